@@ -1,0 +1,55 @@
+# The commands a person needs. Everything is installed under .venv/ and the user's cache folder; no root, no Docker, no Java.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+MEMBERS := contract operator agent_image cli
+# A uv that is already on PATH serves; else the locked one is installed beside the project.
+UV := $(shell command -v uv || echo .uv/bin/uv)
+
+.PHONY: help setup demo test check bench clean lock
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(VENV)/.ready ## Install everything into .venv
+
+demo: setup ## The phishing example: a whole governed loop on a real Kafka
+	@$(PYTHON) -c 'import time; print(time.time())' > build/.demo-started
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python examples/phishing/demo.py --report build/demo.json
+
+test: check ## Lint, types, then every test
+	$(BIN)/python -m pytest
+
+check: setup ## Lint, formatting, types, import directions, generated files
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/streamwarden-operator crds check
+
+bench: setup ## Every benchmark; figures in build/bench/
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/run.py
+
+clean: ## Remove what the commands above made here (the download cache of the stack stays)
+	rm -rf $(VENV) .uv build .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+
+lock: $(UV) ## Renew requirements/*.lock from the pyproject files
+	$(UV) lock --upgrade
+	$(UV) export --quiet --all-groups --no-emit-workspace --no-header --no-annotate -o requirements/dev.lock
+	echo 'uv==0.13.8' | $(UV) pip compile --quiet --universal --generate-hashes --no-header --no-annotate - -o requirements/uv.lock
+
+$(VENV)/.ready: $(UV) requirements/dev.lock $(addsuffix /pyproject.toml,$(MEMBERS))
+	mkdir -p build
+	test -x $(BIN)/python || $(UV) venv --quiet --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" $(VENV)
+	VIRTUAL_ENV=$(VENV) $(UV) pip sync --quiet --require-hashes requirements/dev.lock
+	VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --no-deps --no-build-isolation $(addprefix -e ./,$(MEMBERS))
+	touch $@
+
+.uv/bin/uv: requirements/uv.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Streamwarden needs Python 3.11 or later; this is " + sys.version.split()[0] + ". Name another with make PYTHON=python3.12")'
+	$(PYTHON) -m venv .uv
+	.uv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.lock
+	touch $@

@@ -1,0 +1,101 @@
+"""The decision: what an agent proposes, as the data of a ``streamwarden.decision`` event, and its failure record."""
+
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from streamwarden_contract import canonical
+from streamwarden_contract.errors import MalformedEventError
+from streamwarden_contract.models.fields import DecisionType
+from streamwarden_contract.reasons import DeadLetterReason
+
+MAX_RECORD_BYTES = 64 * 1024
+"""Largest decision record (key, value and headers) that a gate judges."""
+
+MAX_ENTITY_LENGTH = 512
+MAX_REASONING_LENGTH = 4_096
+MAX_ERROR_LENGTH = 2_048
+
+
+class _Data(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+_T = TypeVar("_T", bound=_Data)
+
+
+class Cause(_Data):
+    """Where the input stands that a decision answers: the record's topic, partition and offset."""
+
+    topic: Annotated[str, Field(min_length=1, max_length=249)]
+    partition: Annotated[int, Field(ge=0)]
+    offset: Annotated[int, Field(ge=0)]
+
+
+class ModelRef(_Data):
+    """The model that an agent says it used."""
+
+    name: Annotated[str, Field(min_length=1, max_length=128)]
+    version: Annotated[str, Field(min_length=1, max_length=64)]
+    digest: Annotated[str, Field(min_length=1, max_length=128)] | None = None
+
+
+class Decision(_Data):
+    """What the agent proposes to do about one entity. Everything in it is the agent's claim."""
+
+    type: DecisionType
+    entity: Annotated[str, Field(min_length=1, max_length=MAX_ENTITY_LENGTH)]
+    parameters: dict[str, object]
+    cause: Cause
+    confidence: Annotated[float, Field(ge=0, le=1)] | None = None
+    reasoning: Annotated[str, Field(max_length=MAX_REASONING_LENGTH)] | None = None
+    model: ModelRef | None = None
+    expectedVersion: Annotated[int, Field(ge=0)] | None = None  # noqa: N815  # the name on the wire
+
+    def encode(self) -> bytes:
+        """Write the record's value: canonical JSON without the optional fields that are not set."""
+        return canonical.encode(self.model_dump(exclude_none=True))
+
+
+class Failure(_Data):
+    """An input that an agent gave up on. It names the input's position, never its bytes."""
+
+    cause: Cause
+    error: Annotated[str, Field(max_length=MAX_ERROR_LENGTH)]
+    """The exception's type and message."""
+    attempts: Annotated[int, Field(ge=1)]
+    stage: Literal["Decode", "Handle"] = "Handle"
+
+    def encode(self) -> bytes:
+        """Write the record's value as canonical JSON."""
+        return canonical.encode(self.model_dump())
+
+
+def decode_decision(raw: bytes) -> tuple[Decision, dict[str, canonical.JsonValue]]:
+    """Read a decision, and the plain JSON it was read from, which is what rules see.
+
+    Raises:
+        MalformedEventError: ``MalformedValue`` or ``MalformedDecision``.
+    """
+    value = canonical.decode(raw)
+    return _validate(Decision, value), value  # type: ignore[return-value]  # validated: it is an object
+
+
+def decode_failure(raw: bytes) -> Failure:
+    """Read a failure record.
+
+    Raises:
+        MalformedEventError: ``MalformedValue`` or ``MalformedDecision``.
+    """
+    return _validate(Failure, canonical.decode(raw))
+
+
+def _validate(model: type[_T], value: object) -> _T:
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        where = ".".join(str(part) for part in first["loc"])[:200]
+        raise MalformedEventError(
+            DeadLetterReason.MALFORMED_DECISION, f"{where}: {first['msg']}" if where else first["msg"]
+        ) from None

@@ -1,0 +1,174 @@
+"""CloudEvents 1.0 in Kafka's binary mode: attributes are ``ce_`` headers, the value is the data.
+
+Protocol: CloudEvents 1.0.2, "Kafka Protocol Binding", section 3.2. Extensions: ``correlationid``, ``causationid``,
+``hops`` and ``traceparent`` (W3C Trace Context).
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from streamwarden_contract.errors import MalformedEventError
+from streamwarden_contract.reasons import DeadLetterReason
+
+Headers = Sequence[tuple[str, bytes | str | None]]
+"""Record headers as Kafka clients give them."""
+
+CONTENT_TYPE = "application/json"
+RESERVED_PREFIX = "sw-"
+"""Headers that only the gate and the operator write."""
+
+DECISION_TYPE = "streamwarden.decision"
+FAILURE_TYPE = "streamwarden.failure"
+
+MAX_HOPS = 1_000
+MAX_ATTRIBUTE_BYTES = 512
+
+_REQUIRED = ("specversion", "id", "source", "type")
+_OPTIONAL = ("subject", "time", "correlationid", "causationid", "hops", "traceparent", "dataschema")
+_KNOWN = frozenset(_REQUIRED + _OPTIONAL)
+_TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+@dataclass(frozen=True, slots=True)
+class CloudEvent:
+    """The attributes of one event; its data travels beside it as the record's value."""
+
+    id: str
+    source: str
+    type: str
+    subject: str | None = None
+    time: datetime | None = None
+    correlationid: str | None = None
+    """Id of the first event of the chain: all that follows from it carries it."""
+    causationid: str | None = None
+    """Id of the event that this one answers."""
+    hops: int = 0
+    """How many decisions lie between this event and the first one: 0 to ``MAX_HOPS``."""
+    traceparent: str | None = None
+    dataschema: str | None = None
+
+    def headers(self) -> list[tuple[str, bytes]]:
+        """Return the record headers, always in the same order."""
+        pairs: list[tuple[str, str | None]] = [
+            ("content-type", CONTENT_TYPE),
+            ("ce_specversion", "1.0"),
+            ("ce_id", self.id),
+            ("ce_source", self.source),
+            ("ce_type", self.type),
+            ("ce_subject", self.subject),
+            ("ce_time", None if self.time is None else format_time(self.time)),
+            ("ce_correlationid", self.correlationid),
+            ("ce_causationid", self.causationid),
+            ("ce_hops", str(self.hops)),
+            ("ce_traceparent", self.traceparent),
+            ("ce_dataschema", self.dataschema),
+        ]
+        return [(name, value.encode()) for name, value in pairs if value is not None]
+
+
+def format_time(time: datetime) -> str:
+    """Write RFC 3339 in UTC with milliseconds, as in ``2026-01-31T12:00:00.000Z``."""
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def time_of(timestamp_ms: int) -> datetime:
+    """Return Kafka's timestamp (milliseconds since 1970) as a time."""
+    return datetime.fromtimestamp(timestamp_ms / 1000, UTC)
+
+
+def _malformed(message: str) -> MalformedEventError:
+    return MalformedEventError(DeadLetterReason.MALFORMED_HEADERS, message)
+
+
+def decode(headers: Headers | None, *, strict: bool) -> CloudEvent:
+    """Read the attributes of a record.
+
+    Args:
+        headers: the record's headers.
+        strict: refuse unknown ``ce_`` attributes and any ``sw-`` header, as the gate must with what agents write.
+            Otherwise both are passed over: other producers may add extensions, and gates add ``sw-`` headers.
+
+    Raises:
+        MalformedEventError: ``ReservedHeader``, or ``MalformedHeaders`` for an attribute that is missing, repeated,
+            too long, not UTF-8 or not valid.
+    """
+    attributes = _collect(headers or (), strict=strict)
+    missing = [name for name in _REQUIRED if not attributes.get(name)]
+    if missing:
+        raise _malformed(f"missing ce_{missing[0]}")
+    if attributes["specversion"] != "1.0":
+        raise _malformed("ce_specversion must be 1.0")
+    traceparent = attributes.get("traceparent")
+    if traceparent is not None and not _TRACEPARENT.fullmatch(traceparent):
+        if strict:
+            raise _malformed("ce_traceparent is not a W3C trace context")
+        traceparent = None
+    return CloudEvent(
+        id=attributes["id"],
+        source=attributes["source"],
+        type=attributes["type"],
+        subject=attributes.get("subject"),
+        time=_time(attributes.get("time")),
+        correlationid=attributes.get("correlationid"),
+        causationid=attributes.get("causationid"),
+        hops=_hops(attributes.get("hops", "0")),
+        traceparent=traceparent,
+        dataschema=attributes.get("dataschema"),
+    )
+
+
+def _collect(headers: Headers, *, strict: bool) -> dict[str, str]:
+    attributes: dict[str, str] = {}
+    for header, raw in headers:
+        lowered = header.lower()
+        if strict and lowered.startswith(RESERVED_PREFIX):
+            raise MalformedEventError(
+                DeadLetterReason.RESERVED_HEADER,
+                f"header {header[:40]!r}: only the gate writes {RESERVED_PREFIX!r} headers",
+            )
+        if not lowered.startswith("ce_"):
+            continue
+        name = header[3:]
+        if name not in _KNOWN:
+            if strict:
+                raise _malformed(f"unknown attribute {header[:40]!r}")
+            continue
+        if name in attributes:
+            raise _malformed(f"{header} is repeated")
+        attributes[name] = _text(header, raw)
+    return attributes
+
+
+def _text(header: str, raw: bytes | str | None) -> str:
+    if raw is None:
+        raise _malformed(f"{header} has no value")
+    try:
+        data = raw.encode() if isinstance(raw, str) else raw
+        text = data.decode("utf-8")
+    except UnicodeError as error:
+        raise _malformed(f"{header} is not UTF-8") from error
+    if len(data) > MAX_ATTRIBUTE_BYTES:
+        raise _malformed(f"{header} is longer than {MAX_ATTRIBUTE_BYTES} bytes")
+    if not text.isprintable():
+        raise _malformed(f"{header} has control characters")
+    return text
+
+
+def _time(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise _malformed("ce_time is not RFC 3339") from error
+    if time.tzinfo is None:
+        raise _malformed("ce_time has no time zone")
+    return time
+
+
+def _hops(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 4) or int(text) > MAX_HOPS:  # noqa: PLR2004  # digits of MAX_HOPS
+        raise _malformed(f"ce_hops must be an integer from 0 to {MAX_HOPS}")
+    return int(text)

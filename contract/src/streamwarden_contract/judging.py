@@ -1,0 +1,155 @@
+"""Judging a decision by the policies that cover it. Pure, total, closed by default, and it names the rule.
+
+The order of policies and rules never changes the effect, only which of several equally strong rules is named.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from streamwarden_contract.reasons import VerdictReason
+
+
+class Effect(StrEnum):
+    """What a verdict says, weakest first: the strongest one counts."""
+
+    ALLOW = "Allow"
+    DENY = "Deny"
+
+
+_STRENGTH = {effect: rank for rank, effect in enumerate(Effect)}
+
+Facts = Mapping[str, object]
+"""Values of the variables that rules see: ``decision``, ``agent``, ``now``."""
+
+
+class Expression(Protocol):
+    """A compiled expression."""
+
+    def evaluate(self, facts: object) -> bool | None:
+        """Return the boolean result, or None for an error or a value of another type."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class BoundRule:
+    """What must hold for a decision, and what follows where it does not."""
+
+    name: str
+    require: Expression
+    otherwise: Effect
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BoundPolicy:
+    """A policy bound to an agent, compiled."""
+
+    namespace: str
+    name: str
+    revision: int
+    decisions: frozenset[str]
+    """Decision types that it covers; empty means all."""
+    enforce: bool
+    rules: Sequence[BoundRule]
+    all_rules: Expression | None = None
+    """The conjunction of the rules, one evaluation in place of many; None where there are no rules."""
+
+    def covers(self, decision_type: str) -> bool:
+        """Tell whether decisions of this type are this policy's business."""
+        return not self.decisions or decision_type in self.decisions
+
+    @property
+    def at_revision(self) -> str:
+        """``namespace/name@revision``, as audit records and command headers name it."""
+        return f"{self.namespace}/{self.name}@{self.revision}"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A rule that does not hold."""
+
+    effect: Effect
+    reason: VerdictReason
+    policy: str
+    """``namespace/name@revision``"""
+    rule: str
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer, and the rule that gave it."""
+
+    effect: Effect
+    reason: VerdictReason
+    rule: str | None = None
+    """``policy/rule``: the one that decided, where one did."""
+    message: str = ""
+    policies: tuple[str, ...] = ()
+    """Every Enforce policy that covers the decision, ``namespace/name@revision``."""
+    would_deny: tuple[Finding, ...] = ()
+    """What Audit policies would have denied."""
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySet:
+    """The policies of one agent, compiled: what judges while it is in force."""
+
+    enforcing: tuple[BoundPolicy, ...] = ()
+    auditing: tuple[BoundPolicy, ...] = ()
+    fused: Mapping[str, tuple[tuple[BoundPolicy, ...], Expression | None]] = field(default_factory=dict)
+    """By decision type: the Enforce policies that cover it, and the conjunction of all their rules."""
+
+
+def judge(policies: PolicySet, decision_type: str, facts: object) -> Verdict:
+    """Judge one decision by the strongest effect of the Enforce rules that are not true.
+
+    Without a covering Enforce policy the answer is Deny, so a gate that knows no policy fails closed.
+
+    Args:
+        policies: the set in force.
+        decision_type: the decision's ``type``.
+        facts: what the rules see, in the form that the set's expressions take.
+    """
+    covering, conjunction = policies.fused.get(decision_type) or _covering(policies, decision_type)
+    would_deny = tuple(
+        finding for policy in policies.auditing if policy.covers(decision_type) for finding in _findings(policy, facts)
+    )
+    if not covering:
+        return Verdict(
+            Effect.DENY,
+            VerdictReason.NO_POLICY,
+            message=f"no Enforce policy covers decisions of type {decision_type}",
+            would_deny=would_deny,
+        )
+    names = tuple(policy.at_revision for policy in covering)
+    if conjunction is None or conjunction.evaluate(facts) is not True:
+        strongest = max(
+            (finding for policy in covering for finding in _findings(policy, facts)),
+            key=lambda finding: _STRENGTH[finding.effect],
+            default=None,
+        )
+        if strongest is not None:
+            return Verdict(strongest.effect, strongest.reason, strongest.rule, strongest.message, names, would_deny)
+    return Verdict(Effect.ALLOW, VerdictReason.RULES_HOLD, policies=names, would_deny=would_deny)
+
+
+def _covering(policies: PolicySet, decision_type: str) -> tuple[tuple[BoundPolicy, ...], Expression | None]:
+    return tuple(policy for policy in policies.enforcing if policy.covers(decision_type)), None
+
+
+def _findings(policy: BoundPolicy, facts: object) -> Iterator[Finding]:
+    """Judge a policy rule by rule; nothing where its conjunction already says that all hold."""
+    if policy.all_rules is not None and policy.all_rules.evaluate(facts) is True:
+        return
+    for rule in policy.rules:
+        name = f"{policy.name}/{rule.name}"
+        match rule.require.evaluate(facts):
+            case True:
+                continue
+            case False:
+                yield Finding(rule.otherwise, VerdictReason.RULE_NOT_SATISFIED, policy.at_revision, name, rule.message)
+            case _:
+                yield Finding(Effect.DENY, VerdictReason.RULE_ERROR, policy.at_revision, name, "the rule failed")

@@ -1,0 +1,189 @@
+"""AgentDeployment: an agent, what it reads, and the decisions that it may propose."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from streamwarden_contract.models.base import (
+    READY_COLUMNS,
+    Kind,
+    Metadata,
+    PrinterColumn,
+    Resource,
+    Status,
+    TopicRef,
+)
+from streamwarden_contract.models.fields import DecisionType, DnsLabel, Duration, EventType
+from streamwarden_contract.models.policy import PolicyRef
+
+
+class Model(Resource):
+    """The model that the agent uses, pinned; every decision is stamped with it."""
+
+    name: Annotated[str, Field(min_length=1, max_length=128)]
+    """Name of the model."""
+    version: Annotated[str, Field(min_length=1, max_length=64)]
+    """Version, as the model's authors count."""
+    digest: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$", max_length=71)] | None = None
+    """SHA-256 of the model's bytes."""
+
+
+class AgentSource(Resource):
+    """What runs."""
+
+    entrypoint: Annotated[
+        str,
+        Field(
+            pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*(\.[a-zA-Z_][a-zA-Z0-9_]*)*:[a-zA-Z_][a-zA-Z0-9_]*$",
+            max_length=253,
+        ),
+    ]
+    """Python object in the image that the runtime serves, as in ``url_guard:agent``."""
+    model: Model | None = None
+    """The model that the agent uses."""
+
+
+class Input(Resource):
+    """A topic that the agent reads."""
+
+    name: DnsLabel
+    """Name of the input, unique among the agent's inputs."""
+    topic_ref: TopicRef
+    """The topic."""
+    types: Annotated[tuple[EventType, ...], Field(max_length=64)] = ()
+    """Event types (``ce_type``) to handle; all of them where left out. Others are passed over."""
+
+
+class Outcome(Resource):
+    """A topic whose events tell the agent what came of its commands."""
+
+    name: DnsLabel
+    """Name, unique among the agent's outcomes."""
+    topic_ref: TopicRef
+    """The topic."""
+
+
+class DecisionTarget(Resource):
+    """A decision that the agent may propose, and where it goes when the gate allows it."""
+
+    type: DecisionType
+    """Decision type, as in ``block-url``."""
+    topic_ref: TopicRef
+    """The topic of its commands; only gates may write it."""
+
+
+class Backoff(Resource):
+    """How long to wait between attempts: ``initial`` times ``factor``^n, never longer than ``cap``."""
+
+    initial: Duration = "1s"
+    """Before the second attempt."""
+    factor: Annotated[int, Field(ge=1, le=10)] = 2
+    """By how much each wait is longer than the one before."""
+    cap: Duration = "1m"
+    """The longest wait."""
+
+
+class Retry(Resource):
+    """How often an event is tried before it becomes a dead letter."""
+
+    max_attempts: Annotated[int, Field(ge=1, le=100)] = 5
+    """Attempts in all."""
+    backoff: Backoff = Backoff()
+    """The waits between them."""
+
+
+class EnvVar(Resource):
+    """An environment variable of the agent's container."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$", max_length=128)]
+    """Name; ``STREAMWARDEN_*`` is reserved."""
+    value: Annotated[str, Field(max_length=4096)] = ""
+    """Value."""
+
+
+class ResourceList(Resource):
+    """Amounts of CPU and memory."""
+
+    cpu: Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?m?$", max_length=16)] | None = None
+    """As in ``500m`` or ``1``."""
+    memory: Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|k|M|G)?$", max_length=16)] | None = None
+    """As in ``256Mi``."""
+
+
+class Resources(Resource):
+    """What the agent's container asks for and may use."""
+
+    requests: ResourceList = ResourceList()
+    """What is reserved for it."""
+    limits: ResourceList = ResourceList()
+    """What it may use at most."""
+
+
+class AgentDeploymentSpec(Resource):
+    """The agent."""
+
+    list_map_keys: ClassVar[dict[str, tuple[str, ...]]] = {
+        "inputs": ("name",),
+        "outcomes": ("name",),
+        "decisions": ("type",),
+        "env": ("name",),
+    }
+    cel_rules: ClassVar[tuple[tuple[str, str], ...]] = (
+        (
+            "self.env.all(e, !e.name.startsWith('STREAMWARDEN_'))",
+            "env: names that start with STREAMWARDEN_ are reserved",
+        ),
+    )
+
+    image: Annotated[str, Field(min_length=1, max_length=512)]
+    """Container image of the agent."""
+    agent: AgentSource
+    """What runs in it."""
+    inputs: Annotated[tuple[Input, ...], Field(min_length=1, max_length=16)]
+    """Topics that the agent reads."""
+    outcomes: Annotated[tuple[Outcome, ...], Field(max_length=16)] = ()
+    """Topics that tell it what came of its commands."""
+    decisions: Annotated[tuple[DecisionTarget, ...], Field(min_length=1, max_length=32)]
+    """Decisions that it may propose; any other type is a dead letter."""
+    retry: Retry = Retry()
+    """What happens to an event that fails."""
+    env: Annotated[tuple[EnvVar, ...], Field(max_length=64)] = ()
+    """Environment of the agent's container."""
+    resources: Resources = Resources()
+    """Resources of the agent's container."""
+
+
+class AgentDeploymentStatus(Status):
+    """Where the agent stands. Conditions: Accepted, TopicsReady, AccessReady, GateReady, Ready."""
+
+    replicas: Annotated[int, Field(ge=0)] = 0
+    """Pods that exist."""
+    policies: Annotated[tuple[PolicyRef, ...], Field(max_length=64)] = ()
+    """Policies that its binding names."""
+
+
+class AgentDeployment(Kind):
+    """An agent: its image, inputs, outcomes, and the decisions it may propose to its gate."""
+
+    plural: ClassVar[str] = "agentdeployments"
+    short_name: ClassVar[str] = "agd"
+    columns: ClassVar[tuple[PrinterColumn, ...]] = (
+        PrinterColumn(name="Replicas", json_path=".status.replicas", type="integer"),
+        PrinterColumn(name="Gate", json_path='.status.conditions[?(@.type=="GateReady")].status', priority=1),
+        *READY_COLUMNS,
+    )
+    name_rules: ClassVar[tuple[tuple[str, str], ...]] = (
+        (
+            (
+                "self.metadata.name.matches('^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$')"
+                " && self.metadata.name != 'streamwarden'"
+            ),
+            "metadata.name: use a DNS label of at most 40 characters (no dots) that is not 'streamwarden'",
+        ),
+    )
+
+    metadata: Metadata
+    spec: AgentDeploymentSpec
+    """The agent."""
+    status: AgentDeploymentStatus = AgentDeploymentStatus()
+    """Where it stands; written by the operator."""

@@ -1,0 +1,132 @@
+"""Policy: which decisions are allowed."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from streamwarden_contract.models.base import (
+    READY_COLUMNS,
+    Kind,
+    Metadata,
+    PrinterColumn,
+    Resource,
+    Status,
+)
+from streamwarden_contract.models.fields import (
+    CelExpression,
+    DecisionType,
+    DnsLabel,
+    LabelKey,
+    LabelValue,
+    ResourceName,
+)
+
+
+class AgentSelector(Resource):
+    """Selects agents of the policy's namespace by label; an empty one selects all of them."""
+
+    match_labels: Annotated[dict[LabelKey, LabelValue], Field(max_length=16)] = {}
+    """Labels that the AgentDeployment must have, all of them."""
+
+    def selects(self, labels: dict[str, str]) -> bool:
+        """Tell whether an agent with these labels is selected."""
+        return all(labels.get(key) == value for key, value in self.match_labels.items())
+
+
+class Match(Resource):
+    """Which decisions a policy covers."""
+
+    agent_selector: AgentSelector = AgentSelector()
+    """Agents of the same namespace; all of them where left out."""
+    decisions: Annotated[tuple[DecisionType, ...], Field(max_length=64)] = ()
+    """Decision types; all of them where left out."""
+
+
+class Rule(Resource):
+    """What must hold for a decision."""
+
+    name: DnsLabel
+    """Name of the rule, unique in its policy; audit records and figures carry it."""
+    require: CelExpression
+    """CEL that must be true. Variables: ``decision``, ``agent``, ``now``. An error or another value denies."""
+    otherwise: Literal["Deny"] = "Deny"
+    """What follows where it is false."""
+    message: Annotated[str, Field(max_length=512)] = ""
+    """A sentence for people who ask why."""
+
+
+class PolicySpec(Resource):
+    """What the policy demands."""
+
+    list_map_keys: ClassVar[dict[str, tuple[str, ...]]] = {"rules": ("name",)}
+
+    match: Match = Match()
+    """Which agents and decision types it covers."""
+    failure_action: Literal["Enforce", "Audit"] = "Enforce"
+    """``Enforce``: a rule that does not hold decides. ``Audit``: it is only written down."""
+    rules: Annotated[tuple[Rule, ...], Field(max_length=64)] = ()
+    """All must hold. An Enforce policy without rules allows everything that it covers."""
+
+
+class GateRejection(Resource):
+    """A gate that refuses the current set."""
+
+    gate: Annotated[str, Field(max_length=253)]
+    """Agent and pod."""
+    message: Annotated[str, Field(max_length=1024)]
+    """Why."""
+
+
+class Rollout(Resource):
+    """How far a revision has come."""
+
+    gates: Annotated[int, Field(ge=0)] = 0
+    """Gates bound by this policy that are running."""
+    updated: Annotated[int, Field(ge=0)] = 0
+    """Of them, those that have this revision in force."""
+    rejected: Annotated[tuple[GateRejection, ...], Field(max_length=8)] = ()
+    """Of them, some that refuse it."""
+    converged_after: Annotated[str, Field(max_length=32)] = ""
+    """Time from publication until the last gate had it in force, as in ``140ms``."""
+
+
+class PolicyStatus(Status):
+    """Where the policy stands. Conditions: Accepted, Published, RolledOut, Ready."""
+
+    revision: Annotated[int, Field(ge=0)] = 0
+    """Revision on the policy log; it only grows, also when a policy is deleted and made again."""
+    digest: Annotated[str, Field(max_length=64)] = ""
+    """SHA-256 of the spec in canonical JSON."""
+    rollout: Rollout = Rollout()
+    """How far this revision has come."""
+
+
+class Policy(Kind):
+    """Which decisions of which agents are allowed, as rules in CEL that must hold."""
+
+    plural: ClassVar[str] = "policies"
+    short_name: ClassVar[str] = "swpol"
+    columns: ClassVar[tuple[PrinterColumn, ...]] = (
+        PrinterColumn(name="Action", json_path=".spec.failureAction"),
+        PrinterColumn(name="Revision", json_path=".status.revision", type="integer"),
+        PrinterColumn(name="Gates", json_path=".status.rollout.gates", type="integer"),
+        PrinterColumn(name="Updated", json_path=".status.rollout.updated", type="integer"),
+        *READY_COLUMNS,
+    )
+
+    metadata: Metadata
+    spec: PolicySpec
+    """What the policy demands."""
+    status: PolicyStatus = PolicyStatus()
+    """Where it stands; written by the operator."""
+
+
+class PolicyRef(Resource):
+    """A policy at a revision."""
+
+    namespace: DnsLabel
+    """Namespace of the policy."""
+    name: ResourceName
+    """Name of the policy."""
+    revision: Annotated[int, Field(ge=1)]
+    """Its revision."""

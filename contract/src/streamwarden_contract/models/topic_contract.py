@@ -1,0 +1,128 @@
+"""TopicContract: what a topic promises to everybody who shares it."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from streamwarden_contract.models.base import (
+    READY_COLUMNS,
+    Kind,
+    Metadata,
+    PrinterColumn,
+    Resource,
+    Status,
+)
+from streamwarden_contract.models.fields import Principal, TopicName
+
+ConfigKey = Annotated[str, Field(pattern=r"^[a-z][a-z.]{1,99}$", max_length=100)]
+ConfigValue = Annotated[str, Field(max_length=1024)] | int
+
+
+class TopicSchema(Resource):
+    """The schema of the topic's values, registered under ``<topicName>-value``."""
+
+    schema_type: Literal["JSON"] = "JSON"
+    """Only JSON Schema for now."""
+    compatibility_level: Literal[
+        "NONE",
+        "BACKWARD",
+        "BACKWARD_TRANSITIVE",
+        "FORWARD",
+        "FORWARD_TRANSITIVE",
+        "FULL",
+        "FULL_TRANSITIVE",
+    ] = "BACKWARD"
+    """What the registry demands of a new version of the schema."""
+    definition: Annotated[str, Field(alias="schema", min_length=2, max_length=65536)]
+    """The JSON Schema as text. ``$ref`` may point only inside it."""
+
+
+class Access(Resource):
+    """Principals outside Streamwarden that may use the topic. Agents and gates are never named here."""
+
+    producers: Annotated[tuple[Principal, ...], Field(max_length=64)] = ()
+    """May write, as in ``User:web-frontend``."""
+    consumers: Annotated[tuple[Principal, ...], Field(max_length=64)] = ()
+    """May read, with consumer groups that start with ``streamwarden.ext.<user>.``."""
+
+
+class TopicContractSpec(Resource):
+    """What the topic promises."""
+
+    cel_rules: ClassVar[tuple[tuple[str, str], ...]] = (
+        ("self.topicName == oldSelf.topicName", "topicName is immutable: make a new contract"),
+        ("self.key == oldSelf.key", "key is immutable: make a new contract"),
+        ("self.partitions >= oldSelf.partitions", "partitions can grow, never shrink"),
+        (
+            "self.key == 'None' || self.partitions == oldSelf.partitions",
+            "partitions of a keyed topic cannot change: its keys would move to other partitions and lose their order",
+        ),
+        (
+            (
+                "!(self.topicName.endsWith('.decisions') || self.topicName.endsWith('.state')"
+                " || self.topicName.startsWith('streamwarden.') || self.topicName.contains('.streamwarden.'))"
+            ),
+            (
+                "topicName is one of Streamwarden's own: *.decisions, *.state, streamwarden.* and"
+                " <namespace>.streamwarden.* are reserved"
+            ),
+        ),
+    )
+
+    topic_name: TopicName
+    """Kafka topic name; it starts with the namespace and a dot. Immutable: a rename is a delete and a create."""
+    partitions: Annotated[int, Field(ge=1, le=10_000)] = 1
+    """Partition count. Never shrinks; of a keyed topic it never changes."""
+    replicas: Annotated[int, Field(ge=1, le=9)] | None = None
+    """Replication factor of a new topic; the broker's default where left out. Of an existing topic never changed."""
+    config: Annotated[dict[ConfigKey, ConfigValue], Field(max_length=64)] = {}
+    """Topic configuration as Kafka names it, strings or integers; a key left out follows the broker's default."""
+    key: Literal["Entity", "None"] = "Entity"
+    """``Entity``: the record key is the entity (CloudEvents' subject). ``None``: records have no key. Immutable."""
+    value_schema: Annotated[TopicSchema | None, Field(alias="schema")] = None
+    """The schema of the values; without one any JSON object fits."""
+    access: Access = Access()
+    """Principals outside Streamwarden."""
+    deletion_policy: Literal["Retain", "Delete"] = "Retain"
+    """What happens to topic and schema subject when the contract is deleted."""
+
+
+class RegisteredSchema(Resource):
+    """The schema as the registry knows it."""
+
+    id: Annotated[int, Field(ge=0)]
+    """Global id of the schema."""
+    version: Annotated[int, Field(ge=0)]
+    """Version within the subject."""
+    subject: Annotated[str, Field(max_length=260)]
+    """Subject name."""
+
+
+class TopicContractStatus(Status):
+    """Where the topic stands. Conditions: Accepted, TopicReady, SchemaReady, AccessReady, DriftDetected, Ready."""
+
+    topic_id: Annotated[str, Field(max_length=64)] = ""
+    """Kafka's id of the topic: another id means another topic of the same name."""
+    registered_schema: Annotated[RegisteredSchema | None, Field(alias="schema")] = None
+    """The registered schema."""
+    access: Annotated[tuple[Annotated[str, Field(max_length=600)], ...], Field(max_length=512)] = ()
+    """The ACLs made for ``spec.access``, so that exactly these can be taken back."""
+
+
+class TopicContract(Kind):
+    """What a topic promises: name, partitions, configuration, schema, and who outside Streamwarden may use it."""
+
+    plural: ClassVar[str] = "topiccontracts"
+    short_name: ClassVar[str] = "tct"
+    columns: ClassVar[tuple[PrinterColumn, ...]] = (
+        PrinterColumn(name="Topic", json_path=".spec.topicName"),
+        PrinterColumn(name="Partitions", json_path=".spec.partitions", type="integer"),
+        PrinterColumn(name="Schema", json_path=".status.schema.version", type="integer", priority=1),
+        *READY_COLUMNS,
+    )
+
+    metadata: Metadata
+    spec: TopicContractSpec
+    """What the topic promises."""
+    status: TopicContractStatus = TopicContractStatus()
+    """Where it stands; written by the operator."""

@@ -1,0 +1,169 @@
+"""Names of topics, groups, principals and transactional ids, and the checks that keep them apart.
+
+No name can reach another's: an agent name has no dot, so ``<ns>.<agent>.gate`` is never a prefix of another
+principal; a PREFIXED ACL always ends in a dot (``team-a`` would match ``team-ab``).
+"""
+
+import re
+from dataclasses import dataclass
+
+from streamwarden_contract.errors import NameNotAllowedError
+
+SYSTEM = "streamwarden"
+"""The word that no agent and no namespace with agents may have."""
+
+OPERATOR_PRINCIPAL = "streamwarden.operator"
+GUARDRAIL_TOPIC = "streamwarden.policies"
+PUBLISHER_TRANSACTIONAL_ID = "streamwarden.operator.policy-log"
+
+AGENT_NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"
+"""A DNS label of at most 40 characters: it cannot contain the dot that separates names."""
+
+TOPIC_NAME_PATTERN = r"^[a-zA-Z0-9]([a-zA-Z0-9.-]{0,247}[a-zA-Z0-9])?$"
+"""Kafka's characters without ``_``, which collides with ``.`` in Kafka's metrics."""
+
+PRINCIPAL_PATTERN = r"^User:[a-zA-Z0-9][a-zA-Z0-9_-]{0,99}$"
+"""A principal outside Streamwarden. No dot: ``a`` may use the groups ``streamwarden.ext.a.*``, and a user ``a.b`` would
+have its groups among them.
+"""
+
+_DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_AGENT_NAME = re.compile(AGENT_NAME_PATTERN.strip("^$"))
+_TOPIC_NAME = re.compile(TOPIC_NAME_PATTERN.strip("^$"))
+_PRINCIPAL = re.compile(PRINCIPAL_PATTERN.strip("^$"))
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceNames:
+    """The topics that the agents of one namespace share."""
+
+    namespace: str
+
+    @property
+    def audit(self) -> str:
+        return f"{self.namespace}.{SYSTEM}.audit"
+
+    @property
+    def approvals(self) -> str:
+        return f"{self.namespace}.{SYSTEM}.approvals"
+
+    @property
+    def dead_letters(self) -> str:
+        return f"{self.namespace}.{SYSTEM}.dlq"
+
+    @property
+    def policies(self) -> str:
+        return f"{self.namespace}.{SYSTEM}.policies"
+
+    @property
+    def gates(self) -> str:
+        return f"{self.namespace}.{SYSTEM}.gates"
+
+
+@dataclass(frozen=True, slots=True)
+class AgentNames:
+    """Everything in Kafka that is named after one agent. Groups have their principal's name."""
+
+    namespace: str
+    agent: str
+
+    @property
+    def shared(self) -> NamespaceNames:
+        return NamespaceNames(self.namespace)
+
+    @property
+    def decisions(self) -> str:
+        return f"{self.namespace}.{self.agent}.decisions"
+
+    @property
+    def agent_principal(self) -> str:
+        return f"{self.namespace}.{self.agent}.agent"
+
+    @property
+    def gate_principal(self) -> str:
+        return f"{self.namespace}.{self.agent}.gate"
+
+    @property
+    def agent_group(self) -> str:
+        return self.agent_principal
+
+    @property
+    def gate_group(self) -> str:
+        return self.gate_principal
+
+    def gate_transactional_id(self, pod: str) -> str:
+        return f"{transactional_prefix(self.gate_principal)}{pod}"
+
+    def agent_transactional_id(self, pod: str) -> str:
+        return f"{transactional_prefix(self.agent_principal)}{pod}"
+
+
+def transactional_prefix(principal: str) -> str:
+    """The prefix of a principal's transactional ids: the final dot keeps ``x`` from covering ``x.agent``."""
+    return f"{principal}."
+
+
+def external_group_prefix(user: str) -> str:
+    """The prefix of the consumer groups that a principal outside Streamwarden may use."""
+    return f"{SYSTEM}.ext.{user}."
+
+
+def check_namespace(namespace: str) -> None:
+    """Refuse a namespace that may hold no agents.
+
+    Raises:
+        NameNotAllowedError: malformed, or ``streamwarden``.
+    """
+    if not _DNS_LABEL.fullmatch(namespace):
+        raise NameNotAllowedError(f"namespace {namespace!r} is not a DNS label")
+    if namespace == SYSTEM:
+        raise NameNotAllowedError(f"the namespace {SYSTEM!r} is Streamwarden's own and takes no agents or contracts")
+
+
+def check_agent_name(name: str) -> None:
+    """Refuse an agent name that could be taken for part of another name.
+
+    Raises:
+        NameNotAllowedError: not a DNS label of at most 40 characters, or ``streamwarden``.
+    """
+    if not _AGENT_NAME.fullmatch(name):
+        raise NameNotAllowedError(
+            f"agent name {name!r}: use a DNS label of at most 40 characters (a-z, 0-9, -; no dots)"
+        )
+    if name == SYSTEM:
+        raise NameNotAllowedError(f"the agent name {SYSTEM!r} is reserved")
+
+
+def check_topic_name(namespace: str, topic: str) -> None:
+    """Refuse a contract's topic that is reserved or lies outside its namespace.
+
+    Raises:
+        NameNotAllowedError: malformed, another namespace's, or one of Streamwarden's own topics.
+    """
+    if not _TOPIC_NAME.fullmatch(topic):
+        raise NameNotAllowedError(
+            f"topic {topic!r}: use letters, digits, '.' and '-', at most 249 ('_' collides with '.' in Kafka's metrics)"
+        )
+    own = f"{namespace}."
+    if not topic.startswith(own):
+        raise NameNotAllowedError(f"topic {topic!r} must start with its namespace: {own!r}")
+    if topic.startswith((f"{SYSTEM}.", f"{own}{SYSTEM}.")) or topic == f"{own}{SYSTEM}":
+        raise NameNotAllowedError(f"topic {topic!r} is one of Streamwarden's own")
+    if topic.endswith((".decisions", ".state")):
+        raise NameNotAllowedError(f"topic {topic!r}: names that end in '.decisions' or '.state' belong to agents")
+
+
+def check_external_principal(principal: str) -> None:
+    """Refuse a principal in ``access`` that is everybody, nobody, or one of Streamwarden's.
+
+    Raises:
+        NameNotAllowedError: malformed, ``User:*``, ``User:ANONYMOUS``, or a Streamwarden principal.
+    """
+    user = principal.removeprefix("User:")
+    if user == SYSTEM or user.startswith(f"{SYSTEM}.") or user.endswith((".agent", ".gate")):
+        raise NameNotAllowedError(f"principal {principal!r} is one of Streamwarden's own")
+    if not _PRINCIPAL.fullmatch(principal) or user.upper() == "ANONYMOUS":
+        raise NameNotAllowedError(
+            f"principal {principal!r}: name one user without dots, as in 'User:web-frontend'; "
+            "everybody (*) and ANONYMOUS are refused"
+        )

@@ -1,0 +1,205 @@
+"""The signed policy log: records, their keys and headers, what is signed, and the offset metadata of the gate.
+
+A policy topic is compacted and has one partition. Keys: ``policy/<name>``, ``schema/<sha256>``, ``binding/<agent>``
+and ``epoch``. The publisher writes what changed and, last in the same transaction, the ``epoch`` record, which
+activates the set. A tombstone removes a record and needs no signature: the signed binding says what must be there.
+"""
+
+from typing import Annotated, Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from streamwarden_contract import canonical
+from streamwarden_contract.errors import MalformedEventError, PolicyLogError
+from streamwarden_contract.ids import sha256_hex
+from streamwarden_contract.models.fields import DecisionType, DnsLabel, ResourceName, TopicName
+from streamwarden_contract.models.policy import PolicySpec
+
+FORMAT: Literal[1] = 1
+SIGNATURE_HEADER = "sw-signature"
+"""64 bytes of Ed25519 (RFC 8032)."""
+KEY_ID_HEADER = "sw-key-id"
+
+POLICY_PREFIX = "policy/"
+SCHEMA_PREFIX = "schema/"
+BINDING_PREFIX = "binding/"
+EPOCH_KEY = "epoch"
+
+_SIGNING_CONTEXT = b"streamwarden.policy-log.1\n"
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Revision = Annotated[int, Field(ge=1)]
+
+
+class Signer(Protocol):
+    """Holds the private key."""
+
+    @property
+    def key_id(self) -> str: ...
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the 64 bytes of an Ed25519 signature."""
+        ...
+
+
+class Verifier(Protocol):
+    """Holds the public keys that are valid now."""
+
+    def verify(self, key_id: str, signature: bytes, message: bytes) -> bool:
+        """Tell whether the signature is by a known key; an unknown key is False."""
+        ...
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    format: Literal[1] = FORMAT
+    epoch: Annotated[int, Field(ge=1)]
+    """The epoch that this record was published in."""
+
+    def encode(self) -> bytes:
+        """Write the exact bytes that are signed and published."""
+        return canonical.encode(self.model_dump(mode="json", by_alias=True))
+
+
+class PolicyRecord(_Record):
+    """One policy at one revision."""
+
+    namespace: DnsLabel
+    name: ResourceName
+    revision: Revision
+    digest: Sha256
+    """SHA-256 of ``spec`` in canonical JSON: see ``spec_digest``."""
+    spec: Annotated[PolicySpec, Field(strict=False)]
+
+    @property
+    def key(self) -> str:
+        return f"{POLICY_PREFIX}{self.name}"
+
+
+class SchemaRecord(_Record):
+    """A JSON Schema, found by the SHA-256 of its text."""
+
+    sha256: Sha256
+    definition: str
+
+    @property
+    def key(self) -> str:
+        return f"{SCHEMA_PREFIX}{self.sha256}"
+
+
+class BoundPolicyRef(BaseModel):
+    """A policy that a binding demands, at exactly this revision and digest."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    namespace: DnsLabel
+    name: ResourceName
+    revision: Revision
+    digest: Sha256
+
+
+class CommandTarget(BaseModel):
+    """Where allowed decisions of a type go."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    topic: TopicName
+    keyed: bool
+    """Whether the entity becomes the record key."""
+    schema_sha256: Sha256 | None = None
+    """The schema that the parameters must fit."""
+
+
+class DecisionTopic(BaseModel):
+    """The agent's decision topic as it was when the binding was made."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    name: str
+    topic_id: str
+    partitions: Annotated[int, Field(ge=1)]
+
+
+class BindingRecord(_Record):
+    """Everything that a gate must have to judge one agent: it fails closed on whatever is missing."""
+
+    namespace: DnsLabel
+    agent: DnsLabel
+    agent_uid: Annotated[str, Field(min_length=1, max_length=64)]
+    labels: dict[str, str]
+    """The agent's labels, which rules see as ``agent.labels``."""
+    revision: Revision
+    policies: Annotated[tuple[BoundPolicyRef, ...], Field(strict=False)]
+    decisions: dict[DecisionType, CommandTarget]
+    inputs: Annotated[tuple[TopicName, ...], Field(strict=False)]
+    decision_topic: DecisionTopic
+    audit_topic: str
+    audit_topic_id: str
+    dead_letter_topic: str
+
+    @property
+    def key(self) -> str:
+        return f"{BINDING_PREFIX}{self.agent}"
+
+
+class EpochRecord(_Record):
+    """Closes a published set and activates it. A log without policies holds one too."""
+
+    revision_counter: Annotated[int, Field(ge=0)]
+    """The highest revision ever given on this topic: the next one is one more, also after a deletion."""
+
+    @property
+    def key(self) -> str:
+        return EPOCH_KEY
+
+
+Record = PolicyRecord | SchemaRecord | BindingRecord | EpochRecord
+
+
+def spec_digest(spec: PolicySpec) -> str:
+    """Return the SHA-256 of a policy's spec in canonical JSON, 64 hexadecimal digits."""
+    return sha256_hex(canonical.encode(spec.model_dump(mode="json", by_alias=True)))
+
+
+def signed_message(*, cluster_id: str, topic: str, key: bytes, value: bytes) -> bytes:
+    """Return the bytes that are signed: the value bound to its cluster, topic and key.
+
+    A record copied to another key, topic or cluster has no valid signature there. Each part is preceded by its
+    length (4 bytes, big endian), so that no two different lists of parts give the same bytes.
+    """
+    message = bytearray(_SIGNING_CONTEXT)
+    for part in (cluster_id.encode(), topic.encode(), key, value):
+        message += len(part).to_bytes(4, "big") + part
+    return bytes(message)
+
+
+def decode_record(key: bytes, value: bytes) -> Record:
+    """Read one record; its signature must have been verified before.
+
+    Raises:
+        PolicyLogError: an unknown key, strange JSON, an unknown field, or a record that names another key.
+    """
+    text = key.decode("utf-8", errors="replace")
+    model: type[PolicyRecord | SchemaRecord | BindingRecord | EpochRecord]
+    if text.startswith(POLICY_PREFIX):
+        model = PolicyRecord
+    elif text.startswith(SCHEMA_PREFIX):
+        model = SchemaRecord
+    elif text.startswith(BINDING_PREFIX):
+        model = BindingRecord
+    elif text == EPOCH_KEY:
+        model = EpochRecord
+    else:
+        raise PolicyLogError(f"unknown key {text[:100]!r}")
+    try:
+        record = model.model_validate(canonical.decode(value))
+    except MalformedEventError as error:
+        raise PolicyLogError(f"{text}: {error}") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise PolicyLogError(f"{text}: {where}: {first['msg']}") from None
+    if record.key != text:
+        raise PolicyLogError(f"{text}: the record says that it is {record.key}")
+    return record

@@ -1,0 +1,65 @@
+"""What the operator tells the two containers of an agent's pod, as JSON files beside their credentials.
+
+The agent's file says what the SDK's runtime needs; the gate's says only who it is: everything that decides comes to
+the gate from the signed policy log.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from streamwarden_contract.models.agent_deployment import Model, Retry
+
+AGENT_CONFIG_FILE = "agent.json"
+GATE_CONFIG_FILE = "gate.json"
+PUBLIC_KEYS_FILE = "public-keys.json"
+"""``{"<key id>": "<Ed25519 public key, base64 of 32 bytes>"}``: reread when it changes."""
+CLIENT_PROPERTIES_FILE = "client.properties"
+
+ENV_CONFIG = "STREAMWARDEN_CONFIG"
+"""Folder with ``agent.json`` or ``gate.json`` (and, for the gate, ``public-keys.json``)."""
+ENV_CREDENTIALS = "STREAMWARDEN_CREDENTIALS"
+"""Folder with ``client.properties``: librdkafka settings, one ``name=value`` a line."""
+ENV_POD = "STREAMWARDEN_POD"
+"""Name of the pod; it ends the transactional id, so it is stable where processes are restarted in place."""
+
+
+class _Config(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, alias_generator=to_camel, validate_by_name=True, validate_by_alias=True
+    )
+
+    format: Literal[1] = 1
+    namespace: str
+    agent: str
+    uid: str
+
+
+class SourceTopic(BaseModel):
+    """A topic that the agent reads."""
+
+    model_config = _Config.model_config
+
+    name: str
+    topic: str
+    types: tuple[str, ...] = ()
+    outcome: bool = False
+    """Whether it tells what came of the agent's commands."""
+
+
+class AgentConfig(_Config):
+    """For the SDK's runtime."""
+
+    entrypoint: str
+    decision_topic: str
+    decision_types: tuple[str, ...]
+    sources: Annotated[tuple[SourceTopic, ...], Field(min_length=1)]
+    model: Model | None = None
+    retry: Retry = Retry()
+
+
+class GateConfig(_Config):
+    """For the gate."""
+
+    operator_namespace: str = "streamwarden"

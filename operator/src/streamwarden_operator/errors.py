@@ -1,0 +1,57 @@
+"""What can go wrong while reconciling. An error is a condition: its class says what to do, its reason is shown.
+
+OperatorError
+├── InvalidSpecError          the user must change something; no retry helps until then
+│   └── UnsupportedChangeError
+├── NotReadyError             something this resource needs is not there yet; a change there wakes it
+└── UnavailableError          an outage: retried with backoff
+    ├── KafkaUnavailableError
+    └── RegistryUnavailableError
+"""
+
+from streamwarden_contract.reasons import ConditionReason
+
+
+class OperatorError(Exception):
+    """Root. The message is shown in conditions and must say what to do; it never holds a secret."""
+
+    reason: ConditionReason = ConditionReason.PENDING
+
+    def __init__(self, message: str, *, reason: ConditionReason | None = None) -> None:
+        super().__init__(message)
+        if reason is not None:
+            self.reason = reason
+
+
+class InvalidSpecError(OperatorError):
+    """The resource asks for something that cannot be; only an edit helps."""
+
+    reason = ConditionReason.INVALID_SPEC
+
+
+class UnsupportedChangeError(InvalidSpecError):
+    """The change itself is impossible: fewer partitions, another replication factor."""
+
+    reason = ConditionReason.NOT_SUPPORTED
+
+
+class NotReadyError(OperatorError):
+    """Something this resource refers to is missing or not ready."""
+
+    reason = ConditionReason.REF_NOT_READY
+
+
+class UnavailableError(OperatorError):
+    """A backend does not answer, or refuses for now."""
+
+
+class KafkaUnavailableError(UnavailableError):
+    """Kafka does not answer."""
+
+    reason = ConditionReason.KAFKA_UNAVAILABLE
+
+
+class RegistryUnavailableError(UnavailableError):
+    """The schema registry does not answer."""
+
+    reason = ConditionReason.REGISTRY_UNAVAILABLE
