@@ -62,11 +62,6 @@ class Topics(Protocol):
         ...
 
 
-Operation = Literal[
-    "READ", "WRITE", "DESCRIBE", "CREATE", "DELETE", "ALTER", "DESCRIBE_CONFIGS", "ALTER_CONFIGS", "ALL"
-]
-
-
 @dataclass(frozen=True, slots=True, order=True)
 class Acl:
     """One allow ACL of one principal from any host (``denied`` for the rare DENY, which is only observed)."""
