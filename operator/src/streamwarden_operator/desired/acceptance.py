@@ -1,0 +1,165 @@
+"""What the API server cannot see: checks that need a namespace, another resource, or an engine.
+
+The same checks are made before anything is applied (by the webhook, and by ``streamwarden dev`` for a whole folder) and
+again by the reconcilers, which turn a refusal into ``Accepted=False``.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+from streamwarden_contract import names
+from streamwarden_contract.cel import compile_rule
+from streamwarden_contract.errors import ExpressionError, NameNotAllowedError
+from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
+from streamwarden_contract.reasons import ConditionReason
+
+from streamwarden_operator.desired.json_schemas import schema_faults
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One field that is refused."""
+
+    reason: ConditionReason
+    field: str
+    """Path as in the YAML: ``spec.access.producers[0]``."""
+    message: str
+    """A sentence for people; it does not repeat the field."""
+
+
+def accept_contract(
+    contract: TopicContract, others: Collection[TopicContract], agents: Collection[AgentDeployment]
+) -> list[Refusal]:
+    """Return everything that is wrong with a contract; nothing where it is accepted.
+
+    Args:
+        contract: the contract.
+        others: all contracts, of any namespace; ``contract`` may be among them.
+        agents: all agents, of any namespace.
+    """
+    return [
+        *_contract_names(contract),
+        *_schema(contract),
+        *_conflict(contract, others),
+        *_ungoverned(contract, agents),
+    ]
+
+
+def accept_policy(policy: Policy) -> list[Refusal]:
+    """Return everything that is wrong with a policy; nothing where it is accepted."""
+    refusals: list[Refusal] = []
+    namespace = policy.metadata.namespace
+    if namespace == names.SYSTEM:
+        refusals.append(
+            Refusal(
+                ConditionReason.NOT_SUPPORTED,
+                "metadata.namespace",
+                f"policies for all namespaces (in the namespace {names.SYSTEM!r}) are not supported yet:"
+                " put the policy into the namespace of its agents",
+            )
+        )
+    else:
+        refusals.extend(_name_refusal("metadata.namespace", names.check_namespace, namespace))
+    for index, rule in enumerate(policy.spec.rules):
+        try:
+            compile_rule(rule.require)
+        except ExpressionError as error:
+            refusals.append(Refusal(ConditionReason.INVALID_EXPRESSION, f"spec.rules[{index}].require", str(error)))
+    return refusals
+
+
+def accept_agent(agent: AgentDeployment, contracts: Mapping[str, TopicContract]) -> list[Refusal]:
+    """Return everything that is wrong with an agent; nothing where it is accepted.
+
+    Args:
+        agent: the agent.
+        contracts: the contracts of the agent's namespace, by name. A missing one may still come: ``RefNotFound``.
+    """
+    metadata = agent.metadata
+    return [
+        *_name_refusal("metadata.namespace", names.check_namespace, metadata.namespace),
+        *_name_refusal("metadata.name", names.check_agent_name, metadata.name),
+        *(
+            Refusal(
+                ConditionReason.REF_NOT_FOUND,
+                path,
+                f"there is no TopicContract {name!r} in the namespace {metadata.namespace!r}",
+            )
+            for path, name in topic_refs(agent)
+            if name not in contracts
+        ),
+    ]
+
+
+def topic_refs(agent: AgentDeployment) -> Iterator[tuple[str, str]]:
+    """Yield (field path, name of the TopicContract) for every topic that the agent refers to."""
+    spec = agent.spec
+    for index, entry in enumerate(spec.inputs):
+        yield f"spec.inputs[{index}].topicRef.name", entry.topic_ref.name
+    for index, outcome in enumerate(spec.outcomes):
+        yield f"spec.outcomes[{index}].topicRef.name", outcome.topic_ref.name
+    for index, decision in enumerate(spec.decisions):
+        yield f"spec.decisions[{index}].topicRef.name", decision.topic_ref.name
+
+
+def commands(agent: AgentDeployment, contract: TopicContract) -> bool:
+    """Tell whether allowed decisions of the agent go to the contract's topic."""
+    return agent.metadata.namespace == contract.metadata.namespace and any(
+        decision.topic_ref.name == contract.metadata.name for decision in agent.spec.decisions
+    )
+
+
+def _name_refusal(field: str, check: Callable[..., None], *checked: str) -> Iterator[Refusal]:
+    try:
+        check(*checked)
+    except NameNotAllowedError as error:
+        yield Refusal(ConditionReason.NAME_NOT_ALLOWED, field, str(error))
+
+
+def _contract_names(contract: TopicContract) -> Iterator[Refusal]:
+    namespace, spec = contract.metadata.namespace, contract.spec
+    yield from _name_refusal("metadata.namespace", names.check_namespace, namespace)
+    yield from _name_refusal("spec.topicName", names.check_topic_name, namespace, spec.topic_name)
+    for field, principals in (("producers", spec.access.producers), ("consumers", spec.access.consumers)):
+        for index, principal in enumerate(principals):
+            yield from _name_refusal(f"spec.access.{field}[{index}]", names.check_external_principal, principal)
+
+
+def _schema(contract: TopicContract) -> Iterator[Refusal]:
+    if contract.spec.value_schema is None:
+        return
+    for message in schema_faults(contract.spec.value_schema.definition):
+        yield Refusal(ConditionReason.INVALID_SCHEMA, "spec.schema.schema", message)
+
+
+def _conflict(contract: TopicContract, others: Collection[TopicContract]) -> Iterator[Refusal]:
+    """Refuse all claims on a topic but the oldest; resources of one age are told apart by name.
+
+    Only claims of the own namespace count: another namespace's would be refused by its name, and must not win here.
+    """
+    metadata = contract.metadata
+    age = (metadata.creation_timestamp, metadata.name)
+    older = [
+        other.metadata.name
+        for other in others
+        if other.metadata.namespace == metadata.namespace
+        and other.spec.topic_name == contract.spec.topic_name
+        and (other.metadata.creation_timestamp, other.metadata.name) < age
+    ]
+    if older:
+        yield Refusal(
+            ConditionReason.RESOURCE_CONFLICT,
+            "spec.topicName",
+            f"the TopicContract {min(older)!r} already claims the topic {contract.spec.topic_name!r}",
+        )
+
+
+def _ungoverned(contract: TopicContract, agents: Collection[AgentDeployment]) -> Iterator[Refusal]:
+    commanding = sorted(agent.metadata.name for agent in agents if commands(agent, contract))
+    if contract.spec.access.producers and commanding:
+        yield Refusal(
+            ConditionReason.UNGOVERNED_PRODUCER,
+            "spec.access.producers",
+            f"the topic holds the commands of {', '.join(commanding)}, and only gates may write those:"
+            " remove the producers, or use another topic",
+        )

@@ -1,0 +1,75 @@
+"""Whether the JSON Schema of a contract can be used: by the registry, and by gates that fetch nothing."""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+from jsonschema.exceptions import best_match
+from jsonschema.validators import Draft7Validator, Draft201909Validator, Draft202012Validator
+from referencing import Registry, Specification
+from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT7, DRAFT201909, DRAFT202012
+from streamwarden_contract import canonical
+from streamwarden_contract.errors import MalformedEventError
+
+_DEFAULT_DRAFT = "https://json-schema.org/draft/2020-12/schema"
+_DRAFTS = {
+    _DEFAULT_DRAFT: (Draft202012Validator, DRAFT202012),
+    "https://json-schema.org/draft/2019-09/schema": (Draft201909Validator, DRAFT201909),
+    "http://json-schema.org/draft-07/schema": (Draft7Validator, DRAFT7),
+}
+_REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
+_MAX_FAULTS = 8
+
+
+def schema_faults(definition: str) -> list[str]:
+    """Return what is wrong with the text of a JSON Schema, at most eight sentences; nothing where it can be used."""
+    try:
+        schema = canonical.decode(definition.encode("utf-8", errors="surrogatepass"))
+    except MalformedEventError as error:
+        return [str(error)]
+    if not isinstance(schema, dict):
+        return ["a JSON Schema of a topic must be a JSON object"]
+    draft = schema.get("$schema", _DEFAULT_DRAFT)
+    known = _DRAFTS.get(draft.removesuffix("#")) if isinstance(draft, str) else None
+    if known is None:
+        return [f"$schema must be one of {', '.join(_DRAFTS)}"]
+    validator, specification = known
+    errors = validator(validator.META_SCHEMA, format_checker=validator.FORMAT_CHECKER).iter_errors(schema)
+    worst = best_match(errors)
+    if worst is not None:
+        # "not valid under any of the given schemas" helps nobody: name the words that would fit.
+        shown = next((part for part in worst.context or () if part.validator == "enum"), worst)
+        return [f"{_pointer(worst.absolute_path)}: {shown.message}"]
+    return list(islice(_reference_faults(schema, specification), _MAX_FAULTS))
+
+
+def _pointer(path: Iterable[str | int]) -> str:
+    return "#" + "".join(f"/{part}" for part in path)
+
+
+def _reference_faults(
+    schema: dict[str, canonical.JsonValue], specification: Specification[canonical.JsonValue]
+) -> Iterator[str]:
+    root = specification.create_resource(schema)
+    resolver = Registry().with_resource("", root).resolver_with_root(root)
+    pending = [root]
+    while pending:
+        resource = pending.pop()
+        pending.extend(resource.subresources())
+        contents = resource.contents
+        if not isinstance(contents, dict):
+            continue
+        if resource is not root and "$id" in contents:
+            yield "$id: only the whole schema may have one, since it changes what $ref means"
+            continue
+        for keyword in _REFERENCES:
+            target = contents.get(keyword)
+            if not isinstance(target, str):
+                continue
+            if not target.startswith("#"):
+                yield f"{keyword}: {target[:100]!r} points outside the schema; gates fetch nothing"
+                continue
+            try:
+                resolver.lookup(target)
+            except Unresolvable:
+                yield f"{keyword}: {target[:100]!r} points to nothing in the schema"
