@@ -1,0 +1,36 @@
+"""Files that hold secrets or state: never seen half written, never readable by others."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def private_folder(path: Path) -> Path:
+    """Make a folder that only its owner can enter (0700), parents included."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.chmod(0o700)
+    return path
+
+
+def write_private(path: Path, text: str) -> Path:
+    """Write a file that only its owner can read (0600), atomically."""
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    number = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(number, "w", encoding="utf-8") as file:
+        file.write(text)
+    return new.replace(path)
+
+
+def last_lines(path: Path, count: int = 20, at_most: int = 16_384) -> str:
+    """The end of a log: at most ``count`` lines and ``at_most`` bytes; a word in place of an empty one."""
+    if not path.is_file():
+        return "(no log)"
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - at_most))
+        text = file.read().decode("utf-8", "replace")
+    return "\n".join(text.splitlines()[-count:]) or "(the log is empty)"
