@@ -1,0 +1,150 @@
+"""Who may do what in Kafka: the smallest sets of ACLs, and which foreign ones would let somebody round the gate.
+
+READ and WRITE imply DESCRIBE. A producer with a transactional id needs no right on the cluster.
+"""
+
+from collections.abc import Collection, Iterable
+
+from streamwarden_contract.models.topic_contract import Access
+from streamwarden_contract.names import (
+    GUARDRAIL_TOPIC,
+    OPERATOR_PRINCIPAL,
+    AgentNames,
+    external_group_prefix,
+    transactional_prefix,
+)
+
+from streamwarden_operator.ports import Acl
+
+EVERYBODY = "User:*"
+
+_WRITING = frozenset({"WRITE", "ALL", "ALTER", "ALTER_CONFIGS", "CREATE", "DELETE"})
+"""What changes a topic's records, or the rules by which it keeps them."""
+
+_RULING = frozenset({"ALL", "ALTER"})
+"""On the cluster: who has these writes ACLs, and so gives himself the rest."""
+
+_FIELDS = 7
+
+
+def agent_acls(names: AgentNames, inputs: Iterable[str]) -> frozenset[Acl]:
+    """Return what the agent may do: read its inputs and outcomes, write its own decision topic, nothing else.
+
+    Args:
+        names: the agent's names.
+        inputs: topics of its inputs and outcomes.
+    """
+    user = _user(names.agent_principal)
+    return frozenset(
+        {
+            *(Acl(user, "TOPIC", topic, "READ") for topic in inputs),
+            Acl(user, "TOPIC", names.decisions, "WRITE"),
+            Acl(user, "GROUP", names.agent_group, "READ"),
+            Acl(user, "TRANSACTIONAL_ID", transactional_prefix(names.agent_principal), "WRITE", "PREFIXED"),
+        }
+    )
+
+
+def gate_acls(names: AgentNames, commands: Iterable[str]) -> frozenset[Acl]:
+    """Return what the agent's gate may do.
+
+    Args:
+        names: the agent's names.
+        commands: the topics that its decisions become commands on.
+    """
+    user, shared = _user(names.gate_principal), names.shared
+    reads = (names.decisions, shared.policies, GUARDRAIL_TOPIC)
+    writes = (*commands, shared.audit, shared.dead_letters, shared.gates)
+    return frozenset(
+        {
+            *(Acl(user, "TOPIC", topic, "READ") for topic in reads),
+            *(Acl(user, "TOPIC", topic, "WRITE") for topic in writes),
+            Acl(user, "GROUP", names.gate_group, "READ"),
+            Acl(user, "TRANSACTIONAL_ID", transactional_prefix(names.gate_principal), "WRITE", "PREFIXED"),
+        }
+    )
+
+
+def access_acls(topic: str, access: Access) -> frozenset[Acl]:
+    """Return what a contract gives to principals outside Streamwarden.
+
+    The ACLs on groups and transactional ids are a user's, not a topic's: several contracts share them.
+    """
+    return frozenset(
+        {
+            *(Acl(user, "TOPIC", topic, "WRITE") for user in access.producers),
+            *(Acl(user, "TRANSACTIONAL_ID", _own_prefix(user), "WRITE", "PREFIXED") for user in access.producers),
+            *(Acl(user, "TOPIC", topic, "READ") for user in access.consumers),
+            *(Acl(user, "GROUP", _own_prefix(user), "READ", "PREFIXED") for user in access.consumers),
+        }
+    )
+
+
+def acls_of(observed: Iterable[Acl], *principals: str) -> frozenset[Acl]:
+    """Return the ACLs of these principals (named without ``User:``): what an agent's plan may take back."""
+    users = {_user(principal) for principal in principals}
+    return frozenset(acl for acl in observed if acl.principal in users)
+
+
+def is_streamwarden_principal(principal: str) -> bool:
+    """Tell whether a principal (``User:...``) is an agent or a gate: its ACLs are the operator's, level by level."""
+    user = principal.removeprefix("User:")
+    return user != principal and user.count(".") == 2 and user.endswith((".agent", ".gate"))  # noqa: PLR2004  # <ns>.<agent>.<role>
+
+
+def bypass_acls(observed: Iterable[Acl], governed_topics: Collection[str], allowed: Collection[str]) -> frozenset[Acl]:
+    """Return the ACLs that let somebody else than ``allowed`` change a governed topic.
+
+    A DENY that would undo one of them does not count: it could be taken away unseen.
+
+    Args:
+        observed: every ACL of the cluster.
+        governed_topics: topics that only gates (or only one agent) may write.
+        allowed: principals that may, without ``User:``; the operator always may.
+    """
+    trusted = {_user(principal) for principal in (*allowed, OPERATOR_PRINCIPAL)}
+    return frozenset(
+        acl
+        for acl in observed
+        if not acl.denied
+        and acl.principal not in trusted
+        and (_rules(acl) or (acl.operation in _WRITING and any(_covers(acl, topic) for topic in governed_topics)))
+    )
+
+
+def format_acl(acl: Acl) -> str:
+    """Write an ACL as one line for people and for ``status.access``; ``parse_acl`` reads it back."""
+    effect = "deny" if acl.denied else "allow"
+    resource = f"{acl.resource_type} {acl.pattern_type} {acl.resource_name}"
+    return f"{effect} {acl.principal} {acl.operation} {resource} {acl.host}"
+
+
+def parse_acl(text: str) -> Acl | None:
+    """Read what ``format_acl`` wrote, None for anything else: what is not understood is not taken back."""
+    parts = text.split(" ")
+    if len(parts) != _FIELDS or parts[0] not in {"allow", "deny"}:
+        return None
+    effect, principal, operation, resource_type, pattern_type, name, host = parts
+    return Acl(principal, resource_type, name, operation, pattern_type, host, denied=effect == "deny")
+
+
+def _covers(acl: Acl, topic: str) -> bool:
+    if acl.resource_type != "TOPIC":
+        return False
+    if acl.pattern_type == "PREFIXED":
+        return topic.startswith(acl.resource_name)
+    return acl.resource_name in {"*", topic}
+
+
+def _rules(acl: Acl) -> bool:
+    """Tell whether everybody or an agent may write ACLs. A named administrator may: Kafka needs one."""
+    untrusted = acl.principal == EVERYBODY or is_streamwarden_principal(acl.principal)
+    return untrusted and acl.resource_type == "CLUSTER" and acl.operation in _RULING
+
+
+def _own_prefix(user: str) -> str:
+    return external_group_prefix(user.removeprefix("User:"))
+
+
+def _user(principal: str) -> str:
+    return f"User:{principal}"

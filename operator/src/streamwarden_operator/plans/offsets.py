@@ -1,0 +1,41 @@
+"""Where the gate's group has to start on a decision topic. What was lost is reported, never guessed."""
+
+from collections.abc import Mapping, Sequence
+
+from streamwarden_contract.audit import ChainError, ChainHead, parse_metadata
+from streamwarden_contract.reasons import ConditionReason
+
+from streamwarden_operator.errors import NotReadyError
+from streamwarden_operator.ports import PartitionOffsets
+
+
+def plan_offsets(topic: str, observed: Sequence[PartitionOffsets]) -> Mapping[int, tuple[int, str]]:
+    """Return (offset, metadata) to commit, by partition: 0 for each one that never held a record.
+
+    Raises:
+        NotReadyError: ``OffsetsLost``: a partition that has, or had, records and no usable committed position.
+    """
+    lost = [text for text in (_what_is_lost(partition) for partition in observed) if text]
+    if lost:
+        raise NotReadyError(
+            f"topic {topic!r}: {'; '.join(lost)}. Nobody may guess where the gate goes on: restore the group's "
+            "offsets with their metadata, or delete the agent and its decision topic and make both again",
+            reason=ConditionReason.OFFSETS_LOST,
+        )
+    return {partition.partition: (0, ChainHead().metadata()) for partition in observed if partition.committed is None}
+
+
+def _what_is_lost(found: PartitionOffsets) -> str:
+    """Say what is wrong with a partition, empty where nothing is."""
+    where = f"partition {found.partition}"
+    if found.committed is None:
+        return f"{where} has had {found.high} records and no committed offset" if found.high > 0 else ""
+    if found.committed > found.high:
+        return f"{where} ends at {found.high}, before the committed offset {found.committed}: it was made anew"
+    if found.committed < found.low:
+        return f"{where} begins at {found.low}, after the committed offset {found.committed}: decisions were deleted"
+    try:
+        parse_metadata(found.metadata)
+    except ChainError:
+        return f"{where} has a committed offset without the head of its audit chain"
+    return ""
