@@ -1,0 +1,343 @@
+"""The ports of the operator in memory. Each fake passes the same behaviour tests as the real adapter.
+
+Every fake has ``writes`` (what was changed, in order: a second reconcile must add nothing) and ``down`` (the backend
+does not answer).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, TypeVar, cast
+from uuid import uuid4
+
+from streamwarden_contract.models.base import Kind, Metadata, Status
+from streamwarden_contract.reasons import ConditionReason
+from streamwarden_operator.errors import (
+    InvalidSpecError,
+    KafkaUnavailableError,
+    RegistryUnavailableError,
+    UnsupportedChangeError,
+)
+from streamwarden_operator.plans.schemas import same_json
+from streamwarden_operator.ports import (
+    Acl,
+    AclPlan,
+    PartitionOffsets,
+    SubjectSchema,
+    Topic,
+    TopicPlan,
+    Workload,
+    WorkloadState,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from streamwarden_operator.keys import Key
+
+K = TypeVar("K", bound=Kind)
+
+CONFIG_KEYS = frozenset(
+    {
+        "cleanup.policy",
+        "max.message.bytes",
+        "message.timestamp.type",
+        "min.insync.replicas",
+        "retention.bytes",
+        "retention.ms",
+        "segment.ms",
+    }
+)
+"""The topic configurations that the fake knows; Kafka refuses unknown ones too."""
+
+
+class _Kafka:
+    """What the fakes of Kafka share."""
+
+    def __init__(self) -> None:
+        self.down = False
+        self.writes: list[tuple[object, ...]] = []
+
+    def _answer(self) -> None:
+        if self.down:
+            raise KafkaUnavailableError("no answer from Kafka")
+
+
+class FakeTopics(_Kafka):
+    """Topics, of a cluster with one broker."""
+
+    def __init__(self, *existing: Topic) -> None:
+        super().__init__()
+        self.topics = {topic.name: _made(topic) for topic in existing}
+
+    async def observe(self, names: Collection[str]) -> Mapping[str, Topic]:
+        self._answer()
+        return {name: self.topics[name] for name in names if name in self.topics}
+
+    async def apply(self, name: str, plan: TopicPlan) -> None:
+        self._answer()
+        if plan:
+            self.writes.append(("apply", name, plan))
+        if plan.create is not None and name not in self.topics:
+            _check_config(plan.create.config)
+            if (plan.create.replication_factor or 1) > 1:
+                raise InvalidSpecError("one broker cannot hold several replicas")
+            self.topics[name] = _made(plan.create)
+        if plan.grow_to is not None:
+            if plan.grow_to <= self.topics[name].partitions:
+                raise UnsupportedChangeError("partitions only grow")
+            self.topics[name] = replace(self.topics[name], partitions=plan.grow_to)
+        _check_config(plan.set_config)
+        if plan.set_config or plan.unset_config:
+            config = {**self.topics[name].config, **plan.set_config}
+            kept = {key: value for key, value in config.items() if key not in plan.unset_config}
+            self.topics[name] = replace(self.topics[name], config=kept)
+
+    async def delete(self, name: str) -> None:
+        self._answer()
+        self.writes.append(("delete", name))
+        self.topics.pop(name, None)
+
+
+class FakeAcls(_Kafka):
+    """ACLs."""
+
+    def __init__(self, existing: Iterable[Acl] = ()) -> None:
+        super().__init__()
+        self.acls = set(existing)
+
+    async def observe(self) -> frozenset[Acl]:
+        self._answer()
+        return frozenset(self.acls)
+
+    async def apply(self, plan: AclPlan) -> None:
+        self._answer()
+        if plan:
+            self.writes.append(("apply", plan))
+        self.acls -= plan.remove
+        self.acls |= plan.add
+
+
+class FakeScramUsers(_Kafka):
+    """SCRAM users and, unlike Kafka, their passwords in the clear."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.passwords: dict[str, str] = {}
+
+    async def observe(self) -> frozenset[str]:
+        self._answer()
+        return frozenset(self.passwords)
+
+    async def upsert(self, user: str, password: str) -> None:
+        self._answer()
+        self.writes.append(("upsert", user))
+        self.passwords[user] = password
+
+    async def delete(self, user: str) -> None:
+        self._answer()
+        self.writes.append(("delete", user))
+        self.passwords.pop(user, None)
+
+
+class FakeOffsets(_Kafka):
+    """Ends of partitions and committed offsets. Partitions come from ``topics``, ends from ``ends``."""
+
+    def __init__(self, topics: FakeTopics) -> None:
+        super().__init__()
+        self._topics = topics
+        self.ends: dict[tuple[str, int], tuple[int, int]] = {}
+        """(low, high) by topic and partition; (0, 0) where left out."""
+        self.committed: dict[tuple[str, str, int], tuple[int, str]] = {}
+        """(offset, metadata) by group, topic and partition."""
+
+    async def observe(self, group: str, topic: str) -> Sequence[PartitionOffsets]:
+        self._answer()
+        if topic not in self._topics.topics:
+            raise KafkaUnavailableError(f"topic {topic!r} does not exist")
+        found = []
+        for partition in range(self._topics.topics[topic].partitions):
+            low, high = self.ends.get((topic, partition), (0, 0))
+            offset, metadata = self.committed.get((group, topic, partition), (None, ""))
+            found.append(PartitionOffsets(partition, low, high, offset, metadata))
+        return found
+
+    async def commit(self, group: str, topic: str, offsets: Mapping[int, tuple[int, str]]) -> None:
+        self._answer()
+        self.writes.append(("commit", group, topic, dict(offsets)))
+        for partition, position in offsets.items():
+            self.committed[group, topic, partition] = position
+
+
+class FakeSchemaRegistry:
+    """A registry that knows one incompatibility: a newly required property, unless the level is NONE."""
+
+    def __init__(self) -> None:
+        self.down = False
+        self.writes: list[tuple[object, ...]] = []
+        self.levels: dict[str, str] = {}
+        self.versions: dict[str, list[SubjectSchema]] = {}
+
+    def _answer(self) -> None:
+        if self.down:
+            raise RegistryUnavailableError("no answer from the schema registry")
+
+    async def observe(self, subject: str) -> SubjectSchema | None:
+        self._answer()
+        versions = self.versions.get(subject)
+        return replace(versions[-1], compatibility_level=self.levels.get(subject)) if versions else None
+
+    async def set_compatibility(self, subject: str, level: str) -> None:
+        self._answer()
+        self.writes.append(("set_compatibility", subject, level))
+        self.levels[subject] = level
+
+    async def register(self, subject: str, definition: str) -> SubjectSchema:
+        self._answer()
+        versions = self.versions.setdefault(subject, [])
+        for known in versions:
+            if same_json(known.definition, definition):
+                return known
+        try:
+            required = _required(definition)
+        except json.JSONDecodeError as error:
+            raise InvalidSpecError("no JSON", reason=ConditionReason.INVALID_SCHEMA) from error
+        level = self.levels.get(subject, "NONE")
+        if versions and level != "NONE" and required - _required(versions[-1].definition):
+            raise InvalidSpecError(
+                "the schema is not compatible: REQUIRED_PROPERTY_ADDED", reason=ConditionReason.INVALID_SCHEMA
+            )
+        self.writes.append(("register", subject))
+        schema_id = 1 + sum(len(known) for known in self.versions.values())
+        versions.append(SubjectSchema(subject, schema_id, len(versions) + 1, definition, self.levels.get(subject)))
+        return versions[-1]
+
+    async def delete(self, subject: str) -> None:
+        self._answer()
+        self.writes.append(("delete", subject))
+        self.versions.pop(subject, None)
+        self.levels.pop(subject, None)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedEvent:
+    """What people were told."""
+
+    key: Key
+    reason: str
+    message: str
+    warning: bool
+
+
+@dataclass
+class FakeCluster:
+    """The Kubernetes side: resources, Secrets and workloads in dicts."""
+
+    down: bool = False
+    resources: dict[tuple[type[Kind], str, str], Kind] = field(default_factory=dict)
+    secrets: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
+    workloads: dict[tuple[str, str], Workload] = field(default_factory=dict)
+    crashing: dict[tuple[str, str], str] = field(default_factory=dict)
+    """Why an agent's pods keep ending, by namespace and agent."""
+    events: list[RecordedEvent] = field(default_factory=list)
+    writes: list[tuple[object, ...]] = field(default_factory=list)
+
+    def put(self, resource: K) -> K:
+        """Add or replace a resource as a user would, and return it."""
+        metadata = metadata_of(resource)
+        self.resources[type(resource), metadata.namespace, metadata.name] = resource
+        return resource
+
+    def remove(self, resource: Kind) -> None:
+        """Take a resource away, as the API server does once it has no finalizer."""
+        metadata = metadata_of(resource)
+        del self.resources[type(resource), metadata.namespace, metadata.name]
+
+    def get(self, kind: type[K], namespace: str, name: str) -> K | None:
+        found = self.resources.get((kind, namespace, name))
+        return found if isinstance(found, kind) else None
+
+    def list(self, kind: type[K], namespace: str | None = None) -> Sequence[K]:
+        return [
+            found
+            for (_, where, _), found in sorted(self.resources.items(), key=lambda item: item[0][1:])
+            if isinstance(found, kind) and namespace in {None, where}
+        ]
+
+    async def write_status(self, resource: Kind, status: Status) -> None:
+        stored = self._stored(resource)
+        if stored is None or status == getattr(stored, "status", None):
+            return
+        self.writes.append(("status", type(resource).__name__, metadata_of(resource).name))
+        self.put(stored.model_copy(update={"status": status}))
+
+    async def read_secret(self, namespace: str, name: str) -> Mapping[str, str] | None:
+        return self.secrets.get((namespace, name))
+
+    async def apply_secret(self, namespace: str, name: str, data: Mapping[str, str]) -> None:
+        if self.secrets.get((namespace, name)) != dict(data):
+            self.writes.append(("secret", namespace, name))
+            self.secrets[namespace, name] = dict(data)
+
+    async def delete_secret(self, namespace: str, name: str) -> None:
+        if self.secrets.pop((namespace, name), None) is not None:
+            self.writes.append(("delete secret", namespace, name))
+
+    async def apply_workload(self, workload: Workload) -> WorkloadState:
+        where = (workload.namespace, workload.agent)
+        if self.workloads.get(where) != workload:
+            self.writes.append(("workload", *where))
+            self.workloads[where] = workload
+        return WorkloadState(replicas=workload.replicas, crashing=self.crashing.get(where, ""))
+
+    async def delete_workload(self, namespace: str, agent: str) -> None:
+        if self.workloads.pop((namespace, agent), None) is not None:
+            self.writes.append(("delete workload", namespace, agent))
+
+    async def set_finalizer(self, resource: Kind, finalizer: str, *, present: bool) -> None:
+        stored = self._stored(resource)
+        if stored is None:
+            return
+        metadata = metadata_of(stored)
+        if (finalizer in metadata.finalizers) == present:
+            return
+        self.writes.append(("finalizer", metadata.name, finalizer, present))
+        others = tuple(name for name in metadata.finalizers if name != finalizer)
+        kept = (*others, finalizer) if present else others
+        changed = stored.model_copy(update={"metadata": metadata.model_copy(update={"finalizers": kept})})
+        self.put(changed)
+        if metadata.deletion_timestamp and not kept:
+            self.remove(changed)
+
+    async def record_event(self, key: Key, *, reason: str, message: str, warning: bool) -> None:
+        self.events.append(RecordedEvent(key, reason, message, warning))
+
+    def _stored(self, resource: Kind) -> Kind | None:
+        metadata = metadata_of(resource)
+        return self.resources.get((type(resource), metadata.namespace, metadata.name))
+
+
+def metadata_of(resource: Kind) -> Metadata:
+    """Return the metadata that every kind has, though their base class has none."""
+    return cast("Metadata", resource.metadata)  # type: ignore[attr-defined]  # declared by each kind
+
+
+def _made(topic: Topic) -> Topic:
+    """Return the topic as a cluster shows it."""
+    return replace(
+        topic,
+        replication_factor=topic.replication_factor or 1,
+        config=dict(topic.config),
+        topic_id=topic.topic_id or uuid4().hex,
+    )
+
+
+def _check_config(config: Mapping[str, str]) -> None:
+    unknown = sorted(set(config) - CONFIG_KEYS)
+    if unknown:
+        raise InvalidSpecError(f"unknown topic config name: {unknown[0]}", reason=ConditionReason.INVALID_CONFIG)
+
+
+def _required(definition: str) -> set[str]:
+    return set(json.loads(definition).get("required", ()))
