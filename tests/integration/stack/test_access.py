@@ -1,0 +1,131 @@
+"""The broker lets in who it knows, and allows what an ACL allows."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka.admin import (
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    NewTopic,
+    ResourcePatternType,
+    ResourceType,
+    ScramCredentialInfo,
+    ScramMechanism,
+    UserScramCredentialUpsertion,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from support.stack_fixture import RunningStack
+
+pytestmark = pytest.mark.kafka
+TIMEOUT_S = 20
+
+
+def admin_of(stack: RunningStack) -> AdminClient:
+    return AdminClient({key: value for key, value in stack.operator_properties.items() if key != "partitioner"})
+
+
+def settle(change: Callable[[AdminClient], dict[Any, Any]], stack: RunningStack) -> None:
+    admin = admin_of(stack)  # its requests die with it
+    for future in change(admin).values():
+        future.result(TIMEOUT_S)
+
+
+def make_topics(stack: RunningStack, *names: str) -> None:
+    topics = [NewTopic(name, num_partitions=1, replication_factor=1) for name in names]
+    settle(lambda admin: admin.create_topics(topics, operation_timeout=TIMEOUT_S), stack)
+
+
+def make_user(stack: RunningStack, name: str) -> dict[str, str]:
+    """A SCRAM user that may do nothing yet, and its client configuration."""
+    password = secrets.token_urlsafe(12)
+    credential = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096)
+    upsertion = UserScramCredentialUpsertion(name, credential, password.encode())
+    settle(lambda admin: admin.alter_user_scram_credentials([upsertion]), stack)
+    return stack.operator_properties | {"sasl.username": name, "sasl.password": password}
+
+
+def allow_write(stack: RunningStack, user: str, topic: str) -> None:
+    binding = AclBinding(
+        ResourceType.TOPIC,
+        topic,
+        ResourcePatternType.LITERAL,
+        f"User:{user}",
+        "*",
+        AclOperation.WRITE,
+        AclPermissionType.ALLOW,
+    )
+    settle(lambda admin: admin.create_acls([binding]), stack)
+
+
+def write(properties: dict[str, str], topic: str) -> KafkaError | None:
+    """Produce one record and give the broker's answer: ``None`` when it was taken."""
+    answers: list[KafkaError | None] = []
+    producer = Producer(properties | {"message.timeout.ms": "15000", "log_level": "0"})
+    producer.produce(topic, key="k", value="v", on_delivery=lambda error, _: answers.append(error))
+    producer.flush(TIMEOUT_S)
+    (answer,) = answers
+    return answer
+
+
+def test_a_user_with_one_write_acl_may_write_its_topic_and_no_other(stack: RunningStack, unique: str) -> None:
+    mine, other = f"{unique}.mine", f"{unique}.other"
+    make_topics(stack, mine, other)
+    properties = make_user(stack, unique)
+    allow_write(stack, unique, mine)
+
+    refused = write(properties, other)
+
+    assert write(properties, mine) is None
+    assert refused is not None
+    assert refused.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED
+
+
+def test_a_topic_nobody_made_is_not_made_by_writing_to_it(stack: RunningStack, unique: str) -> None:
+    no_patience = {"topic.metadata.propagation.max.ms": "0"}
+
+    refused = write(stack.operator_properties | no_patience, unique)
+
+    assert refused is not None
+    assert refused.code() in {KafkaError._UNKNOWN_TOPIC, KafkaError.UNKNOWN_TOPIC_OR_PART}
+    assert unique not in admin_of(stack).list_topics(timeout=TIMEOUT_S).topics
+
+
+@pytest.mark.parametrize(
+    ("listener", "mechanism", "user"),
+    [
+        pytest.param("client", "SCRAM-SHA-512", "streamwarden.operator", id="wrong-password-at-the-clients-listener"),
+        pytest.param("client", "SCRAM-SHA-512", "nobody", id="unknown-user-at-the-clients-listener"),
+        pytest.param("client", "PLAIN", "streamwarden.broker", id="another-mechanism-at-the-clients-listener"),
+        pytest.param("controller", "PLAIN", "streamwarden.broker", id="wrong-password-at-the-controllers-listener"),
+        pytest.param("controller", "SCRAM-SHA-512", "streamwarden.operator", id="scram-at-the-controllers-listener"),
+    ],
+)
+def test_who_cannot_prove_a_name_is_refused(stack: RunningStack, listener: str, mechanism: str, user: str) -> None:
+    errors: list[int] = []
+    address = stack.bootstrap_servers if listener == "client" else stack.controller_address
+    admin = AdminClient(
+        {
+            "bootstrap.servers": address,
+            "security.protocol": "SASL_PLAINTEXT",
+            "sasl.mechanism": mechanism,
+            "sasl.username": user,
+            "sasl.password": "wrong",
+            "log_level": "0",
+            "error_cb": lambda error: errors.append(error.code()),
+        }
+    )
+
+    with pytest.raises(KafkaException):
+        admin.list_topics(timeout=3)
+    admin.poll(0)
+
+    assert KafkaError._AUTHENTICATION in errors
