@@ -161,11 +161,11 @@ def _time(text: str | None) -> datetime | None:
         return None
     try:
         time = datetime.fromisoformat(text)
-    except ValueError as error:
+        if time.tzinfo is None:
+            raise _malformed("ce_time has no time zone")
+        return time.astimezone(UTC)
+    except (ValueError, OverflowError) as error:  # overflow: the first and last day of the calendar, with an offset
         raise _malformed("ce_time is not RFC 3339") from error
-    if time.tzinfo is None:
-        raise _malformed("ce_time has no time zone")
-    return time
 
 
 def _hops(text: str) -> int:

@@ -13,7 +13,14 @@ from streamwarden_contract.models.base import (
     Status,
     TopicRef,
 )
-from streamwarden_contract.models.fields import DecisionType, DnsLabel, Duration, EventType
+from streamwarden_contract.models.fields import (
+    CpuQuantity,
+    DecisionType,
+    DnsLabel,
+    Duration,
+    EventType,
+    MemoryQuantity,
+)
 from streamwarden_contract.models.policy import PolicyRef
 
 
@@ -104,9 +111,9 @@ class EnvVar(Resource):
 class ResourceList(Resource):
     """Amounts of CPU and memory."""
 
-    cpu: Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?m?$", max_length=16)] | None = None
+    cpu: CpuQuantity | None = None
     """As in ``500m`` or ``1``."""
-    memory: Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|k|M|G)?$", max_length=16)] | None = None
+    memory: MemoryQuantity | None = None
     """As in ``256Mi``."""
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from streamwarden_contract.models.fields import ResourceName
@@ -29,6 +29,21 @@ class Resource(BaseModel):
 
     list_map_keys: ClassVar[dict[str, tuple[str, ...]]] = {}
     """For fields (Python name) that are lists of objects: the keys that make an item unique."""
+
+    @model_validator(mode="after")
+    def _no_repetition(self) -> "Resource":
+        """Refuse what the API server refuses in lists of type ``map`` and ``set``."""
+        for field, value in self:
+            if not isinstance(value, tuple):
+                continue
+            keys = self.list_map_keys.get(field)
+            if keys is not None:
+                identities: list[object] = [tuple(getattr(item, key) for key in keys) for item in value]
+            else:
+                identities = [item for item in value if isinstance(item, str | int)]
+            if len(set(identities)) != len(identities):
+                raise ValueError(f"{type(self).model_fields[field].alias or field} lists something twice")
+        return self
 
 
 class Metadata(BaseModel):

@@ -60,7 +60,8 @@ class TopicContractSpec(Resource):
         (
             (
                 "!(self.topicName.endsWith('.decisions') || self.topicName.endsWith('.state')"
-                " || self.topicName.startsWith('streamwarden.') || self.topicName.contains('.streamwarden.'))"
+                " || self.topicName.startsWith('streamwarden.')"
+                " || self.topicName.matches('^[^.]+[.]streamwarden([.]|$)'))"
             ),
             (
                 "topicName is one of Streamwarden's own: *.decisions, *.state, streamwarden.* and"
