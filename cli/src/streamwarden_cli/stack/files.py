@@ -10,8 +10,10 @@ if TYPE_CHECKING:
 
 
 def private_folder(path: Path) -> Path:
-    """Make a folder that only its owner can enter (0700), parents included."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Make a folder that only its owner can enter (0700), as are all folders made on the way to it."""
+    if not path.parent.is_dir():
+        private_folder(path.parent)
+    path.mkdir(mode=0o700, exist_ok=True)
     path.chmod(0o700)
     return path
 

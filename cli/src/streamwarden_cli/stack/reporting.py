@@ -54,7 +54,7 @@ class ConsoleReporter:
 
     def note(self, message: str) -> None:
         """Write it as a line of its own."""
-        self._console.print(message, highlight=False)
+        self._console.print(message, highlight=False, markup=False)
 
     def _move(self, what: str, done: int, total: int) -> None:
         if self._progress is None:
