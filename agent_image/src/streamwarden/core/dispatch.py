@@ -1,0 +1,151 @@
+"""A batch of records through the handlers: in order for each key, side by side over keys, nothing lost."""
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Sequence
+
+from streamwarden_contract import events
+from streamwarden_contract.errors import MalformedEventError
+
+from streamwarden.core.records import Handled, Record, group_by_key
+from streamwarden.core.retries import Backoff
+from streamwarden.core.routing import Call, Routes
+from streamwarden.core.writing import Author, Stage, build_failure, describe_error, write_decisions, write_failure
+from streamwarden.decision import Decision
+from streamwarden.errors import DecisionRefusedError
+
+Sleep = Callable[[float], Awaitable[None]]
+
+
+class Dispatcher:
+    """Hands records to an agent's handlers and turns what they return into records to write.
+
+    Args:
+        routes: the agent's handlers.
+        author: who decides.
+        backoff: how often a failing event is tried, and the waits in between.
+        concurrency: how many async handlers may run at a time.
+        sleep: waits for a number of seconds.
+    """
+
+    def __init__(self, routes: Routes, author: Author, backoff: Backoff, *, concurrency: int, sleep: Sleep) -> None:
+        self._routes = routes
+        self._author = author
+        self._backoff = backoff
+        self._slots = asyncio.Semaphore(concurrency)
+        self._sleep = sleep
+
+    async def handle(self, records: Sequence[Record], *, replay: bool = False) -> list[Handled]:
+        """Return what came of each record, in the order of the records.
+
+        Whatever a handler raises becomes a failure of its event once its attempts are used up; while it waits for
+        the next one, only later events with the same key wait with it. In a replay only handlers that ask for it are
+        called, and nothing is to be written.
+        """
+        results: list[Handled | None] = [None] * len(records)
+
+        async def work(group: Sequence[tuple[int, Record]]) -> None:
+            for index, record in group:
+                results[index] = await self._handle_one(record, replay=replay)
+
+        async with asyncio.TaskGroup() as tasks:
+            for group in group_by_key(records):
+                tasks.create_task(work(group))
+                # Lets the group start at once: many slow handlers without awaits never hold the loop for long.
+                await asyncio.sleep(0)
+        return [result for result in results if result is not None]
+
+    async def _handle_one(self, record: Record, *, replay: bool) -> Handled:
+        call = self._prepare(record, replay=replay)
+        if not isinstance(call, Call):
+            return call
+        attempts = 0
+        while True:
+            attempts += 1
+            outcome = await self._attempt(record, call)
+            if isinstance(outcome, Handled):
+                return outcome
+            wait_s = self._backoff.wait_s(attempts)
+            if wait_s is None or isinstance(outcome, DecisionRefusedError):
+                return self._fail(record, call.event, outcome, attempts=attempts, stage="Handle")
+            await self._sleep(wait_s)
+
+    def _prepare(self, record: Record, *, replay: bool) -> Call | Handled:
+        try:
+            return self._routes.prepare(record, replay=replay) or Handled(record)
+        except Exception as error:  # noqa: BLE001  # validators are the author's code, and may raise anything
+            return self._fail(record, _attributes(record), error, attempts=1, stage="Decode")
+
+    async def _attempt(self, record: Record, call: Call) -> Handled | BaseException:
+        """Call the handler once, and return what came of it or what was raised."""
+        try:
+            if _is_async(call):
+                async with self._slots:
+                    proposed = await _collect(call.handler.function(*call.arguments))
+            else:
+                proposed = await _collect(call.handler.function(*call.arguments))
+            decisions, outgoing = write_decisions(self._author, call.event, proposed)
+        except asyncio.CancelledError as error:
+            # Raised by us, it ends the batch; raised by the handler (a task of its own was cancelled), it is a failure.
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            return error
+        except Exception as error:  # noqa: BLE001  # the author's code may raise anything: that is one event's failure
+            return error
+        return Handled(record, decisions=decisions, outgoing=outgoing)
+
+    def _fail(
+        self, record: Record, attributes: events.CloudEvent | None, error: BaseException, *, attempts: int, stage: Stage
+    ) -> Handled:
+        failure = build_failure(record, error=describe_error(error), attempts=attempts, stage=stage)
+        written = write_failure(self._author, record, attributes, failure)
+        return Handled(record, failure=failure, outgoing=(written,))
+
+
+def _attributes(record: Record) -> events.CloudEvent | None:
+    """Read what can be read of a record that failed to decode."""
+    try:
+        return events.decode(record.headers, strict=False)
+    except MalformedEventError:
+        return None
+
+
+def _is_async(call: Call) -> bool:
+    function = call.handler.function
+    return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
+
+
+async def _collect(returned: object) -> list[Decision]:
+    """Gather what a handler returned: nothing, a decision, or decisions.
+
+    Raises:
+        DecisionRefusedError: it is something else.
+    """
+    if inspect.isawaitable(returned):
+        returned = await returned
+    match returned:
+        case None:
+            return []
+        case Decision():
+            return [returned]
+        case AsyncIterable():
+            return _checked([each async for each in returned])
+        case str() | bytes() | dict():
+            raise DecisionRefusedError(_wrong(returned))
+        case Iterable():
+            return _checked(list(returned))
+        case _:
+            raise DecisionRefusedError(_wrong(returned))
+
+
+def _checked(found: list[object]) -> list[Decision]:
+    decisions = [each for each in found if isinstance(each, Decision)]
+    for each in found:
+        if not isinstance(each, Decision):
+            raise DecisionRefusedError(_wrong(each))
+    return decisions
+
+
+def _wrong(found: object) -> str:
+    return f"a handler returns a Decision, several, or None; not {type(found).__name__}"

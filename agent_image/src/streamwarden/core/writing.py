@@ -1,0 +1,206 @@
+"""From what a handler returned to records of the decision topic."""
+
+import math
+import numbers
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import orjson
+from pydantic import BaseModel, ValidationError
+from streamwarden_contract import canonical, decision, events, ids
+from streamwarden_contract.errors import MalformedEventError
+from streamwarden_contract.models.agent_deployment import Model
+from streamwarden_contract.runtime_config import AgentConfig
+
+from streamwarden.core.records import Outgoing, Record
+from streamwarden.core.routing import describe_faults
+from streamwarden.decision import Decision
+from streamwarden.errors import DecisionRefusedError
+from streamwarden.event import Event, text_of
+
+Stage = Literal["Decode", "Handle"]
+"""Where an input failed."""
+
+_FAILURE_KEY = b"failure"
+_INT64_MIN, _INT64_MAX = -(2**63), 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who decides: what every record that the agent writes says of it."""
+
+    namespace: str
+    agent: str
+    uid: str
+    decision_types: frozenset[str] | None
+    """None: any."""
+    model: decision.ModelRef | None
+
+    @classmethod
+    def of(cls, config: AgentConfig) -> "Author":
+        """Read it from the agent's configuration."""
+        return cls(
+            config.namespace, config.agent, config.uid, frozenset(config.decision_types), _model_ref(config.model)
+        )
+
+    @property
+    def source(self) -> str:
+        return f"/streamwarden/{self.namespace}/{self.agent}"
+
+
+def _model_ref(model: Model | None) -> decision.ModelRef | None:
+    if model is None:
+        return None
+    return decision.ModelRef(name=model.name, version=model.version, digest=model.digest)
+
+
+def write_decisions(
+    author: Author, event: Event, proposed: Sequence[Decision]
+) -> tuple[tuple[decision.Decision, ...], tuple[Outgoing, ...]]:
+    """Turn the decisions on one event into records, all or none.
+
+    Raises:
+        DecisionRefusedError: one of them is undeclared, not JSON, out of bounds, or too large for a gate.
+    """
+    built = tuple(_build_decision(author, event, each) for each in proposed)
+    return built, tuple(_decision_record(author, event, each, ordinal) for ordinal, each in enumerate(built))
+
+
+def _build_decision(author: Author, event: Event, proposed: Decision) -> decision.Decision:
+    if author.decision_types is not None and proposed.type not in author.decision_types:
+        raise DecisionRefusedError(
+            f"decision type {proposed.type!r} is not declared in the AgentDeployment; "
+            f"it declares {', '.join(sorted(author.decision_types))}"
+        )
+    entity = event.entity if proposed.entity is None else proposed.entity
+    if entity is None:
+        raise DecisionRefusedError(f"decision {proposed.type!r} names no entity, and its event has none either")
+    parameters = _plain(proposed.parameters, "parameters")
+    if not isinstance(parameters, dict):
+        raise DecisionRefusedError("parameters: not a mapping")
+    try:
+        return decision.Decision(
+            type=proposed.type,
+            entity=entity,
+            parameters=dict(parameters),
+            cause=decision.Cause(topic=event.topic, partition=event.partition, offset=event.offset),
+            confidence=_number(proposed.confidence),
+            reasoning=proposed.reasoning,
+            model=author.model,
+            expectedVersion=proposed.expected_version,
+        )
+    except ValidationError as error:
+        names = frozenset(decision.Decision.model_fields)
+        raise DecisionRefusedError(describe_faults(error, names)) from None
+
+
+def _decision_record(author: Author, event: Event, built: decision.Decision, ordinal: int) -> Outgoing:
+    attributes = events.CloudEvent(
+        id=ids.decision_id(author.uid, event.topic, event.partition, event.offset, ordinal),
+        source=author.source,
+        type=events.DECISION_TYPE,
+        subject=built.entity,
+        correlationid=event.correlationid or event.id,
+        causationid=event.id,
+        hops=event.hops + 1,
+        traceparent=event.traceparent,
+    )
+    try:
+        headers = tuple(attributes.headers())
+        events.decode(headers, strict=True)  # the gate reads them so
+        record = Outgoing(built.entity.encode(), built.encode(), headers)
+    except MalformedEventError as error:
+        raise DecisionRefusedError(f"decision {built.type!r}: {error}") from error
+    except (UnicodeEncodeError, orjson.JSONEncodeError) as error:
+        raise DecisionRefusedError(f"decision {built.type!r} has text that is not valid Unicode") from error
+    if record.size > decision.MAX_RECORD_BYTES:
+        raise DecisionRefusedError(
+            f"decision {built.type!r} takes {record.size} bytes; a gate takes {decision.MAX_RECORD_BYTES}"
+        )
+    return record
+
+
+def write_failure(
+    author: Author, record: Record, attributes: events.CloudEvent | None, failure: decision.Failure
+) -> Outgoing:
+    """Turn a failure into a record. It never fails, and never has a null key."""
+    entity = (attributes.subject if attributes else None) or text_of(record.key)
+    headers = events.CloudEvent(
+        id=ids.decision_id(author.uid, record.topic, record.partition, record.offset, 0),
+        source=author.source,
+        type=events.FAILURE_TYPE,
+        subject=entity if entity and _fits_header(entity) else None,
+        correlationid=(attributes.correlationid or attributes.id) if attributes else None,
+        causationid=attributes.id if attributes else None,
+        hops=min(attributes.hops + 1, events.MAX_HOPS) if attributes else 0,
+        traceparent=attributes.traceparent if attributes else None,
+    ).headers()
+    key = record.key if record.key and text_of(record.key) else _FAILURE_KEY
+    written = Outgoing(key, failure.encode(), tuple(headers))
+    if written.size > decision.MAX_RECORD_BYTES:  # the key alone may be a megabyte
+        return Outgoing(_FAILURE_KEY, written.value, written.headers)
+    return written
+
+
+def build_failure(record: Record, *, error: str, attempts: int, stage: Stage) -> decision.Failure:
+    """Say that an input was given up: where it stands and why, never its bytes."""
+    return decision.Failure(
+        cause=decision.Cause(topic=record.topic, partition=record.partition, offset=record.offset),
+        error=error.encode("utf-8", "replace").decode()[: decision.MAX_ERROR_LENGTH],
+        attempts=attempts,
+        stage=stage,
+    )
+
+
+def describe_error(error: BaseException) -> str:
+    """Return an exception's type and message; of a validation error only what repeats no input."""
+    message = describe_faults(error) if isinstance(error, ValidationError) else str(error)
+    name = type(error).__name__
+    return f"{name}: {message}" if message else name
+
+
+def _fits_header(text: str) -> bool:
+    return text.isprintable() and len(text.encode("utf-8", "replace")) <= events.MAX_ATTRIBUTE_BYTES
+
+
+def _number(value: object) -> float | None:
+    """Take any real number, numpy's too, as a float; leave the refusal of anything else to the model."""
+    if isinstance(value, numbers.Real) and not isinstance(value, bool):
+        return float(value)
+    return value  # type: ignore[return-value]  # refused by the model, which names the field
+
+
+def _plain(value: object, where: str, depth: int = 0) -> canonical.JsonValue:
+    """Copy ``value`` as plain JSON.
+
+    Raises:
+        DecisionRefusedError: it is not JSON; the message says where.
+    """
+    match value:
+        case None | bool() | str():
+            return value
+        case numbers.Integral():
+            if not _INT64_MIN <= (whole := int(value)) <= _INT64_MAX:
+                raise DecisionRefusedError(f"{where}: an integer outside the range of 64 bits")
+            return whole
+        case numbers.Real():
+            if not math.isfinite(number := float(value)):
+                raise DecisionRefusedError(f"{where}: not a finite number")
+            return number
+        case _ if depth >= canonical.MAX_DEPTH - 1:  # the decision itself is one level
+            raise DecisionRefusedError(f"{where[:80]}...: nested deeper than {canonical.MAX_DEPTH}")
+        case BaseModel():
+            return _plain(value.model_dump(), where, depth)
+        case Mapping():
+            return {_name(key, where): _plain(each, f"{where}.{key}", depth + 1) for key, each in value.items()}
+        case list() | tuple():
+            return [_plain(each, f"{where}.{index}", depth + 1) for index, each in enumerate(value)]
+        case _:
+            raise DecisionRefusedError(f"{where}: {type(value).__name__} is not JSON")
+
+
+def _name(key: object, where: str) -> str:
+    if not isinstance(key, str):
+        raise DecisionRefusedError(f"{where}: a key that is no string ({type(key).__name__})")
+    return key

@@ -1,0 +1,18 @@
+"""What the SDK refuses.
+
+StreamwardenError
+├── AgentDefinitionError    the agent's program is wrong: said where it is written, at import
+└── DecisionRefusedError    a handler returned a decision that cannot be sent; trying again would not help
+"""
+
+
+class StreamwardenError(Exception):
+    """Root of the SDK's errors."""
+
+
+class AgentDefinitionError(StreamwardenError):
+    """A handler or a deployment does not fit: the message says what to write instead."""
+
+
+class DecisionRefusedError(StreamwardenError):
+    """A decision that no gate would take: undeclared type, not JSON, out of bounds, or too large."""

@@ -1,0 +1,95 @@
+"""What a handler's signature says: which payload it takes, and whether it takes the event too."""
+
+import inspect
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from streamwarden.errors import AgentDefinitionError
+from streamwarden.event import Event
+
+Function = Callable[..., object]
+
+_SHAPE = "write it as in 'def handle(page: Page, event: Event) -> Decision | None'"
+_MAX_PARAMETERS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """A function of the agent, and how to call it."""
+
+    function: Function
+    model: type[BaseModel] | None
+    """Validates the data; None where the handler takes it as it is."""
+    wants_data: bool
+    """False where the first parameter is the event itself."""
+    wants_event: bool
+    """Whether there is a second parameter, for the event."""
+    replay: bool
+    """Whether past events are handed in again at start."""
+    known_names: frozenset[str]
+    """Names of the model's fields at any depth: what an error message may repeat of the data's structure."""
+
+
+def inspect_handler(function: Function, *, replay: bool) -> Handler:
+    """Read a handler's signature.
+
+    Raises:
+        AgentDefinitionError: it does not take a typed payload and, optionally, the event.
+    """
+    where = f"{function.__module__}.{function.__qualname__}" if inspect.isfunction(function) else repr(function)
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+        hints = typing.get_type_hints(function)
+    except (TypeError, ValueError, NameError) as error:
+        raise AgentDefinitionError(f"{where}: its annotations cannot be read ({error}); {_SHAPE}") from error
+    if not 1 <= len(parameters) <= _MAX_PARAMETERS or any(
+        p.kind not in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters
+    ):
+        raise AgentDefinitionError(f"{where}: a handler takes the payload and, if it likes, the event; {_SHAPE}")
+    wants_event = len(parameters) == _MAX_PARAMETERS
+    if wants_event and hints.get(parameters[1].name, Event) is not Event:
+        raise AgentDefinitionError(f"{where}: the second parameter {parameters[1].name!r} is the Event; {_SHAPE}")
+    payload = hints.get(parameters[0].name)
+    model = _model(payload)
+    if model is None and payload is not Event and not _is_object(payload):
+        raise AgentDefinitionError(
+            f"{where}: annotate the first parameter {parameters[0].name!r} with a pydantic model, dict[str, object] "
+            f"or Event; {_SHAPE}"
+        )
+    return Handler(
+        function=function,
+        model=model,
+        wants_data=payload is not Event,
+        wants_event=wants_event,
+        replay=replay,
+        known_names=frozenset() if model is None else _field_names(model),
+    )
+
+
+def _model(payload: object) -> type[BaseModel] | None:
+    return payload if isinstance(payload, type) and issubclass(payload, BaseModel) else None
+
+
+def _is_object(payload: object) -> bool:
+    return payload is dict or typing.get_origin(payload) is dict
+
+
+def _field_names(model: type[BaseModel]) -> frozenset[str]:
+    """Collect the names and aliases of the fields of ``model`` and of the models within it."""
+    names: set[str] = set()
+    pending: list[object] = [model]
+    seen: set[object] = set()
+    while pending:
+        found = pending.pop()
+        pending.extend(typing.get_args(found))
+        inner = _model(found)
+        if inner is None or inner in seen:
+            continue
+        seen.add(inner)
+        for name, info in inner.model_fields.items():
+            names.update(alias for alias in (name, info.alias, info.validation_alias) if isinstance(alias, str))
+            pending.append(info.annotation)
+    return frozenset(names)
