@@ -1,0 +1,37 @@
+"""The closed vocabulary of what a gate reports when a set is not in force. Words are added, never changed."""
+
+from enum import StrEnum
+
+
+class RefusalReason(StrEnum):
+    """Why a gate refuses a policy set, or does not judge a partition."""
+
+    LOG_MISSING = "LogMissing"
+    """A policy topic has no signed epoch record."""
+    BINDING_MISSING = "BindingMissing"
+    """No binding names this agent."""
+    UNSIGNED = "Unsigned"
+    UNKNOWN_KEY = "UnknownKey"
+    """Signed with a key that is not among the public keys."""
+    BAD_SIGNATURE = "BadSignature"
+    UNREADABLE = "Unreadable"
+    """Signed, and yet no record of this format."""
+    ROLLED_BACK = "RolledBack"
+    """An epoch or revision is lower than one that was in force before."""
+    AGENT_MISMATCH = "AgentMismatch"
+    """The binding is another agent's: the UID or a name differs."""
+    BINDING_INCOMPLETE = "BindingIncomplete"
+    """A policy or schema that the binding names is not there, or not at its revision."""
+    DIGEST_MISMATCH = "DigestMismatch"
+    """A policy's or schema's content is not what the binding says."""
+    INVALID_EXPRESSION = "InvalidExpression"
+    INVALID_SCHEMA = "InvalidSchema"
+    TOPIC_MISMATCH = "TopicMismatch"
+    """A topic is not the one that the binding was made for: id or partition count differ."""
+    OFFSETS_LOST = "OffsetsLost"
+    """A decision partition has no committed offset, or one that the log no longer holds."""
+    CHAIN_LOST = "ChainLost"
+    """The committed offset carries no readable head of the audit chain."""
+    UNREADABLE_PARTITION = "UnreadablePartition"
+    """A batch of a decision partition cannot be decoded."""
+    KAFKA_UNAVAILABLE = "KafkaUnavailable"
