@@ -1,0 +1,117 @@
+"""One admin client, shared by the adapters of topics, ACLs, users and offsets."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import structlog
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+
+from streamwarden_operator.adapters.kafka_errors import SPREADING, code_of
+from streamwarden_operator.errors import KafkaUnavailableError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_PAUSE_S = 0.02
+"""Between two looks at what has not spread yet."""
+
+_log = structlog.get_logger(__name__)
+
+
+class _Logger(Protocol):
+    def debug(self, event: str, **values: object) -> object: ...
+
+
+class LibrdkafkaLog:
+    """Takes librdkafka's log lines, which else go to stderr: conditions tell of outages, not a line a second."""
+
+    def __init__(self, log: _Logger) -> None:
+        self._log = log
+
+    def log(self, level: int, _template: str, *values: object) -> None:
+        """Take a line: facility, client and text come as three values."""
+        self._log.debug("librdkafka", level=level, text=" ".join(str(value) for value in values))
+
+
+class KafkaAdmin:
+    """Sends admin requests without blocking the event loop; knows nothing of what they mean."""
+
+    def __init__(self, properties: Mapping[str, str], *, timeout_s: float = 10.0, spread_s: float = 10.0) -> None:
+        """Make a client; it connects by itself.
+
+        Args:
+            properties: librdkafka's configuration.
+            timeout_s: longest wait for the answer to one request.
+            spread_s: longest wait until all that was made is known to the brokers.
+        """
+        self.timeout_s = timeout_s
+        self._spread_s = spread_s
+        # A partitioner is a producer's affair; the admin client would warn about it.
+        settings: dict[str, Any] = {key: value for key, value in properties.items() if key != "partitioner"}
+        settings["error_cb"] = self._on_error
+        self.client = AdminClient(settings, logger=LibrdkafkaLog(_log))
+
+    async def settle(self, futures: Mapping[T, "Future[R]"]) -> dict[T, R | KafkaException]:
+        """Wait for every item of a request, and return a result or an error for each."""
+        results = await asyncio.gather(*map(asyncio.wrap_future, futures.values()), return_exceptions=True)
+        self.client.poll(0)  # hands queued log lines over; without it they would pile up
+        settled: dict[T, R | KafkaException] = {}
+        for key, result in zip(futures, results, strict=True):
+            if isinstance(result, BaseException) and not isinstance(result, KafkaException):
+                raise result
+            settled[key] = result
+        return settled
+
+    async def all(self, futures: Mapping[T, "Future[R]"]) -> dict[T, R]:
+        """Wait for every item, and raise the first error once all have settled."""
+        settled = await self.settle(futures)
+        for result in settled.values():
+            if isinstance(result, KafkaException):
+                raise result
+        return {key: result for key, result in settled.items() if not isinstance(result, KafkaException)}
+
+    async def one(self, future: "Future[R]") -> R:
+        """Wait for one result."""
+        return (await self.all({"": future}))[""]
+
+    async def until_spread(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Repeat a request until the brokers know of what it speaks.
+
+        Raises:
+            KafkaException: another error, or still unknown after ``spread_s``.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._spread_s
+        while True:
+            try:
+                return await attempt()
+            except KafkaException as error:
+                if code_of(error) not in SPREADING or loop.time() > deadline:
+                    raise
+            await asyncio.sleep(_PAUSE_S)
+
+    async def until(self, holds: Callable[[], Awaitable[bool]], what: str) -> None:
+        """Wait until the brokers show a change: the controller answers some milliseconds before they do.
+
+        Raises:
+            KafkaUnavailableError: not shown after ``spread_s``.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._spread_s
+        while not await holds():
+            if loop.time() > deadline:
+                raise KafkaUnavailableError(f"Kafka took the change, but shows after {self._spread_s:g} s no {what}")
+            await asyncio.sleep(_PAUSE_S)
+
+    async def cluster_id(self) -> str:
+        """Return Kafka's id of the cluster."""
+        description = await self.one(self.client.describe_cluster(request_timeout=self.timeout_s))
+        return str(description.cluster_id)
+
+    def _on_error(self, error: KafkaError) -> None:
+        _log.debug("kafka client error", code=error.name(), text=error.str())

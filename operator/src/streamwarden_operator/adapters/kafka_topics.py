@@ -1,0 +1,162 @@
+"""The topics of one Kafka cluster."""
+
+from collections.abc import Collection, Mapping
+
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the stubs do not export them
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    ConfigSource,
+    NewPartitions,
+    NewTopic,
+    TopicDescription,
+)
+
+from streamwarden_operator.adapters.kafka_admin import KafkaAdmin
+from streamwarden_operator.adapters.kafka_errors import code_of, translate, translated
+from streamwarden_operator.ports import Topic, TopicPlan
+
+_BROKER_DEFAULT = -1
+"""As a replication factor: what the broker says."""
+
+
+class KafkaTopics:
+    """Implements ``ports.Topics``."""
+
+    def __init__(self, admin: KafkaAdmin) -> None:
+        self._admin = admin
+
+    async def observe(self, names: Collection[str]) -> Mapping[str, Topic]:
+        """Return the topics that exist, in two requests however many they are."""
+        described = await self._describe(names)
+        with translated(f"read the configuration of {_listed(described)}"):
+            configs = await self._admin.until_spread(lambda: self._configs(described))
+        return {
+            name: Topic(
+                name=name,
+                partitions=len(found.partitions),
+                replication_factor=min(len(partition.replicas) for partition in found.partitions),
+                config=configs[name],
+                topic_id=str(found.topic_id),
+            )
+            for name, found in described.items()
+        }
+
+    async def apply(self, name: str, plan: TopicPlan) -> None:
+        """Carry out the plan. A topic that appeared meanwhile is no error: the next pass compares what is there."""
+        if plan.create is not None:
+            await self._create(plan.create)
+        if plan.grow_to is not None:
+            await self._grow(name, plan.grow_to)
+        if plan.set_config or plan.unset_config:
+            await self._alter_config(name, plan)
+
+    async def delete(self, name: str) -> None:
+        """Delete a topic and return once the brokers have forgotten it."""
+        with translated(f"delete topic {name!r}"):
+            try:
+                await self._admin.all(self._admin.client.delete_topics([name], **self._waits()))
+            except KafkaException as error:
+                if code_of(error) != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                    raise
+        await self._until_partitions(name, 0)
+
+    async def _describe(self, names: Collection[str]) -> dict[str, TopicDescription]:
+        if not names:
+            return {}
+        with translated(f"look at {_listed(names)}"):
+            wanted = TopicCollection(sorted(set(names)))
+            settled = await self._admin.settle(
+                self._admin.client.describe_topics(wanted, request_timeout=self._admin.timeout_s)
+            )
+        described = {}
+        for name, result in settled.items():
+            if not isinstance(result, KafkaException):
+                described[name] = result
+            elif code_of(result) != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                raise translate(result, f"look at topic {name!r}") from result
+        return described
+
+    async def _configs(self, names: Collection[str]) -> dict[str, dict[str, str]]:
+        """Return what each topic itself carries; a broker's defaults are not ours to compare."""
+        if not names:
+            return {}
+        resources = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in names]
+        answers = await self._admin.all(
+            self._admin.client.describe_configs(resources, request_timeout=self._admin.timeout_s)
+        )
+        return {
+            resource.name: {
+                key: entry.value
+                for key, entry in entries.items()
+                # annotated as the enum, an int at run time
+                if ConfigSource(entry.source) is ConfigSource.DYNAMIC_TOPIC_CONFIG
+            }
+            for resource, entries in answers.items()
+        }
+
+    async def _create(self, topic: Topic) -> None:
+        factor = topic.replication_factor
+        new = NewTopic(
+            topic.name,
+            num_partitions=topic.partitions,
+            replication_factor=_BROKER_DEFAULT if factor is None else factor,
+            config=dict(topic.config),
+        )
+        with translated(f"create topic {topic.name!r}"):
+            try:
+                await self._admin.all(self._admin.client.create_topics([new], **self._waits()))
+            except KafkaException as error:
+                if code_of(error) != KafkaError.TOPIC_ALREADY_EXISTS:
+                    raise
+                return
+        await self._until_partitions(topic.name, topic.partitions)
+
+    async def _grow(self, name: str, partitions: int) -> None:
+        with translated(f"grow topic {name!r} to {partitions} partitions"):
+            grown = [NewPartitions(name, partitions)]
+            await self._admin.all(self._admin.client.create_partitions(grown, **self._waits()))
+        await self._until_partitions(name, partitions)
+
+    async def _alter_config(self, name: str, plan: TopicPlan) -> None:
+        entries = [
+            *(
+                ConfigEntry(key, value, incremental_operation=AlterConfigOpType.SET)
+                for key, value in plan.set_config.items()
+            ),
+            *(
+                ConfigEntry(key, None, incremental_operation=AlterConfigOpType.DELETE)
+                for key in sorted(plan.unset_config)
+            ),
+        ]
+        resource = ConfigResource(ConfigResource.Type.TOPIC, name, incremental_configs=entries)
+        with translated(f"configure topic {name!r}"):
+            await self._admin.all(
+                self._admin.client.incremental_alter_configs([resource], request_timeout=self._admin.timeout_s)
+            )
+
+        async def shown() -> bool:
+            found = (await self._configs([name]))[name]
+            return plan.set_config.items() <= found.items() and not plan.unset_config & found.keys()
+
+        with translated(f"read the configuration of topic {name!r}"):
+            await self._admin.until(shown, f"new configuration of topic {name!r}")
+
+    async def _until_partitions(self, name: str, wanted: int) -> None:
+        """Return once the brokers show this many partitions, each with a leader; 0: once the topic is gone."""
+
+        async def shown() -> bool:
+            found = (await self._describe([name])).get(name)
+            if found is None or wanted == 0:
+                return found is None and wanted == 0
+            return sum(partition.leader is not None for partition in found.partitions) >= wanted
+
+        await self._admin.until(shown, f"topic {name!r} with {wanted} partitions")
+
+    def _waits(self) -> dict[str, float]:
+        return {"operation_timeout": self._admin.timeout_s, "request_timeout": self._admin.timeout_s}
+
+
+def _listed(names: Collection[str]) -> str:
+    return f"topic {next(iter(names))!r}" if len(names) == 1 else f"{len(names)} topics"

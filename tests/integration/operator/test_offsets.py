@@ -1,0 +1,57 @@
+"""Committed offsets, in memory and on the real broker."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from confluent_kafka import Producer
+from streamwarden_contract.audit import ChainHead, parse_metadata
+from streamwarden_contract.names import AgentNames
+from streamwarden_contract.reasons import ConditionReason
+from streamwarden_operator.errors import NotReadyError
+from streamwarden_operator.plans.offsets import plan_offsets
+from streamwarden_operator.ports import PartitionOffsets, Topic, TopicPlan
+from support.kafka_adapters import kafka, real_ports
+
+if TYPE_CHECKING:
+    from support.kafka_adapters import KafkaPorts
+    from support.stack_fixture import RunningStack
+
+__all__ = ["kafka"]
+
+
+async def test_a_new_topic_gets_its_first_offsets_once(kafka: KafkaPorts, unique: str) -> None:
+    names = AgentNames(unique, "guard")
+    await kafka.topics.apply(names.decisions, TopicPlan(create=Topic(names.decisions, partitions=3)))
+    before = await kafka.offsets.observe(names.gate_group, names.decisions)
+    assert before == [PartitionOffsets(partition, 0, 0, None) for partition in range(3)]
+
+    await kafka.offsets.commit(names.gate_group, names.decisions, plan_offsets(names.decisions, before))
+
+    after = await kafka.offsets.observe(names.gate_group, names.decisions)
+    head = ChainHead().metadata()
+    assert after == [PartitionOffsets(partition, 0, 0, 0, head) for partition in range(3)]
+    assert parse_metadata(after[0].metadata) == ChainHead()
+    assert plan_offsets(names.decisions, after) == {}
+
+
+async def test_committing_nothing_does_nothing(kafka: KafkaPorts, unique: str) -> None:
+    await kafka.topics.apply(unique, TopicPlan(create=Topic(unique, partitions=1)))
+    await kafka.offsets.commit(unique, unique, {})
+    assert (await kafka.offsets.observe(unique, unique))[0].committed is None
+
+
+@pytest.mark.kafka
+async def test_records_without_a_committed_offset_are_lost_and_never_guessed(stack: RunningStack, unique: str) -> None:
+    ports = real_ports(stack)
+    await ports.topics.apply(unique, TopicPlan(create=Topic(unique, partitions=1)))
+    producer = Producer(stack.operator_properties)
+    producer.produce(unique, b"{}", b"key")
+    assert producer.flush(20) == 0
+
+    observed = await ports.offsets.observe(unique, unique)
+    assert observed == [PartitionOffsets(0, 0, 1, None)]
+    with pytest.raises(NotReadyError, match="partition 0 has had 1 records and no committed offset") as caught:
+        plan_offsets(unique, observed)
+    assert caught.value.reason is ConditionReason.OFFSETS_LOST

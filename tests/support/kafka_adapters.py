@@ -1,0 +1,46 @@
+"""The operator's ports to Kafka, in memory and for real: the same behaviour tests run against both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+import pytest
+from streamwarden_operator.adapters.kafka_acls import KafkaAcls
+from streamwarden_operator.adapters.kafka_admin import KafkaAdmin
+from streamwarden_operator.adapters.kafka_offsets import KafkaOffsets
+from streamwarden_operator.adapters.kafka_scram import KafkaScramUsers
+from streamwarden_operator.adapters.kafka_topics import KafkaTopics
+from support.fakes import FakeAcls, FakeOffsets, FakeScramUsers, FakeTopics
+
+if TYPE_CHECKING:
+    from streamwarden_operator.ports import Acls, Offsets, ScramUsers, Topics
+    from support.stack_fixture import RunningStack
+
+
+@dataclass(frozen=True)
+class KafkaPorts:
+    """Everything that Kafka offers the operator."""
+
+    topics: Topics
+    acls: Acls
+    users: ScramUsers
+    offsets: Offsets
+
+
+def real_ports(stack: RunningStack) -> KafkaPorts:
+    admin = KafkaAdmin(stack.operator_properties)
+    return KafkaPorts(KafkaTopics(admin), KafkaAcls(admin), KafkaScramUsers(admin), KafkaOffsets(admin))
+
+
+def fake_ports() -> KafkaPorts:
+    topics = FakeTopics()
+    return KafkaPorts(topics, FakeAcls(), FakeScramUsers(), FakeOffsets(topics))
+
+
+@pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.kafka)])
+def kafka(request: pytest.FixtureRequest) -> KafkaPorts:
+    """The ports, in memory and on the session's broker."""
+    if request.param == "fake":
+        return fake_ports()
+    return real_ports(cast("RunningStack", request.getfixturevalue("stack")))
