@@ -206,7 +206,8 @@ class FakeSchemaRegistry:
         level = self.levels.get(subject, "NONE")
         if versions and level != "NONE" and required - _required(versions[-1].definition):
             raise InvalidSpecError(
-                "the schema is not compatible: REQUIRED_PROPERTY_ADDED", reason=ConditionReason.INVALID_SCHEMA
+                "could not register the schema: a new required property was added",
+                reason=ConditionReason.INVALID_SCHEMA,
             )
         self.writes.append(("register", subject))
         schema_id = 1 + sum(len(known) for known in self.versions.values())
