@@ -1,0 +1,1 @@
+"""Streamwarden without Kubernetes: manifests are files, pods are child processes of this one."""

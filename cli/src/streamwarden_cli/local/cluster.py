@@ -1,0 +1,149 @@
+"""The Kubernetes side of ``streamwarden dev``: resources from files, Secrets as files, pods as processes."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TypeVar
+
+from streamwarden_contract.models import AgentDeployment
+from streamwarden_operator.keys import Key
+from streamwarden_operator.ports import Cluster, Workload, WorkloadState
+from typing_extensions import override
+
+from streamwarden_cli.local.pods import Pods, PodSettings
+from streamwarden_cli.local.state import write_private, write_private_json
+from streamwarden_cli.local.store import Applied, ResourceStore, key_of, metadata_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from streamwarden_contract.models.base import Kind, Status
+
+    from streamwarden_cli.local.state import StateFolder
+
+K = TypeVar("K", bound="Kind")
+
+
+def _nobody(_key: Key) -> None:
+    """Before anybody listens."""
+
+
+def _silence(_key: Key, _reason: str, _message: str, _warning: bool) -> None:  # noqa: FBT001  # a callback's signature
+    """Before anybody listens."""
+
+
+class LocalCluster(Cluster):
+    """Implements the operator's ``Cluster`` port below one state folder. All calls from one event loop.
+
+    ``on_changed`` is called with the key of whatever needs a look and was not changed through :meth:`apply`;
+    ``on_event`` with what people should see; ``on_status`` after a status was written.
+    """
+
+    def __init__(self, state: StateFolder, settings: PodSettings | None = None) -> None:
+        self._state = state
+        self._store = ResourceStore(started=datetime.now(UTC), new_uid=lambda: str(uuid.uuid4()))
+        self._pods = Pods(state, settings or PodSettings(), self._pods_changed)
+        self.on_changed: Callable[[Key], None] = _nobody
+        self.on_status: Callable[[Key], None] = _nobody
+        self.on_event: Callable[[Key, str, str, bool], None] = _silence
+
+    def apply(self, desired: Sequence[Kind]) -> Applied:
+        """Make the cluster hold exactly these admitted resources; returns the keys that need a look."""
+        return self._keep(self._store.apply(desired))
+
+    def ignored_pod_fields(self) -> list[str]:
+        """Return the fields that pods have in a cluster, and processes have not."""
+        fields = {"spec.image"} if self._store.of_kind(AgentDeployment) else set()
+        if any("resources" in agent.spec.model_fields_set for agent in self._store.of_kind(AgentDeployment)):
+            fields.add("spec.resources")
+        return sorted(fields)
+
+    def pids(self, namespace: str, agent: str) -> tuple[list[int], list[int]]:
+        """Return the pids of an agent's and of its gate's running processes."""
+        return self._pods.pids(namespace, agent)
+
+    async def stop(self) -> None:
+        """End all processes: agents first, then gates."""
+        await self._pods.stop()
+
+    @override
+    def get(self, kind: type[K], namespace: str, name: str) -> K | None:
+        resource = self._store.get(Key(kind.__name__, namespace, name))  # type: ignore[arg-type]  # the three kinds
+        return resource if isinstance(resource, kind) else None
+
+    @override
+    def list(self, kind: type[K], namespace: str | None = None) -> Sequence[K]:
+        return self._store.of_kind(kind, namespace)
+
+    @override
+    async def write_status(self, resource: Kind, status: Status) -> None:
+        key = key_of(resource)
+        if self._store.set_status(key, metadata_of(resource).uid, status):
+            self._write(key)
+            self.on_status(key)
+
+    @override
+    async def read_secret(self, namespace: str, name: str) -> Mapping[str, str] | None:
+        folder = self._secret(namespace, name)
+        if not folder.is_dir():
+            return None
+        return {path.name: path.read_text("utf-8") for path in folder.iterdir() if not path.name.startswith(".")}
+
+    @override
+    async def apply_secret(self, namespace: str, name: str, data: Mapping[str, str]) -> None:
+        folder = self._secret(namespace, name)
+        for key, value in data.items():
+            write_private(folder / key, value)
+        for path in folder.iterdir() if folder.is_dir() else ():
+            if path.name not in data:
+                path.unlink()
+
+    @override
+    async def delete_secret(self, namespace: str, name: str) -> None:
+        shutil.rmtree(self._secret(namespace, name), ignore_errors=True)
+
+    @override
+    async def apply_workload(self, workload: Workload) -> WorkloadState:
+        return await self._pods.apply(workload)
+
+    @override
+    async def delete_workload(self, namespace: str, agent: str) -> None:
+        await self._pods.delete(namespace, agent)
+
+    @override
+    async def set_finalizer(self, resource: Kind, finalizer: str, *, present: bool) -> None:
+        key, uid = key_of(resource), metadata_of(resource).uid
+        applied = self._keep(self._store.set_finalizer(key, uid, finalizer, present=present))
+        if applied.removed:
+            # Whoever refers to it must look again, and one that was made anew meanwhile begins.
+            self.on_changed(key)
+
+    @override
+    async def record_event(self, key: Key, *, reason: str, message: str, warning: bool) -> None:
+        self.on_event(key, reason, message, warning)
+
+    def _pods_changed(self, namespace: str, agent: str) -> None:
+        self.on_changed(Key("AgentDeployment", namespace, agent))
+
+    def _secret(self, namespace: str, name: str) -> Path:
+        return self._state.secrets / namespace / name
+
+    def _keep(self, applied: Applied) -> Applied:
+        for key in applied.removed:
+            self._file(key).unlink(missing_ok=True)
+        for key in applied.changed:
+            self._write(key)
+        if applied.changed or applied.removed:
+            write_private_json(self._state.uids, self._store.uids())
+        return applied
+
+    def _write(self, key: Key) -> None:
+        if (resource := self._store.get(key)) is not None:
+            data = {"kind": key.kind, **resource.model_dump(mode="json", by_alias=True, exclude_none=True)}
+            write_private_json(self._file(key), data)
+
+    def _file(self, key: Key) -> Path:
+        return self._state.resources / f"{key.kind}.{key.namespace}.{key.name}.json"

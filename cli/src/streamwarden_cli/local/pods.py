@@ -1,0 +1,166 @@
+"""An agent's pods as processes: agent and gate apart, each with its own credentials and a clean environment."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from streamwarden_contract import runtime_config as names
+from streamwarden_operator.ports import Workload, WorkloadState
+
+from streamwarden_cli.local.pod_process import Backoff, Launch, PodProcess
+from streamwarden_cli.local.state import make_private, write_private
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from streamwarden_cli.local.state import StateFolder
+
+_INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "SSL_CERT_FILE")
+"""All that a pod's processes see of dev's own environment: it may hold credentials of the person."""
+
+AGENT_COMMAND = ("-m", "streamwarden.runtime")
+GATE_COMMAND = ("-m", "streamwarden_gate")
+
+
+@dataclass
+class _Pods:
+    workload: Workload
+    agents: list[PodProcess] = field(default_factory=list)
+    gates: list[PodProcess] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class PodSettings:
+    """How pods are run."""
+
+    backoff: Backoff = field(default_factory=Backoff)
+    agent_grace_s: float = 10.0
+    gate_grace_s: float = 10.0
+    agent_command: tuple[str, ...] = AGENT_COMMAND
+    """Arguments of dev's own interpreter."""
+    gate_command: tuple[str, ...] = GATE_COMMAND
+
+
+class Pods:
+    """The pods of all agents."""
+
+    def __init__(self, state: StateFolder, settings: PodSettings, changed: Callable[[str, str], None]) -> None:
+        self._state = state
+        self._settings = settings
+        self._changed = changed
+        self._pods: dict[tuple[str, str], _Pods] = {}
+        self._locks: dict[tuple[str, str], asyncio.Lock] = {}
+
+    async def apply(self, workload: Workload) -> WorkloadState:
+        """Make the processes match; those of an unchanged ``spec_hash`` go on."""
+        who = workload.namespace, workload.agent
+        async with self._lock(who):
+            pods = self._pods.get(who)
+            write_private(self._config(workload, "gate") / names.PUBLIC_KEYS_FILE, workload.public_keys)
+            if pods is not None and pods.workload.spec_hash == workload.spec_hash:
+                await self._resize(pods, workload)
+            else:
+                if pods is not None:
+                    await self._stop(pods)
+                write_private(self._config(workload, "agent") / names.AGENT_CONFIG_FILE, workload.agent_config)
+                write_private(self._config(workload, "gate") / names.GATE_CONFIG_FILE, workload.gate_config)
+                pods = self._pods[who] = _Pods(workload)
+                await self._resize(pods, workload)
+            return _state(pods)
+
+    async def delete(self, namespace: str, agent: str) -> None:
+        """End an agent's processes; absent ones are success."""
+        who = namespace, agent
+        async with self._lock(who):
+            if pods := self._pods.pop(who, None):
+                await self._stop(pods)
+
+    async def stop(self) -> None:
+        """End everything: all agents first, so that gates can judge what they wrote, then the gates."""
+        everything = list(self._pods.values())
+        self._pods.clear()
+        for process in everything:
+            await self._stop_all(process.agents, self._settings.agent_grace_s)
+        await asyncio.gather(*(self._stop(pods) for pods in everything))
+
+    def pids(self, namespace: str, agent: str) -> tuple[list[int], list[int]]:
+        """Return the pids of the agent's and of the gate's running processes."""
+        pods = self._pods.get((namespace, agent))
+        if pods is None:
+            return [], []
+        return [p.pid for p in pods.agents if p.pid], [p.pid for p in pods.gates if p.pid]
+
+    def _lock(self, who: tuple[str, str]) -> asyncio.Lock:
+        return self._locks.setdefault(who, asyncio.Lock())
+
+    async def _resize(self, pods: _Pods, workload: Workload) -> None:
+        pods.workload = workload
+        surplus_agents, surplus_gates = pods.agents[workload.replicas :], pods.gates[workload.replicas :]
+        del pods.agents[workload.replicas :], pods.gates[workload.replicas :]
+        await self._stop_all(surplus_agents, self._settings.agent_grace_s)
+        await self._stop_all(surplus_gates, self._settings.gate_grace_s)
+        for ordinal in range(len(pods.agents), workload.replicas):
+            pods.gates.append(self._start(self._gate(workload, ordinal), workload))
+            pods.agents.append(self._start(self._agent(workload, ordinal), workload))
+
+    def _start(self, launch: Launch, workload: Workload) -> PodProcess:
+        namespace, agent = workload.namespace, workload.agent
+        return PodProcess(launch, self._settings.backoff, lambda: self._changed(namespace, agent))
+
+    async def _stop(self, pods: _Pods) -> None:
+        await self._stop_all(pods.agents, self._settings.agent_grace_s)
+        await self._stop_all(pods.gates, self._settings.gate_grace_s)
+
+    async def _stop_all(self, processes: list[PodProcess], grace_s: float) -> None:
+        await asyncio.gather(*(process.stop(grace_s) for process in processes))
+
+    def _agent(self, workload: Workload, ordinal: int) -> Launch:
+        # The folder comes before the site packages, as the working directory of an image would.
+        env = {
+            **_environment(),
+            **workload.env,
+            "PYTHONPATH": os.pathsep.join(filter(None, (str(self._state.project), workload.env.get("PYTHONPATH", "")))),
+            **self._mounts(workload, "agent", workload.agent_secret, ordinal),
+        }
+        return self._launch(workload, "agent", self._settings.agent_command, env)
+
+    def _gate(self, workload: Workload, ordinal: int) -> Launch:
+        # Nothing of the agent's author: neither its environment nor its folder on the path.
+        env = {**_environment(), **self._mounts(workload, "gate", workload.gate_secret, ordinal)}
+        return self._launch(workload, "gate", self._settings.gate_command, env)
+
+    def _launch(self, workload: Workload, role: str, command: tuple[str, ...], env: Mapping[str, str]) -> Launch:
+        make_private(self._state.logs)
+        return Launch(
+            name=f"{role} of {workload.namespace}/{workload.agent}",
+            command=(sys.executable, *command),
+            env=env,
+            cwd=self._state.project,
+            log=self._state.logs / f"{workload.namespace}.{workload.agent}.{role}.log",
+        )
+
+    def _mounts(self, workload: Workload, role: str, secret: str, ordinal: int) -> dict[str, str]:
+        return {
+            names.ENV_CONFIG: str(self._config(workload, role)),
+            names.ENV_CREDENTIALS: str(self._state.secrets / workload.namespace / secret),
+            names.ENV_POD: f"{workload.agent}-{ordinal}",
+        }
+
+    def _config(self, workload: Workload, role: str) -> Path:
+        return self._state.config / f"{workload.namespace}.{workload.agent}" / role
+
+
+def _environment() -> dict[str, str]:
+    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    # PYTHONSAFEPATH: neither the working directory nor a script's folder may shadow a library.
+    return {**inherited, "PYTHONSAFEPATH": "1", "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def _state(pods: _Pods) -> WorkloadState:
+    crashing = [process.crashing for process in (*pods.gates, *pods.agents) if process.crashing]
+    return WorkloadState(replicas=len(pods.agents), crashing="\n".join(crashing))

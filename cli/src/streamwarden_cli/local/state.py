@@ -1,0 +1,153 @@
+"""The folder ``.streamwarden`` below the user's: what one run of ``dev`` keeps, for its owner's eyes only."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+STATE_FOLDER = ".streamwarden"
+_LOCK = "lock"
+
+
+class StateError(Exception):
+    """The state folder cannot be used; the message says why and what to do."""
+
+
+class FolderLockedError(StateError):
+    """Another ``dev`` runs in this folder."""
+
+
+class StateFolder:
+    """Paths below ``.streamwarden``. Folders are 0700 and files 0600: passwords lie in there."""
+
+    def __init__(self, project: Path) -> None:
+        self.project = project
+        self.root = project / STATE_FOLDER
+
+    @property
+    def resources(self) -> Path:
+        """Every resource with its status, as JSON."""
+        return self.root / "status"
+
+    @property
+    def uids(self) -> Path:
+        return self.root / "uids"
+
+    @property
+    def secrets(self) -> Path:
+        """``<namespace>/<secret>/<key>``."""
+        return self.root / "secrets"
+
+    @property
+    def external(self) -> Path:
+        """``<user>/client.properties`` of principals outside Streamwarden."""
+        return self.secrets / "external"
+
+    @property
+    def config(self) -> Path:
+        """``<namespace>.<agent>/agent`` and ``.../gate``: what pods find mounted in a cluster."""
+        return self.root / "config"
+
+    @property
+    def clients(self) -> Path:
+        """What ``streamwarden credentials`` writes."""
+        return self.root / "clients"
+
+    @property
+    def logs(self) -> Path:
+        return self.root / "logs"
+
+    @property
+    def stack(self) -> Path:
+        return self.root / "stack"
+
+    @property
+    def run(self) -> Path:
+        """The decisions of this run, and what ``--at-end`` said."""
+        return self.root / "run"
+
+    def prepare(self) -> None:
+        """Make the folder, emptied of an earlier run: call it with the lock held."""
+        for entry in self.root.iterdir():
+            if entry.name == _LOCK:
+                continue
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
+        write_private(self.root / ".gitignore", "*\n")
+        for folder in (self.resources, self.secrets, self.config, self.logs, self.run):
+            make_private(folder)
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder for as long as the block lasts.
+
+        Raises:
+            FolderLockedError: another process holds it; the message names that process.
+        """
+        make_private(self.root)
+        descriptor = os.open(self.root / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise FolderLockedError(_held_by(self.project, os.read(descriptor, 64))) from error
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, f"{os.getpid()}\n".encode())
+            yield
+            os.ftruncate(descriptor, 0)
+        finally:
+            os.close(descriptor)
+
+
+def _held_by(project: Path, raw: bytes) -> str:
+    holder = raw.decode(errors="replace").strip()
+    who = f"process {holder}" if holder else "another process"
+    return f"streamwarden dev already runs in {project} ({who}); stop that one first, or use another folder"
+
+
+def find_project(start: Path) -> Path:
+    """Return the nearest folder, from ``start`` upwards, that ``dev`` runs in.
+
+    Raises:
+        StateError: none of them has a ``.streamwarden`` folder.
+    """
+    for folder in (start, *start.parents):
+        if (folder / STATE_FOLDER).is_dir():
+            return folder
+    raise StateError(
+        f"no {STATE_FOLDER} folder in {start} or above: run 'streamwarden dev' there, or name it with --dir"
+    )
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder that only its owner can open, and missing parents likewise."""
+    if not folder.parent.is_dir():
+        make_private(folder.parent)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    folder.chmod(0o700)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file for its owner only; readers see the old text or the new, never a part."""
+    if not path.parent.is_dir():
+        make_private(path.parent)
+    draft = path.with_name(f".{path.name}.new")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    draft.replace(path)
+
+
+def write_private_json(path: Path, value: object) -> None:
+    """Write JSON for people and programs, for its owner only."""
+    write_private(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
