@@ -53,10 +53,16 @@ def compile_rule(expression: str) -> CelExpression:
         program = _ENV.compile(expression)
     except Exception as error:
         # The engine raises RuntimeError and ValueError alike, with the position in the text.
-        raise ExpressionError(str(error).strip()) from error
+        raise ExpressionError(_readable(str(error))) from error
     if program.return_type() not in (cel.Type.BOOL, cel.Type.DYN):
         raise ExpressionError(f"must be a boolean, and is {program.return_type().name()}")
     return CelExpression(program)
+
+
+def _readable(message: str) -> str:
+    """Take the engine's own wrapping off: what is left starts with line and column."""
+    text = message.strip().removeprefix("INVALID_ARGUMENT: ").removesuffix("[INVALID_ARGUMENT]")
+    return text.replace("ERROR: <input>:", "").strip()
 
 
 def compile_policy(namespace: str, name: str, revision: int, spec: PolicySpec) -> BoundPolicy:

@@ -92,6 +92,8 @@ class ConditionReason(StrEnum):
     """No gate of this agent has its policies in force."""
     CRASHING = "Crashing"
     """The agent's or gate's process keeps ending; the message has its last lines."""
+    DELETION_BLOCKED = "DeletionBlocked"
+    """What must be undone outside could not be yet; the message says how to let go."""
     DRIFTED = "Drifted"
     """Something was changed behind the operator's back and has been put back."""
     IN_SYNC = "InSync"

@@ -5,7 +5,8 @@ that has no equal there is an error here, never dropped: what the models refuse,
 """
 
 import inspect
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from typing import cast
 
@@ -176,7 +177,7 @@ class _Inliner:
             yield "required", schema["required"]
         yield "properties", properties
         if model.cel_rules:
-            yield "x-kubernetes-validations", _rules(model.cel_rules)
+            yield "x-kubernetes-validations", _rules(model.cel_rules, properties)
 
     def _list(self, schema: Schema, path: str) -> Iterator[tuple[str, object]]:
         if schema.get("type") != "array":
@@ -244,8 +245,14 @@ def _int_or_string(schema: Schema, path: str) -> Schema:
     return {"anyOf": [{"type": "integer"}, {"type": "string"}], **bounds, "x-kubernetes-int-or-string": True}
 
 
-def _rules(rules: tuple[tuple[str, str], ...]) -> list[dict[str, str]]:
-    return [{"rule": rule, "message": message} for rule, message in rules]
+def _rules(rules: tuple[tuple[str, str], ...], properties: Collection[str] = ()) -> list[dict[str, str]]:
+    """Say rules in the CRD's way; a broken one is shown at the first field that it speaks of."""
+    result: list[dict[str, str]] = []
+    for rule, message in rules:
+        first = re.search(r"\bself\.(\w+)", rule)
+        blamed = {"fieldPath": f".{first[1]}"} if first and first[1] in properties else {}
+        result.append({"rule": rule, "message": message, **blamed})
+    return result
 
 
 def _column(column: dict[str, object]) -> dict[str, object]:

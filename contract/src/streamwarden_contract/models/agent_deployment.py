@@ -138,7 +138,7 @@ class AgentDeploymentSpec(Resource):
     cel_rules: ClassVar[tuple[tuple[str, str], ...]] = (
         (
             "self.env.all(e, !e.name.startsWith('STREAMWARDEN_'))",
-            "env: names that start with STREAMWARDEN_ are reserved",
+            "names that start with STREAMWARDEN_ are reserved",
         ),
     )
 

@@ -25,7 +25,10 @@ class Resource(BaseModel):
     )
 
     cel_rules: ClassVar[tuple[tuple[str, str], ...]] = ()
-    """(rule, message) pairs for ``x-kubernetes-validations`` at this level: what the API server itself refuses."""
+    """(rule, message) pairs for ``x-kubernetes-validations`` at this level: what the API server itself refuses.
+
+    A broken rule is shown at the first ``self.<field>`` in it.
+    """
 
     list_map_keys: ClassVar[dict[str, tuple[str, ...]]] = {}
     """For fields (Python name) that are lists of objects: the keys that make an item unique."""

@@ -54,7 +54,7 @@ class TopicContractSpec(Resource):
         ("self.key == oldSelf.key", "key is immutable: make a new contract"),
         ("self.partitions >= oldSelf.partitions", "partitions can grow, never shrink"),
         (
-            "self.key == 'None' || self.partitions == oldSelf.partitions",
+            "self.partitions == oldSelf.partitions || self.key == 'None'",
             "partitions of a keyed topic cannot change: its keys would move to other partitions and lose their order",
         ),
         (

@@ -4,7 +4,7 @@ The same checks are made before anything is applied (by the webhook, and by ``st
 again by the reconcilers, which turn a refusal into ``Accepted=False``.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Container, Iterator
 from dataclasses import dataclass
 
 from streamwarden_contract import names
@@ -68,12 +68,12 @@ def accept_policy(policy: Policy) -> list[Refusal]:
     return refusals
 
 
-def accept_agent(agent: AgentDeployment, contracts: Mapping[str, TopicContract]) -> list[Refusal]:
+def accept_agent(agent: AgentDeployment, contracts: Container[str]) -> list[Refusal]:
     """Return everything that is wrong with an agent; nothing where it is accepted.
 
     Args:
         agent: the agent.
-        contracts: the contracts of the agent's namespace, by name. A missing one may still come: ``RefNotFound``.
+        contracts: names of the contracts of the agent's namespace. A missing one may still come: ``RefNotFound``.
     """
     metadata = agent.metadata
     return [

@@ -1,0 +1,208 @@
+"""YAML's nodes as plain values, each with its line, understood as Kubernetes' own reader understands them."""
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Final
+
+import yaml
+
+FieldPath = tuple[str | int, ...]
+"""Where a field stands: ``("spec", "rules", 0, "require")``."""
+
+JsonValue = str | int | float | bool | None | list["JsonValue"] | dict[str, "JsonValue"]
+
+MAX_NODES = 100_000
+"""Largest document, with aliases counted as often as they are used."""
+MAX_DEPTH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something that YAML allows and a manifest does not."""
+
+    line: int
+    path: FieldPath
+    message: str
+
+
+def field_text(path: FieldPath) -> str:
+    """Write a path as Kubernetes does: ``spec.rules[0].require``, ``spec.config[retention.ms]``."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        elif re.fullmatch(r"[A-Za-z0-9_-]+", part):
+            text += f".{part}" if text else part
+        else:
+            text += f"[{part}]"
+    return text
+
+
+def line_of(node: yaml.Node) -> int:
+    """Return the line of a node, from 1."""
+    return int(node.start_mark.line) + 1
+
+
+class Loader(yaml.SafeLoader):
+    """YAML's scalars as Kubernetes' own reader understands them."""
+
+
+_BOOL: Final = "tag:yaml.org,2002:bool"
+_INT: Final = "tag:yaml.org,2002:int"
+_FLOAT: Final = "tag:yaml.org,2002:float"
+_NULL: Final = "tag:yaml.org,2002:null"
+_STR: Final = "tag:yaml.org,2002:str"
+_MERGE: Final = "tag:yaml.org,2002:merge"
+
+Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag in {_NULL, _MERGE}]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+Loader.add_implicit_resolver(
+    _BOOL,
+    re.compile(r"^(?:y|Y|yes|Yes|YES|n|N|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF)$"),
+    list("yYnNtTfFoO"),
+)
+# Neither base 60 (1:30) nor dates: both are strings to Kubernetes.
+Loader.add_implicit_resolver(
+    _INT, re.compile(r"^[-+]?(?:0b[0-1_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|0|[1-9][0-9_]*)$"), list("-+0123456789")
+)
+Loader.add_implicit_resolver(
+    _FLOAT,
+    re.compile(
+        r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$|^[-+]?\.(?:inf|Inf|INF)$|^\.(?:nan|NaN|NAN)$"
+    ),
+    list("-+0123456789."),
+)
+_BASES: Final = {"0b": 2, "0o": 8, "0x": 16}
+_MAX_DIGITS: Final = 70
+_TRUE: Final = frozenset({"y", "yes", "true", "on"})
+
+
+class Document:
+    """Turns the nodes of one document into plain values, and keeps their lines."""
+
+    def __init__(self) -> None:
+        self.faults: list[Fault] = []
+        self.lines: dict[FieldPath, int] = {}
+        self._nodes = 0
+
+    def read(self, node: yaml.Node) -> JsonValue:
+        """Return the value of the document; it counts only where there are no ``faults``."""
+        self.lines[()] = line_of(node)
+        try:
+            return self._value(node, ())
+        except _TooLargeError as error:
+            self.faults = [Fault(error.line, (), str(error))]
+            return None
+
+    def _problem(self, node: yaml.Node, path: FieldPath, message: str) -> None:
+        self.faults.append(Fault(line_of(node), path, message))
+
+    def _value(self, node: yaml.Node, path: FieldPath) -> JsonValue:
+        self._nodes += 1
+        if self._nodes > MAX_NODES:
+            raise _TooLargeError(f"more than {MAX_NODES} values, aliases counted as often as they are used", node)
+        if len(path) > MAX_DEPTH:
+            raise _TooLargeError(f"nested deeper than {MAX_DEPTH}", node)
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, path)
+        if isinstance(node, yaml.SequenceNode):
+            return self._sequence(node, path)
+        return self._scalar(node, path)
+
+    def _sequence(self, node: yaml.SequenceNode, path: FieldPath) -> list[JsonValue]:
+        values: list[JsonValue] = []
+        for index, item in enumerate(node.value):
+            self.lines[(*path, index)] = line_of(item)
+            values.append(self._value(item, (*path, index)))
+        return values
+
+    def _mapping(self, node: yaml.MappingNode, path: FieldPath) -> dict[str, JsonValue]:
+        result: dict[str, JsonValue] = {}
+        merged: dict[str, JsonValue] = {}
+        for key_node, value_node in node.value:
+            if key_node.tag == _MERGE:
+                merged = {**self._merged(value_node, path), **merged}
+                continue
+            if not isinstance(key_node, yaml.ScalarNode) or key_node.tag != _STR:
+                shown = f" {key_node.value!r}" if isinstance(key_node, yaml.ScalarNode) else ""
+                self._problem(key_node, path, f"the key{shown} is not a string: put it in quotes")
+                continue
+            key = self._text(key_node, path)
+            if key in result:
+                self._problem(key_node, (*path, key), "is there twice")
+                continue
+            self.lines[(*path, key)] = line_of(key_node)
+            result[key] = self._value(value_node, (*path, key))
+        return {**merged, **result}
+
+    def _merged(self, node: yaml.Node, path: FieldPath) -> dict[str, JsonValue]:
+        """Read what ``<<`` brings in; the first of several mappings counts."""
+        sources = node.value if isinstance(node, yaml.SequenceNode) else [node]
+        result: dict[str, JsonValue] = {}
+        for source in sources:
+            value = self._value(source, path)
+            if isinstance(value, dict):
+                result = {**value, **result}
+            else:
+                self._problem(source, path, "<< takes mappings only")
+        return result
+
+    def _scalar(self, node: yaml.Node, path: FieldPath) -> JsonValue:
+        text = str(node.value)
+        match node.tag:
+            case "tag:yaml.org,2002:str" | "tag:yaml.org,2002:timestamp":
+                return self._text(node, path)
+            case "tag:yaml.org,2002:null":
+                return None
+            case "tag:yaml.org,2002:bool":
+                return text.lower() in _TRUE
+            case "tag:yaml.org,2002:int":
+                return self._int(node, path, text.replace("_", ""))
+            case "tag:yaml.org,2002:float":
+                return self._float(node, path, text)
+            case _:
+                self._problem(node, path, f"the YAML tag {node.tag!r} is not understood")
+                return None
+
+    def _text(self, node: yaml.Node, path: FieldPath) -> str:
+        text = str(node.value)
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            self._problem(node, path, "has half of a surrogate pair, which is no character")
+            return ""
+        return text
+
+    def _int(self, node: yaml.Node, path: FieldPath, text: str) -> int:
+        digits = text.lstrip("+-")
+        prefix = digits[:2]
+        base = _BASES.get(prefix, 8 if len(digits) > 1 and digits[0] == "0" else 10)
+        try:
+            # The limit keeps int() from refusing thousands of digits in its own words.
+            value = int(digits[2:] if prefix in _BASES else digits, base) if len(digits) <= _MAX_DIGITS else None
+        except ValueError:
+            self._problem(node, path, f"{text!r} is no integer: put it in quotes if it is text")
+            return 0
+        if value is None or value >= 2**63:
+            self._problem(node, path, "the integer is out of the range of 64 bits")
+            return 0
+        return -value if text.startswith("-") else value
+
+    def _float(self, node: yaml.Node, path: FieldPath, text: str) -> float:
+        try:
+            value = float(text.replace(".inf", "inf").replace(".nan", "nan"))
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value):
+            self._problem(node, path, f"{text!r} is no number that JSON can carry")
+            return 0.0
+        return value
+
+
+class _TooLargeError(Exception):
+    def __init__(self, message: str, node: yaml.Node) -> None:
+        super().__init__(message)
+        self.line = line_of(node)
