@@ -1,0 +1,290 @@
+"""What to write to a policy log. Revisions and epochs only grow; nothing to say, nothing written.
+
+Three rules keep an edit from giving an agent fewer rules than its author meant:
+
+* A policy whose new spec is refused keeps its last good record, selector included.
+* A policy that never had a good record and would bind an agent withholds that agent's new binding: its last one stays
+  (or none, and then its gate judges nothing). A binding never leaves out a policy silently.
+* While an agent's binding is withheld, the policies that its last binding names stay, also when they are deleted: a
+  rename with a slip in the new policy must not drop the old one.
+"""
+
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+
+from streamwarden_contract.errors import PolicyLogError
+from streamwarden_contract.policylog import (
+    EPOCH_KEY,
+    KEY_ID_HEADER,
+    SIGNATURE_HEADER,
+    BindingRecord,
+    BoundPolicyRef,
+    EpochRecord,
+    PolicyRecord,
+    Record,
+    SchemaRecord,
+    Signer,
+    Verifier,
+    decode_record,
+    signed_message,
+    spec_digest,
+)
+
+from streamwarden_operator.desired.policy_log import DesiredBinding, DesiredLog
+from streamwarden_operator.ports import SignedRecord
+
+
+@dataclass(frozen=True, slots=True)
+class LogState:
+    """A policy log as believed: only records that carry a valid signature of ours."""
+
+    epoch: int = 0
+    """The highest epoch seen; 0 for a new log."""
+    revision_counter: int = 0
+    """The highest revision ever given; 0 for a new log."""
+    closed: bool = False
+    """Whether an epoch record of ours closes everything that is there."""
+    policies: Mapping[str, PolicyRecord] = field(default_factory=dict)
+    """By policy name."""
+    schemas: Mapping[str, SchemaRecord] = field(default_factory=dict)
+    """By SHA-256."""
+    bindings: Mapping[str, BindingRecord] = field(default_factory=dict)
+    """By agent."""
+    refused: Mapping[bytes, str] = field(default_factory=dict)
+    """Keys of records that are not believed, and why: they count as absent and are written over."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogPlan:
+    """One transaction. Falsy when there is nothing to write."""
+
+    records: tuple[Record, ...] = ()
+    """In the order to write them; the epoch record is the last."""
+    tombstones: tuple[bytes, ...] = ()
+    """Keys to remove, before the epoch record."""
+    withheld: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By agent: the policies without a good record that keep it from a new binding."""
+
+    def __bool__(self) -> bool:
+        return bool(self.records)
+
+
+def believe(records: Mapping[bytes, SignedRecord], *, topic: str, cluster_id: str, verifier: Verifier) -> LogState:
+    """Read a log's records, believing only those with a valid signature."""
+    believed: list[Record] = []
+    refused: dict[bytes, str] = {}
+    for key, record in sorted(records.items()):
+        try:
+            believed.append(_verified(key, record, topic, cluster_id, verifier))
+        except PolicyLogError as error:
+            refused[key] = str(error)
+    closing = next((record for record in believed if isinstance(record, EpochRecord)), None)
+    newest = max((record.epoch for record in believed), default=0)
+    policies = {record.name: record for record in believed if isinstance(record, PolicyRecord)}
+    bindings = {record.agent: record for record in believed if isinstance(record, BindingRecord)}
+    revisions = [
+        *(record.revision for record in believed if isinstance(record, PolicyRecord | BindingRecord)),
+        closing.revision_counter if closing else 0,
+    ]
+    return LogState(
+        epoch=newest,
+        revision_counter=max(revisions),
+        closed=closing is not None and closing.epoch == newest,
+        policies=policies,
+        schemas={record.sha256: record for record in believed if isinstance(record, SchemaRecord)},
+        bindings=bindings,
+        refused=refused,
+    )
+
+
+def plan_log(namespace: str, desired: DesiredLog, state: LogState) -> LogPlan:
+    """Compare the desired log with the believed one."""
+    draft = _Draft(namespace=namespace, epoch=state.epoch + 1, counter=state.revision_counter)
+    policies = _plan_policies(draft, desired, state)
+    withheld = _withheld(desired, state, policies)
+    bindings = _plan_bindings(draft, desired, state, policies, withheld)
+    kept = {ref.name for agent in withheld if agent in bindings for ref in bindings[agent].policies}
+    policies = {name: record for name, record in policies.items() if desired.has_policy(name) or name in kept}
+    schemas = _plan_schemas(draft, desired, state, bindings)
+    wanted = {record.key.encode() for part in (policies, bindings, schemas) for record in part.values()}
+    present = {
+        record.key.encode() for part in (state.policies, state.bindings, state.schemas) for record in part.values()
+    }
+    present |= set(state.refused)
+    tombstones = tuple(sorted(present - wanted - {EPOCH_KEY.encode()}))
+    if not draft.records and not tombstones and state.closed:
+        return LogPlan(withheld=withheld)
+    closing = EpochRecord(epoch=draft.epoch, revision_counter=draft.counter)
+    return LogPlan(records=(*draft.records, closing), tombstones=tombstones, withheld=withheld)
+
+
+def sign_plan(plan: LogPlan, *, topic: str, cluster_id: str, signer: Signer) -> tuple[SignedRecord, ...]:
+    """Encode and sign a plan: records, then tombstones, then the epoch record, which activates them all."""
+    signed = []
+    for record in plan.records:
+        key, value = record.key.encode(), record.encode()
+        signature = signer.sign(signed_message(cluster_id=cluster_id, topic=topic, key=key, value=value))
+        headers = ((SIGNATURE_HEADER, signature), (KEY_ID_HEADER, signer.key_id.encode()))
+        signed.append(SignedRecord(key, value, headers))
+    return (*signed[:-1], *(SignedRecord(key, None) for key in plan.tombstones), *signed[-1:])
+
+
+def after(state: LogState, plan: LogPlan) -> LogState:
+    """Return the log's state once the plan is written."""
+    if not plan:
+        return state
+    policies, schemas, bindings = dict(state.policies), dict(state.schemas), dict(state.bindings)
+    epoch, counter = state.epoch, state.revision_counter
+    for record in plan.records:
+        match record:
+            case PolicyRecord():
+                policies[record.name] = record
+            case SchemaRecord():
+                schemas[record.sha256] = record
+            case BindingRecord():
+                bindings[record.agent] = record
+            case EpochRecord():
+                epoch, counter = record.epoch, record.revision_counter
+    gone = set(plan.tombstones)
+    return LogState(
+        epoch=epoch,
+        revision_counter=counter,
+        closed=True,
+        policies={name: record for name, record in policies.items() if record.key.encode() not in gone},
+        schemas={name: record for name, record in schemas.items() if record.key.encode() not in gone},
+        bindings={name: record for name, record in bindings.items() if record.key.encode() not in gone},
+    )
+
+
+@dataclass(slots=True)
+class _Draft:
+    """The transaction being planned."""
+
+    namespace: str
+    epoch: int
+    counter: int
+    records: list[Record] = field(default_factory=list)
+
+    def next_revision(self) -> int:
+        self.counter += 1
+        return self.counter
+
+
+def _verified(key: bytes, record: SignedRecord, topic: str, cluster_id: str, verifier: Verifier) -> Record:
+    headers = dict(record.headers)
+    signature, key_id = headers.get(SIGNATURE_HEADER), headers.get(KEY_ID_HEADER)
+    if record.value is None or signature is None or key_id is None or len(headers) != len(record.headers):
+        raise PolicyLogError("not signed")
+    message = signed_message(cluster_id=cluster_id, topic=topic, key=key, value=record.value)
+    if not verifier.verify(key_id.decode("utf-8", errors="replace"), signature, message):
+        raise PolicyLogError("the signature is not ours")
+    return decode_record(key, record.value)
+
+
+def _plan_policies(draft: _Draft, desired: DesiredLog, state: LogState) -> dict[str, PolicyRecord]:
+    """Return every policy record, old and new, those of deleted policies included."""
+    policies = dict(state.policies)
+    for name, spec in sorted(desired.valid.items()):
+        digest = spec_digest(spec)
+        known = policies.get(name)
+        if known is None or known.digest != digest:
+            record = PolicyRecord(
+                epoch=draft.epoch,
+                namespace=draft.namespace,
+                name=name,
+                revision=draft.next_revision(),
+                digest=digest,
+                spec=spec,
+            )
+            policies[name] = record
+            draft.records.append(record)
+    return policies
+
+
+def _withheld(desired: DesiredLog, state: LogState, policies: Mapping[str, PolicyRecord]) -> dict[str, tuple[str, ...]]:
+    """Find the agents that a policy without a good record would bind."""
+    broken = {name: spec for name, spec in desired.invalid.items() if name not in policies}
+    labels = {agent: dict(binding.labels) for agent, binding in desired.bindings.items()} | {
+        agent: record.labels for agent, record in state.bindings.items() if agent in desired.unready
+    }
+    found = {
+        agent: tuple(sorted(name for name, spec in broken.items() if spec.match.agent_selector.selects(own)))
+        for agent, own in labels.items()
+    }
+    return {agent: names for agent, names in found.items() if names}
+
+
+def _plan_bindings(
+    draft: _Draft,
+    desired: DesiredLog,
+    state: LogState,
+    policies: Mapping[str, PolicyRecord],
+    withheld: Mapping[str, tuple[str, ...]],
+) -> dict[str, BindingRecord]:
+    bindings: dict[str, BindingRecord] = {}
+    for agent in sorted({*desired.bindings, *desired.unready}):
+        known, wanted = state.bindings.get(agent), desired.bindings.get(agent)
+        if agent in withheld or wanted is None:
+            if known is None:
+                continue
+            named = {ref.name for ref in known.policies if agent in withheld}
+            record = known.model_copy(update={"policies": _refs(desired, policies, known.labels, named)})
+        else:
+            record = _binding(wanted, _refs(desired, policies, dict(wanted.labels), frozenset()))
+        if known is None or _content(record) != _content(known):
+            record = record.model_copy(update={"epoch": draft.epoch, "revision": draft.next_revision()})
+            draft.records.append(record)
+        else:
+            record = known
+        bindings[agent] = record
+    return bindings
+
+
+def _refs(
+    desired: DesiredLog, policies: Mapping[str, PolicyRecord], labels: dict[str, str], named: AbstractSet[str]
+) -> tuple[BoundPolicyRef, ...]:
+    """Return the living policies that select these labels, and those that are named, at their revisions now."""
+    return tuple(
+        BoundPolicyRef(namespace=record.namespace, name=name, revision=record.revision, digest=record.digest)
+        for name, record in sorted(policies.items())
+        if name in named or (desired.has_policy(name) and record.spec.match.agent_selector.selects(labels))
+    )
+
+
+def _binding(wanted: DesiredBinding, refs: tuple[BoundPolicyRef, ...]) -> BindingRecord:
+    return BindingRecord(
+        epoch=1,
+        revision=1,
+        namespace=wanted.namespace,
+        agent=wanted.agent,
+        agent_uid=wanted.agent_uid,
+        labels=dict(wanted.labels),
+        policies=refs,
+        decisions=dict(wanted.decisions),
+        inputs=wanted.inputs,
+        decision_topic=wanted.decision_topic,
+        audit_topic=wanted.audit_topic,
+        audit_topic_id=wanted.audit_topic_id,
+        dead_letter_topic=wanted.dead_letter_topic,
+    )
+
+
+def _content(record: BindingRecord) -> BindingRecord:
+    return record.model_copy(update={"epoch": 1, "revision": 1})
+
+
+def _plan_schemas(
+    draft: _Draft, desired: DesiredLog, state: LogState, bindings: Mapping[str, BindingRecord]
+) -> dict[str, SchemaRecord]:
+    """Return the schemas that the bindings name. One that is nowhere to be had is left out: the gate fails closed."""
+    texts = {sha256: text for binding in desired.bindings.values() for sha256, text in binding.schemas.items()}
+    named = {target.schema_sha256 for record in bindings.values() for target in record.decisions.values()}
+    schemas: dict[str, SchemaRecord] = {}
+    for sha256 in sorted(name for name in named if name is not None):
+        if sha256 in state.schemas:
+            schemas[sha256] = state.schemas[sha256]
+        elif sha256 in texts:
+            schemas[sha256] = SchemaRecord(epoch=draft.epoch, sha256=sha256, definition=texts[sha256])
+            draft.records.append(schemas[sha256])
+    return schemas
