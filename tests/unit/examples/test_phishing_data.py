@@ -1,0 +1,100 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import jsonschema
+import pytest
+import yaml
+from streamwarden_contract import canonical, events
+
+Load = Callable[[str], ModuleType]
+
+
+@pytest.fixture
+def schemas(folder: Path) -> dict[str, dict]:
+    documents = yaml.safe_load_all((folder / "topics.yaml").read_text())
+    return {each["spec"]["topicName"]: json.loads(each["spec"]["schema"]["schema"]) for each in documents}
+
+
+def test_the_data_set_has_1250_pages_in_a_fixed_order(load: Load) -> None:
+    rows = load("pages").read_rows(1250)
+    assert (rows[0].page, rows[-1].page, len(rows)) == ("page-0001", "page-1250", 1250)
+    assert sum(row.phishing for row in rows) == 548
+
+
+@pytest.mark.parametrize(("what", "topic"), [("observed", "OBSERVED"), ("labelled", "LABELLED")])
+def test_events_decode_strictly_and_fit_their_topics_schema(load: Load, schemas: dict, what: str, topic: str) -> None:
+    producer = load("producer")
+    for row in load("pages").read_rows(1250):
+        event, data = getattr(producer, what)(row)
+        decoded = events.decode(event.headers(), strict=True)
+        assert (decoded.type, decoded.subject) == (f"page.{what}", row.page)
+        jsonschema.validate(canonical.decode(data), schemas[getattr(producer, topic)])
+
+
+def test_a_label_belongs_to_the_story_of_its_observation(load: Load) -> None:
+    producer = load("producer")
+    [row] = load("pages").read_rows(1)
+    observed, _ = producer.observed(row)
+    labelled, _ = producer.labelled(row)
+    assert (labelled.correlationid, labelled.causationid) == (observed.id, observed.id)
+
+
+class Recorder:
+    def __init__(self, log: list) -> None:
+        self.log = log
+
+    def write(self, topic: str, event: events.CloudEvent, data: bytes) -> None:
+        self.log.append((topic, event.id, data))
+
+
+def test_every_label_comes_50_pages_after_its_page(load: Load) -> None:
+    producer = load("producer")
+    log: list = []
+    producer.replay(load("pages").read_rows(60), Recorder(log), Recorder(log), pages_per_s=1e9)
+    written = [event_id for _, event_id, _ in log]
+    assert written[:51] == [f"page-{number:04}-observed" for number in range(1, 52)]
+    assert written[51:53] == ["page-0001-labelled", "page-0052-observed"]
+    assert written[-1] == "page-0060-labelled"
+    assert len(written) == 120
+
+
+def test_the_producer_reads_client_properties(load: Load, tmp_path: Path) -> None:
+    file = tmp_path / "client.properties"
+    file.write_text("# for page-crawler\nbootstrap.servers=127.0.0.1:1\n\nsasl.password=a=b\n")
+    assert load("producer").read_properties(file) == {"bootstrap.servers": "127.0.0.1:1", "sasl.password": "a=b"}
+
+
+def decision(entity: str, verdict: str, agent: str = "page-guard") -> dict:
+    return {"agent": agent, "type": "block-page", "entity": entity, "verdict": verdict}
+
+
+def test_accuracy_counts_proposals_and_commands_apart(load: Load) -> None:
+    score = load("score")
+    rows = load("pages").read_rows(250)
+    phishing = [row.page for row in rows if row.phishing]
+    legitimate = [row.page for row in rows if not row.phishing]
+    decisions = [decision(page, "Allow") for page in phishing[:-1]] + [decision(phishing[-1], "Deny")]
+    decisions += [decision(legitimate[0], "Deny"), decision(legitimate[1], "Allow", agent="page-blocker")]
+    result = score.score(rows, decisions)
+    assert result["overall"]["proposed"] == 0.996
+    assert result["overall"]["commanded"] == 0.996
+    assert result["false_alarms"]["proposed"] == 1
+    assert result["false_alarms"]["commanded"] == 0
+    assert [(window["from"], window["to"]) for window in result["windows"]] == [
+        ("page-0001", "page-0125"),
+        ("page-0126", "page-0250"),
+    ]
+
+
+def test_the_plain_loop_predicts_before_it_learns(load: Load) -> None:
+    score = load("score")
+    rows = load("pages").read_rows(1250)
+    called = score.plain_loop(rows)
+    assert called.isdisjoint(row.page for row in rows[:50])
+    assert 0.85 < score.accuracy(rows, called) < 0.95
+
+
+def test_without_pages_accuracy_is_unknown(load: Load) -> None:
+    assert load("score").accuracy([], set()) is None
