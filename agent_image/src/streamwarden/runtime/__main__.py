@@ -1,0 +1,77 @@
+"""``python -m streamwarden.runtime``: exit code 0 after SIGTERM, 2 where it cannot start, 3 when fenced."""
+
+import asyncio
+import signal
+import sys
+from functools import partial
+
+import structlog
+from streamwarden_contract.names import AgentNames
+
+from streamwarden.agent import Agent
+from streamwarden.core.dispatch import Dispatcher
+from streamwarden.core.retries import Backoff
+from streamwarden.core.routing import Routes
+from streamwarden.core.writing import Author
+from streamwarden.errors import AgentDefinitionError
+from streamwarden.runtime.errors import ConfigurationError, FencedError
+from streamwarden.runtime.feed import Feed, History
+from streamwarden.runtime.logs import configure_logs
+from streamwarden.runtime.server import Links, Server, run_start_hooks
+from streamwarden.runtime.settings import Startup, load_agent, read_startup
+from streamwarden.runtime.transactions import Transactions
+
+EXIT_CONFIGURATION = 2
+EXIT_FENCED = 3
+
+
+def main() -> int:
+    """Serve the agent that the environment names, until SIGTERM or SIGINT."""
+    configure_logs()
+    log = structlog.get_logger()
+    try:
+        startup = read_startup()
+        agent = load_agent(startup.agent.entrypoint)
+        routes = Routes(agent, startup.agent.sources)
+        unhandled = routes.check()
+    except (ConfigurationError, AgentDefinitionError) as error:
+        log.error("The agent cannot start", problem=str(error))  # noqa: TRY400  # the message is for the author; a traceback is not
+        return EXIT_CONFIGURATION
+    if unhandled:
+        log.warning("Event types without a handler are passed over", types=unhandled)
+    try:
+        asyncio.run(_serve(startup, agent, routes))
+    except FencedError as error:
+        log.error("Fenced", problem=str(error))  # noqa: TRY400  # nothing in our code is at fault
+        return EXIT_FENCED
+    log.info("Agent stopped")
+    return 0
+
+
+async def _serve(startup: Startup, agent: Agent, routes: Routes) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await run_start_hooks(agent.start)
+    config = startup.agent
+    names = AgentNames(config.namespace, config.agent)
+    dispatcher = Dispatcher(
+        routes,
+        Author.of(config),
+        Backoff.of(config.retry),
+        concurrency=agent.concurrency,
+        sleep=asyncio.sleep,
+    )
+    links = Links(
+        feed=Feed(startup.client, names.agent_group, routes.topics),
+        transactions=Transactions(startup.client, names.agent_transactional_id(startup.pod), config.decision_topic),
+        history=partial(History, startup.client, names.agent_group),
+    )
+    structlog.get_logger().info(
+        "Agent started", namespace=config.namespace, agent=config.agent, pod=startup.pod, topics=routes.topics
+    )
+    await Server(links, dispatcher, replayed_topics=routes.replayed_topics, stop=stop).run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""What the process is started with: folders of configuration and credentials, and the name of its pod."""
+
+import importlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from streamwarden_contract.runtime_config import AGENT_CONFIG_FILE, CLIENT_PROPERTIES_FILE, AgentConfig
+
+from streamwarden.agent import Agent
+from streamwarden.runtime.errors import ConfigurationError
+
+
+class RuntimeSettings(BaseSettings):
+    """Read once at start from ``STREAMWARDEN_*``."""
+
+    model_config = SettingsConfigDict(env_prefix="STREAMWARDEN_", frozen=True)
+
+    config: Path
+    """Folder with ``agent.json``."""
+    credentials: Path
+    """Folder with ``client.properties``."""
+    pod: str
+    """Name of the pod; it ends the transactional id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Startup:
+    """Everything that the runtime needs to know."""
+
+    agent: AgentConfig
+    pod: str
+    client: dict[str, str] = field(repr=False)
+    """librdkafka settings, password included."""
+
+
+def read_startup() -> Startup:
+    """Read environment and files.
+
+    Raises:
+        ConfigurationError: something is missing or not valid.
+    """
+    try:
+        settings = RuntimeSettings()
+    except ValidationError as error:
+        missing = ", ".join(f"STREAMWARDEN_{str(fault['loc'][0]).upper()}" for fault in error.errors())
+        raise ConfigurationError(f"set {missing} in the environment") from error
+    config_file = settings.config / AGENT_CONFIG_FILE
+    try:
+        config = AgentConfig.model_validate_json(_read(config_file))
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        raise ConfigurationError(f"{config_file}: {faults}") from error
+    return Startup(config, settings.pod, parse_properties(_read(settings.credentials / CLIENT_PROPERTIES_FILE)))
+
+
+def parse_properties(text: str) -> dict[str, str]:
+    """Read ``name=value`` lines; blank lines and those that start with ``#`` are passed over.
+
+    Raises:
+        ConfigurationError: a line has no ``=``. Its text is not repeated: it may be a password.
+    """
+    properties: dict[str, str] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        name, found, value = line.partition("=")
+        if not found:
+            raise ConfigurationError(f"{CLIENT_PROPERTIES_FILE}, line {number}: write name=value")
+        properties[name.strip()] = value.strip()
+    return properties
+
+
+def load_agent(entrypoint: str) -> Agent:
+    """Import the agent, as in ``url_guard:agent``.
+
+    Raises:
+        ConfigurationError: there is no such module or object, or it is no ``Agent``. What the module itself raises
+            when it is imported is passed on.
+    """
+    module_name, _, attribute = entrypoint.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
+            raise
+        raise ConfigurationError(
+            f"entrypoint {entrypoint!r}: there is no module {error.name!r}; is it in the image, and on PYTHONPATH?"
+        ) from error
+    found = getattr(module, attribute, None)
+    if isinstance(found, Agent):
+        return found
+    if found is not None:
+        raise ConfigurationError(f"entrypoint {entrypoint!r} is a {type(found).__name__}, not a streamwarden.Agent")
+    raise ConfigurationError(
+        f"entrypoint {entrypoint!r}: module {module_name!r} has no {attribute!r}; write '{attribute} = Agent()' in it"
+    )
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text()
+    except OSError as error:
+        raise ConfigurationError(f"{file}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{file}: not UTF-8") from error

@@ -1,0 +1,173 @@
+"""What integration tests need of a real Kafka: topics, users with rights, records in and out."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    ConsumerGroupTopicPartitions,
+    IsolationLevel,
+    KafkaError,
+    Producer,
+    TopicPartition,
+)
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the stubs leave its names out
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    NewTopic,
+    OffsetSpec,
+    ResourcePatternType,
+    ResourceType,
+    ScramCredentialInfo,
+    ScramMechanism,
+    UserScramCredentialUpsertion,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from confluent_kafka import Message
+
+WAIT_S = 30.0
+
+
+@dataclass(frozen=True)
+class Right:
+    """One ACL: ``Right("READ", "TOPIC", "ns.pages")``; ``prefixed`` for all names that start so."""
+
+    operation: str
+    kind: str
+    name: str
+    prefixed: bool = False
+
+
+@dataclass
+class Cluster:
+    """A Kafka that we may do everything with."""
+
+    properties: Mapping[str, str]
+    admin: Any = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.admin = AdminClient(dict(self.properties))
+
+    def create_topics(self, *names: str, partitions: int = 1, config: Mapping[str, str] | None = None) -> None:
+        """Make topics, and wait until they can be used."""
+        topics = [NewTopic(name, num_partitions=partitions, config=dict(config or {})) for name in names]
+        for future in self.admin.create_topics(topics).values():
+            future.result(WAIT_S)
+        deadline = time.monotonic() + WAIT_S
+        while any(error is not None for name in names for error in self._partition_errors(name)):
+            assert time.monotonic() < deadline, f"{names} did not appear"
+
+    def create_user(self, name: str, rights: Iterable[Right]) -> dict[str, str]:
+        """Make a SCRAM user with these rights, and return its ``client.properties``."""
+        password = secrets.token_urlsafe(16)
+        credential = UserScramCredentialUpsertion(
+            name, ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096), password.encode()
+        )
+        for future in self.admin.alter_user_scram_credentials([credential]).values():
+            future.result(WAIT_S)
+        bindings = [
+            AclBinding(
+                ResourceType[right.kind],
+                right.name,
+                ResourcePatternType.PREFIXED if right.prefixed else ResourcePatternType.LITERAL,
+                f"User:{name}",
+                "*",
+                AclOperation[right.operation],
+                AclPermissionType.ALLOW,
+            )
+            for right in rights
+        ]
+        for future in self.admin.create_acls(bindings).values():
+            future.result(WAIT_S)
+        return {
+            "bootstrap.servers": self.properties["bootstrap.servers"],
+            "security.protocol": "SASL_PLAINTEXT",
+            "sasl.mechanism": "SCRAM-SHA-512",
+            "sasl.username": name,
+            "sasl.password": password,
+            "partitioner": "murmur2_random",
+        }
+
+    def produce(self, topic: str, records: Iterable[tuple[bytes | None, bytes | None, Sequence[Any]]]) -> None:
+        """Write records (key, value, headers), and wait until all are there."""
+        producer = Producer({**self.properties, "partitioner": "murmur2_random", "linger.ms": 5})
+        errors: list[KafkaError] = []
+        for key, value, headers in records:
+            producer.produce(
+                topic,
+                value,
+                key,
+                headers=list(headers),
+                on_delivery=lambda error, _message: errors.append(error) if error else None,
+            )
+            producer.poll(0)
+        assert producer.flush(WAIT_S) == 0
+        assert errors == []
+
+    def read_all(self, topic: str) -> list[Message]:
+        """Return all committed records of a topic, partition after partition."""
+        ends = self.end_offsets(topic)
+        consumer = Consumer(
+            {
+                **{name: value for name, value in self.properties.items() if name != "partitioner"},
+                "group.id": "streamwarden-test-reader",
+                "enable.auto.commit": False,
+                "isolation.level": "read_committed",
+                "enable.partition.eof": True,
+            }
+        )
+        consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in ends])
+        open_partitions, found = set(ends), list[Any]()
+        deadline = time.monotonic() + WAIT_S
+        while open_partitions:
+            assert time.monotonic() < deadline, f"{topic} could not be read to its end"
+            for message in consumer.consume(500, 0.2):
+                if (error := message.error()) is None:
+                    found.append(message)
+                elif error.code() == KafkaError._PARTITION_EOF:
+                    open_partitions.discard(message.partition())
+        consumer.close()
+        return sorted(found, key=lambda message: (message.partition(), message.offset()))
+
+    def end_offsets(self, topic: str) -> dict[int, int]:
+        """Return the high watermark of each partition."""
+        return self._offsets(topic, IsolationLevel.READ_UNCOMMITTED)
+
+    def committed(self, group: str, topic: str) -> dict[int, int]:
+        """Return the offsets that a group has committed, for the partitions where it has."""
+        futures = self.admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])
+        found = futures[group].result(WAIT_S).topic_partitions or []
+        return {each.partition: each.offset for each in found if each.topic == topic and each.offset >= 0}
+
+    def _offsets(self, topic: str, isolation: Any) -> dict[int, int]:
+        wanted = {TopicPartition(topic, partition): OffsetSpec.latest() for partition in self._partitions(topic)}
+        futures = self.admin.list_offsets(wanted, isolation_level=isolation)
+        return {each.partition: future.result(WAIT_S).offset for each, future in futures.items()}
+
+    def _partitions(self, topic: str) -> list[int]:
+        return sorted(self.admin.list_topics(topic, timeout=WAIT_S).topics[topic].partitions)
+
+    def _partition_errors(self, topic: str) -> list[KafkaError | None]:
+        found = self.admin.list_topics(topic, timeout=WAIT_S).topics[topic]
+        if found.error is not None:
+            return [found.error]
+        return [partition.error for partition in found.partitions.values()]
+
+
+def write_properties(folder: Path, properties: Mapping[str, str]) -> None:
+    """Write ``client.properties`` as the operator does."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "client.properties"
+    file.write_text("".join(f"{name}={value}\n" for name, value in properties.items()))
+    file.chmod(0o600)
