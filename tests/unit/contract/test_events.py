@@ -1,0 +1,155 @@
+"""CloudEvents in Kafka headers: the gate reads strictly, everybody else leniently."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from streamwarden_contract import events
+from streamwarden_contract.errors import MalformedEventError
+from streamwarden_contract.events import CloudEvent
+from streamwarden_contract.reasons import DeadLetterReason
+
+EVENT = CloudEvent(
+    id="0001",
+    source="/streamwarden/risk/url-guard",
+    type="streamwarden.decision",
+    subject="page-0001",
+    time=datetime(2026, 1, 31, 12, 0, 0, 250_000, UTC),
+    correlationid="c-1",
+    causationid="e-1",
+    hops=3,
+    traceparent="00-" + "a" * 32 + "-" + "b" * 16 + "-01",
+    dataschema="https://example.com/schema",
+)
+MINIMAL = [("ce_specversion", b"1.0"), ("ce_id", b"1"), ("ce_source", b"/s"), ("ce_type", b"t")]
+
+texts = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1, max_size=40)
+
+
+def test_headers_are_those_of_the_kafka_binding() -> None:
+    assert EVENT.headers() == [
+        ("content-type", b"application/json"),
+        ("ce_specversion", b"1.0"),
+        ("ce_id", b"0001"),
+        ("ce_source", b"/streamwarden/risk/url-guard"),
+        ("ce_type", b"streamwarden.decision"),
+        ("ce_subject", b"page-0001"),
+        ("ce_time", b"2026-01-31T12:00:00.250Z"),
+        ("ce_correlationid", b"c-1"),
+        ("ce_causationid", b"e-1"),
+        ("ce_hops", b"3"),
+        ("ce_traceparent", b"00-" + b"a" * 32 + b"-" + b"b" * 16 + b"-01"),
+        ("ce_dataschema", b"https://example.com/schema"),
+    ]
+
+
+@pytest.mark.parametrize("strict", [True, False], ids=["strictly", "leniently"])
+def test_what_is_written_is_read_back(*, strict: bool) -> None:
+    assert events.decode(EVENT.headers(), strict=strict) == EVENT
+
+
+@given(id=texts, source=texts, type=texts, subject=st.none() | texts, hops=st.integers(0, events.MAX_HOPS))
+def test_any_printable_attributes_are_read_back(**attributes: object) -> None:
+    event = CloudEvent(**attributes)  # type: ignore[arg-type]  # as the strategies say
+    assert events.decode(event.headers(), strict=True) == event
+
+
+def test_attributes_that_are_not_set_have_no_header() -> None:
+    names = [name for name, _ in CloudEvent(id="1", source="/s", type="t").headers()]
+    assert names == ["content-type", "ce_specversion", "ce_id", "ce_source", "ce_type", "ce_hops"]
+
+
+def test_a_minimal_event_is_enough() -> None:
+    assert events.decode(MINIMAL, strict=True) == CloudEvent(id="1", source="/s", type="t")
+
+
+def test_header_values_may_be_strings() -> None:
+    headers = [(name, value.decode()) for name, value in MINIMAL]
+    assert events.decode(headers, strict=True) == CloudEvent(id="1", source="/s", type="t")
+
+
+@pytest.mark.parametrize("strict", [True, False], ids=["strictly", "leniently"])
+@pytest.mark.parametrize(
+    ("headers", "message"),
+    [
+        pytest.param(None, "missing ce_specversion", id="no-headers-at-all"),
+        pytest.param([], "missing ce_specversion", id="no-headers"),
+        pytest.param(MINIMAL[:-1], "missing ce_type", id="F62-a-required-attribute-is-missing"),
+        pytest.param([*MINIMAL[:-1], ("ce_type", b"")], "missing ce_type", id="a-required-attribute-is-empty"),
+        pytest.param([("ce_specversion", b"0.3"), *MINIMAL[1:]], "ce_specversion must be 1.0", id="another-version"),
+        pytest.param([*MINIMAL, ("ce_id", b"1")], "ce_id is repeated", id="an-attribute-is-repeated"),
+        pytest.param([*MINIMAL, ("ce_subject", None)], "ce_subject has no value", id="an-attribute-is-null"),
+        pytest.param([*MINIMAL, ("ce_subject", b"\xff")], "ce_subject is not UTF-8", id="an-attribute-is-broken-utf8"),
+        pytest.param([*MINIMAL, ("ce_subject", "\ud800")], "ce_subject is not UTF-8", id="an-attribute-is-a-surrogate"),
+        pytest.param([*MINIMAL, ("ce_subject", b"a\nb")], "ce_subject has control characters", id="a-line-break"),
+        pytest.param(
+            [*MINIMAL, ("ce_subject", "a\u202eb".encode())], "ce_subject has control characters", id="F23-bidi"
+        ),
+        pytest.param([*MINIMAL, ("ce_subject", b"x" * 513)], "ce_subject is longer than 512 bytes", id="too-long"),
+        pytest.param([*MINIMAL, ("ce_hops", b"1001")], "ce_hops must be an integer from 0 to 1000", id="too-many-hops"),
+        pytest.param([*MINIMAL, ("ce_hops", b"-1")], "ce_hops must be an integer from 0 to 1000", id="negative-hops"),
+        pytest.param([*MINIMAL, ("ce_hops", b"")], "ce_hops must be an integer from 0 to 1000", id="empty-hops"),
+        pytest.param(
+            [*MINIMAL, ("ce_hops", "٣".encode())], "ce_hops must be an integer from 0 to 1000", id="arabic-hops"
+        ),
+        pytest.param(
+            [*MINIMAL, ("ce_hops", b"9" * 512)], "ce_hops must be an integer from 0 to 1000", id="endless-hops"
+        ),
+        pytest.param([*MINIMAL, ("ce_time", b"yesterday")], "ce_time is not RFC 3339", id="a-time-in-words"),
+        pytest.param(
+            [*MINIMAL, ("ce_time", b"2026-01-31T12:00:00")], "ce_time has no time zone", id="a-time-without-zone"
+        ),
+        pytest.param(
+            [*MINIMAL, ("ce_time", b"0001-01-01T00:00:00+23:59")],
+            "ce_time is not RFC 3339",
+            id="a-time-before-the-first",
+        ),
+    ],
+)
+def test_refused_as_malformed(headers: events.Headers | None, message: str, *, strict: bool) -> None:
+    with pytest.raises(MalformedEventError, match=f"^{message}$") as caught:
+        events.decode(headers, strict=strict)
+    assert caught.value.reason is DeadLetterReason.MALFORMED_HEADERS
+
+
+@pytest.mark.parametrize(
+    ("header", "reason"),
+    [
+        pytest.param(("sw-verdict", b"Allow"), DeadLetterReason.RESERVED_HEADER, id="F62-a-header-of-the-gate"),
+        pytest.param(("SW-Release", b"x"), DeadLetterReason.RESERVED_HEADER, id="F62-a-header-of-the-gate-in-capitals"),
+        pytest.param(("sw-", None), DeadLetterReason.RESERVED_HEADER, id="F62-the-bare-prefix"),
+        pytest.param(("ce_extension", b"x"), DeadLetterReason.MALFORMED_HEADERS, id="an-unknown-attribute"),
+        pytest.param(("CE_ID", b"2"), DeadLetterReason.MALFORMED_HEADERS, id="an-attribute-in-capitals"),
+        pytest.param(("ce_traceparent", b"01-x"), DeadLetterReason.MALFORMED_HEADERS, id="a-strange-trace-context"),
+    ],
+)
+def test_the_gate_refuses_what_others_pass_over(header: tuple[str, bytes | None], reason: DeadLetterReason) -> None:
+    headers = [*MINIMAL, header]
+    assert events.decode(headers, strict=False) == CloudEvent(id="1", source="/s", type="t")
+    with pytest.raises(MalformedEventError) as caught:
+        events.decode(headers, strict=True)
+    assert caught.value.reason is reason
+
+
+def test_other_headers_are_nobodys_business() -> None:
+    assert events.decode([*MINIMAL, ("x-request", b"\xff"), ("x-request", None)], strict=True).id == "1"
+
+
+def test_times_are_in_utc_whatever_zone_they_came_in() -> None:
+    event = events.decode([*MINIMAL, ("ce_time", b"2026-01-31T13:30:00+01:30")], strict=True)
+    assert event.time == datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
+    assert event.headers()[5] == ("ce_time", b"2026-01-31T12:00:00.000Z")
+
+
+def test_a_time_is_written_in_utc_with_milliseconds() -> None:
+    zone = timezone(timedelta(hours=-5))
+    assert events.format_time(datetime(2026, 1, 31, 7, 0, 0, 1_999, zone)) == "2026-01-31T12:00:00.001Z"
+
+
+@given(st.integers(0, 4_102_444_800_000))
+def test_kafkas_timestamps_keep_their_millisecond(timestamp_ms: int) -> None:
+    time = events.time_of(timestamp_ms)
+    written = events.format_time(time)
+    read = datetime.fromisoformat(written)
+    assert (read - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1) == timestamp_ms
