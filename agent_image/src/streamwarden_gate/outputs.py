@@ -42,7 +42,7 @@ class Write(NamedTuple):
     topic: str
     key: bytes | None
     value: bytes
-    headers: list[tuple[str, bytes]]
+    headers: list[tuple[str, str | bytes | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,13 @@ class Outputs:
     """The audit chain after this record."""
     command: Write | None = None
     dead_letter: Write | None = None
+
+    @property
+    def writes(self) -> tuple[Write, ...]:
+        """The records to write."""
+        if self.command is not None:
+            return self.command, self.audit
+        return (self.audit,) if self.dead_letter is None else (self.audit, self.dead_letter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +111,8 @@ def build_command(
         hops=claims.hops,
         traceparent=claims.traceparent,
     )
-    headers = event.headers()
-    headers += [
+    headers: list[tuple[str, str | bytes | None]] = [
+        *event.headers(),
         ("sw-verdict", b"Allow"),
         ("sw-policies", ",".join(verdict.policies).encode()),
         ("sw-gate", author.pod.encode()),

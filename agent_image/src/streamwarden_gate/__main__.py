@@ -1,0 +1,63 @@
+"""``python -m streamwarden_gate``: stands between one agent and the topics it commands.
+
+Exit codes: 0 stopped by SIGTERM or SIGINT, 1 cannot go on (a supervisor starts it again), 2 bad configuration.
+"""
+
+import signal
+import sys
+import threading
+
+import structlog
+from confluent_kafka import KafkaError
+
+from streamwarden_gate.acks import Acks, Report
+from streamwarden_gate.errors import ConfigError, FatalError
+from streamwarden_gate.feed import PolicyFeed
+from streamwarden_gate.kafka import plain_producer
+from streamwarden_gate.logs import configure_logs
+from streamwarden_gate.loop import GateLoop
+from streamwarden_gate.public_keys import PublicKeyFile
+from streamwarden_gate.settings import Settings, read_settings
+
+_log = structlog.get_logger(__name__)
+
+_STOP_TIMEOUT_S = 5.0
+
+
+def main() -> int:
+    """Run a gate until it is told to stop, and return the exit code."""
+    configure_logs()
+    try:
+        settings = read_settings()
+        keys = PublicKeyFile(settings.public_keys)
+    except ConfigError as error:
+        _log.error("bad configuration", detail=str(error))
+        return 2
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return _run(settings, keys, stop)
+
+
+def _run(settings: Settings, keys: PublicKeyFile, stop: threading.Event) -> int:
+    acks = Acks(settings.identity, plain_producer(settings.properties, _log_error))
+    feed = PolicyFeed(settings, keys)
+    feed.start()
+    try:
+        GateLoop(settings, feed, acks, stop).run()
+    except FatalError as error:
+        _log.error("the gate cannot go on", error=type(error).__name__, detail=str(error))
+        acks.stop(Report("Stopped", type(error).__name__.removesuffix("Error"), str(error)), timeout_s=_STOP_TIMEOUT_S)
+        return 1
+    finally:
+        feed.stop(timeout_s=_STOP_TIMEOUT_S)
+    acks.stop(Report("Stopped"), timeout_s=_STOP_TIMEOUT_S)
+    return 0
+
+
+def _log_error(error: KafkaError) -> None:
+    _log.warning("kafka client", client="acks", error=error.name())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

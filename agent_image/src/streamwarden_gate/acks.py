@@ -1,0 +1,97 @@
+"""The gate's state on ``<ns>.streamwarden.gates``: one record for each change, the newest one until it is delivered."""
+
+import time
+from dataclasses import dataclass
+
+import structlog
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from streamwarden_contract.acks import GateAck, GateState
+from streamwarden_contract.models.policy import PolicyRef
+
+from streamwarden_gate.kafka import error_of
+from streamwarden_gate.snapshot import Identity
+
+_log = structlog.get_logger(__name__)
+
+_MAX_MESSAGE_LENGTH = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What is in force now, and what is wrong."""
+
+    state: GateState
+    reason: str = ""
+    message: str = ""
+    namespace_epoch: int = 0
+    guardrail_epoch: int = 0
+    policies: tuple[PolicyRef, ...] = ()
+
+
+class Acks:
+    """Writes the reports of one gate."""
+
+    def __init__(self, identity: Identity, producer: Producer) -> None:
+        self._identity = identity
+        self._producer = producer
+        self._topic = identity.names.shared.gates
+        self._last: Report | None = None
+        self._undelivered: GateAck | None = None
+
+    def report(self, report: Report) -> None:
+        """Write the report unless it says what the last one said."""
+        if report == self._last:
+            return
+        self._last = report
+        _log.info(
+            "gate state changed",
+            state=report.state,
+            reason=report.reason,
+            detail=report.message,
+            namespace_epoch=report.namespace_epoch,
+            guardrail_epoch=report.guardrail_epoch,
+        )
+        self._send(
+            GateAck(
+                namespace=self._identity.namespace,
+                agent=self._identity.agent,
+                agent_uid=self._identity.agent_uid,
+                pod=self._identity.pod,
+                state=report.state,
+                reason=report.reason,
+                message=report.message[:_MAX_MESSAGE_LENGTH],
+                namespace_epoch=report.namespace_epoch,
+                guardrail_epoch=report.guardrail_epoch,
+                policies=report.policies,
+                reported_at_ms=time.time_ns() // 1_000_000,
+            )
+        )
+
+    def serve(self) -> None:
+        """Take delivery reports, and repeat an ack that was not delivered. Never waits."""
+        self._producer.poll(0)
+        if self._undelivered is not None:
+            ack, self._undelivered = self._undelivered, None
+            self._send(ack)
+
+    def stop(self, report: Report, *, timeout_s: float) -> None:
+        """Write a last report and wait for it, at most ``timeout_s``."""
+        self.report(report)
+        left = self._producer.flush(timeout_s)
+        if left:
+            _log.warning("the last state was not delivered", records=left)
+
+    def _send(self, ack: GateAck) -> None:
+        def delivered(error: KafkaError | None, _message: Message) -> None:
+            if error is not None:
+                _log.warning("a state was not delivered", error=error.name(), topic=self._topic)
+                self._undelivered = self._undelivered or ack
+
+        try:
+            self._producer.produce(self._topic, key=ack.key, value=ack.encode(), on_delivery=delivered)
+        except (KafkaException, BufferError) as error:
+            name = error_of(error).name() if isinstance(error, KafkaException) else "QueueFull"
+            _log.warning("a state was not written", error=name, topic=self._topic)
+            self._undelivered = ack
+            return
+        self._producer.poll(0)

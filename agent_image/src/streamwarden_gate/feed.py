@@ -1,0 +1,191 @@
+"""Reads the two policy topics in a thread of its own and offers the newest set that may judge."""
+
+import threading
+import time
+from dataclasses import dataclass
+
+import structlog
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicCollection,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient
+
+from streamwarden_gate.active import ActiveSet
+from streamwarden_gate.errors import ConfigError, SetRefusedError
+from streamwarden_gate.kafka import error_of, headers_of, policy_consumer
+from streamwarden_gate.policy_topic import Refusal
+from streamwarden_gate.public_keys import PublicKeyFile
+from streamwarden_gate.reasons import RefusalReason
+from streamwarden_gate.settings import Settings
+from streamwarden_gate.snapshot import Snapshot, TopicFacts
+
+_log = structlog.get_logger(__name__)
+
+_POLL_S = 0.1
+_BATCH = 500
+_REQUEST_TIMEOUT_S = 10.0
+_RETRY_S = 1.0
+_REPEATED = frozenset({RefusalReason.TOPIC_MISMATCH, RefusalReason.KAFKA_UNAVAILABLE})
+"""What may heal without a new record: a topic's metadata takes a while to spread."""
+_ENDING = frozenset({RefusalReason.BINDING_MISSING, RefusalReason.AGENT_MISMATCH})
+"""What a verified log says when this gate's agent is no more: nothing may be judged any longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What the feed offers."""
+
+    active: ActiveSet | None = None
+    """The set that may judge, or None: nothing may be judged."""
+    problem: Refusal | None = None
+    """Why a newer set, or any, is not offered."""
+
+
+class PolicyFeed:
+    """Follows the policy log until it is stopped."""
+
+    def __init__(self, settings: Settings, keys: PublicKeyFile) -> None:
+        self.view = View()
+        """Replaced as a whole, so that any thread may read it."""
+        self._settings = settings
+        self._keys = keys
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="policy-feed", daemon=True)
+        self._facts: dict[str, TopicFacts] = {}
+
+    def start(self) -> None:
+        self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still follows the log."""
+        return self._thread.is_alive()
+
+    def stop(self, *, timeout_s: float) -> None:
+        """Ask it to end and wait, at most ``timeout_s``."""
+        self._stop.set()
+        self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        group = self._settings.identity.names.gate_group
+        consumer = policy_consumer(self._settings.properties, group, _log_error)
+        admin = AdminClient({**self._settings.properties.consumer()})
+        try:
+            cluster_id = self._cluster_id(consumer)
+            while not self._stop.is_set():
+                self._follow(consumer, admin, cluster_id)
+        finally:
+            consumer.close()
+
+    def _cluster_id(self, consumer: Consumer) -> str:
+        while not self._stop.is_set():
+            try:
+                if cluster_id := consumer.cluster_id(timeout=_REQUEST_TIMEOUT_S):
+                    return cluster_id
+            except KafkaException as error:
+                _log.warning("cannot ask for the cluster id", error=error_of(error).name())
+            self.view = View(problem=Refusal(RefusalReason.KAFKA_UNAVAILABLE, "the broker does not answer"))
+            self._stop.wait(_RETRY_S)
+        return ""
+
+    def _follow(self, consumer: Consumer, admin: AdminClient, cluster_id: str) -> None:
+        """Read both topics from their beginning and go on until the gate stops or the public keys change."""
+        snapshot = Snapshot(self._settings.identity, cluster_id=cluster_id, keys=self._keys)
+        consumer.assign([TopicPartition(topic, 0, OFFSET_BEGINNING) for topic in snapshot.topics])
+        ended: set[str] = set()
+        stale, retry_at = True, 0.0
+        while not self._stop.is_set() and not self._keys_changed():
+            for message in _receive(consumer):
+                stale = _take(message, snapshot, ended) or stale
+            due = stale or (retry_at and time.monotonic() >= retry_at)
+            if due and len(ended) == len(snapshot.topics):
+                self.view = self._evaluate(snapshot, admin)
+                stale = False
+                repeat = self.view.problem is not None and self.view.problem.reason in _REPEATED
+                retry_at = time.monotonic() + _RETRY_S if repeat else 0.0
+
+    def _evaluate(self, snapshot: Snapshot, admin: AdminClient) -> View:
+        last_good, binding = self.view.active, snapshot.binding
+        if self._is_settled(snapshot):
+            return self.view
+        try:
+            facts = self._topic_facts(snapshot, admin)
+            active = snapshot.build(facts, last_good)
+        except SetRefusedError as error:
+            self._facts.clear()
+            problem = snapshot.refusal(binding) or Refusal(error.reason, str(error))
+            _log.warning("policy set refused", reason=problem.reason, detail=problem.message)
+            ending = error.reason in _ENDING and problem.reason is error.reason
+            return View(None if ending else last_good, problem)
+        return View(active, snapshot.refusal(binding))
+
+    def _is_settled(self, snapshot: Snapshot) -> bool:
+        """Tell whether the view says already all that the log says."""
+        view = self.view
+        if view.active is None or view.problem is not None or snapshot.refusal(snapshot.binding) is not None:
+            return False
+        return snapshot.epochs == (view.active.namespace_epoch, view.active.guardrail_epoch)
+
+    def _topic_facts(self, snapshot: Snapshot, admin: AdminClient) -> dict[str, TopicFacts]:
+        """Ask the broker for the topics that the binding names, once for each answer that fits."""
+        binding = snapshot.binding
+        if binding is None:
+            return {}
+        names = {binding.decision_topic.name, binding.audit_topic}
+        if names != self._facts.keys():
+            self._facts = _describe(admin, sorted(names))
+        return self._facts
+
+    def _keys_changed(self) -> bool:
+        try:
+            return self._keys.refresh()
+        except ConfigError as error:
+            _log.warning("the public keys cannot be read; those known before stay valid", error=str(error))
+            return False
+
+
+def _receive(consumer: Consumer) -> list[Message]:
+    first = consumer.poll(_POLL_S)
+    return [] if first is None else [first, *consumer.consume(_BATCH, timeout=0)]
+
+
+def _take(message: Message, snapshot: Snapshot, ended: set[str]) -> bool:
+    """Feed one message, and tell whether the set may be another one now."""
+    topic, error = message.topic() or "", message.error()
+    if error is not None:
+        if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  # librdkafka's local codes
+            ended.add(topic)
+            return True
+        _log.warning("cannot read a policy topic", topic=topic, error=error.name())
+        return False
+    refusal = snapshot.feed(topic, message.key(), message.value(), headers_of(message))
+    if refusal is not None:
+        _log.warning("policy record refused", reason=refusal.reason, detail=refusal.message, offset=message.offset())
+    return True
+
+
+def _describe(admin: AdminClient, names: list[str]) -> dict[str, TopicFacts]:
+    """Return the topics that exist and that this gate may see."""
+    facts: dict[str, TopicFacts] = {}
+    futures = admin.describe_topics(TopicCollection(names), request_timeout=_REQUEST_TIMEOUT_S)
+    for name, future in futures.items():
+        try:
+            found = future.result()
+        except KafkaException as exception:
+            error = error_of(exception)
+            if error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_AUTHORIZATION_FAILED):
+                continue
+            message = f"cannot describe {name}: {error.name()}"
+            raise SetRefusedError(RefusalReason.KAFKA_UNAVAILABLE, message) from exception
+        facts[name] = TopicFacts(str(found.topic_id), len(found.partitions))
+    return facts
+
+
+def _log_error(error: KafkaError) -> None:
+    _log.warning("kafka client", client="policy-feed", error=error.name())

@@ -1,0 +1,78 @@
+"""Where a gate stands in each decision partition that it owns. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from streamwarden_contract.audit import ChainError, ChainHead, parse_metadata
+
+from streamwarden_gate.active import ActiveSet
+from streamwarden_gate.policy_topic import Refusal
+from streamwarden_gate.reasons import RefusalReason
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A position and the head of the audit chain there: what one offset commit holds."""
+
+    position: int
+    """Offset of the next record."""
+    head: ChainHead
+
+
+class Partition:
+    """One decision partition: the last commit, and what is added to it by the transaction at hand."""
+
+    __slots__ = ("committed", "head", "number", "position")
+
+    def __init__(self, number: int, place: Place) -> None:
+        self.number = number
+        self.committed = place
+        self.position = place.position
+        self.head = place.head
+
+    @property
+    def changed(self) -> bool:
+        """Whether there is something to commit."""
+        return self.position != self.committed.position or self.head != self.committed.head
+
+    def commit(self) -> None:
+        """Take over what the transaction committed."""
+        self.committed = Place(self.position, self.head)
+
+    def rewind(self) -> None:
+        """Go back to the last commit."""
+        self.position, self.head = self.committed.position, self.committed.head
+
+
+def place_of(number: int, offset: int, metadata: str | None, active: ActiveSet) -> Place | Refusal:
+    """Read a committed offset, or say why the partition must not be judged.
+
+    Args:
+        number: the partition.
+        offset: the committed offset; negative where there is none.
+        metadata: what was committed with it.
+        active: the set that would judge. The partition may have been judged by a newer one already: by a gate that
+            read the log sooner, or under a log that has been lost since.
+    """
+    if offset < 0:
+        return Refusal(RefusalReason.OFFSETS_LOST, f"decision partition {number} has no committed offset")
+    try:
+        head = parse_metadata(metadata)
+    except ChainError as error:
+        return Refusal(RefusalReason.CHAIN_LOST, f"decision partition {number}: {error}")
+    if head.namespace_epoch > active.namespace_epoch or head.guardrail_epoch > active.guardrail_epoch:
+        return Refusal(
+            RefusalReason.ROLLED_BACK,
+            f"decision partition {number} was judged under the epochs {head.namespace_epoch} and "
+            f"{head.guardrail_epoch}; the policy log has {active.namespace_epoch} and {active.guardrail_epoch}",
+        )
+    return Place(offset, head)
+
+
+def advance_epochs(partitions: Iterable[Partition], active: ActiveSet) -> None:
+    """Put every head under the epochs of the set, to be committed before its first verdict."""
+    epochs = active.namespace_epoch, active.guardrail_epoch
+    for partition in partitions:
+        head = partition.head
+        if (head.namespace_epoch, head.guardrail_epoch) != epochs:
+            partition.head = head.under(namespace_epoch=epochs[0], guardrail_epoch=epochs[1])
