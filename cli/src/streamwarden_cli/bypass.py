@@ -1,0 +1,397 @@
+"""Every way round the gate that an agent could try with its own credentials, and the broker's answers.
+
+The attempts are real: on a cluster that lets one through, it has done what it says.
+"""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import structlog
+from confluent_kafka import (
+    Consumer,
+    ConsumerGroupTopicPartitions,
+    KafkaError,
+    KafkaException,
+    Producer,
+    TopicPartition,
+)
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the stubs do not export them
+    AclBinding,
+    AclBindingFilter,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewPartitions,
+    NewTopic,
+    ResourcePatternType,
+    ResourceType,
+    ScramCredentialInfo,
+    ScramMechanism,
+    UserScramCredentialUpsertion,
+)
+from streamwarden_contract.names import (
+    GUARDRAIL_TOPIC,
+    PUBLISHER_TRANSACTIONAL_ID,
+    AgentNames,
+    transactional_prefix,
+)
+from streamwarden_operator.adapters.kafka_admin import LibrdkafkaLog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from concurrent.futures import Future
+
+_log = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+REFUSALS = frozenset(
+    {
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+    }
+)
+"""What a broker says that knows the client and forbids the act. Anything else, a timeout as well, is no refusal."""
+
+_TIMEOUT_S = 15.0
+_WORKERS = 4
+_SUCCEEDED = "SUCCEEDED"
+_NO_ANSWER = "NO_ANSWER"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The agent that tries, and what lies around it."""
+
+    names: AgentNames
+    commands: tuple[str, ...]
+    """Topics of its commands."""
+    others: tuple[AgentNames, ...] = ()
+    """Other agents."""
+    pod: str = ""
+    """The gate's pod: its transactional id ends in it. By default the first one."""
+
+    @property
+    def gate_pod(self) -> str:
+        return self.pod or f"{self.names.agent}-0"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One way round the gate."""
+
+    name: str
+    act: Callable[[Intruder], None]
+    """Returns when it worked; raises ``KafkaException`` with the broker's answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of an attempt."""
+
+    attempt: str
+    code: str
+    """Kafka's name of the error; ``SUCCEEDED`` where there was none."""
+    refused: bool
+
+
+def build_attempts(target: Target) -> list[Attempt]:
+    """List every attempt for one agent. What would destroy most comes last."""
+    return [
+        *_writes(target),
+        *_reads(target),
+        *_groups(target),
+        *_transactions(target),
+        *_administration(target),
+    ]
+
+
+def run_attempts(attempts: Sequence[Attempt], properties: Mapping[str, str]) -> list[Answer]:
+    """Carry the attempts out with these credentials; answers come in the same order."""
+    intruder = Intruder(properties)
+    with ThreadPoolExecutor(_WORKERS, thread_name_prefix="bypass") as pool:
+        return list(pool.map(partial(_answer, intruder), attempts))
+
+
+def _answer(intruder: Intruder, attempt: Attempt) -> Answer:
+    try:
+        attempt.act(intruder)
+    except KafkaException as error:
+        known: KafkaError = error.args[0]
+        return Answer(attempt.name, known.name(), known.code() in REFUSALS)
+    except TimeoutError:
+        return Answer(attempt.name, _NO_ANSWER, refused=False)
+    return Answer(attempt.name, _SUCCEEDED, refused=False)
+
+
+def _writes(target: Target) -> Iterator[Attempt]:
+    shared = target.names.shared
+    topics = {
+        **dict.fromkeys(target.commands, "a command topic"),
+        shared.audit: "the audit topic",
+        shared.approvals: "the approvals topic",
+        shared.dead_letters: "the dead-letter topic",
+        shared.policies: "the policy topic",
+        GUARDRAIL_TOPIC: "the guardrail policy topic",
+        shared.gates: "the gates topic",
+        **{other.decisions: "another agent's decision topic" for other in target.others},
+    }
+    for topic, what in topics.items():
+        yield Attempt(f"write to {what}, {topic}", partial(Intruder.write, topic=topic))
+
+
+def _reads(target: Target) -> Iterator[Attempt]:
+    shared = target.names.shared
+    topics = {
+        **{other.decisions: "another agent's decisions" for other in target.others},
+        target.names.decisions: "its own decisions",
+        shared.audit: "the audit topic",
+        shared.dead_letters: "the dead-letter topic",
+        shared.policies: "the policy topic",
+        GUARDRAIL_TOPIC: "the guardrail policy topic",
+        shared.gates: "the gates topic",
+    }
+    for topic, what in topics.items():
+        yield Attempt(f"read {what}, {topic}", partial(Intruder.read, topic=topic, group=target.names.agent_group))
+
+
+def _groups(target: Target) -> Iterator[Attempt]:
+    gate, decisions = target.names.gate_group, target.names.decisions
+    own_id = target.names.agent_transactional_id("bypass")
+    yield Attempt(f"join the gate's group, {gate}", partial(Intruder.join, group=gate, topic=decisions))
+    yield Attempt(f"commit the gate's offsets of {decisions}", partial(Intruder.commit, group=gate, topic=decisions))
+    yield Attempt(
+        "commit the gate's offsets in a transaction of its own",
+        partial(Intruder.commit_in_transaction, transactional_id=own_id, group=gate, topic=decisions),
+    )
+    yield Attempt(f"delete the gate's group, {gate}", partial(Intruder.delete_group, group=gate))
+
+
+def _transactions(target: Target) -> Iterator[Attempt]:
+    names = target.names
+    stem = transactional_prefix(names.agent_principal).removesuffix(".")
+    ids = {
+        names.gate_transactional_id(target.gate_pod): "the gate's transactional id",
+        names.gate_transactional_id("x"): "another id under the gate's prefix",
+        names.gate_principal: "the gate's prefix without its dot",
+        f"{stem}x": "an id that begins like its own but for the dot",
+        f"{names.namespace}.{names.agent}.": "an id that both prefixes continue",
+        **{
+            other.gate_transactional_id(f"{other.agent}-0"): "another gate's transactional id"
+            for other in target.others
+        },
+        **{
+            other.agent_transactional_id(f"{other.agent}-0"): "another agent's transactional id"
+            for other in target.others
+        },
+        PUBLISHER_TRANSACTIONAL_ID: "the policy publisher's transactional id",
+    }
+    for transactional_id, what in ids.items():
+        yield Attempt(f"use {what}, {transactional_id}", partial(Intruder.fence, transactional_id=transactional_id))
+
+
+def _administration(target: Target) -> Iterator[Attempt]:
+    names = target.names
+    own, shared = names.decisions, names.shared
+    topics = (*target.commands, own, shared.audit)
+    yield Attempt("list ACLs", Intruder.list_acls)
+    yield Attempt("give itself an ACL", partial(Intruder.add_acl, user=names.agent_principal))
+    yield Attempt("take the gate's ACLs away", partial(Intruder.drop_acls, user=names.gate_principal))
+    yield Attempt("set the gate's password", partial(Intruder.set_password, user=names.gate_principal))
+    yield Attempt("make a user", partial(Intruder.set_password, user="intruder"))
+    yield Attempt("change the broker's configuration", Intruder.configure_broker)
+    yield Attempt("make a topic", partial(Intruder.make_topic, topic=f"{names.namespace}.intruder"))
+    for topic in topics:
+        yield Attempt(f"change the configuration of {topic}", partial(Intruder.configure_topic, topic=topic))
+        yield Attempt(f"add partitions to {topic}", partial(Intruder.add_partitions, topic=topic))
+    for topic in topics:
+        yield Attempt(f"delete the topic {topic}", partial(Intruder.delete_topic, topic=topic))
+
+
+class Intruder:
+    """Kafka clients with an agent's credentials. Every method raises ``KafkaException`` or ``TimeoutError``."""
+
+    def __init__(self, properties: Mapping[str, str]) -> None:
+        self._properties = dict(properties)
+
+    def write(self, topic: str) -> None:
+        """Write one record."""
+        producer = Producer({**self._client(), "message.timeout.ms": int(_TIMEOUT_S * 1000)}, logger=_quiet())
+        errors: list[KafkaError | None] = []
+        producer.produce(topic, b"{}", key=b"bypass", on_delivery=lambda error, _: errors.append(error))
+        if producer.flush(_TIMEOUT_S + 1) or not errors:
+            raise TimeoutError
+        if errors[0] is not None:
+            raise KafkaException(errors[0])
+
+    def read(self, topic: str, group: str) -> None:
+        """Read a partition from its beginning, without joining a group."""
+        consumer = self._consumer(group)
+        try:
+            consumer.assign([TopicPartition(topic, 0, 0)])
+            _until_answer(consumer)
+        finally:
+            consumer.close()
+
+    def join(self, group: str, topic: str) -> None:
+        """Become a member of a group."""
+        consumer = self._consumer(group)
+        try:
+            consumer.subscribe([topic])
+            _until_answer(consumer)
+        finally:
+            consumer.close()
+
+    def commit(self, group: str, topic: str) -> None:
+        """Commit an offset for a group from outside."""
+        request = [ConsumerGroupTopicPartitions(group, [TopicPartition(topic, 0, 0)])]
+        answer = _settle(self._admin().alter_consumer_group_offsets(request))
+        for position in answer.topic_partitions or ():
+            if position.error is not None:
+                raise KafkaException(position.error)
+
+    def commit_in_transaction(self, transactional_id: str, group: str, topic: str) -> None:
+        """Commit an offset for a group inside a transaction."""
+        producer = self._transactional(transactional_id)
+        producer.init_transactions(_TIMEOUT_S)
+        producer.begin_transaction()
+        consumer = self._consumer(group)
+        try:
+            producer.send_offsets_to_transaction(
+                [TopicPartition(topic, 0, 0)], consumer.consumer_group_metadata(), _TIMEOUT_S
+            )
+        finally:
+            consumer.close()
+        producer.commit_transaction(_TIMEOUT_S)
+
+    def delete_group(self, group: str) -> None:
+        """Delete a group with its offsets."""
+        _settle(self._admin().delete_consumer_groups([group]))
+
+    def fence(self, transactional_id: str) -> None:
+        """Begin as the owner of a transactional id, which fences who owned it."""
+        self._transactional(transactional_id).init_transactions(_TIMEOUT_S)
+
+    def list_acls(self) -> None:
+        """List all ACLs."""
+        _result(self._admin().describe_acls(_acls_of(None), request_timeout=_TIMEOUT_S))
+
+    def add_acl(self, user: str) -> None:
+        """Allow a user everything on every topic."""
+        acl = AclBinding(
+            ResourceType.TOPIC,
+            "*",
+            ResourcePatternType.LITERAL,
+            f"User:{user}",
+            "*",
+            AclOperation.ALL,
+            AclPermissionType.ALLOW,
+        )
+        _settle(self._admin().create_acls([acl], request_timeout=_TIMEOUT_S))
+
+    def drop_acls(self, user: str) -> None:
+        """Delete all ACLs of a user."""
+        _settle(self._admin().delete_acls([_acls_of(user)], request_timeout=_TIMEOUT_S))
+
+    def set_password(self, user: str) -> None:
+        """Give a user a password of one's choice."""
+        chosen = UserScramCredentialUpsertion(user, ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096), b"chosen")
+        _settle(self._admin().alter_user_scram_credentials([chosen], request_timeout=_TIMEOUT_S))
+
+    def configure_broker(self) -> None:
+        """Change a configuration of all brokers."""
+        self._configure(ConfigResource(ConfigResource.Type.BROKER, ""), "log.cleaner.threads", "1")
+
+    def configure_topic(self, topic: str) -> None:
+        """Let a topic forget its records within a second."""
+        self._configure(ConfigResource(ConfigResource.Type.TOPIC, topic), "retention.ms", "1000")
+
+    def make_topic(self, topic: str) -> None:
+        """Make a topic."""
+        _settle(self._admin().create_topics([NewTopic(topic, 1)], request_timeout=_TIMEOUT_S))
+
+    def add_partitions(self, topic: str) -> None:
+        """Add partitions, so that keys move."""
+        _settle(self._admin().create_partitions([NewPartitions(topic, 99)], request_timeout=_TIMEOUT_S))
+
+    def delete_topic(self, topic: str) -> None:
+        """Delete a topic."""
+        _settle(self._admin().delete_topics([topic], request_timeout=_TIMEOUT_S))
+
+    def _configure(self, resource: ConfigResource, name: str, value: str) -> None:
+        entry = ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
+        resource.add_incremental_config(entry)
+        _settle(self._admin().incremental_alter_configs([resource], request_timeout=_TIMEOUT_S))
+
+    def _client(self) -> dict[str, Any]:
+        return {**self._properties, "error_cb": lambda error: _log.debug("kafka client error", code=error.name())}
+
+    def _without_partitioner(self) -> dict[str, Any]:
+        return {name: value for name, value in self._client().items() if name != "partitioner"}
+
+    def _admin(self) -> AdminClient:
+        return AdminClient(self._without_partitioner(), logger=_quiet())
+
+    def _consumer(self, group: str) -> Consumer:
+        settings = {"group.id": group, "enable.auto.commit": False, "enable.partition.eof": True}
+        return Consumer(self._without_partitioner() | settings, logger=_quiet())
+
+    def _transactional(self, transactional_id: str) -> Producer:
+        return Producer(self._client() | {"transactional.id": transactional_id}, logger=_quiet())
+
+
+def _quiet() -> LibrdkafkaLog:
+    return LibrdkafkaLog(_log)
+
+
+def _acls_of(user: str | None) -> AclBindingFilter:
+    anything: Any = None  # the stubs want strings, librdkafka takes None for any
+    principal = anything if user is None else f"User:{user}"
+    return AclBindingFilter(
+        ResourceType.ANY,
+        anything,
+        ResourcePatternType.ANY,
+        principal,
+        anything,
+        AclOperation.ANY,
+        AclPermissionType.ANY,
+    )
+
+
+def _until_answer(consumer: Consumer) -> None:
+    """Return on the first record, assignment's end of partition included; raise what the broker refuses."""
+    deadline = time.monotonic() + _TIMEOUT_S
+    while time.monotonic() < deadline:
+        message = consumer.poll(0.2)
+        if message is None:
+            continue
+        error = message.error()
+        if error is None or error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  # its public name
+            return
+        if error.code() in REFUSALS or error.fatal():
+            raise KafkaException(error)
+    raise TimeoutError
+
+
+def _settle(futures: Mapping[Any, Future[T]]) -> T:
+    """Wait for the one future of a request."""
+    (future,) = futures.values()
+    return _result(future)
+
+
+def _result(future: Future[T]) -> T:
+    return future.result(_TIMEOUT_S + 1)
+
+
+def all_refused(answers: Collection[Answer]) -> bool:
+    """Tell whether there was an attempt, and none got through."""
+    return bool(answers) and all(answer.refused for answer in answers)

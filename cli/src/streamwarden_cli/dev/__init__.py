@@ -1,0 +1,1 @@
+"""The command ``streamwarden dev``: a whole governed loop from a folder of manifests."""

@@ -1,0 +1,186 @@
+"""Reads what the loop wrote, as an auditor would: committed records only, in a thread of its own."""
+
+from __future__ import annotations
+
+import json
+import queue
+import threading
+import time
+from typing import TYPE_CHECKING, Any, TextIO
+
+import structlog
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from streamwarden_contract.errors import MalformedEventError
+from streamwarden_contract.events import decode as decode_event
+from streamwarden_operator.adapters.kafka_admin import LibrdkafkaLog
+
+from streamwarden_cli.dev.roles import TopicRoles
+from streamwarden_cli.dev.tally import Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+_log = structlog.get_logger(__name__)
+
+GROUP = "streamwarden.dev.recorder"
+"""Never joined and never committed: partitions are assigned by hand."""
+_POLL_S = 0.1
+_METADATA_TIMEOUT_S = 5.0
+
+
+class RecorderError(Exception):
+    """The recorder's client has failed for good."""
+
+
+class Recorder:
+    """Counts into a ``Tally`` and writes the run's decisions, one JSON object a line."""
+
+    def __init__(self, properties: Mapping[str, str], decisions: Path) -> None:
+        """Prepare; ``properties`` are the operator's, who may read everything."""
+        self._properties = dict(properties)
+        self._path = decisions
+        self._lock = threading.Lock()
+        self._tally = Tally()
+        self._roles = TopicRoles()
+        self._wanted: queue.SimpleQueue[TopicRoles] = queue.SimpleQueue()
+        self._drains: queue.SimpleQueue[threading.Event] = queue.SimpleQueue()
+        self._stop = threading.Event()
+        self._positions: dict[tuple[str, int], int] = {}
+        self._unassigned: set[str] = set()
+        self.failed: str = ""
+        """Why the thread has ended by itself; empty while it has not."""
+        self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def watch(self, roles: TopicRoles) -> None:
+        """Read these topics from their beginning on, as soon as they exist."""
+        self._wanted.put(roles)
+
+    def look(self, at: Callable[[Tally], Any]) -> Any:  # noqa: ANN401  # whatever the caller's function returns
+        """Return what ``at`` makes of the figures, which stand still meanwhile."""
+        with self._lock:
+            return at(self._tally)
+
+    def drain(self, timeout_s: float) -> bool:
+        """Wait until everything that is committed now has been counted; False when it takes longer."""
+        done = threading.Event()
+        self._drains.put(done)
+        return done.wait(timeout_s) and not self.failed
+
+    def stop(self) -> None:
+        """End the thread. Idempotent."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(10)
+
+    def _run(self) -> None:
+        settings: dict[str, Any] = {name: value for name, value in self._properties.items() if name != "partitioner"}
+        consumer = Consumer(
+            settings
+            | {
+                "group.id": GROUP,
+                "enable.auto.commit": False,
+                "auto.offset.reset": "error",
+                "isolation.level": "read_committed",
+                "enable.partition.eof": True,
+                "error_cb": lambda error: _log.debug("kafka client error", code=error.name()),
+            },
+            logger=LibrdkafkaLog(_log),
+        )
+        try:
+            with self._path.open("a", encoding="utf-8") as lines:
+                while not self._stop.is_set():
+                    self._assign(consumer)
+                    self._poll(consumer, lines)
+                    self._finish_drains(consumer, lines)
+        except (KafkaException, RecorderError, OSError, ValueError, KeyError) as error:
+            self.failed = f"{type(error).__name__}: {error}"
+            _log.exception("the recorder has failed")
+        finally:
+            consumer.close()
+
+    def _assign(self, consumer: Consumer) -> None:
+        while not self._wanted.empty():
+            self._roles = self._wanted.get()
+            known = {topic for topic, _ in self._positions}
+            self._unassigned = set(self._roles.all) - known
+        if not self._unassigned:
+            return
+        try:
+            topics = consumer.list_topics(timeout=_METADATA_TIMEOUT_S).topics
+        except KafkaException as error:
+            if error.args[0].retriable() or error.args[0].code() == KafkaError._TRANSPORT:  # noqa: SLF001  # its public name
+                return
+            raise
+        for name in sorted(self._unassigned & set(topics)):
+            partitions = sorted(topics[name].partitions)
+            if topics[name].error is not None or not partitions:
+                continue
+            consumer.incremental_assign([TopicPartition(name, p, OFFSET_BEGINNING) for p in partitions])
+            self._positions.update({(name, partition): 0 for partition in partitions})
+            self._unassigned.discard(name)
+
+    def _poll(self, consumer: Consumer, lines: TextIO) -> None:
+        message = consumer.poll(_POLL_S)
+        if message is None:
+            return
+        received_ms, now_s = time.time() * 1000, time.monotonic()
+        error = message.error()
+        if error is not None:
+            self._pass_over(error, message)
+            return
+        topic, partition, offset = message.topic(), message.partition(), message.offset()
+        assert topic is not None  # noqa: S101  # a record has a place
+        assert partition is not None  # noqa: S101
+        assert offset is not None  # noqa: S101
+        self._positions[topic, partition] = offset + 1
+        with self._lock:
+            self._count(topic, message, lines, received_ms, now_s)
+
+    def _pass_over(self, error: KafkaError, message: Message) -> None:
+        if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  # its public name
+            topic, partition, offset = message.topic(), message.partition(), message.offset()
+            if topic is not None and partition is not None and offset is not None:
+                self._positions[topic, partition] = offset
+        elif error.fatal() or error.code() in _LOST:
+            raise RecorderError(f"{error.name()}: {error.str()}")
+
+    def _count(self, topic: str, message: Message, lines: TextIO, received_ms: float, now_s: float) -> None:
+        roles, tally = self._roles, self._tally
+        if topic in roles.audits:
+            line = tally.audit(json.loads(message.value() or b"{}"), commands=roles.commands)
+            if line is not None:
+                lines.write(json.dumps(line, ensure_ascii=False) + "\n")
+        elif topic in roles.commands:
+            tally.command(_event_id(message), received_ms=received_ms, now_s=now_s)
+        elif topic in roles.outcomes:
+            tally.outcome()
+        elif topic in roles.events:
+            tally.event()
+
+    def _finish_drains(self, consumer: Consumer, lines: TextIO) -> None:
+        while not self._drains.empty():
+            done = self._drains.get()
+            ends = {
+                place: consumer.get_watermark_offsets(TopicPartition(*place), timeout=_METADATA_TIMEOUT_S)[1]
+                for place in self._positions
+            }
+            while not self._stop.is_set() and any(self._positions[place] < end for place, end in ends.items()):
+                self._poll(consumer, lines)
+            lines.flush()
+            done.set()
+
+
+_LOST = frozenset({KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._AUTO_OFFSET_RESET})  # noqa: SLF001  # its public name
+
+
+def _event_id(message: Message) -> str:
+    try:
+        headers = message.headers()
+        return decode_event(headers if isinstance(headers, list) else (), strict=False).id
+    except MalformedEventError:
+        return ""

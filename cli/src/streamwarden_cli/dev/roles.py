@@ -1,0 +1,80 @@
+"""What the topics of a loop are for, from its resources alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from streamwarden_contract.names import AgentNames
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from streamwarden_contract.models import AgentDeployment, TopicContract
+
+
+@dataclass(frozen=True, slots=True)
+class AgentTopics:
+    """The Kafka topics of one agent."""
+
+    names: AgentNames
+    inputs: frozenset[str] = frozenset()
+    outcomes: frozenset[str] = frozenset()
+    commands: frozenset[str] = frozenset()
+
+    @property
+    def reads(self) -> frozenset[str]:
+        return self.inputs | self.outcomes
+
+    @property
+    def label(self) -> str:
+        """``namespace/agent``."""
+        return f"{self.names.namespace}/{self.names.agent}"
+
+
+@dataclass(frozen=True, slots=True)
+class TopicRoles:
+    """What the topics of all agents are for. A topic has one role."""
+
+    agents: tuple[AgentTopics, ...] = ()
+    events: frozenset[str] = frozenset()
+    """Read by agents, and neither commanded by one nor an outcome."""
+    commands: frozenset[str] = frozenset()
+    """Where allowed decisions go, unless they are outcomes."""
+    outcomes: frozenset[str] = frozenset()
+    """What tells an agent what came of its commands, whoever writes it."""
+    audits: frozenset[str] = field(default=frozenset())
+
+    @property
+    def all(self) -> frozenset[str]:
+        return self.events | self.commands | self.outcomes | self.audits
+
+
+def find_roles(agents: Iterable[AgentDeployment], contracts: Iterable[TopicContract]) -> TopicRoles:
+    """Resolve the references; one that leads nowhere is left out."""
+    topics = {(c.metadata.namespace, c.metadata.name): c.spec.topic_name for c in contracts}
+    found = tuple(_agent_topics(agent, topics) for agent in agents)
+    outcomes = frozenset[str]().union(*(agent.outcomes for agent in found))
+    commanded = frozenset[str]().union(*(agent.commands for agent in found))
+    inputs = frozenset[str]().union(*(agent.inputs for agent in found))
+    return TopicRoles(
+        agents=found,
+        events=inputs - commanded - outcomes,
+        commands=commanded - outcomes,
+        outcomes=outcomes,
+        audits=frozenset(agent.names.shared.audit for agent in found),
+    )
+
+
+def _agent_topics(agent: AgentDeployment, topics: Mapping[tuple[str, str], str]) -> AgentTopics:
+    namespace = agent.metadata.namespace
+
+    def resolve(names: Iterable[str]) -> frozenset[str]:
+        return frozenset(topics[namespace, name] for name in names if (namespace, name) in topics)
+
+    return AgentTopics(
+        names=AgentNames(namespace, agent.metadata.name),
+        inputs=resolve(source.topic_ref.name for source in agent.spec.inputs),
+        outcomes=resolve(source.topic_ref.name for source in agent.spec.outcomes),
+        commands=resolve(target.topic_ref.name for target in agent.spec.decisions),
+    )

@@ -1,0 +1,215 @@
+"""What a run's records add up to."""
+
+from typing import cast
+
+import pytest
+from streamwarden_cli.bypass import Answer, Target, all_refused, build_attempts
+from streamwarden_cli.clients import ClientFormat, parse_properties, render_properties
+from streamwarden_cli.dev.report import Extras, Seconds, build_report
+from streamwarden_cli.dev.roles import find_roles
+from streamwarden_cli.dev.tally import Tally, percentiles
+from streamwarden_contract.audit import AuditRecord
+from streamwarden_contract.models import AgentDeployment, TopicContract
+from streamwarden_contract.names import AgentNames
+
+COMMANDS = frozenset({"risk.blocks"})
+
+
+def audited(
+    verdict: str = "Allow",
+    *,
+    agent: str = "guard",
+    command: str | None = "c1",
+    topic: str = "risk.blocks",
+    rule: str | None = None,
+    would_deny: tuple[str, ...] = (),
+    dead_letter: str | None = None,
+    at_ms: int = 1_000,
+) -> AuditRecord:
+    return cast(
+        "AuditRecord",
+        {
+            "namespace": "risk",
+            "agent": agent,
+            "verdict": verdict,
+            "reason": "RulesHold",
+            "rule": rule,
+            "deadLetter": dead_letter,
+            "wouldDeny": [{"policy": "risk/p@1", "rule": name, "reason": "RuleNotSatisfied"} for name in would_deny],
+            "command": {"id": command, "topic": topic} if verdict == "Allow" else None,
+            "decision": {"type": "block", "entity": "e1", "timestamp": at_ms},
+            "confidence": 0.9,
+        },
+    )
+
+
+def report(tally: Tally, extras: Extras | None = None) -> dict[str, object]:
+    return build_report(tally, extras or Extras())
+
+
+def test_verdicts_are_counted_by_kind_and_by_rule() -> None:
+    tally = Tally()
+    tally.audit(audited(would_deny=("strict/sure",)), commands=COMMANDS)
+    tally.audit(audited("Deny", rule="careful/sure"), commands=COMMANDS)
+    tally.audit(audited("Deny", rule="careful/sure", would_deny=("strict/sure",)), commands=COMMANDS)
+    tally.audit(audited("DeadLetter", dead_letter="MalformedValue"), commands=COMMANDS)
+
+    figures = report(tally)
+
+    assert figures["decisions"] == 4
+    assert figures["dead_letters"] == 1
+    assert figures["verdicts"] == {
+        "Allow": 1,
+        "Deny": 2,
+        "DeadLetter": 1,
+        "rules": {"careful/sure": 2},
+        "wouldDeny": {"strict/sure": 2},
+    }
+
+
+def test_an_input_that_the_agent_gave_up_on_is_a_dead_letter_and_no_decision() -> None:
+    tally = Tally()
+
+    assert tally.audit(audited("DeadLetter", dead_letter="AgentFailure"), commands=COMMANDS) is None
+    assert (report(tally)["decisions"], report(tally)["dead_letters"]) == (0, 1)
+
+
+@pytest.mark.parametrize("command_first", [True, False], ids=["the-command-is-seen-first", "the-audit-is-seen-first"])
+def test_latency_joins_command_and_audit_by_the_commands_id(*, command_first: bool) -> None:
+    tally = Tally()
+    steps = [
+        lambda: tally.command("c1", received_ms=1_007.5, now_s=3.0),
+        lambda: tally.audit(audited(at_ms=1_000), commands=COMMANDS),
+    ]
+    for step in steps if command_first else reversed(steps):
+        step()
+
+    assert report(tally)["decision_to_command_ms"] == {"p50": 7.5, "p99": 7.5}
+    assert tally.first_command_s == 3.0
+    assert tally.agents["risk/guard"].commands == 1
+
+
+def test_an_allowed_decision_to_an_outcome_topic_is_no_command() -> None:
+    tally = Tally()
+    tally.audit(audited(topic="risk.blocked"), commands=COMMANDS)
+    tally.outcome()
+
+    assert (report(tally)["commands"], report(tally)["outcomes"]) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([], {"p50": None, "p99": None}),
+        ([4.0], {"p50": 4.0, "p99": 4.0}),
+        ([float(n) for n in range(1, 101)], {"p50": 50.0, "p99": 99.0}),
+    ],
+)
+def test_percentiles_are_values_that_were_measured(values: list[float], expected: dict[str, float | None]) -> None:
+    assert percentiles(values) == expected
+
+
+def test_the_report_takes_accuracy_from_the_program_at_the_end_and_no_other_figure() -> None:
+    figures = report(Tally(), Extras(at_end={"accuracy": {"final": 0.93}, "events": 7, "plain_river": 0.92}))
+
+    assert (figures["accuracy"], figures["events"], figures["plain_river"]) == ({"final": 0.93}, 0, 0.92)
+
+
+def test_the_report_says_what_the_broker_answered() -> None:
+    answers = [Answer("write", "TOPIC_AUTHORIZATION_FAILED", refused=True), Answer("read", "SUCCEEDED", refused=False)]
+
+    figures = report(Tally(), Extras(bypass={"risk/guard": answers}, seconds=Seconds(stack=1.234, total=9)))
+
+    assert figures["bypass"] == {
+        "attempted": 2,
+        "refused": 1,
+        "attempts": {
+            "risk/guard": [
+                {"attempt": "write", "answer": "TOPIC_AUTHORIZATION_FAILED", "refused": True},
+                {"attempt": "read", "answer": "SUCCEEDED", "refused": False},
+            ]
+        },
+    }
+    assert figures["seconds"] == {"stack": 1.23, "download": 0.0, "ready": None, "first_command": None, "total": 9}
+    assert not all_refused(answers)
+    assert not all_refused([])
+
+
+def _agent(name: str, *, reads: str, outcomes: tuple[str, ...], commands: str) -> AgentDeployment:
+    return AgentDeployment.model_validate(
+        {
+            "metadata": {"name": name, "namespace": "risk"},
+            "spec": {
+                "image": "x",
+                "agent": {"entrypoint": "a:agent"},
+                "inputs": [{"name": "in", "topicRef": {"name": reads}}],
+                "outcomes": [{"name": f"o{n}", "topicRef": {"name": topic}} for n, topic in enumerate(outcomes)],
+                "decisions": [{"type": "x", "topicRef": {"name": commands}}],
+            },
+        }
+    )
+
+
+def test_a_topic_has_one_role_in_the_loop() -> None:
+    contracts = [
+        TopicContract.model_validate(
+            {"metadata": {"name": name, "namespace": "risk"}, "spec": {"topicName": f"risk.{name}"}}
+        )
+        for name in ("pages", "blocks", "blocked")
+    ]
+    agents = [
+        _agent("guard", reads="pages", outcomes=("blocked",), commands="blocks"),
+        _agent("blocker", reads="blocks", outcomes=(), commands="blocked"),
+    ]
+
+    roles = find_roles(agents, contracts)
+
+    assert roles.events == {"risk.pages"}
+    assert roles.commands == {"risk.blocks"}
+    assert roles.outcomes == {"risk.blocked"}
+    assert roles.audits == {"risk.streamwarden.audit"}
+    assert roles.agents[0].reads == {"risk.pages", "risk.blocked"}
+
+
+PROPERTIES = {
+    "bootstrap.servers": "127.0.0.1:9092",
+    "security.protocol": "SASL_PLAINTEXT",
+    "sasl.mechanism": "SCRAM-SHA-512",
+    "sasl.username": "risk.guard.agent",
+    "sasl.password": 'a"b\\c=',
+    "partitioner": "murmur2_random",
+}
+
+
+def test_librdkafka_properties_are_read_back_as_written() -> None:
+    text = "# ours\n\n" + render_properties(PROPERTIES, ClientFormat.LIBRDKAFKA)
+
+    assert parse_properties(text) == PROPERTIES
+
+
+def test_java_properties_quote_the_login() -> None:
+    assert render_properties(PROPERTIES, ClientFormat.JAVA).splitlines() == [
+        "bootstrap.servers=127.0.0.1:9092",
+        "security.protocol=SASL_PLAINTEXT",
+        "sasl.mechanism=SCRAM-SHA-512",
+        (
+            "sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required"
+            ' username="risk.guard.agent" password="a\\\\"b\\\\\\\\c=";'
+        ),
+    ]
+
+
+def test_a_broken_line_is_named_by_number_and_not_shown() -> None:
+    with pytest.raises(ValueError, match="line 2 is not name=value") as caught:
+        parse_properties("a=b\nhunter2\n")
+    assert "hunter2" not in str(caught.value)
+
+
+def test_no_two_attempts_have_one_name() -> None:
+    target = Target(AgentNames("risk", "guard"), ("risk.blocks",), (AgentNames("risk", "blocker"),))
+
+    names = [attempt.name for attempt in build_attempts(target)]
+
+    assert len(set(names)) == len(names)
+    assert "use an id that begins like its own but for the dot, risk.guard.agentx" in names
+    assert "write to another agent's decision topic, risk.blocker.decisions" in names
