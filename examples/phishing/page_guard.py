@@ -6,7 +6,6 @@ from river.linear_model import LogisticRegression
 from river.preprocessing import StandardScaler
 from streamwarden import Agent, Decision, Event
 
-AGENT_NAME = "page-guard"
 REMEMBERED_PAGES = 10_000
 agent = Agent()
 

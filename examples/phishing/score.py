@@ -9,9 +9,10 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from page_guard import AGENT_NAME, new_model
+from page_guard import new_model
 from pages import LABEL_DELAY_PAGES, PAGES, Row, read_rows
 
+AGENT = "web/page-guard"
 WINDOW_PAGES = 125
 
 
@@ -44,7 +45,7 @@ def each(measure: Callable, rows: list[Row], called: dict[str, set[str]]) -> dic
 
 def score(rows: list[Row], decisions: list[dict]) -> dict:
     """Compare what the agent proposed, what its gate let through, and what a plain loop would have called phishing."""
-    proposals = [decision for decision in decisions if decision["agent"] == AGENT_NAME]
+    proposals = [decision for decision in decisions if decision["agent"] == AGENT]
     called = {
         "proposed": {decision["entity"] for decision in proposals},
         "commanded": {decision["entity"] for decision in proposals if decision["verdict"] == "Allow"},

@@ -26,11 +26,12 @@ def test_the_data_set_has_1250_pages_in_a_fixed_order(load: Load) -> None:
 @pytest.mark.parametrize(("what", "topic"), [("observed", "OBSERVED"), ("labelled", "LABELLED")])
 def test_events_decode_strictly_and_fit_their_topics_schema(load: Load, schemas: dict, what: str, topic: str) -> None:
     producer = load("producer")
+    schema = jsonschema.Draft202012Validator(schemas[getattr(producer, topic)])
     for row in load("pages").read_rows(1250):
         event, data = getattr(producer, what)(row)
         decoded = events.decode(event.headers(), strict=True)
         assert (decoded.type, decoded.subject) == (f"page.{what}", row.page)
-        jsonschema.validate(canonical.decode(data), schemas[getattr(producer, topic)])
+        schema.validate(canonical.decode(data))
 
 
 def test_a_label_belongs_to_the_story_of_its_observation(load: Load) -> None:
@@ -66,7 +67,7 @@ def test_the_producer_reads_client_properties(load: Load, tmp_path: Path) -> Non
     assert load("producer").read_properties(file) == {"bootstrap.servers": "127.0.0.1:1", "sasl.password": "a=b"}
 
 
-def decision(entity: str, verdict: str, agent: str = "page-guard") -> dict:
+def decision(entity: str, verdict: str, agent: str = "web/page-guard") -> dict:
     return {"agent": agent, "type": "block-page", "entity": entity, "verdict": verdict}
 
 
@@ -76,7 +77,7 @@ def test_accuracy_counts_proposals_and_commands_apart(load: Load) -> None:
     phishing = [row.page for row in rows if row.phishing]
     legitimate = [row.page for row in rows if not row.phishing]
     decisions = [decision(page, "Allow") for page in phishing[:-1]] + [decision(phishing[-1], "Deny")]
-    decisions += [decision(legitimate[0], "Deny"), decision(legitimate[1], "Allow", agent="page-blocker")]
+    decisions += [decision(legitimate[0], "Deny"), decision(legitimate[1], "Allow", agent="web/page-blocker")]
     result = score.score(rows, decisions)
     assert result["overall"]["proposed"] == 0.996
     assert result["overall"]["commanded"] == 0.996
