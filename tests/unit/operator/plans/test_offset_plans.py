@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import pytest
+from streamwarden_contract.audit import ChainHead
+from streamwarden_contract.reasons import ConditionReason
+from streamwarden_operator.errors import NotReadyError
+from streamwarden_operator.plans.offsets import plan_offsets
+from streamwarden_operator.ports import PartitionOffsets
+
+NEW = ChainHead().metadata()
+LATER = ChainHead(7, "ab" * 32, 3, 1).metadata()
+
+
+@pytest.mark.parametrize(
+    ("observed", "expected"),
+    [
+        pytest.param([], {}, id="no-partitions"),
+        pytest.param(
+            [PartitionOffsets(0, 0, 0, None), PartitionOffsets(1, 0, 0, None)],
+            {0: (0, NEW), 1: (0, NEW)},
+            id="new-partitions-begin-at-zero",
+        ),
+        pytest.param(
+            [PartitionOffsets(0, 0, 9, 7, LATER), PartitionOffsets(1, 0, 0, None)],
+            {1: (0, NEW)},
+            id="only-the-new-partition-gets-an-offset",
+        ),
+        pytest.param([PartitionOffsets(0, 0, 4, 0, NEW)], {}, id="an-unread-partition-is-left-alone"),
+        pytest.param([PartitionOffsets(0, 9, 9, 9, LATER)], {}, id="a-partition-emptied-by-retention-is-left-alone"),
+    ],
+)
+def test_only_partitions_that_never_held_a_record_get_an_offset(
+    observed: list[PartitionOffsets], expected: dict[int, tuple[int, str]]
+) -> None:
+    assert plan_offsets("risk.guard.decisions", observed) == expected
+
+
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        pytest.param(
+            PartitionOffsets(2, 0, 5, None), "partition 2 has had 5 records and no committed offset", id="records"
+        ),
+        pytest.param(
+            PartitionOffsets(0, 5, 5, None),
+            "partition 0 has had 5 records and no committed offset",
+            id="records-that-retention-deleted",
+        ),
+        pytest.param(
+            PartitionOffsets(0, 0, 0, 7, LATER),
+            "partition 0 ends at 0, before the committed offset 7: it was made anew",
+            id="F34-topic-made-anew",
+        ),
+        pytest.param(
+            PartitionOffsets(0, 8, 9, 7, LATER),
+            "partition 0 begins at 8, after the committed offset 7: decisions were deleted",
+            id="decisions-deleted-unjudged",
+        ),
+        pytest.param(
+            PartitionOffsets(0, 0, 9, 7, ""),
+            "partition 0 has a committed offset without the head of its audit chain",
+            id="offset-without-metadata",
+        ),
+        pytest.param(
+            PartitionOffsets(0, 0, 9, 7, "2;0;x;0;0"),
+            "partition 0 has a committed offset without the head of its audit chain",
+            id="offset-with-garbled-metadata",
+        ),
+    ],
+)
+def test_lost_offsets_are_reported_and_never_guessed(found: PartitionOffsets, message: str) -> None:
+    with pytest.raises(NotReadyError) as caught:
+        plan_offsets("risk.guard.decisions", [PartitionOffsets(9, 0, 0, None), found])
+    assert caught.value.reason is ConditionReason.OFFSETS_LOST
+    assert message in str(caught.value)
