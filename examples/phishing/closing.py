@@ -69,6 +69,7 @@ def accuracy(report: Figures) -> RenderableType:
         made.add_row(f"{window['from']} to {window['to']}", *(percent(window[name]) for name in who))
     made.add_row("all", *(percent(found["overall"][name]) for name in who), style="bold")
     made.add_row("legitimate pages called phishing", *texts(found["false_alarms"][name] for name in who))
+    made.add_row("phishing pages missed", *texts(found["missed"][name] for name in who))
     return Group(
         made,
         Text(

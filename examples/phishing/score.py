@@ -39,6 +39,11 @@ def false_alarms(rows: list[Row], called: set[str]) -> int:
     return sum(row.page in called and not row.phishing for row in rows)
 
 
+def missed(rows: list[Row], called: set[str]) -> int:
+    """Count the phishing pages that were not called so."""
+    return sum(row.phishing and row.page not in called for row in rows)
+
+
 def each(measure: Callable, rows: list[Row], called: dict[str, set[str]]) -> dict:
     return {who: measure(rows, pages) for who, pages in called.items()}
 
@@ -60,6 +65,7 @@ def score(rows: list[Row], decisions: list[dict]) -> dict:
         ],
         "overall": each(accuracy, rows, called),
         "false_alarms": each(false_alarms, rows, called),
+        "missed": each(missed, rows, called),
     }
 
 

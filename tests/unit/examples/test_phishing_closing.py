@@ -31,6 +31,7 @@ def report() -> dict:
             "windows": [window],
             "overall": overall,
             "false_alarms": {"proposed": 71, "commanded": 8, "plain": 72},
+            "missed": {"proposed": 80, "commanded": 347, "plain": 78},
         },
         "bypass": {"attempted": 1, "refused": 1, "attempts": {"web/page-guard": [refused]}},
         "seconds": {"stack": 3.1, "download": 0.0, "ready": 9.5, "first_command": None, "total": 48.2},
@@ -51,6 +52,7 @@ def test_the_report_shows_the_figures(load: Load, report: dict) -> None:
     assert ["block-with-care/confident", "275", "-"] in lines
     assert ["stricter-trial/very-confident", "-", "383"] in lines
     assert ["page-0001", "to", "page-0125", "68.8%", "68.0%", "51.2%"] in lines
+    assert ["phishing", "pages", "missed", "78", "80", "347"] in lines
     assert ["web/page-guard", "1", "1"] in lines
 
 

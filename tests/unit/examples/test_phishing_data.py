@@ -83,6 +83,8 @@ def test_accuracy_counts_proposals_and_commands_apart(load: Load) -> None:
     assert result["overall"]["commanded"] == 0.996
     assert result["false_alarms"]["proposed"] == 1
     assert result["false_alarms"]["commanded"] == 0
+    assert result["missed"]["proposed"] == 0
+    assert result["missed"]["commanded"] == 1
     assert [(window["from"], window["to"]) for window in result["windows"]] == [
         ("page-0001", "page-0125"),
         ("page-0126", "page-0250"),
