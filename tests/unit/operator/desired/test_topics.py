@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 from streamwarden_contract.names import AgentNames, NamespaceNames
 from streamwarden_operator.desired.schemas import DesiredSchema, build_schema
 from streamwarden_operator.desired.topics import (
@@ -13,7 +15,11 @@ from support.manifests import contract
 
 
 def test_a_contract_becomes_a_topic_with_its_configuration_as_text() -> None:
-    spec = {"partitions": 12, "replicas": 3, "config": {"retention.ms": 604800000, "cleanup.policy": "delete"}}
+    spec: dict[str, Any] = {
+        "partitions": 12,
+        "replicas": 3,
+        "config": {"retention.ms": 604800000, "cleanup.policy": "delete"},
+    }
     assert build_contract_topic(contract(**spec)) == Topic(
         "risk.urls",
         partitions=12,
