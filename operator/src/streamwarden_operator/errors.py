@@ -4,6 +4,7 @@ OperatorError
 ├── InvalidSpecError          the user must change something; no retry helps until then
 │   └── UnsupportedChangeError
 ├── NotReadyError             something this resource needs is not there yet; a change there wakes it
+├── LeadershipLostError       another operator has taken over: this process ends
 └── UnavailableError          an outage: retried with backoff
     ├── KafkaUnavailableError
     └── RegistryUnavailableError
@@ -39,6 +40,10 @@ class NotReadyError(OperatorError):
     """Something this resource refers to is missing or not ready."""
 
     reason = ConditionReason.REF_NOT_READY
+
+
+class LeadershipLostError(OperatorError):
+    """Another operator has fenced this one; going on would fence it in turn, so the process ends."""
 
 
 class UnavailableError(OperatorError):

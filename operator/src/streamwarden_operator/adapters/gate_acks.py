@@ -1,0 +1,128 @@
+"""What the gates report, read in one thread and handed to the event loop record by record."""
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import structlog
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from pydantic import ValidationError
+from streamwarden_contract.acks import GateAck, decode_ack
+from streamwarden_contract.errors import MalformedEventError
+from streamwarden_contract.names import NamespaceNames
+
+from streamwarden_operator.adapters.kafka_admin import LibrdkafkaLog
+from streamwarden_operator.adapters.kafka_errors import code_of
+
+OnAck = Callable[[str, str, GateAck | None], None]
+"""Namespace, agent, and the ack; None once a gate is gone for good."""
+
+PARTITION = 0
+_POLL_S = 0.1
+"""How long a new namespace may wait until it is read; an ack waits for nothing."""
+
+_log = structlog.get_logger(__name__)
+
+
+class KafkaGateAcks:
+    """Implements ``ports.GateAcks``. Everything but the reading happens in the event loop."""
+
+    def __init__(self, properties: Mapping[str, str], on_ack: OnAck) -> None:
+        """Prepare.
+
+        Args:
+            properties: librdkafka's configuration of the operator.
+            on_ack: called in the event loop after an ack was taken in.
+        """
+        self._properties = {key: value for key, value in properties.items() if key != "partitioner"}
+        self._on_ack = on_ack
+        self._acks: dict[str, dict[str, GateAck]] = {}
+        self._new: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._watched: set[str] = set()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def of_namespace(self, namespace: str) -> Sequence[GateAck]:
+        """Return the last ack of every gate of the namespace, ordered by agent and pod."""
+        return [ack for _, ack in sorted(self._acks.get(namespace, {}).items())]
+
+    def watch(self, namespace: str) -> None:
+        """Read the namespace's gates topic, from its beginning; it must exist. Once is enough."""
+        if namespace not in self._watched:
+            self._watched.add(namespace)
+            self._new.put(namespace)
+
+    def start(self) -> None:
+        """Begin to read; acks are handed to the running event loop."""
+        loop = asyncio.get_running_loop()
+        self._thread = threading.Thread(target=self._run, args=[loop], name="gate-acks", daemon=True)
+        self._thread.start()
+
+    async def stop(self) -> None:
+        """Stop reading."""
+        self._stopping.set()
+        if self._thread is not None:
+            await asyncio.to_thread(self._thread.join)
+
+    def _run(self, loop: asyncio.AbstractEventLoop) -> None:
+        settings: dict[str, Any] = {
+            **self._properties,
+            # Never joined and never committed to: librdkafka wants a name.
+            "group.id": "streamwarden.operator.gate-acks",
+            "enable.auto.commit": False,
+            "isolation.level": "read_committed",
+            "auto.offset.reset": "earliest",
+        }
+        consumer = Consumer(settings, logger=LibrdkafkaLog(_log))
+        try:
+            while not self._stopping.is_set():
+                self._assign_new(consumer)
+                message = consumer.poll(_POLL_S)
+                if message is not None:
+                    self._hand_over(message, loop)
+        finally:
+            consumer.close()
+
+    def _assign_new(self, consumer: Consumer) -> None:
+        while not self._new.empty():
+            topic = NamespaceNames(self._new.get()).gates
+            try:
+                consumer.incremental_assign([TopicPartition(topic, PARTITION, OFFSET_BEGINNING)])
+            except KafkaException as error:
+                _log.error("gates topic not read", topic=topic, code=code_of(error))
+
+    def _hand_over(self, message: Message, loop: asyncio.AbstractEventLoop) -> None:
+        error, topic = message.error(), message.topic() or ""
+        if error is not None:
+            _log.warning("gates topic", topic=topic, code=error.name(), unknown_topic=_is_unknown(error))
+            return
+        namespace, key = topic.split(".", 1)[0], (message.key() or b"").decode("utf-8", errors="replace")
+        value = message.value()
+        ack: GateAck | None = None
+        if value is not None:
+            try:
+                ack = decode_ack(value)
+            except (MalformedEventError, ValidationError) as malformed:
+                _log.warning("ack ignored", topic=topic, offset=message.offset(), error=type(malformed).__name__)
+                return
+            if (ack.namespace, ack.key.decode()) != (namespace, key):
+                _log.warning("ack ignored", topic=topic, offset=message.offset(), error="names another gate")
+                return
+        try:
+            loop.call_soon_threadsafe(self._take, namespace, key, ack)
+        except RuntimeError:
+            self._stopping.set()  # the loop has closed: nobody listens any more
+
+    def _take(self, namespace: str, key: str, ack: GateAck | None) -> None:
+        known = self._acks.setdefault(namespace, {})
+        if ack is None:
+            known.pop(key, None)
+        else:
+            known[key] = ack
+        self._on_ack(namespace, key.partition("/")[0], ack)
+
+
+def _is_unknown(error: KafkaError) -> bool:
+    return error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART

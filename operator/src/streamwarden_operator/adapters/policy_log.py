@@ -1,0 +1,244 @@
+"""Policy topics in Kafka: one transactional producer for all of them, which fences every earlier one."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, cast
+
+import structlog
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from streamwarden_contract.names import PUBLISHER_TRANSACTIONAL_ID
+
+from streamwarden_operator.adapters.kafka_admin import LibrdkafkaLog
+from streamwarden_operator.adapters.kafka_errors import code_of, translate
+from streamwarden_operator.errors import KafkaUnavailableError, LeadershipLostError, OperatorError
+from streamwarden_operator.ports import SignedRecord
+
+T = TypeVar("T")
+
+PARTITION = 0
+"""A policy topic has one partition: its order is the order of publishing."""
+
+_FENCED = frozenset(
+    {KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH}  # noqa: SLF001  # its name
+)
+_POLL_S = 0.5
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Read:
+    """What has been read of a topic."""
+
+    position: int = -1
+    """Where the next record is read; -1 before anything was heard of the partition."""
+    records: dict[bytes, SignedRecord] = field(default_factory=dict)
+
+
+class KafkaPolicyLog:
+    """Implements ``ports.PolicyLog``. Calls are served one at a time, each in a thread.
+
+    A read is cheap when nothing was written since the last one: the consumer stays where it is. After an error whose
+    outcome is not known, producer and consumer are dropped, and the next call begins anew: a commit that timed out may
+    have happened.
+    """
+
+    def __init__(
+        self,
+        properties: Mapping[str, str],
+        *,
+        transactional_id: str = PUBLISHER_TRANSACTIONAL_ID,
+        timeout_s: float = 10.0,
+    ) -> None:
+        """Prepare; nothing connects before the first call.
+
+        Args:
+            properties: librdkafka's configuration of the operator.
+            transactional_id: of the one publisher; another one only in tests.
+            timeout_s: longest wait for one step: fencing, reading to the end, a commit.
+        """
+        self._properties = {key: value for key, value in properties.items() if key != "partitioner"}
+        self._transactional_id = transactional_id
+        self._timeout_s = timeout_s
+        self._lock = asyncio.Lock()
+        self._cluster_id = ""
+        self._producer: Producer | None = None
+        self._consumer: Consumer | None = None
+        self._reads: dict[str, _Read] = {}
+        self._written: dict[str, int] = {}
+        self._fenced = False
+
+    @property
+    def cluster_id(self) -> str:
+        """Kafka's cluster id; empty before the first read."""
+        return self._cluster_id
+
+    async def read(self, topic: str) -> Mapping[bytes, SignedRecord]:
+        """Return the last record of every key, tombstones left out, after fencing any other publisher.
+
+        Raises:
+            KafkaUnavailableError: not read to the end within the timeout.
+            LeadershipLostError: another publisher has fenced this one.
+        """
+        return await self._serve(lambda: self._read(topic), f"read {topic!r}")
+
+    async def publish(self, topic: str, records: Sequence[SignedRecord]) -> None:
+        """Write the records in one transaction, in order.
+
+        Raises:
+            KafkaUnavailableError: not written, or not known to be; read again before the next attempt.
+            LeadershipLostError: another publisher has fenced this one; nothing was written.
+        """
+        await self._serve(lambda: self._publish(topic, records), f"publish on {topic!r}")
+
+    async def close(self) -> None:
+        """Let go of the connections; an open transaction is aborted by the broker."""
+        async with self._lock:
+            await asyncio.to_thread(self._drop)
+
+    async def _serve(self, work: Callable[[], T], doing: str) -> T:
+        async with self._lock:
+            # The thread outlives a cancelled caller: the next one must not meet it at the producer.
+            task = asyncio.ensure_future(asyncio.to_thread(self._guarded, work, doing))
+            try:
+                return await asyncio.shield(task)
+            except asyncio.CancelledError:
+                await asyncio.wait([task])
+                raise
+
+    def _guarded(self, work: Callable[[], T], doing: str) -> T:
+        if self._fenced:
+            raise LeadershipLostError(f"could not {doing}: another operator publishes now")
+        try:
+            return work()
+        except KafkaException as error:
+            self._drop()
+            if code_of(error) in _FENCED:
+                self._fenced = True
+                raise LeadershipLostError(f"could not {doing}: another operator publishes now") from error
+            raise translate(error, doing) from error
+        except OperatorError:
+            self._drop()
+            raise
+
+    def _publish(self, topic: str, records: Sequence[SignedRecord]) -> None:
+        producer = self._ready_producer()
+        offsets: list[int] = []
+
+        def delivered(error: KafkaError | None, message: Message) -> None:
+            offset = message.offset()
+            if error is None and offset is not None:
+                offsets.append(offset)
+
+        producer.begin_transaction()
+        try:
+            for record in records:
+                producer.produce(
+                    topic,
+                    key=record.key,
+                    value=record.value,
+                    headers=cast("list[tuple[str, str | bytes | None]]", list(record.headers)),
+                    partition=PARTITION,
+                    on_delivery=delivered,
+                )
+            producer.flush(self._timeout_s)
+            producer.commit_transaction(self._timeout_s)
+            self._written[topic] = max(offsets) + 1
+        except BufferError as error:
+            self._abort(producer)
+            raise KafkaUnavailableError(f"could not publish on {topic!r}: too many records at once") from error
+        except KafkaException as error:
+            if error.args[0].txn_requires_abort():
+                self._abort(producer)
+            raise
+
+    def _abort(self, producer: Producer) -> None:
+        """Abort, if it can be: what follows is a new producer in any case."""
+        try:
+            producer.abort_transaction(self._timeout_s)
+        except KafkaException as error:
+            _log.warning("policy log transaction not aborted", code=code_of(error))
+
+    def _read(self, topic: str) -> Mapping[bytes, SignedRecord]:
+        self._ready_producer()
+        consumer = self._ready_consumer()
+        if topic not in self._reads:
+            consumer.incremental_assign([TopicPartition(topic, PARTITION, OFFSET_BEGINNING)])
+            self._reads[topic] = _Read()
+        read = self._reads[topic]
+        deadline = time.monotonic() + self._timeout_s
+        low, end = consumer.get_watermark_offsets(TopicPartition(topic, PARTITION), timeout=self._timeout_s)
+        # A commit is answered before its markers are written: for some milliseconds the end is still the old one.
+        end = max(end, self._written.get(topic, 0))
+        if read.position < 0 and low == end:
+            read.position = end
+        while read.position < end:
+            if time.monotonic() > deadline:
+                raise KafkaUnavailableError(f"could not read {topic!r}: not at its end after {self._timeout_s:g} s")
+            message = consumer.poll(_POLL_S)
+            if message is not None:
+                self._take(message)
+        return dict(read.records)
+
+    def _take(self, message: Message) -> None:
+        """Take one record, or the end of a partition; records of other topics arrive here too."""
+        error, topic, offset = message.error(), message.topic(), message.offset()
+        if error is not None and error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001  # its name
+            raise KafkaException(error)
+        if topic is None or offset is None or (read := self._reads.get(topic)) is None:
+            return
+        if error is not None:
+            read.position = offset
+            return
+        read.position = offset + 1
+        key, value = message.key() or b"", message.value()
+        if value is None:
+            read.records.pop(key, None)
+        else:
+            pairs = cast("list[tuple[str, bytes | None]]", message.headers() or [])
+            headers = tuple((name, header or b"") for name, header in pairs)
+            read.records[key] = SignedRecord(key, value, headers)
+
+    def _ready_producer(self) -> Producer:
+        """Return the producer, after it has fenced every other one."""
+        if self._producer is None:
+            settings: dict[str, Any] = {
+                **self._properties,
+                "transactional.id": self._transactional_id,
+                "transaction.timeout.ms": 5_000,
+                "message.timeout.ms": 5_000,
+                "compression.type": "none",
+                "linger.ms": 0,
+                # The default of 100 ms is what a transaction waits for the markers of the one before.
+                "retry.backoff.ms": 1,
+                "retry.backoff.max.ms": 4,
+            }
+            producer = Producer(settings, logger=LibrdkafkaLog(_log))
+            producer.init_transactions(self._timeout_s)
+            self._cluster_id = producer.list_topics(timeout=self._timeout_s).cluster_id or self._cluster_id
+            self._producer = producer
+        return self._producer
+
+    def _ready_consumer(self) -> Consumer:
+        if self._consumer is None:
+            settings: dict[str, Any] = {
+                **self._properties,
+                # Never joined and never committed to: librdkafka wants a name.
+                "group.id": f"{self._transactional_id}.reader",
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                "isolation.level": "read_committed",
+                "auto.offset.reset": "error",
+            }
+            self._consumer = Consumer(settings, logger=LibrdkafkaLog(_log))
+        return self._consumer
+
+    def _drop(self) -> None:
+        producer, consumer = self._producer, self._consumer
+        self._producer, self._consumer = None, None
+        self._reads, self._written = {}, {}
+        if producer is not None:
+            producer.purge()
+        if consumer is not None:
+            consumer.close()

@@ -1,0 +1,133 @@
+"""The policy log on a real broker: one publisher, everything signed, nothing else believed."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from confluent_kafka import Producer
+from streamwarden_contract.models.policy import PolicySpec, Rule
+from streamwarden_contract.policylog import (
+    KEY_ID_HEADER,
+    SIGNATURE_HEADER,
+    EpochRecord,
+    PolicyRecord,
+    decode_record,
+    signed_message,
+)
+from streamwarden_operator.adapters.kafka_admin import KafkaAdmin
+from streamwarden_operator.adapters.kafka_topics import KafkaTopics
+from streamwarden_operator.adapters.policy_log import KafkaPolicyLog
+from streamwarden_operator.adapters.signing import KeyRing, SigningKey
+from streamwarden_operator.desired.policy_log import DesiredLog
+from streamwarden_operator.errors import LeadershipLostError
+from streamwarden_operator.plans.policy_log import LogState, believe, plan_log, sign_plan
+from streamwarden_operator.ports import SignedRecord, Topic, TopicPlan
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+pytestmark = pytest.mark.kafka
+
+KEY = SigningKey.create()
+RING = KeyRing(KEY.public_key)
+
+
+def desired(**policies: str) -> DesiredLog:
+    return DesiredLog(
+        valid={name: PolicySpec(rules=(Rule(name="r", require=rule),)) for name, rule in policies.items()}
+    )
+
+
+@pytest.fixture
+async def topic(stack: Any, unique: str) -> str:
+    topics = KafkaTopics(KafkaAdmin(stack.operator_properties))
+    name = f"{unique}.streamwarden.policies"
+    await topics.apply(name, TopicPlan(create=Topic(name, partitions=1, config={"cleanup.policy": "compact"})))
+    return name
+
+
+@asynccontextmanager
+async def publisher(stack: Any, topic: str) -> AsyncIterator[KafkaPolicyLog]:
+    log = KafkaPolicyLog(stack.operator_properties, transactional_id=f"publisher.{topic}")
+    try:
+        yield log
+    finally:
+        await log.close()
+
+
+async def state_of(log: KafkaPolicyLog, topic: str) -> LogState:
+    records = await log.read(topic)
+    return believe(records, topic=topic, cluster_id=log.cluster_id, verifier=RING)
+
+
+async def bring(log: KafkaPolicyLog, topic: str, wanted: DesiredLog) -> LogState:
+    plan = plan_log(topic.split(".", maxsplit=1)[0], wanted, await state_of(log, topic))
+    await log.publish(topic, sign_plan(plan, topic=topic, cluster_id=log.cluster_id, signer=KEY))
+    return await state_of(log, topic)
+
+
+async def test_what_is_published_reads_back_with_valid_signatures(stack: Any, topic: str) -> None:
+    async with publisher(stack, topic) as log:
+        await bring(log, topic, desired(a="true", b="false"))
+        await bring(log, topic, desired(a="1 < 2"))
+        records = await log.read(topic)
+        assert set(records) == {b"policy/a", b"epoch"}
+        for key, record in records.items():
+            headers = dict(record.headers)
+            assert record.value is not None
+            message = signed_message(cluster_id=log.cluster_id, topic=topic, key=key, value=record.value)
+            assert RING.verify(headers[KEY_ID_HEADER].decode(), headers[SIGNATURE_HEADER], message)
+            decoded = decode_record(key, record.value)
+            assert decoded.epoch == 2
+            if isinstance(decoded, PolicyRecord):
+                assert (decoded.name, decoded.revision) == ("a", 3)
+            else:
+                assert decoded == EpochRecord(epoch=2, revision_counter=3)
+
+
+async def test_another_process_reads_the_same_log(stack: Any, topic: str) -> None:
+    async with publisher(stack, topic) as log:
+        before = await bring(log, topic, desired(a="true"))
+    async with publisher(stack, topic) as log:
+        assert await state_of(log, topic) == before
+
+
+async def test_a_second_publisher_fences_the_first_for_good(stack: Any, topic: str) -> None:
+    async with publisher(stack, topic) as first, publisher(stack, topic) as second:
+        before = await bring(first, topic, desired(a="true"))
+        await second.read(topic)
+        with pytest.raises(LeadershipLostError):
+            await bring(first, topic, desired(a="false"))
+        with pytest.raises(LeadershipLostError):
+            await first.read(topic)
+        assert await state_of(second, topic) == before
+        assert (await bring(second, topic, desired(a="false"))).epoch == 2
+
+
+async def test_foreign_records_are_not_believed_and_are_written_over(stack: Any, topic: str) -> None:
+    async with publisher(stack, topic) as log:
+        await bring(log, topic, desired(a="false"))
+        signed = dict(await log.read(topic))
+        foreign = Producer(stack.operator_properties)
+        # Without a signature, with the signature of another key's record, and under a key that nobody knows.
+        foreign.produce(topic, key=b"policy/a", value=signed[b"policy/a"].value)
+        foreign.produce(topic, key=b"policy/b", value=b"{}", headers=list(signed[b"policy/a"].headers))
+        foreign.produce(topic, key=b"strange", value=b"x")
+        foreign.flush(10)
+        state = await state_of(log, topic)
+        assert set(state.refused) == {b"policy/a", b"policy/b", b"strange"}
+        assert state.policies == {}
+        healed = await bring(log, topic, desired(a="false"))
+        assert (healed.refused, healed.policies["a"].revision, healed.epoch) == ({}, 2, 2)
+
+
+async def test_a_refused_record_leaves_nothing_behind_and_the_next_attempt_works(stack: Any, topic: str) -> None:
+    async with publisher(stack, topic) as log:
+        before = await bring(log, topic, desired(a="true"))
+        with pytest.raises(Exception, match="publish") as caught:
+            await log.publish(topic, [SignedRecord(b"policy/x", b"1"), SignedRecord(b"y", b"0" * 2_000_000)])
+        assert type(caught.value).__name__ == "KafkaUnavailableError"
+        assert await state_of(log, topic) == before
+        assert (await bring(log, topic, desired(a="false"))).epoch == 2
