@@ -1,0 +1,316 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from streamwarden_contract.models.policy import PolicyRef
+from streamwarden_contract.names import GUARDRAIL_TOPIC
+from streamwarden_contract.policylog import CommandTarget
+from streamwarden_gate.errors import SetRefusedError
+from streamwarden_gate.reasons import RefusalReason
+from streamwarden_gate.snapshot import TopicFacts
+from support.gate_log import AGENT, CLUSTER, FACTS, NAMESPACE, POLICIES, MemoryLog
+from support.policy_log import (
+    SigningKey,
+    binding_record,
+    epoch_record,
+    policy_record,
+    policy_spec,
+    schema_record,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CONFIDENT = policy_spec("decision.confidence >= 0.8")
+STRICT = policy_spec("decision.confidence >= 0.95")
+
+
+def refusal_of(log: MemoryLog) -> RefusalReason:
+    with pytest.raises(SetRefusedError) as refused:
+        log.build()
+    return refused.value.reason
+
+
+def test_a_complete_log_gives_the_set_it_describes(log: MemoryLog) -> None:
+    log.write_all()
+    active = log.build()
+    assert (active.namespace_epoch, active.guardrail_epoch) == (1, 1)
+    assert active.refs == (PolicyRef(namespace=NAMESPACE, name="confident", revision=1),)
+    assert set(active.targets) == {"block", "free"}
+    assert log.snapshot.refusal(active.binding) is None
+
+
+def test_nothing_is_active_before_its_epoch_record(log: MemoryLog) -> None:
+    log.write_guardrails()
+    log.write(log.policy, log.schema, log.binding)
+    assert refusal_of(log) is RefusalReason.LOG_MISSING
+
+
+def test_without_the_guardrail_topics_epoch_nothing_is_active(log: MemoryLog) -> None:
+    log.write(log.policy, log.schema, log.binding, epoch_record())
+    assert refusal_of(log) is RefusalReason.LOG_MISSING
+
+
+def test_a_record_above_the_closing_epoch_is_not_active(log: MemoryLog) -> None:
+    log.write_all()
+    newer = policy_record(NAMESPACE, "confident", STRICT, revision=2, epoch=3)
+    log.write(newer, epoch_record(2, revision_counter=2))
+    assert log.build().refs[0].revision == 1
+
+
+def test_a_compacted_log_with_older_records_is_complete(log: MemoryLog) -> None:
+    log.write_guardrails()
+    log.write(log.policy, log.schema, log.binding, epoch_record(9))
+    assert log.build().namespace_epoch == 9
+
+
+def test_a_record_that_is_read_again_changes_nothing(log: MemoryLog) -> None:
+    log.write_all()
+    assert log.write(log.policy, log.binding, epoch_record()) is None
+    assert log.snapshot.refusal(log.binding) is None
+
+
+def incomplete_policy(log: MemoryLog) -> None:
+    log.write(log.schema, log.binding, epoch_record())
+
+
+def incomplete_schema(log: MemoryLog) -> None:
+    log.write(log.policy, log.binding, epoch_record())
+
+
+def other_revision(log: MemoryLog) -> None:
+    log.write(policy_record(NAMESPACE, "confident", CONFIDENT, revision=2), log.schema, log.binding, epoch_record())
+
+
+def other_digest(log: MemoryLog) -> None:
+    log.write(policy_record(NAMESPACE, "confident", STRICT), log.schema, log.binding, epoch_record())
+
+
+def lying_digest(log: MemoryLog) -> None:
+    lying = log.policy.model_copy(update={"spec": STRICT})
+    log.write(lying, log.schema, log.binding, epoch_record())
+
+
+def lying_schema(log: MemoryLog) -> None:
+    lying = log.schema.model_copy(update={"definition": "{}"})
+    log.write(log.policy, lying, log.binding, epoch_record())
+
+
+def broken_expression(log: MemoryLog) -> None:
+    broken = policy_record(NAMESPACE, "confident", policy_spec("decision.confidence >="))
+    log.write(broken, log.schema, binding_record(NAMESPACE, AGENT, [broken], log.targets), epoch_record())
+
+
+def outside_schema(log: MemoryLog) -> None:
+    schema = schema_record('{"$ref":"file:///etc/hostname"}')
+    targets = {"block": CommandTarget(topic="risk.commands", keyed=True, schema_sha256=schema.sha256)}
+    log.write(log.policy, schema, binding_record(NAMESPACE, AGENT, [log.policy], targets), epoch_record())
+
+
+def other_uid(log: MemoryLog) -> None:
+    log.write(log.policy, log.schema, log.binding.model_copy(update={"agent_uid": "uid-2"}), epoch_record())
+
+
+def foreign_namespace(log: MemoryLog) -> None:
+    foreign = policy_record("other", "confident", CONFIDENT)
+    log.write(log.policy, log.schema, binding_record(NAMESPACE, AGENT, [foreign], log.targets), epoch_record())
+
+
+def no_binding(log: MemoryLog) -> None:
+    log.write(log.policy, log.schema, epoch_record())
+
+
+def removed_binding(log: MemoryLog) -> None:
+    log.write(log.policy, log.schema, log.binding)
+    log.snapshot.feed(POLICIES, log.binding.key.encode(), None, None)
+    log.write(epoch_record())
+
+
+@pytest.mark.parametrize(
+    ("write", "reason"),
+    [
+        pytest.param(incomplete_policy, RefusalReason.BINDING_INCOMPLETE, id="missing-policy-is-incomplete"),
+        pytest.param(incomplete_schema, RefusalReason.BINDING_INCOMPLETE, id="missing-schema-is-incomplete"),
+        pytest.param(other_revision, RefusalReason.BINDING_INCOMPLETE, id="another-revision-is-incomplete"),
+        pytest.param(foreign_namespace, RefusalReason.BINDING_INCOMPLETE, id="unread-namespace-is-incomplete"),
+        pytest.param(other_digest, RefusalReason.DIGEST_MISMATCH, id="another-digest-is-refused"),
+        pytest.param(lying_digest, RefusalReason.DIGEST_MISMATCH, id="a-digest-is-computed-again"),
+        pytest.param(lying_schema, RefusalReason.DIGEST_MISMATCH, id="a-schemas-digest-is-computed-again"),
+        pytest.param(broken_expression, RefusalReason.INVALID_EXPRESSION, id="a-rule-that-does-not-compile-is-refused"),
+        pytest.param(outside_schema, RefusalReason.INVALID_SCHEMA, id="a-schema-that-reads-a-file-is-refused"),
+        pytest.param(other_uid, RefusalReason.AGENT_MISMATCH, id="another-agents-uid-is-refused"),
+        pytest.param(no_binding, RefusalReason.BINDING_MISSING, id="no-binding"),
+        pytest.param(removed_binding, RefusalReason.BINDING_MISSING, id="a-tombstone-removes-the-binding"),
+    ],
+)
+def test_a_set_is_refused(write: Callable[[MemoryLog], None], reason: RefusalReason) -> None:
+    log = MemoryLog()
+    log.write_guardrails()
+    write(log)
+    assert refusal_of(log) is reason
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        pytest.param({}, id="the-topic-does-not-exist"),
+        pytest.param(FACTS | {"risk.guard.decisions": TopicFacts("other", 3)}, id="another-decision-topic"),
+        pytest.param(FACTS | {"risk.guard.decisions": TopicFacts("topic-id", 4)}, id="another-partition-count"),
+        pytest.param(FACTS | {"risk.streamwarden.audit": TopicFacts("other", 1)}, id="another-audit-topic"),
+    ],
+)
+def test_a_set_for_other_topics_is_refused(log: MemoryLog, facts: dict[str, TopicFacts]) -> None:
+    log.write_all()
+    with pytest.raises(SetRefusedError) as refused:
+        log.snapshot.build(facts, None)
+    assert refused.value.reason is RefusalReason.TOPIC_MISMATCH
+
+
+@pytest.mark.parametrize(
+    ("headers", "reason"),
+    [
+        pytest.param([], RefusalReason.UNSIGNED, id="no-headers"),
+        pytest.param([("sw-key-id", b"test-1")], RefusalReason.UNSIGNED, id="no-signature"),
+        pytest.param([("sw-signature", b"0" * 64)], RefusalReason.UNSIGNED, id="no-key-id"),
+        pytest.param([("sw-signature", b"0" * 63), ("sw-key-id", b"test-1")], RefusalReason.UNSIGNED, id="short"),
+        pytest.param(
+            [("sw-signature", b"0" * 64), ("sw-signature", b"0" * 64), ("sw-key-id", b"test-1")],
+            RefusalReason.UNSIGNED,
+            id="two-signatures",
+        ),
+        pytest.param([("sw-signature", b"0" * 64), ("sw-key-id", b"x")], RefusalReason.UNKNOWN_KEY, id="unknown-key"),
+        pytest.param(
+            [("sw-signature", b"0" * 64), ("sw-key-id", b"test-1")], RefusalReason.BAD_SIGNATURE, id="bad-signature"
+        ),
+    ],
+)
+def test_an_unsigned_record_is_refused(log: MemoryLog, headers: list[tuple[str, bytes]], reason: RefusalReason) -> None:
+    log.write_guardrails()
+    refusal = log.snapshot.feed(POLICIES, log.policy.key.encode(), log.policy.encode(), headers)
+    assert refusal is not None
+    assert refusal.reason is reason
+    log.write(log.schema, log.binding, epoch_record())
+    assert refusal_of(log) is RefusalReason.BINDING_INCOMPLETE
+    found = log.snapshot.refusal(log.snapshot.binding)
+    assert found is not None
+    assert found.reason is reason
+
+
+@pytest.mark.parametrize("what", ["topic", "cluster", "value", "key"])
+def test_a_signature_holds_for_one_place_only(log: MemoryLog, what: str) -> None:
+    topic = GUARDRAIL_TOPIC if what == "topic" else POLICIES
+    cluster = "cluster-2" if what == "cluster" else CLUSTER
+    key, value, headers = log.key.signed(topic, log.policy, cluster_id=cluster)
+    assert value is not None
+    if what == "value":
+        value = value.replace(b"0.8", b"0.0")
+    if what == "key":
+        key = b"policy/other"
+    refusal = log.snapshot.feed(POLICIES, key, value, headers)
+    assert refusal is not None
+    assert refusal.reason is RefusalReason.BAD_SIGNATURE
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        pytest.param(b"strange", b"{}", id="an-unknown-key"),
+        pytest.param(b"policy/x", b"not json", id="no-json"),
+        pytest.param(b"policy/x", b'{"format":2}', id="another-format"),
+        pytest.param(b"\xff", b"{}", id="a-key-that-is-no-text"),
+    ],
+)
+def test_a_signed_record_of_another_format_is_refused(log: MemoryLog, key: bytes, value: bytes) -> None:
+    refusal = log.snapshot.feed(POLICIES, *log.key.signed_bytes(POLICIES, key, value, cluster_id=CLUSTER))
+    assert refusal is not None
+    assert refusal.reason is RefusalReason.UNREADABLE
+
+
+def test_a_record_without_a_key_is_refused(log: MemoryLog) -> None:
+    refusal = log.snapshot.feed(POLICIES, None, b"{}", [])
+    assert refusal is not None
+    assert refusal.reason is RefusalReason.UNREADABLE
+
+
+def test_a_lower_epoch_is_refused_and_the_last_good_set_stays(log: MemoryLog) -> None:
+    log.write_guardrails()
+    log.write(log.policy, log.schema, log.binding, epoch_record(5))
+    refusal = log.write(epoch_record(4))
+    assert refusal is not None
+    assert refusal.reason is RefusalReason.ROLLED_BACK
+    assert log.build().namespace_epoch == 5
+    found = log.snapshot.refusal(log.binding)
+    assert found is not None
+    assert found.reason is RefusalReason.ROLLED_BACK
+
+
+def test_an_old_policy_that_is_written_again_is_refused(log: MemoryLog) -> None:
+    log.write_all()
+    newer = policy_record(NAMESPACE, "confident", STRICT, revision=2, epoch=2)
+    binding = binding_record(NAMESPACE, AGENT, [newer], log.targets, revision=3, epoch=2)
+    log.write(newer, binding, epoch_record(2, revision_counter=3))
+    refusal = log.write(log.policy)
+    assert refusal is not None
+    assert refusal.reason is RefusalReason.ROLLED_BACK
+    assert log.build().refs[0].revision == 2
+
+
+def test_a_lower_revision_in_a_newer_epoch_is_refused(log: MemoryLog) -> None:
+    log.write_guardrails()
+    known = policy_record(NAMESPACE, "confident", CONFIDENT, revision=5)
+    log.write(known, epoch_record(revision_counter=5))
+    refusal = log.write(policy_record(NAMESPACE, "confident", STRICT, revision=4, epoch=2))
+    assert refusal is not None
+    assert refusal.reason is RefusalReason.ROLLED_BACK
+
+
+def test_a_lower_revision_counter_is_refused(log: MemoryLog) -> None:
+    log.write(epoch_record(1, revision_counter=7))
+    refusal = log.write(epoch_record(2, revision_counter=6))
+    assert refusal is not None
+    assert refusal.reason is RefusalReason.ROLLED_BACK
+
+
+def test_a_log_read_again_may_not_fall_behind_the_set_in_force(log: MemoryLog) -> None:
+    log.write_guardrails()
+    log.write(log.policy, log.schema, log.binding, epoch_record(5))
+    in_force = log.build()
+    again = MemoryLog()
+    again.write_all()
+    with pytest.raises(SetRefusedError) as refused:
+        again.build(in_force)
+    assert (refused.value.reason, str(refused.value)) == (
+        RefusalReason.ROLLED_BACK,
+        "namespace epoch fell from 5 to 1",
+    )
+
+
+def test_a_tombstone_takes_effect_with_the_next_epoch(log: MemoryLog) -> None:
+    log.write_all()
+    log.snapshot.feed(POLICIES, b"policy/confident", None, None)
+    assert log.build().refs[0].revision == 1
+    log.write(epoch_record(2))
+    assert refusal_of(log) is RefusalReason.BINDING_INCOMPLETE
+
+
+def test_a_good_record_heals_a_refused_one(log: MemoryLog) -> None:
+    log.write_all()
+    stranger = SigningKey(key_id="stranger")
+    newer = policy_record(NAMESPACE, "confident", STRICT, revision=2, epoch=2)
+    assert log.write(newer, key=stranger) is not None
+    assert log.snapshot.refusal(log.binding) is not None
+    binding = binding_record(NAMESPACE, AGENT, [newer], log.targets, revision=3, epoch=2)
+    log.write(newer, binding, epoch_record(2, revision_counter=3))
+    assert log.snapshot.refusal(log.snapshot.binding) is None
+    assert log.build().refs[0].revision == 2
+
+
+def test_guardrail_policies_come_from_the_guardrail_topic(log: MemoryLog) -> None:
+    guardrail = policy_record("streamwarden", "never", policy_spec("false"))
+    log.write(guardrail, epoch_record(4), topic=GUARDRAIL_TOPIC)
+    binding = binding_record(NAMESPACE, AGENT, [log.policy, guardrail], log.targets)
+    log.write(log.policy, log.schema, binding, epoch_record(2))
+    active = log.build()
+    assert [f"{ref.namespace}/{ref.name}" for ref in active.refs] == ["risk/confident", "streamwarden/never"]
+    assert (active.namespace_epoch, active.guardrail_epoch) == (2, 4)
