@@ -1,0 +1,147 @@
+"""Records of the signed policy log."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from streamwarden_contract import canonical, policylog
+from streamwarden_contract.errors import PolicyLogError
+from streamwarden_contract.models.policy import Match, PolicySpec, Rule
+from streamwarden_contract.policylog import (
+    BindingRecord,
+    BoundPolicyRef,
+    CommandTarget,
+    DecisionTopic,
+    EpochRecord,
+    PolicyRecord,
+    Record,
+    SchemaRecord,
+)
+
+SPEC = PolicySpec(
+    match=Match(decisions=("block-url",)), rules=(Rule(name="confident", require="decision.confidence > 0.8"),)
+)
+POLICY = PolicyRecord(
+    epoch=3, namespace="risk", name="url-blocking", revision=17, digest=policylog.spec_digest(SPEC), spec=SPEC
+)
+SCHEMA = SchemaRecord(epoch=3, sha256="a" * 64, definition='{"type":"object"}')
+BINDING = BindingRecord(
+    epoch=3,
+    namespace="risk",
+    agent="url-guard",
+    agent_uid="uid-1",
+    labels={"role": "decisioning"},
+    revision=18,
+    policies=(BoundPolicyRef(namespace="risk", name="url-blocking", revision=17, digest=POLICY.digest),),
+    decisions={"block-url": CommandTarget(topic="risk.urls.commands", keyed=True, schema_sha256="a" * 64)},
+    inputs=("risk.urls.observed",),
+    decision_topic=DecisionTopic(name="risk.url-guard.decisions", topic_id="t-1", partitions=12),
+    audit_topic="risk.streamwarden.audit",
+    audit_topic_id="t-2",
+    dead_letter_topic="risk.streamwarden.dlq",
+)
+EPOCH = EpochRecord(epoch=3, revision_counter=18)
+RECORDS = [
+    pytest.param(POLICY, "policy/url-blocking", id="a-policy"),
+    pytest.param(SCHEMA, "schema/" + "a" * 64, id="a-schema"),
+    pytest.param(BINDING, "binding/url-guard", id="a-binding"),
+    pytest.param(EPOCH, "epoch", id="an-epoch"),
+]
+parts = st.fixed_dictionaries(
+    {
+        "cluster_id": st.text(max_size=6),
+        "topic": st.text(max_size=6),
+        "key": st.binary(max_size=6),
+        "value": st.binary(max_size=6),
+    }
+)
+
+
+@pytest.mark.parametrize(("record", "key"), RECORDS)
+def test_what_is_written_is_read_back(record: Record, key: str) -> None:
+    assert record.key == key
+    assert policylog.decode_record(key.encode(), record.encode()) == record
+
+
+@pytest.mark.parametrize(("record", "key"), RECORDS)
+def test_an_unknown_field_is_refused(record: Record, key: str) -> None:
+    raw = canonical.decode(record.encode())
+    with pytest.raises(PolicyLogError, match="shadow"):
+        policylog.decode_record(key.encode(), canonical.encode({**raw, "shadow": True}))  # type: ignore[dict-item]  # an object
+
+
+@pytest.mark.parametrize(("record", "key"), RECORDS)
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("format", 2), ("format", "1"), ("epoch", 0), ("epoch", "3"), ("epoch", True)],
+)
+def test_another_format_or_epoch_is_refused(record: Record, key: str, field: str, value: object) -> None:
+    raw = canonical.decode(record.encode())
+    with pytest.raises(PolicyLogError, match=f"{field}: "):
+        policylog.decode_record(key.encode(), canonical.encode({**raw, field: value}))  # type: ignore[dict-item]  # an object
+
+
+@pytest.mark.parametrize(
+    ("record", "key"),
+    [
+        pytest.param(POLICY, "policy/another", id="a-policy-under-another-name"),
+        pytest.param(SCHEMA, "schema/" + "b" * 64, id="a-schema-under-another-hash"),
+        pytest.param(BINDING, "binding/another", id="a-binding-under-another-agent"),
+    ],
+)
+def test_a_record_under_another_key_is_refused(record: Record, key: str) -> None:
+    with pytest.raises(PolicyLogError, match=f"^{key}: the record says that it is {record.key}$"):
+        policylog.decode_record(key.encode(), record.encode())
+
+
+@pytest.mark.parametrize("key", [b"", b"policies/x", b"epoch/x", b"\xff", b"Policy/x"])
+def test_an_unknown_key_is_refused(key: bytes) -> None:
+    with pytest.raises(PolicyLogError, match="unknown key"):
+        policylog.decode_record(key, EPOCH.encode())
+
+
+@pytest.mark.parametrize(
+    "value",
+    [b"", b"[]", b'{"epoch":3,"epoch":4,"format":1,"revision_counter":18}', b"\xff", b"[" * 9_999],
+    ids=["nothing", "a-list", "a-repeated-key", "broken-utf8", "F56-deep"],
+)
+def test_strange_json_is_refused(value: bytes) -> None:
+    with pytest.raises(PolicyLogError, match=r"^epoch: "):
+        policylog.decode_record(b"epoch", value)
+
+
+def test_an_unknown_field_deep_inside_is_refused() -> None:
+    raw = canonical.decode(POLICY.encode())
+    raw["spec"]["rules"][0]["onError"] = "Allow"  # type: ignore[index,call-overload]  # an object
+    with pytest.raises(PolicyLogError, match=r"^policy/url-blocking: spec\.rules\.0\.onError: "):
+        policylog.decode_record(b"policy/url-blocking", canonical.encode(raw))
+
+
+def test_an_incomplete_binding_is_refused() -> None:
+    for field in ("agent_uid", "policies", "decisions", "decision_topic", "audit_topic", "audit_topic_id", "labels"):
+        raw = dict(canonical.decode(BINDING.encode()))  # type: ignore[call-overload]  # an object
+        del raw[field]
+        with pytest.raises(PolicyLogError, match=f"^binding/url-guard: {field}: "):
+            policylog.decode_record(b"binding/url-guard", canonical.encode(raw))
+
+
+@given(one=parts, other=parts)
+def test_two_things_to_sign_are_never_the_same_bytes(one: dict[str, object], other: dict[str, object]) -> None:
+    same = policylog.signed_message(**one) == policylog.signed_message(**other)  # type: ignore[arg-type]  # as the strategy says
+    assert same == (one == other)
+
+
+def test_what_is_signed_is_cut_at_known_lengths() -> None:
+    assert policylog.signed_message(cluster_id="c", topic="t", key=b"k", value=b"v") == (
+        b"streamwarden.policy-log.1\n\0\0\0\1c\0\0\0\1t\0\0\0\1k\0\0\0\1v"
+    )
+    assert policylog.signed_message(cluster_id="ct", topic="", key=b"k", value=b"v") != policylog.signed_message(
+        cluster_id="c", topic="t", key=b"k", value=b"v"
+    )
+
+
+def test_the_digest_follows_the_content_and_nothing_else() -> None:
+    assert policylog.spec_digest(SPEC) == policylog.spec_digest(
+        PolicySpec.model_validate(SPEC.model_dump(by_alias=True))
+    )
+    assert policylog.spec_digest(SPEC) != policylog.spec_digest(SPEC.model_copy(update={"failure_action": "Audit"}))
+    assert policylog.spec_digest(PolicySpec()) == "e7a49ea83ce064297a370a950d32d4b17209e4f151883811b5f543bf20e9bca0"
