@@ -1,0 +1,171 @@
+"""The contract reconciler on the real broker and the real registry."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from streamwarden_contract.models import TopicContract
+from streamwarden_operator.adapters.schema_registry import ConfluentRegistry
+from streamwarden_operator.desired.acls import access_acls
+from streamwarden_operator.ports import Acl, AclPlan, Topic, TopicPlan
+from streamwarden_operator.reconcilers.topic_contract import TopicContractReconciler
+from support.fakes import FakeCluster
+from support.kafka_adapters import KafkaPorts, real_ports
+from support.manifests import contract
+from support.recording import Recording
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from streamwarden_contract.models.topic_contract import TopicContractStatus
+    from support.stack_fixture import RunningStack
+
+pytestmark = pytest.mark.kafka
+
+SCHEMA = {"schema": json.dumps({"type": "object", "properties": {"url": {"type": "string"}}})}
+ACCESS = {"producers": ["User:web"], "consumers": ["User:bi"]}
+READS = {"observe"}
+
+
+@dataclass
+class World:
+    """A reconciler of one contract, its backends recorded."""
+
+    namespace: str
+    kafka: KafkaPorts
+    registry: ConfluentRegistry
+    cluster: FakeCluster = field(default_factory=FakeCluster)
+    calls: list[str] = field(default_factory=list)
+
+    async def reconcile(self) -> TopicContractStatus:
+        """Reconcile, and leave in ``calls`` what was written outside."""
+        recorded = [Recording(port) for port in (self.kafka.topics, self.kafka.acls, self.registry)]
+        topics, acls, registry = recorded
+        reconciler = TopicContractReconciler(self.cluster, topics, acls, registry)
+        found = self.cluster.get(TopicContract, self.namespace, "urls")
+        assert found is not None
+        status = await reconciler.reconcile(found)
+        self.calls = [call for port in recorded for call in port.calls if call not in READS]
+        return status
+
+    def put(self, *, generation: int = 1, **spec: Any) -> TopicContract:
+        before = self.cluster.get(TopicContract, self.namespace, "urls")
+        made = contract(self.namespace, "urls", generation=generation, **spec)
+        if before is not None:
+            metadata = made.metadata.model_copy(update={"finalizers": before.metadata.finalizers})
+            made = made.model_copy(update={"status": before.status, "metadata": metadata})
+        return self.cluster.put(made)
+
+    @property
+    def topic(self) -> str:
+        return f"{self.namespace}.urls"
+
+
+@pytest.fixture
+async def world(stack_with_registry: RunningStack, unique: str) -> AsyncIterator[World]:
+    async with ConfluentRegistry(stack_with_registry.registry_url) as registry:
+        yield World(unique, real_ports(stack_with_registry), registry)
+
+
+def is_true(status: TopicContractStatus, kind: str) -> bool:
+    return any(part.type == kind and part.status == "True" for part in status.conditions)
+
+
+async def test_a_contract_is_kept_and_a_second_reconcile_writes_nothing(world: World) -> None:
+    wanted = world.put(partitions=3, schema=SCHEMA, access=ACCESS, config={"retention.ms": 60000})
+    first = await world.reconcile()
+    assert is_true(first, "Ready")
+    assert world.calls == ["apply", "apply", "set_compatibility", "register"]
+    topic = (await world.kafka.topics.observe([world.topic]))[world.topic]
+    assert (topic.partitions, topic.config, topic.topic_id) == (3, {"retention.ms": "60000"}, first.topic_id)
+    assert access_acls(world.topic, wanted.spec.access) <= await world.kafka.acls.observe()
+
+    writes = len(world.cluster.writes)
+    assert await world.reconcile() == first
+    assert world.calls == []
+    assert len(world.cluster.writes) == writes
+
+
+async def test_drift_of_topic_acls_and_compatibility_is_put_back(world: World) -> None:
+    world.put(schema=SCHEMA, access=ACCESS, config={"retention.ms": 60000})
+    well = await world.reconcile()
+    lost = Acl("User:web", "TOPIC", world.topic, "WRITE")
+    drift = TopicPlan(set_config={"segment.ms": "5000"}, unset_config=frozenset({"retention.ms"}))
+    await world.kafka.topics.apply(world.topic, drift)
+    await world.kafka.acls.apply(AclPlan(remove=frozenset({lost})))
+    await world.registry.set_compatibility(f"{world.topic}-value", "NONE")
+
+    status = await world.reconcile()
+
+    assert is_true(status, "DriftDetected")
+    assert world.calls == ["apply", "apply", "set_compatibility"]
+    topic = (await world.kafka.topics.observe([world.topic]))[world.topic]
+    assert topic.config == {"retention.ms": "60000"}
+    assert lost in await world.kafka.acls.observe()
+    assert [event.reason for event in world.cluster.events] == ["Drifted"]
+    after = await world.reconcile()
+    assert world.calls == []
+    assert [(part.type, part.status) for part in after.conditions] == [
+        (part.type, part.status) for part in well.conditions
+    ]
+
+
+async def test_f33_a_deleted_topic_is_made_again_and_told(world: World) -> None:
+    world.put()
+    first = await world.reconcile()
+    await world.kafka.topics.delete(world.topic)
+    status = await world.reconcile()
+    assert is_true(status, "DriftDetected")
+    assert is_true(status, "TopicReady")
+    assert status.topic_id not in {"", first.topic_id}
+
+
+@pytest.mark.parametrize(
+    ("key", "partitions"),
+    [
+        pytest.param("None", 2, id="F32-partitions-never-shrink"),
+        pytest.param("Entity", 4, id="F35-a-keyed-topic-never-grows"),
+    ],
+)
+async def test_partitions_that_cannot_be_are_refused(world: World, key: str, partitions: int) -> None:
+    world.put(key=key, partitions=3)
+    await world.reconcile()
+    world.put(key=key, partitions=partitions, generation=2)
+    status = await world.reconcile()
+    assert not is_true(status, "TopicReady")
+    assert world.calls == []
+    assert (await world.kafka.topics.observe([world.topic]))[world.topic].partitions == 3
+
+
+async def test_a_configuration_that_kafka_refuses_is_the_users_to_change(world: World) -> None:
+    world.put(config={"no.such.key": "1"})
+    status = await world.reconcile()
+    ready = next(part for part in status.conditions if part.type == "Ready")
+    assert (ready.status, ready.reason) == ("False", "InvalidConfig")
+
+
+async def test_an_existing_topic_is_adopted(world: World) -> None:
+    existing = Topic(world.topic, partitions=2, config={"segment.ms": "5000"})
+    await world.kafka.topics.apply(world.topic, TopicPlan(create=existing))
+    world.put(partitions=2, config={"retention.ms": 60000})
+    status = await world.reconcile()
+    assert is_true(status, "Ready")
+    assert not is_true(status, "DriftDetected")
+    assert (await world.kafka.topics.observe([world.topic]))[world.topic].config == {"retention.ms": "60000"}
+
+
+async def test_a_deleted_contract_with_the_policy_delete_leaves_nothing(world: World) -> None:
+    wanted = world.put(schema=SCHEMA, access=ACCESS, deletionPolicy="Delete")
+    await world.reconcile()
+    kept = world.cluster.get(TopicContract, world.namespace, "urls")
+    assert kept is not None
+    metadata = kept.metadata.model_copy(update={"deletion_timestamp": "2026-01-02T00:00:00Z"})
+    world.cluster.put(kept.model_copy(update={"metadata": metadata}))
+    await world.reconcile()
+    assert world.cluster.resources == {}
+    assert await world.kafka.topics.observe([world.topic]) == {}
+    assert await world.registry.observe(f"{world.topic}-value") is None
+    assert not access_acls(world.topic, wanted.spec.access) & await world.kafka.acls.observe()

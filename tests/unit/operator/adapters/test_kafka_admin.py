@@ -1,0 +1,98 @@
+"""What the admin client does with the answers to a request, without a broker."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from typing import TYPE_CHECKING
+
+import pytest
+import structlog
+from confluent_kafka import KafkaError, KafkaException
+from streamwarden_operator.adapters.kafka_admin import KafkaAdmin, LibrdkafkaLog
+from streamwarden_operator.errors import KafkaUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def admin(spread_s: float = 10.0) -> KafkaAdmin:
+    """Make a client that knows no broker, and so never connects."""
+    return KafkaAdmin({"client.id": "unit-test", "partitioner": "murmur2_random"}, spread_s=spread_s)
+
+
+def done(value: int) -> Future[int]:
+    future: Future[int] = Future()
+    future.set_result(value)
+    return future
+
+
+def refused(code: int) -> Future[int]:
+    future: Future[int] = Future()
+    future.set_exception(KafkaException(KafkaError(code)))
+    return future
+
+
+async def test_f31_every_item_of_a_request_has_its_own_answer() -> None:
+    settled = await admin().settle({"a": done(1), "b": refused(KafkaError.INVALID_CONFIG), "c": done(3)})
+    assert (settled["a"], settled["c"]) == (1, 3)
+    assert isinstance(settled["b"], KafkaException)
+
+
+async def test_the_first_refusal_is_raised_after_all_have_settled() -> None:
+    with pytest.raises(KafkaException) as caught:
+        await admin().all({"a": done(1), "b": refused(KafkaError.INVALID_CONFIG), "c": refused(KafkaError.NO_ERROR)})
+    assert caught.value.args[0].code() == KafkaError.INVALID_CONFIG
+
+
+async def test_an_error_that_is_not_kafkas_is_a_bug_and_raised_as_it_is() -> None:
+    broken: Future[int] = Future()
+    broken.set_exception(RuntimeError("results and futures differ"))
+    with pytest.raises(RuntimeError):
+        await admin().settle({"a": broken})
+
+
+async def test_a_request_is_repeated_until_the_brokers_know_the_topic() -> None:
+    answers = iter([KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.NOT_LEADER_FOR_PARTITION, None])
+
+    async def attempt() -> str:
+        if (code := next(answers)) is not None:
+            raise KafkaException(KafkaError(code))
+        return "known"
+
+    assert await admin().until_spread(attempt) == "known"
+
+
+@pytest.mark.parametrize(
+    ("code", "spread_s"),
+    [
+        pytest.param(KafkaError.INVALID_CONFIG, 10.0, id="another-error-at-once"),
+        pytest.param(KafkaError.UNKNOWN_TOPIC_OR_PART, 0.0, id="an-unknown-topic-after-the-deadline"),
+    ],
+)
+async def test_a_request_is_not_repeated_for_ever(code: int, spread_s: float) -> None:
+    async def attempt() -> None:
+        raise KafkaException(KafkaError(code))
+
+    with pytest.raises(KafkaException):
+        await admin(spread_s).until_spread(attempt)
+
+
+async def test_a_change_that_the_brokers_never_show_is_an_outage() -> None:
+    async def never() -> bool:
+        return False
+
+    with pytest.raises(KafkaUnavailableError, match="shows after 0 s no new ACLs"):
+        await admin(0.0).until(never, "new ACLs")
+
+
+@pytest.fixture
+def logged() -> Iterator[list[structlog.typing.EventDict]]:
+    with structlog.testing.capture_logs() as entries:
+        yield entries
+
+
+def test_librdkafkas_lines_become_values_of_one_log_message(logged: list[structlog.typing.EventDict]) -> None:
+    LibrdkafkaLog(structlog.get_logger()).log(3, "%s [%s] %s", "FAIL", "rdkafka#producer-1", "Connect failed")
+    assert logged == [
+        {"event": "librdkafka", "log_level": "debug", "level": 3, "text": "FAIL rdkafka#producer-1 Connect failed"}
+    ]
