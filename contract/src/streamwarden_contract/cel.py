@@ -31,7 +31,11 @@ class CelExpression:
 
     def evaluate(self, facts: object) -> bool | None:
         """Return the boolean result, or None for an error or a value of another type."""
-        result = self._program.eval(facts)
+        try:
+            result = self._program.eval(facts)
+        except (RuntimeError, ValueError):
+            # Most errors are values; the engine's own limits (10,000 iterations) are raised.
+            return None
         if result.type() != cel.Type.BOOL:
             return None
         value = result.value()
