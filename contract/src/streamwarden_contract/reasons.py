@@ -52,6 +52,7 @@ class ConditionReason(StrEnum):
     """Why a condition has its status."""
 
     OK = "OK"
+    """As it should be."""
     INVALID_SPEC = "InvalidSpec"
     """A field's value is refused; the message names the field and what to write."""
     INVALID_CONFIG = "InvalidConfig"
@@ -77,7 +78,9 @@ class ConditionReason(StrEnum):
     OFFSETS_LOST = "OffsetsLost"
     """A decision partition has records and no committed gate offset: nobody may guess where to go on."""
     KAFKA_UNAVAILABLE = "KafkaUnavailable"
+    """Kafka does not answer; retried with backoff."""
     REGISTRY_UNAVAILABLE = "RegistryUnavailable"
+    """The schema registry does not answer; retried with backoff."""
     PENDING = "Pending"
     """Work is under way; nothing is wrong."""
     NOT_PUBLISHED = "NotPublished"
@@ -97,3 +100,4 @@ class ConditionReason(StrEnum):
     DRIFTED = "Drifted"
     """Something was changed behind the operator's back and has been put back."""
     IN_SYNC = "InSync"
+    """Nothing was changed behind the operator's back."""

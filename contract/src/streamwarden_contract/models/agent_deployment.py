@@ -188,6 +188,13 @@ class AgentDeployment(Kind):
             "metadata.name: use a DNS label of at most 40 characters (no dots) that is not 'streamwarden'",
         ),
     )
+    conditions: ClassVar[dict[str, str]] = {
+        "Accepted": "The name is allowed and every referenced contract exists.",
+        "TopicsReady": "The referenced topics are ready, and the agent's and the namespace's own topics exist.",
+        "AccessReady": "Users, ACLs and initial offsets are in place, and nobody else may write a governed topic.",
+        "GateReady": "A gate of this agent has its policies in force.",
+        "Ready": "All of the above, and the pods run.",
+    }
 
     metadata: Metadata
     spec: AgentDeploymentSpec

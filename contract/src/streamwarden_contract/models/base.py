@@ -128,5 +128,7 @@ class Kind(Resource):
     plural: ClassVar[str]
     short_name: ClassVar[str]
     columns: ClassVar[tuple[PrinterColumn, ...]]
+    conditions: ClassVar[dict[str, str]]
+    """What each condition of the kind says when it is True."""
     name_rules: ClassVar[tuple[tuple[str, str], ...]] = ()
     """CEL rules on the whole object; of the metadata CEL sees only the name."""

@@ -113,6 +113,12 @@ class Policy(Kind):
         PrinterColumn(name="Updated", json_path=".status.rollout.updated", type="integer"),
         *READY_COLUMNS,
     )
+    conditions: ClassVar[dict[str, str]] = {
+        "Accepted": "Every rule compiles. While False, gates keep the last good revision.",
+        "Published": "This revision is on the signed policy log.",
+        "RolledOut": "Every running gate that the policy binds has this revision in force.",
+        "Ready": "Accepted, published and rolled out.",
+    }
 
     metadata: Metadata
     spec: PolicySpec
