@@ -1,0 +1,66 @@
+"""A broker of the gate's own: these tests kill it, and own its guardrail topic."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from streamwarden_cli.stack import Stack
+from support import gate_world
+from support.kafka_tools import Cluster
+from support.policy_log import SigningKey
+from support.stack_fixture import RunningStack, _Loop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from support.gate_world import GateWorld
+
+
+@pytest.fixture(scope="package")
+def gate_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    loop = _Loop()
+    running = Stack(tmp_path_factory.mktemp("gate-stack"), registry=False)
+    try:
+        loop.run(running.start())
+        yield RunningStack(running, loop.run)
+    finally:
+        loop.run(running.stop(), 90)
+        loop.close()
+
+
+@pytest.fixture(scope="package")
+def cluster(gate_stack: RunningStack) -> Cluster:
+    return Cluster(gate_stack.operator_properties)
+
+
+@pytest.fixture(scope="package")
+def signing_key(cluster: Cluster) -> SigningKey:
+    key = SigningKey()
+    gate_world.publish_guardrails(cluster, key)
+    return key
+
+
+@pytest.fixture
+def build_world(
+    cluster: Cluster, signing_key: SigningKey, tmp_path: Path, unique: str
+) -> Iterator[Callable[..., GateWorld]]:
+    """Makes worlds; ends their gates."""
+    made: list[GateWorld] = []
+
+    def make(**arguments: bool) -> GateWorld:
+        made.append(gate_world.build(cluster, tmp_path / "gate", unique, signing_key, **arguments))
+        return made[-1]
+
+    yield make
+    for world in made:
+        world.close()
+
+
+@pytest.fixture
+def world(build_world: Callable[..., GateWorld]) -> GateWorld:
+    """An agent with a signed policy, first offsets and no gate yet."""
+    made = build_world()
+    made.publish()
+    return made
