@@ -140,7 +140,7 @@ class _Inliner:
         model: type[Resource] | None = None
         if "$ref" in schema:
             name = str(schema["$ref"]).removeprefix("#/$defs/")
-            model = self._models[name]
+            model = self._models.get(name)
             schema = {**self._definitions[name], **{key: value for key, value in schema.items() if key != "$ref"}}
         schema = _without_null(schema)
         if "$ref" in schema:  # an optional model
