@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
+import signal
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +13,7 @@ import pytest
 from streamwarden_contract.models import TopicContract
 from streamwarden_operator.adapters.schema_registry import ConfluentRegistry
 from streamwarden_operator.desired.acls import access_acls
+from streamwarden_operator.errors import KafkaUnavailableError
 from streamwarden_operator.ports import Acl, AclPlan, Topic, TopicPlan
 from streamwarden_operator.reconcilers.topic_contract import TopicContractReconciler
 from support.fakes import FakeCluster
@@ -45,11 +49,14 @@ class World:
         recorded = [Recording(port) for port in (self.kafka.topics, self.kafka.acls, self.registry)]
         topics, acls, registry = recorded
         reconciler = TopicContractReconciler(self.cluster, topics, acls, registry)
-        found = self.cluster.get(TopicContract, self.namespace, "urls")
-        assert found is not None
-        status = await reconciler.reconcile(found)
+        status = await reconciler.reconcile(self.stored())
         self.calls = [call for port in recorded for call in port.calls if call not in READS]
         return status
+
+    def stored(self) -> TopicContract:
+        found = self.cluster.get(TopicContract, self.namespace, "urls")
+        assert found is not None
+        return found
 
     def put(self, *, generation: int = 1, **spec: Any) -> TopicContract:
         before = self.cluster.get(TopicContract, self.namespace, "urls")
@@ -160,8 +167,7 @@ async def test_an_existing_topic_is_adopted(world: World) -> None:
 async def test_a_deleted_contract_with_the_policy_delete_leaves_nothing(world: World) -> None:
     wanted = world.put(schema=SCHEMA, access=ACCESS, deletionPolicy="Delete")
     await world.reconcile()
-    kept = world.cluster.get(TopicContract, world.namespace, "urls")
-    assert kept is not None
+    kept = world.stored()
     metadata = kept.metadata.model_copy(update={"deletion_timestamp": "2026-01-02T00:00:00Z"})
     world.cluster.put(kept.model_copy(update={"metadata": metadata}))
     await world.reconcile()
@@ -169,3 +175,26 @@ async def test_a_deleted_contract_with_the_policy_delete_leaves_nothing(world: W
     assert await world.kafka.topics.observe([world.topic]) == {}
     assert await world.registry.observe(f"{world.topic}-value") is None
     assert not access_acls(world.topic, wanted.spec.access) & await world.kafka.acls.observe()
+
+
+async def test_f30_a_killed_broker_is_an_outage_that_ends_by_itself(world: World, stack: RunningStack) -> None:
+    world.put(access=ACCESS)
+    before = await world.reconcile()
+    pid = stack.kafka_pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    outages = 0
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                after = await world.reconcile()
+                break
+            except KafkaUnavailableError:
+                outages += 1
+                status = world.stored().status
+                assert (status.topic_id, status.access) == (before.topic_id, before.access)
+                assert not is_true(status, "Ready")
+    assert outages > 0
+    assert is_true(after, "Ready")
+    assert after.topic_id == before.topic_id
+    assert world.cluster.events == []

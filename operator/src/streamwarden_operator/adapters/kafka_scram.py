@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from streamwarden_operator.adapters.kafka_admin import KafkaAdmin
 
     _Users = dict[str, UserScramCredentialsDescription]
+    _Futures = dict[str, Future[UserScramCredentialsDescription]]
 
 ITERATIONS = 8192
 """Kafka's least is 4,096. Our passwords are random, so more would only slow down connecting."""
@@ -38,13 +39,7 @@ class KafkaScramUsers:
         with translated("list the SCRAM users"):
             future = self._admin.client.describe_user_scram_credentials(request_timeout=self._admin.timeout_s)
             users = await self._admin.one(cast("Future[_Users]", future))  # without names it is one future, not a dict
-        return frozenset(
-            name
-            for name, found in users.items()
-            if any(
-                ScramMechanism(info.mechanism) is ScramMechanism.SCRAM_SHA_512 for info in found.scram_credential_infos
-            )
-        )
+        return frozenset(name for name, found in users.items() if _has_sha_512(found))
 
     async def upsert(self, user: str, password: str) -> None:
         """Make a user, or give it this password; its open connections stay."""
@@ -67,11 +62,29 @@ class KafkaScramUsers:
         """Wait for the broker. That it also knows a new password cannot be seen: clients try again."""
 
         async def shown() -> bool:
-            return (user in await self.observe()) == there
+            return await self._exists(user) == there
 
         await self._admin.until(shown, f"change of user {user!r}")
+
+    async def _exists(self, user: str) -> bool:
+        with translated(f"look at user {user!r}"):
+            futures = self._admin.client.describe_user_scram_credentials([user], request_timeout=self._admin.timeout_s)
+            try:
+                found = await self._admin.all(cast("_Futures", futures))
+            except KafkaException as error:
+                if code_of(error) != KafkaError.RESOURCE_NOT_FOUND:
+                    raise
+                return False
+        return _has_sha_512(found[user])
 
     async def _alter(self, alteration: UserScramCredentialAlteration) -> None:
         await self._admin.all(
             self._admin.client.alter_user_scram_credentials([alteration], request_timeout=self._admin.timeout_s)
         )
+
+
+def _has_sha_512(found: UserScramCredentialsDescription) -> bool:
+    return any(
+        ScramMechanism(credential.mechanism) is ScramMechanism.SCRAM_SHA_512
+        for credential in found.scram_credential_infos
+    )

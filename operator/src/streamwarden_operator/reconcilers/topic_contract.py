@@ -185,7 +185,9 @@ class TopicContractReconciler:
         await self._write(contract, contract.status.model_copy(update={"access": access}))
 
     async def _write(self, contract: TopicContract, status: TopicContractStatus) -> None:
-        stored = self._cluster.get(TopicContract, contract.metadata.namespace, contract.metadata.name) or contract
+        stored = self._cluster.get(TopicContract, contract.metadata.namespace, contract.metadata.name)
+        if stored is None or stored.metadata.uid != contract.metadata.uid:
+            stored = contract  # another resource of this name has another status
         if status != stored.status:
             await self._cluster.write_status(stored, status)
         if _news(status) != _news(stored.status):
