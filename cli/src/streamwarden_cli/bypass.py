@@ -203,7 +203,6 @@ def _administration(target: Target) -> Iterator[Attempt]:
     names = target.names
     own, shared = names.decisions, names.shared
     topics = (*target.commands, own, shared.audit)
-    yield Attempt("list ACLs", Intruder.list_acls)
     yield Attempt("give itself an ACL", partial(Intruder.add_acl, user=names.agent_principal))
     yield Attempt("take the gate's ACLs away", partial(Intruder.drop_acls, user=names.gate_principal))
     yield Attempt("set the gate's password", partial(Intruder.set_password, user=names.gate_principal))
@@ -222,6 +221,8 @@ class Intruder:
 
     def __init__(self, properties: Mapping[str, str]) -> None:
         self._properties = dict(properties)
+        # One for all: librdkafka drops the requests of a client that is garbage.
+        self._admin = AdminClient(self._without_partitioner(), logger=_quiet())
 
     def write(self, topic: str) -> None:
         """Write one record."""
@@ -237,6 +238,10 @@ class Intruder:
         """Read a partition from its beginning, without joining a group."""
         consumer = self._consumer(group)
         try:
+            # Of a topic that it cannot even describe, librdkafka's fetcher says nothing: the metadata does.
+            described = consumer.list_topics(topic, timeout=_TIMEOUT_S).topics[topic]
+            if described.error is not None:
+                raise KafkaException(described.error)
             consumer.assign([TopicPartition(topic, 0, 0)])
             _until_answer(consumer)
         finally:
@@ -254,7 +259,7 @@ class Intruder:
     def commit(self, group: str, topic: str) -> None:
         """Commit an offset for a group from outside."""
         request = [ConsumerGroupTopicPartitions(group, [TopicPartition(topic, 0, 0)])]
-        answer = _settle(self._admin().alter_consumer_group_offsets(request))
+        answer = _settle(self._admin.alter_consumer_group_offsets(request, request_timeout=_TIMEOUT_S))
         for position in answer.topic_partitions or ():
             if position.error is not None:
                 raise KafkaException(position.error)
@@ -275,15 +280,11 @@ class Intruder:
 
     def delete_group(self, group: str) -> None:
         """Delete a group with its offsets."""
-        _settle(self._admin().delete_consumer_groups([group]))
+        _settle(self._admin.delete_consumer_groups([group], request_timeout=_TIMEOUT_S))
 
     def fence(self, transactional_id: str) -> None:
         """Begin as the owner of a transactional id, which fences who owned it."""
         self._transactional(transactional_id).init_transactions(_TIMEOUT_S)
-
-    def list_acls(self) -> None:
-        """List all ACLs."""
-        _result(self._admin().describe_acls(_acls_of(None), request_timeout=_TIMEOUT_S))
 
     def add_acl(self, user: str) -> None:
         """Allow a user everything on every topic."""
@@ -296,20 +297,21 @@ class Intruder:
             AclOperation.ALL,
             AclPermissionType.ALLOW,
         )
-        _settle(self._admin().create_acls([acl], request_timeout=_TIMEOUT_S))
+        _settle(self._admin.create_acls([acl], request_timeout=_TIMEOUT_S))
 
     def drop_acls(self, user: str) -> None:
         """Delete all ACLs of a user."""
-        _settle(self._admin().delete_acls([_acls_of(user)], request_timeout=_TIMEOUT_S))
+        _settle(self._admin.delete_acls([_acls_of(user)], request_timeout=_TIMEOUT_S))
 
     def set_password(self, user: str) -> None:
         """Give a user a password of one's choice."""
         chosen = UserScramCredentialUpsertion(user, ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096), b"chosen")
-        _settle(self._admin().alter_user_scram_credentials([chosen], request_timeout=_TIMEOUT_S))
+        _settle(self._admin.alter_user_scram_credentials([chosen], request_timeout=_TIMEOUT_S))
 
     def configure_broker(self) -> None:
-        """Change a configuration of all brokers."""
-        self._configure(ConfigResource(ConfigResource.Type.BROKER, ""), "log.cleaner.threads", "1")
+        """Change a configuration of a broker."""
+        broker = min(self._admin.list_topics(timeout=_TIMEOUT_S).brokers)
+        self._configure(ConfigResource(ConfigResource.Type.BROKER, str(broker)), "log.cleaner.threads", "1")
 
     def configure_topic(self, topic: str) -> None:
         """Let a topic forget its records within a second."""
@@ -317,29 +319,26 @@ class Intruder:
 
     def make_topic(self, topic: str) -> None:
         """Make a topic."""
-        _settle(self._admin().create_topics([NewTopic(topic, 1)], request_timeout=_TIMEOUT_S))
+        _settle(self._admin.create_topics([NewTopic(topic, 1)], request_timeout=_TIMEOUT_S))
 
     def add_partitions(self, topic: str) -> None:
         """Add partitions, so that keys move."""
-        _settle(self._admin().create_partitions([NewPartitions(topic, 99)], request_timeout=_TIMEOUT_S))
+        _settle(self._admin.create_partitions([NewPartitions(topic, 99)], request_timeout=_TIMEOUT_S))
 
     def delete_topic(self, topic: str) -> None:
         """Delete a topic."""
-        _settle(self._admin().delete_topics([topic], request_timeout=_TIMEOUT_S))
+        _settle(self._admin.delete_topics([topic], request_timeout=_TIMEOUT_S))
 
     def _configure(self, resource: ConfigResource, name: str, value: str) -> None:
         entry = ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
         resource.add_incremental_config(entry)
-        _settle(self._admin().incremental_alter_configs([resource], request_timeout=_TIMEOUT_S))
+        _settle(self._admin.incremental_alter_configs([resource], request_timeout=_TIMEOUT_S))
 
     def _client(self) -> dict[str, Any]:
         return {**self._properties, "error_cb": lambda error: _log.debug("kafka client error", code=error.name())}
 
     def _without_partitioner(self) -> dict[str, Any]:
         return {name: value for name, value in self._client().items() if name != "partitioner"}
-
-    def _admin(self) -> AdminClient:
-        return AdminClient(self._without_partitioner(), logger=_quiet())
 
     def _consumer(self, group: str) -> Consumer:
         settings = {"group.id": group, "enable.auto.commit": False, "enable.partition.eof": True}
@@ -353,14 +352,13 @@ def _quiet() -> LibrdkafkaLog:
     return LibrdkafkaLog(_log)
 
 
-def _acls_of(user: str | None) -> AclBindingFilter:
+def _acls_of(user: str) -> AclBindingFilter:
     anything: Any = None  # the stubs want strings, librdkafka takes None for any
-    principal = anything if user is None else f"User:{user}"
     return AclBindingFilter(
         ResourceType.ANY,
         anything,
         ResourcePatternType.ANY,
-        principal,
+        f"User:{user}",
         anything,
         AclOperation.ANY,
         AclPermissionType.ANY,
@@ -368,7 +366,7 @@ def _acls_of(user: str | None) -> AclBindingFilter:
 
 
 def _until_answer(consumer: Consumer) -> None:
-    """Return on the first record, assignment's end of partition included; raise what the broker refuses."""
+    """Return on the first record or end of partition; raise what the broker refuses."""
     deadline = time.monotonic() + _TIMEOUT_S
     while time.monotonic() < deadline:
         message = consumer.poll(0.2)
@@ -385,10 +383,6 @@ def _until_answer(consumer: Consumer) -> None:
 def _settle(futures: Mapping[Any, Future[T]]) -> T:
     """Wait for the one future of a request."""
     (future,) = futures.values()
-    return _result(future)
-
-
-def _result(future: Future[T]) -> T:
     return future.result(_TIMEOUT_S + 1)
 
 

@@ -12,7 +12,7 @@ from streamwarden_contract import runtime_config as names
 from streamwarden_operator.ports import Workload, WorkloadState
 
 from streamwarden_cli.local.pod_process import Backoff, Launch, PodProcess
-from streamwarden_cli.local.state import make_private, write_private
+from streamwarden_cli.local.state import make_private, write_private, write_private_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -62,6 +62,7 @@ class Pods:
         async with self._lock(who):
             pods = self._pods.get(who)
             write_private(self._config(workload, "gate") / names.PUBLIC_KEYS_FILE, workload.public_keys)
+            self._note_secrets(workload)
             if pods is not None and pods.workload.spec_hash == workload.spec_hash:
                 await self._resize(pods, workload)
             else:
@@ -152,7 +153,12 @@ class Pods:
         }
 
     def _config(self, workload: Workload, role: str) -> Path:
-        return self._state.config / f"{workload.namespace}.{workload.agent}" / role
+        return self._state.pod_config(workload.namespace, workload.agent) / role
+
+    def _note_secrets(self, workload: Workload) -> None:
+        """Tell ``streamwarden credentials`` which Secrets the pods mount."""
+        secrets = {"agent": workload.agent_secret, "gate": workload.gate_secret}
+        write_private_json(self._state.pod_secrets(workload.namespace, workload.agent), secrets)
 
 
 def _environment() -> dict[str, str]:

@@ -56,6 +56,19 @@ class StateFolder:
         """``<namespace>.<agent>/agent`` and ``.../gate``: what pods find mounted in a cluster."""
         return self.root / "config"
 
+    def pod_config(self, namespace: str, agent: str) -> Path:
+        """Return the folder of one agent's pods."""
+        return self.config / f"{namespace}.{agent}"
+
+    def pod_secrets(self, namespace: str, agent: str) -> Path:
+        """Return the file that names the Secrets of an agent's pods, by role."""
+        return self.pod_config(namespace, agent) / "secrets.json"
+
+    @property
+    def decisions(self) -> Path:
+        """The decisions of this run: JSON, one a line."""
+        return self.run / "decisions.jsonl"
+
     @property
     def clients(self) -> Path:
         """What ``streamwarden credentials`` writes."""
@@ -73,6 +86,21 @@ class StateFolder:
     def run(self) -> Path:
         """The decisions of this run, and what ``--at-end`` said."""
         return self.root / "run"
+
+    def holder(self) -> int | None:
+        """Return the pid of the ``dev`` that runs here; None where none does."""
+        try:
+            descriptor = os.open(self.root / _LOCK, os.O_RDWR)
+        except FileNotFoundError:
+            return None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            text = os.read(descriptor, 64).decode(errors="replace").strip()
+            return int(text) if text.isdigit() else 0
+        finally:
+            os.close(descriptor)
+        return None
 
     def prepare(self) -> None:
         """Make the folder, emptied of an earlier run: call it with the lock held."""

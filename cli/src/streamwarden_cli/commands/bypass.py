@@ -1,0 +1,58 @@
+"""``streamwarden bypass``: try every way round an agent's gate, with the agent's own credentials."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from streamwarden_cli.commands.credentials import split_agent
+
+if TYPE_CHECKING:
+    from streamwarden_cli.bypass import Answer
+
+
+def bypass(
+    agent: Annotated[str, typer.Argument(metavar="NAMESPACE/AGENT", help="An agent of a running dev.")],
+    folder: Annotated[Path, typer.Option("--dir", help="Folder that dev runs in, or one below it.")] = Path(),
+) -> None:
+    """Try every way round the agent's gate with the agent's credentials; exit code 0 when each is refused.
+
+    The attempts are real: one that gets through does what it says.
+    """
+    from streamwarden_cli.bypass import all_refused, build_attempts, run_attempts
+    from streamwarden_cli.dev.targets import find_target
+    from streamwarden_cli.local.running import RunningDev
+    from streamwarden_cli.local.state import StateError
+
+    namespace, name = split_agent(agent)
+    try:
+        dev = RunningDev.find(folder)
+        properties = dev.pod_properties(namespace, name, "agent")
+        target = find_target(namespace, name, dev.agents(), dev.contracts())
+    except StateError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from error
+    answers = run_attempts(build_attempts(target), properties)
+    _show(agent, answers)
+    raise typer.Exit(0 if all_refused(answers) else 1)
+
+
+def _show(agent: str, answers: list[Answer]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    table = Table(title=f"{agent}, with its own credentials", title_justify="left")
+    table.add_column("attempt")
+    table.add_column("the broker's answer")
+    for answer in answers:
+        table.add_row(answer.attempt, answer.code if answer.refused else f"[bold red]{answer.code}[/]")
+    if console.is_terminal:
+        console.print(table)
+    else:
+        for answer in answers:
+            typer.echo(f"{'refused' if answer.refused else 'NOT REFUSED'}\t{answer.code}\t{answer.attempt}")
+    refused = sum(answer.refused for answer in answers)
+    typer.echo(f"{refused} of {len(answers)} attempts refused by the broker")

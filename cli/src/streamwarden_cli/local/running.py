@@ -1,0 +1,79 @@
+"""A running ``dev``, seen from another command of the same person: its resources and credentials, read from files."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Literal
+
+from streamwarden_contract.models import AgentDeployment, TopicContract
+
+from streamwarden_cli.clients import parse_properties
+from streamwarden_cli.local.state import StateError, StateFolder, find_project
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Role = Literal["agent", "gate"]
+_CLIENT_PROPERTIES = "client.properties"
+
+
+class RunningDev:
+    """What a running ``dev`` has below its state folder."""
+
+    def __init__(self, state: StateFolder) -> None:
+        self.state = state
+
+    @classmethod
+    def find(cls, start: Path) -> RunningDev:
+        """Find it from a folder upwards.
+
+        Raises:
+            StateError: there is none, or it does not run now.
+        """
+        state = StateFolder(find_project(start.absolute()))
+        if state.holder() is None:
+            raise StateError(f"no streamwarden dev runs in {state.project}: start 'streamwarden dev {state.project}'")
+        return cls(state)
+
+    def agents(self) -> list[AgentDeployment]:
+        """Return the agents as last written."""
+        return [AgentDeployment.model_validate(value) for value in self._resources("AgentDeployment")]
+
+    def contracts(self) -> list[TopicContract]:
+        """Return the topic contracts as last written."""
+        return [TopicContract.model_validate(value) for value in self._resources("TopicContract")]
+
+    def pod_properties(self, namespace: str, agent: str, role: Role) -> dict[str, str]:
+        """Return the client configuration of an agent or its gate.
+
+        Raises:
+            StateError: there is no such agent, or it has no credentials yet.
+        """
+        names = self.state.pod_secrets(namespace, agent)
+        if not names.is_file():
+            known = ", ".join(f"{a.metadata.namespace}/{a.metadata.name}" for a in self.agents()) or "none"
+            raise StateError(f"{namespace}/{agent} has no credentials (yet); agents here: {known}")
+        secret = json.loads(names.read_text("utf-8"))[role]
+        return self._properties(self.state.secrets / namespace / secret)
+
+    def external_properties(self, user: str) -> dict[str, str]:
+        """Return the client configuration of a principal outside Streamwarden.
+
+        Raises:
+            StateError: no contract names it in ``access``, or its user is not made yet.
+        """
+        folder = self.state.external
+        if not (folder / user / _CLIENT_PROPERTIES).is_file():
+            known = ", ".join(sorted(path.name for path in folder.glob("*"))) if folder.is_dir() else ""
+            raise StateError(f"no credentials for {user!r} (yet); principals that contracts name: {known or 'none'}")
+        return self._properties(folder / user)
+
+    def _properties(self, folder: Path) -> dict[str, str]:
+        try:
+            return parse_properties((folder / _CLIENT_PROPERTIES).read_text("utf-8"))
+        except FileNotFoundError as error:
+            raise StateError(f"{folder / _CLIENT_PROPERTIES} is not there (yet)") from error
+
+    def _resources(self, kind: str) -> list[dict[str, object]]:
+        values = [json.loads(path.read_text("utf-8")) for path in sorted(self.state.resources.glob(f"{kind}.*.json"))]
+        return [{key: value for key, value in found.items() if key != "kind"} for found in values]

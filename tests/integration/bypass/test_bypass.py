@@ -1,0 +1,90 @@
+"""With an agent's own credentials and exactly its ACLs, a real broker refuses every way round the gate."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+from streamwarden_cli.bypass import REFUSALS, Answer, Intruder, Target, build_attempts, run_attempts
+from streamwarden_contract.names import AgentNames
+from streamwarden_operator.adapters.kafka_acls import KafkaAcls
+from streamwarden_operator.adapters.kafka_admin import KafkaAdmin
+from streamwarden_operator.adapters.kafka_scram import KafkaScramUsers
+from streamwarden_operator.adapters.kafka_topics import KafkaTopics
+from streamwarden_operator.desired.acls import agent_acls, gate_acls
+from streamwarden_operator.desired.topics import build_decision_topic, build_guardrail_topic, build_shared_topics
+from streamwarden_operator.ports import AclPlan, Topic, TopicPlan
+
+if TYPE_CHECKING:
+    from support.stack_fixture import RunningStack
+
+pytestmark = pytest.mark.kafka
+
+PASSWORD = "of-the-agent"
+AGENT = AgentNames("bypass", "guard")
+OTHER = AgentNames("bypass", "blocker")
+INPUT, COMMANDS = "bypass.pages", "bypass.blocks"
+TARGET = Target(AGENT, (COMMANDS,), (OTHER,))
+ATTEMPTS = build_attempts(TARGET)
+
+
+async def _set_up(properties: dict[str, str]) -> None:
+    admin = KafkaAdmin(properties)
+    wanted = [
+        Topic(INPUT, 1),
+        Topic(COMMANDS, 1),
+        *build_shared_topics(AGENT.shared),
+        *(build_decision_topic(names, partitions=1) for names in (AGENT, OTHER)),
+        build_guardrail_topic(),
+    ]
+    topics = KafkaTopics(admin)
+    there = await topics.observe([topic.name for topic in wanted])
+    await asyncio.gather(
+        *(topics.apply(topic.name, TopicPlan(create=topic)) for topic in wanted if topic.name not in there)
+    )
+    acls = agent_acls(AGENT, [INPUT]) | gate_acls(AGENT, [COMMANDS])
+    await KafkaAcls(admin).apply(AclPlan(add=acls | agent_acls(OTHER, [COMMANDS]) | gate_acls(OTHER, [])))
+    await KafkaScramUsers(admin).upsert(AGENT.agent_principal, PASSWORD)
+
+
+@pytest.fixture(scope="module")
+def intruder_properties(stack: RunningStack) -> dict[str, str]:
+    """Give the agent's client configuration; its topics, users and ACLs are as the operator makes them."""
+    asyncio.run(_set_up(stack.operator_properties))
+    login = {"sasl.username": AGENT.agent_principal, "sasl.password": PASSWORD}
+    return {**stack.operator_properties, **login, "partitioner": "murmur2_random"}
+
+
+@pytest.fixture(scope="module")
+def answers(intruder_properties: dict[str, str]) -> dict[str, Answer]:
+    return {answer.attempt: answer for answer in run_attempts(ATTEMPTS, intruder_properties)}
+
+
+@pytest.mark.parametrize("attempt", [attempt.name for attempt in ATTEMPTS])
+def test_an_agent_cannot(attempt: str, answers: dict[str, Answer]) -> None:
+    answer = answers[attempt]
+
+    assert answer.refused, answer.code
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        pytest.param(partial(Intruder.write, topic=AGENT.decisions), id="write-its-own-decisions"),
+        pytest.param(partial(Intruder.read, topic=INPUT, group=AGENT.agent_group), id="read-its-input"),
+        pytest.param(partial(Intruder.join, group=AGENT.agent_group, topic=INPUT), id="join-its-own-group"),
+        pytest.param(
+            partial(Intruder.fence, transactional_id=AGENT.agent_transactional_id("guard-0")),
+            id="use-its-own-transactional-id",
+        ),
+    ],
+)
+def test_what_an_agent_may_do_is_seen_as_done(act: partial[None], intruder_properties: dict[str, str]) -> None:
+    """Else refusals would prove nothing: the same code, with the same credentials, gets through where it may."""
+    act(Intruder(intruder_properties))
+
+
+def test_refusals_are_what_the_broker_calls_authorization() -> None:
+    assert len(REFUSALS) == 4
