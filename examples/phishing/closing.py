@@ -73,9 +73,10 @@ def accuracy(report: Figures) -> RenderableType:
     return Group(
         made,
         Text(
-            "Plain loop: the same model over the same pages in one process, without Kafka. The agent reads three\n"
-            "partitions side by side and learns false alarms twice, so it differs a little. A gate that denies unsure\n"
-            "decisions trades missed phishing for fewer legitimate pages blocked.",
+            "Plain loop: the same model over the same pages in one process, without Kafka. The agent reads pages,\n"
+            "labels and outcomes of three partitions each side by side, so their order differs a little (and an agent\n"
+            "that lags, as after a crash, may see a label early); it also learns false alarms twice. A gate that denies\n"
+            "unsure decisions trades missed phishing for fewer legitimate pages blocked.",
             style="dim",
         ),
     )
