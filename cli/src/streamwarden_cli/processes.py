@@ -63,7 +63,13 @@ class Child:
         finally:
             os.close(output)
         assert supervisor.stdout is not None  # noqa: S101  # asked for above
-        kind, _, number = (await supervisor.stdout.readline()).decode().partition(" ")
+        assert supervisor.stdin is not None  # noqa: S101  # likewise
+        try:
+            kind, _, number = (await supervisor.stdout.readline()).decode().partition(" ")
+        except BaseException:
+            # Cancelled: cut the tether, as nobody will ever hold this child.
+            supervisor.stdin.close()
+            raise
         if kind == "pid":
             return cls(supervisor, int(number))
         await supervisor.wait()

@@ -95,7 +95,12 @@ def _ensure(background: Background, *, registry: bool, keep_data: bool) -> State
     asyncio.run(Stack(background.folder, registry=registry, reporter=ConsoleReporter(console)).download())
     with console.status("starting Kafka" + (" and the schema registry" if registry else "")):
         process = background.spawn(registry=registry, keep_data=keep_data)
-        return background.await_ready(lambda: process.poll() is not None, _READY_TIMEOUT_S)
+        try:
+            return background.await_ready(lambda: process.poll() is not None, _READY_TIMEOUT_S)
+        except BaseException:
+            # Also Ctrl-C: what is not up is not left half up.
+            background.stop()
+            raise
 
 
 def _keep(background: Background, *, registry: bool, keep_data: bool) -> None:

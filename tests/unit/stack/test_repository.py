@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from streamwarden_cli.stack.errors import DownloadError
+from streamwarden_cli.stack.repository import Repository, cache_folder, central_mirror, find_repository
+
+SETTINGS = """<settings xmlns="http://maven.apache.org/SETTINGS/1.2.0">
+  <mirrors><mirror><id>corp</id><mirrorOf>{of}</mirrorOf><url>https://{host}/maven/</url></mirror></mirrors>
+  <servers><server><id>corp</id><username>me</username><password>{password}</password></server></servers>
+</settings>"""
+CORP = Repository("https://mirror.test/maven", "me", "pw")
+
+
+@pytest.mark.parametrize(
+    ("of", "expected"),
+    [
+        pytest.param("central", CORP, id="central"),
+        pytest.param("*", CORP, id="everything"),
+        pytest.param("snapshots,central", CORP, id="central-among-others"),
+        pytest.param("*,!central", None, id="everything-but-central"),
+        pytest.param("snapshots", None, id="something-else"),
+    ],
+)
+def test_a_mirror_of_the_central_repository_is_found(of: str, expected: Repository | None) -> None:
+    settings = SETTINGS.format(of=of, host="mirror.test", password="pw")
+
+    assert central_mirror(settings, {}) == expected
+
+
+def test_environment_variables_in_the_settings_are_filled_in() -> None:
+    settings = SETTINGS.format(of="*", host="${env.HOST}", password="${env.SECRET}")
+
+    assert central_mirror(settings, {"HOST": "mirror.test", "SECRET": "pw"}) == CORP
+
+
+def test_a_password_that_maven_encrypted_is_left_out() -> None:
+    settings = SETTINGS.format(of="*", host="mirror.test", password="{abc=}")
+
+    assert central_mirror(settings, {}) == Repository("https://mirror.test/maven")
+
+
+def test_a_password_is_not_shown() -> None:
+    assert "pw" not in repr(CORP)
+
+
+def test_the_variable_wins_over_the_settings(tmp_path: Path) -> None:
+    folder = tmp_path / ".m2"
+    folder.mkdir()
+    (folder / "settings.xml").write_text(SETTINGS.format(of="*", host="mirror.test", password="pw"))
+
+    assert find_repository({}, tmp_path) == CORP
+    assert find_repository({"STREAMWARDEN_MAVEN_REPOSITORY": "https://other.test/"}, tmp_path) == Repository(
+        "https://other.test"
+    )
+
+
+def test_without_settings_there_still_is_a_repository(tmp_path: Path) -> None:
+    assert find_repository({}, tmp_path).url.startswith("https://")
+
+
+def test_broken_settings_are_named(tmp_path: Path) -> None:
+    (tmp_path / ".m2").mkdir()
+    (tmp_path / ".m2" / "settings.xml").write_text("<settings>")
+
+    with pytest.raises(DownloadError, match=r"settings\.xml is not XML"):
+        find_repository({}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("platform", "environment", "expected"),
+    [
+        pytest.param("linux", {}, "/home/me/.cache/streamwarden", id="linux"),
+        pytest.param("linux", {"XDG_CACHE_HOME": "/c"}, "/c/streamwarden", id="xdg"),
+        pytest.param("darwin", {}, "/home/me/Library/Caches/streamwarden", id="macos"),
+        pytest.param("darwin", {"STREAMWARDEN_CACHE": "/mine"}, "/mine", id="said-by-the-user"),
+    ],
+)
+def test_the_cache_is_where_the_platform_keeps_caches(
+    monkeypatch: pytest.MonkeyPatch, platform: str, environment: dict[str, str], expected: str
+) -> None:
+    monkeypatch.setattr(sys, "platform", platform)
+
+    assert cache_folder(environment, Path("/home/me")) == Path(expected)
