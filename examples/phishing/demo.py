@@ -10,18 +10,19 @@ from pathlib import Path
 from closing import problems, render
 from pages import PAGES
 from rich.console import Console
+from rich.markup import escape
 
 FOLDER = Path(__file__).resolve().parent
 PLAIN_WIDTH = 120
 
 NEXT = """
 [bold]To look closer[/bold]
-The report as JSON:     {report}
-This run's state:       {folder}/.streamwarden/ (logs of every process are there)
-Play with it:           streamwarden dev {folder} --with 'python producer.py'
-  edit policies.yaml while it runs; the screen says when each gate has the new revision
-  try the agent's place: streamwarden credentials web/page-guard --as agent --format java
-                         (in {folder}; works with any Kafka tool)"""
+These figures as JSON   {report}
+Logs of this run        {folder}/.streamwarden/logs/
+Run it yourself         cd {folder} && streamwarden dev . --with 'python producer.py'
+  then edit policies.yaml: the screen says when every gate has the new revision in force,
+  or take the agent's place with any Kafka tool, from another terminal in the same folder:
+                        streamwarden credentials web/page-guard --as agent --format java"""
 
 
 def main() -> None:
@@ -59,7 +60,7 @@ def run(report: Path, pages: int, rate: float) -> int:
 
 def shown(path: Path) -> str:
     here = Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+    return escape(str(path.relative_to(here) if path.is_relative_to(here) else path))
 
 
 if __name__ == "__main__":

@@ -8,37 +8,6 @@ from rich.console import Console
 Load = Callable[[str], ModuleType]
 
 
-@pytest.fixture
-def report() -> dict:
-    window = {"from": "page-0001", "to": "page-0125", "proposed": 0.68, "commanded": 0.512, "plain": 0.688}
-    overall = {"proposed": 0.8792, "commanded": 0.716, "plain": 0.88}
-    refused = {"attempt": "write a command", "answer": "TOPIC_AUTHORIZATION_FAILED", "refused": True}
-    agent = {"decisions": 539, "allowed": 209, "denied": 330, "dead_letters": 0}
-    return {
-        "events": 2500,
-        "decisions": 748,
-        "verdicts": {
-            "Allow": 418,
-            "Deny": 330,
-            "DeadLetter": 0,
-            "rules": {"block-with-care/confident": 275, "block-with-care/established-domain": 55},
-            "wouldDeny": {"stricter-trial/very-confident": 383},
-        },
-        "commands": 209,
-        "outcomes": 209,
-        "dead_letters": 0,
-        "accuracy": {
-            "windows": [window],
-            "overall": overall,
-            "false_alarms": {"proposed": 71, "commanded": 8, "plain": 72},
-            "missed": {"proposed": 80, "commanded": 347, "plain": 78},
-        },
-        "bypass": {"attempted": 1, "refused": 1, "attempts": {"web/page-guard": [refused]}},
-        "seconds": {"stack": 3.1, "download": 0.0, "ready": 9.5, "first_command": None, "total": 48.2},
-        "agents": {"web/page-guard": agent | {"decision_to_command_ms": {"p50": 6.1, "p99": None}}},
-    }
-
-
 def printed(load: Load, report: dict) -> list[list[str]]:
     """Return the lines as a reader without a terminal sees them, each as its columns."""
     console = Console(file=io.StringIO(), width=120)
