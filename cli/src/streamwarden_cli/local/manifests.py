@@ -13,6 +13,7 @@ import yaml
 from streamwarden_contract.models import API_VERSION, GROUP, KINDS
 from typing_extensions import override
 
+from streamwarden_cli.local.structural import nearest
 from streamwarden_cli.local.yaml_nodes import MAX_DEPTH, Document, FieldPath, JsonValue, Loader, field_text, line_of
 
 MAX_FILE_BYTES = 4 * 1024 * 1024
@@ -163,9 +164,8 @@ def _sort_out(
     if api_version == API_VERSION and kind in _OUR_KINDS:
         manifests.append(Manifest(shell.file, shell.line, value, shell.lines))
     elif api_version == API_VERSION:
-        problems.append(
-            shell.problem(("kind",), f"{_shown(kind)} is no kind of {API_VERSION}: {', '.join(_OUR_KINDS)}")
-        )
+        known = f"{', '.join(_OUR_KINDS)}{nearest(str(kind), list(_OUR_KINDS))}"
+        problems.append(shell.problem(("kind",), f"{_shown(kind)} is no kind of {API_VERSION}: {known}"))
     elif ours:
         problems.append(shell.problem(("apiVersion",), f"{_shown(api_version)}: write {API_VERSION}"))
     elif kind in _OUR_KINDS and "spec" in value and not isinstance(api_version, str):
