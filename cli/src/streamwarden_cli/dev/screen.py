@@ -1,0 +1,140 @@
+"""What a person sees of a running loop: a live table on a terminal, else a line whenever something changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+from typing_extensions import override
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+_COLUMNS = (
+    "agent",
+    "state",
+    "lag",
+    "gate lag",
+    "decisions/s",
+    "decisions",
+    "allowed",
+    "denied",
+    "dead letters",
+    "policies",
+    "p50 ms",
+    "p99 ms",
+)
+_TEXT_COLUMNS = frozenset({"agent", "state", "policies"})
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRow:
+    """One agent, as shown. None is unknown."""
+
+    agent: str
+    ready: bool
+    state: str
+    lag: int | None = None
+    gate_lag: int | None = None
+    per_second: float = 0.0
+    decisions: int = 0
+    allowed: int = 0
+    denied: int = 0
+    dead_letters: int = 0
+    policies: str = ""
+    p50_ms: float | None = None
+    p99_ms: float | None = None
+
+    def cells(self) -> list[Text]:
+        """Return the row's cells, as ``_COLUMNS`` names them."""
+        return [
+            Text(self.agent),
+            Text(self.state, style="green" if self.ready else "yellow"),
+            Text(_number(self.lag)),
+            Text(_number(self.gate_lag)),
+            Text(f"{self.per_second:.0f}"),
+            Text(str(self.decisions)),
+            Text(str(self.allowed)),
+            Text(str(self.denied)),
+            Text(str(self.dead_letters), style="red" if self.dead_letters else ""),
+            Text(self.policies),
+            Text(_number(self.p50_ms)),
+            Text(_number(self.p99_ms)),
+        ]
+
+
+class Screen(Protocol):
+    """Told what happens; called from one thread."""
+
+    def say(self, text: str, *, problem: bool = False) -> None:
+        """Show something that has happened."""
+
+    def show(self, rows: Sequence[AgentRow]) -> None:
+        """Show where the agents stand."""
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+
+
+class LineScreen:
+    """Plain lines; ``show`` says nothing, since what it shows changes all the time."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def say(self, text: str, *, problem: bool = False) -> None:
+        """Write a line (or several, where the text has several)."""
+        self._console.print(Text(text, style="red" if problem else ""), soft_wrap=True)
+
+    def show(self, rows: Sequence[AgentRow]) -> None:
+        """Drop it."""
+
+    def close(self) -> None:
+        """Nothing to leave."""
+
+
+class LiveScreen(LineScreen):
+    """A table that stays below the lines."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        self._live: Live | None = None
+
+    @override
+    def show(self, rows: Sequence[AgentRow]) -> None:
+        """Redraw the table."""
+        if self._live is None:
+            self._live = Live(console=self._console, auto_refresh=False)
+            self._live.start()
+        self._live.update(build_table(rows), refresh=True)
+
+    @override
+    def close(self) -> None:
+        """Leave the last table standing."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+
+def build_table(rows: Sequence[AgentRow]) -> Table:
+    """Return the table of all agents."""
+    table = Table()
+    for column in _COLUMNS:
+        table.add_column(column, justify="left" if column in _TEXT_COLUMNS else "right")
+    for row in rows:
+        table.add_row(*row.cells())
+    return table
+
+
+def open_screen(console: Console) -> Screen:
+    """Return the screen that suits this console."""
+    return LiveScreen(console) if console.is_terminal else LineScreen(console)
+
+
+def _number(value: float | None) -> str:
+    return "?" if value is None else f"{value:g}"

@@ -1,0 +1,64 @@
+"""Users for the principals outside Streamwarden that contracts name: in ``dev`` somebody must make them."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from typing import TYPE_CHECKING
+
+from streamwarden_cli.clients import ClientFormat, render_properties
+from streamwarden_cli.local.state import write_private
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from streamwarden_contract.models import TopicContract
+    from streamwarden_operator.ports import ScramUsers
+
+    from streamwarden_cli.local.state import StateFolder
+
+_PASSWORD_BYTES = 24
+
+
+def external_users(contracts: Iterable[TopicContract]) -> frozenset[str]:
+    """Return the users that contracts name, without ``User:``."""
+    named = (principal for c in contracts for principal in (*c.spec.access.producers, *c.spec.access.consumers))
+    return frozenset(principal.removeprefix("User:") for principal in named)
+
+
+class Externals:
+    """Keeps Kafka's users and the files with their passwords in step with the contracts."""
+
+    def __init__(self, state: StateFolder, users: ScramUsers, bootstrap_servers: str) -> None:
+        self._state = state
+        self._users = users
+        self._bootstrap_servers = bootstrap_servers
+        self._made: set[str] = set()
+
+    async def apply(self, wanted: frozenset[str]) -> None:
+        """Make who is missing, and delete who is named no longer.
+
+        Raises:
+            OperatorError: Kafka does not answer.
+        """
+        for user in sorted(self._made - wanted):
+            await self._users.delete(user)
+            shutil.rmtree(self._state.external / user, ignore_errors=True)
+            self._made.discard(user)
+        for user in sorted(wanted - self._made):
+            password = secrets.token_urlsafe(_PASSWORD_BYTES)
+            await self._users.upsert(user, password)
+            properties = self._properties(user, password)
+            text = render_properties(properties, ClientFormat.LIBRDKAFKA)
+            write_private(self._state.external / user / "client.properties", text)
+            self._made.add(user)
+
+    def _properties(self, user: str, password: str) -> Mapping[str, str]:
+        return {
+            "bootstrap.servers": self._bootstrap_servers,
+            "security.protocol": "SASL_PLAINTEXT",
+            "sasl.mechanism": "SCRAM-SHA-512",
+            "sasl.username": user,
+            "sasl.password": password,
+            "partitioner": "murmur2_random",
+        }

@@ -1,0 +1,48 @@
+"""The folder of manifests: read, admitted as a whole, and read again when a file changes."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from watchfiles import Change, awatch
+
+from streamwarden_cli.local.admission import Admission, admit_all
+from streamwarden_cli.local.manifests import read_manifests
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import AsyncIterator, Iterable, Mapping
+    from pathlib import Path
+
+    from streamwarden_contract.models.base import Kind
+
+_DEBOUNCE_MS = 100
+_STEP_MS = 10
+"""Editors write a file in several steps: wait until nothing has happened for so long."""
+
+
+def admit_folder(folder: Path, current: Iterable[Kind] = ()) -> Admission:
+    """Read all manifests of a folder and judge them as changes of what is there now."""
+    return admit_all(read_manifests(folder), _by_key(current))
+
+
+def _by_key(resources: Iterable[Kind]) -> Mapping[tuple[str, str, str], Kind]:
+    found: dict[tuple[str, str, str], Kind] = {}
+    for resource in resources:
+        metadata = resource.metadata  # type: ignore[attr-defined]  # each kind declares it
+        found[type(resource).__name__, metadata.namespace, metadata.name] = resource
+    return found
+
+
+async def changes(folder: Path, stop: asyncio.Event) -> AsyncIterator[float]:
+    """Yield the monotonic time at which a change of manifests was seen, until ``stop`` is set."""
+
+    def is_manifest(_change: Change, path: str) -> bool:
+        relative = path.removeprefix(f"{folder}/")
+        return path.endswith((".yaml", ".yml")) and not any(part.startswith(".") for part in relative.split("/"))
+
+    async for _ in awatch(
+        folder, watch_filter=is_manifest, debounce=_DEBOUNCE_MS, step=_STEP_MS, stop_event=stop, recursive=True
+    ):
+        yield time.monotonic()
