@@ -28,6 +28,8 @@ MAX_ATTRIBUTE_BYTES = 512
 _REQUIRED = ("specversion", "id", "source", "type")
 _OPTIONAL = ("subject", "time", "correlationid", "causationid", "hops", "traceparent", "dataschema")
 _KNOWN = frozenset(_REQUIRED + _OPTIONAL)
+_BY_HEADER = {f"ce_{name}": name for name in _KNOWN}
+_FIRST_HEADERS = (("content-type", CONTENT_TYPE.encode()), ("ce_specversion", b"1.0"))
 _TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
@@ -51,21 +53,26 @@ class CloudEvent:
 
     def headers(self) -> list[tuple[str, bytes]]:
         """Return the record headers, always in the same order."""
-        pairs: list[tuple[str, str | None]] = [
-            ("content-type", CONTENT_TYPE),
-            ("ce_specversion", "1.0"),
-            ("ce_id", self.id),
-            ("ce_source", self.source),
-            ("ce_type", self.type),
-            ("ce_subject", self.subject),
-            ("ce_time", None if self.time is None else format_time(self.time)),
-            ("ce_correlationid", self.correlationid),
-            ("ce_causationid", self.causationid),
-            ("ce_hops", str(self.hops)),
-            ("ce_traceparent", self.traceparent),
-            ("ce_dataschema", self.dataschema),
+        found = [
+            *_FIRST_HEADERS,
+            ("ce_id", self.id.encode()),
+            ("ce_source", self.source.encode()),
+            ("ce_type", self.type.encode()),
         ]
-        return [(name, value.encode()) for name, value in pairs if value is not None]
+        if self.subject is not None:
+            found.append(("ce_subject", self.subject.encode()))
+        if self.time is not None:
+            found.append(("ce_time", format_time(self.time).encode()))
+        if self.correlationid is not None:
+            found.append(("ce_correlationid", self.correlationid.encode()))
+        if self.causationid is not None:
+            found.append(("ce_causationid", self.causationid.encode()))
+        found.append(("ce_hops", str(self.hops).encode()))
+        if self.traceparent is not None:
+            found.append(("ce_traceparent", self.traceparent.encode()))
+        if self.dataschema is not None:
+            found.append(("ce_dataschema", self.dataschema.encode()))
+        return found
 
 
 def format_time(time: datetime) -> str:
@@ -122,23 +129,27 @@ def decode(headers: Headers | None, *, strict: bool) -> CloudEvent:
 def _collect(headers: Headers, *, strict: bool) -> dict[str, str]:
     attributes: dict[str, str] = {}
     for header, raw in headers:
-        lowered = header.lower()
-        if strict and lowered.startswith(RESERVED_PREFIX):
-            raise MalformedEventError(
-                DeadLetterReason.RESERVED_HEADER,
-                f"header {header[:40]!r}: only the gate writes {RESERVED_PREFIX!r} headers",
-            )
-        if not lowered.startswith("ce_"):
-            continue
-        name = header[3:]
-        if name not in _KNOWN:
+        name = _BY_HEADER.get(header)
+        if name is None:
             if strict:
-                raise _malformed(f"unknown attribute {header[:40]!r}")
+                _check_other(header)
             continue
         if name in attributes:
             raise _malformed(f"{header} is repeated")
         attributes[name] = _text(header, raw)
     return attributes
+
+
+def _check_other(header: str) -> None:
+    """Refuse a header that is no known attribute, and yet looks like one, or like one that only the gate writes."""
+    lowered = header.lower()
+    if lowered.startswith(RESERVED_PREFIX):
+        raise MalformedEventError(
+            DeadLetterReason.RESERVED_HEADER,
+            f"header {header[:40]!r}: only the gate writes {RESERVED_PREFIX!r} headers",
+        )
+    if lowered.startswith("ce_"):
+        raise _malformed(f"unknown attribute {header[:40]!r}")
 
 
 def _text(header: str, raw: bytes | str | None) -> str:

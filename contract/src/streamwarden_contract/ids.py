@@ -1,17 +1,27 @@
 """Ids derived from where a record stands, so that a retry makes the same id and nobody can choose one."""
 
 import hashlib
+from functools import lru_cache
 
 _LENGTH = 32
 
 
-def _derive(purpose: str, *parts: str | int) -> str:
+def _derive(purpose: str, owner: str, topic: str, *numbers: int) -> str:
     """Hash the parts so that no two different lists of parts collide: each is preceded by its length."""
-    digest = hashlib.sha256()
-    for part in (purpose, *(str(part) for part in parts)):
-        encoded = part.encode()
-        digest.update(len(encoded).to_bytes(4, "big") + encoded)
+    digest = _begun(purpose, owner, topic).copy()
+    digest.update(b"".join(_framed(str(number)) for number in numbers))
     return digest.hexdigest()[:_LENGTH]
+
+
+@lru_cache(maxsize=256)
+def _begun(*parts: str) -> "hashlib._Hash":
+    """Hash what all ids of one topic share, once."""
+    return hashlib.sha256(b"".join(_framed(part) for part in parts))
+
+
+def _framed(part: str) -> bytes:
+    encoded = part.encode()
+    return len(encoded).to_bytes(4, "big") + encoded
 
 
 def command_id(agent_uid: str, topic_id: str, partition: int, offset: int) -> str:
