@@ -5,27 +5,26 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
+from streamwarden_cli.local.admission import admit_all
+from streamwarden_cli.local.manifests import read_manifests
 from streamwarden_contract import cel
 from streamwarden_contract.judging import Verdict, judge
-from streamwarden_contract.models import KINDS, AgentDeployment, Kind, Policy, TopicContract
-
-BY_NAME = {kind.__name__: kind for kind in KINDS}
+from streamwarden_contract.models import AgentDeployment, Kind, Policy, TopicContract
 
 
 @pytest.fixture
-def kinds(folder: Path) -> list[Kind]:
-    resources = yaml.safe_load((folder / "kustomization.yaml").read_text())["resources"]
-    found = [document for file in resources for document in yaml.safe_load_all((folder / file).read_text())]
-    for document in found:
-        assert document.pop("apiVersion") == "streamwarden.io/v1alpha1"
-    return [BY_NAME[document.pop("kind")].model_validate(document) for document in found]
+def kinds(folder: Path) -> tuple[Kind, ...]:
+    """The folder's resources, as ``streamwarden dev`` admits them."""
+    admission = admit_all(read_manifests(folder), {})
+    assert admission.problems == ()
+    return admission.resources
 
 
-def of_kind(kinds: list[Kind], kind: type) -> dict:
+def of_kind(kinds: tuple[Kind, ...], kind: type) -> dict:
     return {found.metadata.name: found.spec for found in kinds if isinstance(found, kind)}
 
 
-def test_manifests_say_what_the_models_take(kinds: list[Kind]) -> None:
+def test_manifests_are_admitted_all_together(kinds: tuple[Kind, ...]) -> None:
     assert sorted(of_kind(kinds, TopicContract)) == [
         "page-commands",
         "page-outcomes",
@@ -36,25 +35,23 @@ def test_manifests_say_what_the_models_take(kinds: list[Kind]) -> None:
     assert sorted(of_kind(kinds, AgentDeployment)) == ["page-blocker", "page-guard"]
 
 
-def test_every_reference_is_there(kinds: list[Kind]) -> None:
-    topics = of_kind(kinds, TopicContract)
-    for agent in of_kind(kinds, AgentDeployment).values():
-        for use in (*agent.inputs, *agent.outcomes, *agent.decisions):
-            assert use.topic_ref.name in topics
+def test_the_kustomization_names_every_file_of_manifests(folder: Path) -> None:
+    named = yaml.safe_load((folder / "kustomization.yaml").read_text())["resources"]
+    assert sorted(named) == sorted(file.name for file in folder.glob("*.yaml") if file.name != "kustomization.yaml")
 
 
-def test_nobody_outside_may_write_commands_or_outcomes(kinds: list[Kind]) -> None:
+def test_nobody_outside_may_write_commands_or_outcomes(kinds: tuple[Kind, ...]) -> None:
     topics = of_kind(kinds, TopicContract)
     assert topics["page-commands"].access.producers == ()
     assert topics["page-outcomes"].access.producers == ()
 
 
-def test_schemas_are_valid_json_schemas(kinds: list[Kind]) -> None:
+def test_schemas_are_valid_json_schemas(kinds: tuple[Kind, ...]) -> None:
     for topic in of_kind(kinds, TopicContract).values():
         jsonschema.Draft202012Validator.check_schema(json.loads(topic.value_schema.definition))
 
 
-def judged(kinds: list[Kind], decision: dict, role: str) -> Verdict:
+def judged(kinds: tuple[Kind, ...], decision: dict, role: str) -> Verdict:
     policies = [
         (cel.compile_policy("web", name, 1, spec), spec)
         for name, spec in of_kind(kinds, Policy).items()
@@ -90,12 +87,12 @@ def block_page(*, confidence: float = 0.97, established: bool = False, **changes
         pytest.param(block_page(reasoning=""), "block-with-care/explained", id="no reason, no block"),
     ],
 )
-def test_block_with_care(kinds: list[Kind], decision: dict, rule: str | None) -> None:
+def test_block_with_care(kinds: tuple[Kind, ...], decision: dict, rule: str | None) -> None:
     verdict = judged(kinds, decision, "detection")
     assert (verdict.rule, verdict.effect) == (rule, "Deny" if rule else "Allow")
 
 
-def test_the_trial_policy_denies_nothing_and_says_what_it_would(kinds: list[Kind]) -> None:
+def test_the_trial_policy_denies_nothing_and_says_what_it_would(kinds: tuple[Kind, ...]) -> None:
     verdict = judged(kinds, block_page(confidence=0.85), "detection")
     assert verdict.effect == "Allow"
     assert [finding.rule for finding in verdict.would_deny] == ["stricter-trial/very-confident"]
@@ -110,6 +107,6 @@ def test_the_trial_policy_denies_nothing_and_says_what_it_would(kinds: list[Kind
         pytest.param("page.block-failed", {"page": "page-0001", "command": "c"}, "Deny", id="failed without a cause"),
     ],
 )
-def test_publish_outcomes(kinds: list[Kind], decision_type: str, parameters: dict, effect: str) -> None:
+def test_publish_outcomes(kinds: tuple[Kind, ...], decision_type: str, parameters: dict, effect: str) -> None:
     decision = {"type": decision_type, "entity": "page-0001", "parameters": parameters}
     assert judged(kinds, decision, "execution").effect == effect
