@@ -26,18 +26,18 @@ _POLL_S = 0.1
 _log = structlog.get_logger(__name__)
 
 
+def _ignore(_namespace: str, _agent: str, _ack: GateAck | None) -> None:
+    """Before anybody listens."""
+
+
 class KafkaGateAcks:
     """Implements ``ports.GateAcks``. Everything but the reading happens in the event loop."""
 
-    def __init__(self, properties: Mapping[str, str], on_ack: OnAck) -> None:
-        """Prepare.
-
-        Args:
-            properties: librdkafka's configuration of the operator.
-            on_ack: called in the event loop after an ack was taken in.
-        """
+    def __init__(self, properties: Mapping[str, str]) -> None:
+        """Prepare, with librdkafka's configuration of the operator. Set ``on_ack`` before ``start``."""
         self._properties = {key: value for key, value in properties.items() if key != "partitioner"}
-        self._on_ack = on_ack
+        self.on_ack: OnAck = _ignore
+        """Called in the event loop after an ack was taken in."""
         self._acks: dict[str, dict[str, GateAck]] = {}
         self._new: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._watched: set[str] = set()
@@ -121,7 +121,7 @@ class KafkaGateAcks:
             known.pop(key, None)
         else:
             known[key] = ack
-        self._on_ack(namespace, key.partition("/")[0], ack)
+        self.on_ack(namespace, key.partition("/")[0], ack)
 
 
 def _is_unknown(error: KafkaError) -> bool:

@@ -62,18 +62,22 @@ class DesiredLog:
 
 
 def build_log(
-    policies: Collection[Policy], agents: Collection[AgentDeployment], bindings: Mapping[str, DesiredBinding]
+    policies: Collection[Policy],
+    agents: Collection[AgentDeployment],
+    bindings: Mapping[str, DesiredBinding],
+    released: Collection[str] = (),
 ) -> DesiredLog:
     """Build a namespace's log.
 
     Args:
         policies: all policies of the namespace.
-        agents: all agents of the namespace; one that is being deleted gets no binding.
+        agents: all agents of the namespace.
         bindings: by agent, for those that are ready for one.
+        released: uids of agents that are being deleted and have no pods and no access any more: they get no binding.
     """
     living = [policy for policy in policies if policy.metadata.deletion_timestamp is None]
     refused = {policy.metadata.name for policy in living if accept_policy(policy)}
-    names = {agent.metadata.name for agent in agents if agent.metadata.deletion_timestamp is None}
+    names = {agent.metadata.name for agent in agents if agent.metadata.uid not in released}
     return DesiredLog(
         valid={policy.metadata.name: policy.spec for policy in living if policy.metadata.name not in refused},
         invalid={policy.metadata.name: policy.spec for policy in living if policy.metadata.name in refused},

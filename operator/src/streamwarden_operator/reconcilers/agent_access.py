@@ -1,0 +1,141 @@
+"""An agent's users, Secrets and ACLs, and the order in which they come and go: narrow first, then widen."""
+
+import secrets
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from streamwarden_contract.ids import sha256_hex
+from streamwarden_contract.models import AgentDeployment, TopicContract
+from streamwarden_contract.names import GUARDRAIL_TOPIC, AgentNames
+from streamwarden_contract.reasons import ConditionReason
+from streamwarden_contract.runtime_config import CLIENT_PROPERTIES_FILE
+
+from streamwarden_operator.desired.acls import acls_of, agent_acls, bypass_acls, format_acl, gate_acls
+from streamwarden_operator.desired.credentials import (
+    PASSWORD_BYTES,
+    agent_secret_name,
+    build_secret,
+    find_password,
+    gate_secret_name,
+)
+from streamwarden_operator.desired.policy_log import command_topics, input_topics
+from streamwarden_operator.errors import NotReadyError
+from streamwarden_operator.plans.acls import plan_acls
+from streamwarden_operator.plans.offsets import plan_offsets
+from streamwarden_operator.ports import Acl, AclPlan, Acls, Cluster, Offsets, ScramUsers
+
+
+class BypassPossibleError(NotReadyError):
+    """Somebody else than the gate may write a governed topic: no pods may run."""
+
+    reason = ConditionReason.BYPASS_POSSIBLE
+
+
+@dataclass(frozen=True, slots=True)
+class AgentAccess:
+    """Gives and takes what an agent and its gate may do in Kafka."""
+
+    cluster: Cluster
+    acls: Acls
+    users: ScramUsers
+    offsets: Offsets
+    bootstrap_servers: str
+    """As the pods reach Kafka."""
+
+    async def check_bypass(self, agent: AgentDeployment, contracts: Mapping[str, TopicContract]) -> frozenset[Acl]:
+        """Return every ACL of the cluster, if none lets somebody round this agent's gate.
+
+        Raises:
+            BypassPossibleError: names the ACLs.
+        """
+        observed = await self.acls.observe()
+        namespace = agent.metadata.namespace
+        names = AgentNames(namespace, agent.metadata.name)
+        here = [AgentNames(namespace, other.metadata.name) for other in self.cluster.list(AgentDeployment, namespace)]
+        gates = [other.gate_principal for other in here]
+        shared = names.shared
+        foreign = {
+            *bypass_acls(observed, command_topics(agent, contracts), gates),
+            *bypass_acls(observed, [shared.audit, shared.dead_letters, shared.gates], gates),
+            *bypass_acls(observed, [names.decisions], [names.agent_principal]),
+            *bypass_acls(observed, [shared.policies, GUARDRAIL_TOPIC], []),
+        }
+        # What Streamwarden's own principals have too much is taken from them by their own agents' looks or the sweep.
+        own = acls_of(observed, *gates, *(other.agent_principal for other in here))
+        if foreign - own:
+            listed = "; ".join(format_acl(acl) for acl in sorted(foreign - own))
+            raise BypassPossibleError(
+                f"these ACLs let somebody else than the gate write what it governs: {listed}. Delete them; no pod runs "
+                "until then"
+            )
+        return observed
+
+    async def give_to_gate(
+        self, agent: AgentDeployment, contracts: Mapping[str, TopicContract], observed: frozenset[Acl]
+    ) -> str:
+        """Make users and Secrets, take back what is too much, give the gate its rights; return the Secrets' hash."""
+        names = AgentNames(agent.metadata.namespace, agent.metadata.name)
+        existing = await self.users.observe()
+        hashes = [
+            await self._credentials(names.namespace, agent_secret_name(names.agent), names.agent_principal, existing),
+            await self._credentials(names.namespace, gate_secret_name(names.agent), names.gate_principal, existing),
+        ]
+        gate = gate_acls(names, command_topics(agent, contracts))
+        owned = acls_of(observed, names.agent_principal, names.gate_principal)
+        desired = gate | agent_acls(names, input_topics(agent, contracts))
+        plan = plan_acls(desired, observed, owned)
+        # The agent's own come later: it may not write before its gate knows where to begin.
+        now = AclPlan(remove=plan.remove, add=plan.add & gate)
+        if now:
+            await self.acls.apply(now)
+        return sha256_hex("".join(hashes).encode())
+
+    async def give_to_agent(
+        self, agent: AgentDeployment, contracts: Mapping[str, TopicContract], observed: frozenset[Acl]
+    ) -> None:
+        """Commit where the gate begins, then let the agent write.
+
+        Raises:
+            NotReadyError: ``OffsetsLost``; nothing is given, and what the agent had is taken back.
+        """
+        names = AgentNames(agent.metadata.namespace, agent.metadata.name)
+        try:
+            found = await self.offsets.observe(names.gate_group, names.decisions)
+            initial = plan_offsets(names.decisions, found)
+        except NotReadyError:
+            await self._take(observed, names.agent_principal)
+            raise
+        if initial:
+            await self.offsets.commit(names.gate_group, names.decisions, initial)
+        desired = agent_acls(names, input_topics(agent, contracts))
+        plan = plan_acls(desired, observed, frozenset())
+        if plan:
+            await self.acls.apply(plan)
+
+    async def revoke(self, namespace: str, agent: str) -> None:
+        """Take everything: ACLs, then users, then Secrets. What is gone already is success."""
+        names = AgentNames(namespace, agent)
+        principals = (names.agent_principal, names.gate_principal)
+        await self._take(await self.acls.observe(), *principals)
+        existing = await self.users.observe()
+        for user in principals:
+            if user in existing:
+                await self.users.delete(user)
+        for secret in (agent_secret_name(agent), gate_secret_name(agent)):
+            await self.cluster.delete_secret(namespace, secret)
+
+    async def _take(self, observed: frozenset[Acl], *principals: str) -> None:
+        plan = AclPlan(remove=acls_of(observed, *principals))
+        if plan:
+            await self.acls.apply(plan)
+
+    async def _credentials(self, namespace: str, secret: str, user: str, existing: Collection[str]) -> str:
+        """Keep one user and its Secret, and return a hash of what the pod mounts."""
+        password = find_password(await self.cluster.read_secret(namespace, secret), user)
+        if password is None or user not in existing:
+            # Kafka first: a Secret always holds the password that Kafka was told last.
+            password = password or secrets.token_urlsafe(PASSWORD_BYTES)
+            await self.users.upsert(user, password)
+        data = build_secret(user, password, self.bootstrap_servers)
+        await self.cluster.apply_secret(namespace, secret, data)
+        return sha256_hex(data[CLIENT_PROPERTIES_FILE].encode())

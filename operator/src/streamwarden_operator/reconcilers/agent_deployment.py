@@ -1,0 +1,310 @@
+"""Brings an agent up in the one order that leaves no way round its gate, and down in the reverse.
+
+contracts → decision topic → users, Secrets, gate's ACLs → published binding → offsets → agent's ACLs → pods.
+
+An agent deleted and made again under its name (another uid) gets a new binding and goes on where the gate's group
+stopped, if every partition's audit chain is intact: what the earlier one left unjudged is judged by the policies of
+now. A decision topic that is another one than the binding says is ``OffsetsLost``: nobody goes on by himself.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import structlog
+from streamwarden_contract.models import AgentDeployment, Condition, TopicContract
+from streamwarden_contract.models.agent_deployment import AgentDeploymentStatus
+from streamwarden_contract.models.policy import PolicyRef
+from streamwarden_contract.names import AgentNames
+from streamwarden_contract.policylog import BindingRecord
+from streamwarden_contract.reasons import ConditionReason
+
+from streamwarden_operator.desired import status as conditions
+from streamwarden_operator.desired.acceptance import accept_agent, topic_refs
+from streamwarden_operator.desired.policy_log import build_binding, input_topics
+from streamwarden_operator.desired.topics import build_decision_topic
+from streamwarden_operator.desired.workload import build_workload
+from streamwarden_operator.errors import NotReadyError, OperatorError, UnavailableError
+from streamwarden_operator.keys import Key
+from streamwarden_operator.plans.topics import keep_partitions, plan_topic
+from streamwarden_operator.ports import Cluster, GateAcks, Topic, Topics
+from streamwarden_operator.reconcilers.agent_access import AgentAccess, BypassPossibleError
+from streamwarden_operator.reconcilers.log_book import LogBook
+from streamwarden_operator.reconcilers.rollout import GATE_READY, gate_condition
+
+FINALIZER = "streamwarden.io/agent-deployment"
+ORPHAN = "streamwarden.io/orphan"
+"""Annotation: ``"true"`` lets a resource go without undoing anything outside."""
+
+ACCEPTED = "Accepted"
+TOPICS_READY = "TopicsReady"
+ACCESS_READY = "AccessReady"
+READY = "Ready"
+
+_ALARMING = frozenset(
+    {
+        ConditionReason.BYPASS_POSSIBLE.value,
+        ConditionReason.OFFSETS_LOST.value,
+        ConditionReason.CRASHING.value,
+        ConditionReason.DELETION_BLOCKED.value,
+        ConditionReason.REJECTED_BY_GATE.value,
+    }
+)
+"""Reasons that somebody must hear of: an Event, once each."""
+
+_log = structlog.get_logger(__name__)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class PodSettings:
+    """What all pods share."""
+
+    operator_namespace: str
+    public_keys: str
+    """JSON of ``public-keys.json``."""
+
+
+@dataclass(slots=True)
+class _Progress:
+    """One pass: each condition is pending until its step has been reached."""
+
+    found: dict[str, Condition] = field(
+        default_factory=lambda: {
+            kind: conditions.pending(kind, "waits for what comes before it")
+            for kind in (TOPICS_READY, ACCESS_READY, GATE_READY)
+        }
+    )
+    step: str = TOPICS_READY
+    replicas: int = 0
+    crashing: str = ""
+
+    def holds(self, kind: str) -> None:
+        self.found[kind] = conditions.true(kind)
+
+
+class AgentReconciler:
+    """Observes, plans and applies one agent at a time; what woke it does not matter."""
+
+    def __init__(  # noqa: PLR0913  # each is a port or what one needs of it; all but two by name
+        self,
+        cluster: Cluster,
+        topics: Topics,
+        *,
+        access: AgentAccess,
+        acks: GateAcks,
+        book: LogBook,
+        pods: PodSettings,
+        wake: Callable[[Key], None],
+        clock: Callable[[], datetime] = _now,
+    ) -> None:
+        """Make a reconciler.
+
+        Args:
+            cluster: the Kubernetes side.
+            topics: Kafka's topics.
+            access: users, Secrets, ACLs, offsets.
+            acks: what gates report.
+            book: what is published; the agent's wish is written into it.
+            pods: what all pods share.
+            wake: told the keys of the policy log and the namespace when they have something to do for this agent.
+            clock: the time for conditions.
+        """
+        self._cluster = cluster
+        self._topics = topics
+        self._access = access
+        self._acks = acks
+        self._book = book
+        self._pods = pods
+        self._wake = wake
+        self._clock = clock
+
+    async def reconcile(self, agent: AgentDeployment) -> AgentDeploymentStatus:
+        """Bring the agent as far as it can come now, write its status, and return it.
+
+        Raises:
+            UnavailableError: a backend did not answer. The status is written all the same, and says so.
+        """
+        if agent.metadata.deletion_timestamp is not None:
+            return await self._delete(agent)
+        namespace = agent.metadata.namespace
+        contracts = {contract.metadata.name: contract for contract in self._cluster.list(TopicContract, namespace)}
+        refusals = accept_agent(agent, contracts)
+        if refusals:
+            message = "; ".join(f"{refusal.field}: {refusal.message}" for refusal in refusals)
+            accepted = conditions.condition(ACCEPTED, "False", refusals[0].reason, message)
+            return await self._report(agent, accepted, _Progress(replicas=agent.status.replicas))
+        await self._cluster.set_finalizer(agent, FINALIZER, present=True)
+        progress, outage = _Progress(replicas=agent.status.replicas), None
+        try:
+            await self._bring_up(agent, contracts, progress)
+        except BypassPossibleError as error:
+            await self._cluster.delete_workload(namespace, agent.metadata.name)
+            progress.replicas = 0
+            progress.found[ACCESS_READY] = conditions.failed(ACCESS_READY, error)
+        except OperatorError as error:
+            progress.found[progress.step] = conditions.failed(progress.step, error)
+            outage = error if isinstance(error, UnavailableError) else None
+        status = await self._report(agent, conditions.true(ACCEPTED), progress)
+        if outage is not None:
+            raise outage
+        return status
+
+    async def abandon(self, namespace: str, agent: str) -> None:
+        """Undo everything of an agent whose resource is gone; what is gone already is success."""
+        self._book.wanted.pop((namespace, agent), None)
+        await self._cluster.delete_workload(namespace, agent)
+        await self._access.revoke(namespace, agent)
+
+    async def _bring_up(self, agent: AgentDeployment, contracts: dict[str, TopicContract], progress: _Progress) -> None:
+        progress.step = ACCESS_READY
+        observed = await self._access.check_bypass(agent, contracts)
+        progress.step = TOPICS_READY
+        decisions, audit = await self._ready_topics(agent, contracts)
+        progress.holds(TOPICS_READY)
+        progress.step = ACCESS_READY
+        credentials_hash = await self._access.give_to_gate(agent, contracts, observed)
+        progress.step = GATE_READY
+        binding = self._published_binding(agent, contracts, decisions, audit)
+        progress.step = ACCESS_READY
+        await self._access.give_to_agent(agent, contracts, observed)
+        progress.holds(ACCESS_READY)
+        progress.step = GATE_READY
+        workload = build_workload(
+            agent,
+            contracts,
+            operator_namespace=self._pods.operator_namespace,
+            public_keys=self._pods.public_keys,
+            credentials_hash=credentials_hash,
+        )
+        state = await self._cluster.apply_workload(workload)
+        progress.replicas, progress.crashing = state.replicas, state.crashing
+        progress.found[GATE_READY] = gate_condition(binding, self._acks.of_namespace(agent.metadata.namespace))
+
+    async def _ready_topics(self, agent: AgentDeployment, contracts: dict[str, TopicContract]) -> tuple[Topic, Topic]:
+        """Return decision topic and audit topic, once everything that the agent needs is there."""
+        names = AgentNames(agent.metadata.namespace, agent.metadata.name)
+        for _, ref in topic_refs(agent):
+            if not conditions.is_true(contracts[ref].status.conditions, "TopicReady"):
+                raise NotReadyError(f"the TopicContract {ref!r} has no topic yet; its own status says why")
+        shared = names.shared
+        needed = (shared.audit, shared.dead_letters, shared.policies, shared.gates)
+        inputs = input_topics(agent, contracts)
+        observed = await self._topics.observe({names.decisions, *needed, *inputs})
+        log = self._book.published.get(names.namespace)
+        if log is None or any(name not in observed for name in needed):
+            self._wake(Key("Namespace", names.namespace))
+            message = f"the topics that the agents of {names.namespace!r} share are being made"
+            raise NotReadyError(message, reason=ConditionReason.PENDING)
+        missing = sorted(name for name in inputs if name not in observed)
+        if missing:
+            raise NotReadyError(f"the topics {', '.join(missing)} are not there")
+        self._check_same_topic(log.state.bindings.get(names.agent), observed.get(names.decisions))
+        partitions = max(observed[name].partitions for name in inputs)
+        known = observed.get(names.decisions)
+        plan = plan_topic(keep_partitions(build_decision_topic(names, partitions=partitions), known), known, keyed=True)
+        if plan:
+            await self._topics.apply(names.decisions, plan)
+            observed = {**observed, **await self._topics.observe({names.decisions})}
+        return observed[names.decisions], observed[shared.audit]
+
+    def _check_same_topic(self, binding: BindingRecord | None, decisions: Topic | None) -> None:
+        """Refuse to go on where the decision topic vanished or was made anew: its undecided records are lost."""
+        if binding is None or (decisions is not None and decisions.topic_id == binding.decision_topic.topic_id):
+            return
+        what = "was deleted and made again" if decisions is not None else "was deleted"
+        raise NotReadyError(
+            f"the decision topic {binding.decision_topic.name!r} {what}: its records and the gate's place in them are "
+            "lost. To begin anew, delete this AgentDeployment and make it again",
+            reason=ConditionReason.OFFSETS_LOST,
+        )
+
+    def _published_binding(
+        self, agent: AgentDeployment, contracts: dict[str, TopicContract], decisions: Topic, audit: Topic
+    ) -> BindingRecord:
+        """Ask for the agent's binding, and return it once it is published."""
+        key = (agent.metadata.namespace, agent.metadata.name)
+        wanted = build_binding(agent, contracts, decisions=decisions, audit=audit)
+        if self._book.wanted.get(key) != wanted:
+            self._book.wanted[key] = wanted
+            self._wake(Key("PolicyLog", key[0]))
+        log = self._book.published[key[0]]
+        if names := log.withheld.get(key[1]):
+            raise NotReadyError(
+                f"the policies {', '.join(names)} select this agent and have never been valid: until they are mended "
+                "or deleted it keeps its last binding, or judges nothing",
+                reason=ConditionReason.INVALID_EXPRESSION,
+            )
+        record = log.state.bindings.get(key[1])
+        if record is None or not wanted.describes(record):
+            reason = ConditionReason.NOT_PUBLISHED if log.outage else ConditionReason.PENDING
+            raise NotReadyError(str(log.outage or "the agent's binding is about to be published"), reason=reason)
+        return record
+
+    async def _delete(self, agent: AgentDeployment) -> AgentDeploymentStatus:
+        """Pods first, then access, then the binding; the decision topic and the audit stay."""
+        if FINALIZER not in agent.metadata.finalizers:
+            return agent.status
+        namespace, name = agent.metadata.namespace, agent.metadata.name
+        if agent.metadata.annotations.get(ORPHAN) != "true":
+            try:
+                await self.abandon(namespace, name)
+            except OperatorError as error:
+                return await self._blocked(agent, error)
+        self._book.wanted.pop((namespace, name), None)
+        self._book.released.add(agent.metadata.uid)
+        if agent.metadata.annotations.get(ORPHAN) != "true" and self._has_binding(agent):
+            self._wake(Key("PolicyLog", namespace))
+            return agent.status  # its tombstone wakes this agent once more
+        await self._cluster.set_finalizer(agent, FINALIZER, present=False)
+        self._wake(Key("Namespace", namespace))
+        return agent.status
+
+    def _has_binding(self, agent: AgentDeployment) -> bool:
+        """Tell whether a binding is, or may be, published: of a log that was never read nobody knows."""
+        namespace = agent.metadata.namespace
+        if namespace not in self._book.published:
+            self._wake(Key("Namespace", namespace))
+            return True
+        return self._book.binding(namespace, agent.metadata.name) is not None
+
+    async def _blocked(self, agent: AgentDeployment, error: OperatorError) -> AgentDeploymentStatus:
+        message = f"{error}. The annotation {ORPHAN}: 'true' lets go and leaves everything outside as it is"
+        ready = conditions.condition(READY, "False", ConditionReason.DELETION_BLOCKED, message)
+        generation = agent.metadata.generation
+        changed = conditions.set_condition(agent.status.conditions, ready, generation=generation, now=self._clock())
+        await self._write(agent, agent.status.model_copy(update={"conditions": changed}))
+        raise error
+
+    async def _report(self, agent: AgentDeployment, accepted: Condition, progress: _Progress) -> AgentDeploymentStatus:
+        new = [accepted, *progress.found.values()]
+        ready = conditions.summarize(new)
+        if progress.crashing:
+            ready = conditions.condition(READY, "False", ConditionReason.CRASHING, progress.crashing)
+        binding = self._book.binding(agent.metadata.namespace, agent.metadata.name)
+        refs = binding.policies if binding is not None and binding.agent_uid == agent.metadata.uid else ()
+        generation = agent.metadata.generation
+        found = AgentDeploymentStatus(
+            observed_generation=generation,
+            conditions=conditions.build_conditions(
+                agent.status.conditions, [*new, ready], generation=generation, now=self._clock()
+            ),
+            replicas=progress.replicas,
+            policies=tuple(PolicyRef(namespace=ref.namespace, name=ref.name, revision=ref.revision) for ref in refs),
+        )
+        await self._write(agent, found)
+        return found
+
+    async def _write(self, agent: AgentDeployment, status: AgentDeploymentStatus) -> None:
+        """Write the status, and tell people what they must act on."""
+        key = Key("AgentDeployment", agent.metadata.namespace, agent.metadata.name)
+        if status != agent.status:
+            await self._cluster.write_status(agent, status)
+        before = {(part.type, part.reason, part.message) for part in agent.status.conditions}
+        for part in status.conditions:
+            if part.reason in _ALARMING and part.type == READY and (part.type, part.reason, part.message) not in before:
+                _log.warning("agent needs a look", key=str(key), reason=part.reason, detail=part.message)
+                await self._cluster.record_event(key, reason=part.reason, message=part.message, warning=True)

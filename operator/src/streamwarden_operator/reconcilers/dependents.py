@@ -1,0 +1,52 @@
+"""What a change in one object wakes. Pure: keys and resources in, keys out."""
+
+from collections.abc import Iterable
+
+from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
+
+from streamwarden_operator.desired.acceptance import topic_refs
+from streamwarden_operator.keys import Key
+
+
+def dependents_of(
+    key: Key,
+    agents: Iterable[AgentDeployment],
+    policies: Iterable[Policy],
+    contracts: Iterable[TopicContract],
+) -> frozenset[Key]:
+    """Return the keys that depend on the object of ``key``, whether it still exists or not.
+
+    Args:
+        key: what changed.
+        agents: all agents of its namespace.
+        policies: all policies of its namespace.
+        contracts: all contracts of its namespace.
+    """
+    namespace = key.namespace
+    match key.kind:
+        case "TopicContract":
+            own = {contract.metadata.name: contract.spec.topic_name for contract in contracts}
+            rivals = {name for name, topic in own.items() if topic == own.get(key.name)} - {key.name}
+            if key.name not in own:  # it is gone, and whom it kept from its topic is not known any more
+                rivals = set(own)
+            referring = (agent for agent in agents if key.name in {name for _, name in topic_refs(agent)})
+            return frozenset(
+                {
+                    *(Key("AgentDeployment", namespace, agent.metadata.name) for agent in referring),
+                    *(Key("TopicContract", namespace, name) for name in rivals),
+                }
+            )
+        case "Policy":
+            return frozenset({Key("PolicyLog", namespace)})
+        case "AgentDeployment":
+            refs = {name for agent in agents if agent.metadata.name == key.name for _, name in topic_refs(agent)}
+            return frozenset({Key("Namespace", namespace), *(Key("TopicContract", namespace, name) for name in refs)})
+        case "Namespace":
+            return frozenset(Key("AgentDeployment", namespace, agent.metadata.name) for agent in agents)
+        case "PolicyLog":
+            return frozenset(
+                {
+                    *(Key("Policy", namespace, policy.metadata.name) for policy in policies),
+                    *(Key("AgentDeployment", namespace, agent.metadata.name) for agent in agents),
+                }
+            )

@@ -1,0 +1,64 @@
+"""What the reconcilers tell one another about policy logs. In memory: a restart reads the logs again."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from streamwarden_contract.policylog import BindingRecord, PolicyRecord
+
+from streamwarden_operator.desired.policy_log import DesiredBinding
+from streamwarden_operator.errors import OperatorError
+from streamwarden_operator.plans.policy_log import LogState
+
+
+@dataclass(slots=True)
+class Publication:
+    """A policy's revision that this process published."""
+
+    revision: int
+    at_s: float
+    """Monotonic seconds."""
+    measured: bool
+    """Whether bound gates were running then: only these can converge in a time worth telling."""
+    told: bool = False
+    """Whether its convergence has been reported."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedLog:
+    """A namespace's log as last read or written."""
+
+    state: LogState
+    withheld: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By agent: policies without a good revision that keep it from a new binding."""
+    outage: OperatorError | None = None
+    """Why the last attempt to write failed."""
+
+
+@dataclass(slots=True)
+class LogBook:
+    """Wishes of agents on one side, what is published on the other."""
+
+    wanted: dict[tuple[str, str], DesiredBinding] = field(default_factory=dict)
+    """By namespace and agent."""
+    released: set[str] = field(default_factory=set)
+    """Uids of agents being deleted that need their binding no more."""
+    topics_ready: set[str] = field(default_factory=set)
+    """Namespaces whose shared topics exist."""
+    published: dict[str, PublishedLog] = field(default_factory=dict)
+    """By namespace; none before the log was read."""
+    publications: dict[tuple[str, str], Publication] = field(default_factory=dict)
+    """By namespace and policy."""
+
+    def bindings_of(self, namespace: str) -> dict[str, DesiredBinding]:
+        """Return what the namespace's agents want, by agent."""
+        return {agent: wanted for (where, agent), wanted in self.wanted.items() if where == namespace}
+
+    def binding(self, namespace: str, agent: str) -> BindingRecord | None:
+        """Return an agent's published binding."""
+        log = self.published.get(namespace)
+        return log.state.bindings.get(agent) if log else None
+
+    def policy(self, namespace: str, name: str) -> PolicyRecord | None:
+        """Return a policy's published record."""
+        log = self.published.get(namespace)
+        return log.state.policies.get(name) if log else None

@@ -1,0 +1,127 @@
+"""Keeps a namespace's policy log: reads it, plans, signs, publishes; no admin call delays an edit."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Protocol
+
+import structlog
+from streamwarden_contract.models import AgentDeployment, Policy
+from streamwarden_contract.names import GUARDRAIL_TOPIC, SYSTEM, NamespaceNames
+from streamwarden_contract.policylog import PolicyRecord, Signer, Verifier
+
+from streamwarden_operator.desired.policy_log import DesiredLog, build_log
+from streamwarden_operator.errors import OperatorError
+from streamwarden_operator.keys import Key
+from streamwarden_operator.plans.policy_log import LogPlan, LogState, after, believe, plan_log, sign_plan
+from streamwarden_operator.ports import Cluster, GateAcks, PolicyLog
+from streamwarden_operator.reconcilers.log_book import LogBook, Publication, PublishedLog
+from streamwarden_operator.reconcilers.rollout import bound_agents, live_gates
+
+_log = structlog.get_logger(__name__)
+
+
+class Keys(Signer, Verifier, Protocol):
+    """Signs, and knows its own signature again."""
+
+
+class PolicyLogReconciler:
+    """One namespace at a time; the namespace ``streamwarden`` has the guardrail topic."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        log: PolicyLog,
+        acks: GateAcks,
+        book: LogBook,
+        *,
+        keys: Keys,
+        published: Callable[[str], None],
+    ) -> None:
+        """Make a reconciler.
+
+        Args:
+            cluster: the Kubernetes side.
+            log: the policy topics.
+            acks: what gates report.
+            book: what agents want, and what is published.
+            keys: the signing key and the public ones that are valid.
+            published: told the namespace when what is published has changed: its policies and agents need a look.
+        """
+        self._cluster = cluster
+        self._topics = log
+        self._acks = acks
+        self._book = book
+        self._keys = keys
+        self._published = published
+
+    async def reconcile(self, namespace: str) -> LogPlan:
+        """Bring the log to what the resources say, and return what was written.
+
+        Raises:
+            UnavailableError: nothing is known to be written; the next attempt reads the log again.
+        """
+        if namespace not in self._book.topics_ready:
+            return LogPlan()  # the namespace's own look comes first, and wakes this one
+        before = self._book.published.get(namespace)
+        try:
+            published, plan = await self._bring(namespace)
+        except OperatorError as error:
+            if before is not None and str(before.outage) != str(error):
+                self._book.published[namespace] = replace(before, outage=error)
+                self._published(namespace)
+            raise
+        self._book.published[namespace] = published
+        if before is None or plan or before.outage is not None or before.withheld != published.withheld:
+            self._published(namespace)
+        return plan
+
+    async def _bring(self, namespace: str) -> tuple[PublishedLog, LogPlan]:
+        topic = GUARDRAIL_TOPIC if namespace == SYSTEM else NamespaceNames(namespace).policies
+        records = await self._topics.read(topic)
+        cluster_id = self._topics.cluster_id
+        state = believe(records, topic=topic, cluster_id=cluster_id, verifier=self._keys)
+        await self._report_refused(namespace, state)
+        plan = plan_log(namespace, self._desired(namespace), state)
+        if plan:
+            await self._topics.publish(topic, sign_plan(plan, topic=topic, cluster_id=cluster_id, signer=self._keys))
+            _log.info(
+                "policy log published",
+                topic=topic,
+                epoch=plan.records[-1].epoch,
+                records=[record.key for record in plan.records],
+                tombstones=[key.decode(errors="replace") for key in plan.tombstones],
+            )
+            state = after(state, plan)
+            self._note(namespace, plan, state)
+        return PublishedLog(state, plan.withheld), plan
+
+    def _desired(self, namespace: str) -> DesiredLog:
+        if namespace == SYSTEM:
+            return DesiredLog()
+        return build_log(
+            self._cluster.list(Policy, namespace),
+            self._cluster.list(AgentDeployment, namespace),
+            self._book.bindings_of(namespace),
+            self._book.released,
+        )
+
+    def _note(self, namespace: str, plan: LogPlan, state: LogState) -> None:
+        """Remember when each policy was published, to tell how long it took to be in force everywhere."""
+        now_s = time.monotonic()
+        acks = self._acks.of_namespace(namespace)
+        for record in plan.records:
+            if isinstance(record, PolicyRecord):
+                gates = live_gates(acks, bound_agents(state, record.name))
+                self._book.publications[namespace, record.name] = Publication(record.revision, now_s, bool(gates))
+
+    async def _report_refused(self, namespace: str, state: LogState) -> None:
+        for key, why in state.refused.items():
+            name = key.decode("utf-8", errors="replace")
+            _log.error("policy log record not believed", namespace=namespace, record=name, cause=why)
+            await self._cluster.record_event(
+                Key("PolicyLog", namespace),
+                reason="RecordNotBelieved",
+                message=f"{name}: {why}. It is written over; find out who may write this topic",
+                warning=True,
+            )

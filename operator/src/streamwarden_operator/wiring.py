@@ -1,0 +1,330 @@
+"""Puts adapters, reconcilers and the work queue together: the whole operator but for what feeds it."""
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+from streamwarden_contract.acks import GateAck
+from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
+from streamwarden_contract.names import SYSTEM
+
+from streamwarden_operator.adapters.gate_acks import KafkaGateAcks, OnAck
+from streamwarden_operator.adapters.kafka_acls import KafkaAcls
+from streamwarden_operator.adapters.kafka_admin import KafkaAdmin
+from streamwarden_operator.adapters.kafka_offsets import KafkaOffsets
+from streamwarden_operator.adapters.kafka_scram import KafkaScramUsers
+from streamwarden_operator.adapters.kafka_topics import KafkaTopics
+from streamwarden_operator.adapters.policy_log import KafkaPolicyLog
+from streamwarden_operator.adapters.schema_registry import ConfluentRegistry
+from streamwarden_operator.adapters.signing import KeyRing, SigningKey
+from streamwarden_operator.errors import LeadershipLostError, OperatorError
+from streamwarden_operator.keys import Key
+from streamwarden_operator.ports import Acls, Cluster, GateAcks, Offsets, PolicyLog, SchemaRegistry, ScramUsers, Topics
+from streamwarden_operator.reconcilers.agent_access import AgentAccess
+from streamwarden_operator.reconcilers.agent_deployment import AgentReconciler, PodSettings
+from streamwarden_operator.reconcilers.dependents import dependents_of
+from streamwarden_operator.reconcilers.log_book import LogBook
+from streamwarden_operator.reconcilers.namespace import NamespaceReconciler, owned_namespaces
+from streamwarden_operator.reconcilers.policy import OnRollout, PolicyReconciler
+from streamwarden_operator.reconcilers.policy_log import PolicyLogReconciler
+from streamwarden_operator.reconcilers.topic_contract import TopicContractReconciler
+from streamwarden_operator.settings import OperatorSettings
+from streamwarden_operator.work_queue import WorkQueue
+
+OnStatus = Callable[[Key], None]
+
+_JITTER = 0.1
+"""Resyncs are spread by this share of the interval, so that they never come all at once."""
+
+_log = structlog.get_logger(__name__)
+
+
+class AckSource(GateAcks, Protocol):
+    """Reads what gates report while it runs."""
+
+    on_ack: OnAck
+
+    def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+    def watch(self, namespace: str) -> None: ...
+
+
+class Publisher(PolicyLog, Protocol):
+    """A policy log that can be let go of."""
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Backends:
+    """Everything outside but the Kubernetes side."""
+
+    topics: Topics
+    acls: Acls
+    users: ScramUsers
+    offsets: Offsets
+    log: Publisher
+    acks: AckSource
+    registry: SchemaRegistry | None = None
+
+
+def connect(kafka: Mapping[str, str], registry_url: str | None, settings: OperatorSettings) -> Backends:
+    """Make the real backends; they connect by themselves.
+
+    Args:
+        kafka: librdkafka's configuration of the operator's user.
+        registry_url: base URL of the schema registry; None where there is none.
+        settings: the operator's.
+    """
+    timeout_s = settings.admin_timeout.total_seconds()
+    admin = KafkaAdmin(kafka, timeout_s=timeout_s)
+    return Backends(
+        topics=KafkaTopics(admin),
+        acls=KafkaAcls(admin),
+        users=KafkaScramUsers(admin),
+        offsets=KafkaOffsets(admin),
+        log=KafkaPolicyLog(kafka, timeout_s=timeout_s),
+        acks=KafkaGateAcks(kafka),
+        registry=None if registry_url is None else ConfluentRegistry(registry_url, timeout_s=timeout_s),
+    )
+
+
+def _ignore_rollout(_ns: str, _policy: str, _revision: int, _gates: int, _updated: int, _ms: float) -> None:
+    """Where nobody listens."""
+
+
+def _ignore_status(_key: Key) -> None:
+    """Where nobody listens."""
+
+
+class Controller:
+    """Works on keys until it is stopped. All calls from one event loop."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        settings: OperatorSettings,
+        *,
+        backends: Backends,
+        bootstrap_servers: str,
+        signing_key: SigningKey,
+    ) -> None:
+        """Put everything together; nothing runs before ``start``.
+
+        Args:
+            cluster: the Kubernetes side.
+            settings: the operator's.
+            backends: Kafka and the registry.
+            bootstrap_servers: as the operator reaches Kafka; pods too, where the settings name no others.
+            signing_key: signs the policy logs.
+        """
+        self.on_rollout: OnRollout = _ignore_rollout
+        """Told once when a policy's revision is in force in every gate that it binds."""
+        self.on_status: OnStatus = _ignore_status
+        """Told the key of a resource whose status has changed."""
+        self.lost = asyncio.Event()
+        """Set when another operator has taken over: the process must end."""
+        self._cluster = cluster
+        self._settings = settings
+        self._backends = backends
+        self._book = LogBook()
+        self._queue: WorkQueue[Key] = WorkQueue(
+            base_delay_s=settings.first_retry.total_seconds(), max_delay_s=settings.longest_retry.total_seconds()
+        )
+        self._failing: set[Key] = set()
+        self._complete = False
+        self._workers: list[asyncio.Task[None]] = []
+        self._last_acks: dict[tuple[str, str, str], tuple[str, str, str, str]] = {}
+        ring = KeyRing(signing_key.public_key)
+        pods = PodSettings(settings.operator_namespace, ring.public_keys_json())
+        self._build(_Keys(signing_key, ring), pods, settings.pod_bootstrap_servers or bootstrap_servers)
+
+    def _build(self, keys: "_Keys", pods: PodSettings, bootstrap_servers: str) -> None:
+        cluster, backends, book, wake = self._cluster, self._backends, self._book, self._queue.add
+        acks = backends.acks
+        access = AgentAccess(cluster, backends.acls, backends.users, backends.offsets, bootstrap_servers)
+        self._contracts = TopicContractReconciler(
+            cluster, backends.topics, backends.acls, backends.registry, changed=self._wake_dependents
+        )
+        self._policies = PolicyReconciler(cluster, acks, book, on_rollout=self._rolled_out)
+        self._agents = AgentReconciler(
+            cluster, backends.topics, access=access, acks=acks, book=book, pods=pods, wake=wake
+        )
+        self._logs = PolicyLogReconciler(
+            cluster,
+            backends.log,
+            acks,
+            book,
+            keys=keys,
+            published=lambda namespace: self._wake_dependents(Key("PolicyLog", namespace)),
+        )
+        self._namespaces = NamespaceReconciler(
+            cluster, backends.topics, backends.acls, backends.users, book=book, watch=acks.watch, wake=wake
+        )
+        acks.on_ack = self._acknowledged
+
+    @property
+    def idle(self) -> bool:
+        """Whether no key is waiting, worked on, or about to be retried."""
+        return self._queue.idle and not self._failing
+
+    @property
+    def failing(self) -> frozenset[Key]:
+        """Keys whose last look failed; each is tried again by itself."""
+        return frozenset(self._failing)
+
+    async def start(self) -> None:
+        """Begin to work. The cluster need not know all resources yet: see ``caches_complete``."""
+        self._backends.acks.start()
+        self._queue.add(Key("Namespace", SYSTEM))
+        self._workers = [
+            asyncio.create_task(self._queue.work(self._reconcile, self._report), name=f"worker-{number}")
+            for number in range(self._settings.workers)
+        ]
+
+    def caches_complete(self) -> None:
+        """Say that the cluster knows every resource: from now on what belongs to none of them is taken back."""
+        self._complete = True
+        self._queue.add(Key("Namespace", SYSTEM))
+
+    def add(self, key: Key) -> None:
+        """Ask for a look at one thing."""
+        self._queue.add(key)
+
+    def changed(self, key: Key) -> None:
+        """Say that a resource was added, edited or removed: it and what depends on it need a look."""
+        if key.kind == "Policy":
+            self._queue.add(Key("PolicyLog", key.namespace))  # first: people wait for this one
+        if key.namespace not in self._book.topics_ready:
+            self._queue.add(Key("Namespace", key.namespace))
+        self._queue.add(key)
+        self._wake_dependents(key)
+
+    async def stop(self) -> None:
+        """Stop working; what runs in Kafka and in pods stays as it is."""
+        for worker in self._workers:
+            worker.cancel()
+        await asyncio.gather(*self._workers, return_exceptions=True)
+        self._queue.close()
+        await self._backends.acks.stop()
+        await self._backends.log.close()
+
+    def _wake_dependents(self, key: Key) -> None:
+        namespace = key.namespace
+        found = dependents_of(
+            key,
+            self._cluster.list(AgentDeployment, namespace),
+            self._cluster.list(Policy, namespace),
+            self._cluster.list(TopicContract, namespace),
+        )
+        for dependent in sorted(found):
+            self._queue.add(dependent)
+
+    def _acknowledged(self, namespace: str, agent: str, ack: GateAck | None) -> None:
+        """Wake the policies of a gate that spoke; the agent too, where the gate's state is another."""
+        binding = self._book.binding(namespace, agent)
+        for ref in binding.policies if binding else ():
+            self._queue.add(Key("Policy", namespace, ref.name))
+        if ack is None:
+            self._queue.add(Key("AgentDeployment", namespace, agent))
+            return
+        gate, state = (namespace, agent, ack.pod), (ack.agent_uid, ack.state, ack.reason, ack.message)
+        if self._last_acks.get(gate) != state:
+            self._last_acks[gate] = state
+            self._queue.add(Key("AgentDeployment", namespace, agent))
+
+    def _rolled_out(self, namespace: str, policy: str, revision: int, gates: int, updated: int, ms: float) -> None:
+        _log.info("policy in force", policy=f"{namespace}/{policy}@{revision}", gates=gates, milliseconds=round(ms))
+        self.on_rollout(namespace, policy, revision, gates, updated, ms)
+
+    async def _reconcile(self, key: Key) -> float | None:
+        """Look at one key; returns the seconds until the next look that nothing asks for."""
+        exists = await self._look(key)
+        self._failing.discard(key)
+        if not exists:
+            return None
+        interval_s = self._settings.resync_interval.total_seconds()
+        return interval_s * (1 + random.uniform(-_JITTER, _JITTER))  # noqa: S311  # spreads load, guards nothing
+
+    async def _look(self, key: Key) -> bool:
+        match key.kind:
+            case "Namespace":
+                await self._look_at_namespace(key.namespace)
+                return True
+            case "PolicyLog":
+                await self._logs.reconcile(key.namespace)
+                return True
+            case "TopicContract":
+                return await self._look_at_contract(key)
+            case "Policy":
+                return await self._look_at_policy(key)
+            case "AgentDeployment":
+                return await self._look_at_agent(key)
+
+    async def _look_at_namespace(self, namespace: str) -> None:
+        await self._namespaces.reconcile(namespace, sweep=self._complete)
+        if namespace == SYSTEM and self._complete:
+            owned = owned_namespaces(await self._backends.acls.observe(), await self._backends.users.observe())
+            for other in sorted(owned - {SYSTEM}):
+                self._queue.add(Key("Namespace", other))
+
+    async def _look_at_contract(self, key: Key) -> bool:
+        contract = self._cluster.get(TopicContract, key.namespace, key.name)
+        if contract is None:
+            return False
+        if await self._contracts.reconcile(contract) != contract.status:
+            self.on_status(key)
+        return True
+
+    async def _look_at_policy(self, key: Key) -> bool:
+        policy = self._cluster.get(Policy, key.namespace, key.name)
+        if policy is None:
+            self._book.publications.pop((key.namespace, key.name), None)
+            return False
+        if await self._policies.reconcile(policy) != policy.status:
+            self.on_status(key)
+        return True
+
+    async def _look_at_agent(self, key: Key) -> bool:
+        agent = self._cluster.get(AgentDeployment, key.namespace, key.name)
+        if agent is None:
+            if self._complete:
+                await self._agents.abandon(key.namespace, key.name)
+                self._queue.add(Key("PolicyLog", key.namespace))
+            return False
+        if await self._agents.reconcile(agent) != agent.status:
+            self.on_status(key)
+        return True
+
+    def _report(self, key: Key, error: Exception) -> None:
+        self._failing.add(key)
+        if isinstance(error, LeadershipLostError):
+            _log.error("another operator has taken over", key=str(key))
+            self.lost.set()
+        elif isinstance(error, OperatorError):
+            _log.warning("reconcile failed", key=str(key), reason=error.reason.value, error=str(error))
+        else:
+            _log.error("reconcile broke", key=str(key), exc_info=error)
+
+
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """Signs with one key, and believes every valid one."""
+
+    signing: SigningKey
+    ring: KeyRing
+
+    @property
+    def key_id(self) -> str:
+        return self.signing.key_id
+
+    def sign(self, message: bytes) -> bytes:
+        return self.signing.sign(message)
+
+    def verify(self, key_id: str, signature: bytes, message: bytes) -> bool:
+        return self.ring.verify(key_id, signature, message)
