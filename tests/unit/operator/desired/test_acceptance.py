@@ -1,0 +1,143 @@
+"""Checks that need a namespace, another resource or an engine: what admission and reconcilers share."""
+
+import pytest
+from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
+from streamwarden_contract.reasons import ConditionReason
+from streamwarden_operator.desired.acceptance import Refusal, accept_agent, accept_contract, accept_policy, commands
+
+
+def contract(name: str = "orders", namespace: str = "shop", *, created: str = "", **spec: object) -> TopicContract:
+    metadata = {"name": name, "namespace": namespace, "creationTimestamp": created}
+    return TopicContract.model_validate({"metadata": metadata, "spec": {"topicName": f"{namespace}.{name}", **spec}})
+
+
+def agent(
+    name: str = "clerk", namespace: str = "shop", *, reads: str = "orders", command: str = "refunds"
+) -> AgentDeployment:
+    spec = {
+        "image": "i",
+        "agent": {"entrypoint": "a:b"},
+        "inputs": [{"name": "in", "topicRef": {"name": reads}}],
+        "outcomes": [{"name": "out", "topicRef": {"name": reads}}],
+        "decisions": [{"type": "refund", "topicRef": {"name": command}}],
+    }
+    return AgentDeployment.model_validate({"metadata": {"name": name, "namespace": namespace}, "spec": spec})
+
+
+def policy(*requires: str, namespace: str = "shop") -> Policy:
+    rules = [{"name": f"r{index}", "require": require} for index, require in enumerate(requires)]
+    return Policy.model_validate({"metadata": {"name": "p", "namespace": namespace}, "spec": {"rules": rules}})
+
+
+def told(refusals: list[Refusal]) -> list[tuple[ConditionReason, str]]:
+    return [(refusal.reason, refusal.field) for refusal in refusals]
+
+
+def test_a_good_contract_is_accepted_among_itself_and_others() -> None:
+    mine, other = contract(), contract("refunds")
+    assert accept_contract(mine, [mine, other], [agent()]) == []
+
+
+NAME, SCHEMA, TOPIC = ConditionReason.NAME_NOT_ALLOWED, ConditionReason.INVALID_SCHEMA, "spec.topicName"
+
+
+@pytest.mark.parametrize(
+    ("refused", "reason", "field"),
+    [
+        pytest.param(contract(topicName="bank.orders"), NAME, TOPIC, id="another-namespace-s-topic"),
+        pytest.param(contract(topicName="shop.clerk.decisions"), NAME, TOPIC, id="an-agent-s-decisions"),
+        pytest.param(
+            contract(access={"producers": ["User:a", "User:ANONYMOUS"]}),
+            NAME,
+            "spec.access.producers[1]",
+            id="anonymous",
+        ),
+        pytest.param(
+            contract(access={"consumers": ["User:streamwarden"]}), NAME, "spec.access.consumers[0]", id="our-own-name"
+        ),
+        pytest.param(contract(schema={"schema": "no"}), SCHEMA, "spec.schema.schema", id="no-schema"),
+        pytest.param(
+            contract(namespace="streamwarden", topicName="streamwarden.x"),
+            NAME,
+            "metadata.namespace",
+            id="our-namespace",
+        ),
+    ],
+)
+def test_a_contract_is_refused(refused: TopicContract, reason: ConditionReason, field: str) -> None:
+    assert told(accept_contract(refused, [], []))[0] == (reason, field)
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["as-made", "backwards"])
+def test_of_two_claims_on_one_topic_the_oldest_wins(order: int) -> None:
+    old = contract("b", created="2026-01-01T00:00:00Z", topicName="shop.orders")
+    new = contract("a", created="2026-01-02T00:00:00Z", topicName="shop.orders")
+    everybody = [old, new][::order]
+    assert accept_contract(old, everybody, []) == []
+    assert accept_contract(new, everybody, []) == [
+        Refusal(
+            ConditionReason.RESOURCE_CONFLICT,
+            "spec.topicName",
+            "the TopicContract 'b' already claims the topic 'shop.orders'",
+        )
+    ]
+
+
+def test_of_two_claims_of_one_age_the_name_decides() -> None:
+    one, other = (contract(name, topicName="shop.orders") for name in ("a", "b"))
+    assert accept_contract(one, [one, other], []) == []
+    assert told(accept_contract(other, [one, other], [])) == [(ConditionReason.RESOURCE_CONFLICT, "spec.topicName")]
+
+
+def test_a_claim_of_another_namespace_never_wins() -> None:
+    thief = contract("a", "bank", created="2020-01-01T00:00:00Z", topicName="shop.orders")
+    mine = contract(created="2026-01-01T00:00:00Z")
+    assert accept_contract(mine, [thief, mine], []) == []
+    assert told(accept_contract(thief, [thief, mine], [])) == [(ConditionReason.NAME_NOT_ALLOWED, "spec.topicName")]
+
+
+def test_nobody_outside_may_write_commands() -> None:
+    refunds = contract("refunds", access={"producers": ["User:web"], "consumers": ["User:web"]})
+    assert accept_contract(refunds, [], [agent(command="other"), agent(namespace="bank")]) == []
+    refusals = accept_contract(refunds, [], [agent("b"), agent("a")])
+    assert told(refusals) == [(ConditionReason.UNGOVERNED_PRODUCER, "spec.access.producers")]
+    assert "the commands of a, b" in refusals[0].message
+
+
+def test_outside_consumers_of_commands_are_welcome() -> None:
+    assert accept_contract(contract("refunds", access={"consumers": ["User:web"]}), [], [agent()]) == []
+
+
+def test_an_agent_commands_the_topics_of_its_decisions_in_its_namespace() -> None:
+    assert commands(agent(), contract("refunds"))
+    assert not commands(agent(), contract("orders"))
+    assert not commands(agent(), contract("refunds", "bank"))
+
+
+def test_each_reference_to_nothing_is_told() -> None:
+    assert accept_agent(agent(), {"orders": contract(), "refunds": contract("refunds")}) == []
+    assert told(accept_agent(agent(), {"refunds"})) == [
+        (ConditionReason.REF_NOT_FOUND, "spec.inputs[0].topicRef.name"),
+        (ConditionReason.REF_NOT_FOUND, "spec.outcomes[0].topicRef.name"),
+    ]
+
+
+@pytest.mark.parametrize("name", ["clerk.agent", "streamwarden", "c" * 41])
+def test_an_agent_whose_name_could_reach_another_s_is_refused(name: str) -> None:
+    assert told(accept_agent(agent(name), {"orders", "refunds"})) == [
+        (ConditionReason.NAME_NOT_ALLOWED, "metadata.name")
+    ]
+
+
+def test_every_expression_that_does_not_compile_is_told() -> None:
+    refusals = accept_policy(policy("true", "1 +", "nobody"))
+    assert told(refusals) == [
+        (ConditionReason.INVALID_EXPRESSION, "spec.rules[1].require"),
+        (ConditionReason.INVALID_EXPRESSION, "spec.rules[2].require"),
+    ]
+
+
+def test_a_policy_for_all_namespaces_is_not_supported() -> None:
+    assert told(accept_policy(policy("true", namespace="streamwarden"))) == [
+        (ConditionReason.NOT_SUPPORTED, "metadata.namespace")
+    ]
