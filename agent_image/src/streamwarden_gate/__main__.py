@@ -8,7 +8,6 @@ import sys
 import threading
 
 import structlog
-from confluent_kafka import KafkaError
 
 from streamwarden_gate.acks import Acks, Report
 from streamwarden_gate.errors import ConfigError, FatalError
@@ -40,7 +39,7 @@ def main() -> int:
 
 
 def _run(settings: Settings, keys: PublicKeyFile, stop: threading.Event) -> int:
-    acks = Acks(settings.identity, plain_producer(settings.properties, _log_error))
+    acks = Acks(settings.identity, plain_producer(settings.properties))
     feed = PolicyFeed(settings, keys)
     feed.start()
     try:
@@ -53,10 +52,6 @@ def _run(settings: Settings, keys: PublicKeyFile, stop: threading.Event) -> int:
         feed.stop(timeout_s=_STOP_TIMEOUT_S)
     acks.stop(Report("Stopped"), timeout_s=_STOP_TIMEOUT_S)
     return 0
-
-
-def _log_error(error: KafkaError) -> None:
-    _log.warning("kafka client", client="acks", error=error.name())
 
 
 if __name__ == "__main__":

@@ -74,8 +74,8 @@ class PolicyFeed:
 
     def _run(self) -> None:
         group = self._settings.identity.names.gate_group
-        consumer = policy_consumer(self._settings.properties, group, _log_error)
-        admin = AdminClient({**self._settings.properties.consumer()})
+        consumer = policy_consumer(self._settings.properties, group)
+        admin = AdminClient({**self._settings.properties.consumer(), "log_level": 0})
         try:
             cluster_id = self._cluster_id(consumer)
             while not self._stop.is_set():
@@ -185,7 +185,3 @@ def _describe(admin: AdminClient, names: list[str]) -> dict[str, TopicFacts]:
             raise SetRefusedError(RefusalReason.KAFKA_UNAVAILABLE, message) from exception
         facts[name] = TopicFacts(str(found.topic_id), len(found.partitions))
     return facts
-
-
-def _log_error(error: KafkaError) -> None:
-    _log.warning("kafka client", client="policy-feed", error=error.name())

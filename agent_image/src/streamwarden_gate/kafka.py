@@ -1,7 +1,9 @@
 """Kafka clients as a gate configures them, and the meaning of librdkafka's errors, decided in one place."""
 
+import time
 from collections.abc import Callable
 
+import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
 from streamwarden_contract.events import Headers
 
@@ -16,8 +18,15 @@ from streamwarden_gate.errors import (
 from streamwarden_gate.outputs import MAX_DEAD_LETTER_BYTES
 from streamwarden_gate.settings import ClientProperties
 
+_log = structlog.get_logger(__name__)
+
 TRANSACTION_TIMEOUT_MS = 5_000
 """A gate that dies in a transaction blocks its readers for as long as this."""
+
+_SESSION_TIMEOUT_MS = 6_000
+"""A gate that dies leaves its partitions to others after this; brokers take no less by default."""
+
+_LOG_PAUSE_S = 10.0
 
 _PRODUCER_MESSAGE_BYTES = MAX_DEAD_LETTER_BYTES + 32 * 1024
 
@@ -35,6 +44,21 @@ REFUSED_RECORD = frozenset(
     }
 )
 """Answers to a produce request that a repetition would get again."""
+
+
+class ErrorLog:
+    """Logs what a client says about its connections: a code at most once in ten seconds."""
+
+    def __init__(self, client: str) -> None:
+        self._client = client
+        self._last: dict[int, float] = {}
+
+    def __call__(self, error: KafkaError) -> None:
+        """Take one error; librdkafka repeats it for every attempt to connect."""
+        now = time.monotonic()
+        if now - self._last.get(error.code(), -_LOG_PAUSE_S) >= _LOG_PAUSE_S:
+            self._last[error.code()] = now
+            _log.warning("kafka client", client=self._client, error=error.name(), detail=error.str())
 
 
 def error_of(exception: KafkaException) -> KafkaError:
@@ -70,7 +94,12 @@ def headers_of(message: Message) -> Headers:
     return list(found.items()) if isinstance(found, dict) else found
 
 
-def decision_consumer(properties: ClientProperties, group: str, on_error: Callable[[KafkaError], None]) -> Consumer:
+def _quiet(client: str) -> dict[str, object]:
+    """Send librdkafka's complaints to our log: its own lines are no JSON."""
+    return {"error_cb": ErrorLog(client), "log_level": 0}
+
+
+def decision_consumer(properties: ClientProperties, group: str) -> Consumer:
     """Make the consumer of the decision topic: it guesses no offset and commits none by itself."""
     return Consumer(
         {
@@ -82,14 +111,15 @@ def decision_consumer(properties: ClientProperties, group: str, on_error: Callab
             "enable.auto.offset.store": False,
             "enable.partition.eof": True,
             "partition.assignment.strategy": "range",
-            "session.timeout.ms": 10_000,
+            "session.timeout.ms": _SESSION_TIMEOUT_MS,
+            "heartbeat.interval.ms": _SESSION_TIMEOUT_MS // 4,
             "queued.max.messages.kbytes": 32 * 1024,
-            "error_cb": on_error,
+            **_quiet("decisions"),
         }
     )
 
 
-def policy_consumer(properties: ClientProperties, group: str, on_error: Callable[[KafkaError], None]) -> Consumer:
+def policy_consumer(properties: ClientProperties, group: str) -> Consumer:
     """Make the consumer of the policy topics: it never joins the group, and reads a topic made anew from its start."""
     return Consumer(
         {
@@ -101,7 +131,7 @@ def policy_consumer(properties: ClientProperties, group: str, on_error: Callable
             "enable.auto.offset.store": False,
             "enable.partition.eof": True,
             "fetch.wait.max.ms": 100,
-            "error_cb": on_error,
+            **_quiet("policy-feed"),
         }
     )
 
@@ -110,7 +140,6 @@ def transactional_producer(
     properties: ClientProperties,
     transactional_id: str,
     *,
-    on_error: Callable[[KafkaError], None],
     on_failed_delivery: Callable[[KafkaError | None, object], None],
 ) -> Producer:
     """Make the producer of everything that is judged. Call ``init_transactions`` before anything else."""
@@ -126,12 +155,12 @@ def transactional_producer(
             "message.max.bytes": _PRODUCER_MESSAGE_BYTES,
             "delivery.report.only.error": True,
             "on_delivery": on_failed_delivery,
-            "error_cb": on_error,
+            **_quiet("transactions"),
         }
     )
 
 
-def plain_producer(properties: ClientProperties, on_error: Callable[[KafkaError], None]) -> Producer:
+def plain_producer(properties: ClientProperties) -> Producer:
     """Make the producer of acks."""
     return Producer(
         {
@@ -140,6 +169,6 @@ def plain_producer(properties: ClientProperties, on_error: Callable[[KafkaError]
             "enable.idempotence": True,
             "linger.ms": 0,
             "message.timeout.ms": 30_000,
-            "error_cb": on_error,
+            **_quiet("acks"),
         }
     )

@@ -53,7 +53,7 @@ class GateLoop:
         self._stop = stop
         self._topic = names.decisions
         self._transactions = Transactions(settings.properties, names.gate_transactional_id(settings.identity.pod))
-        self._consumer: Consumer = decision_consumer(settings.properties, names.gate_group, _log_error)
+        self._consumer: Consumer = decision_consumer(settings.properties, names.gate_group)
         self._active: ActiveSet | None = None
         self._judge: Judge | None = None
         self._owned: set[int] = set()
@@ -297,7 +297,3 @@ def _batches(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
         batch.append(item)
     if batch:
         yield batch
-
-
-def _log_error(error: KafkaError) -> None:
-    _log.warning("kafka client", client="decisions", error=error.name())

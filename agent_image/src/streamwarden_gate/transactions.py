@@ -2,15 +2,12 @@
 
 from collections.abc import Sequence
 
-import structlog
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from streamwarden_gate.errors import AbortedError, GateError, IndefiniteError, RecordRefusedError
 from streamwarden_gate.kafka import REFUSED_RECORD, transactional_producer, translate
 from streamwarden_gate.outputs import Write
 from streamwarden_gate.settings import ClientProperties
-
-_log = structlog.get_logger(__name__)
 
 _INIT_TIMEOUT_S = 10.0
 _COMMIT_TIMEOUT_S = 10.0
@@ -38,7 +35,6 @@ class Transactions:
         producer = transactional_producer(
             self._properties,
             self._transactional_id,
-            on_error=_log_error,
             on_failed_delivery=self._delivery_failed,
         )
         try:
@@ -108,7 +104,3 @@ class Transactions:
     def _delivery_failed(self, error: KafkaError | None, message: object) -> None:
         if error is not None and error.code() in REFUSED_RECORD and isinstance(message, Message):
             self._refused = (message.topic() or "", error.name())
-
-
-def _log_error(error: KafkaError) -> None:
-    _log.warning("kafka client", client="transactions", error=error.name())
