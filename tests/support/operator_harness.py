@@ -1,0 +1,177 @@
+"""The whole controller over fakes, with one namespace that has everything: a folder's manifests, in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
+from streamwarden_operator.adapters.signing import SigningKey
+from streamwarden_operator.keys import Key
+from streamwarden_operator.settings import OperatorSettings
+from streamwarden_operator.wiring import Backends, Controller
+from support.fakes import FakeAcls, FakeCluster, FakeOffsets, FakeSchemaRegistry, FakeScramUsers, FakeTopics
+from support.policy_fakes import FakeGateAcks, FakePolicyLog
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from streamwarden_contract.models.base import Kind
+    from streamwarden_contract.policylog import BindingRecord
+
+K = TypeVar("K", bound="Kind")
+
+WAIT_S = 20.0
+SCHEMA = '{"type": "object", "properties": {"page": {"type": "string"}}}'
+SETTINGS = OperatorSettings(first_retry=timedelta(milliseconds=20), longest_retry=timedelta(milliseconds=200))
+
+
+def contract(name: str, namespace: str = "risk", **spec: Any) -> TopicContract:
+    return TopicContract.model_validate(
+        {
+            "metadata": {"name": name, "namespace": namespace, "uid": f"uid-{name}", "generation": 1},
+            "spec": {"topicName": f"{namespace}.{name}", "partitions": 3, **spec},
+        }
+    )
+
+
+def policy(name: str, require: str = "true", namespace: str = "risk", generation: int = 1, **spec: Any) -> Policy:
+    return Policy.model_validate(
+        {
+            "metadata": {"name": name, "namespace": namespace, "uid": f"uid-{name}", "generation": generation},
+            "spec": {"rules": [{"name": "r", "require": require}], **spec},
+        }
+    )
+
+
+def agent(name: str = "guard", namespace: str = "risk", uid: str = "", **metadata: Any) -> AgentDeployment:
+    return AgentDeployment.model_validate(
+        {
+            "metadata": {
+                "name": name,
+                "namespace": namespace,
+                "uid": uid or f"uid-{name}",
+                "generation": 1,
+                "labels": {"role": "decisioning"},
+                **metadata,
+            },
+            "spec": {
+                "image": "registry.example/guard:1",
+                "agent": {"entrypoint": "guard:agent"},
+                "inputs": [{"name": "pages", "topicRef": {"name": "pages"}}],
+                "decisions": [{"type": "block-page", "topicRef": {"name": "commands"}}],
+            },
+        }
+    )
+
+
+class Effects(list[tuple[object, ...]]):
+    """All writes of all fakes in one order."""
+
+    def of(self, backend: str) -> Any:
+        return _Tagged(self, backend)
+
+
+class _Tagged(list[tuple[object, ...]]):
+    """A fake's ``writes`` that also goes into the common list."""
+
+    def __init__(self, effects: Effects, backend: str) -> None:
+        super().__init__()
+        self._effects, self._backend = effects, backend
+
+    def append(self, item: tuple[object, ...]) -> None:
+        super().append(item)
+        self._effects.append((self._backend, *item))
+
+
+class Harness:
+    """The fakes, and a controller over them."""
+
+    def __init__(self) -> None:
+        self.effects = Effects()
+        self.cluster = FakeCluster()
+        self.topics, self.acls, self.users = FakeTopics(), FakeAcls(), FakeScramUsers()
+        self.offsets, self.registry = FakeOffsets(self.topics), FakeSchemaRegistry()
+        self.log, self.acks = FakePolicyLog(), FakeGateAcks()
+        for name in ("cluster", "topics", "acls", "users", "offsets", "log"):
+            getattr(self, name).writes = self.effects.of(name)
+        self.rollouts: list[tuple[str, int]] = []
+        self.signing_key = SigningKey.create()
+        self.controller = self.new_controller()
+
+    def new_controller(self) -> Controller:
+        backends = Backends(self.topics, self.acls, self.users, self.offsets, self.log, self.acks, self.registry)
+        made = Controller(
+            cast("Any", self.cluster),
+            SETTINGS,
+            backends=backends,
+            bootstrap_servers="broker:9092",
+            signing_key=self.signing_key,
+        )
+        made.on_rollout = lambda _ns, name, revision, *_: self.rollouts.append((name, revision))
+        return made
+
+    def put(self, *resources: Kind) -> None:
+        for resource in resources:
+            self.cluster.put(resource)
+            self.controller.changed(key_of(resource))
+
+    def get(self, resource: K) -> K:
+        found = self.cluster.get(type(resource), *name_of(resource))
+        assert found is not None
+        return found
+
+    def binding(self, agent_name: str = "guard") -> BindingRecord:
+        found = self.controller._book.binding("risk", agent_name)
+        assert found is not None
+        return found
+
+    async def settle(self) -> None:
+        """Wait until nothing is left to do."""
+        await until(lambda: self.controller.idle)
+
+
+@asynccontextmanager
+async def running(*resources: Kind) -> AsyncIterator[Harness]:
+    harness = Harness()
+    harness.put(*resources)
+    await harness.controller.start()
+    harness.controller.caches_complete()
+    try:
+        await harness.settle()
+        yield harness
+    finally:
+        await harness.controller.stop()
+
+
+async def until(holds: Callable[[], object], wait_s: float = WAIT_S) -> None:
+    async with asyncio.timeout(wait_s):
+        while not holds():  # noqa: ASYNC110  # what is waited for gives no signal
+            await asyncio.sleep(0.005)
+
+
+def name_of(resource: Kind) -> tuple[str, str]:
+    metadata = cast("Any", resource).metadata
+    return metadata.namespace, metadata.name
+
+
+def key_of(resource: Kind) -> Key:
+    return Key(cast("Any", type(resource).__name__), *name_of(resource))
+
+
+def conditions_of(resource: Kind) -> dict[str, tuple[str, str]]:
+    return {part.type: (part.status, part.reason) for part in cast("Any", resource).status.conditions}
+
+
+def whole_namespace(namespace: str = "risk") -> tuple[Kind, ...]:
+    """Two contracts, an Enforce and an Audit policy, and an agent."""
+    schema = {"schemaType": "JSON", "schema": SCHEMA}
+    return (
+        contract("pages", namespace),
+        contract("commands", namespace, schema=schema),
+        policy("strict", "decision.confidence >= 0.8", namespace),
+        policy("watch", "decision.confidence >= 0.9", namespace, failureAction="Audit"),
+        agent(namespace=namespace),
+    )

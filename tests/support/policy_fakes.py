@@ -1,0 +1,98 @@
+"""The policy log and the gates' acks in memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from streamwarden_contract.acks import GateAck
+from streamwarden_contract.models.policy import PolicyRef
+from streamwarden_operator.errors import KafkaUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from streamwarden_contract.policylog import BindingRecord
+    from streamwarden_operator.adapters.gate_acks import OnAck
+    from streamwarden_operator.ports import SignedRecord
+
+
+class FakePolicyLog:
+    """Compacted topics in dicts."""
+
+    def __init__(self) -> None:
+        self.down = False
+        self.topics: dict[str, dict[bytes, SignedRecord]] = {}
+        self.writes: list[tuple[object, ...]] = []
+        self.closed = False
+
+    @property
+    def cluster_id(self) -> str:
+        return "fake-cluster"
+
+    async def read(self, topic: str) -> Mapping[bytes, SignedRecord]:
+        self._answer()
+        return dict(self.topics.get(topic, {}))
+
+    async def publish(self, topic: str, records: Sequence[SignedRecord]) -> None:
+        self._answer()
+        self.writes.append(("publish", topic, tuple(record.key.decode() for record in records)))
+        held = self.topics.setdefault(topic, {})
+        for record in records:
+            if record.value is None:
+                held.pop(record.key, None)
+            else:
+                held[record.key] = record
+
+    async def close(self) -> None:
+        self.closed = True
+
+    def _answer(self) -> None:
+        if self.down:
+            raise KafkaUnavailableError("no answer from Kafka")
+
+
+class FakeGateAcks:
+    """Gates that speak when the test lets them."""
+
+    def __init__(self) -> None:
+        self.on_ack: OnAck = _ignore
+        self.acks: dict[tuple[str, str, str], GateAck] = {}
+        self.watched: list[str] = []
+        self.running = False
+
+    def of_namespace(self, namespace: str) -> Sequence[GateAck]:
+        return [ack for (where, _, _), ack in sorted(self.acks.items()) if where == namespace]
+
+    def watch(self, namespace: str) -> None:
+        self.watched.append(namespace)
+
+    def start(self) -> None:
+        self.running = True
+
+    async def stop(self) -> None:
+        self.running = False
+
+    def say(self, ack: GateAck) -> None:
+        """Let a gate report."""
+        self.acks[ack.namespace, ack.agent, ack.pod] = ack
+        self.on_ack(ack.namespace, ack.agent, ack)
+
+
+def ack_of(binding: BindingRecord, pod: str = "pod-0", **changes: object) -> GateAck:
+    """Build the ack of a gate that has exactly this binding in force, or says what ``changes`` say."""
+    fields: dict[str, object] = {
+        "namespace": binding.namespace,
+        "agent": binding.agent,
+        "agent_uid": binding.agent_uid,
+        "pod": pod,
+        "state": "InForce",
+        "policies": tuple(
+            PolicyRef(namespace=ref.namespace, name=ref.name, revision=ref.revision) for ref in binding.policies
+        ),
+        "reported_at_ms": 1,
+    }
+    return GateAck.model_validate(fields | changes)
+
+
+def _ignore(_namespace: str, _agent: str, _ack: GateAck | None) -> None:
+    """Before anybody listens."""

@@ -1,0 +1,287 @@
+"""An agent comes up in one order, goes down in the reverse, and never runs where its gate can be gone round."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from streamwarden_contract.audit import ChainHead
+from streamwarden_contract.names import AgentNames
+from streamwarden_contract.runtime_config import AgentConfig, GateConfig
+from streamwarden_operator.desired.acls import agent_acls, gate_acls
+from streamwarden_operator.keys import Key
+from streamwarden_operator.ports import Acl, AclPlan
+from support.operator_harness import (
+    Harness,
+    agent,
+    conditions_of,
+    contract,
+    policy,
+    running,
+    until,
+    whole_namespace,
+)
+from support.policy_fakes import ack_of
+
+NAMES = AgentNames("risk", "guard")
+GATE = gate_acls(NAMES, ["risk.commands"])
+AGENT = agent_acls(NAMES, ["risk.pages"])
+GUARD = agent()
+FOREIGN = Acl("User:mallory", "TOPIC", "risk.commands", "WRITE")
+
+
+def position(harness: Harness, *wanted: object) -> int:
+    for index, effect in enumerate(harness.effects):
+        if effect[: len(wanted)] == wanted:
+            return index
+    raise AssertionError(f"{wanted} not in {harness.effects}")
+
+
+def acl_position(harness: Harness, acl: Acl) -> int:
+    for index, effect in enumerate(harness.effects):
+        if effect[0] == "acls" and isinstance(effect[2], AclPlan) and acl in effect[2].add:
+            return index
+    raise AssertionError(f"{acl} was never given")
+
+
+async def test_an_agent_comes_up_step_by_step_and_its_pods_come_last() -> None:
+    async with running(*whole_namespace()) as harness:
+        gate_write = Acl("User:risk.guard.gate", "TOPIC", "risk.commands", "WRITE")
+        agent_write = Acl("User:risk.guard.agent", "TOPIC", "risk.guard.decisions", "WRITE")
+        binding = next(
+            index
+            for index, effect in enumerate(harness.effects)
+            if effect[0] == "log" and "binding/guard" in effect[3]  # type: ignore[operator]  # a tuple of keys
+        )
+        steps = [
+            position(harness, "topics", "apply", "risk.guard.decisions"),
+            position(harness, "users", "upsert", "risk.guard.gate"),
+            acl_position(harness, gate_write),
+            binding,
+            position(harness, "offsets", "commit", "risk.guard.gate", "risk.guard.decisions"),
+            acl_position(harness, agent_write),
+            position(harness, "cluster", "workload"),
+        ]
+        assert steps == sorted(steps)
+        assert harness.acls.acls == GATE | AGENT
+        assert harness.offsets.committed["risk.guard.gate", "risk.guard.decisions", 2] == (0, ChainHead().metadata())
+
+
+async def test_the_workload_has_everything_that_agent_and_gate_need() -> None:
+    async with running(*whole_namespace()) as harness:
+        workload = harness.cluster.workloads["risk", "guard"]
+        config = AgentConfig.model_validate_json(workload.agent_config)
+        assert (config.decision_topic, config.decision_types) == ("risk.guard.decisions", ("block-page",))
+        assert [source.topic for source in config.sources] == ["risk.pages"]
+        assert GateConfig.model_validate_json(workload.gate_config).uid == "uid-guard"
+        assert harness.signing_key.key_id in workload.public_keys
+        properties = harness.cluster.secrets["risk", workload.gate_secret]["client.properties"]
+        password = harness.users.passwords["risk.guard.gate"]
+        assert f"sasl.username=risk.guard.gate\nsasl.password={password}\n" in properties
+        assert "bootstrap.servers=broker:9092\n" in properties
+        assert password != harness.users.passwords["risk.guard.agent"]
+
+
+async def test_a_second_look_at_everything_writes_nothing() -> None:
+    async with running(*whole_namespace()) as harness:
+        before = list(harness.effects)
+        for resource in whole_namespace():
+            harness.controller.changed(Key(type(resource).__name__, *_name(resource)))  # type: ignore[arg-type]
+        harness.controller.add(Key("Namespace", "risk"))
+        await harness.settle()
+        assert list(harness.effects) == before
+
+
+async def test_another_process_takes_over_without_a_write() -> None:
+    async with running(*whole_namespace()) as harness:
+        before = list(harness.effects)
+        await harness.controller.stop()
+        harness.controller = harness.new_controller()
+        for resource in whole_namespace():
+            harness.controller.changed(Key(type(resource).__name__, *_name(resource)))  # type: ignore[arg-type]
+        await harness.controller.start()
+        harness.controller.caches_complete()
+        await harness.settle()
+        assert [effect for effect in harness.effects[len(before) :] if effect[1] != "status"] == []
+
+
+async def test_an_agent_is_ready_when_a_gate_has_its_policies_in_force() -> None:
+    async with running(*whole_namespace()) as harness:
+        assert conditions_of(harness.get(GUARD))["GateReady"] == ("False", "GateNotReady")
+        harness.acks.say(ack_of(harness.binding()))
+        await harness.settle()
+        found = harness.get(GUARD)
+        assert conditions_of(found) == dict.fromkeys(
+            ("Accepted", "TopicsReady", "AccessReady", "GateReady", "Ready"), ("True", "OK")
+        )
+        assert [(ref.name, ref.revision) for ref in found.status.policies] == [("strict", 1), ("watch", 2)]
+        assert found.status.replicas == 1
+
+
+async def test_a_gate_that_refuses_its_policies_shows() -> None:
+    async with running(*whole_namespace()) as harness:
+        harness.acks.say(ack_of(harness.binding(), state="Rejected", reason="LowerEpoch", message="epoch 1 after 3"))
+        await harness.settle()
+        assert conditions_of(harness.get(GUARD))["GateReady"] == ("False", "RejectedByGate")
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        pytest.param(FOREIGN, id="a-command-topic"),
+        pytest.param(Acl("User:*", "TOPIC", "risk.", "ALL", "PREFIXED"), id="everybody-by-prefix"),
+        pytest.param(Acl("User:other.guard.gate", "TOPIC", "risk.commands", "WRITE"), id="another-namespace"),
+        pytest.param(Acl("User:mallory", "TOPIC", "risk.streamwarden.policies", "WRITE"), id="the-policy-topic"),
+        pytest.param(Acl("User:mallory", "TOPIC", "risk.guard.decisions", "WRITE"), id="the-decision-topic"),
+    ],
+)
+async def test_a_foreign_acl_on_a_governed_topic_takes_the_pods_away(foreign: Acl) -> None:
+    async with running(*whole_namespace()) as harness:
+        harness.acls.acls.add(foreign)
+        harness.controller.add(Key("AgentDeployment", "risk", "guard"))
+        await until(lambda: not harness.cluster.workloads)
+        await harness.settle()
+        assert conditions_of(harness.get(GUARD))["AccessReady"] == ("False", "BypassPossible")
+        assert [event.reason for event in harness.cluster.events] == ["BypassPossible"]
+        harness.acls.acls.discard(foreign)
+        harness.controller.add(Key("AgentDeployment", "risk", "guard"))
+        await until(lambda: harness.cluster.workloads)
+
+
+async def test_what_the_agent_may_too_much_is_taken_back_before_anything_is_given() -> None:
+    extra = Acl("User:risk.guard.agent", "TOPIC", "risk.commands", "WRITE")
+    async with running(*whole_namespace()) as harness:
+        harness.acls.acls.add(extra)
+        harness.acls.acls.discard(Acl("User:risk.guard.agent", "TOPIC", "risk.pages", "READ"))
+        harness.controller.add(Key("AgentDeployment", "risk", "guard"))
+        await until(lambda: harness.acls.acls == GATE | AGENT)
+        plans = [effect[2] for effect in harness.effects if effect[0] == "acls"][-2:]
+        assert plans[0] == AclPlan(remove=frozenset({extra}))
+        assert plans[1] == AclPlan(add=frozenset({Acl("User:risk.guard.agent", "TOPIC", "risk.pages", "READ")}))
+
+
+async def test_records_without_a_committed_offset_mean_that_the_agent_may_not_write() -> None:
+    async with running(*whole_namespace()) as harness:
+        harness.offsets.committed.clear()
+        harness.offsets.ends["risk.guard.decisions", 0] = (0, 7)
+        harness.controller.add(Key("AgentDeployment", "risk", "guard"))
+        await harness.settle()
+        assert conditions_of(harness.get(GUARD))["AccessReady"] == ("False", "OffsetsLost")
+        assert not harness.acls.acls & AGENT
+
+
+@pytest.mark.parametrize("again", [pytest.param(True, id="made-again"), pytest.param(False, id="deleted")])
+async def test_a_decision_topic_that_is_another_one_stops_the_agent_and_is_not_made_anew(again: bool) -> None:  # noqa: FBT001  # a parameter of the test
+    async with running(*whole_namespace()) as harness:
+        topic = harness.topics.topics.pop("risk.guard.decisions")
+        if again:
+            harness.topics.topics[topic.name] = replace(topic, topic_id="another")
+        harness.controller.add(Key("AgentDeployment", "risk", "guard"))
+        await harness.settle()
+        assert conditions_of(harness.get(GUARD))["TopicsReady"] == ("False", "OffsetsLost")
+        assert ("risk.guard.decisions" in harness.topics.topics) == again
+
+
+async def test_deletion_takes_pods_then_access_then_the_binding_and_keeps_the_decisions() -> None:
+    async with running(*whole_namespace()) as harness:
+        start = len(harness.effects)
+        harness.put(_deleted(harness.get(GUARD)))
+        await until(lambda: harness.cluster.get(type(GUARD), "risk", "guard") is None)
+        await harness.settle()
+        assert [effect[:3] for effect in harness.effects[start:] if effect[1] != "status"] == [
+            ("cluster", "delete workload", "risk"),
+            ("acls", "apply", AclPlan(remove=frozenset(GATE | AGENT))),
+            ("users", "delete", "risk.guard.agent"),
+            ("users", "delete", "risk.guard.gate"),
+            ("cluster", "delete secret", "risk"),
+            ("cluster", "delete secret", "risk"),
+            ("log", "publish", "risk.streamwarden.policies"),
+            ("cluster", "finalizer", "guard"),
+        ]
+        assert "risk.guard.decisions" in harness.topics.topics
+        assert b"binding/guard" not in harness.log.topics["risk.streamwarden.policies"]
+
+
+async def test_an_agent_made_again_continues_where_the_chain_stands() -> None:
+    async with running(*whole_namespace()) as harness:
+        harness.put(_deleted(harness.get(GUARD)))
+        await until(lambda: harness.cluster.get(type(GUARD), "risk", "guard") is None)
+        head = ChainHead(length=3).metadata()
+        for partition in range(3):
+            harness.offsets.ends["risk.guard.decisions", partition] = (0, 9)
+            harness.offsets.committed["risk.guard.gate", "risk.guard.decisions", partition] = (9, head)
+        harness.put(agent(uid="uid-2"))
+        await until(lambda: harness.cluster.workloads)
+        assert harness.binding().agent_uid == "uid-2"
+        assert harness.offsets.committed["risk.guard.gate", "risk.guard.decisions", 0] == (9, head)
+
+
+async def test_a_deletion_that_cannot_reach_kafka_says_so_and_an_annotation_lets_go() -> None:
+    async with running(*whole_namespace()) as harness:
+        harness.acls.down = True
+        harness.put(_deleted(harness.get(GUARD)))
+        await until(lambda: conditions_of(harness.get(GUARD))["Ready"] == ("False", "DeletionBlocked"))
+        harness.put(_deleted(harness.get(GUARD), annotations={"streamwarden.io/orphan": "true"}))
+        await until(lambda: harness.cluster.get(type(GUARD), "risk", "guard") is None)
+        assert harness.acls.acls == GATE | AGENT
+
+
+async def test_kafka_down_is_unknown_and_heals_by_itself() -> None:
+    async with running(*whole_namespace()) as harness:
+        harness.acls.down = True
+        harness.controller.add(Key("AgentDeployment", "risk", "guard"))
+        await until(lambda: conditions_of(harness.get(GUARD))["AccessReady"] == ("Unknown", "KafkaUnavailable"))
+        assert harness.cluster.workloads
+        harness.acls.down = False
+        await until(lambda: conditions_of(harness.get(GUARD))["AccessReady"] == ("True", "OK"))
+
+
+async def test_a_reference_to_nothing_waits_until_it_appears() -> None:
+    pages, *rest = whole_namespace()
+    async with running(*rest) as harness:
+        assert conditions_of(harness.get(GUARD))["Accepted"] == ("False", "RefNotFound")
+        harness.put(pages)
+        await until(lambda: harness.cluster.workloads)
+
+
+async def test_a_crashing_process_shows_with_its_last_lines() -> None:
+    async with running(*whole_namespace()) as harness:
+        harness.cluster.crashing["risk", "guard"] = "agent exited 1: no module named guard"
+        harness.controller.add(Key("AgentDeployment", "risk", "guard"))
+        await harness.settle()
+        assert conditions_of(harness.get(GUARD))["Ready"] == ("False", "Crashing")
+
+
+async def test_a_policy_that_was_never_valid_keeps_the_agent_it_selects_from_starting() -> None:
+    pages, commands, strict, _, guard = whole_namespace()
+    async with running(pages, commands, strict, policy("broken", "nonsense("), guard) as harness:
+        assert harness.cluster.workloads == {}
+        assert conditions_of(harness.get(GUARD))["GateReady"] == ("False", "InvalidExpression")
+        harness.put(policy("broken", "true", generation=2))
+        await until(lambda: harness.cluster.workloads)
+        assert {ref.name for ref in harness.binding().policies} == {"broken", "strict"}
+
+
+async def test_access_of_agents_that_are_no_more_is_swept_once_all_is_known() -> None:
+    stale = Acl("User:gone.ghost.gate", "TOPIC", "gone.commands", "WRITE")
+    foreign = Acl("User:alice", "TOPIC", "gone.commands", "READ")
+    harness = Harness()
+    harness.acls.acls |= {stale, foreign}
+    harness.users.passwords |= {"risk.ghost.agent": "x", "alice": "y"}
+    harness.put(contract("pages"), policy("strict"))
+    await harness.controller.start()
+    await harness.settle()
+    assert stale in harness.acls.acls
+    harness.controller.caches_complete()
+    await until(lambda: harness.acls.acls == {foreign} and set(harness.users.passwords) == {"alice"})
+    await harness.controller.stop()
+
+
+def _deleted(found: Any, **metadata: Any) -> Any:
+    changes = {"deletion_timestamp": "2026-01-01T00:00:00Z", **metadata}
+    return found.model_copy(update={"metadata": found.metadata.model_copy(update=changes)})
+
+
+def _name(resource: Any) -> tuple[str, str]:
+    return resource.metadata.namespace, resource.metadata.name
