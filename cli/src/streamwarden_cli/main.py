@@ -2,10 +2,13 @@
 
 import typer
 
-from streamwarden_cli.commands import stack
+from streamwarden_cli.commands import bypass, credentials, dev, stack
 
 app = typer.Typer(
     no_args_is_help=True,
     help="Govern agents that act on event streams: a whole loop on a laptop, and a closer look at a running one.",
 )
+app.command()(dev.dev)
+app.command()(credentials.credentials)
+app.command()(bypass.bypass)
 app.add_typer(stack.app, name="stack")

@@ -6,7 +6,7 @@ import json
 import queue
 import threading
 import time
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import structlog
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -20,6 +20,8 @@ from streamwarden_cli.dev.tally import Tally
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
+
+T = TypeVar("T")
 
 _log = structlog.get_logger(__name__)
 
@@ -60,7 +62,7 @@ class Recorder:
         """Read these topics from their beginning on, as soon as they exist."""
         self._wanted.put(roles)
 
-    def look(self, at: Callable[[Tally], Any]) -> Any:  # noqa: ANN401  # whatever the caller's function returns
+    def look(self, at: Callable[[Tally], T]) -> T:
         """Return what ``at`` makes of the figures, which stand still meanwhile."""
         with self._lock:
             return at(self._tally)

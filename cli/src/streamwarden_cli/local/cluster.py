@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from streamwarden_contract.models import AgentDeployment
+from streamwarden_contract.models.agent_deployment import Resources
 from streamwarden_operator.keys import Key
 from streamwarden_operator.ports import Cluster, Workload, WorkloadState
 from typing_extensions import override
@@ -57,9 +58,22 @@ class LocalCluster(Cluster):
     def ignored_pod_fields(self) -> list[str]:
         """Return the fields that pods have in a cluster, and processes have not."""
         fields = {"spec.image"} if self._store.of_kind(AgentDeployment) else set()
-        if any("resources" in agent.spec.model_fields_set for agent in self._store.of_kind(AgentDeployment)):
+        if any(agent.spec.resources != Resources() for agent in self._store.of_kind(AgentDeployment)):
             fields.add("spec.resources")
         return sorted(fields)
+
+    def resources(self) -> Sequence[Kind]:
+        """Return all resources as they stand."""
+        return tuple(self._store)
+
+    def find(self, key: Key) -> Kind | None:
+        """Return the resource of a key; None where there is none."""
+        return self._store.get(key)
+
+    @staticmethod
+    def key(resource: Kind) -> Key:
+        """Return the work queue's key of a resource."""
+        return key_of(resource)
 
     def pids(self, namespace: str, agent: str) -> tuple[list[int], list[int]]:
         """Return the pids of an agent's and of its gate's running processes."""

@@ -1,0 +1,209 @@
+"""The running loop: stack, controller, pods, recorder. Started once, stopped in order."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
+from streamwarden_operator.adapters.signing import SigningKey
+from streamwarden_operator.desired.status import find_condition, is_true
+from streamwarden_operator.settings import OperatorSettings
+from streamwarden_operator.wiring import Backends, Controller, connect
+
+from streamwarden_cli.dev.recorder import Recorder
+from streamwarden_cli.dev.roles import TopicRoles, find_roles
+from streamwarden_cli.local.cluster import LocalCluster
+from streamwarden_cli.local.externals import Externals, external_users
+from streamwarden_cli.local.folder import admit_folder, changes
+from streamwarden_cli.local.late_registry import LateRegistry
+from streamwarden_cli.stack import Reporter, Stack, StackError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from streamwarden_contract.models.base import Kind
+    from streamwarden_operator.keys import Key
+
+    from streamwarden_cli.dev.options import DevOptions
+    from streamwarden_cli.dev.screen import Screen
+    from streamwarden_cli.local.state import StateFolder
+    from streamwarden_cli.local.store import Applied
+
+_POLICY_WAIT_S = 10.0
+"""A rollout later than this is told without the time since the edit: it was another edit's."""
+
+
+class Loop:
+    """A governed loop in one folder."""
+
+    def __init__(self, options: DevOptions, state: StateFolder, screen: Screen, reporter: Reporter) -> None:
+        self._options = options
+        self._state = state
+        self._screen = screen
+        self.stack = Stack(state.stack, registry=options.registry, reporter=reporter)
+        self.cluster = LocalCluster(state)
+        self.roles = TopicRoles()
+        self._registry = LateRegistry()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._stop_watching = asyncio.Event()
+        self._edited: dict[tuple[str, str], float] = {}
+        """When an edit of a policy was seen (monotonic), until it is in force."""
+        self._told: dict[Key, tuple[str, str]] = {}
+        self._changed = asyncio.Event()
+        self._controller: Controller | None = None
+        self._externals: Externals | None = None
+        self._recorder: Recorder | None = None
+        self._backends: Backends | None = None
+
+    @property
+    def recorder(self) -> Recorder:
+        assert self._recorder is not None  # noqa: S101  # started
+        return self._recorder
+
+    @property
+    def backends(self) -> Backends:
+        assert self._backends is not None  # noqa: S101  # started
+        return self._backends
+
+    async def start(self, resources: Sequence[Kind]) -> None:
+        """Start everything; returns once the resources are being worked on.
+
+        Raises:
+            StackError: Kafka did not come up.
+            OperatorError: it does not answer.
+        """
+        await self.stack.start()
+        kafka, settings = self.stack.operator_properties, OperatorSettings(first_retry=timedelta(milliseconds=200))
+        backends = connect(kafka, None, settings)
+        backends = self._backends = Backends(
+            **{name: getattr(backends, name) for name in ("topics", "acls", "users", "offsets", "log", "acks")},
+            registry=self._registry if self._options.registry else None,
+        )
+        self._controller = Controller(
+            self.cluster,
+            settings,
+            backends=backends,
+            bootstrap_servers=self.stack.bootstrap_servers,
+            signing_key=SigningKey.create(),
+        )
+        self._controller.on_rollout = self._rolled_out
+        self.cluster.on_changed = self._controller.changed
+        self.cluster.on_status = self._status_written
+        self.cluster.on_event = self._event
+        self._externals = Externals(self._state, backends.users, self.stack.bootstrap_servers)
+        self._recorder = Recorder(kafka, self._state.decisions)
+        self._recorder.start()
+        await self._controller.start()
+        await self._apply(resources)
+        self._controller.caches_complete()
+        self._tasks.append(asyncio.create_task(self._watch()))
+        if self._options.registry:
+            self._tasks.append(asyncio.create_task(self._await_registry()))
+
+    async def agents_ready(self) -> None:
+        """Wait until every AgentDeployment is Ready."""
+        while not self._all_ready():
+            self._changed.clear()
+            await self._changed.wait()
+
+    async def stop(self) -> None:
+        """Stop everything in order: agents, gates, the controller, the recorder, the stack."""
+        self._stop_watching.set()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._controller is not None:
+            await self._controller.stop()
+        await self.cluster.stop()
+        if self._recorder is not None:
+            await asyncio.to_thread(self._recorder.stop)
+        await self.stack.stop()
+
+    def agents(self) -> list[AgentDeployment]:
+        """Return the agents as they stand."""
+        return list(self.cluster.list(AgentDeployment))
+
+    def policy_revisions(self) -> dict[str, int]:
+        """Return the published revision of every policy, by ``namespace/name``."""
+        return {
+            f"{policy.metadata.namespace}/{policy.metadata.name}": policy.status.revision
+            for policy in self.cluster.list(Policy)
+        }
+
+    def _all_ready(self) -> bool:
+        agents = self.cluster.list(AgentDeployment)
+        return bool(agents) and all(
+            is_true(agent.status.conditions, "Ready") and agent.status.observed_generation == agent.metadata.generation
+            for agent in agents
+        )
+
+    async def _apply(self, resources: Sequence[Kind]) -> Applied:
+        assert self._controller is not None  # noqa: S101  # started
+        assert self._externals is not None  # noqa: S101  # started
+        applied = self.cluster.apply(resources)
+        for key in (*applied.changed, *applied.removed):
+            self._controller.changed(key)
+        contracts = self.cluster.list(TopicContract)
+        self.roles = find_roles(self.cluster.list(AgentDeployment), contracts)
+        self.recorder.watch(self.roles)
+        await self._externals.apply(external_users(contracts))
+        return applied
+
+    async def _watch(self) -> None:
+        folder = self._options.folder
+        async for seen in changes(folder, self._stop_watching):
+            admission = admit_folder(folder, self.cluster.resources())
+            if admission.problems:
+                for problem in admission.problems:
+                    self._screen.say(str(problem), problem=True)
+                self._screen.say("nothing of this was applied: what ran before goes on", problem=True)
+                continue
+            applied = await self._apply(admission.resources)
+            for key in applied.changed:
+                if key.kind == "Policy":
+                    self._edited[key.namespace, key.name] = seen
+                self._screen.say(f"{key} changed")
+            for key in applied.removed:
+                self._screen.say(f"{key} removed")
+
+    async def _await_registry(self) -> None:
+        try:
+            await self.stack.registry_ready()
+        except StackError as error:
+            self._screen.say(f"no schema registry: {error}", problem=True)
+            return
+        self._registry.ready(self.stack.registry_url)
+        self._screen.say(f"schema registry ready at {self.stack.registry_url}")
+        assert self._controller is not None  # noqa: S101  # started
+        for contract in self.cluster.list(TopicContract):
+            if contract.spec.value_schema is not None:
+                self._controller.add(self.cluster.key(contract))
+
+    def _rolled_out(self, namespace: str, policy: str, revision: int, gates: int, updated: int, ms: float) -> None:
+        since_edit = ""
+        if (seen := self._edited.pop((namespace, policy), None)) is not None:
+            waited_s = time.monotonic() - seen
+            if waited_s < _POLICY_WAIT_S:
+                since_edit = f"{waited_s * 1000:.0f} ms after the file changed, "
+        self._screen.say(
+            f"policy {namespace}/{policy} revision {revision} is in force in {updated}/{gates} gates, "
+            f"{since_edit}{ms:.0f} ms after it was published"
+        )
+
+    def _status_written(self, key: Key) -> None:
+        self._changed.set()
+        resource = self.cluster.find(key)
+        ready = None if resource is None else find_condition(resource.status.conditions, "Ready")  # type: ignore[attr-defined]  # each kind declares it
+        if ready is None or (ready.status == "Unknown" and key not in self._told):
+            return
+        now = (ready.status, ready.reason)
+        if self._told.get(key) != now:
+            self._told[key] = now
+            said = "ready" if ready.status == "True" else f"not ready: {ready.reason}: {ready.message}"
+            self._screen.say(f"{key} is {said}")
+
+    def _event(self, key: Key, reason: str, message: str, warning: bool) -> None:  # noqa: FBT001  # a callback's signature
+        self._screen.say(f"{key}: {reason}: {message}", problem=warning)

@@ -1,0 +1,69 @@
+"""The live table's rows, from status, lags and figures. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from streamwarden_operator.desired.status import find_condition
+
+from streamwarden_cli.dev.screen import AgentRow
+from streamwarden_cli.dev.tally import ALLOW, DEAD_LETTER, DENY, AgentTally, Tally, percentiles
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from streamwarden_contract.models import AgentDeployment
+
+    from streamwarden_cli.dev.lag import Reading
+
+_WINDOW_S = 2.0
+"""Decisions a second are over about so long."""
+
+
+@dataclass(slots=True)
+class Pace:
+    """Decisions a second by agent, from counts at moments."""
+
+    _counts: dict[str, list[tuple[float, int]]] = field(default_factory=dict)
+
+    def per_second(self, agent: str, count: int, now_s: float) -> float:
+        """Note a count and return the pace over the last window."""
+        seen = self._counts.setdefault(agent, [])
+        seen.append((now_s, count))
+        while len(seen) > 2 and seen[1][0] <= now_s - _WINDOW_S:  # noqa: PLR2004  # the newest two always stay
+            seen.pop(0)
+        (then_s, before), elapsed_s = seen[0], now_s - seen[0][0]
+        return (count - before) / elapsed_s if then_s < now_s else 0.0
+
+
+def build_rows(
+    agents: Sequence[AgentDeployment], readings: Sequence[Reading], tally: Tally, pace: Pace, now_s: float
+) -> list[AgentRow]:
+    """Return a row for every agent."""
+    lags = {reading.label: reading for reading in (readings[-1] if readings else ())}
+    rows = []
+    for agent in agents:
+        label = f"{agent.metadata.namespace}/{agent.metadata.name}"
+        figures = tally.agents.get(label, AgentTally())
+        ready = find_condition(agent.status.conditions, "Ready")
+        lag = lags.get(label)
+        recent = percentiles(list(figures.recent_ms))
+        rows.append(
+            AgentRow(
+                agent=label,
+                ready=ready is not None and ready.status == "True",
+                state="Starting" if ready is None else "Ready" if ready.status == "True" else ready.reason,
+                lag=None if lag is None else lag.agent.lag_records,
+                gate_lag=None if lag is None else lag.gate.lag_records,
+                per_second=pace.per_second(label, figures.decisions, now_s),
+                decisions=figures.decisions,
+                allowed=figures.verdicts[ALLOW],
+                denied=figures.verdicts[DENY],
+                dead_letters=figures.verdicts[DEAD_LETTER],
+                policies=" ".join(f"{ref.name}@{ref.revision}" for ref in agent.status.policies),
+                p50_ms=recent["p50"],
+                p99_ms=recent["p99"],
+            )
+        )
+    return rows

@@ -1,0 +1,182 @@
+"""One run of ``streamwarden dev``, from its start to its exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from streamwarden_contract.names import AgentNames
+from streamwarden_operator.errors import OperatorError
+
+from streamwarden_cli.bypass import Answer, all_refused, build_attempts, run_attempts
+from streamwarden_cli.dev.lag import Reading, is_at_rest, read_lags
+from streamwarden_cli.dev.options import DevError, DevOptions
+from streamwarden_cli.dev.programs import Program, ProgramError, run_at_end, start_program
+from streamwarden_cli.dev.report import Extras, Seconds, build_report
+from streamwarden_cli.dev.rows import Pace, build_rows
+from streamwarden_cli.dev.targets import find_target
+from streamwarden_cli.local.running import RunningDev
+
+if TYPE_CHECKING:
+    from streamwarden_cli.dev.loop import Loop
+    from streamwarden_cli.dev.screen import AgentRow, Screen
+    from streamwarden_cli.dev.tally import Tally
+    from streamwarden_cli.local.state import StateFolder
+
+_LOOK_S = 0.5
+_DRAIN_TIMEOUT_S = 30.0
+
+
+@dataclass(slots=True)
+class Timing:
+    """Moments on the monotonic clock."""
+
+    started: float
+    stack: float | None = None
+    ready: float | None = None
+    download_s: float = 0.0
+
+
+@dataclass(slots=True)
+class Findings:
+    """What is learnt at the end of a run."""
+
+    bypass: dict[str, list[Answer]] = field(default_factory=dict)
+    at_end: dict[str, Any] = field(default_factory=dict)
+
+
+class Session:
+    """Drives a started loop: producers, live figures, rest, the end's program, the report."""
+
+    def __init__(self, options: DevOptions, state: StateFolder, screen: Screen, loop: Loop, timing: Timing) -> None:
+        self._options = options
+        self._state = state
+        self._screen = screen
+        self._loop = loop
+        self._timing = timing
+        self._programs: list[Program] = []
+        self._readings: deque[Reading] = deque(maxlen=2)
+        self._pace = Pace()
+        self._findings = Findings()
+
+    async def run(self) -> None:
+        """Run until idle, or until cancelled where that was not asked for.
+
+        Raises:
+            DevError: the run has failed.
+        """
+        figures = asyncio.create_task(self._show_figures())
+        try:
+            async with asyncio.timeout(self._options.timeout_s):
+                await self._loop.agents_ready()
+                self._timing.ready = time.monotonic()
+                self._screen.say(f"all agents are ready after {self._since_start(self._timing.ready):.1f} s")
+                await self._start_producers()
+                if self._options.until_idle:
+                    await self._rest()
+            if not self._options.until_idle:
+                await asyncio.Event().wait()
+            await self._finish()
+        except TimeoutError as error:
+            raise DevError(self._overdue()) from error
+        except ProgramError as error:
+            raise DevError(str(error)) from error
+        finally:
+            figures.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await figures
+            await asyncio.gather(*(program.child.stop() for program in self._programs))
+            self.write_report()
+
+    def write_report(self) -> None:
+        """Write the report where one was asked for."""
+        if self._options.report is not None:
+            self._options.report.parent.mkdir(parents=True, exist_ok=True)
+            text = json.dumps(self._loop.recorder.look(self._report), indent=2, ensure_ascii=False)
+            self._options.report.write_text(text + "\n", "utf-8")
+            self._screen.say(f"report: {self._options.report}")
+
+    async def _start_producers(self) -> None:
+        for number, text in enumerate(self._options.producers, start=1):
+            self._programs.append(await start_program(text, self._state, f"with-{number}"))
+            self._screen.say(f"started: {text}")
+
+    async def _rest(self) -> None:
+        """Wait until the producers have ended well and nothing is left to do."""
+        for program in self._programs:
+            await program.child.wait()
+            if failure := program.failure():
+                raise DevError(failure)
+            self._screen.say(f"ended: {program.text}")
+        self._readings.clear()
+        while not is_at_rest(self._readings):
+            if self._loop.recorder.failed:
+                raise DevError(f"the recorder has failed: {self._loop.recorder.failed}")
+            await asyncio.sleep(_LOOK_S)
+        if not await asyncio.to_thread(self._loop.recorder.drain, _DRAIN_TIMEOUT_S):
+            raise DevError(f"the records could not be read to their end in {_DRAIN_TIMEOUT_S:.0f} s")
+        self._screen.say("idle: the producers have ended, and no agent or gate has anything left")
+
+    async def _finish(self) -> None:
+        if self._options.at_end:
+            self._findings.at_end = await run_at_end(self._options.at_end, self._state)
+        if self._options.attempt_bypass:
+            await self._attempt_bypass()
+        if self._options.keep:
+            self._screen.say("kept running; Ctrl-C stops it")
+            await asyncio.Event().wait()
+
+    async def _attempt_bypass(self) -> None:
+        dev, agents = RunningDev(self._state), self._loop.agents()
+        for agent in agents:
+            namespace, name = agent.metadata.namespace, agent.metadata.name
+            target = find_target(namespace, name, agents, dev.contracts())
+            properties = dev.pod_properties(namespace, name, "agent")
+            answers = await asyncio.to_thread(run_attempts, build_attempts(target), properties)
+            self._findings.bypass[f"{namespace}/{name}"] = answers
+            refused = sum(answer.refused for answer in answers)
+            self._screen.say(
+                f"{AgentNames(namespace, name).agent_principal} tried {len(answers)} ways round its gate: "
+                f"{refused} refused by the broker",
+                problem=not all_refused(answers),
+            )
+            for answer in answers:
+                if not answer.refused:
+                    self._screen.say(f"NOT REFUSED: {answer.attempt}: {answer.code}", problem=True)
+
+    async def _show_figures(self) -> None:
+        while True:
+            # Kafka may be starting again: the last figures stand until it answers.
+            with contextlib.suppress(OperatorError):
+                self._readings.append(await read_lags(self._loop.backends.offsets, self._loop.roles.agents))
+            self._screen.show(self._loop.recorder.look(self._rows_now))
+            await asyncio.sleep(_LOOK_S)
+
+    def _report(self, tally: Tally) -> dict[str, Any]:
+        timing = self._timing
+        seconds = Seconds(
+            stack=self._since_start(timing.stack),
+            download=timing.download_s,
+            ready=self._since_start(timing.ready),
+            first_command=self._since_start(tally.first_command_s),
+            total=time.monotonic() - timing.started,
+        )
+        findings = self._findings
+        extras = Extras(seconds, findings.bypass, self._loop.policy_revisions(), findings.at_end)
+        return build_report(tally, extras)
+
+    def _since_start(self, moment: float | None) -> float | None:
+        return None if moment is None else moment - self._timing.started - self._timing.download_s
+
+    def _overdue(self) -> str:
+        waiting = [row.agent for row in self._loop.recorder.look(self._rows_now) if not row.ready]
+        what = f"not ready: {', '.join(waiting)}" if waiting else "the loop has not come to rest"
+        return f"not done after {self._options.timeout_s:g} s: {what}"
+
+    def _rows_now(self, tally: Tally) -> list[AgentRow]:
+        return build_rows(self._loop.agents(), self._readings, tally, self._pace, time.monotonic())

@@ -1,0 +1,40 @@
+"""The stack's schema registry, which starts beside the loop and is ready some seconds after it."""
+
+from __future__ import annotations
+
+from streamwarden_operator.adapters.schema_registry import ConfluentRegistry
+from streamwarden_operator.errors import RegistryUnavailableError
+from streamwarden_operator.ports import SchemaRegistry, SubjectSchema
+from typing_extensions import override
+
+
+class LateRegistry(SchemaRegistry):
+    """Unavailable until :meth:`ready` is called, so that nothing waits for it."""
+
+    def __init__(self) -> None:
+        self._registry: ConfluentRegistry | None = None
+
+    def ready(self, url: str) -> None:
+        """Use the registry at this URL from now on."""
+        self._registry = ConfluentRegistry(url)
+
+    @override
+    async def observe(self, subject: str) -> SubjectSchema | None:
+        return await self._now().observe(subject)
+
+    @override
+    async def set_compatibility(self, subject: str, level: str) -> None:
+        await self._now().set_compatibility(subject, level)
+
+    @override
+    async def register(self, subject: str, definition: str) -> SubjectSchema:
+        return await self._now().register(subject, definition)
+
+    @override
+    async def delete(self, subject: str) -> None:
+        await self._now().delete(subject)
+
+    def _now(self) -> ConfluentRegistry:
+        if self._registry is None:
+            raise RegistryUnavailableError("the schema registry is still starting")
+        return self._registry
