@@ -29,6 +29,7 @@ check: setup ## Lint, formatting, types, import directions, generated files
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/streamwarden-operator crds check
+	$(BIN)/streamwarden-operator docs check
 
 bench: setup ## Every benchmark; figures in build/bench/
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/run.py

@@ -1,0 +1,139 @@
+"""The reference pages under ``docs/reference/``, made from the models, so that they cannot lag behind."""
+
+import ast
+import inspect
+from collections.abc import Iterator
+from enum import StrEnum
+from itertools import pairwise
+from typing import cast
+
+from pydantic_settings import BaseSettings
+from streamwarden_contract.models import API_VERSION, KINDS, Kind
+from streamwarden_contract.reasons import ConditionReason, DeadLetterReason, VerdictReason
+
+from streamwarden_operator.crd_yaml import Schema, structural_schema
+from streamwarden_operator.settings import OperatorSettings
+
+_HEADER = "<!-- Made by 'streamwarden-operator docs generate': edit the models. -->\n\n"
+
+
+def pages() -> dict[str, str]:
+    """Return the text of each page by file name, the same for the same models."""
+    return {
+        "kinds.md": _HEADER + "\n".join(_kinds()),
+        "reasons.md": _HEADER + "\n".join(_reasons()),
+        "settings.md": _HEADER + "\n".join(_settings(OperatorSettings)),
+    }
+
+
+def _kinds() -> Iterator[str]:
+    yield "# The three kinds\n"
+    yield f"`apiVersion: {API_VERSION}`, category `streamwarden` (`kubectl get streamwarden`).\n"
+    for kind in KINDS:
+        yield from _kind(kind)
+
+
+def _kind(kind: type[Kind]) -> Iterator[str]:
+    schema = structural_schema(kind)
+    properties = cast("dict[str, Schema]", schema["properties"])
+    yield f"## {kind.__name__}\n"
+    yield f"{schema['description']} Short name `{kind.short_name}`.\n"
+    for part in ("spec", "status"):
+        yield f"### {kind.__name__} `{part}`\n"
+        yield "| field | type | default | meaning |\n| --- | --- | --- | --- |"
+        yield from _rows(properties[part], part)
+        yield ""
+    yield f"### {kind.__name__} conditions\n"
+    yield "| condition | True means |\n| --- | --- |"
+    yield from (f"| `{name}` | {_cell(meaning)} |" for name, meaning in kind.conditions.items())
+    yield ""
+    if rules := list(_rules_of(schema)):
+        yield "The API server itself refuses what breaks one of these rules:\n"
+        yield from (f"* {rule}" for rule in rules)
+        yield ""
+
+
+def _rows(schema: Schema, path: str) -> Iterator[str]:
+    """One row a field, depth first; conditions are the same everywhere and are left out."""
+    required = cast("list[str]", schema.get("required", []))
+    for name, field in cast("dict[str, Schema]", schema.get("properties", {})).items():
+        here = f"{path}.{name}"
+        default = "required" if name in required else _code(field.get("default"))
+        yield f"| `{here}` | {_type(field)} | {default} | {_cell(str(field.get('description', '')))} |"
+        if name == "conditions":
+            continue
+        items = cast("Schema", field.get("items", {}))
+        yield from _rows(field, here)
+        yield from _rows(items, f"{here}[]")
+
+
+def _type(field: Schema) -> str:
+    if "enum" in field:
+        return " \\| ".join(f"`{value}`" for value in cast("list[object]", field["enum"]))
+    kind = "integer or string" if field.get("x-kubernetes-int-or-string") else str(field.get("type"))
+    if "items" in field:
+        kind = f"list of {_type(cast('Schema', field['items']))}"
+    elif "additionalProperties" in field:
+        kind = f"map of {_type(cast('Schema', field['additionalProperties']))}"
+    bounds = [
+        text.format(field[key])
+        for key, text in (
+            ("minimum", "≥ {}"),
+            ("maximum", "≤ {}"),
+            ("maxLength", "≤ {} characters"),
+            ("maxItems", "≤ {}"),
+        )
+        if key in field
+    ]
+    return f"{kind}, {', '.join(bounds)}" if bounds else kind
+
+
+def _code(value: object) -> str:
+    return "" if value is None else f"`{value!r}`" if isinstance(value, str) else f"`{value}`"
+
+
+def _rules_of(schema: Schema) -> Iterator[str]:
+    for rule in cast("list[dict[str, str]]", schema.get("x-kubernetes-validations", [])):
+        yield rule["message"]
+    for field in cast("dict[str, Schema]", schema.get("properties", {})).values():
+        yield from _rules_of(field)
+
+
+def _reasons() -> Iterator[str]:
+    yield "# Reasons\n"
+    yield "Words are added and never changed: programs may match on them.\n"
+    for title, vocabulary in (
+        ("Verdicts, in audit records", VerdictReason),
+        ("Dead letters", DeadLetterReason),
+        ("Conditions", ConditionReason),
+    ):
+        yield f"## {title}\n\n| reason | meaning |\n| --- | --- |"
+        docs = _member_docs(vocabulary)
+        yield from (f"| `{member}` | {_cell(docs[member.name])} |" for member in vocabulary)
+        yield ""
+
+
+def _member_docs(vocabulary: type[StrEnum]) -> dict[str, str]:
+    """Return the docstring behind each member. A member without one is an error: it would go undocumented."""
+    body = cast("ast.ClassDef", ast.parse(inspect.getsource(vocabulary)).body[0]).body
+    docs: dict[str, str] = {}
+    for statement, following in pairwise(body):
+        if isinstance(statement, ast.Assign) and isinstance(following, ast.Expr):
+            target, text = cast("ast.Name", statement.targets[0]), cast("ast.Constant", following.value)
+            docs[target.id] = str(text.value)
+    return docs
+
+
+def _settings(settings: type[BaseSettings]) -> Iterator[str]:
+    prefix = settings.model_config.get("env_prefix", "")
+    yield "# Settings of the operator\n"
+    yield "Environment variables, read once at start; a missing, bad or misspelt one stops the process.\n"
+    yield "| variable | default | meaning |\n| --- | --- | --- |"
+    for name, field in settings.model_fields.items():
+        default = "required" if field.is_required() else _code(str(field.get_default(call_default_factory=True)))
+        yield f"| `{prefix}{name.upper()}` | {default} | {_cell(field.description or '')} |"
+    yield ""
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("``", "`").replace("|", "\\|")
