@@ -1,8 +1,9 @@
 """The ACLs of one Kafka cluster."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the stubs do not export them
     AclBinding,
     AclBindingFilter,
@@ -12,6 +13,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the stubs d
     ResourceType,
 )
 
+from streamwarden_operator.adapters.batching import Batcher
 from streamwarden_operator.adapters.kafka_admin import KafkaAdmin
 from streamwarden_operator.adapters.kafka_errors import translated
 from streamwarden_operator.ports import Acl, AclPlan
@@ -22,53 +24,80 @@ _BATCH = 1000
 _ANY: Any = None
 """In a filter: any name. The annotations of the client know only names."""
 
+_EVERYTHING = AclBindingFilter(
+    ResourceType.ANY, _ANY, ResourcePatternType.ANY, _ANY, _ANY, AclOperation.ANY, AclPermissionType.ANY
+)
+
+_Answers = Mapping[Acl, object]
+"""By ACL: a ``KafkaException`` where it was refused."""
+
 
 class KafkaAcls:
-    """Implements ``ports.Acls``."""
+    """Implements ``ports.Acls``; what is asked at the same time shares requests."""
 
     def __init__(self, admin: KafkaAdmin) -> None:
         self._admin = admin
+        self._lists: Batcher[Acl, frozenset[Acl]] = Batcher(self._list)
+        self._removals: Batcher[Acl, _Answers] = Batcher(self._remove)
+        self._additions: Batcher[Acl, _Answers] = Batcher(self._add)
 
     async def observe(self) -> frozenset[Acl]:
-        """Return every ACL of the cluster, in one request."""
-        return await self._observe(_ANY)
+        """Return every ACL of the cluster."""
+        with translated("list the ACLs"):
+            return await self._lists.get(())
 
     async def apply(self, plan: AclPlan) -> None:
         """Take away, then give, and return once the broker shows it.
 
         The first refusal is raised after every item of its request has an answer.
         """
-        timeout_s = self._admin.timeout_s
-        for batch in _batches(plan.remove):
-            filters = [AclBindingFilter(*_write(acl)) for acl in batch]
-            with translated(f"remove {len(batch)} ACLs"):
-                await self._admin.all(self._admin.client.delete_acls(filters, request_timeout=timeout_s))
-        for batch in _batches(plan.add):
-            bindings = [AclBinding(*_write(acl)) for acl in batch]
-            with translated(f"add {len(batch)} ACLs"):
-                await self._admin.all(self._admin.client.create_acls(bindings, request_timeout=timeout_s))
-        await self._until_shown(plan)
+        for doing, requests, acls in (
+            ("remove", self._removals, plan.remove),
+            ("add", self._additions, plan.add),
+        ):
+            if acls:
+                with translated(f"{doing} {len(acls)} ACLs"):
+                    _raise_first(acls, await requests.get(acls))
 
-    async def _observe(self, principal: str) -> frozenset[Acl]:
-        wanted = AclBindingFilter(
-            ResourceType.ANY, _ANY, ResourcePatternType.ANY, principal, _ANY, AclOperation.ANY, AclPermissionType.ANY
+        async def shown() -> bool:
+            found = await self.observe()
+            return plan.add <= found and not (plan.remove - plan.add) & found
+
+        if plan:
+            await self._admin.until(shown, f"change of {len(plan.remove | plan.add)} ACLs")
+
+    async def _list(self, _: Collection[Acl]) -> frozenset[Acl]:
+        bindings = await self._admin.one(
+            self._admin.client.describe_acls(_EVERYTHING, request_timeout=self._admin.timeout_s)
         )
-        with translated("list the ACLs"):
-            bindings = await self._admin.one(
-                self._admin.client.describe_acls(wanted, request_timeout=self._admin.timeout_s)
-            )
         return frozenset(_read(binding) for binding in bindings)
 
-    async def _until_shown(self, plan: AclPlan) -> None:
-        """Wait for the broker, principal by principal: to list all ACLs after each change would cost too much."""
-        for principal in sorted({acl.principal for acl in plan.remove | plan.add}):
+    async def _remove(self, acls: Collection[Acl]) -> _Answers:
+        answers: dict[Acl, object] = {}
+        for batch in _batches(acls):
+            filters = [AclBindingFilter(*_write(acl)) for acl in batch]
+            settled = await self._admin.settle(
+                self._admin.client.delete_acls(filters, request_timeout=self._admin.timeout_s)
+            )
+            answers.update(zip(batch, (settled[wanted] for wanted in filters), strict=True))
+        return answers
 
-            async def shown(principal: str = principal) -> bool:
-                found = await self._observe(principal)
-                gone = {acl for acl in plan.remove - plan.add if acl.principal == principal}
-                return not gone & found and {acl for acl in plan.add if acl.principal == principal} <= found
+    async def _add(self, acls: Collection[Acl]) -> _Answers:
+        answers: dict[Acl, object] = {}
+        for batch in _batches(acls):
+            bindings = [AclBinding(*_write(acl)) for acl in batch]
+            settled = await self._admin.settle(
+                self._admin.client.create_acls(bindings, request_timeout=self._admin.timeout_s)
+            )
+            answers.update(zip(batch, (settled[binding] for binding in bindings), strict=True))
+        return answers
 
-            await self._admin.until(shown, f"new ACLs of {principal}")
+
+def _raise_first(acls: Iterable[Acl], answers: _Answers) -> None:
+    for acl in sorted(acls):
+        answer = answers[acl]
+        if isinstance(answer, KafkaException):
+            raise answer
 
 
 def _read(binding: AclBinding) -> Acl:

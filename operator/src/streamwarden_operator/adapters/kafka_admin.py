@@ -51,6 +51,7 @@ class KafkaAdmin:
         """
         self.timeout_s = timeout_s
         self._spread_s = spread_s
+        self._trouble = ""
         # A partitioner is a producer's affair; the admin client would warn about it.
         settings: dict[str, Any] = {key: value for key, value in properties.items() if key != "partitioner"}
         settings["error_cb"] = self._on_error
@@ -59,12 +60,16 @@ class KafkaAdmin:
     async def settle(self, futures: Mapping[T, "Future[R]"]) -> dict[T, R | KafkaException]:
         """Wait for every item of a request, and return a result or an error for each."""
         results = await asyncio.gather(*map(asyncio.wrap_future, futures.values()), return_exceptions=True)
-        self.client.poll(0)  # hands queued log lines over; without it they would pile up
+        self.client.poll(0)  # hands queued log lines and errors over; without it they would pile up
         settled: dict[T, R | KafkaException] = {}
         for key, result in zip(futures, results, strict=True):
             if isinstance(result, BaseException) and not isinstance(result, KafkaException):
                 raise result
-            settled[key] = result
+            if isinstance(result, KafkaException):
+                settled[key] = self._explain(result)
+            else:
+                self._trouble = ""
+                settled[key] = result
         return settled
 
     async def all(self, futures: Mapping[T, "Future[R]"]) -> dict[T, R]:
@@ -113,5 +118,13 @@ class KafkaAdmin:
         description = await self.one(self.client.describe_cluster(request_timeout=self.timeout_s))
         return str(description.cluster_id)
 
+    def _explain(self, error: KafkaException) -> KafkaException:
+        """Return the error with the client's last trouble, where it got no answer: "timed out" alone helps nobody."""
+        code = code_of(error)
+        if code >= 0 or not self._trouble:
+            return error
+        return KafkaException(KafkaError(code, f"{error.args[0].str()} (before it: {self._trouble})"))
+
     def _on_error(self, error: KafkaError) -> None:
+        self._trouble = error.str()
         _log.debug("kafka client error", code=error.name(), text=error.str())

@@ -1,6 +1,7 @@
 """The topics of one Kafka cluster."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the stubs do not export them
@@ -13,6 +14,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the stubs d
     TopicDescription,
 )
 
+from streamwarden_operator.adapters.batching import Batcher
 from streamwarden_operator.adapters.kafka_admin import KafkaAdmin
 from streamwarden_operator.adapters.kafka_errors import code_of, translate, translated
 from streamwarden_operator.ports import Topic, TopicPlan
@@ -21,27 +23,41 @@ _BROKER_DEFAULT = -1
 """As a replication factor: what the broker says."""
 
 
+@dataclass(frozen=True, slots=True)
+class _NewTopic:
+    """A topic to create, hashable."""
+
+    name: str
+    partitions: int
+    replication_factor: int | None
+    config: tuple[tuple[str, str], ...]
+
+
 class KafkaTopics:
     """Implements ``ports.Topics``."""
 
     def __init__(self, admin: KafkaAdmin) -> None:
         self._admin = admin
+        self._looks: Batcher[str, Mapping[str, Topic | KafkaException]] = Batcher(self._look)
+        self._descriptions: Batcher[str, Mapping[str, TopicDescription | KafkaException]] = Batcher(self._describe)
+        self._creations: Batcher[_NewTopic, Mapping[str, KafkaException | None]] = Batcher(self._create_all)
 
     async def observe(self, names: Collection[str]) -> Mapping[str, Topic]:
-        """Return the topics that exist, in two requests however many they are."""
-        described = await self._describe(names)
-        with translated(f"read the configuration of {_listed(described)}"):
-            configs = await self._admin.until_spread(lambda: self._configs(described))
-        return {
-            name: Topic(
-                name=name,
-                partitions=len(found.partitions),
-                replication_factor=min(len(partition.replicas) for partition in found.partitions),
-                config=configs[name],
-                topic_id=str(found.topic_id),
-            )
-            for name, found in described.items()
-        }
+        """Return the topics that exist; what is asked at the same time shares two requests."""
+        if not names:
+            return {}
+        with translated(f"look at {_listed(names)}"):
+            found = await self._looks.get(names)
+        topics = {}
+        for name in names:
+            match found.get(name):
+                case Topic() as topic:
+                    topics[name] = topic
+                case KafkaException() as error:
+                    raise translate(error, f"look at topic {name!r}") from error
+                case None:
+                    continue
+        return topics
 
     async def apply(self, name: str, plan: TopicPlan) -> None:
         """Carry out the plan. A topic that appeared meanwhile is no error: the next pass compares what is there."""
@@ -62,21 +78,32 @@ class KafkaTopics:
                     raise
         await self._until_partitions(name, 0)
 
-    async def _describe(self, names: Collection[str]) -> dict[str, TopicDescription]:
-        if not names:
-            return {}
-        with translated(f"look at {_listed(names)}"):
-            wanted = TopicCollection(sorted(set(names)))
-            settled = await self._admin.settle(
-                self._admin.client.describe_topics(wanted, request_timeout=self._admin.timeout_s)
+    async def _look(self, names: Collection[str]) -> Mapping[str, Topic | KafkaException]:
+        """Return each topic as it is, or what Kafka refused; an absent one has no entry."""
+        described = await self._describe(names)
+        shown = {name: found for name, found in described.items() if not isinstance(found, KafkaException)}
+        configs = await self._admin.until_spread(lambda: self._configs(shown))
+        refused = {name: found for name, found in described.items() if isinstance(found, KafkaException)}
+        return refused | {
+            name: Topic(
+                name=name,
+                partitions=len(found.partitions),
+                replication_factor=min(len(partition.replicas) for partition in found.partitions),
+                config=configs[name],
+                topic_id=str(found.topic_id),
             )
-        described = {}
-        for name, result in settled.items():
-            if not isinstance(result, KafkaException):
-                described[name] = result
-            elif code_of(result) != KafkaError.UNKNOWN_TOPIC_OR_PART:
-                raise translate(result, f"look at topic {name!r}") from result
-        return described
+            for name, found in shown.items()
+        }
+
+    async def _describe(self, names: Collection[str]) -> dict[str, TopicDescription | KafkaException]:
+        settled = await self._admin.settle(
+            self._admin.client.describe_topics(TopicCollection(sorted(names)), request_timeout=self._admin.timeout_s)
+        )
+        return {
+            name: result
+            for name, result in settled.items()
+            if not (isinstance(result, KafkaException) and code_of(result) == KafkaError.UNKNOWN_TOPIC_OR_PART)
+        }
 
     async def _configs(self, names: Collection[str]) -> dict[str, dict[str, str]]:
         """Return what each topic itself carries; a broker's defaults are not ours to compare."""
@@ -97,21 +124,26 @@ class KafkaTopics:
         }
 
     async def _create(self, topic: Topic) -> None:
-        factor = topic.replication_factor
-        new = NewTopic(
-            topic.name,
-            num_partitions=topic.partitions,
-            replication_factor=_BROKER_DEFAULT if factor is None else factor,
-            config=dict(topic.config),
-        )
+        new = _NewTopic(topic.name, topic.partitions, topic.replication_factor, tuple(sorted(topic.config.items())))
         with translated(f"create topic {topic.name!r}"):
-            try:
-                await self._admin.all(self._admin.client.create_topics([new], **self._waits()))
-            except KafkaException as error:
-                if code_of(error) != KafkaError.TOPIC_ALREADY_EXISTS:
-                    raise
+            error = (await self._creations.get([new])).get(topic.name)
+            if error is not None and code_of(error) == KafkaError.TOPIC_ALREADY_EXISTS:
                 return
+            if error is not None:
+                raise error
         await self._until_partitions(topic.name, topic.partitions)
+
+    async def _create_all(self, topics: Collection["_NewTopic"]) -> Mapping[str, KafkaException | None]:
+        new = [
+            NewTopic(
+                topic.name,
+                num_partitions=topic.partitions,
+                replication_factor=_BROKER_DEFAULT if topic.replication_factor is None else topic.replication_factor,
+                config=dict(topic.config),
+            )
+            for topic in {topic.name: topic for topic in topics}.values()
+        ]
+        return await self._admin.settle(self._admin.client.create_topics(new, **self._waits()))
 
     async def _grow(self, name: str, partitions: int) -> None:
         with translated(f"grow topic {name!r} to {partitions} partitions"):
@@ -147,12 +179,15 @@ class KafkaTopics:
         """Return once the brokers show this many partitions, each with a leader; 0: once the topic is gone."""
 
         async def shown() -> bool:
-            found = (await self._describe([name])).get(name)
+            found = (await self._descriptions.get([name])).get(name)
+            if isinstance(found, KafkaException):
+                raise found
             if found is None or wanted == 0:
                 return found is None and wanted == 0
             return sum(partition.leader is not None for partition in found.partitions) >= wanted
 
-        await self._admin.until(shown, f"topic {name!r} with {wanted} partitions")
+        with translated(f"look at topic {name!r}"):
+            await self._admin.until(shown, f"topic {name!r} with {wanted} partitions")
 
     def _waits(self) -> dict[str, float]:
         return {"operation_timeout": self._admin.timeout_s, "request_timeout": self._admin.timeout_s}
