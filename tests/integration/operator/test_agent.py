@@ -1,0 +1,175 @@
+"""The whole controller on a real broker: manifests in, exactly the right ACLs and a complete workload out."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from confluent_kafka import Producer
+from streamwarden_contract.audit import ChainHead
+from streamwarden_contract.names import AgentNames
+from streamwarden_contract.policylog import BindingRecord, PolicyRecord
+from streamwarden_contract.runtime_config import AgentConfig
+from streamwarden_operator.adapters.signing import KeyRing, SigningKey
+from streamwarden_operator.desired.acls import acls_of, agent_acls, gate_acls
+from streamwarden_operator.keys import Key
+from streamwarden_operator.plans.policy_log import believe
+from streamwarden_operator.ports import Acl, AclPlan, PartitionOffsets
+from streamwarden_operator.wiring import Controller, connect
+from support.fakes import FakeCluster
+from support.operator_harness import SETTINGS, agent, conditions_of, key_of, policy, until, whole_namespace
+from support.policy_fakes import ack_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from streamwarden_operator.wiring import Backends
+
+pytestmark = pytest.mark.kafka
+
+
+class World:
+    """A controller over real Kafka and a cluster in memory."""
+
+    def __init__(self, stack: Any, namespace: str) -> None:
+        self.namespace = namespace
+        self.names = AgentNames(namespace, "guard")
+        self.cluster = FakeCluster()
+        self.key = SigningKey.create()
+        self.properties = stack.operator_properties
+        self.backends: Backends = connect(self.properties, None, SETTINGS)
+        self.controller = Controller(
+            cast("Any", self.cluster),
+            SETTINGS,
+            backends=self.backends,
+            bootstrap_servers=stack.bootstrap_servers,
+            signing_key=self.key,
+        )
+        self.rollouts: list[tuple[str, int, float]] = []
+        self.controller.on_rollout = lambda _ns, name, revision, _g, _u, ms: self.rollouts.append((name, revision, ms))
+
+    def put(self, *resources: Any) -> None:
+        for resource in resources:
+            self.cluster.put(resource)
+            self.controller.changed(key_of(resource))
+
+    @property
+    def binding(self) -> BindingRecord:
+        found = self.controller._book.binding(self.namespace, "guard")
+        assert found is not None
+        return found
+
+    @property
+    def status(self) -> Any:
+        found = self.cluster.get(type(agent()), self.namespace, "guard")
+        assert found is not None
+        return found
+
+
+@asynccontextmanager
+async def world(stack: Any, namespace: str) -> AsyncIterator[World]:
+    made = World(stack, namespace)
+    made.put(*whole_namespace(namespace))
+    await made.controller.start()
+    try:
+        await until(lambda: made.cluster.workloads, 60)
+        yield made
+    finally:
+        await made.controller.stop()
+
+
+async def test_manifests_become_access_a_signed_binding_and_pods(stack: Any, unique: str) -> None:
+    async with world(stack, unique) as made:
+        names = made.names
+        observed = acls_of(await made.backends.acls.observe(), names.agent_principal, names.gate_principal)
+        inputs, commands = [f"{unique}.pages"], [f"{unique}.commands"]
+        assert observed == agent_acls(names, inputs) | gate_acls(names, commands)
+        assert {names.agent_principal, names.gate_principal} <= await made.backends.users.observe()
+        assert await made.backends.offsets.observe(names.gate_group, names.decisions) == [
+            PartitionOffsets(partition, 0, 0, 0, ChainHead().metadata()) for partition in range(3)
+        ]
+        workload = made.cluster.workloads[unique, "guard"]
+        assert AgentConfig.model_validate_json(workload.agent_config).decision_topic == names.decisions
+        assert {workload.agent_secret, workload.gate_secret} == {name for _, name in made.cluster.secrets}
+        assert made.binding.decision_topic.topic_id != ""
+        assert {ref.name for ref in made.binding.policies} == {"strict", "watch"}
+
+
+async def test_an_edited_policy_is_published_at_once_with_a_higher_revision(stack: Any, unique: str) -> None:
+    async with world(stack, unique) as made:
+        topic = made.names.shared.policies
+        await until(lambda: made.controller.idle)
+        for pod in ("pod-0", "pod-1"):
+            _say(made, pod)
+        await until(lambda: conditions_of(made.status)["Ready"] == ("True", "OK"))
+        before = {ref.name: ref.revision for ref in made.binding.policies}
+        counter = made.binding.revision
+
+        stored = made.cluster.get(type(policy("strict")), unique, "strict")
+        assert stored is not None
+        edited = policy("strict", "decision.confidence >= 0.5", unique, generation=2)
+        made.put(edited.model_copy(update={"status": stored.status}))
+        await until(lambda: made.binding.policies[0].revision != before["strict"])
+        for pod in ("pod-0", "pod-1"):
+            _say(made, pod)
+        await until(lambda: made.rollouts)
+
+        log = made.backends.log
+        ring = KeyRing(made.key.public_key)
+        state = believe(await log.read(topic), topic=topic, cluster_id=log.cluster_id, verifier=ring)
+        assert state.refused == {}
+        assert isinstance(state.policies["strict"], PolicyRecord)
+        assert state.policies["strict"].revision == counter + 1
+        assert state.policies["watch"].revision == before["watch"]
+        assert state.bindings["guard"].revision == counter + 2
+        assert made.rollouts[0][:2] == ("strict", counter + 1)
+
+
+async def test_a_malformed_ack_is_passed_over(stack: Any, unique: str) -> None:
+    async with world(stack, unique) as made:
+        producer = Producer(made.properties)
+        gates = made.names.shared.gates
+        producer.produce(gates, key=b"guard/pod-0", value=b"no json")
+        producer.produce(gates, key=b"guard/pod-0", value=b'{"format": 9}')
+        producer.produce(gates, key=b"guard/other", value=ack_of(made.binding).encode())
+        producer.flush(10)
+        _say(made, "pod-0")
+        await until(lambda: conditions_of(made.status)["GateReady"] == ("True", "OK"))
+        assert [ack.pod for ack in made.backends.acks.of_namespace(unique)] == ["pod-0"]
+
+
+async def test_a_deleted_agent_leaves_its_decisions_and_nothing_else(stack: Any, unique: str) -> None:
+    async with world(stack, unique) as made:
+        found = made.status
+        metadata = found.metadata.model_copy(update={"deletion_timestamp": "2026-01-01T00:00:00Z"})
+        made.put(found.model_copy(update={"metadata": metadata}))
+        await until(lambda: made.cluster.get(type(found), unique, "guard") is None)
+        names = made.names
+        assert acls_of(await made.backends.acls.observe(), names.agent_principal, names.gate_principal) == frozenset()
+        assert not {names.agent_principal, names.gate_principal} & await made.backends.users.observe()
+        assert set(await made.backends.topics.observe([names.decisions, names.shared.audit])) == {
+            names.decisions,
+            names.shared.audit,
+        }
+        assert b"binding/guard" not in await made.backends.log.read(names.shared.policies)
+
+
+async def test_a_foreign_right_to_write_commands_takes_the_pods_away(stack: Any, unique: str) -> None:
+
+    async with world(stack, unique) as made:
+        foreign = frozenset({Acl("User:mallory", "TOPIC", f"{unique}.commands", "WRITE")})
+        await made.backends.acls.apply(AclPlan(add=foreign))
+        try:
+            made.controller.add(Key("AgentDeployment", unique, "guard"))
+            await until(lambda: not made.cluster.workloads)
+            await until(lambda: conditions_of(made.status)["AccessReady"] == ("False", "BypassPossible"))
+        finally:
+            await made.backends.acls.apply(AclPlan(remove=foreign))
+
+
+def _say(made: World, pod: str) -> None:
+    ack = ack_of(made.binding, pod)
+    producer = Producer(made.properties)
+    producer.produce(made.names.shared.gates, key=ack.key, value=ack.encode())
+    assert producer.flush(10) == 0
