@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
-from typing import TYPE_CHECKING
+import subprocess
+import sys
+from typing import IO, TYPE_CHECKING
 
 import pytest
-from streamwarden_cli.main import app
 from streamwarden_cli.stack.background import Background
+from streamwarden_cli.stack.ports import is_free
 from support.pids import gone
-from typer.testing import CliRunner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from click.testing import Result
-
 pytestmark = pytest.mark.kafka
+PATIENCE_S = 300
 
 
 @pytest.fixture
@@ -29,21 +30,22 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     Background(folder).stop()
 
 
-def streamwarden(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(app, ["stack", *map(str, arguments)])
+def streamwarden(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from streamwarden_cli.main import app; app()", "stack", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
 
 
 def health(folder: Path) -> tuple[int, dict[str, object]]:
     answer = streamwarden("status", "--state-dir", folder, "--output", "json")
-    return answer.exit_code, json.loads(answer.stdout)
+    return answer.returncode, json.loads(answer.stdout)
 
 
-async def test_up_is_idempotent_survives_its_terminal_and_ends_with_down(folder: Path) -> None:
+def test_up_is_idempotent_survives_its_terminal_and_ends_with_down(folder: Path) -> None:
     first = streamwarden("up", "--no-registry", "--state-dir", folder)
     again = streamwarden("up", "--no-registry", "--state-dir", folder)
     code, found = health(folder)
 
-    assert first.exit_code == 0, first.output
+    assert first.returncode == 0, first.stderr
     assert "client.properties" in first.stdout
     assert again.stdout == first.stdout
     assert (code, found["healthy"], found["kafka"], found["registry"]) == (0, True, True, None)
@@ -55,23 +57,47 @@ async def test_up_is_idempotent_survives_its_terminal_and_ends_with_down(folder:
     assert streamwarden("down", "--state-dir", folder).stdout == "no stack runs here\n"
 
 
-async def test_what_a_killed_stack_left_is_no_obstacle(folder: Path) -> None:
+def test_what_a_killed_stack_left_is_no_obstacle(folder: Path) -> None:
     streamwarden("up", "--no-registry", "--state-dir", folder)
     pid = Background(folder).pid()
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
-    await gone(pid)
+    asyncio.run(gone(pid))
 
     code, found = health(folder)
     assert (code, found["pid"]) == (1, None)
-    assert streamwarden("down", "--state-dir", folder).exit_code == 0
+    assert streamwarden("down", "--state-dir", folder).returncode == 0
 
-    assert streamwarden("up", "--no-registry", "--state-dir", folder).exit_code == 0
+    assert streamwarden("up", "--no-registry", "--state-dir", folder).returncode == 0
     assert health(folder)[0] == 0
 
 
 def test_status_without_a_stack_says_how_to_start_one(tmp_path: Path) -> None:
     answer = streamwarden("status", "--state-dir", tmp_path)
 
-    assert answer.exit_code == 1
+    assert answer.returncode == 1
     assert "streamwarden stack up" in answer.stdout
+
+
+def test_in_the_foreground_ctrl_c_ends_everything(folder: Path) -> None:
+    command = [sys.executable, "-c", "from streamwarden_cli.main import app; app()", "stack", "up", "--foreground"]
+    with subprocess.Popen(
+        [*command, "--no-registry", "--state-dir", str(folder)], stdout=subprocess.PIPE, text=True
+    ) as terminal:
+        assert terminal.stdout is not None
+        lines = list(iter_until(terminal.stdout, "Ctrl-C"))
+        (port,) = [int(line.rpartition(":")[2]) for line in lines if line.startswith("Kafka")]
+        assert not is_free(port)
+        terminal.send_signal(signal.SIGINT)
+        assert terminal.wait(PATIENCE_S) == 0
+
+    assert is_free(port)
+    assert health(folder)[0] == 1
+
+
+def iter_until(output: IO[str], word: str) -> Iterator[str]:
+    for line in output:
+        yield line
+        if word in line:
+            return
+    pytest.fail(f"it ended before it said {word}")
