@@ -14,7 +14,7 @@ from streamwarden_contract.models import API_VERSION, GROUP, KINDS
 from typing_extensions import override
 
 from streamwarden_cli.local.structural import nearest
-from streamwarden_cli.local.yaml_nodes import MAX_DEPTH, Document, FieldPath, JsonValue, Loader, field_text, line_of
+from streamwarden_cli.local.yaml_nodes import Document, FieldPath, JsonValue, Loader, TooLargeError, field_text, line_of
 
 MAX_FILE_BYTES = 4 * 1024 * 1024
 
@@ -139,8 +139,8 @@ def parse_manifests(file: str, data: bytes) -> Reading:
         # Only the reader's errors have no mark: characters that YAML forbids, or bytes that are not UTF-8.
         line = data.count(b"\n", 0, getattr(error, "position", 0)) + 1
         problems.append(Problem(file, line, "", f"not YAML: {getattr(error, 'reason', 'unreadable')}"))
-    except RecursionError:
-        problems.append(Problem(file, 1, "", f"nested deeper than {MAX_DEPTH}"))
+    except TooLargeError as error:
+        problems.append(Problem(file, error.line, "", str(error)))
     return Reading(tuple(manifests), tuple(problems), tuple(notes))
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import yaml
+from typing_extensions import override
 
 FieldPath = tuple[str | int, ...]
 """Where a field stands: ``("spec", "rules", 0, "require")``."""
@@ -44,10 +45,34 @@ def line_of(node: yaml.Node) -> int:
     return int(node.start_mark.line) + 1
 
 
+class TooLargeError(Exception):
+    """A document that nobody writes by hand: too deep, or a bomb of aliases."""
+
+    def __init__(self, message: str, line: int) -> None:
+        super().__init__(message)
+        self.line = line
+
+
 class Loader(yaml.SafeLoader):
-    """YAML's scalars as Kubernetes' own reader understands them."""
+    """YAML's scalars as Kubernetes' own reader understands them, and no deep nesting.
+
+    Raises:
+        TooLargeError: nested deeper than ``MAX_DEPTH``.
+    """
+
+    _depth = 0
+
+    @override
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        self._depth += 1
+        if self._depth > MAX_DEPTH + 1:  # the document itself is one
+            raise TooLargeError(_TOO_DEEP, self.peek_event().start_mark.line + 1)
+        node: yaml.Node | None = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
 
 
+_TOO_DEEP: Final = f"nested deeper than {MAX_DEPTH}"
 _BOOL: Final = "tag:yaml.org,2002:bool"
 _INT: Final = "tag:yaml.org,2002:int"
 _FLOAT: Final = "tag:yaml.org,2002:float"
@@ -93,7 +118,7 @@ class Document:
         self.lines[()] = line_of(node)
         try:
             return self._value(node, ())
-        except _TooLargeError as error:
+        except TooLargeError as error:
             self.faults = [Fault(error.line, (), str(error))]
             return None
 
@@ -103,9 +128,11 @@ class Document:
     def _value(self, node: yaml.Node, path: FieldPath) -> JsonValue:
         self._nodes += 1
         if self._nodes > MAX_NODES:
-            raise _TooLargeError(f"more than {MAX_NODES} values, aliases counted as often as they are used", node)
+            raise TooLargeError(
+                f"more than {MAX_NODES} values, aliases counted as often as they are used", line_of(node)
+            )
         if len(path) > MAX_DEPTH:
-            raise _TooLargeError(f"nested deeper than {MAX_DEPTH}", node)
+            raise TooLargeError(_TOO_DEEP, line_of(node))
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
@@ -200,9 +227,3 @@ class Document:
             self._problem(node, path, f"{text!r} is no number that JSON can carry")
             return 0.0
         return value
-
-
-class _TooLargeError(Exception):
-    def __init__(self, message: str, node: yaml.Node) -> None:
-        super().__init__(message)
-        self.line = line_of(node)
