@@ -14,7 +14,14 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Producer, TopicCollection, TopicPartition
+from confluent_kafka import (
+    Consumer,
+    ConsumerGroupTopicPartitions,
+    KafkaException,
+    Producer,
+    TopicCollection,
+    TopicPartition,
+)
 from streamwarden_contract import canonical, events
 from streamwarden_contract.acks import GateAck, decode_ack
 from streamwarden_contract.audit import ChainHead, parse_metadata
@@ -46,11 +53,18 @@ RULE = "decision.confidence >= 0.5"
 
 
 def eventually(condition: Callable[[], object], what: str, *, timeout_s: float = WAIT_S) -> None:
-    """Wait until the condition holds; fail, naming ``what``, when it does not in time."""
+    """Wait until the condition holds; fail, naming ``what``, when it does not in time. Kafka may fail meanwhile."""
     deadline, pause = time.monotonic() + timeout_s, threading.Event()
-    while not condition():
+    while not _holds(condition):
         assert time.monotonic() < deadline, f"not in {timeout_s:g} s: {what}"
         pause.wait(0.05)
+
+
+def _holds(condition: Callable[[], object]) -> bool:
+    try:
+        return bool(condition())
+    except KafkaException:
+        return False  # a broker that was killed is not quite back
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import KafkaError, Producer
 from streamwarden_contract import events
 from streamwarden_contract.partitioner import partition_of
 from support.gate_world import PARTITIONS, eventually, headers_for, proposals
@@ -105,14 +105,3 @@ def test_the_gate_lives_and_goes_on(module_world: GateWorld) -> None:
     eventually(lambda: module_world.commanded() == ["page-1"], "the command")
     assert process.poll() is None
     module_world.check_chains()
-
-
-def test_the_agent_cannot_commit_offsets_for_its_gate(module_world: GateWorld) -> None:
-    from confluent_kafka import Consumer, TopicPartition
-
-    properties = {name: text for name, text in module_world.agent_properties.items() if name != "partitioner"}
-    consumer = Consumer({**properties, "group.id": module_world.names.gate_group})
-    with pytest.raises(KafkaException) as refused:
-        consumer.commit(offsets=[TopicPartition(module_world.names.decisions, 0, 0)], asynchronous=False)
-    assert refused.value.args[0].code() == KafkaError.GROUP_AUTHORIZATION_FAILED
-    consumer.close()
