@@ -74,9 +74,9 @@ def accuracy(report: Figures) -> RenderableType:
         made,
         Text(
             "Plain loop: the same model over the same pages in one process, without Kafka. The agent reads pages,\n"
-            "labels and outcomes of three partitions each side by side, so their order differs a little (an agent\n"
-            "that lags, as after a crash, may see a label early), and it learns false alarms twice. A gate that\n"
-            "denies unsure decisions trades missed phishing for fewer legitimate pages blocked.",
+            "labels and outcomes of three partitions each side by side: on a busy machine a label may come later, or\n"
+            "earlier, than it does in the plain loop. It also learns false alarms twice. A gate that denies unsure\n"
+            "decisions trades missed phishing for fewer legitimate pages blocked.",
             style="dim",
         ),
     )

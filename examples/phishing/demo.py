@@ -60,7 +60,7 @@ def run(report: Path, pages: int, rate: float) -> int:
 
 def shown(path: Path) -> str:
     here = Path.cwd()
-    return escape(str(path.relative_to(here) if path.is_relative_to(here) else path))
+    return escape(str(path.relative_to(here) if here in path.parents else path))
 
 
 if __name__ == "__main__":

@@ -42,11 +42,8 @@ def labelled(row: Row) -> tuple[CloudEvent, bytes]:
 class Writer:
     """Writes events as one principal."""
 
-    def __init__(self, principal: str, folder: Path) -> None:
-        file = folder / f"{principal}.properties"
-        command = ["streamwarden", "credentials", "--principal", principal, "--format", "librdkafka"]
-        subprocess.run([*command, "--output", str(file)], check=True, stdout=subprocess.DEVNULL)
-        self._producer = Producer(read_properties(file) | {"enable.idempotence": True, "linger.ms": 2})
+    def __init__(self, properties: dict[str, str]) -> None:
+        self._producer = Producer(properties | {"enable.idempotence": True, "linger.ms": 2})
         self.refused = 0
 
     def write(self, topic: str, event: CloudEvent, data: bytes) -> None:
@@ -59,6 +56,21 @@ class Writer:
 
     def _delivered(self, error: KafkaError | None, _message: Message) -> None:
         self.refused += error is not None
+
+
+def read_credentials(principals: list[str]) -> list[dict[str, str]]:
+    """Get client configurations for these principals, side by side; the files are gone when this returns."""
+    with tempfile.TemporaryDirectory() as folder:
+        files = [Path(folder) / f"{principal}.properties" for principal in principals]
+        command = ["streamwarden", "credentials", "--format", "librdkafka"]
+        running = [
+            subprocess.Popen([*command, "--principal", principal, "--output", str(file)], stdout=subprocess.DEVNULL)
+            for principal, file in zip(principals, files, strict=True)
+        ]
+        codes = [process.wait() for process in running]
+        if any(codes):
+            sys.exit("no credentials: is streamwarden dev running in this folder?")
+        return [read_properties(file) for file in files]
 
 
 def read_properties(file: Path) -> dict[str, str]:
@@ -83,11 +95,10 @@ def main() -> None:
     parser.add_argument("--pages", type=int, default=PAGES, help="how many pages, from the first one on")
     parser.add_argument("--rate", type=float, default=50, help="pages a second")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        writers = [Writer(principal, Path(folder)) for principal in ("page-crawler", "analysts")]
-        replay(read_rows(arguments.pages), *writers, arguments.rate)
-        if missing := sum(writer.close() for writer in writers):
-            sys.exit(f"{missing} events were not taken by the broker")
+    writers = [Writer(properties) for properties in read_credentials(["page-crawler", "analysts"])]
+    replay(read_rows(arguments.pages), *writers, arguments.rate)
+    if missing := sum(writer.close() for writer in writers):
+        sys.exit(f"{missing} events were not taken by the broker")
 
 
 if __name__ == "__main__":
