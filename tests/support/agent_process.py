@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
-from dataclasses import dataclass
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streamwarden_contract.canonical import encode
+from streamwarden_contract.decision import decode_decision
 from streamwarden_contract.events import CloudEvent
 from streamwarden_contract.names import AgentNames, transactional_prefix
 from streamwarden_contract.runtime_config import AgentConfig, SourceTopic
-
 from support.kafka_tools import Right, write_properties
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from typing import Any
 
     from support.kafka_tools import Cluster
@@ -35,31 +37,45 @@ class DeployedAgent:
     folder: Path
     names: AgentNames
     topic: str
-    process: subprocess.Popen[bytes] | None = None
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
-    def start(self) -> None:
+    def start(self, pod: str = "pages-0") -> subprocess.Popen[bytes]:
         environment = {
             **os.environ,
             "STREAMWARDEN_CONFIG": str(self.folder),
             "STREAMWARDEN_CREDENTIALS": str(self.folder),
-            "STREAMWARDEN_POD": "pages-0",
+            "STREAMWARDEN_POD": pod,
             "PYTHONPATH": str(_AGENTS),
         }
         with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "streamwarden.runtime"], env=environment, stderr=log, stdout=log
+            process = subprocess.Popen(
+                [sys.executable, "-X", "faulthandler", "-m", "streamwarden.runtime"], env=environment, stderr=log, stdout=log
             )
+        self.processes.append(process)
+        return process
 
-    def kill(self) -> None:
-        assert self.process is not None
-        self.process.kill()
-        self.process.wait(10)
+    def set_retry(self, *, max_attempts: int, initial: str) -> None:
+        """Change what ``agent.json`` says of retries."""
+        file = self.folder / "agent.json"
+        retry = {"maxAttempts": max_attempts, "backoff": {"initial": initial}}
+        file.write_text(json.dumps({**json.loads(file.read_text()), "retry": retry}))
 
-    def stop(self) -> int:
-        """Send SIGTERM and return the exit code."""
-        assert self.process is not None
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(20)
+    def close(self) -> None:
+        for process in self.processes:
+            process.kill()
+            process.wait(10)
+
+    def decided(self) -> Counter[tuple[int, int]]:
+        """Count the committed decisions for each input, which is named by partition and offset."""
+        found: Counter[tuple[int, int]] = Counter()
+        for message in self.cluster.read_all(self.names.decisions):
+            decision, _ = decode_decision(message.value() or b"")
+            found[decision.cause.partition, decision.cause.offset] += 1
+        return found
+
+    def caught_up(self) -> bool:
+        """Whether the group has committed the very end of the input."""
+        return self.cluster.committed(self.names.agent_group, self.topic) == self.cluster.end_offsets(self.topic)
 
     @property
     def log(self) -> list[dict[str, Any]]:
@@ -103,3 +119,18 @@ def pages(numbers: Iterable[int], *, kind: str = "page.observed", **data: object
         event = CloudEvent(id=f"{kind}-{number}", source="/web", type=kind, subject=entity)
         records.append((entity.encode(), encode({"number": number, **data}), event.headers()))
     return records
+
+
+def stop(process: subprocess.Popen[bytes]) -> int:
+    """Send SIGTERM and return the exit code."""
+    process.terminate()
+    return process.wait(20)
+
+
+def wait_for(condition: Callable[[], object], *, seconds: float = 30) -> None:
+    """Wait until ``condition`` holds."""
+    deadline = time.monotonic() + seconds
+    pause = threading.Event()
+    while not condition():
+        assert time.monotonic() < deadline, f"not so within {seconds:g} s"
+        pause.wait(0.05)

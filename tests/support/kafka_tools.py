@@ -54,9 +54,12 @@ class Cluster:
     """A Kafka that we may do everything with."""
 
     properties: Mapping[str, str]
+    """Of a super user."""
     admin: Any = field(init=False)
 
     def __post_init__(self) -> None:
+        # Clients of tests that kill the broker would fill the report with their complaints.
+        self.properties = {"log_level": "0", **self.properties}
         self.admin = AdminClient(dict(self.properties))
 
     def create_topics(self, *names: str, partitions: int = 1, config: Mapping[str, str] | None = None) -> None:
@@ -99,9 +102,21 @@ class Cluster:
             "partitioner": "murmur2_random",
         }
 
-    def produce(self, topic: str, records: Iterable[tuple[bytes | None, bytes | None, Sequence[Any]]]) -> None:
-        """Write records (key, value, headers), and wait until all are there."""
-        producer = Producer({**self.properties, "partitioner": "murmur2_random", "linger.ms": 5})
+    def produce(
+        self,
+        topic: str,
+        records: Iterable[tuple[bytes | None, bytes | None, Sequence[Any]]],
+        *,
+        transactional_id: str | None = None,
+    ) -> None:
+        """Write records (key, value, headers), in one transaction if one is named, and wait until all are there."""
+        settings: dict[str, Any] = {**self.properties, "partitioner": "murmur2_random", "linger.ms": 5}
+        producer = Producer(
+            settings if transactional_id is None else {**settings, "transactional.id": transactional_id}
+        )
+        if transactional_id is not None:
+            producer.init_transactions(WAIT_S)
+            producer.begin_transaction()
         errors: list[KafkaError] = []
         for key, value, headers in records:
             producer.produce(
@@ -114,6 +129,8 @@ class Cluster:
             producer.poll(0)
         assert producer.flush(WAIT_S) == 0
         assert errors == []
+        if transactional_id is not None:
+            producer.commit_transaction(WAIT_S)
 
     def read_all(self, topic: str) -> list[Message]:
         """Return all committed records of a topic, partition after partition."""

@@ -2,9 +2,13 @@
 
 import logging
 import sys
+from collections import Counter
 
 import structlog
 from typing_extensions import override
+
+_QUIET_S = 10.0
+"""A client without a broker complains twenty times a second."""
 
 
 def configure_logs() -> None:
@@ -32,6 +36,20 @@ def client_logger() -> logging.Logger:
 
 
 class _ToStructlog(logging.Handler):
+    """Passes lines on; of those of one kind in quick succession only the first, and later how many there were."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told: dict[str, float] = {}
+        self._left_out: Counter[str] = Counter()
+
     @override
     def emit(self, record: logging.LogRecord) -> None:
-        structlog.get_logger().log(record.levelno, "Kafka client", line=record.getMessage())
+        line = record.getMessage()
+        kind = line.partition(" ")[0]  # as in "FAIL [rdkafka#consumer-1] ..."
+        if record.created - self._told.get(kind, 0) < _QUIET_S:
+            self._left_out[kind] += 1
+            return
+        self._told[kind] = record.created
+        left_out = self._left_out.pop(kind, 0)
+        structlog.get_logger().log(record.levelno, "Kafka client", line=line, left_out=left_out)

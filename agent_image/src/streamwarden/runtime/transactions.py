@@ -1,7 +1,15 @@
-"""The producer: writes decisions and offsets in one transaction. Used from one thread only."""
+"""The producer: writes decisions and offsets in one transaction. Used from one thread only.
+
+librdkafka's call that sends offsets ignores its timeout: when the group's coordinator went away since the producer
+last asked it, the call may never return (measured with 2.16.0 and a broker that was killed). So a producer that lost
+its connection is replaced before its next transaction, and each transaction runs in a thread that can be left behind.
+"""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from queue import SimpleQueue
+from threading import Thread
 
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
@@ -16,9 +24,12 @@ from streamwarden.runtime.logs import client_logger
 
 _TRANSACTION_TIMEOUT_S = 10.0
 """The broker aborts a transaction that is open for longer; readers of the topic wait for it until then."""
-_PATIENCE_S = 30.0
+_PATIENCE_S = 12.0
 """How long one transaction is tried through retriable errors before its producer is given up."""
+_HUNG_S = 20.0
+"""When a transaction is taken to hang. Longer than ``_PATIENCE_S`` and the timeout of a call together."""
 _CALL_S = 5.0
+_RETRY_S = 0.02
 
 _SETTINGS: dict[str, object] = {
     "transaction.timeout.ms": int(_TRANSACTION_TIMEOUT_S * 1000),
@@ -33,14 +44,20 @@ _SETTINGS: dict[str, object] = {
 
 _FENCED = frozenset({KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH})  # noqa: SLF001  # librdkafka's own code
 
+_DISCONNECTED = frozenset({KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN})  # noqa: SLF001  # likewise
+
 
 class Transactions:
     """One transactional producer after another, with the same transactional id."""
 
     def __init__(self, client: Mapping[str, str], transactional_id: str, topic: str) -> None:
-        self._settings = {**client, **_SETTINGS, "transactional.id": transactional_id}
+        self._settings = {**client, **_SETTINGS, "transactional.id": transactional_id, "error_cb": self._on_error}
         self._topic = topic
         self._producer: Producer | None = None
+        self._worker = _Worker()
+        self._shaken = False
+        self._left_behind: list[Producer] = []
+        """Producers with a call that hangs: freeing one would hang too."""
 
     def open(self) -> None:
         """Take over the transactional id: what was left open under it is finished or aborted first. Safe to repeat.
@@ -50,11 +67,14 @@ class Transactions:
         """
         self.close()
         producer = Producer(self._settings, logger=client_logger())
-        self._producer = producer
         try:
             producer.init_transactions(_CALL_S)
         except KafkaException as error:
+            producer.close()
             raise KafkaUnavailableError(error.args[0].name()) from error
+        producer.poll(0)
+        self._shaken = False
+        self._producer = producer
 
     def commit(self, records: Sequence[Outgoing], positions: Mapping[Partition, int], group_metadata: object) -> None:
         """Write records and commit positions: all of it or nothing.
@@ -64,11 +84,40 @@ class Transactions:
             TransactionUnknownError: call ``open`` before anything else.
             FencedError: another process has the transactional id.
         """
-        producer = self._producer
-        if producer is None:
-            raise TransactionUnknownError("no producer is open")
-        started_s = time.monotonic()
+        producer = self._sound_producer()
         offsets = [TopicPartition(at.topic, at.number, offset) for at, offset in positions.items()]
+        done = self._worker.run(lambda: self._transact(producer, records, offsets, group_metadata))
+        try:
+            done.result(_HUNG_S)
+        except TimeoutError as error:
+            self._left_behind.append(producer)
+            self._producer, self._worker = None, _Worker()
+            raise TransactionUnknownError("the transaction hangs") from error
+
+    def close(self) -> None:
+        """Drop the producer and whatever it still holds."""
+        if self._producer is not None:
+            self._producer.purge()
+            self._producer.close()
+            self._producer = None
+
+    def _sound_producer(self) -> Producer:
+        """Return a producer that has not lost its connection."""
+        if self._producer is not None:
+            self._producer.poll(0)  # where it tells
+        if self._producer is None or self._shaken:
+            try:
+                self.open()
+            except KafkaUnavailableError as error:
+                raise TransactionUnknownError(str(error)) from error
+        if self._producer is None:
+            raise TransactionUnknownError("no producer is open")
+        return self._producer
+
+    def _transact(
+        self, producer: Producer, records: Sequence[Outgoing], offsets: list[TopicPartition], group_metadata: object
+    ) -> None:
+        started_s = time.monotonic()
         try:
             producer.begin_transaction()
             for record in records:
@@ -81,12 +130,9 @@ class Transactions:
             self._give_up(producer, error.args[0], started_s)
             raise TransactionAbortedError(error.args[0].name()) from error
 
-    def close(self) -> None:
-        """Drop the producer and whatever it still holds."""
-        if self._producer is not None:
-            self._producer.purge()
-            self._producer.close()
-            self._producer = None
+    def _on_error(self, error: KafkaError) -> None:
+        if error.code() in _DISCONNECTED:
+            self._shaken = True
 
     def _give_up(self, producer: Producer, error: KafkaError, started_s: float) -> None:
         """Abort, where the error allows it."""
@@ -117,5 +163,30 @@ def _persist(call: Callable[[], None], started_s: float) -> None:
         except KafkaException as error:
             if not error.args[0].retriable() or time.monotonic() - started_s > _PATIENCE_S:
                 raise
+            time.sleep(_RETRY_S)
         else:
             return
+
+
+class _Worker:
+    """A thread that does one thing after another, and that nobody waits for at exit."""
+
+    def __init__(self) -> None:
+        self._jobs: SimpleQueue[tuple[Callable[[], None], Future[None]]] = SimpleQueue()
+        Thread(target=self._work, name="transactions", daemon=True).start()
+
+    def run(self, job: Callable[[], None]) -> Future[None]:
+        """Do ``job`` when those before it are done."""
+        done: Future[None] = Future()
+        self._jobs.put((job, done))
+        return done
+
+    def _work(self) -> None:
+        while True:
+            job, done = self._jobs.get()
+            try:
+                job()
+            except BaseException as error:  # noqa: BLE001  # it is raised where the result is awaited
+                done.set_exception(error)
+            else:
+                done.set_result(None)

@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from support.agent_process import DeployedAgent, deploy
+from support.kafka_tools import Cluster
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from support.stack_fixture import RunningStack
+
+
+@pytest.fixture
+def deployed(stack: RunningStack, tmp_path: Path, unique: str) -> Iterator[DeployedAgent]:
+    """An agent with topics of its own, its least rights, and no process yet."""
+    agent = deploy(Cluster(stack.operator_properties), tmp_path, unique)
+    yield agent
+    agent.close()

@@ -1,0 +1,160 @@
+"""The agent's process on a real broker, with the rights that the operator gives it and no more."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+from streamwarden_contract.decision import Cause, decode_decision, decode_failure
+from streamwarden_contract.events import decode
+from streamwarden_contract.partitioner import partition_of
+from support.agent_process import pages, stop, wait_for
+
+if TYPE_CHECKING:
+    from support.agent_process import DeployedAgent
+    from support.stack_fixture import RunningStack
+
+pytestmark = pytest.mark.kafka
+
+
+def test_every_event_gives_exactly_one_decision_though_the_agent_is_killed_again_and_again(
+    deployed: DeployedAgent,
+) -> None:
+    deployed.cluster.produce(deployed.topic, pages(range(300)))
+    for round_ in range(4):
+        process = deployed.start()
+        wait_for(lambda seen=round_: sum(deployed.cluster.end_offsets(deployed.names.decisions).values()) > seen * 300)
+        process.kill()
+        process.wait(10)
+        deployed.cluster.produce(deployed.topic, pages(range(round_ * 425, round_ * 425 + 425)))
+    process = deployed.start()
+    wait_for(deployed.caught_up)
+
+    expected = {
+        (partition, offset)
+        for partition, end in deployed.cluster.end_offsets(deployed.topic).items()
+        for offset in range(end)
+    }
+    assert len(expected) == 2_000
+    assert deployed.decided() == Counter(expected)
+    assert stop(process) == 0
+
+
+def test_decisions_name_what_they_answer_and_stand_on_the_partition_of_their_entity(deployed: DeployedAgent) -> None:
+    deployed.cluster.produce(deployed.topic, pages([7]))
+    process = deployed.start()
+    wait_for(deployed.caught_up)
+
+    [record] = deployed.cluster.read_all(deployed.names.decisions)
+    assert record.key() == b"page-0007"
+    assert record.partition() == partition_of(b"page-0007", 2)
+    event = decode(record.headers(), strict=True)
+    assert (event.type, event.subject, event.causationid, event.correlationid, event.hops) == (
+        "streamwarden.decision",
+        "page-0007",
+        "page.observed-7",
+        "page.observed-7",
+        1,
+    )
+    decision, _ = decode_decision(record.value() or b"")
+    assert decision.cause == Cause(topic=deployed.topic, partition=partition_of(b"page-0007", 2), offset=0)
+    assert decision.parameters == {"number": 7, "labels": 0}
+    assert stop(process) == 0
+
+
+def test_an_idle_agent_has_no_lag_though_its_input_ends_in_markers_of_transactions(deployed: DeployedAgent) -> None:
+    process = deployed.start()
+    for number in range(3):
+        deployed.cluster.produce(deployed.topic, pages(range(number * 10, number * 10 + 10)), transactional_id="web")
+    wait_for(deployed.caught_up)
+
+    assert sum(deployed.cluster.end_offsets(deployed.topic).values()) > 30
+    assert len(deployed.decided()) == 30
+    assert stop(process) == 0
+
+
+def test_an_event_that_always_fails_becomes_a_failure_record_and_the_partition_goes_on(deployed: DeployedAgent) -> None:
+    deployed.set_retry(max_attempts=2, initial="10ms")
+    poison = pages([1], poison=True)[0]
+    undecodable = (b"page-0001", b"{secret", poison[2])
+    deployed.cluster.produce(deployed.topic, [poison, undecodable, *pages([1])])
+    process = deployed.start()
+    wait_for(deployed.caught_up)
+
+    partition = partition_of(b"page-0001", 2)
+    first, second, third = deployed.cluster.read_all(deployed.names.decisions)
+    assert [decode(each.headers(), strict=True).type for each in (first, second, third)] == [
+        "streamwarden.failure",
+        "streamwarden.failure",
+        "streamwarden.decision",
+    ]
+    failures = [decode_failure(each.value() or b"") for each in (first, second)]
+    assert [(f.cause.offset, f.stage, f.attempts) for f in failures] == [(0, "Handle", 2), (1, "Decode", 1)]
+    assert failures[0].error == "RuntimeError: cannot judge this one"
+    assert {each.partition() for each in (first, second, third)} == {partition}
+    assert b"secret" not in (second.value() or b"")
+    assert stop(process) == 0
+
+
+def test_a_killed_agent_gets_its_memory_back(deployed: DeployedAgent) -> None:
+    deployed.cluster.produce(deployed.topic, pages([5, 5, 6], kind="page.labelled"))
+    process = deployed.start()
+    wait_for(deployed.caught_up)
+    process.kill()
+    process.wait(10)
+    deployed.cluster.produce(deployed.topic, [*pages([5], kind="page.labelled"), *pages([5, 6])])
+    process = deployed.start()
+    wait_for(deployed.caught_up)
+
+    decisions = [decode_decision(r.value() or b"")[0] for r in deployed.cluster.read_all(deployed.names.decisions)]
+    assert {d.entity: d.parameters["labels"] for d in decisions} == {"page-0005": 3, "page-0006": 1}
+    assert stop(process) == 0
+
+
+def test_a_killed_broker_ends_no_agent_and_loses_nothing(deployed: DeployedAgent, stack: RunningStack) -> None:
+    process = deployed.start()
+    deployed.cluster.produce(deployed.topic, pages(range(500)))
+    wait_for(deployed.decided)
+    pid = stack.kafka_pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    deployed.cluster.produce(deployed.topic, pages(range(500, 1_000)))
+    wait_for(deployed.caught_up, seconds=60)
+
+    assert sorted(deployed.decided().values()) == [1] * 1_000
+    assert process.poll() is None
+    assert stop(process) == 0
+
+
+def test_pods_share_the_partitions_and_hand_them_over(deployed: DeployedAgent) -> None:
+    first = deployed.start("pages-0")
+    deployed.cluster.produce(deployed.topic, pages(range(500)))
+    wait_for(deployed.decided)
+    second = deployed.start("pages-1")
+    deployed.cluster.produce(deployed.topic, pages(range(500, 1_000)))
+    wait_for(lambda: sum(line["event"] == "Partitions assigned" for line in deployed.log) >= 3)
+    deployed.cluster.produce(deployed.topic, pages(range(1_000, 1_500)))
+    assert stop(first) == 0
+    deployed.cluster.produce(deployed.topic, pages(range(1_500, 2_000)))
+    wait_for(deployed.caught_up)
+
+    assert sorted(deployed.decided().values()) == [1] * 2_000
+    assert stop(second) == 0
+
+
+def test_a_pod_whose_transactional_id_was_taken_over_ends(deployed: DeployedAgent) -> None:
+    first = deployed.start("pages-0")
+    deployed.cluster.produce(deployed.topic, pages(range(10)))
+    wait_for(deployed.caught_up)
+    second = deployed.start("pages-0")
+    wait_for(lambda: sum(line["event"] == "Partitions assigned" for line in deployed.log) >= 3)
+    # Each partition gets some: whichever the first process still has, it must write.
+    deployed.cluster.produce(deployed.topic, pages(range(10, 200)))
+    assert first.wait(30) == 3
+    wait_for(deployed.caught_up)
+
+    assert sorted(deployed.decided().values()) == [1] * 200
+    assert stop(second) == 0
