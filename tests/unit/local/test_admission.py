@@ -103,7 +103,7 @@ def test_all_problems_of_a_manifest_are_found_at_once() -> None:
     assert shown(admit(manifest, None)) == [
         "spec.kee: unknown field; did you mean 'key'?",
         "spec.partitions: must be an integer, not '3'",
-        "spec.config.a: must be a string or an integer, not true",
+        "spec.config.a: must be a string or an integer, not true; put it in quotes",
         "spec.access.producers[0]: 'web' must match ^User:[a-zA-Z0-9][a-zA-Z0-9_-]{0,99}$",
         "spec.access.producers[1]: 'User:*' must match ^User:[a-zA-Z0-9][a-zA-Z0-9_-]{0,99}$",
     ]

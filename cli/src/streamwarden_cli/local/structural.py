@@ -34,7 +34,7 @@ class FieldProblem:
 def with_defaults(value: JsonValue, schema: Schema) -> JsonValue:
     """Return a copy of the value with every default filled in, also inside of defaults.
 
-    A field that is null has its default, or is as good as left out.
+    A field or a map's entry that is null has its default, or is as good as left out.
     """
     if isinstance(value, dict) and "properties" in schema:
         properties = _properties(schema)
@@ -49,7 +49,7 @@ def with_defaults(value: JsonValue, schema: Schema) -> JsonValue:
         return result
     if isinstance(value, dict) and "additionalProperties" in schema:
         values = cast("Schema", schema["additionalProperties"])
-        return {key: with_defaults(item, values) for key, item in value.items()}
+        return {key: with_defaults(item, values) for key, item in value.items() if item is not None}
     if isinstance(value, list):
         items = cast("Schema", schema.get("items", {}))
         return [with_defaults(item, items) for item in value]
@@ -209,7 +209,8 @@ def _say(error: ValidationError) -> Iterator[tuple[FieldPath, str]]:
             hint = "; put it in quotes" if limit == "string" and isinstance(error.instance, int | float) else ""
             yield (), f"must be {_TYPES[str(limit)]}, not {_shown(error.instance)}{hint}"
         case "anyOf":
-            yield (), f"must be a string or an integer, not {_shown(error.instance)}"
+            hint = "; put it in quotes" if isinstance(error.instance, float | bool) else ""
+            yield (), f"must be a string or an integer, not {_shown(error.instance)}{hint}"
         case "enum":
             words = [str(word) for word in cast("list[object]", limit)]
             known_words = f"one of {', '.join(words)}" if len(words) > 1 else words[0]
