@@ -66,8 +66,7 @@ class Loader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         self._depth += 1
         if self._depth > MAX_DEPTH + 1:  # the document itself is one
-            event: yaml.Event = self.peek_event()  # type: ignore[no-untyped-call]  # untyped in its stubs
-            raise TooLargeError(_TOO_DEEP, event.start_mark.line + 1)
+            raise TooLargeError(_TOO_DEEP, 1 if parent is None else line_of(parent))
         node: yaml.Node | None = super().compose_node(parent, index)
         self._depth -= 1
         return node
