@@ -49,7 +49,7 @@ class DeployedAgent:
         }
         with (self.folder / "log").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-X", "faulthandler", "-m", "streamwarden.runtime"], env=environment, stderr=log, stdout=log
+                [sys.executable, "-m", "streamwarden.runtime"], env=environment, stderr=log, stdout=log
             )
         self.processes.append(process)
         return process
