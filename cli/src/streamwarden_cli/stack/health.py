@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from streamwarden_cli.stack.background import Background
 
-_TIMEOUT_S = 3.0
+_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Health:
 
 
 async def check(background: Background) -> Health:
-    """Ask both servers, for at most three seconds."""
+    """Ask both servers, for at most ten seconds; at once when they answer."""
     pid, state = background.pid(), background.state()
     if pid is None or state is None or state.phase != "ready":
         return Health(pid, "", "", kafka=False, registry=None)

@@ -87,7 +87,7 @@ class Service:
             backoff_s = min(backoff_s * 2, _LONGEST_BACKOFF_S)
             try:
                 await self._launch()
-            except ServiceFailedError as error:
+            except (ServiceFailedError, OSError) as error:
                 self._reporter.note(str(error))
             since = time.monotonic()
 
