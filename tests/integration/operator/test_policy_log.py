@@ -131,3 +131,11 @@ async def test_a_refused_record_leaves_nothing_behind_and_the_next_attempt_works
         assert type(caught.value).__name__ == "KafkaUnavailableError"
         assert await state_of(log, topic) == before
         assert (await bring(log, topic, desired(a="false"))).epoch == 2
+
+
+async def test_a_foreign_record_on_a_new_topic_is_seen(stack: Any, topic: str) -> None:
+    foreign = Producer(stack.operator_properties)
+    foreign.produce(topic, key=b"policy/a", value=b"{}")
+    assert foreign.flush(10) == 0
+    async with publisher(stack, topic) as log:
+        assert (await state_of(log, topic)).refused == {b"policy/a": "not signed"}

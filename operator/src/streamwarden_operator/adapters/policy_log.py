@@ -32,7 +32,7 @@ class _Read:
     """What has been read of a topic."""
 
     position: int = -1
-    """Where the next record is read; -1 before anything was heard of the partition."""
+    """Behind the last record that was read, or at the end; -1 before anything was heard of the partition."""
     records: dict[bytes, SignedRecord] = field(default_factory=dict)
 
 
@@ -65,6 +65,7 @@ class KafkaPolicyLog:
         self._cluster_id = ""
         self._producer: Producer | None = None
         self._consumer: Consumer | None = None
+        self._asker: Consumer | None = None
         self._reads: dict[str, _Read] = {}
         self._written: dict[str, int] = {}
         self._fenced = False
@@ -168,9 +169,12 @@ class KafkaPolicyLog:
             self._reads[topic] = _Read()
         read = self._reads[topic]
         deadline = time.monotonic() + self._timeout_s
-        low, end = consumer.get_watermark_offsets(TopicPartition(topic, PARTITION), timeout=self._timeout_s)
-        # A commit is answered before its markers are written: for some milliseconds the end is still the old one.
-        end = max(end, self._written.get(topic, 0))
+        low, end = self._ready_asker().get_watermark_offsets(TopicPartition(topic, PARTITION), timeout=self._timeout_s)
+        written = self._written.get(topic, 0)
+        if written and end <= written + 1:
+            # Nothing but our own transaction: its commit is answered before its marker is written, so the end may still
+            # be the old one; and behind its last record there is only that marker, which no fetch tells of soon.
+            end = written
         if read.position < 0 and low == end:
             read.position = end
         while read.position < end:
@@ -222,23 +226,38 @@ class KafkaPolicyLog:
 
     def _ready_consumer(self) -> Consumer:
         if self._consumer is None:
-            settings: dict[str, Any] = {
-                **self._properties,
-                # Never joined and never committed to: librdkafka wants a name.
-                "group.id": f"{self._transactional_id}.reader",
-                "enable.auto.commit": False,
-                "enable.partition.eof": True,
-                "isolation.level": "read_committed",
-                "auto.offset.reset": "error",
-            }
-            self._consumer = Consumer(settings, logger=LibrdkafkaLog(_log))
+            self._consumer = self._new_consumer()
         return self._consumer
 
+    def _ready_asker(self) -> Consumer:
+        """Return the client that asks where a topic ends.
+
+        Not the one that reads: a broker answers a connection's requests in order, and there a fetch is always waiting.
+        """
+        if self._asker is None:
+            self._asker = self._new_consumer()
+        return self._asker
+
+    def _new_consumer(self) -> Consumer:
+        settings: dict[str, Any] = {
+            **self._properties,
+            # Never joined and never committed to: librdkafka wants a name.
+            "group.id": f"{self._transactional_id}.reader",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "isolation.level": "read_committed",
+            "auto.offset.reset": "error",
+            # An empty answer tells of a partition's end: the first read waits for one.
+            "fetch.wait.max.ms": 100,
+        }
+        return Consumer(settings, logger=LibrdkafkaLog(_log))
+
     def _drop(self) -> None:
-        producer, consumer = self._producer, self._consumer
-        self._producer, self._consumer = None, None
+        producer, consumers = self._producer, (self._consumer, self._asker)
+        self._producer, self._consumer, self._asker = None, None, None
         self._reads, self._written = {}, {}
         if producer is not None:
             producer.purge()
-        if consumer is not None:
-            consumer.close()
+        for consumer in consumers:
+            if consumer is not None:
+                consumer.close()
