@@ -3,6 +3,7 @@
 from pydantic import BaseModel
 from river.compose import Pipeline
 from river.linear_model import LogisticRegression
+from river.optim import SGD
 from river.preprocessing import StandardScaler
 from streamwarden import Agent, Decision, Event
 
@@ -19,7 +20,7 @@ class LabelledPage(Page):
 
 
 def new_model() -> Pipeline:
-    return StandardScaler() | LogisticRegression()
+    return StandardScaler() | LogisticRegression(optimizer=SGD(0.02))
 
 
 model = new_model()
