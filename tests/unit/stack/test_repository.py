@@ -7,7 +7,7 @@ import pytest
 from streamwarden_cli.stack.errors import DownloadError
 from streamwarden_cli.stack.repository import Repository, cache_folder, central_mirror, find_repository
 
-SETTINGS = """<settings xmlns="http://maven.apache.org/SETTINGS/1.2.0">
+SETTINGS = """<settings xmlns="urn:maven:settings">
   <mirrors><mirror><id>corp</id><mirrorOf>{of}</mirrorOf><url>https://{host}/maven/</url></mirror></mirrors>
   <servers><server><id>corp</id><username>me</username><password>{password}</password></server></servers>
 </settings>"""

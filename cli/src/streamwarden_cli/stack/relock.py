@@ -20,7 +20,7 @@ KAFKA = "org.apache.kafka:kafka_2.13:4.3.1@jar"
 LOG_BRIDGE = "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4@jar"
 REGISTRY = "io.apicurio:apicurio-registry-app:3.3.3:all@tar.gz"
 
-_POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
+_POM = """<project>
   <modelVersion>4.0.0</modelVersion><groupId>lock</groupId><artifactId>lock</artifactId><version>1</version>
   <dependencies>{}</dependencies>
 </project>
