@@ -117,7 +117,7 @@ class AccessPart:
             return Part(true(ACCESS_READY, "nobody outside Streamwarden has access")), ()
         either = _record_of(desired | recorded)
         try:
-            plan = plan_acls(desired, await self.acls.observe(), self._ours(recorded))
+            plan = plan_acls(desired, await self.acls.observe(), self._ours(recorded - desired))
             if plan.add and set(either) != set(contract.status.access):
                 await record(either)
             if plan:
@@ -138,9 +138,12 @@ class AccessPart:
         if plan:
             await self.acls.apply(plan)
 
-    def _ours(self, recorded: frozenset[Acl]) -> frozenset[Acl]:
+    def _ours(self, leaving: frozenset[Acl]) -> frozenset[Acl]:
+        """Return those that no other contract gives."""
+        if not leaving:
+            return leaving
         wanted = {acl for other in self.others for acl in access_acls(other.spec.topic_name, other.spec.access)}
-        return recorded - wanted
+        return leaving - wanted
 
 
 def recorded_acls(contract: TopicContract) -> frozenset[Acl]:
