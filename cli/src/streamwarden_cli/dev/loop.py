@@ -24,7 +24,7 @@ from streamwarden_cli.stack import Reporter, Stack, StackError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from streamwarden_contract.models.base import Kind
+    from streamwarden_contract.models.base import Condition, Kind
     from streamwarden_operator.keys import Key
 
     from streamwarden_cli.dev.options import DevOptions
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from streamwarden_cli.local.state import StateFolder
     from streamwarden_cli.local.store import Applied
 
+_NEWS_AFTER_S = 2.0
 _POLICY_WAIT_S = 10.0
 """A rollout later than this is told without the time since the edit: it was another edit's."""
 
@@ -51,6 +52,7 @@ class Loop:
         self._stop_watching = asyncio.Event()
         self._edited: dict[tuple[str, str], float] = {}
         """When an edit of a policy was seen (monotonic), until it is in force."""
+        self._closing = False
         self._told: dict[Key, tuple[str, str]] = {}
         self._changed = asyncio.Event()
         self._controller: Controller | None = None
@@ -111,6 +113,7 @@ class Loop:
 
     async def stop(self) -> None:
         """Stop everything in order: agents, gates, the controller, the recorder, the stack."""
+        self._closing = True
         self._stop_watching.set()
         for task in self._tasks:
             task.cancel()
@@ -195,15 +198,32 @@ class Loop:
 
     def _status_written(self, key: Key) -> None:
         self._changed.set()
-        resource = self.cluster.find(key)
-        ready = None if resource is None else find_condition(resource.status.conditions, "Ready")  # type: ignore[attr-defined]  # each kind declares it
-        if ready is None or (ready.status == "Unknown" and key not in self._told):
+        now = self._standing(key)
+        if now == self._told.get(key):
             return
-        now = (ready.status, ready.reason)
-        if self._told.get(key) != now:
-            self._told[key] = now
-            said = "ready" if ready.status == "True" else f"not ready: {ready.reason}: {ready.message}"
-            self._screen.say(f"{key} is {said}")
+        if now is None or now[0] == "True":
+            self._tell(key, now)
+        else:
+            # Much is not ready for a moment while it is being made: that is no news.
+            asyncio.get_running_loop().call_later(_NEWS_AFTER_S, self._tell, key, now)
+
+    def _standing(self, key: Key) -> tuple[str, str] | None:
+        """Return status and reason of the Ready condition."""
+        ready = self._ready(key)
+        return None if ready is None else (ready.status, ready.reason)
+
+    def _ready(self, key: Key) -> Condition | None:
+        resource = self.cluster.find(key)
+        return None if resource is None else find_condition(resource.status.conditions, "Ready")  # type: ignore[attr-defined]  # each kind declares it
+
+    def _tell(self, key: Key, was: tuple[str, str] | None) -> None:
+        """Say where a resource stands, if it still stands there and that has not been said."""
+        ready = self._ready(key)
+        if ready is None or self._standing(key) != was or self._told.get(key) == was or self._closing:
+            return
+        self._told[key] = (ready.status, ready.reason)
+        said = "ready" if ready.status == "True" else f"not ready: {ready.reason}: {ready.message}"
+        self._screen.say(f"{key} is {said}")
 
     def _event(self, key: Key, reason: str, message: str, warning: bool) -> None:  # noqa: FBT001  # a callback's signature
         self._screen.say(f"{key}: {reason}: {message}", problem=warning)

@@ -94,7 +94,7 @@ class Recorder:
             logger=LibrdkafkaLog(_log),
         )
         try:
-            with self._path.open("a", encoding="utf-8") as lines:
+            with self._path.open("a", encoding="utf-8", buffering=1) as lines:
                 while not self._stop.is_set():
                     self._assign(consumer)
                     self._poll(consumer, lines)

@@ -1,0 +1,55 @@
+"""Kill -9 of agent, gate and broker in the middle of a run: the loop goes on, nothing is judged or commanded twice."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from support.dev_process import DevProcess
+
+pytestmark = [pytest.mark.e2e, pytest.mark.kafka]
+
+READINGS = 1_500
+RATE = 100
+
+
+def wait_for_decisions(path: Path, count: int) -> None:
+    deadline = time.monotonic() + 120
+    while not path.exists() or path.read_text().count("\n") < count:
+        assert time.monotonic() < deadline, f"fewer than {count} decisions"
+        time.sleep(0.05)
+
+
+def test_each_decision_is_judged_once_and_no_command_comes_twice(
+    tiny: Path, start_dev: Callable[..., DevProcess]
+) -> None:
+    report, decisions = tiny / "report.json", tiny / ".streamwarden/run/decisions.jsonl"
+    dev = start_dev(
+        tiny,
+        "--no-registry",
+        "--until-idle",
+        *("--with", f"python sensors.py 0 {READINGS} {RATE}"),
+        *("--report", str(report)),
+        *("--timeout", "180"),
+    )
+    for count, victim in [(100, "streamwarden.runtime"), (300, "streamwarden_gate"), (500, "kafka.Kafka")]:
+        wait_for_decisions(decisions, count)
+        dev.kill(victim)
+
+    assert dev.wait(200) == 0, dev.output
+
+    figures = json.loads(report.read_text())
+    lines = [json.loads(line) for line in decisions.read_text().splitlines()]
+    assert sorted(line["entity"] for line in lines) == [f"valve-{number:04}" for number in range(READINGS)]
+    assert (figures["events"], figures["decisions"]) == (READINGS, READINGS)
+    assert (figures["verdicts"]["Allow"], figures["verdicts"]["Deny"]) == (READINGS // 2, READINGS // 2)
+    assert figures["commands"] == READINGS // 2
+    command_ids = [line["commandId"] for line in lines if line["verdict"] == "Allow"]
+    assert len(set(command_ids)) == READINGS // 2

@@ -1,0 +1,102 @@
+"""``streamwarden dev`` while it runs: edits, a second one, credentials, and Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from confluent_kafka import Consumer, TopicPartition
+from support.dev_process import COMMAND, is_alive
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from support.dev_process import DevProcess
+
+pytestmark = [pytest.mark.e2e, pytest.mark.kafka]
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([str(COMMAND), *arguments], capture_output=True, text=True, check=False, timeout=120)
+
+
+def edit_policies(tiny: Path, dev: DevProcess) -> None:
+    policy = tiny / "policy.yaml"
+    before, said = policy.read_text(), len(dev.lines)
+    policy.write_text(before.replace("0.5", "0.9"))
+    line = (
+        r"policy plant/careful revision (\d+) is in force in 1/1 gates, "
+        r"(\d+) ms after the file changed, (\d+) ms after it was published"
+    )
+    revision, since_edit_ms, since_publish_ms = map(int, dev.wait_for(line, after=said).groups())
+    assert revision > 1
+    assert since_edit_ms >= since_publish_ms >= 0
+
+    said = len(dev.lines)
+    policy.write_text(before.replace("require", "requires"))
+    dev.wait_for(r"policy.yaml:\d+: spec.rules\[0\]", after=said)
+    dev.wait_for("what ran before goes on", after=said)
+    status = json.loads((tiny / ".streamwarden/status/Policy.plant.careful.json").read_text())
+    assert status["spec"]["rules"][0]["require"] == "decision.confidence >= 0.9"
+    assert status["status"]["revision"] == revision
+
+
+def use_credentials(tiny: Path) -> None:
+    for arguments, user in [
+        (("plant/watcher",), "plant.watcher.agent"),
+        (("plant/watcher", "--as", "gate"), "plant.watcher.gate"),
+        (("--principal", "User:sensors"), "sensors"),
+    ]:
+        written = run("credentials", *arguments, "--dir", str(tiny))
+        assert written.returncode == 0, written.stderr
+        path = Path(written.stdout.strip())
+        assert path.stat().st_mode & 0o777 == 0o600
+        settings = dict(line.split("=", 1) for line in path.read_text().splitlines())
+        assert settings["sasl.username"] == user
+    # As the gate one may look at the decisions: the credentials work.
+    settings = dict(
+        line.split("=", 1)
+        for line in (tiny / ".streamwarden/clients/plant.watcher.gate.librdkafka.properties").read_text().splitlines()
+        if not line.startswith("partitioner")
+    )
+    consumer = Consumer({**settings, "group.id": "plant.watcher.gate"})
+    low, high = consumer.get_watermark_offsets(TopicPartition("plant.watcher.decisions", 0), timeout=30)
+    consumer.close()
+    assert low == 0 < high
+    java = run("credentials", "plant/watcher", "--format", "java", "--dir", str(tiny))
+    assert "ScramLoginModule required" in Path(java.stdout.strip()).read_text()
+    unknown = run("credentials", "plant/nobody", "--dir", str(tiny))
+    assert (unknown.returncode, "agents here: plant/watcher" in unknown.stderr) == (1, True)
+
+
+def test_a_running_loop_takes_edits_lends_credentials_and_ends_without_a_trace(
+    tiny: Path, start_dev: Callable[..., DevProcess]
+) -> None:
+    dev = start_dev(tiny, "--no-registry", "--with", "python sensors.py 0 20 0")
+    dev.wait_for("all agents are ready")
+    dev.wait_for("started: python sensors.py")
+
+    second = run("dev", str(tiny))
+    assert second.returncode == 1
+    assert f"already runs in {tiny} (process " in second.stderr.replace("\n", " ")
+
+    edit_policies(tiny, dev)
+    use_credentials(tiny)
+    bypass = run("bypass", "plant/watcher", "--dir", str(tiny))
+    assert bypass.returncode == 0, bypass.stdout
+    assert "attempts refused by the broker" in bypass.stdout
+
+    below = dev.descendants()
+    assert {"streamwarden.runtime", "streamwarden_gate", "kafka.Kafka"} == {
+        name
+        for name in ("streamwarden.runtime", "streamwarden_gate", "kafka.Kafka")
+        if any(name in args for args in below.values())
+    }
+    assert dev.interrupt() == 130
+    assert [args for pid, args in below.items() if is_alive(pid)] == []
+    assert (tiny / ".streamwarden").stat().st_mode & 0o777 == 0o700
+    gone = run("credentials", "plant/watcher", "--dir", str(tiny))
+    assert "no streamwarden dev runs" in gone.stderr.replace("\n", " ")
