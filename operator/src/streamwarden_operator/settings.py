@@ -25,7 +25,7 @@ class OperatorSettings(BaseSettings):
     pod_bootstrap_servers: Annotated[str, Field(pattern=r"^([^,\s]+:\d+(,[^,\s]+:\d+)*)?$")] = ""
     """Comma-separated ``host:port`` list as pods reach Kafka; empty: as the operator does."""
 
-    workers: Annotated[int, Field(ge=1, le=64)] = 4
+    workers: Annotated[int, Field(ge=1, le=64)] = 8
     """Objects worked on side by side: most of the time of one is waiting for Kafka's answers."""
 
     admin_timeout: timedelta = timedelta(seconds=10)

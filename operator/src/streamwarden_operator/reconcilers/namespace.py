@@ -1,5 +1,6 @@
 """The topics that the agents of a namespace share, and the sweep of what agents left that are no more."""
 
+import asyncio
 from collections.abc import Callable
 
 import structlog
@@ -67,11 +68,12 @@ class NamespaceReconciler:
     async def _keep_topics(self, namespace: str) -> None:
         wanted = (build_guardrail_topic(),) if namespace == SYSTEM else build_shared_topics(NamespaceNames(namespace))
         observed = await self._topics.observe([topic.name for topic in wanted])
-        for topic in wanted:
-            plan = plan_topic(topic, observed.get(topic.name), keyed=True)
-            if plan:
-                _log.info("shared topic changed", topic=topic.name, created=plan.create is not None)
-                await self._topics.apply(topic.name, plan)
+        plans = {topic.name: plan_topic(topic, observed.get(topic.name), keyed=True) for topic in wanted}
+        changes = {name: plan for name, plan in plans.items() if plan}
+        for name, plan in changes.items():
+            _log.info("shared topic changed", topic=name, created=plan.create is not None)
+        # Side by side: each waits until the brokers know of its topic.
+        await asyncio.gather(*(self._topics.apply(name, plan) for name, plan in changes.items()))
         if namespace not in self._book.topics_ready:
             self._book.topics_ready.add(namespace)
             if namespace != SYSTEM:

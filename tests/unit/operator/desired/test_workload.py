@@ -1,0 +1,55 @@
+"""What pods are made of: credentials, configuration, and the hash that replaces them."""
+
+from __future__ import annotations
+
+import pytest
+from streamwarden_operator.desired.credentials import build_secret, find_password
+from streamwarden_operator.desired.workload import build_workload
+from support.operator_harness import agent, contract
+
+CONTRACTS = {"pages": contract("pages"), "commands": contract("commands")}
+GUARD = agent()
+
+
+def hash_of(**changes: object) -> str:
+    arguments = {"operator_namespace": "streamwarden", "public_keys": "{}", "credentials_hash": "c"}
+    spec = GUARD.spec.model_copy(update={key: value for key, value in changes.items() if key not in arguments})
+    arguments |= {key: str(value) for key, value in changes.items() if key in arguments}
+    return build_workload(GUARD.model_copy(update={"spec": spec}), CONTRACTS, **arguments).spec_hash
+
+
+@pytest.mark.parametrize(
+    ("changes", "replaced"),
+    [
+        pytest.param({}, False, id="nothing"),
+        pytest.param({"image": "registry.example/guard:2"}, True, id="another-image"),
+        pytest.param({"inputs": (GUARD.spec.inputs[0].model_copy(update={"types": ("x",)}),)}, True, id="other-types"),
+        pytest.param({"credentials_hash": "d"}, True, id="new-passwords"),
+        pytest.param({"public_keys": '{"k": "v"}'}, False, id="new-keys-are-reread"),
+    ],
+)
+def test_pods_are_replaced_for_what_they_cannot_reread(changes: dict[str, object], replaced: bool) -> None:  # noqa: FBT001  # a parameter of the test
+    assert (hash_of(**changes) != hash_of()) == replaced
+
+
+def test_a_secret_is_a_client_configuration_of_one_user() -> None:
+    secret = build_secret("risk.guard.gate", "p=w", "broker:9092")
+    assert secret == {
+        "client.properties": "bootstrap.servers=broker:9092\nsecurity.protocol=SASL_PLAINTEXT\n"
+        "sasl.mechanism=SCRAM-SHA-512\nsasl.username=risk.guard.gate\nsasl.password=p=w\n"
+        "partitioner=murmur2_random\n"
+    }
+    assert find_password(secret, "risk.guard.gate") == "p=w"
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        pytest.param(None, id="no-secret"),
+        pytest.param({}, id="empty"),
+        pytest.param({"client.properties": "garbage"}, id="garbage"),
+        pytest.param(build_secret("somebody.else.gate", "x", "b:1"), id="another-user"),
+    ],
+)
+def test_a_secret_without_the_users_password_gets_a_new_one(secret: dict[str, str] | None) -> None:
+    assert find_password(secret, "risk.guard.gate") is None

@@ -1,0 +1,67 @@
+"""The controller as a whole: who has been fenced ends, who fails is tried again, who stops leaves nothing running."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from streamwarden_operator.errors import LeadershipLostError
+from streamwarden_operator.keys import Key
+from support.operator_harness import policy, running, until, whole_namespace
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pytest
+    from streamwarden_operator.ports import SignedRecord
+
+
+async def test_a_fenced_publisher_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fenced(_topic: str) -> Mapping[bytes, SignedRecord]:
+        raise LeadershipLostError("another operator publishes now")
+
+    async with running(policy("strict")) as harness:
+        assert not harness.controller.lost.is_set()
+        monkeypatch.setattr(harness.log, "read", fenced)
+        harness.controller.add(Key("PolicyLog", "risk"))
+        async with asyncio.timeout(10):
+            await harness.controller.lost.wait()
+
+
+async def test_what_fails_is_named_until_it_heals() -> None:
+    async with running(*whole_namespace()) as harness:
+        key = Key("AgentDeployment", "risk", "guard")
+        harness.users.down = True
+        harness.controller.add(key)
+        await until(lambda: key in harness.controller.failing)
+        assert not harness.controller.idle
+        harness.users.down = False
+        await until(lambda: harness.controller.idle)
+        assert harness.controller.failing == frozenset()
+
+
+async def test_a_defect_in_one_look_stops_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running(*whole_namespace()) as harness:
+        monkeypatch.setattr(harness.controller._policies, "reconcile", None)
+        harness.controller.add(Key("Policy", "risk", "strict"))
+        await until(lambda: Key("Policy", "risk", "strict") in harness.controller.failing)
+        harness.acls.acls.clear()
+        harness.controller.add(Key("AgentDeployment", "risk", "guard"))
+        await until(lambda: len(harness.acls.acls) > 0)
+
+
+async def test_status_changes_are_told() -> None:
+    async with running(*whole_namespace()) as harness:
+        told: list[Key] = []
+        harness.controller.on_status = told.append
+        harness.put(policy("late"))
+        await harness.settle()
+        assert Key("Policy", "risk", "late") in told
+        assert Key("TopicContract", "risk", "pages") not in told
+
+
+async def test_stopping_closes_what_was_opened() -> None:
+    async with running(*whole_namespace()) as harness:
+        assert harness.acks.running
+    assert not harness.acks.running
+    assert harness.log.closed
