@@ -97,7 +97,7 @@ def _backlog(world: GateWorld, batch: int, count: int) -> float:
     world.propose(range(count))
     world.start_gate(STREAMWARDEN_GATE_MAX_BATCH=str(batch))
     try:
-        eventually(world.caught_up, f"{count} decisions are judged", timeout_s=120)
+        eventually(world.caught_up, f"{count} decisions are judged", timeout_s=120, pause_s=0.5)
     finally:
         world.close()
     times = [message.timestamp()[1] for message in world.cluster.read_all(world.names.shared.audit)]

@@ -52,12 +52,12 @@ SCHEMA = '{"type":"object","properties":{"number":{"type":"integer"}},"required"
 RULE = "decision.confidence >= 0.5"
 
 
-def eventually(condition: Callable[[], object], what: str, *, timeout_s: float = WAIT_S) -> None:
+def eventually(condition: Callable[[], object], what: str, *, timeout_s: float = WAIT_S, pause_s: float = 0.05) -> None:
     """Wait until the condition holds; fail, naming ``what``, when it does not in time. Kafka may fail meanwhile."""
     deadline, pause = time.monotonic() + timeout_s, threading.Event()
     while not _holds(condition):
         assert time.monotonic() < deadline, f"not in {timeout_s:g} s: {what}"
-        pause.wait(0.05)
+        pause.wait(pause_s)
 
 
 def _holds(condition: Callable[[], object]) -> bool:

@@ -5,7 +5,7 @@ and its epochs are committed before its first verdict. Whatever is not certain i
 """
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -210,38 +210,49 @@ class GateLoop:
 
     def _judge_batch(self, batch: Sequence[Item]) -> None:
         """Judge a batch and commit all that follows from it."""
-        judge, writes = self._judge, list[Write]()
-        if judge is None:
+        if self._judge is None:
             return
+        if any(isinstance(item, Record) for item in batch):
+            self._commit(self._judged(batch, self._judge))
+        else:
+            self._commit(list(self._judged(batch, self._judge)))
+
+    def _judged(self, batch: Sequence[Item], judge: Judge) -> Iterator[Write]:
+        """Judge record by record, and move the partitions' positions and chains along."""
+        loaded, now = self._loaded, datetime.now
         for item in batch:
-            partition = self._loaded.get(item.partition if isinstance(item, Record) else item[0])
-            if partition is None:
-                continue  # it was taken away between the poll and now
             if not isinstance(item, Record):
                 # Positions count transaction markers too: without this an idle gate would show lag for ever.
-                partition.position = max(partition.position, item[1])
-            elif item.offset >= partition.position:
-                outputs = judge.judge(item, partition.head, datetime.now(UTC))
-                writes += outputs.writes
-                partition.head, partition.position = outputs.head, item.offset + 1
-        self._commit(writes)
+                if partition := loaded.get(item[0]):
+                    partition.position = max(partition.position, item[1])
+                continue
+            partition = loaded.get(item.partition)
+            if partition is None or item.offset < partition.position:
+                continue  # taken away between the poll and now, or judged already
+            outputs = judge.judge(item, partition.head, now(UTC))
+            partition.head, partition.position = outputs.head, item.offset + 1
+            yield from outputs.writes
 
     def _commit_epochs(self) -> None:
         if self._active is not None:
             advance_epochs(self._loaded.values(), self._active)
             self._commit(())
 
-    def _commit(self, writes: Sequence[Write]) -> None:
-        changed = [partition for partition in self._loaded.values() if partition.changed]
-        if not changed:
+    def _commit(self, writes: Iterable[Write]) -> None:
+        """Commit the writes, if any, and the place of every partition that has moved once they are made."""
+        if not writes and not any(partition.changed for partition in self._loaded.values()):
             return
-        offsets = [
-            TopicPartition(self._topic, entry.number, entry.position, entry.head.metadata()) for entry in changed
-        ]
-        self._transactions.commit(writes, offsets, self._consumer.consumer_group_metadata())
-        for partition in changed:
+        self._transactions.commit(writes, self._moved, self._consumer.consumer_group_metadata())
+        for partition in self._loaded.values():
             partition.commit()
         self._failures = 0
+
+    def _moved(self) -> list[TopicPartition]:
+        return [
+            TopicPartition(self._topic, each.number, each.position, each.head.metadata())
+            for each in self._loaded.values()
+            if each.changed
+        ]
 
     def _report(self) -> None:
         """Say what is in force: only called once its epochs are committed."""

@@ -3,6 +3,7 @@
 import base64
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 from streamwarden_contract import canonical, ids
@@ -105,7 +106,7 @@ def build_command(
         source=author.source,
         type=decision.type,
         subject=decision.entity,
-        time=time_of(min(max(record.timestamp_ms, 0), _LAST_TIMESTAMP_MS)),
+        time=_time_of(record.timestamp_ms),
         correlationid=claims.correlationid,
         causationid=claims.causationid,
         hops=claims.hops,
@@ -121,6 +122,12 @@ def build_command(
     key = decision.entity.encode() if target.keyed else None
     parameters = findings.plain["parameters"]
     return Write(target.topic, key, canonical.encode(parameters), headers)
+
+
+@lru_cache(maxsize=64)
+def _time_of(timestamp_ms: int) -> datetime:
+    """The time of a record; those that arrived together share it."""
+    return time_of(min(max(timestamp_ms, 0), _LAST_TIMESTAMP_MS))
 
 
 def build_audit(

@@ -37,7 +37,8 @@ class Partition:
 
     def commit(self) -> None:
         """Take over what the transaction committed."""
-        self.committed = Place(self.position, self.head)
+        if self.changed:
+            self.committed = Place(self.position, self.head)
 
     def rewind(self) -> None:
         """Go back to the last commit."""

@@ -1,6 +1,6 @@
 """One Kafka transaction for a batch: outputs and input offsets become visible together, or not at all."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
@@ -43,12 +43,14 @@ class Transactions:
             raise translate(error, "init_transactions") from error
         self._producer = producer
 
-    def commit(self, writes: Sequence[Write], offsets: Sequence[TopicPartition], group: object) -> None:
+    def commit(self, writes: Iterable[Write], offsets: Callable[[], Sequence[TopicPartition]], group: object) -> None:
         """Write everything and commit the offsets in one transaction.
 
         Args:
-            writes: the outputs, in order.
-            offsets: where to go on in the decision partitions, with the heads of their audit chains.
+            writes: the outputs, in order. Taken one by one, so that the first are on their way to the broker while the
+                last are still being judged.
+            offsets: asked when all is written: where to go on in the decision partitions, with the heads of their audit
+                chains.
             group: the consumer's group metadata, so that offsets of a member that was replaced are refused.
 
         Raises:
@@ -68,7 +70,7 @@ class Transactions:
             for topic, key, value, headers in writes:
                 produce(topic, value, key, headers=headers)
             doing = "send_offsets_to_transaction"
-            producer.send_offsets_to_transaction(list(offsets), group, _COMMIT_TIMEOUT_S)
+            producer.send_offsets_to_transaction(list(offsets()), group, _COMMIT_TIMEOUT_S)
             doing = "commit_transaction"
             producer.commit_transaction(_COMMIT_TIMEOUT_S)
         except KafkaException as error:

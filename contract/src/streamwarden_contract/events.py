@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from streamwarden_contract.errors import MalformedEventError
 from streamwarden_contract.reasons import DeadLetterReason
@@ -75,9 +76,11 @@ class CloudEvent:
         return found
 
 
+@lru_cache(maxsize=64)
 def format_time(time: datetime) -> str:
     """Write RFC 3339 in UTC with milliseconds, as in ``2026-01-31T12:00:00.000Z``."""
-    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    in_utc = time if time.tzinfo is UTC else time.astimezone(UTC)
+    return in_utc.isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 def time_of(timestamp_ms: int) -> datetime:

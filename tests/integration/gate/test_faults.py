@@ -57,7 +57,7 @@ def test_a_gate_that_is_killed_again_and_again_loses_and_repeats_nothing(world: 
     for first in range(0, DECISIONS, 600):
         write(world, range(first, first + 600))
         before = len(world.audits())
-        gate = world.start_gate(STREAMWARDEN_GATE_MAX_BATCH="10")
+        gate = world.start_gate(STREAMWARDEN_GATE_MAX_BATCH="1")
         eventually(lambda: len(world.audits()) > before, "the gate judges")  # noqa: B023  # called in this round only
         gate.kill()
         gate.wait(10)
