@@ -14,7 +14,7 @@ from streamwarden_contract.runtime_config import AgentConfig
 from streamwarden_operator.adapters.signing import KeyRing, SigningKey
 from streamwarden_operator.desired.acls import acls_of, agent_acls, gate_acls
 from streamwarden_operator.keys import Key
-from streamwarden_operator.plans.policy_log import believe
+from streamwarden_operator.plans.log_state import believe
 from streamwarden_operator.ports import Acl, AclPlan, PartitionOffsets
 from streamwarden_operator.wiring import Controller, connect
 from support.fakes import FakeCluster

@@ -22,7 +22,8 @@ from streamwarden_operator.adapters.policy_log import KafkaPolicyLog
 from streamwarden_operator.adapters.signing import KeyRing, SigningKey
 from streamwarden_operator.desired.policy_log import DesiredLog
 from streamwarden_operator.errors import LeadershipLostError
-from streamwarden_operator.plans.policy_log import LogState, believe, plan_log, sign_plan
+from streamwarden_operator.plans.log_state import LogState, believe
+from streamwarden_operator.plans.policy_log import plan_log, sign_plan
 from streamwarden_operator.ports import SignedRecord, Topic, TopicPlan
 
 if TYPE_CHECKING:

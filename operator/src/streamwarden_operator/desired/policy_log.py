@@ -9,7 +9,6 @@ from streamwarden_contract.models.policy import PolicySpec
 from streamwarden_contract.names import AgentNames
 from streamwarden_contract.policylog import BindingRecord, CommandTarget, DecisionTopic
 
-from streamwarden_operator.desired.acceptance import accept_policy
 from streamwarden_operator.ports import Topic
 
 
@@ -65,6 +64,8 @@ def build_log(
     policies: Collection[Policy],
     agents: Collection[AgentDeployment],
     bindings: Mapping[str, DesiredBinding],
+    *,
+    refused: Collection[str] = (),
     released: Collection[str] = (),
 ) -> DesiredLog:
     """Build a namespace's log.
@@ -73,10 +74,10 @@ def build_log(
         policies: all policies of the namespace.
         agents: all agents of the namespace.
         bindings: by agent, for those that are ready for one.
+        refused: names of the policies that are not accepted.
         released: uids of agents that are being deleted and have no pods and no access any more: they get no binding.
     """
     living = [policy for policy in policies if policy.metadata.deletion_timestamp is None]
-    refused = {policy.metadata.name for policy in living if accept_policy(policy)}
     names = {agent.metadata.name for agent in agents if agent.metadata.uid not in released}
     return DesiredLog(
         valid={policy.metadata.name: policy.spec for policy in living if policy.metadata.name not in refused},

@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
-from streamwarden_contract.errors import PolicyLogError
 from streamwarden_contract.policylog import (
     EPOCH_KEY,
     KEY_ID_HEADER,
@@ -25,34 +24,13 @@ from streamwarden_contract.policylog import (
     Record,
     SchemaRecord,
     Signer,
-    Verifier,
-    decode_record,
     signed_message,
     spec_digest,
 )
 
 from streamwarden_operator.desired.policy_log import DesiredBinding, DesiredLog
+from streamwarden_operator.plans.log_state import LogState
 from streamwarden_operator.ports import SignedRecord
-
-
-@dataclass(frozen=True, slots=True)
-class LogState:
-    """A policy log as believed: only records that carry a valid signature of ours."""
-
-    epoch: int = 0
-    """The highest epoch seen; 0 for a new log."""
-    revision_counter: int = 0
-    """The highest revision ever given; 0 for a new log."""
-    closed: bool = False
-    """Whether an epoch record of ours closes everything that is there."""
-    policies: Mapping[str, PolicyRecord] = field(default_factory=dict)
-    """By policy name."""
-    schemas: Mapping[str, SchemaRecord] = field(default_factory=dict)
-    """By SHA-256."""
-    bindings: Mapping[str, BindingRecord] = field(default_factory=dict)
-    """By agent."""
-    refused: Mapping[bytes, str] = field(default_factory=dict)
-    """Keys of records that are not believed, and why: they count as absent and are written over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,34 +46,6 @@ class LogPlan:
 
     def __bool__(self) -> bool:
         return bool(self.records)
-
-
-def believe(records: Mapping[bytes, SignedRecord], *, topic: str, cluster_id: str, verifier: Verifier) -> LogState:
-    """Read a log's records, believing only those with a valid signature."""
-    believed: list[Record] = []
-    refused: dict[bytes, str] = {}
-    for key, record in sorted(records.items()):
-        try:
-            believed.append(_verified(key, record, topic, cluster_id, verifier))
-        except PolicyLogError as error:
-            refused[key] = str(error)
-    closing = next((record for record in believed if isinstance(record, EpochRecord)), None)
-    newest = max((record.epoch for record in believed), default=0)
-    policies = {record.name: record for record in believed if isinstance(record, PolicyRecord)}
-    bindings = {record.agent: record for record in believed if isinstance(record, BindingRecord)}
-    revisions = [
-        *(record.revision for record in believed if isinstance(record, PolicyRecord | BindingRecord)),
-        closing.revision_counter if closing else 0,
-    ]
-    return LogState(
-        epoch=newest,
-        revision_counter=max(revisions),
-        closed=closing is not None and closing.epoch == newest,
-        policies=policies,
-        schemas={record.sha256: record for record in believed if isinstance(record, SchemaRecord)},
-        bindings=bindings,
-        refused=refused,
-    )
 
 
 def plan_log(namespace: str, desired: DesiredLog, state: LogState) -> LogPlan:
@@ -154,6 +104,7 @@ def after(state: LogState, plan: LogPlan) -> LogState:
         policies={name: record for name, record in policies.items() if record.key.encode() not in gone},
         schemas={name: record for name, record in schemas.items() if record.key.encode() not in gone},
         bindings={name: record for name, record in bindings.items() if record.key.encode() not in gone},
+        verified=state.verified,
     )
 
 
@@ -169,17 +120,6 @@ class _Draft:
     def next_revision(self) -> int:
         self.counter += 1
         return self.counter
-
-
-def _verified(key: bytes, record: SignedRecord, topic: str, cluster_id: str, verifier: Verifier) -> Record:
-    headers = dict(record.headers)
-    signature, key_id = headers.get(SIGNATURE_HEADER), headers.get(KEY_ID_HEADER)
-    if record.value is None or signature is None or key_id is None or len(headers) != len(record.headers):
-        raise PolicyLogError("not signed")
-    message = signed_message(cluster_id=cluster_id, topic=topic, key=key, value=record.value)
-    if not verifier.verify(key_id.decode("utf-8", errors="replace"), signature, message):
-        raise PolicyLogError("the signature is not ours")
-    return decode_record(key, record.value)
 
 
 def _plan_policies(draft: _Draft, desired: DesiredLog, state: LogState) -> dict[str, PolicyRecord]:

@@ -7,7 +7,7 @@ from streamwarden_contract.policylog import BindingRecord, PolicyRecord
 
 from streamwarden_operator.desired.policy_log import DesiredBinding
 from streamwarden_operator.errors import OperatorError
-from streamwarden_operator.plans.policy_log import LogState
+from streamwarden_operator.plans.log_state import LogState
 
 
 @dataclass(slots=True)

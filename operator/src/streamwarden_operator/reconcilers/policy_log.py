@@ -1,22 +1,27 @@
 """Keeps a namespace's policy log: reads it, plans, signs, publishes; no admin call delays an edit."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 from streamwarden_contract.models import AgentDeployment, Policy
 from streamwarden_contract.names import GUARDRAIL_TOPIC, SYSTEM, NamespaceNames
 from streamwarden_contract.policylog import PolicyRecord, Signer, Verifier
 
+from streamwarden_operator.desired.acceptance import accept_policy
 from streamwarden_operator.desired.policy_log import DesiredLog, build_log
 from streamwarden_operator.errors import OperatorError
 from streamwarden_operator.keys import Key
-from streamwarden_operator.plans.policy_log import LogPlan, LogState, after, believe, plan_log, sign_plan
+from streamwarden_operator.plans.log_state import LogState, believe
+from streamwarden_operator.plans.policy_log import LogPlan, after, plan_log, sign_plan
 from streamwarden_operator.ports import Cluster, GateAcks, PolicyLog
 from streamwarden_operator.reconcilers.log_book import LogBook, Publication, PublishedLog
 from streamwarden_operator.reconcilers.rollout import bound_agents, live_gates
+
+if TYPE_CHECKING:
+    from streamwarden_contract.models.policy import PolicySpec
 
 _log = structlog.get_logger(__name__)
 
@@ -54,6 +59,7 @@ class PolicyLogReconciler:
         self._book = book
         self._keys = keys
         self._published = published
+        self._accepted: dict[str, dict[str, tuple[PolicySpec, bool]]] = {}
 
     async def reconcile(self, namespace: str) -> LogPlan:
         """Bring the log to what the resources say, and return what was written.
@@ -80,7 +86,9 @@ class PolicyLogReconciler:
         topic = GUARDRAIL_TOPIC if namespace == SYSTEM else NamespaceNames(namespace).policies
         records = await self._topics.read(topic)
         cluster_id = self._topics.cluster_id
-        state = believe(records, topic=topic, cluster_id=cluster_id, verifier=self._keys)
+        before = self._book.published.get(namespace)
+        known = before.state if before else None
+        state = believe(records, topic=topic, cluster_id=cluster_id, verifier=self._keys, known=known)
         await self._report_refused(namespace, state)
         plan = plan_log(namespace, self._desired(namespace), state)
         if plan:
@@ -99,12 +107,25 @@ class PolicyLogReconciler:
     def _desired(self, namespace: str) -> DesiredLog:
         if namespace == SYSTEM:
             return DesiredLog()
+        policies = self._cluster.list(Policy, namespace)
         return build_log(
-            self._cluster.list(Policy, namespace),
+            policies,
             self._cluster.list(AgentDeployment, namespace),
             self._book.bindings_of(namespace),
-            self._book.released,
+            refused=self._refused(namespace, policies),
+            released=self._book.released,
         )
+
+    def _refused(self, namespace: str, policies: Sequence[Policy]) -> frozenset[str]:
+        """Find the policies that are not accepted. Only edited ones are compiled: an edit must not wait for all."""
+        before = self._accepted.get(namespace, {})
+        now: dict[str, tuple[PolicySpec, bool]] = {}
+        for policy in policies:
+            name, known = policy.metadata.name, before.get(policy.metadata.name)
+            accepted = known[1] if known and known[0] is policy.spec else not accept_policy(policy)
+            now[name] = (policy.spec, accepted)
+        self._accepted[namespace] = now
+        return frozenset(name for name, (_, accepted) in now.items() if not accepted)
 
     def _note(self, namespace: str, plan: LogPlan, state: LogState) -> None:
         """Remember when each policy was published, to tell how long it took to be in force everywhere."""

@@ -10,7 +10,7 @@ from streamwarden_contract.policylog import BindingRecord
 from streamwarden_contract.reasons import ConditionReason
 
 from streamwarden_operator.desired.status import condition, shorten, true
-from streamwarden_operator.plans.policy_log import LogState
+from streamwarden_operator.plans.log_state import LogState
 
 ROLLED_OUT = "RolledOut"
 GATE_READY = "GateReady"

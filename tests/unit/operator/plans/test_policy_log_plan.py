@@ -19,7 +19,8 @@ from streamwarden_contract.policylog import (
 )
 from streamwarden_operator.adapters.signing import KeyRing, SigningKey
 from streamwarden_operator.desired.policy_log import DesiredBinding, DesiredLog
-from streamwarden_operator.plans.policy_log import LogPlan, LogState, after, believe, plan_log, sign_plan
+from streamwarden_operator.plans.log_state import LogState, believe
+from streamwarden_operator.plans.policy_log import LogPlan, after, plan_log, sign_plan
 from streamwarden_operator.ports import SignedRecord
 
 TOPIC, CLUSTER = "risk.streamwarden.policies", "cluster-1"
@@ -203,6 +204,34 @@ def test_forged_and_foreign_records_are_written_over() -> None:
     assert plan.tombstones == (b"\xff",)
     assert [record.key for record in plan.records] == ["policy/strict", "binding/guard", "epoch"]
     assert after(state, plan).policies["strict"].revision == 4
+
+
+def test_signed_records_written_again_by_somebody_else_are_not_believed() -> None:
+    """Old records have valid signatures: whoever kept them can roll the log back, and must not succeed."""
+    edited = replace(BASE, valid={**BASE.valid, "strict": spec("1 > 2")})
+    old, first = _records(BASE), written(BASE)
+    plan = plan_log("risk", edited, first)
+    known = after(first, plan)
+    signed = sign_plan(plan, topic=TOPIC, cluster_id=CLUSTER, signer=KEY)
+    honest = old | {record.key: record for record in signed}
+    replayed = honest | {key: old[key] for key in (b"policy/strict", b"binding/guard", b"epoch")}
+    state = believe(replayed, topic=TOPIC, cluster_id=CLUSTER, verifier=RING, known=known)
+    assert set(state.refused) == {b"policy/strict", b"binding/guard", b"epoch"}
+    assert (state.epoch, state.revision_counter, state.closed) == (2, 5, False)
+    healed = after(state, plan_log("risk", edited, state))
+    assert (healed.epoch, healed.policies["strict"].revision, healed.bindings["guard"].revision) == (3, 6, 7)
+
+
+def test_a_log_that_vanished_goes_on_with_higher_epochs_and_revisions() -> None:
+    state = believe({}, topic=TOPIC, cluster_id=CLUSTER, verifier=RING, known=written(BASE))
+    healed = after(state, plan_log("risk", BASE, state))
+    assert (healed.epoch, healed.policies["other"].revision) == (2, 4)
+
+
+def test_what_was_verified_is_not_verified_again() -> None:
+    known = believe(_records(BASE), topic=TOPIC, cluster_id=CLUSTER, verifier=RING)
+    nobody = KeyRing()
+    assert believe(_records(BASE), topic=TOPIC, cluster_id=CLUSTER, verifier=nobody, known=known) == known
 
 
 def test_a_lost_epoch_record_is_replaced_by_a_higher_one() -> None:

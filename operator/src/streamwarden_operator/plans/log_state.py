@@ -1,0 +1,111 @@
+"""A policy log as believed. A signature alone is not enough: what is older than what was believed is a replay."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from streamwarden_contract.errors import PolicyLogError
+from streamwarden_contract.policylog import (
+    KEY_ID_HEADER,
+    SIGNATURE_HEADER,
+    BindingRecord,
+    EpochRecord,
+    PolicyRecord,
+    Record,
+    SchemaRecord,
+    Verifier,
+    decode_record,
+    signed_message,
+)
+
+from streamwarden_operator.ports import SignedRecord
+
+
+@dataclass(frozen=True, slots=True)
+class LogState:
+    """A policy log as believed: only records that carry a valid signature of ours."""
+
+    epoch: int = 0
+    """The highest epoch seen; 0 for a new log."""
+    revision_counter: int = 0
+    """The highest revision ever given; 0 for a new log."""
+    closed: bool = False
+    """Whether an epoch record of ours closes everything that is there."""
+    policies: Mapping[str, PolicyRecord] = field(default_factory=dict)
+    """By policy name."""
+    schemas: Mapping[str, SchemaRecord] = field(default_factory=dict)
+    """By SHA-256."""
+    bindings: Mapping[str, BindingRecord] = field(default_factory=dict)
+    """By agent."""
+    refused: Mapping[bytes, str] = field(default_factory=dict)
+    """Keys of records that are not believed, and why: they count as absent and are written over."""
+    verified: Mapping[bytes, tuple[SignedRecord, Record]] = field(default_factory=dict, compare=False, repr=False)
+    """What was read and verified, by key: it need not be verified again."""
+
+
+def believe(
+    records: Mapping[bytes, SignedRecord],
+    *,
+    topic: str,
+    cluster_id: str,
+    verifier: Verifier,
+    known: LogState | None = None,
+) -> LogState:
+    """Read a log's records, believing only those with a valid signature.
+
+    Args:
+        records: the last record of every key.
+        topic: the policy topic.
+        cluster_id: Kafka's.
+        verifier: knows the keys that are valid now.
+        known: what was believed before. What has not changed since is not verified again; what is older than it was
+            written again by somebody who kept it, and is not believed; epoch and counter never fall behind it.
+    """
+    known = known or LogState()
+    verified: dict[bytes, tuple[SignedRecord, Record]] = {}
+    refused: dict[bytes, str] = {}
+    for key, record in sorted(records.items()):
+        seen = known.verified.get(key)
+        try:
+            believed = seen[1] if seen and seen[0] == record else _verified(key, record, topic, cluster_id, verifier)
+            _check_not_older(believed, known)
+            verified[key] = (record, believed)
+        except PolicyLogError as error:
+            refused[key] = str(error)
+    found = [record for _, record in verified.values()]
+    closing = next((record for record in found if isinstance(record, EpochRecord)), None)
+    epoch = max((record.epoch for record in found), default=0)
+    revisions = [record.revision for record in found if isinstance(record, PolicyRecord | BindingRecord)]
+    return LogState(
+        epoch=max(epoch, known.epoch),
+        revision_counter=max(*revisions, closing.revision_counter if closing else 0, known.revision_counter, 0),
+        closed=closing is not None and closing.epoch == max(epoch, known.epoch),
+        policies={record.name: record for record in found if isinstance(record, PolicyRecord)},
+        schemas={record.sha256: record for record in found if isinstance(record, SchemaRecord)},
+        bindings={record.agent: record for record in found if isinstance(record, BindingRecord)},
+        refused=refused,
+        verified=verified,
+    )
+
+
+def _verified(key: bytes, record: SignedRecord, topic: str, cluster_id: str, verifier: Verifier) -> Record:
+    headers = dict(record.headers)
+    signature, key_id = headers.get(SIGNATURE_HEADER), headers.get(KEY_ID_HEADER)
+    if record.value is None or signature is None or key_id is None or len(headers) != len(record.headers):
+        raise PolicyLogError("not signed")
+    message = signed_message(cluster_id=cluster_id, topic=topic, key=key, value=record.value)
+    if not verifier.verify(key_id.decode("utf-8", errors="replace"), signature, message):
+        raise PolicyLogError("the signature is not ours")
+    return decode_record(key, record.value)
+
+
+def _check_not_older(record: Record, known: LogState) -> None:
+    before: Record | None = None
+    match record:
+        case PolicyRecord():
+            before = known.policies.get(record.name)
+        case BindingRecord():
+            before = known.bindings.get(record.agent)
+        case EpochRecord() if record.epoch < known.epoch:
+            raise PolicyLogError(f"of epoch {record.epoch}, and epoch {known.epoch} was there already")
+    if before is not None and record.epoch < before.epoch:
+        raise PolicyLogError(f"of epoch {record.epoch}, and one of epoch {before.epoch} was there already")
