@@ -78,9 +78,14 @@ class DeployedAgent:
         return self.cluster.committed(self.names.agent_group, self.topic) == self.cluster.end_offsets(self.topic)
 
     @property
+    def log_text(self) -> str:
+        """What all processes have written."""
+        file = self.folder / "log"
+        return file.read_text() if file.exists() else ""
+
+    @property
     def log(self) -> list[dict[str, Any]]:
-        lines = (self.folder / "log").read_text().splitlines()
-        return [json.loads(line) for line in lines]
+        return [json.loads(line) for line in self.log_text.splitlines() if line.startswith("{")]
 
 
 def deploy(cluster: Cluster, folder: Path, namespace: str, *, partitions: int = 2, **config: Any) -> DeployedAgent:

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 from confluent_kafka import (
     OFFSET_BEGINNING,
     Consumer,
-    ConsumerGroupTopicPartitions,
-    IsolationLevel,
     KafkaError,
     Producer,
     TopicPartition,
@@ -22,7 +20,6 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the stubs l
     AclPermissionType,
     AdminClient,
     NewTopic,
-    OffsetSpec,
     ResourcePatternType,
     ResourceType,
     ScramCredentialInfo,
@@ -135,15 +132,7 @@ class Cluster:
     def read_all(self, topic: str) -> list[Message]:
         """Return all committed records of a topic, partition after partition."""
         ends = self.end_offsets(topic)
-        consumer = Consumer(
-            {
-                **{name: value for name, value in self.properties.items() if name != "partitioner"},
-                "group.id": "streamwarden-test-reader",
-                "enable.auto.commit": False,
-                "isolation.level": "read_committed",
-                "enable.partition.eof": True,
-            }
-        )
+        consumer = self._consumer("streamwarden-test-reader")
         consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in ends])
         open_partitions, found = set(ends), list[Any]()
         deadline = time.monotonic() + WAIT_S
@@ -159,18 +148,32 @@ class Cluster:
 
     def end_offsets(self, topic: str) -> dict[int, int]:
         """Return the high watermark of each partition."""
-        return self._offsets(topic, IsolationLevel.READ_UNCOMMITTED)
+        # Not through the admin client: its list_offsets, asked again and again, crashed the process in librdkafka.
+        consumer = self._consumer("streamwarden-test-reader")
+        partitions = self._partitions(topic)
+        ends = {p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=WAIT_S)[1] for p in partitions}
+        consumer.close()
+        return ends
 
     def committed(self, group: str, topic: str) -> dict[int, int]:
         """Return the offsets that a group has committed, for the partitions where it has."""
-        futures = self.admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])
-        found = futures[group].result(WAIT_S).topic_partitions or []
-        return {each.partition: each.offset for each in found if each.topic == topic and each.offset >= 0}
+        consumer = self._consumer(group)
+        asked = [TopicPartition(topic, partition) for partition in self._partitions(topic)]
+        found = consumer.committed(asked, timeout=WAIT_S)
+        consumer.close()
+        return {each.partition: each.offset for each in found if each.offset >= 0}
 
-    def _offsets(self, topic: str, isolation: Any) -> dict[int, int]:
-        wanted = {TopicPartition(topic, partition): OffsetSpec.latest() for partition in self._partitions(topic)}
-        futures = self.admin.list_offsets(wanted, isolation_level=isolation)
-        return {each.partition: future.result(WAIT_S).offset for each, future in futures.items()}
+    def _consumer(self, group: str) -> Consumer:
+        own = {name: value for name, value in self.properties.items() if name != "partitioner"}
+        return Consumer(
+            {
+                **own,
+                "group.id": group,
+                "enable.auto.commit": False,
+                "isolation.level": "read_committed",
+                "enable.partition.eof": True,
+            }
+        )
 
     def _partitions(self, topic: str) -> list[int]:
         return sorted(self.admin.list_topics(topic, timeout=WAIT_S).topics[topic].partitions)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,3 +20,4 @@ def deployed(stack: RunningStack, tmp_path: Path, unique: str) -> Iterator[Deplo
     agent = deploy(Cluster(stack.operator_properties), tmp_path, unique)
     yield agent
     agent.close()
+    sys.stderr.write(agent.log_text)  # pytest shows it where the test failed

@@ -8,6 +8,7 @@ its connection is replaced before its next transaction, and each transaction run
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from queue import SimpleQueue
 from threading import Thread
 
@@ -70,7 +71,7 @@ class Transactions:
         try:
             producer.init_transactions(_CALL_S)
         except KafkaException as error:
-            producer.close()
+            _discard(producer)
             raise KafkaUnavailableError(error.args[0].name()) from error
         producer.poll(0)
         self._shaken = False
@@ -97,9 +98,8 @@ class Transactions:
     def close(self) -> None:
         """Drop the producer and whatever it still holds."""
         if self._producer is not None:
-            self._producer.purge()
-            self._producer.close()
-            self._producer = None
+            producer, self._producer = self._producer, None
+            _discard(producer)
 
     def _sound_producer(self) -> Producer:
         """Return a producer that has not lost its connection."""
@@ -142,6 +142,13 @@ class Transactions:
             _persist(lambda: producer.abort_transaction(_CALL_S), started_s)
         except KafkaException as failed:
             raise _final(failed.args[0], started_s) from failed
+
+
+def _discard(producer: Producer) -> None:
+    """Close a producer without waiting for anything that it still holds."""
+    producer.purge()
+    with suppress(KafkaException):  # one with a fatal error only says so again
+        producer.close()
 
 
 def _final(error: KafkaError, started_s: float) -> FencedError | TransactionUnknownError:
