@@ -41,6 +41,9 @@ TOPICS_READY = "TopicsReady"
 ACCESS_READY = "AccessReady"
 READY = "Ready"
 
+MAX_POLICIES = 64
+"""Shown in the status, which has to stay small; the binding names all of them."""
+
 _ALARMING = frozenset(
     {
         ConditionReason.BYPASS_POSSIBLE.value,
@@ -286,6 +289,7 @@ class AgentReconciler:
             ready = conditions.condition(READY, "False", ConditionReason.CRASHING, progress.crashing)
         binding = self._book.binding(agent.metadata.namespace, agent.metadata.name)
         refs = binding.policies if binding is not None and binding.agent_uid == agent.metadata.uid else ()
+        refs = refs[:MAX_POLICIES]
         generation = agent.metadata.generation
         found = AgentDeploymentStatus(
             observed_generation=generation,

@@ -15,6 +15,8 @@ from streamwarden_operator.plans.log_state import LogState
 ROLLED_OUT = "RolledOut"
 GATE_READY = "GateReady"
 MAX_REJECTIONS = 8
+MAX_GATE_NAME = 253
+"""A gate chooses what it says of itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ def observe_rollout(state: LogState, acks: Sequence[GateAck], *, policy: str, re
     gates = live_gates(acks, agents)
     updated = [ack for ack in gates if any((ref.name, ref.revision) == (policy, revision) for ref in ack.policies)]
     rejected = [
-        GateRejection(gate=f"{ack.agent}/{ack.pod}", message=shorten(ack.message or ack.reason))
+        GateRejection(gate=f"{ack.agent}/{ack.pod}"[:MAX_GATE_NAME], message=shorten(ack.message or ack.reason))
         for ack in gates
         if ack.state == "Rejected" and ack not in updated
     ]

@@ -119,6 +119,13 @@ async def test_an_agent_is_ready_when_a_gate_has_its_policies_in_force() -> None
         assert found.status.replicas == 1
 
 
+async def test_an_agent_may_have_more_policies_than_its_status_shows() -> None:
+    many = [policy(f"p-{number}") for number in range(70)]
+    async with running(*whole_namespace(), *many) as harness:
+        assert len(harness.binding().policies) == 72
+        assert len(harness.get(GUARD).status.policies) == 64
+
+
 async def test_a_gate_that_refuses_its_policies_shows() -> None:
     async with running(*whole_namespace()) as harness:
         harness.acks.say(ack_of(harness.binding(), state="Rejected", reason="LowerEpoch", message="epoch 1 after 3"))

@@ -82,6 +82,14 @@ async def test_a_gate_that_refuses_is_named() -> None:
         ]
 
 
+async def test_a_gate_with_a_monstrous_name_does_not_break_the_status() -> None:
+    async with running(*whole_namespace()) as harness:
+        odd = ack_of(harness.binding(), "x" * 5000, state="Rejected", policies=(), message="m" * 1024)
+        harness.acks.say(odd)
+        await harness.settle()
+        assert len(harness.get(STRICT).status.rollout.rejected[0].gate) == 253
+
+
 async def test_a_policy_that_binds_nobody_is_ready_and_says_so() -> None:
     async with running(STRICT) as harness:
         assert conditions_of(harness.get(STRICT))["RolledOut"] == ("True", "NoGates")
