@@ -34,7 +34,7 @@ from streamwarden_operator.reconcilers.rollout import GATE_READY, gate_condition
 
 FINALIZER = "streamwarden.io/agent-deployment"
 ORPHAN = "streamwarden.io/orphan"
-"""Annotation: ``"true"`` lets a resource go without undoing anything outside."""
+"""Annotation: ``"true"`` lets a resource go without undoing anything in Kafka: the sweep does, once Kafka answers."""
 
 ACCEPTED = "Accepted"
 TOPICS_READY = "TopicsReady"
@@ -252,15 +252,21 @@ class AgentReconciler:
         if FINALIZER not in agent.metadata.finalizers:
             return agent.status
         namespace, name = agent.metadata.namespace, agent.metadata.name
-        if agent.metadata.annotations.get(ORPHAN) != "true":
-            try:
+        orphan = agent.metadata.annotations.get(ORPHAN) == "true"
+        try:
+            if orphan:
+                await self._cluster.delete_workload(namespace, name)
+            else:
                 await self.abandon(namespace, name)
-            except OperatorError as error:
-                return await self._blocked(agent, error)
+        except OperatorError as error:
+            return await self._blocked(agent, error)
         self._book.wanted.pop((namespace, name), None)
         self._book.released.add(agent.metadata.uid)
-        if agent.metadata.annotations.get(ORPHAN) != "true" and self._has_binding(agent):
-            self._wake(Key("PolicyLog", namespace))
+        self._wake(Key("PolicyLog", namespace))
+        if not orphan and self._has_binding(agent):
+            log = self._book.published.get(namespace)
+            if log is not None and log.outage is not None:
+                return await self._blocked(agent, log.outage)
             return agent.status  # its tombstone wakes this agent once more
         await self._cluster.set_finalizer(agent, FINALIZER, present=False)
         self._wake(Key("Namespace", namespace))
@@ -275,7 +281,7 @@ class AgentReconciler:
         return self._book.binding(namespace, agent.metadata.name) is not None
 
     async def _blocked(self, agent: AgentDeployment, error: OperatorError) -> AgentDeploymentStatus:
-        message = f"{error}. The annotation {ORPHAN}: 'true' lets go and leaves everything outside as it is"
+        message = f"{error}. The annotation {ORPHAN}: 'true' lets go; what is left in Kafka is swept when it answers"
         ready = conditions.condition(READY, "False", ConditionReason.DELETION_BLOCKED, message)
         generation = agent.metadata.generation
         changed = conditions.set_condition(agent.status.conditions, ready, generation=generation, now=self._clock())

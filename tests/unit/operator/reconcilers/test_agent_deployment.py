@@ -232,6 +232,19 @@ async def test_a_deletion_that_cannot_reach_kafka_says_so_and_an_annotation_lets
         harness.put(_deleted(harness.get(GUARD), annotations={"streamwarden.io/orphan": "true"}))
         await until(lambda: harness.cluster.get(type(GUARD), "risk", "guard") is None)
         assert harness.acls.acls == GATE | AGENT
+        assert harness.cluster.workloads == {}
+        harness.acls.down = False
+        await until(lambda: harness.acls.acls == set() and harness.users.passwords == {})
+
+
+async def test_a_deletion_that_cannot_write_the_policy_log_says_so_and_goes_on_later() -> None:
+    async with running(*whole_namespace()) as harness:
+        harness.log.down = True
+        harness.put(_deleted(harness.get(GUARD)))
+        await until(lambda: conditions_of(harness.get(GUARD))["Ready"] == ("False", "DeletionBlocked"))
+        harness.log.down = False
+        await until(lambda: harness.cluster.get(type(GUARD), "risk", "guard") is None)
+        assert b"binding/guard" not in harness.log.topics["risk.streamwarden.policies"]
 
 
 async def test_kafka_down_is_unknown_and_heals_by_itself() -> None:
