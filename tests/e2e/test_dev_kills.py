@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from support.dev_process import AGENT, BROKER, GATE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +40,7 @@ def test_each_decision_is_judged_once_and_no_command_comes_twice(
         *("--report", str(report)),
         *("--timeout", "180"),
     )
-    for count, victim in [(100, "streamwarden.runtime"), (300, "streamwarden_gate"), (500, "kafka.Kafka")]:
+    for count, victim in [(100, AGENT), (300, GATE), (500, BROKER)]:
         wait_for_decisions(decisions, count)
         dev.kill(victim)
 

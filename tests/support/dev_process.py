@@ -12,6 +12,10 @@ import time
 from pathlib import Path
 
 COMMAND = Path(sys.executable).with_name("streamwarden")
+AGENT, GATE = "streamwarden.runtime", "streamwarden_gate"
+BROKER = "log4j2.configurationFile"
+"""Its class comes after a class path so long that ``ps`` cuts it off."""
+
 PATIENCE_S = 120.0
 """Far more than anything takes on a busy machine; only a broken run waits so long."""
 
@@ -64,7 +68,7 @@ class DevProcess:
 
     def descendants(self) -> dict[int, str]:
         """Return all processes below it: command line by pid."""
-        listed = subprocess.run(["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True)  # noqa: S607
+        listed = subprocess.run(["ps", "-ww", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True)  # noqa: S607
         rows = [line.split(None, 2) for line in listed.stdout.splitlines()[1:]]
         below, found = {self._process.pid}, dict[int, str]()
         while new := [row for row in rows if int(row[1]) in below and int(row[0]) not in found]:
