@@ -31,6 +31,7 @@ _HUNG_S = 20.0
 """When a transaction is taken to hang. Longer than ``_PATIENCE_S`` and the timeout of a call together."""
 _CALL_S = 5.0
 _RETRY_S = 0.02
+_CLOSE_S = 2.0
 
 _SETTINGS: dict[str, object] = {
     "transaction.timeout.ms": int(_TRANSACTION_TIMEOUT_S * 1000),
@@ -145,7 +146,13 @@ class Transactions:
 
 
 def _discard(producer: Producer) -> None:
-    """Close a producer without waiting for anything that it still holds."""
+    """Close a producer, and wait a little for it: after a transaction that timed out closing may take for ever."""
+    closing = Thread(target=_close, args=(producer,), name="closing", daemon=True)
+    closing.start()
+    closing.join(_CLOSE_S)
+
+
+def _close(producer: Producer) -> None:
     producer.purge()
     with suppress(KafkaException):  # one with a fatal error only says so again
         producer.close()
