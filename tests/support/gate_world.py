@@ -22,6 +22,7 @@ from confluent_kafka import (
     TopicCollection,
     TopicPartition,
 )
+from confluent_kafka.admin import AdminClient
 from streamwarden_contract import canonical, events
 from streamwarden_contract.acks import GateAck, decode_ack
 from streamwarden_contract.audit import ChainHead, parse_metadata
@@ -63,7 +64,7 @@ def eventually(condition: Callable[[], object], what: str, *, timeout_s: float =
 def _holds(condition: Callable[[], object]) -> bool:
     try:
         return bool(condition())
-    except KafkaException:
+    except (KafkaException, TimeoutError):
         return False  # a broker that was killed is not quite back
 
 
@@ -241,7 +242,10 @@ class GateWorld:
     def write_as_agent(self, records: Iterable[tuple[bytes | None, bytes | None, list[Any]]], **config: Any) -> None:
         """Write any records with the agent's credentials."""
         partition = config.pop("partition", -1)
-        producer, errors = Producer({**self.agent_properties, "linger.ms": 2, **config}), list[Any]()
+        producer, errors = (
+            Producer({**self.agent_properties, "linger.ms": 2, "enable.idempotence": True, **config}),
+            list[Any](),
+        )
         for key, value, headers in records:
             producer.produce(
                 self.names.decisions,
@@ -269,7 +273,11 @@ class GateWorld:
 
     def committed(self) -> dict[int, tuple[int, ChainHead]]:
         """What the gate's group has committed: position and chain head by partition."""
-        futures = self.cluster.admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(self.names.gate_group)])
+        # A client of its own: one that saw the broker die may wait for the coordinator's answer for ever.
+        admin = AdminClient(dict(self.cluster.properties))
+        futures = admin.list_consumer_group_offsets(
+            [ConsumerGroupTopicPartitions(self.names.gate_group)], request_timeout=5.0
+        )
         found = futures[self.names.gate_group].result(WAIT_S).topic_partitions or []
         return {each.partition: (each.offset, parse_metadata(each.metadata)) for each in found}
 
@@ -277,6 +285,10 @@ class GateWorld:
         """Whether the gate has no lag, transaction markers included."""
         ends = self.cluster.end_offsets(self.names.decisions)
         return {number: place[0] for number, place in self.committed().items()} == ends
+
+    def audit_end(self) -> int:
+        """Where the audit topic ends: a quick way to see that something was judged."""
+        return sum(self.cluster.end_offsets(self.names.shared.audit).values())
 
     def audits(self) -> list[dict[str, Any]]:
         """Every audit record."""
