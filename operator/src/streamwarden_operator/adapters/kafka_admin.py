@@ -53,9 +53,23 @@ class KafkaAdmin:
         self._spread_s = spread_s
         self._trouble = ""
         # A partitioner is a producer's affair; the admin client would warn about it.
-        settings: dict[str, Any] = {key: value for key, value in properties.items() if key != "partitioner"}
-        settings["error_cb"] = self._on_error
-        self.client = AdminClient(settings, logger=LibrdkafkaLog(_log))
+        self._settings: dict[str, Any] = {key: value for key, value in properties.items() if key != "partitioner"}
+        self._settings["error_cb"] = self._on_error
+        self.client = self._connect()
+        self._retired = self.client
+        self._renew_after_s = 0.0
+
+    def _connect(self) -> AdminClient:
+        return AdminClient(self._settings, logger=LibrdkafkaLog(_log))
+
+    def _renew(self) -> None:
+        """Go on with a new client: one that has lost a group's coordinator never asks it again (librdkafka 2.16)."""
+        now_s = asyncio.get_running_loop().time()
+        if now_s < self._renew_after_s:
+            return  # requests that were sent together time out together
+        self._renew_after_s = now_s + self.timeout_s
+        # Kept until the next time: librdkafka drops the requests of a client that is garbage.
+        self._retired, self.client = self.client, self._connect()
 
     async def settle(self, futures: Mapping[T, "Future[R]"]) -> dict[T, R | KafkaException]:
         """Wait for every item of a request, and return a result or an error for each."""
@@ -66,6 +80,8 @@ class KafkaAdmin:
             if isinstance(result, BaseException) and not isinstance(result, KafkaException):
                 raise result
             if isinstance(result, KafkaException):
+                if code_of(result) == KafkaError._TIMED_OUT:  # noqa: SLF001  # its public name
+                    self._renew()
                 settled[key] = self._explain(result)
             else:
                 self._trouble = ""
