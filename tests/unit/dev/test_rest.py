@@ -1,0 +1,124 @@
+"""When a loop is at rest, and what the screen says of agents and people outside."""
+
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from streamwarden_cli.clients import parse_properties
+from streamwarden_cli.dev.lag import AgentReading, GroupReading, Reading, is_at_rest
+from streamwarden_cli.dev.programs import ProgramError, run_at_end
+from streamwarden_cli.dev.rows import Pace
+from streamwarden_cli.dev.screen import AgentRow, build_table
+from streamwarden_cli.local.externals import Externals
+from streamwarden_cli.local.state import StateFolder
+from streamwarden_operator.ports import PartitionOffsets
+
+
+def partition(high: int, committed: int | None, *, low: int = 0, number: int = 0) -> PartitionOffsets:
+    return PartitionOffsets(number, low, high, committed)
+
+
+def reading(*, agent: PartitionOffsets, gate: PartitionOffsets) -> Reading:
+    return (AgentReading("risk/guard", GroupReading((agent,)), GroupReading((gate,))),)
+
+
+DONE = reading(agent=partition(9, 9), gate=partition(4, 4))
+
+
+@pytest.mark.parametrize(
+    ("readings", "at_rest"),
+    [
+        pytest.param([DONE, DONE], True, id="two-equal-readings-without-lag"),
+        pytest.param([DONE], False, id="one-reading-may-have-missed-a-record"),
+        pytest.param([reading(agent=partition(8, 8), gate=partition(4, 4)), DONE], False, id="something-moved"),
+        pytest.param([reading(agent=partition(9, 9), gate=partition(5, 4))] * 2, False, id="a-gate-has-lag"),
+        pytest.param([reading(agent=partition(9, None), gate=partition(4, 4))] * 2, False, id="unknown-is-not-zero"),
+        pytest.param([(), ()], False, id="no-agents"),
+    ],
+)
+def test_a_loop_is_at_rest(readings: list[Reading], *, at_rest: bool) -> None:
+    assert is_at_rest(readings) is at_rest
+
+
+def test_an_empty_partition_needs_no_commit() -> None:
+    assert GroupReading((partition(7, None, low=7), partition(5, 3, number=1))).lag_records == 2
+
+
+def test_the_pace_is_over_the_last_seconds() -> None:
+    pace = Pace()
+
+    assert pace.per_second("a", 0, 10.0) == 0.0
+    assert pace.per_second("a", 50, 10.5) == 100.0
+    pace.per_second("a", 50, 20.0)
+    assert pace.per_second("a", 50, 23.0) == 0.0
+
+
+def test_the_table_shows_unknown_as_a_question_mark() -> None:
+    console = Console(width=200, force_terminal=False, no_color=True)
+    with console.capture() as capture:
+        console.print(build_table([AgentRow("risk/guard", ready=False, state="Crashing", gate_lag=3)]))
+
+    cells = [cell.strip() for cell in capture.get().splitlines()[3].strip("│").split("│")]
+    assert cells == ["risk/guard", "Crashing", "?", "3", "0", "0", "0", "0", "0", "", "?", "?"]
+
+
+class Users:
+    """SCRAM users in memory."""
+
+    def __init__(self) -> None:
+        self.passwords: dict[str, str] = {}
+
+    async def observe(self) -> frozenset[str]:
+        return frozenset(self.passwords)
+
+    async def upsert(self, user: str, password: str) -> None:
+        self.passwords[user] = password
+
+    async def delete(self, user: str) -> None:
+        self.passwords.pop(user, None)
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> StateFolder:
+    folder = StateFolder(tmp_path)
+    folder.root.mkdir()
+    folder.prepare()
+    return folder
+
+
+async def test_outside_principals_have_users_as_long_as_contracts_name_them(state: StateFolder) -> None:
+    users = Users()
+    externals = Externals(state, users, "127.0.0.1:9092")
+
+    await externals.apply(frozenset({"sensors", "analysts"}))
+    path = state.external / "sensors" / "client.properties"
+    written = parse_properties(path.read_text())
+    await externals.apply(frozenset({"sensors"}))
+
+    assert set(users.passwords) == {"sensors"}
+    assert written["sasl.password"] == users.passwords["sensors"]
+    assert (written["sasl.username"], path.stat().st_mode & 0o777) == ("sensors", 0o600)
+    assert not (state.external / "analysts").exists()
+
+
+async def test_the_program_at_the_end_sees_the_run_and_its_json_is_taken(state: StateFolder) -> None:
+    state.decisions.write_text('{"agent": "risk/guard"}\n')
+    program = "import json, os, sys; print('noise', file=sys.stderr);"
+    program += "print(json.dumps({'lines': len(open(os.environ['STREAMWARDEN_RUN']).readlines())}))"
+
+    assert await run_at_end(f'python -W ignore -c "{program}"', state) == {"lines": 1}
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        pytest.param("python -c 'print([1])'", "must print one JSON object", id="another-value"),
+        pytest.param("python -c 'print(1, 2)'", "must print one JSON object", id="no-json"),
+        pytest.param("python -c 'import sys; sys.exit(3)'", "exit code 3", id="a-failure"),
+        pytest.param("no-such-program-anywhere", "exit code 127", id="no-program"),
+        pytest.param("'open quote", "is no command line", id="no-command-line"),
+    ],
+)
+async def test_a_program_that_fails_at_the_end_says_so(command: str, message: str, state: StateFolder) -> None:
+    with pytest.raises(ProgramError, match=message):
+        await run_at_end(command, state)
