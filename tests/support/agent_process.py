@@ -45,6 +45,7 @@ class DeployedAgent:
             "STREAMWARDEN_CONFIG": str(self.folder),
             "STREAMWARDEN_CREDENTIALS": str(self.folder),
             "STREAMWARDEN_POD": pod,
+            "STREAMWARDEN_READY_FILE": str(self.folder / f"ready-{pod}"),
             "PYTHONPATH": str(_AGENTS),
         }
         with (self.folder / "log").open("ab") as log:

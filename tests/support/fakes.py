@@ -241,6 +241,8 @@ class FakeCluster:
     workloads: dict[tuple[str, str], Workload] = field(default_factory=dict)
     crashing: dict[tuple[str, str], str] = field(default_factory=dict)
     """Why an agent's pods keep ending, by namespace and agent."""
+    ready_pods: int = 1
+    """Pods of each agent that say they are ready."""
     events: list[RecordedEvent] = field(default_factory=list)
     writes: list[tuple[object, ...]] = field(default_factory=list)
 
@@ -290,7 +292,7 @@ class FakeCluster:
         if self.workloads.get(where) != workload:
             self.writes.append(("workload", *where))
             self.workloads[where] = workload
-        return WorkloadState(replicas=workload.replicas, crashing=self.crashing.get(where, ""))
+        return WorkloadState(workload.replicas, ready=self.ready_pods, crashing=self.crashing.get(where, ""))
 
     async def delete_workload(self, namespace: str, agent: str) -> None:
         if self.workloads.pop((namespace, agent), None) is not None:

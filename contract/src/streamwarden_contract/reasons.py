@@ -93,6 +93,8 @@ class ConditionReason(StrEnum):
     """A gate refused the policy set; its message says why."""
     GATE_NOT_READY = "GateNotReady"
     """No gate of this agent has its policies in force."""
+    AGENT_NOT_READY = "AgentNotReady"
+    """No pod of the agent has joined its consumer group yet."""
     CRASHING = "Crashing"
     """The agent's or gate's process keeps ending; the message has its last lines."""
     DELETION_BLOCKED = "DeletionBlocked"

@@ -21,6 +21,8 @@ ENV_CONFIG = "STREAMWARDEN_CONFIG"
 """Folder with ``agent.json`` or ``gate.json`` (and, for the gate, ``public-keys.json``)."""
 ENV_CREDENTIALS = "STREAMWARDEN_CREDENTIALS"
 """Folder with ``client.properties``: librdkafka settings, one ``name=value`` a line."""
+ENV_READY_FILE = "STREAMWARDEN_READY_FILE"
+"""File that the agent's runtime makes once it has joined its consumer group, if only with an empty assignment."""
 ENV_POD = "STREAMWARDEN_POD"
 """Name of the pod; it ends the transactional id, so it is stable where processes are restarted in place."""
 

@@ -230,6 +230,8 @@ class WorkloadState:
 
     replicas: int
     """Pods that exist."""
+    ready: int = 0
+    """Of them, those whose agent has joined its consumer group."""
     crashing: str = ""
     """Why pods keep ending, with their last lines; empty where they do not."""
 

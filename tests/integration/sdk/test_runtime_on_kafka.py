@@ -67,6 +67,8 @@ def test_decisions_name_what_they_answer_and_stand_on_the_partition_of_their_ent
 
 def test_an_idle_agent_has_no_lag_though_its_input_ends_in_markers_of_transactions(deployed: DeployedAgent) -> None:
     process = deployed.start()
+    wait_for((deployed.folder / "ready-pages-0").exists)
+    assert any(line["event"] == "Partitions assigned" for line in deployed.log)
     for number in range(3):
         deployed.cluster.produce(deployed.topic, pages(range(number * 10, number * 10 + 10)), transactional_id="web")
     wait_for(deployed.caught_up)

@@ -96,7 +96,28 @@ async def test_agent_and_gate_run_apart_with_their_own_mounts(
     python = {"PYTHONSAFEPATH", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"}
     ours = {"STREAMWARDEN_CONFIG", "STREAMWARDEN_CREDENTIALS", "STREAMWARDEN_POD"}
     assert set(gate) <= allowed | python | ours
-    assert set(agent) <= allowed | python | ours | {"THRESHOLD", "PYTHONPATH"}
+    assert set(agent) <= allowed | python | ours | {"THRESHOLD", "PYTHONPATH", "STREAMWARDEN_READY_FILE"}
+
+
+async def test_a_pod_is_ready_from_when_its_agent_says_so_until_it_ends(
+    made: Callable[..., LocalCluster], state: StateFolder
+) -> None:
+    cluster = made(backoff=Backoff(first_s=0.01))
+    woken: list[Key] = []
+    cluster.on_changed = woken.append
+    assert (await cluster.apply_workload(WORKLOAD)).ready == 0
+    agent = await shown(state, "agent")
+    assert woken == []
+
+    Path(agent["STREAMWARDEN_READY_FILE"]).touch()  # noqa: ASYNC240  # an empty file
+    async with asyncio.timeout(20):
+        while (await cluster.apply_workload(WORKLOAD)).ready != 1:  # noqa: ASYNC110  # a state, asked for
+            await asyncio.sleep(0.01)
+    assert set(woken) == {Key("AgentDeployment", "risk", "guard")}
+
+    os.kill(int(agent["pid"]), 9)
+    await shown(state, "agent", starts=2)
+    assert (await cluster.apply_workload(WORKLOAD)).ready == 0
 
 
 async def test_unchanged_pods_are_left_alone_and_a_new_hash_replaces_them(

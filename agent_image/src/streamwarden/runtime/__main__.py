@@ -70,7 +70,8 @@ async def _serve(startup: Startup, agent: Agent, routes: Routes) -> None:
     structlog.get_logger().info(
         "Agent started", namespace=config.namespace, agent=config.agent, pod=startup.pod, topics=routes.topics
     )
-    await Server(links, dispatcher, replayed_topics=routes.replayed_topics, stop=stop).run()
+    server = Server(links, dispatcher, replayed_topics=routes.replayed_topics, stop=stop, on_joined=startup.mark_ready)
+    await server.run()
 
 
 if __name__ == "__main__":

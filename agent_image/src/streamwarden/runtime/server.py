@@ -50,15 +50,24 @@ class Server:
         dispatcher: the agent's handlers.
         replayed_topics: topics whose past is handed in at start.
         stop: set it to finish in order.
+        on_joined: called when the first assignment, even an empty one, is taken over and replayed.
     """
 
     def __init__(
-        self, links: Links, dispatcher: Dispatcher, *, replayed_topics: frozenset[str], stop: asyncio.Event
+        self,
+        links: Links,
+        dispatcher: Dispatcher,
+        *,
+        replayed_topics: frozenset[str],
+        stop: asyncio.Event,
+        on_joined: Callable[[], None],
     ) -> None:
         self._links = links
         self._dispatcher = dispatcher
         self._replayed_topics = replayed_topics
         self._stop = stop
+        self._on_joined = on_joined
+        self._joined = False
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="kafka")
         self._positions = Positions()
         self._remembered: dict[Partition, int] = {}
@@ -199,6 +208,9 @@ class Server:
         if committed:
             await self._call(feed.start, committed)
         self._log.info("Partitions assigned", partitions=len(committed))
+        if not self._joined:
+            self._joined = True
+            self._on_joined()
         return True
 
     async def _replay(self, committed: Mapping[Partition, int | None]) -> bool:

@@ -23,6 +23,8 @@ class RuntimeSettings(BaseSettings):
     """Folder with ``client.properties``."""
     pod: str
     """Name of the pod; it ends the transactional id."""
+    ready_file: Path | None = None
+    """File to make once the agent has joined its consumer group: what a readiness probe looks for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,12 @@ class Startup:
     pod: str
     client: dict[str, str] = field(repr=False)
     """librdkafka settings, password included."""
+    ready_file: Path | None = None
+
+    def mark_ready(self) -> None:
+        """Make the file that says so, where one is named."""
+        if self.ready_file is not None:
+            self.ready_file.touch()
 
 
 def read_startup() -> Startup:
@@ -52,7 +60,8 @@ def read_startup() -> Startup:
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
         raise ConfigurationError(f"{config_file}: {faults}") from error
-    return Startup(config, settings.pod, parse_properties(_read(settings.credentials / CLIENT_PROPERTIES_FILE)))
+    client = parse_properties(_read(settings.credentials / CLIENT_PROPERTIES_FILE))
+    return Startup(config, settings.pod, client, settings.ready_file)
 
 
 def parse_properties(text: str) -> dict[str, str]:

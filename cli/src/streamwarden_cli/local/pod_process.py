@@ -19,6 +19,7 @@ _log = structlog.get_logger(__name__)
 
 LAST_LINES = 5
 _TAIL_BYTES = 8_192
+_READY_POLL_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,8 @@ class Launch:
     env: Mapping[str, str]
     cwd: Path
     log: Path
+    ready_file: Path | None = None
+    """File that the process makes when it is ready; without one nobody asks."""
 
 
 class PodProcess:
@@ -57,6 +60,7 @@ class PodProcess:
         self._changed = changed
         self._child: Child | None = None
         self._crashing = ""
+        self._ready = False
         self.starts = 0
         """How often it was started."""
         self._task = asyncio.create_task(self._keep_running())
@@ -65,6 +69,11 @@ class PodProcess:
     def pid(self) -> int | None:
         """The command's pid; None while it does not run."""
         return self._child.child_pid if self._child is not None else None
+
+    @property
+    def ready(self) -> bool:
+        """Whether it runs and has made its ready file."""
+        return self._ready
 
     @property
     def crashing(self) -> str:
@@ -97,6 +106,8 @@ class PodProcess:
     async def _run_once(self) -> str:
         """Start it and wait for its end, which is returned in words."""
         launch = self._launch
+        if launch.ready_file is not None:
+            launch.ready_file.unlink(missing_ok=True)
         try:
             # Shielded: a start that is cancelled half-way would leave a child that nobody stops.
             start = asyncio.ensure_future(
@@ -110,17 +121,32 @@ class PodProcess:
         except OSError as error:
             return f"cannot be started ({error.strerror or type(error).__name__})"
         self.starts += 1
-        settle = asyncio.create_task(self._settle())
+        watches = [asyncio.create_task(self._settle()), asyncio.create_task(self._await_ready())]
         try:
             code = await self._child.wait()
         finally:
-            settle.cancel()
+            for watch in watches:
+                watch.cancel()
         self._child = None
+        self._set_ready(ready=False)
         return f"ended with exit code {code}" if code >= 0 else f"was ended by signal {-code}"
 
     async def _settle(self) -> None:
         await asyncio.sleep(self._backoff.settled_after_s)
         self._set_crashing("")
+
+    async def _await_ready(self) -> None:
+        file = self._launch.ready_file
+        if file is None:
+            return
+        while not file.exists():  # noqa: ASYNC110  # another process makes it
+            await asyncio.sleep(_READY_POLL_S)
+        self._set_ready(ready=True)
+
+    def _set_ready(self, *, ready: bool) -> None:
+        if ready != self._ready:
+            self._ready = ready
+            self._changed()
 
     def _set_crashing(self, why: str) -> None:
         if why != self._crashing:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from streamwarden_contract import runtime_config as names
@@ -128,7 +128,9 @@ class Pods:
             "PYTHONPATH": os.pathsep.join(filter(None, (str(self._state.project), workload.env.get("PYTHONPATH", "")))),
             **self._mounts(workload, "agent", workload.agent_secret, ordinal),
         }
-        return self._launch(workload, "agent", self._settings.agent_command, env)
+        ready_file = self._config(workload, "agent") / f"ready-{ordinal}"
+        env[names.ENV_READY_FILE] = str(ready_file)
+        return replace(self._launch(workload, "agent", self._settings.agent_command, env), ready_file=ready_file)
 
     def _gate(self, workload: Workload, ordinal: int) -> Launch:
         # Nothing of the agent's author: neither its environment nor its folder on the path.
@@ -169,4 +171,5 @@ def _environment() -> dict[str, str]:
 
 def _state(pods: _Pods) -> WorkloadState:
     crashing = [process.crashing for process in (*pods.gates, *pods.agents) if process.crashing]
-    return WorkloadState(replicas=len(pods.agents), crashing="\n".join(crashing))
+    ready = sum(process.ready for process in pods.agents)
+    return WorkloadState(replicas=len(pods.agents), ready=ready, crashing="\n".join(crashing))

@@ -83,6 +83,7 @@ class _Progress:
     )
     step: str = TOPICS_READY
     replicas: int = 0
+    pods_ready: bool = False
     crashing: str = ""
 
     def holds(self, kind: str) -> None:
@@ -184,7 +185,7 @@ class AgentReconciler:
             credentials_hash=credentials_hash,
         )
         state = await self._cluster.apply_workload(workload)
-        progress.replicas, progress.crashing = state.replicas, state.crashing
+        progress.replicas, progress.pods_ready, progress.crashing = state.replicas, state.ready > 0, state.crashing
         progress.found[GATE_READY] = gate_condition(binding, self._acks.of_namespace(agent.metadata.namespace))
 
     async def _ready_topics(self, agent: AgentDeployment, contracts: dict[str, TopicContract]) -> tuple[Topic, Topic]:
@@ -291,6 +292,9 @@ class AgentReconciler:
     async def _report(self, agent: AgentDeployment, accepted: Condition, progress: _Progress) -> AgentDeploymentStatus:
         new = [accepted, *progress.found.values()]
         ready = conditions.summarize(new)
+        if ready.status == "True" and not progress.pods_ready:
+            message = "no pod of the agent has joined its consumer group yet"
+            ready = conditions.condition(READY, "False", ConditionReason.AGENT_NOT_READY, message)
         if progress.crashing:
             ready = conditions.condition(READY, "False", ConditionReason.CRASHING, progress.crashing)
         binding = self._book.binding(agent.metadata.namespace, agent.metadata.name)

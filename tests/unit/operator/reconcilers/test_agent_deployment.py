@@ -119,6 +119,15 @@ async def test_an_agent_is_ready_when_a_gate_has_its_policies_in_force() -> None
         assert found.status.replicas == 1
 
 
+async def test_an_agent_is_not_ready_before_a_pod_has_joined_its_group() -> None:
+    async with running(*whole_namespace()) as harness:
+        harness.cluster.ready_pods = 0
+        harness.acks.say(ack_of(harness.binding()))
+        await harness.settle()
+        found = conditions_of(harness.get(GUARD))
+        assert (found["GateReady"], found["Ready"]) == (("True", "OK"), ("False", "AgentNotReady"))
+
+
 async def test_an_agent_may_have_more_policies_than_its_status_shows() -> None:
     many = [policy(f"p-{number}") for number in range(70)]
     async with running(*whole_namespace(), *many) as harness:
