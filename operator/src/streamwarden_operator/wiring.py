@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -71,6 +71,8 @@ class Backends:
     log: Publisher
     acks: AckSource
     registry: SchemaRegistry | None = None
+    closing: tuple[Callable[[], Awaitable[None]], ...] = ()
+    """Lets go of connections, at the end."""
 
 
 def connect(kafka: Mapping[str, str], registry_url: str | None, settings: OperatorSettings) -> Backends:
@@ -83,14 +85,17 @@ def connect(kafka: Mapping[str, str], registry_url: str | None, settings: Operat
     """
     timeout_s = settings.admin_timeout.total_seconds()
     admin = KafkaAdmin(kafka, timeout_s=timeout_s)
+    offsets = KafkaOffsets(admin)
+    registry = None if registry_url is None else ConfluentRegistry(registry_url, timeout_s=timeout_s)
     return Backends(
         topics=KafkaTopics(admin),
         acls=KafkaAcls(admin),
         users=KafkaScramUsers(admin),
-        offsets=KafkaOffsets(admin),
+        offsets=offsets,
         log=KafkaPolicyLog(kafka, timeout_s=timeout_s),
         acks=KafkaGateAcks(kafka),
-        registry=None if registry_url is None else ConfluentRegistry(registry_url, timeout_s=timeout_s),
+        registry=registry,
+        closing=(offsets.close,) if registry is None else (offsets.close, registry.close),
     )
 
 
@@ -213,6 +218,8 @@ class Controller:
         self._queue.close()
         await self._backends.acks.stop()
         await self._backends.log.close()
+        for close in self._backends.closing:
+            await close()
 
     def _wake_dependents(self, key: Key) -> None:
         namespace = key.namespace

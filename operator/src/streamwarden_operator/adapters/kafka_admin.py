@@ -53,14 +53,14 @@ class KafkaAdmin:
         self._spread_s = spread_s
         self._trouble = ""
         # A partitioner is a producer's affair; the admin client would warn about it.
-        self._settings: dict[str, Any] = {key: value for key, value in properties.items() if key != "partitioner"}
-        self._settings["error_cb"] = self._on_error
+        self.settings: dict[str, Any] = {key: value for key, value in properties.items() if key != "partitioner"}
+        self.settings["error_cb"] = self._on_error
         self.client = self._connect()
         self._retired = self.client
         self._renew_after_s = 0.0
 
     def _connect(self) -> AdminClient:
-        return AdminClient(self._settings, logger=LibrdkafkaLog(_log))
+        return AdminClient(self.settings, logger=LibrdkafkaLog(_log))
 
     def _renew(self) -> None:
         """Go on with a new client: one that has lost a group's coordinator never asks it again (librdkafka 2.16)."""

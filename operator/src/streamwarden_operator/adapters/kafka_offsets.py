@@ -1,16 +1,32 @@
-"""Committed offsets of groups, and the ends of partitions."""
+"""Committed offsets of groups, and the ends of partitions.
 
-from collections.abc import Mapping, Sequence
+A group's offsets are asked for through a consumer of that group that never joins it. The admin client's own requests
+(ListConsumerGroupOffsets, AlterConsumerGroupOffsets) are not used: librdkafka 2.16 ends the whole process with SIGSEGV
+when the broker answers one of them with NOT_COORDINATOR, as it does after a restart: its handler of OffsetFetch takes
+for granted that the client is a consumer (confluent-kafka-javascript issue 374 has the trace).
+"""
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicCollection, TopicPartition
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+import structlog
+from confluent_kafka import Consumer, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]  # the stubs do not export it
 
-from streamwarden_operator.adapters.kafka_admin import KafkaAdmin
+from streamwarden_operator.adapters.kafka_admin import KafkaAdmin, LibrdkafkaLog
 from streamwarden_operator.adapters.kafka_errors import translated
 from streamwarden_operator.ports import PartitionOffsets
 
+T = TypeVar("T")
+
 _EARLIEST = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 _LATEST = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+_MOST_CONSUMERS = 32
+"""Groups whose consumer is kept for the next look; each has a connection to its coordinator."""
+
+_log = structlog.get_logger(__name__)
 
 
 class KafkaOffsets:
@@ -18,6 +34,8 @@ class KafkaOffsets:
 
     def __init__(self, admin: KafkaAdmin) -> None:
         self._admin = admin
+        self._consumers: OrderedDict[str, Consumer] = OrderedDict()
+        self._locks: dict[str, asyncio.Lock] = {}
 
     async def observe(self, group: str, topic: str) -> Sequence[PartitionOffsets]:
         """Return every partition of the topic. Open transactions count into ``high``."""
@@ -47,9 +65,9 @@ class KafkaOffsets:
             return
 
         async def alter() -> None:
-            request = [ConsumerGroupTopicPartitions(group, positions)]
-            futures = self._admin.client.alter_consumer_group_offsets(request, request_timeout=self._admin.timeout_s)
-            _raise_of_partitions((await self._admin.all(futures))[group])
+            _raise_of_partitions(
+                await self._as_member(group, lambda member: member.commit(offsets=positions, asynchronous=False))
+            )
 
         with translated(f"commit the first offsets of group {group!r} on topic {topic!r}"):
             await self._admin.until_spread(alter)
@@ -66,20 +84,44 @@ class KafkaOffsets:
 
     async def _committed(self, group: str, topic: str, partitions: Sequence[int]) -> dict[int, tuple[int | None, str]]:
         wanted = [TopicPartition(topic, partition) for partition in partitions]
-        futures = self._admin.client.list_consumer_group_offsets(
-            [ConsumerGroupTopicPartitions(group, wanted)], request_timeout=self._admin.timeout_s
-        )
-        answer = (await self._admin.all(futures))[group]
+        answer = await self._as_member(group, lambda member: member.committed(wanted, timeout=self._admin.timeout_s))
         _raise_of_partitions(answer)
         # librdkafka writes "nothing committed" as a negative offset
         return {
             position.partition: (position.offset if position.offset >= 0 else None, position.metadata or "")
-            for position in answer.topic_partitions
+            for position in answer
         }
 
+    async def _as_member(self, group: str, ask: Callable[[Consumer], T]) -> T:
+        """Ask through a consumer of the group, one question at a time; one that failed is not asked again."""
+        async with self._locks.setdefault(group, asyncio.Lock()):
+            consumer = self._consumers.pop(group, None) or self._connect(group)
+            try:
+                result = await asyncio.to_thread(ask, consumer)
+                consumer.poll(0)  # hands queued log lines and errors over; without it they would pile up
+            except BaseException:
+                await asyncio.to_thread(consumer.close)
+                raise
+            self._consumers[group] = consumer
+        while len(self._consumers) > _MOST_CONSUMERS:
+            _, oldest = self._consumers.popitem(last=False)
+            await asyncio.to_thread(oldest.close)
+        return result
 
-def _raise_of_partitions(answer: ConsumerGroupTopicPartitions) -> None:
+    def _connect(self, group: str) -> Consumer:
+        return Consumer(
+            {**self._admin.settings, "group.id": group, "enable.auto.commit": False}, logger=LibrdkafkaLog(_log)
+        )
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+        while self._consumers:
+            _, consumer = self._consumers.popitem()
+            await asyncio.to_thread(consumer.close)
+
+
+def _raise_of_partitions(answer: Sequence[TopicPartition]) -> None:
     """Raise the first error of a partition: the request as a whole succeeds all the same."""
-    for position in answer.topic_partitions or ():
+    for position in answer:
         if position.error is not None:
             raise KafkaException(position.error)
