@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
+from streamwarden_contract.reasons import ConditionReason
 from streamwarden_operator.adapters.signing import SigningKey
 from streamwarden_operator.desired.status import find_condition, is_true
 from streamwarden_operator.settings import OperatorSettings
@@ -33,6 +34,19 @@ if TYPE_CHECKING:
     from streamwarden_cli.local.store import Applied
 
 _NEWS_AFTER_S = 2.0
+_SLOW_AFTER_S = 20.0
+_BECOMING = frozenset(
+    {
+        ConditionReason.PENDING,
+        ConditionReason.REF_NOT_READY,
+        ConditionReason.WAITING_FOR_GATES,
+        ConditionReason.GATE_NOT_READY,
+        ConditionReason.REGISTRY_UNAVAILABLE,
+        ConditionReason.AGENT_NOT_READY,
+    }
+)
+"""Reasons of whatever is being made: news only once it takes long."""
+
 _POLICY_WAIT_S = 10.0
 """A rollout later than this is told without the time since the edit: it was another edit's."""
 
@@ -205,12 +219,13 @@ class Loop:
             self._tell(key, now)
         else:
             # Much is not ready for a moment while it is being made: that is no news.
-            asyncio.get_running_loop().call_later(_NEWS_AFTER_S, self._tell, key, now)
+            delay_s = _SLOW_AFTER_S if now[1] in _BECOMING else _NEWS_AFTER_S
+            asyncio.get_running_loop().call_later(delay_s, self._tell, key, now)
 
     def _standing(self, key: Key) -> tuple[str, str] | None:
-        """Return status and reason of the Ready condition."""
+        """Return status and reason of the Ready condition; why it is true is no news."""
         ready = self._ready(key)
-        return None if ready is None else (ready.status, ready.reason)
+        return None if ready is None else (ready.status, "" if ready.status == "True" else ready.reason)
 
     def _ready(self, key: Key) -> Condition | None:
         resource = self.cluster.find(key)
@@ -219,9 +234,9 @@ class Loop:
     def _tell(self, key: Key, was: tuple[str, str] | None) -> None:
         """Say where a resource stands, if it still stands there and that has not been said."""
         ready = self._ready(key)
-        if ready is None or self._standing(key) != was or self._told.get(key) == was or self._closing:
+        if ready is None or was is None or self._standing(key) != was or self._told.get(key) == was or self._closing:
             return
-        self._told[key] = (ready.status, ready.reason)
+        self._told[key] = was
         said = "ready" if ready.status == "True" else f"not ready: {ready.reason}: {ready.message}"
         self._screen.say(f"{key} is {said}")
 

@@ -57,7 +57,6 @@ def build_rows(
                 lag=None if lag is None else lag.agent.lag_records,
                 gate_lag=None if lag is None else lag.gate.lag_records,
                 per_second=pace.per_second(label, figures.decisions, now_s),
-                decisions=figures.decisions,
                 allowed=figures.verdicts[ALLOW],
                 denied=figures.verdicts[DENY],
                 dead_letters=figures.verdicts[DEAD_LETTER],

@@ -15,20 +15,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-_COLUMNS = (
-    "agent",
-    "state",
-    "lag",
-    "gate lag",
-    "decisions/s",
-    "decisions",
-    "allowed",
-    "denied",
-    "dead letters",
-    "policies",
-    "p50 ms",
-    "p99 ms",
-)
+_COLUMNS = ("agent", "state", "lag", "gate", "dec/s", "allow", "deny", "dead", "p50/p99 ms", "policies")
+"""Short enough for 80 columns: ``lag`` is the agent's, ``gate`` its gate's; times are from decision to command."""
 _TEXT_COLUMNS = frozenset({"agent", "state", "policies"})
 
 
@@ -42,7 +30,7 @@ class AgentRow:
     lag: int | None = None
     gate_lag: int | None = None
     per_second: float = 0.0
-    decisions: int = 0
+    """Decisions."""
     allowed: int = 0
     denied: int = 0
     dead_letters: int = 0
@@ -58,13 +46,11 @@ class AgentRow:
             Text(_number(self.lag)),
             Text(_number(self.gate_lag)),
             Text(f"{self.per_second:.0f}"),
-            Text(str(self.decisions)),
             Text(str(self.allowed)),
             Text(str(self.denied)),
             Text(str(self.dead_letters), style="red" if self.dead_letters else ""),
+            Text(f"{_number(self.p50_ms)}/{_number(self.p99_ms)}"),
             Text(self.policies),
-            Text(_number(self.p50_ms)),
-            Text(_number(self.p99_ms)),
         ]
 
 
@@ -123,9 +109,15 @@ class LiveScreen(LineScreen):
 
 def build_table(rows: Sequence[AgentRow]) -> Table:
     """Return the table of all agents."""
-    table = Table()
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
     for column in _COLUMNS:
-        table.add_column(column, justify="left" if column in _TEXT_COLUMNS else "right")
+        wraps = column == "policies"
+        table.add_column(
+            column,
+            justify="left" if column in _TEXT_COLUMNS else "right",
+            no_wrap=not wraps,
+            overflow="fold" if wraps else "ellipsis",
+        )
     for row in rows:
         table.add_row(*row.cells())
     return table
