@@ -216,6 +216,13 @@ class GateWorld:
         self.processes.append(process)
         return process
 
+    def restart_ended_gates(self, **environment: str) -> None:
+        """Do what a supervisor does: a gate that could not go on is started again."""
+        for process in [each for each in self.processes if each.poll() is not None]:
+            assert process.returncode == 1
+            self.processes.remove(process)
+            self.start_gate(**environment)
+
     def close(self) -> None:
         """End every gate, in order where it still can."""
         for process in self.processes:

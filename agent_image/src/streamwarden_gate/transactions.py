@@ -8,10 +8,13 @@ from streamwarden_gate.errors import AbortedError, GateError, IndefiniteError, R
 from streamwarden_gate.kafka import REFUSED_RECORD, transactional_producer, translate
 from streamwarden_gate.outputs import Write
 from streamwarden_gate.settings import ClientProperties
+from streamwarden_gate.watchdog import Watchdog
 
 _INIT_TIMEOUT_S = 10.0
-_COMMIT_TIMEOUT_S = 10.0
-_ABORT_TIMEOUT_S = 10.0
+_COMMIT_TIMEOUT_S = 5.0
+_ABORT_TIMEOUT_S = 5.0
+_LONGEST_COMMIT_S = 20.0
+"""Longer than all of these together: whatever takes this long does not end."""
 
 
 class Transactions:
@@ -21,6 +24,7 @@ class Transactions:
         self._properties = properties
         self._transactional_id = transactional_id
         self._producer: Producer | None = None
+        self._watchdog = Watchdog(_LONGEST_COMMIT_S)
         self._refused: tuple[str, str] | None = None
 
     def open(self) -> None:
@@ -61,6 +65,16 @@ class Transactions:
         producer = self._producer
         if producer is None:
             raise IndefiniteError("there is no producer")
+        with self._watchdog.watching():
+            self._commit(producer, writes, offsets, group)
+
+    def _commit(
+        self,
+        producer: Producer,
+        writes: Iterable[Write],
+        offsets: Callable[[], Sequence[TopicPartition]],
+        group: object,
+    ) -> None:
         self._refused = None
         doing = "begin_transaction"
         try:
