@@ -151,6 +151,7 @@ def transactional_producer(
             "partitioner": "murmur2_random",
             "retry.backoff.ms": 1,
             "retry.backoff.max.ms": 4,
+            "socket.nagle.disable": True,
             "linger.ms": 5,  # gathers while a batch is judged; the flush of a commit does not wait for it
             "message.max.bytes": _PRODUCER_MESSAGE_BYTES,
             "delivery.report.only.error": True,

@@ -1,11 +1,14 @@
 """The gate's loop: read decisions, judge them, and commit everything that follows in one transaction.
 
-One thread owns the consumer and the transactional producer. A new policy set comes into force between two batches,
-and its epochs are committed before its first verdict. Whatever is not certain is read from Kafka again.
+One thread owns the consumer and judges; another one runs the transactions, one at a time, and none while the consumer
+is polled. A new policy set comes into force between two polls, and its epochs are committed before its first verdict.
+Whatever is not certain is read from Kafka again.
 """
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -32,6 +35,10 @@ _log = structlog.get_logger(__name__)
 _POLL_S = 0.02
 """Longest wait for a record: also the longest time that a new policy set waits in an idle gate."""
 _COMMITTED_TIMEOUT_S = 10.0
+_QUIET_S = 0.1
+"""How long nothing must have been judged before positions at ends of partitions are committed."""
+_BATCHES_A_STEP = 3
+"""Under backlog: while one is being committed, the next is judged."""
 _MAX_BATCH_BYTES = 4 * 1024 * 1024
 _FIRST_BACKOFF_S, _LONGEST_BACKOFF_S = 0.02, 2.0
 
@@ -63,6 +70,9 @@ class GateLoop:
         self._halted: dict[int, Refusal] = {}
         """Owned, and must not be judged."""
         self._failures = 0
+        self._judged_s = 0.0
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="transactions")
+        self._under_way: tuple[Future[None], list[tuple[Partition, Place]]] | None = None
         self._fatal: KafkaError | None = None
 
     def run(self) -> None:
@@ -89,8 +99,12 @@ class GateLoop:
             self._load()
             self._commit_epochs()
             self._report()
-            for batch in _batches(self._receive()):
+            items = self._receive()
+            for batch in _batches(items, self._settings.max_batch):
                 self._judge_batch(batch)
+            self._finish()
+            if not items:
+                self._commit_ends()
         except AbortedError as error:
             _log.warning("transaction aborted; going back to the last commit", error=str(error))
             self._rewind()
@@ -170,6 +184,7 @@ class GateLoop:
 
     def _receive(self) -> Sequence[Item]:
         """Wait for a record, then take what is there without waiting: batches grow with the backlog."""
+        self._transactions.settle()
         first = self._consumer.poll(_POLL_S)
         if first is None:
             return ()
@@ -177,10 +192,8 @@ class GateLoop:
         return [item for item in items if item is not None]
 
     def _drain(self) -> list[Message]:
-        if self._settings.max_batch == 1:
-            return []
         try:
-            return self._consumer.consume(self._settings.max_batch - 1, timeout=0)
+            return self._consumer.consume(self._settings.max_batch * _BATCHES_A_STEP - 1, timeout=0)
         except KafkaException as error:
             raise FatalError(f"cannot consume {self._topic}: {error_of(error).name()}") from error
 
@@ -210,12 +223,15 @@ class GateLoop:
 
     def _judge_batch(self, batch: Sequence[Item]) -> None:
         """Judge a batch and commit all that follows from it."""
-        if self._judge is None:
-            return
-        if any(isinstance(item, Record) for item in batch):
-            self._commit(self._judged(batch, self._judge))
-        else:
-            self._commit(list(self._judged(batch, self._judge)))
+        writes = [] if self._judge is None else list(self._judged(batch, self._judge))
+        if writes:
+            self._begin(writes)
+            self._judged_s = time.monotonic()
+
+    def _commit_ends(self) -> None:
+        """Commit ends of partitions once it is quiet: each is a transaction that a decision would wait for."""
+        if time.monotonic() - self._judged_s >= _QUIET_S:
+            self._commit()
 
     def _judged(self, batch: Sequence[Item], judge: Judge) -> Iterator[Write]:
         """Judge record by record, and move the partitions' positions and chains along."""
@@ -236,23 +252,35 @@ class GateLoop:
     def _commit_epochs(self) -> None:
         if self._active is not None:
             advance_epochs(self._loaded.values(), self._active)
-            self._commit(())
+            self._commit()
 
-    def _commit(self, writes: Iterable[Write]) -> None:
-        """Commit the writes, if any, and the place of every partition that has moved once they are made."""
-        if not writes and not any(partition.changed for partition in self._loaded.values()):
+    def _commit(self) -> None:
+        """Commit the place of every partition that has moved, without any outputs."""
+        self._begin(())
+        self._finish()
+
+    def _begin(self, writes: Sequence[Write]) -> None:
+        """Commit the writes and the place of every partition that has moved, while the next batch is being judged."""
+        self._finish()
+        moved = [partition for partition in self._loaded.values() if partition.changed]
+        if not moved:
             return
-        self._transactions.commit(writes, self._moved, self._consumer.consumer_group_metadata())
-        for partition in self._loaded.values():
-            partition.commit()
-        self._failures = 0
-
-    def _moved(self) -> list[TopicPartition]:
-        return [
-            TopicPartition(self._topic, each.number, each.position, each.head.metadata())
-            for each in self._loaded.values()
-            if each.changed
+        places = [(partition, partition.place) for partition in moved]
+        offsets = [
+            TopicPartition(self._topic, each.number, place.position, place.head.metadata()) for each, place in places
         ]
+        group = self._consumer.consumer_group_metadata()
+        self._under_way = self._worker.submit(self._transactions.commit, writes, offsets, group), places
+
+    def _finish(self) -> None:
+        """Wait for the transaction that is under way, if any. None is when the consumer is polled."""
+        if self._under_way is None:
+            return
+        (transaction, places), self._under_way = self._under_way, None
+        transaction.result()
+        for partition, place in places:
+            partition.commit(place)
+        self._failures = 0
 
     def _report(self) -> None:
         """Say what is in force: only called once its epochs are committed."""
@@ -296,13 +324,13 @@ _WAITING = frozenset({RefusalReason.LOG_MISSING, RefusalReason.BINDING_MISSING, 
 """Nothing was refused: what is needed is not there yet."""
 
 
-def _batches(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
-    """Split what was received so that no transaction holds more than about 4 MiB of input."""
+def _batches(items: Sequence[Item], most: int) -> Iterator[Sequence[Item]]:
+    """Split what was received so that no transaction holds more than ``most`` items or about 4 MiB of input."""
     batch: list[Item] = []
     size = 0
     for item in items:
         size += record_size(item) if isinstance(item, Record) else 0
-        if batch and size > _MAX_BATCH_BYTES:
+        if batch and (size > _MAX_BATCH_BYTES or len(batch) >= most):
             yield batch
             batch, size = [], 0
         batch.append(item)

@@ -31,14 +31,18 @@ class Partition:
         self.head = place.head
 
     @property
+    def place(self) -> Place:
+        """Where judging stands: what the next transaction commits."""
+        return Place(self.position, self.head)
+
+    @property
     def changed(self) -> bool:
         """Whether there is something to commit."""
-        return self.position != self.committed.position or self.head != self.committed.head
+        return self.place != self.committed
 
-    def commit(self) -> None:
-        """Take over what the transaction committed."""
-        if self.changed:
-            self.committed = Place(self.position, self.head)
+    def commit(self, place: Place) -> None:
+        """Take over what a transaction committed; judging may be further already."""
+        self.committed = place
 
     def rewind(self) -> None:
         """Go back to the last commit."""
