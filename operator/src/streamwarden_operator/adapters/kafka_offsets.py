@@ -42,8 +42,9 @@ class KafkaOffsets:
         with translated(f"read the offsets of group {group!r} on topic {topic!r}"):
             partitions = await self._admin.until_spread(lambda: self._partitions(topic))
             low = await self._admin.until_spread(lambda: self._ends(topic, partitions, _EARLIEST))
-            high = await self._admin.until_spread(lambda: self._ends(topic, partitions, _LATEST))
+            # In this order: a group that goes on meanwhile must never seem to stand outside its partition.
             committed = await self._admin.until_spread(lambda: self._committed(group, topic, partitions))
+            high = await self._admin.until_spread(lambda: self._ends(topic, partitions, _LATEST))
         return [
             PartitionOffsets(
                 partition=partition,

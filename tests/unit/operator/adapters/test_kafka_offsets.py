@@ -1,0 +1,44 @@
+"""What a group has committed, beside the ends of its partitions, while both move."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import TYPE_CHECKING, cast
+
+from streamwarden_operator.adapters.kafka_offsets import _EARLIEST, KafkaOffsets
+from streamwarden_operator.ports import PartitionOffsets
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    import pytest
+    from streamwarden_operator.adapters.kafka_admin import KafkaAdmin
+
+
+class _Patient:
+    """Repeats nothing: every request is answered at once."""
+
+    async def until_spread(self, attempt: Callable[[], Awaitable[object]]) -> object:
+        return await attempt()
+
+
+async def test_a_group_that_goes_on_while_it_is_observed_never_stands_outside_its_partition(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    moves = count(5)
+    offsets = KafkaOffsets(cast("KafkaAdmin", _Patient()))
+
+    async def partitions(_topic: str) -> list[int]:
+        return [0]
+
+    async def ends(_topic: str, _partitions: Sequence[int], spec: object) -> dict[int, int]:
+        now = next(moves)  # the log grows, and is cut off right behind the group, between any two requests
+        return {0: now - 1 if spec is _EARLIEST else now}
+
+    async def committed(_group: str, _topic: str, _partitions: Sequence[int]) -> dict[int, tuple[int | None, str]]:
+        return {0: (next(moves), "head")}
+
+    monkeypatch.setattr(offsets, "_partitions", partitions)
+    monkeypatch.setattr(offsets, "_ends", ends)
+    monkeypatch.setattr(offsets, "_committed", committed)
+    assert await offsets.observe("g", "t") == [PartitionOffsets(0, low=4, high=7, committed=6, metadata="head")]
