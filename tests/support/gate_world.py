@@ -22,7 +22,6 @@ from confluent_kafka import (
     TopicCollection,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient
 from streamwarden_contract import canonical, events
 from streamwarden_contract.acks import GateAck, decode_ack
 from streamwarden_contract.audit import ChainHead, parse_metadata
@@ -280,12 +279,7 @@ class GateWorld:
 
     def committed(self) -> dict[int, tuple[int, ChainHead]]:
         """What the gate's group has committed: position and chain head by partition."""
-        # A client of its own: one that saw the broker die may wait for the coordinator's answer for ever.
-        admin = AdminClient(dict(self.cluster.properties))
-        futures = admin.list_consumer_group_offsets(
-            [ConsumerGroupTopicPartitions(self.names.gate_group)], request_timeout=5.0
-        )
-        found = futures[self.names.gate_group].result(WAIT_S).topic_partitions or []
+        found = self.cluster.places(self.names.gate_group, self.names.decisions)
         return {each.partition: (each.offset, parse_metadata(each.metadata)) for each in found}
 
     def caught_up(self) -> bool:

@@ -157,11 +157,15 @@ class Cluster:
 
     def committed(self, group: str, topic: str) -> dict[int, int]:
         """Return the offsets that a group has committed, for the partitions where it has."""
+        return {each.partition: each.offset for each in self.places(group, topic)}
+
+    def places(self, group: str, topic: str) -> list[TopicPartition]:
+        """Return what a group has committed, offset and metadata, for the partitions where it has."""
         consumer = self._consumer(group)
         asked = [TopicPartition(topic, partition) for partition in self._partitions(topic)]
         found = consumer.committed(asked, timeout=WAIT_S)
         consumer.close()
-        return {each.partition: each.offset for each in found if each.offset >= 0}
+        return [each for each in found if each.offset >= 0]
 
     def _consumer(self, group: str) -> Consumer:
         own = {name: value for name, value in self.properties.items() if name != "partitioner"}

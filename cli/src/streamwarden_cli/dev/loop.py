@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from streamwarden_contract.reasons import ConditionReason
 from streamwarden_operator.adapters.signing import SigningKey
 from streamwarden_operator.desired.status import find_condition, is_true
 from streamwarden_operator.settings import OperatorSettings
-from streamwarden_operator.wiring import Backends, Controller, connect
+from streamwarden_operator.wiring import Controller, connect
 
 from streamwarden_cli.dev.recorder import Recorder
 from streamwarden_cli.dev.roles import TopicRoles, find_roles
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from streamwarden_contract.models.base import Condition, Kind
     from streamwarden_operator.keys import Key
+    from streamwarden_operator.wiring import Backends
 
     from streamwarden_cli.dev.options import DevOptions
     from streamwarden_cli.dev.screen import Screen
@@ -93,11 +95,8 @@ class Loop:
         """
         await self.stack.start()
         kafka, settings = self.stack.operator_properties, OperatorSettings(first_retry=timedelta(milliseconds=200))
-        backends = connect(kafka, None, settings)
-        backends = self._backends = Backends(
-            **{name: getattr(backends, name) for name in ("topics", "acls", "users", "offsets", "log", "acks")},
-            registry=self._registry if self._options.registry else None,
-        )
+        registry = self._registry if self._options.registry else None
+        backends = self._backends = replace(connect(kafka, None, settings), registry=registry)
         self._controller = Controller(
             self.cluster,
             settings,
