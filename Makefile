@@ -21,7 +21,7 @@ demo: setup ## The phishing example: a whole governed loop on a real Kafka
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python examples/phishing/demo.py --report build/demo.json
 
 test: check ## Lint, types, then every test
-	$(BIN)/python -m pytest -n 3 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: setup ## Lint, formatting, types, import directions, generated files
 	$(BIN)/ruff check .

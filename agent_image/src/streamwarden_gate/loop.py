@@ -35,6 +35,8 @@ _log = structlog.get_logger(__name__)
 _POLL_S = 0.02
 """Longest wait for a record: also the longest time that a new policy set waits in an idle gate."""
 _COMMITTED_TIMEOUT_S = 10.0
+_MOST_UNANSWERED = 2
+"""Requests for committed offsets in a row without an answer before the consumer is replaced."""
 _QUIET_S = 0.1
 """How long nothing must have been judged before positions at ends of partitions are committed."""
 _BATCHES_A_STEP = 3
@@ -71,6 +73,7 @@ class GateLoop:
         """Owned, and must not be judged."""
         self._failures = 0
         self._judged_s = 0.0
+        self._unanswered = 0
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="transactions")
         self._under_way: tuple[Future[None], list[tuple[Partition, Place]]] | None = None
         self._fatal: KafkaError | None = None
@@ -82,9 +85,7 @@ class GateLoop:
             FatalError: this process cannot go on.
         """
         self._acks.report(Report("Starting"))
-        self._consumer.subscribe(
-            [self._topic], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked
-        )
+        self._join()
         try:
             while not self._stop.is_set():
                 self._step()
@@ -145,7 +146,11 @@ class GateLoop:
                 [TopicPartition(self._topic, number) for number in sorted(missing)], timeout=_COMMITTED_TIMEOUT_S
             )
         except KafkaException as error:
+            self._unanswered += 1
+            if self._unanswered >= _MOST_UNANSWERED:
+                self._rejoin()
             raise AbortedError(f"cannot read the committed offsets: {error_of(error).name()}") from error
+        self._unanswered = 0
         for entry in found:
             if entry.error is not None:
                 raise AbortedError(f"cannot read the committed offset of {entry.partition}: {entry.error.name()}")
@@ -155,6 +160,25 @@ class GateLoop:
             else:
                 self._halt(entry.partition, place)
         self._fetch()
+
+    def _join(self) -> None:
+        self._consumer.subscribe(
+            [self._topic], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked
+        )
+
+    def _rejoin(self) -> None:
+        """Go on with a new consumer.
+
+        One that has lost its group's coordinator, as when a broker was killed, may never find it again: every request
+        for committed offsets times out though the broker answers others (librdkafka 2.16).
+        """
+        threading.Thread(target=self._consumer.close, name="old-consumer", daemon=True).start()  # it may hang, too
+        self._consumer = decision_consumer(self._settings.properties, self._settings.identity.names.gate_group)
+        self._owned.clear()
+        self._loaded.clear()
+        self._halted.clear()
+        self._unanswered = 0
+        self._join()
 
     def _fetch(self) -> None:
         """Fetch from where each partition stands; what was fetched before and not judged is thrown away."""
@@ -314,6 +338,8 @@ class GateLoop:
 
     def _revoked(self, consumer: Consumer, _partitions: list[TopicPartition]) -> None:
         """No transaction is open here: callbacks run in ``poll`` and ``consume`` only."""
+        if consumer is not self._consumer:
+            return  # it was replaced, and is being closed in another thread
         self._owned.clear()
         self._loaded.clear()
         self._halted.clear()

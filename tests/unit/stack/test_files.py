@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from streamwarden_cli.stack import registry
 from streamwarden_cli.stack.errors import ServiceFailedError
 from streamwarden_cli.stack.files import last_lines, private_folder, write_private
 from streamwarden_cli.stack.java import startup_cache
@@ -143,3 +144,10 @@ def test_a_startup_cache_that_does_no_good_is_dropped(tmp_path: Path) -> None:
     cache.drop()
 
     assert not any(option.startswith("-XX:AOTCache=") for option in cache.use_only())
+
+
+def test_an_archive_that_another_process_has_unpacked_meanwhile_is_not_needed(tmp_path: Path) -> None:
+    program = tmp_path / "program"
+    program.mkdir()
+    asyncio.run(registry.unpack(tmp_path / "gone.tar.gz", program))
+    assert list(tmp_path.iterdir()) == [program]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from threading import Thread
 from typing import TypeVar
 
 import structlog
@@ -14,6 +15,8 @@ from streamwarden.runtime.logs import client_logger
 _T = TypeVar("_T")
 _CHUNK = 50
 _REQUEST_TIMEOUT_S = 10.0
+_MOST_UNANSWERED = 2
+"""Requests in a row without an answer before the consumer is replaced."""
 
 _SETTINGS: dict[str, object] = {
     "enable.auto.commit": False,
@@ -52,8 +55,27 @@ class Feed:
     def __init__(self, client: Mapping[str, str], group: str, topics: Sequence[str]) -> None:
         self.generation = 0
         self.assigned: frozenset[Partition] = frozenset()
-        self._consumer = Consumer(_configure(client, group), logger=client_logger())
-        self._consumer.subscribe(list(topics), on_assign=self._on_assign, on_revoke=self._on_revoke)
+        self._settings = _configure(client, group)
+        self._topics = list(topics)
+        self._unanswered = 0
+        self._consumer = self._join()
+
+    def _join(self) -> Consumer:
+        consumer = Consumer(self._settings, logger=client_logger())
+        consumer.subscribe(self._topics, on_assign=self._on_assign, on_revoke=self._on_revoke)
+        return consumer
+
+    def _rejoin(self) -> None:
+        """Go on with a new consumer.
+
+        One that has lost its group's coordinator, as when a broker was killed, may never find it again: every request
+        for committed offsets times out though the broker answers others (librdkafka 2.16).
+        """
+        Thread(target=self._consumer.close, name="old-consumer", daemon=True).start()  # it may hang, too
+        self.assigned = frozenset()
+        self.generation += 1
+        self._unanswered = 0
+        self._consumer = self._join()
 
     def poll(self, *, records: int, size: int, timeout_s: float) -> Polled:
         """Wait for something, then take what is there besides, up to so many records and about so many bytes."""
@@ -95,7 +117,14 @@ class Feed:
         """
         if not self.assigned:
             return {}
-        answers = _ask(lambda: self._consumer.committed(_plain(self.assigned), timeout=_REQUEST_TIMEOUT_S))
+        try:
+            answers = _ask(lambda: self._consumer.committed(_plain(self.assigned), timeout=_REQUEST_TIMEOUT_S))
+        except KafkaUnavailableError:
+            self._unanswered += 1
+            if self._unanswered >= _MOST_UNANSWERED:
+                self._rejoin()
+            raise
+        self._unanswered = 0
         for answer in answers:
             if answer.error is not None:
                 raise KafkaUnavailableError(answer.error.name())
@@ -128,7 +157,9 @@ class Feed:
         self.assigned = frozenset(Partition(p.topic, p.partition) for p in partitions)
         self.generation += 1
 
-    def _on_revoke(self, _consumer: Consumer, _partitions: list[TopicPartition]) -> None:
+    def _on_revoke(self, consumer: Consumer, _partitions: list[TopicPartition]) -> None:
+        if consumer is not self._consumer:
+            return  # it was replaced, and is being closed in another thread
         self.assigned = frozenset()
         self.generation += 1
 

@@ -54,6 +54,8 @@ async def unpack(archive: Path, to: Path) -> None:
 
 
 def _unpack(archive: Path, to: Path) -> None:
+    if to.is_dir():
+        return  # another process has unpacked it since we looked, and removed the archive
     half = to.with_name(f".{to.name}.{os.getpid()}")
     shutil.rmtree(half, ignore_errors=True)
     with tarfile.open(archive) as tar:
