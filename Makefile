@@ -17,7 +17,6 @@ help: ## Show this list
 setup: $(VENV)/.ready ## Install everything into .venv
 
 demo: setup ## The phishing example: a whole governed loop on a real Kafka
-	@$(PYTHON) -c 'import time; print(time.time())' > build/.demo-started
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python examples/phishing/demo.py --report build/demo.json
 
 test: check ## Lint, types, then every test
