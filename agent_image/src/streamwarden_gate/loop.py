@@ -172,13 +172,14 @@ class GateLoop:
         One that has lost its group's coordinator, as when a broker was killed, may never find it again: every request
         for committed offsets times out though the broker answers others (librdkafka 2.16).
         """
-        threading.Thread(target=self._consumer.close, name="old-consumer", daemon=True).start()  # it may hang, too
+        old = self._consumer
         self._consumer = decision_consumer(self._settings.properties, self._settings.identity.names.gate_group)
         self._owned.clear()
         self._loaded.clear()
         self._halted.clear()
         self._unanswered = 0
         self._join()
+        threading.Thread(target=old.close, name="old-consumer", daemon=True).start()  # it may hang, too
 
     def _fetch(self) -> None:
         """Fetch from where each partition stands; what was fetched before and not judged is thrown away."""

@@ -71,11 +71,11 @@ class Feed:
         One that has lost its group's coordinator, as when a broker was killed, may never find it again: every request
         for committed offsets times out though the broker answers others (librdkafka 2.16).
         """
-        Thread(target=self._consumer.close, name="old-consumer", daemon=True).start()  # it may hang, too
+        old, self._consumer = self._consumer, self._join()
         self.assigned = frozenset()
         self.generation += 1
         self._unanswered = 0
-        self._consumer = self._join()
+        Thread(target=old.close, name="old-consumer", daemon=True).start()  # it may hang, too
 
     def poll(self, *, records: int, size: int, timeout_s: float) -> Polled:
         """Wait for something, then take what is there besides, up to so many records and about so many bytes."""
