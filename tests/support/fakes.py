@@ -241,6 +241,12 @@ class FakeCluster:
     workloads: dict[tuple[str, str], Workload] = field(default_factory=dict)
     crashing: dict[tuple[str, str], str] = field(default_factory=dict)
     """Why an agent's pods keep ending, by namespace and agent."""
+    replicas: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Pods wanted, by namespace and agent."""
+    ending: set[tuple[str, str]] = field(default_factory=set)
+    """Agents whose pods take their time to end."""
+    existing_pods: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
+    """Names of pods; of an agent without an entry nobody can tell."""
     ready_pods: int = 1
     """Pods of each agent that say they are ready."""
     events: list[RecordedEvent] = field(default_factory=list)
@@ -289,14 +295,28 @@ class FakeCluster:
 
     async def apply_workload(self, workload: Workload) -> WorkloadState:
         where = (workload.namespace, workload.agent)
-        if self.workloads.get(where) != workload:
+        replicas = self.replicas.setdefault(where, workload.replicas)
+        known = self.workloads.get(where)
+        if known is None or replace(known, replicas=workload.replicas) != workload:
             self.writes.append(("workload", *where))
-            self.workloads[where] = workload
-        return WorkloadState(workload.replicas, ready=self.ready_pods, crashing=self.crashing.get(where, ""))
+        self.workloads[where] = workload
+        ready = min(self.ready_pods, replicas)
+        return WorkloadState(replicas, desired=replicas, ready=ready, crashing=self.crashing.get(where, ""))
 
-    async def delete_workload(self, namespace: str, agent: str) -> None:
+    async def scale_workload(self, namespace: str, agent: str, replicas: int) -> None:
+        found = self.workloads.get((namespace, agent))
+        if found is not None and self.replicas.get((namespace, agent)) != replicas:
+            self.writes.append(("scale", namespace, agent, replicas))
+            self.replicas[namespace, agent] = replicas
+
+    async def delete_workload(self, namespace: str, agent: str) -> bool:
         if self.workloads.pop((namespace, agent), None) is not None:
             self.writes.append(("delete workload", namespace, agent))
+        self.replicas.pop((namespace, agent), None)
+        return (namespace, agent) not in self.ending
+
+    def pods(self, namespace: str, agent: str) -> frozenset[str] | None:
+        return self.existing_pods.get((namespace, agent))
 
     async def set_finalizer(self, resource: Kind, finalizer: str, *, present: bool) -> None:
         stored = self._stored(resource)

@@ -222,6 +222,7 @@ class Workload:
     spec_hash: str
     """Changes when the pods must be replaced."""
     replicas: int = 1
+    """Pods of a workload that is made now; of one that exists ``scale_workload`` alone changes the number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +230,9 @@ class WorkloadState:
     """How an agent's pods are."""
 
     replicas: int
-    """Pods that exist."""
+    """Pods that exist and are not ending."""
+    desired: int = 1
+    """Pods that are wanted."""
     ready: int = 0
     """Of them, those whose agent has joined its consumer group."""
     crashing: str = ""
@@ -258,10 +261,20 @@ class Cluster(Protocol):
     async def delete_secret(self, namespace: str, name: str) -> None: ...
 
     async def apply_workload(self, workload: Workload) -> WorkloadState:
-        """Make the pods match; unchanged ones are left alone."""
+        """Make the pods match; unchanged ones are left alone, and so is the number of those that exist."""
         ...
 
-    async def delete_workload(self, namespace: str, agent: str) -> None: ...
+    async def scale_workload(self, namespace: str, agent: str, replicas: int) -> None:
+        """Want so many pods from now on; an absent workload is left absent."""
+        ...
+
+    async def delete_workload(self, namespace: str, agent: str) -> bool:
+        """End the pods. False: some are still ending; the agent gets another look once they have."""
+        ...
+
+    def pods(self, namespace: str, agent: str) -> frozenset[str] | None:
+        """Return the names of the pods that exist, ending ones too; None where nobody can tell."""
+        ...
 
     async def set_finalizer(self, resource: Kind, finalizer: str, *, present: bool) -> None: ...
 

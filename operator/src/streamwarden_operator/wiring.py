@@ -26,6 +26,7 @@ from streamwarden_operator.ports import Acls, Cluster, GateAcks, Offsets, Policy
 from streamwarden_operator.reconcilers.agent_access import AgentAccess
 from streamwarden_operator.reconcilers.agent_deployment import AgentReconciler, PodSettings
 from streamwarden_operator.reconcilers.dependents import dependents_of
+from streamwarden_operator.reconcilers.live_acks import LiveAcks
 from streamwarden_operator.reconcilers.log_book import LogBook
 from streamwarden_operator.reconcilers.namespace import NamespaceReconciler, owned_namespaces
 from streamwarden_operator.reconcilers.policy import OnRollout, PolicyReconciler
@@ -151,7 +152,7 @@ class Controller:
 
     def _build(self, keys: "_Keys", pods: PodSettings, bootstrap_servers: str) -> None:
         cluster, backends, book, wake = self._cluster, self._backends, self._book, self._queue.add
-        acks = backends.acks
+        acks = LiveAcks(backends.acks, cluster)
         access = AgentAccess(cluster, backends.acls, backends.users, backends.offsets, bootstrap_servers)
         self._contracts = TopicContractReconciler(
             cluster, backends.topics, backends.acls, backends.registry, changed=self._wake_dependents
@@ -169,9 +170,9 @@ class Controller:
             published=lambda namespace: self._wake_dependents(Key("PolicyLog", namespace)),
         )
         self._namespaces = NamespaceReconciler(
-            cluster, backends.topics, backends.acls, backends.users, book=book, watch=acks.watch, wake=wake
+            cluster, backends.topics, backends.acls, backends.users, book=book, watch=backends.acks.watch, wake=wake
         )
-        acks.on_ack = self._acknowledged
+        backends.acks.on_ack = self._acknowledged
 
     @property
     def idle(self) -> bool:

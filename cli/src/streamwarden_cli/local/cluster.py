@@ -60,6 +60,8 @@ class LocalCluster(Cluster):
         fields = {"spec.image"} if self._store.of_kind(AgentDeployment) else set()
         if any(agent.spec.resources != Resources() for agent in self._store.of_kind(AgentDeployment)):
             fields.add("spec.resources")
+        if any(agent.spec.scaling is not None for agent in self._store.of_kind(AgentDeployment)):
+            fields.add("spec.scaling")
         return sorted(fields)
 
     def resources(self) -> Sequence[Kind]:
@@ -124,8 +126,17 @@ class LocalCluster(Cluster):
         return await self._pods.apply(workload)
 
     @override
-    async def delete_workload(self, namespace: str, agent: str) -> None:
+    async def scale_workload(self, namespace: str, agent: str, replicas: int) -> None:
+        """Do nothing: each agent has one process here, and ``ignored_pod_fields`` says so."""
+
+    @override
+    async def delete_workload(self, namespace: str, agent: str) -> bool:
         await self._pods.delete(namespace, agent)
+        return True
+
+    @override
+    def pods(self, namespace: str, agent: str) -> frozenset[str] | None:
+        return self._pods.names(namespace, agent)
 
     @override
     async def set_finalizer(self, resource: Kind, finalizer: str, *, present: bool) -> None:

@@ -96,6 +96,11 @@ class Pods:
             return [], []
         return [p.pid for p in pods.agents if p.pid], [p.pid for p in pods.gates if p.pid]
 
+    def names(self, namespace: str, agent: str) -> frozenset[str]:
+        """Return the names of the agent's pods."""
+        pods = self._pods.get((namespace, agent))
+        return frozenset(_name(agent, ordinal) for ordinal in range(len(pods.agents) if pods else 0))
+
     def _lock(self, who: tuple[str, str]) -> asyncio.Lock:
         return self._locks.setdefault(who, asyncio.Lock())
 
@@ -151,7 +156,7 @@ class Pods:
         return {
             names.ENV_CONFIG: str(self._config(workload, role)),
             names.ENV_CREDENTIALS: str(self._state.secrets / workload.namespace / secret),
-            names.ENV_POD: f"{workload.agent}-{ordinal}",
+            names.ENV_POD: _name(workload.agent, ordinal),
         }
 
     def _config(self, workload: Workload, role: str) -> Path:
@@ -169,7 +174,13 @@ def _environment() -> dict[str, str]:
     return {**inherited, "PYTHONSAFEPATH": "1", "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
 
 
+def _name(agent: str, ordinal: int) -> str:
+    return f"{agent}-{ordinal}"
+
+
 def _state(pods: _Pods) -> WorkloadState:
     crashing = [process.crashing for process in (*pods.gates, *pods.agents) if process.crashing]
     ready = sum(process.ready for process in pods.agents)
-    return WorkloadState(replicas=len(pods.agents), ready=ready, crashing="\n".join(crashing))
+    return WorkloadState(
+        replicas=len(pods.agents), desired=pods.workload.replicas, ready=ready, crashing="\n".join(crashing)
+    )

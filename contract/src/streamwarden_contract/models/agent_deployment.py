@@ -22,6 +22,7 @@ from streamwarden_contract.models.fields import (
     MemoryQuantity,
 )
 from streamwarden_contract.models.policy import PolicyRef
+from streamwarden_contract.models.scaling import Lag, Scaling, ScalingChange
 
 
 class Model(Resource):
@@ -158,15 +159,21 @@ class AgentDeploymentSpec(Resource):
     """Environment of the agent's container."""
     resources: Resources = Resources()
     """Resources of the agent's container."""
+    scaling: Scaling | None = None
+    """Pods by lag; exactly one pod where left out."""
 
 
 class AgentDeploymentStatus(Status):
-    """Where the agent stands. Conditions: Accepted, TopicsReady, AccessReady, GateReady, Ready."""
+    """Where the agent stands. Conditions: Accepted, TopicsReady, AccessReady, GateReady, ScalingActive, Ready."""
 
     replicas: Annotated[int, Field(ge=0)] = 0
     """Pods that exist."""
     policies: Annotated[tuple[PolicyRef, ...], Field(max_length=64)] = ()
     """Policies that its binding names."""
+    lag: Lag | None = None
+    """The lag that the number of pods goes by; none where the agent does not scale."""
+    last_scaling: ScalingChange | None = None
+    """The last change of the number of pods."""
 
 
 class AgentDeployment(Kind):
@@ -193,6 +200,7 @@ class AgentDeployment(Kind):
         "TopicsReady": "The referenced topics are ready, and the agent's and the namespace's own topics exist.",
         "AccessReady": "Users, ACLs and initial offsets are in place, and nobody else may write a governed topic.",
         "GateReady": "A gate of this agent has its policies in force.",
+        "ScalingActive": "The lag is known, and the number of pods follows it.",
         "Ready": "All of the above, and the pods run.",
     }
 

@@ -9,7 +9,7 @@ now. A decision topic that is another one than the binding says is ``OffsetsLost
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import structlog
 from streamwarden_contract.models import AgentDeployment, Condition, TopicContract
@@ -40,6 +40,9 @@ ACCEPTED = "Accepted"
 TOPICS_READY = "TopicsReady"
 ACCESS_READY = "AccessReady"
 READY = "Ready"
+
+LONGEST_ENDING = timedelta(minutes=2)
+"""Pods get 30 s to end by themselves; after so long something keeps them."""
 
 MAX_POLICIES = 64
 """Shown in the status, which has to stay small; the binding names all of them."""
@@ -157,11 +160,16 @@ class AgentReconciler:
             raise outage
         return status
 
-    async def abandon(self, namespace: str, agent: str) -> None:
-        """Undo everything of an agent whose resource is gone; what is gone already is success."""
+    async def abandon(self, namespace: str, agent: str) -> bool:
+        """Undo everything of an agent whose resource is gone; what is gone already is success.
+
+        False: its pods are still ending, and their gates may still judge. Another look is due once they have.
+        """
         self._book.wanted.pop((namespace, agent), None)
-        await self._cluster.delete_workload(namespace, agent)
+        if not await self._cluster.delete_workload(namespace, agent):
+            return False
         await self._access.revoke(namespace, agent)
+        return True
 
     async def _bring_up(self, agent: AgentDeployment, contracts: dict[str, TopicContract], progress: _Progress) -> None:
         progress.step = ACCESS_READY
@@ -255,12 +263,11 @@ class AgentReconciler:
         namespace, name = agent.metadata.namespace, agent.metadata.name
         orphan = agent.metadata.annotations.get(ORPHAN) == "true"
         try:
-            if orphan:
-                await self._cluster.delete_workload(namespace, name)
-            else:
-                await self.abandon(namespace, name)
+            gone = await (self._cluster.delete_workload if orphan else self.abandon)(namespace, name)
         except OperatorError as error:
             return await self._blocked(agent, error)
+        if not gone and not orphan:
+            return await self._ending(agent)
         self._book.wanted.pop((namespace, name), None)
         self._book.released.add(agent.metadata.uid)
         self._wake(Key("PolicyLog", namespace))
@@ -281,13 +288,27 @@ class AgentReconciler:
             return True
         return self._book.binding(namespace, agent.metadata.name) is not None
 
+    async def _ending(self, agent: AgentDeployment) -> AgentDeploymentStatus:
+        """Wait for pods that are ending; one on a lost node never does by itself, and somebody must hear of it."""
+        started = agent.metadata.deletion_timestamp
+        waited = self._clock() - datetime.fromisoformat(started) if started else timedelta()
+        if waited > LONGEST_ENDING:
+            message = f"pods have not ended after {LONGEST_ENDING.total_seconds():.0f} s; is their node lost?"
+            await self._blocked(agent, NotReadyError(message, reason=ConditionReason.DELETION_BLOCKED))
+        ready = conditions.condition(READY, "False", ConditionReason.PENDING, "pods are ending")
+        return await self._say(agent, ready)
+
     async def _blocked(self, agent: AgentDeployment, error: OperatorError) -> AgentDeploymentStatus:
         message = f"{error}. The annotation {ORPHAN}: 'true' lets go; what is left in Kafka is swept when it answers"
-        ready = conditions.condition(READY, "False", ConditionReason.DELETION_BLOCKED, message)
+        await self._say(agent, conditions.condition(READY, "False", ConditionReason.DELETION_BLOCKED, message))
+        raise error
+
+    async def _say(self, agent: AgentDeployment, ready: Condition) -> AgentDeploymentStatus:
         generation = agent.metadata.generation
         changed = conditions.set_condition(agent.status.conditions, ready, generation=generation, now=self._clock())
-        await self._write(agent, agent.status.model_copy(update={"conditions": changed}))
-        raise error
+        status = agent.status.model_copy(update={"conditions": changed})
+        await self._write(agent, status)
+        return status
 
     async def _report(self, agent: AgentDeployment, accepted: Condition, progress: _Progress) -> AgentDeploymentStatus:
         new = [accepted, *progress.found.values()]
