@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
-from support.dev_process import AGENT, BROKER, COMMAND, GATE, is_alive
+from support.dev_process import AGENT, BROKER, COMMAND, GATE, PATIENCE_S, is_alive
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,7 +64,11 @@ def use_credentials(tiny: Path) -> None:
         if not line.startswith("partitioner")
     )
     consumer = Consumer({**settings, "group.id": "plant.watcher.gate"})
-    low, high = consumer.get_watermark_offsets(TopicPartition("plant.watcher.decisions", 0), timeout=30)
+    deadline = time.monotonic() + PATIENCE_S
+    while True:  # the first decision may be on its way
+        low, high = consumer.get_watermark_offsets(TopicPartition("plant.watcher.decisions", 0), timeout=30)
+        if high or time.monotonic() > deadline:
+            break
     consumer.close()
     assert low == 0 < high
     java = run("credentials", "plant/watcher", "--format", "java", "--dir", str(tiny))

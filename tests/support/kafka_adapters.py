@@ -28,8 +28,8 @@ class KafkaPorts:
     offsets: Offsets
 
 
-def real_ports(stack: RunningStack) -> KafkaPorts:
-    admin = KafkaAdmin(stack.operator_properties)
+def real_ports(stack: RunningStack, *, timeout_s: float = 10.0) -> KafkaPorts:
+    admin = KafkaAdmin(stack.operator_properties, timeout_s=timeout_s)
     return KafkaPorts(KafkaTopics(admin), KafkaAcls(admin), KafkaScramUsers(admin), KafkaOffsets(admin))
 
 

@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-FOLDER = Path(__file__).parents[3] / "examples" / "phishing"
+FOLDER = Path(__file__).parents[2] / "examples" / "phishing"
 
 
 @pytest.fixture
