@@ -79,6 +79,26 @@ def test_status_without_a_stack_says_how_to_start_one(tmp_path: Path) -> None:
     assert "streamwarden stack up" in answer.stdout
 
 
+def test_an_address_that_this_machine_has_not_is_refused(tmp_path: Path) -> None:
+    answer = streamwarden("up", "--address", "192.0.2.1", "--no-registry", "--state-dir", tmp_path)
+
+    assert answer.returncode == 1
+    assert "no interface of this machine has the address 192.0.2.1" in answer.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have one loopback address only")
+def test_clients_are_listened_for_on_the_address_that_was_asked_for_and_no_other(folder: Path) -> None:
+    up = streamwarden("up", "--address", "127.0.0.2", "--no-registry", "--state-dir", folder)
+    assert up.returncode == 0, up.stderr
+    state = Background(folder).state()
+    assert state is not None
+    address, _, port = state.bootstrap_servers.rpartition(":")
+    assert address == "127.0.0.2"
+    assert not is_free(int(port), "127.0.0.2")
+    assert is_free(int(port))
+    assert health(folder)[0] == 0
+
+
 def test_in_the_foreground_ctrl_c_ends_everything(folder: Path) -> None:
     command = [sys.executable, "-c", "from streamwarden_cli.main import app; app()", "stack", "up", "--foreground"]
     with subprocess.Popen(

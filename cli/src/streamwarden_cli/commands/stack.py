@@ -38,6 +38,9 @@ def up(
     foreground: Annotated[bool, typer.Option("--foreground", help="Stay in the terminal until Ctrl-C.")] = False,
     registry: Annotated[bool, typer.Option(help="With the schema registry.")] = True,
     keep_data: Annotated[bool, typer.Option("--keep-data", help="Go on with the topics of the last time.")] = False,
+    address: Annotated[
+        str, typer.Option(help="Listen on this address of the machine, as for pods of 'streamwarden cluster up'.")
+    ] = "127.0.0.1",
 ) -> None:
     """Start the stack, or find that it runs; returns once Kafka and registry answer."""
     from streamwarden_cli.stack.background import Background
@@ -46,9 +49,9 @@ def up(
     background = Background(folder)
     try:
         if foreground:
-            _keep(background, registry=registry, keep_data=keep_data)
+            _keep(background, registry=registry, keep_data=keep_data, address=address)
         else:
-            _report(background, _ensure(background, registry=registry, keep_data=keep_data))
+            _report(background, _ensure(background, registry=registry, keep_data=keep_data, address=address))
     except StackError as error:
         _fail(error)
 
@@ -83,7 +86,7 @@ def status(
     raise typer.Exit(0 if health.healthy else 1)
 
 
-def _ensure(background: Background, *, registry: bool, keep_data: bool) -> State:
+def _ensure(background: Background, *, registry: bool, keep_data: bool, address: str) -> State:
     from rich.console import Console
 
     from streamwarden_cli.stack import ConsoleReporter, Stack
@@ -94,7 +97,7 @@ def _ensure(background: Background, *, registry: bool, keep_data: bool) -> State
     # Here and not in the background, so that a person sees the progress, and Ctrl-C ends it.
     asyncio.run(Stack(background.folder, registry=registry, reporter=ConsoleReporter(console)).download())
     with console.status("starting Kafka" + (" and the schema registry" if registry else "")):
-        process = background.spawn(registry=registry, keep_data=keep_data)
+        process = background.spawn(registry=registry, keep_data=keep_data, address=address)
         try:
             return background.await_ready(lambda: process.poll() is not None, _READY_TIMEOUT_S)
         except BaseException:
@@ -103,7 +106,7 @@ def _ensure(background: Background, *, registry: bool, keep_data: bool) -> State
             raise
 
 
-def _keep(background: Background, *, registry: bool, keep_data: bool) -> None:
+def _keep(background: Background, *, registry: bool, keep_data: bool, address: str) -> None:
     from rich.console import Console
 
     from streamwarden_cli.stack import ConsoleReporter
@@ -113,7 +116,7 @@ def _keep(background: Background, *, registry: bool, keep_data: bool) -> None:
         _report(background, state)
         typer.echo("Ctrl-C stops it.")
 
-    asyncio.run(keep(background, Wanted(registry, keep_data, ConsoleReporter(Console(stderr=True)), ready)))
+    asyncio.run(keep(background, Wanted(registry, keep_data, ConsoleReporter(Console(stderr=True)), address, ready)))
 
 
 def _report(background: Background, state: State) -> None:

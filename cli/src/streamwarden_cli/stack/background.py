@@ -98,11 +98,12 @@ class Background:
         """Replace the state."""
         write_private(self._state, json.dumps(asdict(state)))
 
-    def spawn(self, *, registry: bool, keep_data: bool) -> subprocess.Popen[bytes]:
+    def spawn(self, *, registry: bool, keep_data: bool, address: str) -> subprocess.Popen[bytes]:
         """Start the process that keeps the servers, detached from this terminal; returns at once."""
         private_folder(self.folder)
         self._state.unlink(missing_ok=True)
         options = ["--registry" if registry else "--no-registry", "--keep-data" if keep_data else "--no-keep-data"]
+        options += ["--address", address]
         output = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
             return subprocess.Popen(

@@ -1,8 +1,8 @@
 """The broker: its configuration, and the commands that format and run it.
 
-One node in KRaft's combined mode. Two listeners, both on 127.0.0.1 and both authenticated: clients (and the
-broker's calls to itself) with SCRAM-SHA-512, whose users live in the metadata log, and the controller with PLAIN
-and one user in the configuration, because it must be able to let somebody in before it can read that log.
+One node in KRaft's combined mode. Two listeners, both authenticated: clients (and the broker's calls to itself) with
+SCRAM-SHA-512, whose users live in the metadata log, and, on 127.0.0.1 only, the controller with PLAIN and one user in
+the configuration, because it must be able to let somebody in before it can read that log.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from streamwarden_cli.stack.files import write_private
 from streamwarden_cli.stack.java import JAVA
+from streamwarden_cli.stack.ports import LOOPBACK
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,11 +63,13 @@ class Identity:
     cluster_id: str = field(default_factory=new_cluster_id)
     operator_password: str = field(default_factory=_password, repr=False)
     broker_password: str = field(default_factory=_password, repr=False)
+    address: str = LOOPBACK
+    """Where clients are listened for."""
 
     @property
     def bootstrap_servers(self) -> str:
         """Where clients connect."""
-        return f"127.0.0.1:{self.client_port}"
+        return f"{self.address}:{self.client_port}"
 
     def save(self, path: Path) -> None:
         """Keep it for a later start with the same data (0600)."""
@@ -81,7 +84,7 @@ class Identity:
 def build_server_properties(identity: Identity, data: Path) -> dict[str, str]:
     """Build the broker's configuration; every key that differs from Kafka's default is here for a reason."""
     login = f'username="{BROKER}" password="{identity.broker_password}"'
-    client, controller = identity.bootstrap_servers, f"127.0.0.1:{identity.controller_port}"
+    client, controller = identity.bootstrap_servers, f"{LOOPBACK}:{identity.controller_port}"
     return {
         "process.roles": "broker,controller",
         "node.id": "1",

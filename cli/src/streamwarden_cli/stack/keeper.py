@@ -17,6 +17,7 @@ from rich.console import Console
 from streamwarden_cli.stack.background import Background, State, java_client_properties, try_lock
 from streamwarden_cli.stack.errors import StackError
 from streamwarden_cli.stack.files import private_folder, write_private
+from streamwarden_cli.stack.ports import LOOPBACK
 from streamwarden_cli.stack.reporting import ConsoleReporter, Reporter
 from streamwarden_cli.stack.running import Stack
 
@@ -35,6 +36,7 @@ class Wanted:
     registry: bool
     keep_data: bool
     reporter: Reporter
+    address: str = LOOPBACK
     on_ready: Callable[[State], None] = lambda _: None
 
 
@@ -62,7 +64,13 @@ async def keep(background: Background, wanted: Wanted) -> None:
 
 
 async def _keep(background: Background, wanted: Wanted) -> None:
-    stack = Stack(background.folder, registry=wanted.registry, reporter=wanted.reporter, keep_data=wanted.keep_data)
+    stack = Stack(
+        background.folder,
+        registry=wanted.registry,
+        reporter=wanted.reporter,
+        keep_data=wanted.keep_data,
+        address=wanted.address,
+    )
     try:
         wanted.on_ready(await _start(stack, background, wanted))
         await asyncio.Event().wait()
@@ -108,9 +116,10 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--registry", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--keep-data", action=argparse.BooleanOptionalAction, default=False)
+    parser.add_argument("--address", default=LOOPBACK)
     asked = parser.parse_args()
     console = Console(force_terminal=False, width=200)
-    wanted = Wanted(asked.registry, asked.keep_data, ConsoleReporter(console))
+    wanted = Wanted(asked.registry, asked.keep_data, ConsoleReporter(console), asked.address)
     try:
         asyncio.run(keep(Background(asked.folder), wanted))
     except StackError as error:

@@ -10,20 +10,23 @@ _RANGE = range(15_000, 30_000)
 can be given the very same port as its own and connect to itself; then the server cannot come back."""
 
 
-def is_free(port: int) -> bool:
-    """Whether a server could listen on this port of 127.0.0.1 now."""
+LOOPBACK = "127.0.0.1"
+
+
+def is_free(port: int, address: str = LOOPBACK) -> bool:
+    """Whether a server could listen on this port of this machine's address now."""
     with socket.socket() as probe:
         # As the JVM does: a port in TIME_WAIT counts as free, one that is listened on does not.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", port))
+            probe.bind((address, port))
         except OSError:
             return False
         return True
 
 
-def free_ports(count: int) -> tuple[int, ...]:
+def free_ports(count: int, address: str = LOOPBACK) -> tuple[int, ...]:
     """Find different free ports. Another process may take one before we do: be ready to ask again."""
     order = random.SystemRandom().sample(_RANGE, len(_RANGE))
-    free = (port for port in order if is_free(port))
+    free = (port for port in order if is_free(port) and is_free(port, address))
     return tuple(next(free) for _ in range(count))

@@ -21,7 +21,6 @@ _OPTIONS = (
     # Full optimisation never pays in a process that registers a few schemas: it starts a third sooner without.
     "-XX:TieredStopAtLevel=1",
     "-XX:+ExitOnOutOfMemoryError",
-    "-Dquarkus.http.host=127.0.0.1",
     # Its health and metrics, on a second port that nobody asks: by default it listens on every address.
     "-Dquarkus.management.host=127.0.0.1",
     "-Dquarkus.management.port=0",
@@ -33,14 +32,15 @@ _OPTIONS = (
 )
 
 
-def registry_command(program: Path, port: int) -> list[str]:
+def registry_command(program: Path, port: int, address: str) -> list[str]:
     """Run the registry unpacked at ``program``."""
-    return [str(JAVA), *_OPTIONS, f"-Dquarkus.http.port={port}", "-jar", str(program / "quarkus-run.jar")]
+    where = (f"-Dquarkus.http.host={address}", f"-Dquarkus.http.port={port}")
+    return [str(JAVA), *_OPTIONS, *where, "-jar", str(program / "quarkus-run.jar")]
 
 
-def registry_url(port: int) -> str:
+def registry_url(port: int, address: str) -> str:
     """Confluent's API of a registry on that port."""
-    return f"http://127.0.0.1:{port}/apis/ccompat/v7"
+    return f"http://{address}:{port}/apis/ccompat/v7"
 
 
 def unpacked_at(artifact: Artifact, cache: Path) -> Path:

@@ -15,7 +15,7 @@ from streamwarden_cli.stack.errors import ServiceFailedError, StackError
 from streamwarden_cli.stack.files import private_folder
 from streamwarden_cli.stack.java import startup_cache
 from streamwarden_cli.stack.locked import read_lock
-from streamwarden_cli.stack.ports import free_ports, is_free
+from streamwarden_cli.stack.ports import LOOPBACK, free_ports, is_free
 from streamwarden_cli.stack.probes import kafka_answers, registry_answers
 from streamwarden_cli.stack.reporting import QuietReporter, Reporter
 from streamwarden_cli.stack.repository import cache_folder
@@ -40,8 +40,15 @@ class Stack:
     """
 
     def __init__(
-        self, state_dir: Path, *, registry: bool = True, reporter: Reporter | None = None, keep_data: bool = False
+        self,
+        state_dir: Path,
+        *,
+        registry: bool = True,
+        reporter: Reporter | None = None,
+        keep_data: bool = False,
+        address: str = LOOPBACK,
     ) -> None:
+        self._address = address
         self._state_dir = state_dir.absolute()
         self._with_registry = registry
         self._keep_data = keep_data
@@ -78,7 +85,7 @@ class Stack:
     @property
     def controller_address(self) -> str:
         """The controller's own listener, for the broker only."""
-        return f"127.0.0.1:{self._known.controller_port}"
+        return f"{LOOPBACK}:{self._known.controller_port}"
 
     @property
     def operator_properties(self) -> dict[str, str]:
@@ -95,7 +102,7 @@ class Stack:
         """Confluent's API of the registry; it answers after :meth:`registry_ready`."""
         if not self._registry_port:
             raise StackError("this stack runs without a registry, or has not been started")
-        return registry.registry_url(self._registry_port)
+        return registry.registry_url(self._registry_port, self._address)
 
     @property
     def registry_pid(self) -> int | None:
@@ -120,6 +127,10 @@ class Stack:
             ServiceFailedError: Kafka did not come up. Nothing runs then.
         """
         private_folder(self._state_dir)
+        if not is_free(0, self._address):
+            raise StackError(
+                f"no interface of this machine has the address {self._address}: give one that clients reach"
+            )
         try:
             jars = await self._fetched("kafka")
             kafka_up = asyncio.Event()
@@ -175,7 +186,7 @@ class Stack:
                 await self._kafka.start()
                 break
             except ServiceFailedError as error:
-                taken = not (is_free(identity.client_port) and is_free(identity.controller_port))
+                taken = not _are_free(identity)
                 if attempt == _PORT_RACES - 1 or not (taken or trained):
                     raise
                 self._reporter.note(f"trying again: {error}")
@@ -187,15 +198,15 @@ class Stack:
     def _choose_identity(self, files: kafka.Files) -> kafka.Identity:
         """Go on with the data of the last start, or clear it away."""
         if self._keep_data and files.identity.is_file() and files.data.is_dir():
-            kept = kafka.Identity.load(files.identity)
-            if is_free(kept.client_port) and is_free(kept.controller_port):
+            kept = replace(kafka.Identity.load(files.identity), address=self._address)
+            if _are_free(kept):
                 return kept
-            client_port, controller_port = free_ports(2)
+            client_port, controller_port = free_ports(2, self._address)
             return replace(kept, client_port=client_port, controller_port=controller_port)
         shutil.rmtree(files.data, ignore_errors=True)
         files.log.unlink(missing_ok=True)
-        client_port, controller_port = free_ports(2)
-        return kafka.Identity(client_port, controller_port)
+        client_port, controller_port = free_ports(2, self._address)
+        return kafka.Identity(client_port, controller_port, address=self._address)
 
     async def _format(self, files: kafka.Files, jars: list[Path]) -> None:
         if files.data.is_dir():
@@ -239,11 +250,11 @@ class Stack:
         log = folder / "registry.log"
         log.unlink(missing_ok=True)
         for attempt in range(_PORT_RACES):
-            (port,) = free_ports(1)
+            (port,) = free_ports(1, self._address)
             server = Server(
                 name="the schema registry",
-                command=partial(registry.registry_command, program, port),
-                answers=partial(registry_answers, registry.registry_url(port)),
+                command=partial(registry.registry_command, program, port, self._address),
+                answers=partial(registry_answers, registry.registry_url(port, self._address)),
                 folder=folder,
                 log=log,
             )
@@ -252,13 +263,17 @@ class Stack:
                 await self._registry.start()
                 break
             except ServiceFailedError:
-                if attempt == _PORT_RACES - 1 or is_free(port):
+                if attempt == _PORT_RACES - 1 or is_free(port, self._address):
                     raise
         self.seconds["registry"] = time.monotonic() - started
 
     def _registry_started(self, start: asyncio.Task[None]) -> None:
         if not start.cancelled() and (error := start.exception()) is not None:
             self._reporter.note(f"no schema registry: {error}")
+
+
+def _are_free(identity: kafka.Identity) -> bool:
+    return is_free(identity.client_port, identity.address) and is_free(identity.controller_port)
 
 
 async def _no_answer() -> None:
