@@ -21,6 +21,7 @@ from streamwarden_cli.local.cluster import LocalCluster
 from streamwarden_cli.local.externals import Externals, external_users
 from streamwarden_cli.local.folder import admit_folder, changes
 from streamwarden_cli.local.late_registry import LateRegistry
+from streamwarden_cli.local.running import RunningDev
 from streamwarden_cli.stack import Reporter, Stack, StackError
 
 if TYPE_CHECKING:
@@ -28,10 +29,12 @@ if TYPE_CHECKING:
 
     from streamwarden_contract.models.base import Condition, Kind
     from streamwarden_operator.keys import Key
+    from streamwarden_operator.ports import Offsets
     from streamwarden_operator.wiring import Backends
 
     from streamwarden_cli.dev.options import DevOptions
     from streamwarden_cli.dev.screen import Screen
+    from streamwarden_cli.local.running import Role
     from streamwarden_cli.local.state import StateFolder
     from streamwarden_cli.local.store import Applied
 
@@ -82,9 +85,9 @@ class Loop:
         return self._recorder
 
     @property
-    def backends(self) -> Backends:
+    def offsets(self) -> Offsets:
         assert self._backends is not None  # noqa: S101  # started
-        return self._backends
+        return self._backends.offsets
 
     async def start(self, resources: Sequence[Kind]) -> None:
         """Start everything; returns once the resources are being worked on.
@@ -138,9 +141,17 @@ class Loop:
             await asyncio.to_thread(self._recorder.stop)
         await self.stack.stop()
 
-    def agents(self) -> list[AgentDeployment]:
+    def agents(self) -> Sequence[AgentDeployment]:
         """Return the agents as they stand."""
-        return list(self.cluster.list(AgentDeployment))
+        return self.cluster.list(AgentDeployment)
+
+    def contracts(self) -> Sequence[TopicContract]:
+        """Return the contracts as they stand."""
+        return self.cluster.list(TopicContract)
+
+    async def pod_properties(self, namespace: str, agent: str, role: Role) -> dict[str, str]:
+        """Return the client configuration of an agent or its gate."""
+        return RunningDev(self._state).pod_properties(namespace, agent, role)
 
     def policy_revisions(self) -> dict[str, int]:
         """Return the published revision of every policy, by ``namespace/name``."""

@@ -1,4 +1,4 @@
-"""One run of ``streamwarden dev``, from its start to its exit code."""
+"""One run of a loop, in ``dev`` or in a cluster: producers, rest, what is tried at the end, and the report."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import json
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from streamwarden_contract.names import AgentNames
 from streamwarden_operator.errors import OperatorError
@@ -20,16 +20,50 @@ from streamwarden_cli.dev.programs import Program, ProgramError, run_at_end, sta
 from streamwarden_cli.dev.report import Extras, Seconds, build_report
 from streamwarden_cli.dev.rows import Pace, build_rows
 from streamwarden_cli.dev.targets import find_target
-from streamwarden_cli.local.running import RunningDev
 
 if TYPE_CHECKING:
-    from streamwarden_cli.dev.loop import Loop
+    from collections.abc import Mapping, Sequence
+
+    from streamwarden_contract.models import AgentDeployment, TopicContract
+    from streamwarden_operator.ports import Offsets
+
+    from streamwarden_cli.dev.recorder import Recorder
+    from streamwarden_cli.dev.roles import TopicRoles
     from streamwarden_cli.dev.screen import AgentRow, Screen
     from streamwarden_cli.dev.tally import Tally
+    from streamwarden_cli.local.running import Role
     from streamwarden_cli.local.state import StateFolder
 
 _LOOK_S = 0.5
 _DRAIN_TIMEOUT_S = 30.0
+
+
+class RunningLoop(Protocol):
+    """A loop that runs, wherever: what a session needs of it."""
+
+    roles: TopicRoles
+
+    @property
+    def recorder(self) -> Recorder: ...
+
+    @property
+    def offsets(self) -> Offsets: ...
+
+    async def agents_ready(self) -> None:
+        """Wait until every AgentDeployment is Ready."""
+        ...
+
+    def agents(self) -> Sequence[AgentDeployment]: ...
+
+    def contracts(self) -> Sequence[TopicContract]: ...
+
+    def policy_revisions(self) -> Mapping[str, int]:
+        """Return the published revision of every policy, by ``namespace/name``."""
+        ...
+
+    async def pod_properties(self, namespace: str, agent: str, role: Role) -> dict[str, str]:
+        """Return the client configuration of an agent or its gate."""
+        ...
 
 
 @dataclass(slots=True)
@@ -53,7 +87,9 @@ class Findings:
 class Session:
     """Drives a started loop: producers, live figures, rest, the end's program, the report."""
 
-    def __init__(self, options: DevOptions, state: StateFolder, screen: Screen, loop: Loop, timing: Timing) -> None:
+    def __init__(
+        self, options: DevOptions, state: StateFolder, screen: Screen, loop: RunningLoop, timing: Timing
+    ) -> None:
         self._options = options
         self._state = state
         self._screen = screen
@@ -132,11 +168,11 @@ class Session:
             await asyncio.Event().wait()
 
     async def _attempt_bypass(self) -> None:
-        dev, agents = RunningDev(self._state), self._loop.agents()
+        agents = self._loop.agents()
         for agent in agents:
             namespace, name = agent.metadata.namespace, agent.metadata.name
-            target = find_target(namespace, name, agents, dev.contracts())
-            properties = dev.pod_properties(namespace, name, "agent")
+            target = find_target(namespace, name, agents, self._loop.contracts())
+            properties = await self._loop.pod_properties(namespace, name, "agent")
             answers = await asyncio.to_thread(run_attempts, build_attempts(target), properties)
             self._findings.bypass[f"{namespace}/{name}"] = answers
             refused = sum(answer.refused for answer in answers)
@@ -153,7 +189,7 @@ class Session:
         while True:
             # Kafka may be starting again: the last figures stand until it answers.
             with contextlib.suppress(OperatorError):
-                self._readings.append(await read_lags(self._loop.backends.offsets, self._loop.roles.agents))
+                self._readings.append(await read_lags(self._loop.offsets, self._loop.roles.agents))
             self._screen.show(self._loop.recorder.look(self._rows_now))
             await asyncio.sleep(_LOOK_S)
 
