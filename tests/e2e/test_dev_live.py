@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, Producer, TopicPartition
+from streamwarden_contract.names import PUBLISHER_TRANSACTIONAL_ID
 from support.dev_process import AGENT, BROKER, COMMAND, GATE, PATIENCE_S, is_alive
 
 if TYPE_CHECKING:
@@ -102,3 +103,27 @@ def test_a_running_loop_takes_edits_lends_credentials_and_ends_without_a_trace(
     assert (tiny / ".streamwarden").stat().st_mode & 0o777 == 0o700
     gone = run("credentials", "plant/watcher", "--dir", str(tiny))
     assert "no streamwarden dev runs" in gone.stderr.replace("\n", " ")
+
+
+def test_a_loop_ends_once_another_operator_publishes_its_policies(
+    tiny: Path, start_dev: Callable[..., DevProcess]
+) -> None:
+    dev = start_dev(tiny, "--no-registry")
+    dev.wait_for("all agents are ready")
+    identity = json.loads((tiny / ".streamwarden/stack/kafka/identity.json").read_text())
+    rival = Producer(
+        {
+            "bootstrap.servers": f"127.0.0.1:{identity['client_port']}",
+            "security.protocol": "SASL_PLAINTEXT",
+            "sasl.mechanism": "SCRAM-SHA-512",
+            "sasl.username": "streamwarden.operator",
+            "sasl.password": identity["operator_password"],
+            "transactional.id": PUBLISHER_TRANSACTIONAL_ID,
+        }
+    )
+    rival.init_transactions(30)
+    policy = tiny / "policy.yaml"
+    policy.write_text(policy.read_text().replace("0.5", "0.9"))
+
+    dev.wait_for("error: another operator publishes this Kafka's policies now")
+    assert dev.wait() == 1

@@ -127,6 +127,11 @@ class Loop:
             self._changed.clear()
             await self._changed.wait()
 
+    async def lost(self) -> None:
+        """Wait until another operator has taken over this Kafka's policy log."""
+        assert self._controller is not None  # noqa: S101  # started
+        await self._controller.lost.wait()
+
     async def stop(self) -> None:
         """Stop everything in order: agents, gates, the controller, the recorder, the stack."""
         self._closing = True

@@ -103,7 +103,7 @@ class _Run:
             screen.say("starting Kafka" + (" and the schema registry" if self._options.registry else ""))
             await loop.start(resources)
             self._note_stack(loop, screen)
-            await Session(self._options, self._state, screen, loop, self._timing).run()
+            await _unless_lost(Session(self._options, self._state, screen, loop, self._timing), loop)
         finally:
             screen.say("stopping")
             # Shielded from a second Ctrl-C: what is half stopped would leave work half done.
@@ -128,3 +128,17 @@ class _Run:
 
     def _interrupted(self) -> int:
         return _SIGNAL_BASE + (self._signal or signal.SIGINT)
+
+
+async def _unless_lost(session: Session, loop: Loop) -> None:
+    """Run the session, and give up once another operator publishes policies: nothing here would take effect."""
+    running, lost = asyncio.create_task(session.run()), asyncio.create_task(loop.lost())
+    try:
+        await asyncio.wait((running, lost), return_when=asyncio.FIRST_COMPLETED)
+        if not running.done():
+            raise DevError("another operator publishes this Kafka's policies now; only one can")
+        running.result()
+    finally:
+        for task in (running, lost):
+            task.cancel()
+        await asyncio.gather(running, lost, return_exceptions=True)
