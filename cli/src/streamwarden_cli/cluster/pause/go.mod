@@ -1,0 +1,3 @@
+module streamwarden.io/pause
+
+go 1.26

@@ -1,0 +1,149 @@
+"""``streamwarden cluster``: a Kubernetes cluster for tests and the demo, with Streamwarden's images."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from streamwarden_cli.cluster.images import Built
+    from streamwarden_cli.cluster.provider import Provider
+    from streamwarden_cli.cluster.reporting import Reporter
+
+app = typer.Typer(no_args_is_help=True, help="A Kubernetes cluster for tests and the demo, with Streamwarden's images.")
+
+Context = Annotated[
+    str, typer.Option(envvar="STREAMWARDEN_CLUSTER_CONTEXT", help="Use a cluster of yours: the kubeconfig's context.")
+]
+Kubeconfig = Annotated[
+    Path | None, typer.Option(dir_okay=False, exists=True, help="Where the context is; else KUBECONFIG says it.")
+]
+HostAddress = Annotated[str, typer.Option(metavar="IP", help="This machine, as pods of a cluster of yours see it.")]
+_MB = 1_000_000
+
+
+class Output(StrEnum):
+    """How to print."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+Printed = Annotated[Output, typer.Option("--output", "-o", help="How to print it.")]
+
+
+@app.command()
+def up(
+    context: Context = "",
+    kubeconfig: Kubeconfig = None,
+    host_address: HostAddress = "",
+    *,
+    images: Annotated[bool, typer.Option(help="Build and load Streamwarden's images.")] = True,
+) -> None:
+    """Make a cluster, or find that there is one; returns once its node is ready."""
+    from streamwarden_cli.cluster.errors import ClusterError
+    from streamwarden_cli.cluster.running import load_built
+
+    try:
+        provider = _choose(context, kubeconfig, host_address)
+        provider.up(_reporter())
+        references = load_built(provider, _reporter()) if images else {}
+        _report(provider, references)
+    except ClusterError as error:
+        _fail(error)
+
+
+@app.command()
+def images(context: Context = "", kubeconfig: Kubeconfig = None, output: Printed = Output.TEXT) -> None:
+    """Build the images that have changed, and load them into the cluster when it is up."""
+    from streamwarden_cli.cluster.errors import ClusterError
+    from streamwarden_cli.cluster.images import load_images
+    from streamwarden_cli.cluster.running import build
+    from streamwarden_cli.stack.repository import cache_folder
+
+    try:
+        provider = _choose(context, kubeconfig)
+        built = build(provider, _reporter())
+        _show(built, output)
+        if provider.status().running:
+            load_images(provider, [image.reference for image in built], cache_folder(), _reporter())
+    except ClusterError as error:
+        _fail(error)
+
+
+@app.command()
+def down(context: Context = "", kubeconfig: Kubeconfig = None) -> None:
+    """Take the cluster away, with all that is in it. Programs and images stay for the next time."""
+    from streamwarden_cli.cluster.errors import ClusterError
+
+    try:
+        taken = _choose(context, kubeconfig).down()
+    except ClusterError as error:
+        _fail(error)
+    typer.echo("the cluster is gone" if taken else "no cluster of ours runs here")
+
+
+@app.command()
+def status(context: Context = "", kubeconfig: Kubeconfig = None, output: Printed = Output.TEXT) -> None:
+    """Look whether the cluster is up; the exit code is 0 when its node is ready, else 1."""
+    from streamwarden_cli.cluster.errors import ClusterError
+
+    try:
+        found = _choose(context, kubeconfig).status()
+    except ClusterError as error:
+        _fail(error)
+    typer.echo(json.dumps(dataclasses.asdict(found), indent=2) if output is Output.JSON else found.describe())
+    raise typer.Exit(0 if found.ready else 1)
+
+
+def _choose(context: str, kubeconfig: Path | None, host_address: str = "") -> Provider:
+    from streamwarden_cli.cluster.choosing import Wanted, choose, observe
+
+    return choose(observe(Wanted(context, kubeconfig, host_address)))
+
+
+def _reporter() -> Reporter:
+    from rich.console import Console
+
+    from streamwarden_cli.cluster.reporting import ConsoleReporter
+
+    return ConsoleReporter(Console(stderr=True))
+
+
+def _report(provider: Provider, references: dict[str, str]) -> None:
+    from streamwarden_cli.cluster.errors import ClusterError
+
+    try:
+        host_address = provider.host_address
+    except ClusterError:
+        host_address = "not known (--host-address)"
+    rows = {
+        "cluster": provider.status().describe(),
+        "kubeconfig": f"export KUBECONFIG={provider.kubeconfig}",
+        "kubectl": str(provider.kubectl),
+        "this machine": f"{host_address}, as pods see it",
+        **{f"image {name}": reference for name, reference in references.items()},
+    }
+    width = max(map(len, rows))
+    for name, value in rows.items():
+        typer.echo(f"{name:<{width}}  {value}")
+
+
+def _show(built: Sequence[Built], output: Output) -> None:
+    if output is Output.JSON:
+        typer.echo(json.dumps([dataclasses.asdict(image) for image in built], indent=2))
+        return
+    for image in built:
+        typer.echo(f"{image.reference}  {image.size / _MB:.0f} MB")
+
+
+def _fail(error: Exception) -> NoReturn:
+    typer.echo(f"error: {error}", err=True)
+    raise typer.Exit(1)
