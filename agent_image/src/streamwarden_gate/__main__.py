@@ -16,6 +16,7 @@ from streamwarden_gate.kafka import plain_producer
 from streamwarden_gate.logs import configure_logs
 from streamwarden_gate.loop import GateLoop
 from streamwarden_gate.public_keys import PublicKeyFile
+from streamwarden_gate.ready import ReadyFile
 from streamwarden_gate.settings import Settings, read_settings
 
 _log = structlog.get_logger(__name__)
@@ -39,7 +40,7 @@ def main() -> int:
 
 
 def _run(settings: Settings, keys: PublicKeyFile, stop: threading.Event) -> int:
-    acks = Acks(settings.identity, plain_producer(settings.properties))
+    acks = Acks(settings.identity, plain_producer(settings.properties), ReadyFile(settings.ready_file))
     feed = PolicyFeed(settings, keys)
     feed.start()
     try:

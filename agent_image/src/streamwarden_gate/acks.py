@@ -1,4 +1,7 @@
-"""The gate's state on ``<ns>.streamwarden.gates``: one record for each change, the newest one until it is delivered."""
+"""The gate's state on ``<ns>.streamwarden.gates``: one record for each change, the newest one until it is delivered.
+
+The ready file follows it: a gate is ready while its policies are current.
+"""
 
 import time
 from dataclasses import dataclass
@@ -9,6 +12,7 @@ from streamwarden_contract.acks import GateAck, GateState
 from streamwarden_contract.models.policy import PolicyRef
 
 from streamwarden_gate.kafka import error_of
+from streamwarden_gate.ready import ReadyFile
 from streamwarden_gate.snapshot import Identity
 
 _log = structlog.get_logger(__name__)
@@ -31,15 +35,20 @@ class Report:
 class Acks:
     """Writes the reports of one gate."""
 
-    def __init__(self, identity: Identity, producer: Producer) -> None:
+    def __init__(self, identity: Identity, producer: Producer, ready: ReadyFile) -> None:
         self._identity = identity
         self._producer = producer
+        self._ready = ready
         self._topic = identity.names.shared.gates
         self._last: Report | None = None
         self._undelivered: GateAck | None = None
 
     def report(self, report: Report) -> None:
-        """Write the report unless it says what the last one said."""
+        """Write the report unless it says what the last one said.
+
+        Raises:
+            FatalError: the ready file cannot be made or removed.
+        """
         if report == self._last:
             return
         self._last = report
@@ -51,6 +60,7 @@ class Acks:
             namespace_epoch=report.namespace_epoch,
             guardrail_epoch=report.guardrail_epoch,
         )
+        self._ready.show(ready=report.state == "InForce")
         self._send(
             GateAck(
                 namespace=self._identity.namespace,

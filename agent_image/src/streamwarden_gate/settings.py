@@ -13,6 +13,7 @@ from streamwarden_contract.runtime_config import (
     ENV_CONFIG,
     ENV_CREDENTIALS,
     ENV_POD,
+    ENV_READY_FILE,
     GATE_CONFIG_FILE,
     PUBLIC_KEYS_FILE,
     GateConfig,
@@ -58,6 +59,8 @@ class Settings:
     public_keys: Path
     max_batch: int = _DEFAULT_MAX_BATCH
     """Most records of one transaction."""
+    ready_file: Path | None = None
+    """File that is there while the gate's policies are current; without one nobody asks."""
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -86,6 +89,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         properties=ClientProperties(_properties(credentials / CLIENT_PROPERTIES_FILE)),
         public_keys=config_folder / PUBLIC_KEYS_FILE,
         max_batch=_max_batch(environment.get(ENV_MAX_BATCH)),
+        ready_file=_ready_file(environment.get(ENV_READY_FILE)),
     )
 
 
@@ -116,6 +120,14 @@ def _properties(path: Path) -> dict[str, str]:
     if "bootstrap.servers" not in values:
         raise ConfigError(f"{path}: bootstrap.servers is missing")
     return values
+
+
+def _ready_file(text: str | None) -> Path | None:
+    if not text:
+        return None
+    if not Path(text).parent.is_dir():
+        raise ConfigError(f"{ENV_READY_FILE} must name a file in a folder that exists, not {text!r}")
+    return Path(text)
 
 
 def _max_batch(text: str | None) -> int:

@@ -39,10 +39,15 @@ class GateAck(BaseModel):
 
     @property
     def key(self) -> bytes:
-        return f"{self.agent}/{self.pod}".encode()
+        return ack_key(self.agent, self.pod)
 
     def encode(self) -> bytes:
         return canonical.encode(self.model_dump(mode="json", by_alias=True))
+
+
+def ack_key(agent: str, pod: str) -> bytes:
+    """Return the key of what the gate in a pod reports."""
+    return f"{agent}/{pod}".encode()
 
 
 def decode_ack(value: bytes) -> GateAck:

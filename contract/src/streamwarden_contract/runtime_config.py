@@ -22,7 +22,8 @@ ENV_CONFIG = "STREAMWARDEN_CONFIG"
 ENV_CREDENTIALS = "STREAMWARDEN_CREDENTIALS"
 """Folder with ``client.properties``: librdkafka settings, one ``name=value`` a line."""
 ENV_READY_FILE = "STREAMWARDEN_READY_FILE"
-"""File that the agent's runtime makes once it has joined its consumer group, if only with an empty assignment."""
+"""File that a readiness probe looks for. The agent's runtime makes it once it has joined its consumer group, if only
+with an empty assignment; a gate when its policies are current, and removes it when they are not."""
 ENV_POD = "STREAMWARDEN_POD"
 """Name of the pod; it ends the transactional id, so it is stable where processes are restarted in place."""
 

@@ -11,6 +11,7 @@ from functools import cache
 from typing import cast
 
 import yaml
+from pydantic.alias_generators import to_camel
 from streamwarden_contract.models import GROUP, VERSION, Kind
 from streamwarden_contract.models.base import Resource
 from typing_extensions import override
@@ -167,7 +168,10 @@ class _Inliner:
     def _object(self, schema: Schema, model: type[Resource] | None, path: str) -> Iterator[tuple[str, object]]:
         if model is None or schema.get("additionalProperties") is not False:
             raise NotStructuralError(f"{path}: an object must be a Resource, which takes nothing undeclared")
-        keys = {model.model_fields[field].alias or field: list(names) for field, names in model.list_map_keys.items()}
+        keys = {
+            model.model_fields[field].alias or field: [to_camel(name) for name in names]
+            for field, names in model.list_map_keys.items()
+        }
         properties: dict[str, Schema] = {}
         for name, value in cast("dict[str, Schema]", schema["properties"]).items():
             properties[name] = self.convert(value, f"{path}.{name}")
@@ -246,10 +250,13 @@ def _int_or_string(schema: Schema, path: str) -> Schema:
 
 
 def _rules(rules: tuple[tuple[str, str], ...], properties: Collection[str] = ()) -> list[dict[str, str]]:
-    """Say rules in the CRD's way; a broken one is shown at the first field that it speaks of."""
+    """Say rules in the CRD's way; a broken one is shown at the first field that it speaks of.
+
+    One on which of several fields are there has none to be shown at.
+    """
     result: list[dict[str, str]] = []
     for rule, message in rules:
-        first = re.search(r"\bself\.(\w+)", rule)
+        first = re.search(r"\bself\.(\w+)", re.sub(r"^\[has\(.*?\]", "", rule))
         blamed = {"fieldPath": f".{first[1]}"} if first and first[1] in properties else {}
         result.append({"rule": rule, "message": message, **blamed})
     return result

@@ -47,7 +47,7 @@ def _kind(kind: type[Kind]) -> Iterator[str]:
     yield "| condition | True means |\n| --- | --- |"
     yield from (f"| `{name}` | {_cell(meaning)} |" for name, meaning in kind.conditions.items())
     yield ""
-    if rules := list(_rules_of(schema)):
+    if rules := list(dict.fromkeys(_rules_of(schema))):
         yield "The API server itself refuses what breaks one of these rules:\n"
         yield from (f"* {rule}" for rule in rules)
         yield ""
@@ -69,7 +69,7 @@ def _rows(schema: Schema, path: str) -> Iterator[str]:
 
 def _type(field: Schema) -> str:
     if "enum" in field:
-        return " \\| ".join(f"`{value}`" for value in cast("list[object]", field["enum"]))
+        return " \\| ".join(f"`{value or repr(value)}`" for value in cast("list[object]", field["enum"]))
     kind = "integer or string" if field.get("x-kubernetes-int-or-string") else str(field.get("type"))
     if "items" in field:
         kind = f"list of {_type(cast('Schema', field['items']))}"
@@ -92,11 +92,18 @@ def _code(value: object) -> str:
     return "" if value is None else f"`{value!r}`" if isinstance(value, str) else f"`{value}`"
 
 
+def _setting(value: object) -> str:
+    """Write a default as one would in the environment; empty where there is none."""
+    return "" if value in (None, "", ()) else f"`{value}`"
+
+
 def _rules_of(schema: Schema) -> Iterator[str]:
     for rule in cast("list[dict[str, str]]", schema.get("x-kubernetes-validations", [])):
         yield rule["message"]
     for field in cast("dict[str, Schema]", schema.get("properties", {})).values():
         yield from _rules_of(field)
+    if "items" in schema:
+        yield from _rules_of(cast("Schema", schema["items"]))
 
 
 def _reasons() -> Iterator[str]:
@@ -130,7 +137,7 @@ def _settings(settings: type[BaseSettings]) -> Iterator[str]:
     yield "Environment variables, read once at start; a missing, bad or misspelt one stops the process.\n"
     yield "| variable | default | meaning |\n| --- | --- | --- |"
     for name, field in settings.model_fields.items():
-        default = "required" if field.is_required() else _code(str(field.get_default(call_default_factory=True)))
+        default = "required" if field.is_required() else _setting(field.get_default(call_default_factory=True))
         yield f"| `{prefix}{name.upper()}` | {default} | {_cell(field.description or '')} |"
     yield ""
 

@@ -12,6 +12,7 @@ from streamwarden_cli.local.cluster import LocalCluster
 from streamwarden_cli.local.pod_process import Backoff
 from streamwarden_cli.local.pods import PodSettings
 from streamwarden_cli.local.state import StateFolder
+from streamwarden_contract.models.pod import PodFields
 from streamwarden_operator.keys import Key
 from streamwarden_operator.ports import Workload, WorkloadState
 
@@ -27,7 +28,14 @@ WORKLOAD = Workload(
     agent="guard",
     uid="u",
     image="any",
-    env={"THRESHOLD": "3"},
+    pod=PodFields.model_validate(
+        {
+            "env": [
+                {"name": "THRESHOLD", "value": "3"},
+                {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "a", "key": "k"}}},
+            ]
+        }
+    ),
     agent_config='{"role": "agent"}',
     gate_config='{"role": "gate"}',
     agent_secret="guard.agent",

@@ -10,6 +10,7 @@ from streamwarden_contract.models import Policy, TopicContract
 from streamwarden_contract.models.base import Condition
 from streamwarden_contract.models.policy import PolicyStatus
 from streamwarden_operator.keys import Key
+from support.manifests import agent
 
 
 def policy(name: str = "careful", *, action: str = "Enforce", labels: dict[str, str] | None = None) -> Policy:
@@ -142,6 +143,35 @@ async def test_the_status_of_a_resource_that_was_replaced_is_not_written(cluster
     await cluster.write_status(old, PolicyStatus(revision=9))
 
     assert present(cluster).status.revision == 0
+
+
+@pytest.mark.parametrize(
+    ("spec", "ignored"),
+    [
+        pytest.param({}, ["spec.image"], id="the-least"),
+        pytest.param({"env": [{"name": "A", "value": "1"}]}, ["spec.image"], id="a-value"),
+        pytest.param(
+            {"env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "a", "key": "k"}}}]},
+            ["spec.env[].valueFrom", "spec.image"],
+            id="a-value-from-a-secret",
+        ),
+        pytest.param(
+            {"gate": {"resources": {"limits": {"memory": "1Gi"}}}, "volumes": [{"name": "a", "emptyDir": {}}]},
+            ["spec.gate", "spec.image", "spec.volumes"],
+            id="fields-of-pods",
+        ),
+        pytest.param({"scaling": {"maxReplicaCount": 3}}, ["spec.image", "spec.scaling"], id="scaling"),
+    ],
+)
+def test_fields_that_only_pods_have_are_named(
+    cluster: LocalCluster, spec: dict[str, object], ignored: list[str]
+) -> None:
+    cluster.apply([agent(**spec)])
+    assert cluster.ignored_pod_fields() == ignored
+
+
+def test_without_agents_nothing_is_ignored(cluster: LocalCluster) -> None:
+    assert cluster.ignored_pod_fields() == []
 
 
 async def test_secrets_are_files_for_their_owner_only(cluster: LocalCluster, state: StateFolder) -> None:

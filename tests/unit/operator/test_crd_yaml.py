@@ -97,6 +97,7 @@ def test_lists_of_objects_have_keys_and_lists_of_words_are_sets() -> None:
     assert lists[".spec.access.producers"] == lists[".spec.match.decisions"] == ("set", None)
     assert lists[".spec.rules"] == lists[".spec.inputs"] == lists[".spec.env"] == ("map", ["name"])
     assert lists[".spec.decisions"] == lists[".status.conditions"] == ("map", ["type"])
+    assert lists[".spec.volumeMounts"] == ("map", ["mountPath"])
     assert lists[".status.rollout.rejected"] == ("atomic", None)
 
 
@@ -109,6 +110,12 @@ def test_rules_with_and_without_the_old_value() -> None:
     }
     assert "oldSelf" not in at(AgentDeployment, ".spec")["x-kubernetes-validations"][0]["rule"]
     assert "self.metadata.name" in at(AgentDeployment, "")["x-kubernetes-validations"][0]["rule"]
+
+
+def test_a_rule_on_which_of_several_fields_are_there_is_shown_at_the_object() -> None:
+    (rule,) = at(AgentDeployment, ".spec.volumes[]")["x-kubernetes-validations"]
+    assert rule["rule"].startswith("[has(self.emptyDir), has(self.configMap)")
+    assert "fieldPath" not in rule
 
 
 def test_keys_of_a_map_are_judged_by_cel() -> None:

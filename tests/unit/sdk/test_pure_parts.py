@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from streamwarden import Agent, AgentDefinitionError, Event
 from streamwarden.core.batching import MAX_BATCH_RECORDS, BatchSize
@@ -11,6 +13,9 @@ from streamwarden.runtime.errors import ConfigurationError
 from streamwarden.runtime.settings import Startup, load_agent, parse_properties, read_startup
 from streamwarden_contract.models.agent_deployment import Retry
 from streamwarden_contract.runtime_config import AgentConfig, SourceTopic
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 A, B = Partition("t", 0), Partition("t", 1)
 
@@ -113,14 +118,27 @@ def test_a_start_without_settings_names_them(monkeypatch: pytest.MonkeyPatch) ->
         read_startup()
 
 
+CONFIG = AgentConfig(
+    namespace="n",
+    agent="a",
+    uid="u",
+    entrypoint="x:y",
+    decision_topic="d",
+    decision_types=(),
+    sources=(SourceTopic(name="s", topic="t"),),
+)
+
+
 def test_no_password_shows_where_startup_is_printed() -> None:
-    config = AgentConfig(
-        namespace="n",
-        agent="a",
-        uid="u",
-        entrypoint="x:y",
-        decision_topic="d",
-        decision_types=(),
-        sources=(SourceTopic(name="s", topic="t"),),
-    )
-    assert "hunter2" not in repr(Startup(config, "pod", {"sasl.password": "hunter2"}))
+    assert "hunter2" not in repr(Startup(CONFIG, "pod", {"sasl.password": "hunter2"}))
+
+
+def test_a_ready_file_is_that_of_this_process(tmp_path: Path) -> None:
+    file = tmp_path / "ready"
+    startup = Startup(CONFIG, "pod", {}, file)
+    startup.mark_ready()
+    assert file.exists()
+    startup.mark_starting()
+    assert not file.exists()
+    startup.mark_starting()
+    Startup(CONFIG, "pod", {}).mark_starting()

@@ -31,6 +31,7 @@ def main() -> int:
     log = structlog.get_logger()
     try:
         startup = read_startup()
+        startup.mark_starting()
         agent = load_agent(startup.agent.entrypoint)
         routes = Routes(agent, startup.agent.sources)
         unhandled = routes.check()

@@ -42,6 +42,11 @@ class Startup:
         if self.ready_file is not None:
             self.ready_file.touch()
 
+    def mark_starting(self) -> None:
+        """Remove the file of an earlier process: a pod's volumes outlive the restart of a container."""
+        if self.ready_file is not None:
+            self.ready_file.unlink(missing_ok=True)
+
 
 def read_startup() -> Startup:
     """Read environment and files.

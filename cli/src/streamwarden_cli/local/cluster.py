@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from streamwarden_contract.models import AgentDeployment
-from streamwarden_contract.models.agent_deployment import Resources
+from streamwarden_contract.models.pod import PodFields
 from streamwarden_operator.keys import Key
 from streamwarden_operator.ports import Cluster, Workload, WorkloadState
 from typing_extensions import override
@@ -18,9 +18,10 @@ from streamwarden_cli.local.state import write_private, write_private_json
 from streamwarden_cli.local.store import Applied, ResourceStore, key_of, metadata_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from streamwarden_contract.models.agent_deployment import AgentDeploymentSpec
     from streamwarden_contract.models.base import Kind, Status
 
     from streamwarden_cli.local.state import StateFolder
@@ -30,6 +31,18 @@ K = TypeVar("K", bound="Kind")
 
 def _nobody(_key: Key) -> None:
     """Before anybody listens."""
+
+
+def _ignored(spec: AgentDeploymentSpec) -> Iterator[str]:
+    """Yield what the agent's process has not: of the pod fields it has ``env``, as far as that says values."""
+    yield "spec.image"
+    if spec.scaling is not None:
+        yield "spec.scaling"
+    for name, field in PodFields.model_fields.items():
+        if name != "env" and getattr(spec, name) != field.default:
+            yield f"spec.{field.alias}"
+    if any(variable.value_from is not None for variable in spec.env):
+        yield "spec.env[].valueFrom"
 
 
 def _silence(_key: Key, _reason: str, _message: str, _warning: bool) -> None:  # noqa: FBT001  # a callback's signature
@@ -57,12 +70,7 @@ class LocalCluster(Cluster):
 
     def ignored_pod_fields(self) -> list[str]:
         """Return the fields that pods have in a cluster, and processes have not."""
-        fields = {"spec.image"} if self._store.of_kind(AgentDeployment) else set()
-        if any(agent.spec.resources != Resources() for agent in self._store.of_kind(AgentDeployment)):
-            fields.add("spec.resources")
-        if any(agent.spec.scaling is not None for agent in self._store.of_kind(AgentDeployment)):
-            fields.add("spec.scaling")
-        return sorted(fields)
+        return sorted({field for agent in self._store.of_kind(AgentDeployment) for field in _ignored(agent.spec)})
 
     def resources(self) -> Sequence[Kind]:
         """Return all resources as they stand."""
@@ -93,6 +101,10 @@ class LocalCluster(Cluster):
     @override
     def list(self, kind: type[K], namespace: str | None = None) -> Sequence[K]:
         return self._store.of_kind(kind, namespace)
+
+    @override
+    def unreadable(self) -> frozenset[Key]:
+        return frozenset()
 
     @override
     async def write_status(self, resource: Kind, status: Status) -> None:

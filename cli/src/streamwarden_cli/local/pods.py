@@ -126,11 +126,12 @@ class Pods:
         await asyncio.gather(*(process.stop(grace_s) for process in processes))
 
     def _agent(self, workload: Workload, ordinal: int) -> Launch:
+        said = {variable.name: variable.value for variable in workload.pod.env if variable.value_from is None}
         # The folder comes before the site packages, as the working directory of an image would.
         env = {
             **_environment(),
-            **workload.env,
-            "PYTHONPATH": os.pathsep.join(filter(None, (str(self._state.project), workload.env.get("PYTHONPATH", "")))),
+            **said,
+            "PYTHONPATH": os.pathsep.join(filter(None, (str(self._state.project), said.get("PYTHONPATH", "")))),
             **self._mounts(workload, "agent", workload.agent_secret, ordinal),
         }
         ready_file = self._config(workload, "agent") / f"ready-{ordinal}"

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from streamwarden_contract.models.base import (
+    HELD_CONDITIONS,
     READY_COLUMNS,
     Kind,
     Metadata,
@@ -14,13 +15,12 @@ from streamwarden_contract.models.base import (
     TopicRef,
 )
 from streamwarden_contract.models.fields import (
-    CpuQuantity,
     DecisionType,
     DnsLabel,
     Duration,
     EventType,
-    MemoryQuantity,
 )
+from streamwarden_contract.models.pod import PodFields
 from streamwarden_contract.models.policy import PolicyRef
 from streamwarden_contract.models.scaling import Lag, Scaling, ScalingChange
 
@@ -100,48 +100,14 @@ class Retry(Resource):
     """The waits between them."""
 
 
-class EnvVar(Resource):
-    """An environment variable of the agent's container."""
-
-    name: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$", max_length=128)]
-    """Name; ``STREAMWARDEN_*`` is reserved."""
-    value: Annotated[str, Field(max_length=4096)] = ""
-    """Value."""
-
-
-class ResourceList(Resource):
-    """Amounts of CPU and memory."""
-
-    cpu: CpuQuantity | None = None
-    """As in ``500m`` or ``1``."""
-    memory: MemoryQuantity | None = None
-    """As in ``256Mi``."""
-
-
-class Resources(Resource):
-    """What the agent's container asks for and may use."""
-
-    requests: ResourceList = ResourceList()
-    """What is reserved for it."""
-    limits: ResourceList = ResourceList()
-    """What it may use at most."""
-
-
-class AgentDeploymentSpec(Resource):
-    """The agent."""
+class AgentFields(Resource):
+    """What the agent is, what it reads, and what it may propose."""
 
     list_map_keys: ClassVar[dict[str, tuple[str, ...]]] = {
         "inputs": ("name",),
         "outcomes": ("name",),
         "decisions": ("type",),
-        "env": ("name",),
     }
-    cel_rules: ClassVar[tuple[tuple[str, str], ...]] = (
-        (
-            "self.env.all(e, !e.name.startsWith('STREAMWARDEN_'))",
-            "names that start with STREAMWARDEN_ are reserved",
-        ),
-    )
 
     image: Annotated[str, Field(min_length=1, max_length=512)]
     """Container image of the agent."""
@@ -155,10 +121,13 @@ class AgentDeploymentSpec(Resource):
     """Decisions that it may propose; any other type is a dead letter."""
     retry: Retry = Retry()
     """What happens to an event that fails."""
-    env: Annotated[tuple[EnvVar, ...], Field(max_length=64)] = ()
-    """Environment of the agent's container."""
-    resources: Resources = Resources()
-    """Resources of the agent's container."""
+
+
+class AgentDeploymentSpec(PodFields, AgentFields):  # pydantic puts the fields of the last base first
+    """The agent, and its pods."""
+
+    list_map_keys: ClassVar[dict[str, tuple[str, ...]]] = {**AgentFields.list_map_keys, **PodFields.list_map_keys}
+
     scaling: Scaling | None = None
     """Pods by lag; exactly one pod where left out."""
 
@@ -202,6 +171,7 @@ class AgentDeployment(Kind):
         "GateReady": "A gate of this agent has its policies in force.",
         "ScalingActive": "The lag is known, and the number of pods follows it.",
         "Ready": "All of the above, and the pods run.",
+        **HELD_CONDITIONS,
     }
 
     metadata: Metadata

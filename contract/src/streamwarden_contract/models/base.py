@@ -122,6 +122,19 @@ READY_COLUMNS = (
 )
 
 
+HELD_CONDITIONS = {
+    "ReconciliationPaused": (
+        "The annotation `streamwarden.io/pause-reconciliation: 'true'` is set: everything stays as it is. Not there "
+        "otherwise."
+    ),
+    "Unmanaged": (
+        "The annotation `streamwarden.io/managed: 'false'` is set: the resource is not touched, and its deletion "
+        "undoes nothing. Not there otherwise."
+    ),
+}
+"""Conditions that every kind can have."""
+
+
 class Kind(Resource):
     """Base of the three kinds."""
 

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from streamwarden_contract.models.base import (
+    HELD_CONDITIONS,
     READY_COLUMNS,
     Kind,
     Metadata,
@@ -118,6 +119,7 @@ class Policy(Kind):
         "Published": "This revision is on the signed policy log.",
         "RolledOut": "Every running gate that the policy binds has this revision in force.",
         "Ready": "Accepted, published and rolled out.",
+        **HELD_CONDITIONS,
     }
 
     metadata: Metadata

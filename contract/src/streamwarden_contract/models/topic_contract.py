@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from streamwarden_contract.models.base import (
+    HELD_CONDITIONS,
     READY_COLUMNS,
     Kind,
     Metadata,
@@ -128,6 +129,7 @@ class TopicContract(Kind):
         "AccessReady": "The ACLs of spec.access are in place.",
         "DriftDetected": "Something was changed behind the operator's back and has been put back.",
         "Ready": "All of the above that can hold things up are as they should be.",
+        **HELD_CONDITIONS,
     }
 
     metadata: Metadata

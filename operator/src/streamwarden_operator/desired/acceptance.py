@@ -14,6 +14,7 @@ from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
 from streamwarden_contract.reasons import ConditionReason
 
 from streamwarden_operator.desired.json_schemas import schema_faults
+from streamwarden_operator.desired.pod_fields import pod_faults
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,7 @@ def accept_agent(agent: AgentDeployment, contracts: Container[str]) -> list[Refu
             for path, name in topic_refs(agent)
             if name not in contracts
         ),
+        *(Refusal(ConditionReason.INVALID_SPEC, f"spec.{field}", message) for field, message in pod_faults(agent.spec)),
     ]
 
 

@@ -67,6 +67,7 @@ def build_log(
     *,
     refused: Collection[str] = (),
     released: Collection[str] = (),
+    unreadable: Collection[str] = (),
 ) -> DesiredLog:
     """Build a namespace's log.
 
@@ -76,6 +77,7 @@ def build_log(
         bindings: by agent, for those that are ready for one.
         refused: names of the policies that are not accepted.
         released: uids of agents that are being deleted and have no pods and no access any more: they get no binding.
+        unreadable: names of agents that exist and cannot be read: their last binding stays.
     """
     living = [policy for policy in policies if policy.metadata.deletion_timestamp is None]
     names = {agent.metadata.name for agent in agents if agent.metadata.uid not in released}
@@ -83,7 +85,7 @@ def build_log(
         valid={policy.metadata.name: policy.spec for policy in living if policy.metadata.name not in refused},
         invalid={policy.metadata.name: policy.spec for policy in living if policy.metadata.name in refused},
         bindings={name: binding for name, binding in bindings.items() if name in names},
-        unready=frozenset(names - set(bindings)),
+        unready=frozenset({*names, *unreadable} - set(bindings)),
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from streamwarden_contract.ids import sha256_hex
 from streamwarden_contract.models import AgentDeployment, TopicContract
+from streamwarden_contract.models.pod import PodFields
 from streamwarden_contract.names import AgentNames
 from streamwarden_contract.runtime_config import AgentConfig, GateConfig, SourceTopic
 
@@ -40,22 +41,20 @@ def build_workload(
         retry=spec.retry,
     ).model_dump_json(by_alias=True, indent=2)
     gate_config = GateConfig(**identity, operator_namespace=operator_namespace).model_dump_json(by_alias=True, indent=2)
-    env = {variable.name: variable.value for variable in spec.env}
-    hashed = "\n".join(
-        [spec.image, agent_config, gate_config, spec.resources.model_dump_json(), repr(sorted(env.items()))]
-    )
+    pod = PodFields.model_validate({name: getattr(spec, name) for name in PodFields.model_fields})
+    hashed = (spec.image, agent_config, gate_config, pod.model_dump_json(), credentials_hash)
     return Workload(
         namespace=metadata.namespace,
         agent=metadata.name,
         uid=metadata.uid,
         image=spec.image,
-        env=env,
+        pod=pod,
         agent_config=agent_config,
         gate_config=gate_config,
         agent_secret=agent_secret_name(metadata.name),
         gate_secret=gate_secret_name(metadata.name),
         public_keys=public_keys,
-        spec_hash=sha256_hex(f"{hashed}\n{credentials_hash}".encode()),
+        spec_hash=sha256_hex("\n".join(hashed).encode()),
     )
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from streamwarden_contract.models.pod import PodFields
+from streamwarden_contract.models.scaling import Scaling
 from streamwarden_operator.desired.credentials import build_secret, find_password
 from streamwarden_operator.desired.workload import build_workload
 from support.operator_harness import agent, contract
@@ -30,6 +32,43 @@ def hash_of(**changes: object) -> str:
 )
 def test_pods_are_replaced_for_what_they_cannot_reread(changes: dict[str, object], replaced: bool) -> None:  # noqa: FBT001  # a parameter of the test
     assert (hash_of(**changes) != hash_of()) == replaced
+
+
+OTHER_PODS: dict[str, object] = {
+    "image_pull_policy": "Always",
+    "image_pull_secrets": [{"name": "registry"}],
+    "env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "a", "key": "k"}}}],
+    "env_from": [{"secretRef": {"name": "a"}}],
+    "volumes": [{"name": "a", "emptyDir": {}}],
+    "volume_mounts": [{"name": "a", "mountPath": "/a"}],
+    "resources": {"limits": {"memory": "1Gi"}},
+    "gate": {"resources": {"requests": {"cpu": 1}}},
+    "node_selector": {"disk": "ssd"},
+    "tolerations": [{"operator": "Exists"}],
+    "priority_class_name": "agents",
+    "termination_grace_period_seconds": 31,
+}
+
+
+def test_the_table_has_every_pod_field() -> None:
+    assert OTHER_PODS.keys() == PodFields.model_fields.keys()
+
+
+@pytest.mark.parametrize("field", OTHER_PODS)
+def test_pods_are_replaced_for_a_change_of(field: str) -> None:
+    changed = PodFields.model_validate({field: OTHER_PODS[field]})
+    assert hash_of(**{field: getattr(changed, field)}) != hash_of()
+
+
+def test_pods_are_not_replaced_for_another_number_of_them() -> None:
+    assert hash_of(scaling=Scaling(max_replica_count=3)) == hash_of()
+
+
+def test_the_workload_says_what_the_spec_says_of_the_pods() -> None:
+    said = PodFields.model_validate(OTHER_PODS)
+    guard = GUARD.model_copy(update={"spec": GUARD.spec.model_copy(update=dict(said))})
+    workload = build_workload(guard, CONTRACTS, operator_namespace="s", public_keys="{}", credentials_hash="c")
+    assert workload.pod == said
 
 
 def test_a_secret_is_a_client_configuration_of_one_user() -> None:

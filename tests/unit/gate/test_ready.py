@@ -1,0 +1,113 @@
+"""The ready file: there while the gate's policies are current."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from streamwarden_gate.acks import Acks, Report
+from streamwarden_gate.errors import ConfigError, FatalError
+from streamwarden_gate.ready import ReadyFile
+from streamwarden_gate.settings import read_settings
+from streamwarden_gate.snapshot import Identity
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from streamwarden_contract.acks import GateState
+
+IDENTITY = Identity("risk", "guard", "u", "pod-0", "streamwarden")
+
+
+class SilentProducer:
+    """Takes acks and does nothing with them."""
+
+    def produce(self, topic: str, **record: object) -> None:
+        del topic, record
+
+    def poll(self, timeout: float) -> int:
+        del timeout
+        return 0
+
+    def flush(self, timeout: float) -> int:
+        del timeout
+        return 0
+
+
+def acks(path: Path | None) -> Acks:
+    return Acks(IDENTITY, SilentProducer(), ReadyFile(path))  # type: ignore[arg-type]  # all of a producer that acks use
+
+
+@pytest.mark.parametrize(
+    ("states", "ready"),
+    [
+        pytest.param(["Starting"], False, id="no-policies-yet"),
+        pytest.param(["Starting", "InForce"], True, id="policies-in-force"),
+        pytest.param(["Starting", "InForce", "Rejected"], False, id="a-newer-set-was-refused"),
+        pytest.param(["Starting", "Rejected", "InForce"], True, id="a-refused-set-was-mended"),
+        pytest.param(["Starting", "InForce", "Starting"], False, id="the-binding-is-gone"),
+        pytest.param(["Starting", "InForce", "Stopped"], False, id="stopped"),
+    ],
+)
+def test_a_gate_is_ready_while_its_policies_are_current(
+    tmp_path: Path,
+    states: list[GateState],
+    ready: bool,  # noqa: FBT001  # a parameter of the test
+) -> None:
+    file = tmp_path / "ready"
+    reporting = acks(file)
+    for state in states:
+        reporting.report(Report(state))
+    assert file.exists() == ready
+
+
+def test_what_an_earlier_process_left_behind_goes_at_the_start(tmp_path: Path) -> None:
+    file = tmp_path / "ready"
+    file.touch()
+    acks(file).report(Report("Starting"))
+    assert not file.exists()
+
+
+def test_a_new_set_in_force_leaves_the_file_where_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "ready"
+    reporting = acks(file)
+    reporting.report(Report("InForce", namespace_epoch=1))
+    reporting.report(Report("InForce", namespace_epoch=2))
+    assert file.exists()
+
+
+def test_the_last_report_removes_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "ready"
+    reporting = acks(file)
+    reporting.report(Report("InForce"))
+    reporting.stop(Report("Stopped"), timeout_s=0)
+    assert not file.exists()
+
+
+def test_without_a_path_nobody_asks() -> None:
+    acks(None).report(Report("InForce"))
+
+
+def test_a_file_that_cannot_be_made_ends_the_process(tmp_path: Path) -> None:
+    with pytest.raises(FatalError, match=r"cannot make or remove .*absent/ready"):
+        acks(tmp_path / "absent" / "ready").report(Report("InForce"))
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    (tmp_path / "gate.json").write_text('{"namespace": "risk", "agent": "guard", "uid": "u"}')
+    (tmp_path / "client.properties").write_text("bootstrap.servers=a:1\n")
+    folder = str(tmp_path)
+    return {"STREAMWARDEN_CONFIG": folder, "STREAMWARDEN_CREDENTIALS": folder, "STREAMWARDEN_POD": "pod-0"}
+
+
+def test_the_file_is_named_by_the_environment(environment: dict[str, str], tmp_path: Path) -> None:
+    assert read_settings(environment).ready_file is None
+    named = environment | {"STREAMWARDEN_READY_FILE": str(tmp_path / "ready")}
+    assert read_settings(named).ready_file == tmp_path / "ready"
+
+
+def test_a_file_in_no_folder_is_a_configuration_error(environment: dict[str, str], tmp_path: Path) -> None:
+    named = environment | {"STREAMWARDEN_READY_FILE": str(tmp_path / "absent" / "ready")}
+    with pytest.raises(ConfigError, match="STREAMWARDEN_READY_FILE must name a file in a folder that exists"):
+        read_settings(named)
