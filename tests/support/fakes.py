@@ -151,6 +151,8 @@ class FakeOffsets(_Kafka):
         """(low, high) by topic and partition; (0, 0) where left out."""
         self.committed: dict[tuple[str, str, int], tuple[int, str]] = {}
         """(offset, metadata) by group, topic and partition."""
+        self.kept: list[tuple[str, str]] = []
+        """(group, topic) whose retention began anew."""
 
     async def observe(self, group: str, topic: str) -> Sequence[PartitionOffsets]:
         self._answer()
@@ -168,6 +170,10 @@ class FakeOffsets(_Kafka):
         self.writes.append(("commit", group, topic, dict(offsets)))
         for partition, position in offsets.items():
             self.committed[group, topic, partition] = position
+
+    async def keep(self, group: str, topic: str) -> None:
+        self._answer()
+        self.kept.append((group, topic))
 
 
 class FakeSchemaRegistry:
@@ -247,6 +253,8 @@ class FakeCluster:
     """Agents whose pods take their time to end."""
     existing_pods: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
     """Names of pods; of an agent without an entry nobody can tell."""
+    broken: set[Key] = field(default_factory=set)
+    """Resources that exist and cannot be read."""
     ready_pods: int = 1
     """Pods of each agent that say they are ready."""
     events: list[RecordedEvent] = field(default_factory=list)
@@ -273,6 +281,9 @@ class FakeCluster:
             for (_, where, _), found in sorted(self.resources.items(), key=lambda item: item[0][1:])
             if isinstance(found, kind) and namespace in {None, where}
         ]
+
+    def unreadable(self) -> frozenset[Key]:
+        return frozenset(self.broken)
 
     async def write_status(self, resource: Kind, status: Status) -> None:
         stored = self._stored(resource)

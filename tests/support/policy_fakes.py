@@ -9,7 +9,7 @@ from streamwarden_contract.models.policy import PolicyRef
 from streamwarden_operator.errors import KafkaUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from streamwarden_contract.policylog import BindingRecord
     from streamwarden_operator.adapters.gate_acks import OnAck
@@ -58,10 +58,16 @@ class FakeGateAcks:
         self.on_ack: OnAck = _ignore
         self.acks: dict[tuple[str, str, str], GateAck] = {}
         self.watched: list[str] = []
+        self.forgotten: list[tuple[str, str, str]] = []
         self.running = False
 
     def of_namespace(self, namespace: str) -> Sequence[GateAck]:
         return [ack for (where, _, _), ack in sorted(self.acks.items()) if where == namespace]
+
+    async def forget(self, namespace: str, agent: str, pods: Collection[str]) -> None:
+        for pod in pods:
+            self.forgotten.append((namespace, agent, pod))
+            self.acks.pop((namespace, agent, pod), None)
 
     def watch(self, namespace: str) -> None:
         self.watched.append(namespace)

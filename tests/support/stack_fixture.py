@@ -6,14 +6,13 @@ between tests; each takes names of its own (see ``unique``).
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
 from rich.console import Console
 from streamwarden_cli.stack import ConsoleReporter, Stack
+from support.loop_thread import LoopThread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -57,32 +56,14 @@ class RunningStack:
         return self._stack.registry_url
 
 
-class _Loop:
-    """An event loop in a thread."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="stack", daemon=True)
-        self._thread.start()
-
-    def run(self, work: Coroutine[Any, Any, None], timeout_s: float = _START_TIMEOUT_S) -> None:
-        asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout_s)
-
-    def close(self) -> None:
-        self.run(self._loop.shutdown_default_executor())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(_STOP_TIMEOUT_S)
-        self._loop.close()
-
-
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """A real Kafka for the session; its registry starts beside it and is waited for by ``registry_url``."""
-    loop = _Loop()
+    loop = LoopThread("stack")
     running = Stack(tmp_path_factory.mktemp("stack"), reporter=ConsoleReporter(Console(stderr=True)))
     try:
-        loop.run(running.start())
-        yield RunningStack(running, loop.run)
+        loop.run(running.start(), _START_TIMEOUT_S)
+        yield RunningStack(running, lambda work: loop.run(work, _START_TIMEOUT_S))
     finally:
         loop.run(running.stop(), _STOP_TIMEOUT_S)
         loop.close()

@@ -7,7 +7,10 @@ OperatorError
 ├── LeadershipLostError       another operator has taken over: this process ends
 └── UnavailableError          an outage: retried with backoff
     ├── KafkaUnavailableError
-    └── RegistryUnavailableError
+    ├── RegistryUnavailableError
+    └── KubernetesUnavailableError
+        ├── ForbiddenError    until somebody grants the right, or makes room in a quota
+        └── ConflictError     somebody else wrote the object meanwhile: the next look sees what it is now
 """
 
 from streamwarden_contract.reasons import ConditionReason
@@ -60,3 +63,21 @@ class RegistryUnavailableError(UnavailableError):
     """The schema registry does not answer."""
 
     reason = ConditionReason.REGISTRY_UNAVAILABLE
+
+
+class KubernetesUnavailableError(UnavailableError):
+    """The API server does not answer, or not with what was asked for."""
+
+    reason = ConditionReason.KUBERNETES_UNAVAILABLE
+
+
+class ForbiddenError(KubernetesUnavailableError):
+    """The API server understood, and forbids it."""
+
+    reason = ConditionReason.FORBIDDEN
+
+
+class ConflictError(KubernetesUnavailableError):
+    """The object was changed since it was looked at; nothing was written."""
+
+    reason = ConditionReason.PENDING

@@ -6,14 +6,19 @@ Applying is idempotent: what is already there is success.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from streamwarden_contract.acks import GateAck
 from streamwarden_contract.models.base import Kind, Status
+from streamwarden_contract.models.pod import PodFields
 
+from streamwarden_operator.errors import OperatorError
 from streamwarden_operator.keys import Key
 
 K = TypeVar("K", bound=Kind)
+
+Manifest = dict[str, Any]
+"""A Kubernetes object, as in its YAML."""
 
 
 # --- Kafka -----------------------------------------------------------------------------------------------------
@@ -128,6 +133,41 @@ class Offsets(Protocol):
         """Commit (offset, metadata) by partition for a group without members."""
         ...
 
+    async def keep(self, group: str, topic: str) -> None:
+        """Begin the retention of the group's offsets anew; it has no members, and has none afterwards."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class GroupReads:
+    """A consumer group, and the topics whose lag counts."""
+
+    group: str
+    topics: tuple[str, ...]
+    earliest: bool
+    """What an offset that is not committed, or not there any more, means: the partition's beginning, or (False) that
+    nobody knows the lag."""
+    exact: bool = False
+    """Whether a lag that may be none (transaction markers, aborted records) is looked into at once and not only when it
+    stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupLag:
+    """What a group has not processed."""
+
+    records: int
+    partitions: int
+    """Of the largest of its topics."""
+
+
+class Lags(Protocol):
+    """Lag of consumer groups, of many in few requests."""
+
+    async def read(self, wanted: Collection[GroupReads]) -> Mapping[GroupReads, GroupLag | OperatorError]:
+        """Return the lag of each, or why it could not be read: what ails one is not the others' trouble."""
+        ...
+
 
 # --- Schema registry -------------------------------------------------------------------------------------------
 
@@ -196,6 +236,10 @@ class GateAcks(Protocol):
 
     def of_namespace(self, namespace: str) -> Sequence[GateAck]: ...
 
+    async def forget(self, namespace: str, agent: str, pods: Collection[str]) -> None:
+        """Take away what the gates of these pods said: they are gone for good."""
+        ...
+
 
 # --- The Kubernetes side ---------------------------------------------------------------------------------------
 
@@ -208,7 +252,8 @@ class Workload:
     agent: str
     uid: str
     image: str
-    env: Mapping[str, str]
+    pod: PodFields
+    """What the user says about the pods, environment included."""
     agent_config: str
     """JSON of ``AgentConfig``."""
     gate_config: str
@@ -248,6 +293,10 @@ class Cluster(Protocol):
 
     def list(self, kind: type[K], namespace: str | None = None) -> Sequence[K]:
         """Return all resources of a kind, in a namespace or everywhere."""
+        ...
+
+    def unreadable(self) -> frozenset[Key]:
+        """Return the resources that exist but are not as this version's models say: nothing of theirs is undone."""
         ...
 
     async def write_status(self, resource: Kind, status: Status) -> None:

@@ -3,10 +3,12 @@
 import os
 from collections.abc import Mapping
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from streamwarden_contract.models.pod_rules import PullPolicy
 from streamwarden_contract.names import SYSTEM
 
 from streamwarden_operator.errors import InvalidSpecError
@@ -25,6 +27,31 @@ class OperatorSettings(BaseSettings):
     pod_bootstrap_servers: Annotated[str, Field(pattern=r"^([^,\s]+:\d+(,[^,\s]+:\d+)*)?$")] = ""
     """Comma-separated ``host:port`` list as pods reach Kafka; empty: as the operator does."""
 
+    kafka_properties: Path | None = None
+    """File with the operator's own librdkafka settings, ``name=value`` a line; ``run`` needs it. In a cluster a mounted
+    Secret: it holds the password."""
+
+    registry_url: Annotated[str, Field(pattern=r"^(https?://\S+)?$")] = ""
+    """Base URL of the schema registry, up to where Confluent's API begins; empty: none, schemas are not registered."""
+
+    gate_image: str = ""
+    """Image of the gate in every pod, whatever an agent says; ``run`` needs it."""
+
+    gate_image_pull_policy: PullPolicy | None = None
+    """When the gate's image is pulled; left out: Kubernetes' own default."""
+
+    watch_namespaces: Annotated[tuple[str, ...], NoDecode] = ()
+    """Comma-separated namespaces to look at, beside the operator's own; empty: all of them."""
+
+    kubernetes_timeout: timedelta = timedelta(seconds=15)
+    """Longest wait for one answer of the API server: a page of a list takes longest, 1-2 s of a busy server."""
+
+    health_port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    """Port of ``/healthz`` and ``/readyz``, on all addresses, for the kubelet; 0: none."""
+
+    longest_stall: timedelta = timedelta(seconds=20)
+    """``/healthz`` fails when the event loop stood still for so long: something blocks it, and only a restart helps."""
+
     workers: Annotated[int, Field(ge=1, le=64)] = 8
     """Objects worked on side by side: most of the time of one is waiting for Kafka's answers."""
 
@@ -39,6 +66,38 @@ class OperatorSettings(BaseSettings):
 
     longest_retry: timedelta = timedelta(minutes=1)
     """The wait does not grow beyond this, so that an outage that is over is noticed."""
+
+    @property
+    def namespaces(self) -> tuple[str, ...]:
+        """The namespaces to look at, the operator's own among them; none: all."""
+        return tuple(sorted({*self.watch_namespaces, self.operator_namespace})) if self.watch_namespaces else ()
+
+    @field_validator("watch_namespaces", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(filter(None, (part.strip() for part in value.split(",")))) if isinstance(value, str) else value
+
+
+def read_properties(path: Path) -> dict[str, str]:
+    """Read a file of ``name=value`` lines; ``#`` begins a comment line.
+
+    Raises:
+        InvalidSpecError: not readable, or a line without ``=``; the message has its number and not its text, which may
+            be secret.
+    """
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidSpecError(f"{path} cannot be read: {error}") from error
+    properties: dict[str, str] = {}
+    for number, line in enumerate(lines, start=1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        name, separator, value = line.partition("=")
+        if not separator:
+            raise InvalidSpecError(f"{path}, line {number}: not name=value")
+        properties[name.strip()] = value.strip()
+    return properties
 
 
 def load_settings(environ: Mapping[str, str] = os.environ) -> OperatorSettings:

@@ -20,7 +20,7 @@ from streamwarden_operator.adapters.kafka_topics import KafkaTopics
 from streamwarden_operator.adapters.policy_log import KafkaPolicyLog
 from streamwarden_operator.adapters.schema_registry import ConfluentRegistry
 from streamwarden_operator.adapters.signing import KeyRing, SigningKey
-from streamwarden_operator.errors import LeadershipLostError, OperatorError
+from streamwarden_operator.errors import ConflictError, LeadershipLostError, OperatorError
 from streamwarden_operator.keys import Key
 from streamwarden_operator.ports import Acls, Cluster, GateAcks, Offsets, PolicyLog, SchemaRegistry, ScramUsers, Topics
 from streamwarden_operator.reconcilers.agent_access import AgentAccess
@@ -94,7 +94,7 @@ def connect(kafka: Mapping[str, str], registry_url: str | None, settings: Operat
         users=KafkaScramUsers(admin),
         offsets=offsets,
         log=KafkaPolicyLog(kafka, timeout_s=timeout_s),
-        acks=KafkaGateAcks(kafka),
+        acks=KafkaGateAcks(kafka, timeout_s=timeout_s),
         registry=registry,
         closing=(offsets.close,) if registry is None else (offsets.close, registry.close),
     )
@@ -152,7 +152,7 @@ class Controller:
 
     def _build(self, keys: "_Keys", pods: PodSettings, bootstrap_servers: str) -> None:
         cluster, backends, book, wake = self._cluster, self._backends, self._book, self._queue.add
-        acks = LiveAcks(backends.acks, cluster)
+        self._acks = acks = LiveAcks(backends.acks, cluster)
         access = AgentAccess(cluster, backends.acls, backends.users, backends.offsets, bootstrap_servers)
         self._contracts = TopicContractReconciler(
             cluster, backends.topics, backends.acls, backends.registry, changed=self._wake_dependents
@@ -301,12 +301,15 @@ class Controller:
     async def _look_at_agent(self, key: Key) -> bool:
         agent = self._cluster.get(AgentDeployment, key.namespace, key.name)
         if agent is None:
-            if self._complete:
-                await self._agents.abandon(key.namespace, key.name)
+            if self._complete and key not in self._cluster.unreadable():
+                gone = await self._agents.abandon(key.namespace, key.name)
                 self._queue.add(Key("PolicyLog", key.namespace))
+                if gone:
+                    await self._acks.forget_gone(key.namespace, key.name, exists=False)
             return False
         if await self._agents.reconcile(agent) != agent.status:
             self.on_status(key)
+        await self._acks.forget_gone(key.namespace, key.name, exists=True)
         return True
 
     def _report(self, key: Key, error: Exception) -> None:
@@ -314,6 +317,8 @@ class Controller:
         if isinstance(error, LeadershipLostError):
             _log.error("another operator has taken over", key=str(key))
             self.lost.set()
+        elif isinstance(error, ConflictError):
+            _log.info("changed meanwhile, looked at again", key=str(key))
         elif isinstance(error, OperatorError):
             _log.warning("reconcile failed", key=str(key), reason=error.reason.value, error=str(error))
         else:

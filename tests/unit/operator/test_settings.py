@@ -1,9 +1,11 @@
 """A typo in a setting stops the process."""
 
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 from streamwarden_operator.errors import InvalidSpecError
-from streamwarden_operator.settings import load_settings
+from streamwarden_operator.settings import load_settings, read_properties
 
 
 def test_a_variable_that_is_no_setting_is_refused() -> None:
@@ -20,3 +22,35 @@ def test_a_value_out_of_bounds_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("STREAMWARDEN_WORKERS", "0")
     with pytest.raises(ValidationError, match="workers"):
         load_settings({})
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("", (), id="none-means-all"),
+        pytest.param("risk", ("risk", "streamwarden"), id="the-operator-s-own-is-among-them"),
+        pytest.param(" b, a,,a ", ("a", "b", "streamwarden"), id="each-once"),
+    ],
+)
+def test_namespaces_are_a_comma_list(monkeypatch: pytest.MonkeyPatch, text: str, expected: tuple[str, ...]) -> None:
+    monkeypatch.setenv("STREAMWARDEN_WATCH_NAMESPACES", text)
+    assert load_settings({}).namespaces == expected
+
+
+def test_properties_are_lines(tmp_path: Path) -> None:
+    file = tmp_path / "librdkafka.properties"
+    file.write_text("# ours\n\nbootstrap.servers = a:1,b:2\nsasl.password=x=y \n")
+    assert read_properties(file) == {"bootstrap.servers": "a:1,b:2", "sasl.password": "x=y"}
+
+
+def test_a_broken_line_is_named_and_not_quoted(tmp_path: Path) -> None:
+    file = tmp_path / "librdkafka.properties"
+    file.write_text("bootstrap.servers=a:1\nhunter2\n")
+    with pytest.raises(InvalidSpecError, match="line 2: not name=value") as refused:
+        read_properties(file)
+    assert "hunter2" not in str(refused.value)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidSpecError, match=r"none\.properties cannot be read"):
+        read_properties(tmp_path / "none.properties")

@@ -1,4 +1,4 @@
-"""What ``streamwarden dev`` was asked to do."""
+"""What ``streamwarden dev`` and ``streamwarden watch`` were asked to do."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@dataclass(frozen=True, slots=True)
-class DevOptions:
-    """The options of one run."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionOptions:
+    """What to do beside a running loop, and at its end."""
 
-    folder: Path
     producers: tuple[str, ...] = ()
     """Command lines, started once every agent is ready."""
     at_end: str = ""
@@ -21,11 +20,18 @@ class DevOptions:
     until_idle: bool = False
     attempt_bypass: bool = False
     report: Path | None = None
-    registry: bool = True
     keep: bool = False
     """Stay up after ``until_idle`` until Ctrl-C."""
     timeout_s: float | None = None
     """Of the whole run until it is idle, downloads left out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DevOptions(SessionOptions):
+    """The options of one run of ``dev``."""
+
+    folder: Path
+    registry: bool = True
 
 
 class DevError(Exception):

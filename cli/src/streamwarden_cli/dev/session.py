@@ -15,7 +15,7 @@ from streamwarden_operator.errors import OperatorError
 
 from streamwarden_cli.bypass import Answer, all_refused, build_attempts, run_attempts
 from streamwarden_cli.dev.lag import Reading, is_at_rest, read_lags
-from streamwarden_cli.dev.options import DevError, DevOptions
+from streamwarden_cli.dev.options import DevError, SessionOptions
 from streamwarden_cli.dev.programs import Program, ProgramError, run_at_end, start_program
 from streamwarden_cli.dev.report import Extras, Seconds, build_report
 from streamwarden_cli.dev.rows import Pace, build_rows
@@ -88,7 +88,7 @@ class Session:
     """Drives a started loop: producers, live figures, rest, the end's program, the report."""
 
     def __init__(
-        self, options: DevOptions, state: StateFolder, screen: Screen, loop: RunningLoop, timing: Timing
+        self, options: SessionOptions, state: StateFolder, screen: Screen, loop: RunningLoop, timing: Timing
     ) -> None:
         self._options = options
         self._state = state

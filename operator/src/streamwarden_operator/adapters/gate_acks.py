@@ -3,18 +3,19 @@
 import asyncio
 import queue
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import structlog
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from pydantic import ValidationError
-from streamwarden_contract.acks import GateAck, decode_ack
+from streamwarden_contract.acks import GateAck, ack_key, decode_ack
 from streamwarden_contract.errors import MalformedEventError
 from streamwarden_contract.names import NamespaceNames
 
 from streamwarden_operator.adapters.kafka_admin import LibrdkafkaLog
-from streamwarden_operator.adapters.kafka_errors import code_of
+from streamwarden_operator.adapters.kafka_errors import code_of, translate
+from streamwarden_operator.errors import KafkaUnavailableError
 
 OnAck = Callable[[str, str, GateAck | None], None]
 """Namespace, agent, and the ack; None once a gate is gone for good."""
@@ -33,8 +34,13 @@ def _ignore(_namespace: str, _agent: str, _ack: GateAck | None) -> None:
 class KafkaGateAcks:
     """Implements ``ports.GateAcks``. Everything but the reading happens in the event loop."""
 
-    def __init__(self, properties: Mapping[str, str]) -> None:
-        """Prepare, with librdkafka's configuration of the operator. Set ``on_ack`` before ``start``."""
+    def __init__(self, properties: Mapping[str, str], *, timeout_s: float = 10.0) -> None:
+        """Prepare, with librdkafka's configuration of the operator. Set ``on_ack`` before ``start``.
+
+        Args:
+            properties: librdkafka's configuration.
+            timeout_s: longest wait until a tombstone is written.
+        """
         self._properties = {key: value for key, value in properties.items() if key != "partitioner"}
         self.on_ack: OnAck = _ignore
         """Called in the event loop after an ack was taken in."""
@@ -43,10 +49,23 @@ class KafkaGateAcks:
         self._watched: set[str] = set()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
+        self._timeout_s = timeout_s
+        self._writing = asyncio.Lock()
+        self._producer: Producer | None = None
 
     def of_namespace(self, namespace: str) -> Sequence[GateAck]:
         """Return the last ack of every gate of the namespace, ordered by agent and pod."""
         return [ack for _, ack in sorted(self._acks.get(namespace, {}).items())]
+
+    async def forget(self, namespace: str, agent: str, pods: Collection[str]) -> None:
+        """Write a tombstone for each gate; the reading thread then drops what it said.
+
+        Raises:
+            KafkaUnavailableError: not all of them were written.
+        """
+        keys = [ack_key(agent, pod) for pod in pods]
+        async with self._writing:
+            await asyncio.to_thread(self._bury, NamespaceNames(namespace).gates, keys)
 
     def watch(self, namespace: str) -> None:
         """Read the namespace's gates topic, from its beginning; it must exist. Once is enough."""
@@ -65,6 +84,27 @@ class KafkaGateAcks:
         self._stopping.set()
         if self._thread is not None:
             await asyncio.to_thread(self._thread.join)
+
+    def _bury(self, topic: str, keys: Sequence[bytes]) -> None:
+        if self._producer is None:
+            # As gates do: a tombstone must not overtake an ack.
+            timeout_ms = int(self._timeout_s * 1000)
+            settings = {**self._properties, "enable.idempotence": True, "delivery.timeout.ms": timeout_ms}
+            self._producer = Producer(settings, logger=LibrdkafkaLog(_log))
+        failed: list[KafkaError] = []
+
+        def delivered(error: KafkaError | None, _message: Message) -> None:
+            if error is not None:
+                failed.append(error)
+
+        for key in keys:
+            self._producer.produce(topic, key=key, value=None, partition=PARTITION, on_delivery=delivered)
+        left = self._producer.flush(self._timeout_s)
+        if failed:
+            raise translate(KafkaException(failed[0]), f"write to {topic!r}")
+        if left:
+            raise KafkaUnavailableError(f"could not write to {topic!r}: no answer within {self._timeout_s:g} s")
+        _log.info("gates forgotten", topic=topic, gates=len(keys))
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         settings: dict[str, Any] = {

@@ -21,6 +21,7 @@ from streamwarden_contract.reasons import ConditionReason
 
 from streamwarden_operator.desired import status as conditions
 from streamwarden_operator.desired.acceptance import accept_agent, topic_refs
+from streamwarden_operator.desired.management import ORPHAN, held_conditions, is_held, lets_go
 from streamwarden_operator.desired.policy_log import build_binding, input_topics
 from streamwarden_operator.desired.topics import build_decision_topic
 from streamwarden_operator.desired.workload import build_workload
@@ -33,16 +34,13 @@ from streamwarden_operator.reconcilers.log_book import LogBook
 from streamwarden_operator.reconcilers.rollout import GATE_READY, gate_condition
 
 FINALIZER = "streamwarden.io/agent-deployment"
-ORPHAN = "streamwarden.io/orphan"
-"""Annotation: ``"true"`` lets a resource go without undoing anything in Kafka: the sweep does, once Kafka answers."""
-
 ACCEPTED = "Accepted"
 TOPICS_READY = "TopicsReady"
 ACCESS_READY = "AccessReady"
 READY = "Ready"
 
-LONGEST_ENDING = timedelta(minutes=2)
-"""Pods get 30 s to end by themselves; after so long something keeps them."""
+LONGEST_ENDING = timedelta(seconds=90)
+"""After a pod's grace period; after so long something keeps it."""
 
 MAX_POLICIES = 64
 """Shown in the status, which has to stay small; the binding names all of them."""
@@ -137,6 +135,11 @@ class AgentReconciler:
         """
         if agent.metadata.deletion_timestamp is not None:
             return await self._delete(agent)
+        if is_held(agent.metadata):
+            held = held_conditions(agent.metadata, agent.status.conditions, now=self._clock())
+            status = agent.status.model_copy(update={"conditions": held})
+            await self._write(agent, status)
+            return status
         namespace = agent.metadata.namespace
         contracts = {contract.metadata.name: contract for contract in self._cluster.list(TopicContract, namespace)}
         refusals = accept_agent(agent, contracts)
@@ -261,7 +264,7 @@ class AgentReconciler:
         if FINALIZER not in agent.metadata.finalizers:
             return agent.status
         namespace, name = agent.metadata.namespace, agent.metadata.name
-        orphan = agent.metadata.annotations.get(ORPHAN) == "true"
+        orphan = lets_go(agent.metadata)  # what is left in Kafka is swept, once it answers
         try:
             gone = await (self._cluster.delete_workload if orphan else self.abandon)(namespace, name)
         except OperatorError as error:
@@ -292,8 +295,9 @@ class AgentReconciler:
         """Wait for pods that are ending; one on a lost node never does by itself, and somebody must hear of it."""
         started = agent.metadata.deletion_timestamp
         waited = self._clock() - datetime.fromisoformat(started) if started else timedelta()
-        if waited > LONGEST_ENDING:
-            message = f"pods have not ended after {LONGEST_ENDING.total_seconds():.0f} s; is their node lost?"
+        longest = LONGEST_ENDING + timedelta(seconds=agent.spec.termination_grace_period_seconds)
+        if waited > longest:
+            message = f"pods have not ended after {longest.total_seconds():.0f} s; is their node lost?"
             await self._blocked(agent, NotReadyError(message, reason=ConditionReason.DELETION_BLOCKED))
         ready = conditions.condition(READY, "False", ConditionReason.PENDING, "pods are ending")
         return await self._say(agent, ready)

@@ -1,11 +1,16 @@
 """What gates report, without the last words of pods that are no more: a killed gate cannot say that it has ended."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
 
 from streamwarden_contract.acks import GateAck
 
 from streamwarden_operator.ports import Cluster, GateAcks
+
+GONE_AFTER = timedelta(minutes=1)
+"""A gate may speak before the watch has told of its pod: one that is still not there after so long is gone for good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,11 +19,41 @@ class LiveAcks:
 
     acks: GateAcks
     cluster: Cluster
+    clock: Callable[[], float] = time.monotonic
+    _missing: dict[tuple[str, str, str], float] = field(default_factory=dict)
+    """By namespace, agent and pod: since when a gate that reported has had no pod (monotonic seconds)."""
 
     def of_namespace(self, namespace: str) -> Sequence[GateAck]:
         """Return the last ack of every gate whose pod exists, or may exist."""
         return [ack for ack in self.acks.of_namespace(namespace) if self._exists(ack)]
 
+    async def forget(self, namespace: str, agent: str, pods: Collection[str]) -> None:
+        """Take away what the gates of these pods said."""
+        await self.acks.forget(namespace, agent, pods)
+
+    async def forget_gone(self, namespace: str, agent: str, *, exists: bool) -> None:
+        """Take away what gates of pods that are gone for good said: compaction would keep it for ever.
+
+        Args:
+            namespace: of the agent.
+            agent: its name.
+            exists: whether the agent still does; the pods of one that does not never come back.
+        """
+        now_s = self.clock()
+        known = {ack.pod for ack in self.acks.of_namespace(namespace) if ack.agent == agent}
+        missing = {pod for pod in known if not self._has_pod(namespace, agent, pod)}
+        for place in [place for place in self._missing if place[:2] == (namespace, agent) and place[2] not in missing]:
+            del self._missing[place]
+        since = {pod: self._missing.setdefault((namespace, agent, pod), now_s) for pod in missing}
+        gone = sorted(
+            pod for pod, seen_s in since.items() if not exists or now_s - seen_s >= GONE_AFTER.total_seconds()
+        )
+        if gone:
+            await self.acks.forget(namespace, agent, gone)
+
     def _exists(self, ack: GateAck) -> bool:
-        pods = self.cluster.pods(ack.namespace, ack.agent)
-        return pods is None or ack.pod in pods
+        return self._has_pod(ack.namespace, ack.agent, ack.pod)
+
+    def _has_pod(self, namespace: str, agent: str, pod: str) -> bool:
+        pods = self.cluster.pods(namespace, agent)
+        return pods is None or pod in pods

@@ -82,6 +82,7 @@ class NamespaceReconciler:
 
     async def _sweep(self, namespace: str) -> None:
         living = {agent.metadata.name for agent in self._cluster.list(AgentDeployment, namespace)}
+        living |= {key.name for key in self._unreadable(namespace) if key.kind == "AgentDeployment"}
         stale = frozenset(acl for acl in await self._acls.observe() if _is_stale(acl.principal, namespace, living))
         if stale:
             _log.warning("access of agents that are no more", namespace=namespace, acls=len(stale))
@@ -92,7 +93,14 @@ class NamespaceReconciler:
                 await self._users.delete(user)
 
     def _is_used(self, namespace: str) -> bool:
-        return bool(self._cluster.list(AgentDeployment, namespace) or self._cluster.list(Policy, namespace))
+        return bool(
+            self._cluster.list(AgentDeployment, namespace)
+            or self._cluster.list(Policy, namespace)
+            or self._unreadable(namespace)
+        )
+
+    def _unreadable(self, namespace: str) -> list[Key]:
+        return [key for key in self._cluster.unreadable() if key.namespace == namespace]
 
 
 def owned_namespaces(acls: frozenset[Acl], users: frozenset[str]) -> set[str]:

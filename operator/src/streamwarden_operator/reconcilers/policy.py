@@ -11,6 +11,7 @@ from streamwarden_contract.reasons import ConditionReason
 
 from streamwarden_operator.desired import status as conditions
 from streamwarden_operator.desired.acceptance import Refusal, accept_policy
+from streamwarden_operator.desired.management import held_conditions, is_held
 from streamwarden_operator.ports import Cluster, GateAcks
 from streamwarden_operator.reconcilers.log_book import LogBook
 from streamwarden_operator.reconcilers.rollout import ROLLED_OUT, RolloutState, observe_rollout
@@ -55,10 +56,14 @@ class PolicyReconciler:
 
     async def reconcile(self, policy: Policy) -> PolicyStatus:
         """Write the policy's status, and return it."""
-        status = self._status(policy)
+        status = self._held(policy) if is_held(policy.metadata) else self._status(policy)
         if status != policy.status:
             await self._cluster.write_status(policy, status)
         return status
+
+    def _held(self, policy: Policy) -> PolicyStatus:
+        held = held_conditions(policy.metadata, policy.status.conditions, now=self._clock())
+        return policy.status.model_copy(update={"conditions": held})
 
     def _status(self, policy: Policy) -> PolicyStatus:
         namespace, name = policy.metadata.namespace, policy.metadata.name

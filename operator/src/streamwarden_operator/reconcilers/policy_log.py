@@ -11,8 +11,9 @@ from streamwarden_contract.names import GUARDRAIL_TOPIC, SYSTEM, NamespaceNames
 from streamwarden_contract.policylog import PolicyRecord, Signer, Verifier
 
 from streamwarden_operator.desired.acceptance import accept_policy
+from streamwarden_operator.desired.management import is_held
 from streamwarden_operator.desired.policy_log import DesiredLog, build_log
-from streamwarden_operator.errors import OperatorError
+from streamwarden_operator.errors import InvalidSpecError, OperatorError
 from streamwarden_operator.keys import Key
 from streamwarden_operator.plans.log_state import LogState, believe
 from streamwarden_operator.plans.policy_log import LogPlan, after, plan_log, sign_plan
@@ -90,7 +91,7 @@ class PolicyLogReconciler:
         known = before.state if before else None
         state = believe(records, topic=topic, cluster_id=cluster_id, verifier=self._keys, known=known)
         await self._report_refused(namespace, state)
-        plan = plan_log(namespace, self._desired(namespace), state)
+        plan = plan_log(namespace, self._desired(namespace, state), state)
         if plan:
             await self._topics.publish(topic, sign_plan(plan, topic=topic, cluster_id=cluster_id, signer=self._keys))
             _log.info(
@@ -104,16 +105,23 @@ class PolicyLogReconciler:
             self._note(namespace, plan, state)
         return PublishedLog(state, plan.withheld), plan
 
-    def _desired(self, namespace: str) -> DesiredLog:
+    def _desired(self, namespace: str, state: LogState) -> DesiredLog:
         if namespace == SYSTEM:
             return DesiredLog()
-        policies = self._cluster.list(Policy, namespace)
+        every = self._cluster.list(Policy, namespace)
+        unreadable = [key for key in self._cluster.unreadable() if key.namespace == namespace]
+        _check_all_known(unreadable, every)
+        held = {policy.metadata.name for policy in every if is_held(policy.metadata)}
+        # What is in force of a held one stays, as of a refused one; it is not heard of before.
+        left_out = {name for name in held if not _was_published(name, state)}
+        policies = [policy for policy in every if policy.metadata.name not in left_out]
         return build_log(
             policies,
             self._cluster.list(AgentDeployment, namespace),
             self._book.bindings_of(namespace),
-            refused=self._refused(namespace, policies),
+            refused=self._refused(namespace, policies) | held,
             released=self._book.released,
+            unreadable=[key.name for key in unreadable if key.kind == "AgentDeployment"],
         )
 
     def _refused(self, namespace: str, policies: Sequence[Policy]) -> frozenset[str]:
@@ -146,3 +154,21 @@ class PolicyLogReconciler:
                 message=f"{name}: {why}. It is written over; find out who may write this topic",
                 warning=True,
             )
+
+
+def _check_all_known(unreadable: Sequence[Key], policies: Sequence[Policy]) -> None:
+    """Refuse to go on without a policy that exists: to leave it out could permit what it denies.
+
+    Raises:
+        InvalidSpecError: names the policies.
+    """
+    unknown = {key.name for key in unreadable if key.kind == "Policy"} - {policy.metadata.name for policy in policies}
+    if unknown:
+        raise InvalidSpecError(
+            f"the policies {', '.join(sorted(unknown))} cannot be read by this version of the operator: until they are "
+            "mended or deleted nothing is published, and what is in force stays"
+        )
+
+
+def _was_published(policy: str, state: LogState) -> bool:
+    return policy in state.policies or f"policy/{policy}".encode() in state.refused

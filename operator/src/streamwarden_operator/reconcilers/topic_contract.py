@@ -11,6 +11,7 @@ from streamwarden_contract.reasons import ConditionReason
 
 from streamwarden_operator.desired import status as conditions
 from streamwarden_operator.desired.acceptance import Refusal, accept_contract
+from streamwarden_operator.desired.management import ORPHAN, held_conditions, is_held, lets_go
 from streamwarden_operator.errors import OperatorError
 from streamwarden_operator.keys import Key
 from streamwarden_operator.ports import Acls, Cluster, SchemaRegistry, Topics
@@ -25,9 +26,6 @@ from streamwarden_operator.reconcilers.contract_parts import (
 )
 
 FINALIZER = "streamwarden.io/topic-contract"
-ORPHAN = "streamwarden.io/orphan"
-"""Annotation: ``"true"`` lets a resource go without undoing anything outside."""
-
 ACCEPTED = "Accepted"
 DRIFT_DETECTED = "DriftDetected"
 
@@ -78,6 +76,11 @@ class TopicContractReconciler:
         """
         if contract.metadata.deletion_timestamp is not None:
             return await self._delete(contract)
+        if is_held(contract.metadata):
+            held = held_conditions(contract.metadata, contract.status.conditions, now=self._clock())
+            status = contract.status.model_copy(update={"conditions": held})
+            await self._write(contract, status)
+            return status
         agents = self._cluster.list(AgentDeployment)
         refusals = accept_contract(contract, self._cluster.list(TopicContract), agents)
         if refusals:
@@ -128,7 +131,7 @@ class TopicContractReconciler:
         """Undo what must be undone outside, then let the resource go."""
         if FINALIZER not in contract.metadata.finalizers:
             return contract.status
-        if contract.metadata.annotations.get(ORPHAN) != "true":
+        if not lets_go(contract.metadata):
             try:
                 await self._undo(contract)
             except OperatorError as error:

@@ -1,0 +1,83 @@
+"""``streamwarden watch``: the live table of a loop that runs in a cluster."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Folder = Annotated[
+    Path,
+    typer.Argument(metavar="[DIR]", exists=True, file_okay=False, help="Where producers run and state lies (0700)."),
+]
+
+
+def watch(  # noqa: PLR0913  # one parameter an option
+    kafka: Annotated[
+        Path,
+        typer.Option(
+            "--kafka",
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            help="librdkafka settings of somebody who may read every topic, as the operator; one name=value a line.",
+        ),
+    ],
+    folder: Folder = Path(),
+    *,
+    context: Annotated[str, typer.Option(help="The kubeconfig's context; else the current one.")] = "",
+    namespaces: Annotated[
+        list[str] | None, typer.Option("--namespace", "-n", help="Look here only; repeatable.")
+    ] = None,
+    make_users: Annotated[
+        bool, typer.Option("--make-users", help="Make Kafka users for the principals that contracts name, as dev does.")
+    ] = False,
+    producers: Annotated[
+        list[str] | None,
+        typer.Option("--with", metavar="CMD", help="Start this in DIR once the agents are ready; repeatable."),
+    ] = None,
+    at_end: Annotated[
+        str,
+        typer.Option(metavar="CMD", help="Run this once idle; the JSON object that it prints goes into the report."),
+    ] = "",
+    until_idle: Annotated[
+        bool, typer.Option("--until-idle", help="End once the producers have ended and nothing is left to do.")
+    ] = False,
+    attempt_bypass: Annotated[
+        bool, typer.Option("--attempt-bypass", help="Once idle, try every way round each agent's gate.")
+    ] = False,
+    report: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the run's figures as JSON.")] = None,
+    timeout: Annotated[
+        float | None, typer.Option(metavar="SECONDS", min=0.001, help="Fail when it takes longer to become idle.")
+    ] = None,
+) -> None:
+    """Show the agents, gates and policies of a cluster as they work, as dev does on this machine.
+
+    It reads the three kinds with your kubeconfig and the topics with the Kafka settings of FILE, and changes
+    nothing, unless you ask it to make users.
+    """
+    from streamwarden_cli.clients import parse_properties
+    from streamwarden_cli.watch.options import WatchOptions
+    from streamwarden_cli.watch.run import run_watch
+
+    try:
+        properties = parse_properties(kafka.read_text("utf-8"))
+    except ValueError as error:
+        raise typer.BadParameter(f"{kafka}: {error}", param_hint="--kafka") from error
+    if "bootstrap.servers" not in properties:
+        raise typer.BadParameter(f"{kafka}: bootstrap.servers is missing", param_hint="--kafka")
+    options = WatchOptions(
+        folder=folder.resolve(),
+        kafka=properties,
+        context=context,
+        namespaces=frozenset(namespaces or ()),
+        make_users=make_users,
+        producers=tuple(producers or ()),
+        at_end=at_end,
+        until_idle=until_idle,
+        attempt_bypass=attempt_bypass,
+        report=None if report is None else report.absolute(),
+        timeout_s=timeout,
+    )
+    raise typer.Exit(run_watch(options))

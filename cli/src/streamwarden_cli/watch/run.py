@@ -1,0 +1,54 @@
+"""Starts and stops one look at a cluster's loop; Ctrl-C at any time."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from streamwarden_operator.errors import OperatorError
+
+from streamwarden_cli.dev.interrupts import FAILED, log_to, run_interruptibly, to_the_end
+from streamwarden_cli.dev.options import DevError
+from streamwarden_cli.dev.screen import open_screen
+from streamwarden_cli.dev.session import Session, Timing
+from streamwarden_cli.local.state import StateError, StateFolder
+from streamwarden_cli.watch.loop import ClusterLoop
+
+if TYPE_CHECKING:
+    from streamwarden_cli.dev.screen import Screen
+    from streamwarden_cli.watch.options import WatchOptions
+
+
+def run_watch(options: WatchOptions) -> int:
+    """Watch until idle, Ctrl-C or a failure; returns the exit code."""
+    state = StateFolder(options.folder)
+    os.umask(0o077)
+    try:
+        with state.locked():
+            state.prepare()
+            with (state.logs / "watch.log").open("a", encoding="utf-8") as log:
+                log_to(log)
+                return asyncio.run(_watch(options, state))
+    except (StateError, OSError) as error:
+        Console(stderr=True).print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
+        return FAILED
+
+
+async def _watch(options: WatchOptions, state: StateFolder) -> int:
+    screen = open_screen(Console())
+    return await run_interruptibly(
+        lambda: _session(options, state, screen), screen, (DevError, OperatorError, StateError)
+    )
+
+
+async def _session(options: WatchOptions, state: StateFolder, screen: Screen) -> None:
+    started = time.monotonic()
+    loop = ClusterLoop(options, state, screen)
+    try:
+        await loop.start()
+        await Session(options, state, screen, loop, Timing(started)).run()
+    finally:
+        await to_the_end(loop.stop())

@@ -1,0 +1,125 @@
+"""Committed offsets of many groups: each is asked for by itself, all of them side by side, at their coordinators."""
+
+import asyncio
+from collections import OrderedDict, defaultdict
+from collections.abc import Collection, Mapping
+
+from aiokafka.errors import GroupCoordinatorNotAvailableError, NotCoordinatorForGroupError
+from aiokafka.protocol.commit import OffsetFetchRequest
+from aiokafka.protocol.coordination import FindCoordinatorRequest
+
+from streamwarden_operator.adapters.kafka_wire import NO_ERROR, Broker, KafkaWire, Partition, refusal
+from streamwarden_operator.errors import KafkaUnavailableError, OperatorError
+
+_GROUP = 0
+"""The kind of coordinator, in the protocol."""
+_MOVED = frozenset({NotCoordinatorForGroupError.errno, GroupCoordinatorNotAvailableError.errno})
+_ATTEMPTS = 2
+"""A coordinator that has moved is looked up once more; what fails then is read again at the next poll."""
+_SIDE_BY_SIDE = 64
+"""Requests at a broker that wait for an answer: it works on one a connection, so more would only wait longer."""
+_MOST_GROUPS = 100_000
+"""Groups whose coordinator is remembered, those of deleted agents among them."""
+
+Committed = dict[Partition, int | None]
+"""None: nothing is committed."""
+
+
+class KafkaGroups:
+    """Asks coordinators, and remembers who they are."""
+
+    def __init__(self, wire: KafkaWire) -> None:
+        self._wire = wire
+        self._coordinators: OrderedDict[str, int] = OrderedDict()
+
+    async def committed(self, wanted: Mapping[str, Collection[Partition]]) -> dict[str, Committed | OperatorError]:
+        """Return the committed offsets of each group, or why they could not be read."""
+        found: dict[str, Committed | OperatorError] = {}
+        left = dict(wanted)
+        for _ in range(_ATTEMPTS):
+            unknown = [group for group in left if group not in self._coordinators]
+            found |= await self._find(unknown)
+            by_node: defaultdict[int, list[str]] = defaultdict(list)
+            for group in left:
+                if (node := self._coordinators.get(group)) is not None:
+                    self._coordinators.move_to_end(group)
+                    by_node[node].append(group)
+            asked = [self._ask(node, {group: left[group] for group in groups}) for node, groups in by_node.items()]
+            for answer in await asyncio.gather(*asked):
+                found |= answer
+            left = {group: wanted[group] for group in left if group not in found}
+        moved = KafkaUnavailableError("the group's coordinator is moving to another broker")
+        return {group: found.get(group, moved) for group in wanted}
+
+    async def _find(self, groups: Collection[str]) -> dict[str, OperatorError]:
+        """Look up coordinators, and return the errors."""
+        if not groups:
+            return {}
+        try:
+            broker = await self._wire.any_broker()
+        except OperatorError as error:
+            return dict.fromkeys(groups, error)
+        limit = asyncio.Semaphore(_SIDE_BY_SIDE)
+        errors = await asyncio.gather(*(self._find_one(broker, group, limit) for group in groups))
+        while len(self._coordinators) > _MOST_GROUPS:
+            self._coordinators.popitem(last=False)
+        return {group: error for group, error in zip(groups, errors, strict=True) if error is not None}
+
+    async def _find_one(self, broker: Broker, group: str, limit: asyncio.Semaphore) -> OperatorError | None:
+        async with limit:
+            try:
+                answer = await broker.ask(FindCoordinatorRequest(group, _GROUP))
+            except OperatorError as error:
+                return error
+        if answer.error_code != NO_ERROR:
+            return refusal(answer.error_code, f"find the coordinator of group {group!r}")
+        self._wire.learn([(answer.coordinator_id, answer.host, answer.port)])
+        self._coordinators[group] = answer.coordinator_id
+        return None
+
+    async def _ask(
+        self, node: int, wanted: Mapping[str, Collection[Partition]]
+    ) -> dict[str, Committed | OperatorError]:
+        """Return what one broker says; a group of which it says that another one is in charge is left out."""
+        try:
+            broker = await self._wire.broker(node)
+        except OperatorError as error:
+            self._forget(wanted)
+            return dict.fromkeys(wanted, error)
+        limit = asyncio.Semaphore(_SIDE_BY_SIDE)
+        answers = await asyncio.gather(*(self._ask_one(broker, group, wanted[group], limit) for group in wanted))
+        found: dict[str, Committed | OperatorError] = {}
+        for group, answer in zip(wanted, answers, strict=True):
+            if answer is None or isinstance(answer, KafkaUnavailableError):
+                self._forget([group])
+            if answer is not None:
+                found[group] = answer
+        return found
+
+    async def _ask_one(
+        self, broker: Broker, group: str, partitions: Collection[Partition], limit: asyncio.Semaphore
+    ) -> Committed | OperatorError | None:
+        """Return a group's offsets; None where another broker is its coordinator."""
+        by_topic: defaultdict[str, list[int]] = defaultdict(list)
+        for topic, number in partitions:
+            by_topic[topic].append(number)
+        async with limit:
+            try:
+                answer = await broker.ask(OffsetFetchRequest(group, list(by_topic.items())))
+            except OperatorError as error:
+                return error
+        if answer.error_code in _MOVED:
+            return None
+        if answer.error_code != NO_ERROR:
+            return refusal(answer.error_code, f"read the offsets of group {group!r}")
+        found: Committed = {}
+        for topic, answers in answer.topics:
+            for number, offset, _metadata, code in answers:
+                if code != NO_ERROR:
+                    return refusal(code, f"read the offset of group {group!r} on topic {topic!r}")
+                found[topic, number] = offset if offset >= 0 else None
+        return found
+
+    def _forget(self, groups: Collection[str]) -> None:
+        for group in groups:
+            self._coordinators.pop(group, None)

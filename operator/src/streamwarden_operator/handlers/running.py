@@ -1,0 +1,39 @@
+"""Runs the operator until it is told to stop."""
+
+import asyncio
+
+import kopf
+
+from streamwarden_operator.handlers.runtime import Runtime
+from streamwarden_operator.handlers.watches import build_registry, build_settings
+from streamwarden_operator.settings import OperatorSettings
+
+LOST_LEADERSHIP = 1
+"""Exit code: another operator publishes now. Kubernetes starts this one again, which then takes over or fails again."""
+
+
+def run(settings: OperatorSettings) -> int:
+    """Run until SIGTERM, SIGINT or the loss of leadership; returns the exit code.
+
+    Raises:
+        InvalidSpecError: something is missing that only a person can mend.
+    """
+    return asyncio.run(serve(settings))
+
+
+async def serve(settings: OperatorSettings) -> int:
+    """Run in this event loop, which must be of its own: kopf cancels whatever else was started in it meanwhile."""
+    runtime = await Runtime.open(settings)
+    try:
+        await kopf.operator(
+            registry=build_registry(),
+            settings=build_settings(),
+            memo=kopf.Memo(runtime=runtime),
+            standalone=True,
+            clusterwide=not settings.namespaces,
+            namespaces=settings.namespaces,
+            stop_flag=runtime.stopping,
+        )
+    finally:
+        await runtime.stop()
+    return LOST_LEADERSHIP if runtime.lost else 0

@@ -1,0 +1,145 @@
+"""Everything that lives as long as the process: the cluster, the controller, the look at everything now and then."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import structlog
+
+from streamwarden_operator.adapters.kubernetes_client import KubernetesClient, load_configuration
+from streamwarden_operator.adapters.kubernetes_cluster import KubernetesCluster
+from streamwarden_operator.adapters.kubernetes_signing_key import keep_signing_key
+from streamwarden_operator.desired.pod_template import GateImage
+from streamwarden_operator.desired.pods import build_manifests
+from streamwarden_operator.errors import InvalidSpecError, OperatorError
+from streamwarden_operator.handlers.health import Health
+from streamwarden_operator.keys import Key
+from streamwarden_operator.ports import Manifest
+from streamwarden_operator.settings import OperatorSettings, read_properties
+from streamwarden_operator.wiring import Controller, connect
+
+BOOTSTRAP = "bootstrap.servers"
+
+_RETRY = timedelta(seconds=2)
+_SETTLE = timedelta(seconds=3)
+"""The watches begin some 100 ms after the first look, and do not tell what vanished in between: a second look does."""
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Runtime:
+    """The operator of one process. ``open`` makes it; ``start`` returns once everything has been looked at."""
+
+    settings: OperatorSettings
+    kafka: Mapping[str, str]
+    cluster: KubernetesCluster
+    health: Health
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set to end the process."""
+    lost: bool = False
+    """Whether another operator has taken over."""
+    _controller: Controller | None = None
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    @classmethod
+    async def open(cls, settings: OperatorSettings) -> "Runtime":
+        """Read what the settings name; nothing is connected yet.
+
+        Raises:
+            InvalidSpecError: something is missing that only a person can mend.
+        """
+        if settings.kafka_properties is None or not settings.gate_image:
+            raise InvalidSpecError("set STREAMWARDEN_KAFKA_PROPERTIES (a file) and STREAMWARDEN_GATE_IMAGE")
+        kafka = read_properties(settings.kafka_properties)
+        if BOOTSTRAP not in kafka:
+            raise InvalidSpecError(f"{settings.kafka_properties} does not say {BOOTSTRAP}")
+        timeout_s = settings.kubernetes_timeout.total_seconds()
+        client = KubernetesClient(await load_configuration(), timeout_s=timeout_s)
+        gate = GateImage(settings.gate_image, settings.gate_image_pull_policy)
+        cluster = KubernetesCluster(
+            client, lambda workload: build_manifests(workload, gate), namespaces=settings.namespaces
+        )
+        return cls(settings, kafka, cluster, Health(settings.health_port, settings.longest_stall))
+
+    @property
+    def controller(self) -> Controller:
+        """The controller, once it has started."""
+        assert self._controller is not None  # noqa: S101  # watches begin after the start
+        return self._controller
+
+    async def start(self) -> None:
+        """Wait for the API server, look at everything, begin to work."""
+        await self.health.start()
+        keys = await self._first_look()
+        signing_key = await keep_signing_key(self.cluster.secrets, self.settings.operator_namespace)
+        backends = connect(self.kafka, self.settings.registry_url or None, self.settings)
+        self._controller = Controller(
+            self.cluster,
+            self.settings,
+            backends=backends,
+            bootstrap_servers=self.kafka[BOOTSTRAP],
+            signing_key=signing_key,
+        )
+        self.cluster.on_changed = self._controller.changed
+        await self._controller.start()
+        self._controller.caches_complete()
+        self._wake(keys)
+        self._tasks = [asyncio.create_task(self._look_again()), asyncio.create_task(self._watch_leadership())]
+        self.health.ready = True
+        _log.info("operator started", resources=len(keys), key_id=signing_key.key_id)
+
+    async def see(self, event: str | None, manifest: Manifest) -> Key | None:
+        """Take in what a watch saw; return the key that needs a look because of it."""
+        return self.cluster.forget(manifest) if event == "DELETED" else await self.cluster.observe(manifest)
+
+    async def stop(self) -> None:
+        """Stop working and let go of all connections; once more is no harm."""
+        self.health.ready = False
+        self.stopping.set()  # else kopf waits 5 s for whoever waits for it
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+        if self._controller is not None:
+            await self._controller.stop()
+            self._controller = None
+            _log.info("operator stopped")
+        await self.cluster.close()
+        await self.health.stop()
+
+    async def _first_look(self) -> frozenset[Key]:
+        said = ""
+        while True:
+            try:
+                return await self.cluster.resync()
+            except OperatorError as error:
+                if str(error) != said:
+                    said = str(error)
+                    _log.warning("waiting for the API server", reason=error.reason.value, error=said)
+            await asyncio.sleep(_RETRY.total_seconds())
+
+    async def _look_again(self) -> None:
+        """Find what no watch told: kopf does not report what was deleted while a watch was broken."""
+        wait = _SETTLE
+        while True:
+            await asyncio.sleep(wait.total_seconds())
+            wait = self.settings.resync_interval
+            try:
+                keys = await self.cluster.resync()
+            except OperatorError as error:
+                _log.warning("not everything could be looked at", error=str(error))
+                continue
+            if keys:
+                _log.info("found changed without being told", keys=len(keys))
+            self._wake(keys)
+
+    def _wake(self, keys: frozenset[Key]) -> None:
+        for key in sorted(keys):
+            self.controller.changed(key)
+
+    async def _watch_leadership(self) -> None:
+        await self.controller.lost.wait()
+        self.lost = True
+        self.stopping.set()

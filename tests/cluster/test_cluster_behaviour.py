@@ -1,0 +1,30 @@
+"""The behaviour of the ``Cluster`` port, on a real API server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from support.cluster_behaviour import ResourceBehaviour, WorkloadBehaviour
+from support.kubernetes_side import KubernetesSide, kubernetes_side
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from support.api_server import ApiServer
+
+pytestmark = pytest.mark.cluster
+
+
+@pytest.fixture
+async def side(api_server: ApiServer) -> AsyncIterator[KubernetesSide]:
+    async with kubernetes_side(api_server) as made:
+        yield made
+
+
+class TestResourcesOnKubernetes(ResourceBehaviour):
+    pass
+
+
+class TestWorkloadsOnKubernetes(WorkloadBehaviour):
+    pass

@@ -1,0 +1,130 @@
+"""``config/``, as a platform team applies it: the operator has the rights it needs, and no others."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+import yaml
+from streamwarden_operator.adapters.kubernetes_secrets import SecretStore
+from streamwarden_operator.adapters.kubernetes_signing_key import SECRET_NAME, keep_signing_key
+from streamwarden_operator.adapters.kubernetes_types import SECRET
+from streamwarden_operator.errors import ForbiddenError, InvalidSpecError
+from support.api_server import OPERATOR_USER, ROOT, ApiServer
+from support.cluster_behaviour import ResourceBehaviour, WorkloadBehaviour, workload_of
+from support.kubernetes_side import KubernetesSide, kubernetes_side
+from support.operator_harness import agent, contract
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from streamwarden_operator.adapters.kubernetes_client import KubernetesClient
+
+pytestmark = pytest.mark.cluster
+
+_WAIT_S = 20.0
+
+
+@pytest.fixture(scope="session")
+def installed(api_server: ApiServer) -> ApiServer:
+    """An API server with ``config/default``."""
+    api_server.kubectl("apply", "--server-side", "-k", str(ROOT / "config" / "default"))
+    return api_server
+
+
+@pytest.fixture
+async def operator(installed: ApiServer) -> AsyncIterator[KubernetesClient]:
+    """The operator's own rights."""
+    client = installed.client(OPERATOR_USER)
+    yield client
+    await client.close()
+
+
+@pytest.fixture
+async def bare_side(installed: ApiServer) -> AsyncIterator[KubernetesSide]:
+    """The operator in a namespace that nobody has prepared for agents."""
+    async with kubernetes_side(installed, OPERATOR_USER) as side:
+        yield side
+
+
+@pytest.fixture
+def side(bare_side: KubernetesSide, installed: ApiServer, tmp_path: Path) -> KubernetesSide:
+    """The operator in a namespace with ``config/namespace``, named by an overlay."""
+    base = ROOT / "config" / "namespace"
+    relative = "/".join([".."] * len(tmp_path.parts[1:])) + str(base)
+    overlay = {"namespace": bare_side.namespace, "resources": [relative]}
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(overlay))
+    installed.kubectl("apply", "--server-side", "-k", str(tmp_path))
+    return bare_side
+
+
+class TestResourcesWithTheOperatorsRights(ResourceBehaviour):
+    pass
+
+
+class TestWorkloadsWithTheOperatorsRights(WorkloadBehaviour):
+    pass
+
+
+async def test_in_a_namespace_that_was_not_prepared_the_operator_says_what_to_apply(bare_side: KubernetesSide) -> None:
+    workload = workload_of(await bare_side.put(agent(namespace=bare_side.namespace)))
+    with pytest.raises(ForbiddenError, match=f"get serviceaccounts 'guard' in namespace '{bare_side.namespace}'") as no:
+        await bare_side.cluster.apply_workload(workload)
+    assert "config/namespace to each namespace with agents" in str(no.value)
+    with pytest.raises(ForbiddenError, match="get secrets 'guard-agent-credentials'"):
+        await bare_side.cluster.read_secret(bare_side.namespace, "guard-agent-credentials")
+
+
+@pytest.mark.parametrize("namespace", ["everywhere", "streamwarden", "own"])
+async def test_the_operator_never_lists_secrets(
+    side: KubernetesSide, operator: KubernetesClient, namespace: str
+) -> None:
+    where = {"everywhere": None, "own": side.namespace}.get(namespace, namespace)
+    with pytest.raises(ForbiddenError, match="list secrets"):
+        _ = [page async for page in operator.pages(SECRET, where)]
+
+
+async def test_the_signing_key_is_made_once_and_is_the_only_secret_the_operator_reads_there(
+    operator: KubernetesClient,
+) -> None:
+    secrets = SecretStore(operator)
+    made = await keep_signing_key(secrets, "streamwarden")
+    assert (await keep_signing_key(SecretStore(operator), "streamwarden")).key_id == made.key_id
+    assert not await secrets.create("streamwarden", SECRET_NAME, {"private-key.pem": "another"})
+    with pytest.raises(ForbiddenError):
+        await secrets.read_any("streamwarden", "streamwarden-kafka")
+
+
+async def test_a_topic_of_another_namespace_is_refused(bare_side: KubernetesSide) -> None:
+    said = await refusal(bare_side, contract("pages", bare_side.namespace, topicName="elsewhere.pages"))
+    assert f'topic "elsewhere.pages" must start with its namespace: "{bare_side.namespace}."' in said
+
+
+@pytest.mark.parametrize("kind", ["agent", "contract"])
+async def test_the_namespace_streamwarden_takes_no_agents_and_no_contracts(
+    bare_side: KubernetesSide, kind: str
+) -> None:
+    name = f"t{uuid4().hex[:10]}"
+    made: Any = (
+        agent(name, "streamwarden") if kind == "agent" else contract(name, "streamwarden", topicName="risk.pages")
+    )
+    assert "takes no agents or contracts" in await refusal(bare_side, made)
+
+
+async def test_what_a_namespace_may_have_passes(bare_side: KubernetesSide) -> None:
+    await bare_side.put(contract("pages", bare_side.namespace))
+    await bare_side.put(agent(namespace=bare_side.namespace))
+
+
+async def refusal(side: KubernetesSide, resource: Any) -> str:
+    """Return what the API server says to a resource; a new admission policy takes a moment until it counts."""
+    async with asyncio.timeout(_WAIT_S):
+        while True:
+            try:
+                await side.put(resource)
+            except (InvalidSpecError, ForbiddenError) as error:
+                return str(error)
+            await side.delete(resource)

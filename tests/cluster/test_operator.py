@@ -1,0 +1,255 @@
+"""The whole operator, as Kubernetes runs it: a process with the rights of config/, a real API server, a real Kafka.
+
+There is no node: the test marks the agent's pod as a kubelet would, and reports for its gate.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from confluent_kafka import Producer
+from streamwarden_contract.acks import GateAck
+from streamwarden_contract.models.policy import PolicyRef
+from support.api_server import OPERATOR_USER, ROOT
+from support.kubernetes_side import conditions
+from support.operator_process import COMMAND, OperatorProcess, operator_environment, until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from support.api_server import ApiServer
+    from support.stack_fixture import RunningStack
+
+pytestmark = [pytest.mark.cluster, pytest.mark.kafka]
+
+OBJECTS = "deployments,configmaps,serviceaccounts,poddisruptionbudgets,networkpolicies,secrets,pods"
+KINDS = "topiccontracts,policies,agentdeployments"
+
+
+class Site:
+    """A cluster with the samples, and the operator beside it."""
+
+    def __init__(self, server: ApiServer, stack: RunningStack, folder: Path) -> None:
+        self.server, self.stack, self._folder = server, stack, folder
+        self._properties = folder / "librdkafka.properties"
+        pairs = stack.operator_properties.items()
+        self._properties.write_text("".join(f"{name}={value}\n" for name, value in pairs))
+        self._operators: list[OperatorProcess] = []
+
+    def start(self) -> OperatorProcess:
+        operator = OperatorProcess(
+            self._folder,
+            self.server.kubeconfig_of(OPERATOR_USER),
+            kafka_properties=self._properties,
+            registry_url=self.stack.registry_url,
+            gate_image="registry.example/gate:1",
+            first_retry="0:00:00.1",
+        )
+        self._operators.append(operator)
+        operator.wait_ready()
+        return operator
+
+    def get(self, kind: str, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.server.kubectl("get", kind, name, "-n", "risk", "-o", "json"))
+        return found
+
+    def names(self, kinds: str, selector: str = "") -> set[str]:
+        options = ["-l", selector] if selector else []
+        listed = self.server.kubectl("get", kinds, "-n", "risk", "-o", "name", *options)
+        return set(listed.split())
+
+    def ready(self, kind: str, name: str) -> tuple[str, str]:
+        found: tuple[str, str] = conditions(self.get(kind, name)).get("Ready", ("", ""))
+        return found
+
+    def explain(self) -> str:
+        return self.server.kubectl("get", KINDS, "-A", "-o", "yaml") + self._operators[-1].text()
+
+    def until(self, holds: Callable[[], object]) -> None:
+        until(holds, self.explain)
+
+    def pod(self) -> str:
+        (pod,) = self.names("pods")
+        return pod.removeprefix("pod/")
+
+    def run_pod(self) -> None:
+        """Say that the pod's agent is ready, as a kubelet would."""
+        ready = {
+            "name": "agent",
+            "ready": True,
+            "image": "x",
+            "imageID": "",
+            "restartCount": 0,
+            "state": {"running": {}},
+        }
+        status = json.dumps({"status": {"containerStatuses": [ready]}})
+        self.server.kubectl("patch", "pod", self.pod(), "-n", "risk", "--subresource=status", "-p", status)
+
+    def acknowledge(self) -> None:
+        """Report for the pod's gate that it has its policies in force."""
+        agent = self.get("agentdeployment", "url-guard")
+        refs = tuple(PolicyRef.model_validate(ref) for ref in agent["status"]["policies"])
+        ack = GateAck(
+            namespace="risk",
+            agent="url-guard",
+            agent_uid=agent["metadata"]["uid"],
+            pod=self.pod(),
+            state="InForce",
+            policies=refs,
+            reported_at_ms=1,
+        )
+        producer = Producer(dict(self.stack.operator_properties))
+        producer.produce("risk.streamwarden.gates", key=ack.key, value=ack.encode())
+        assert producer.flush(30) == 0
+
+    def annotate(self, kind: str, name: str, annotation: str) -> None:
+        self.server.kubectl("annotate", kind, name, "-n", "risk", "--overwrite", annotation)
+
+    def close(self) -> None:
+        for operator in self._operators:
+            operator.close()
+
+
+@pytest.fixture(scope="module")
+def site(
+    api_server: ApiServer, stack_with_registry: RunningStack, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
+    """The samples in a prepared namespace. The tests of this module follow one another."""
+    folder = tmp_path_factory.mktemp("site")
+    api_server.kubectl("apply", "--server-side", "-k", str(ROOT / "config" / "default"))
+    relative = "/".join([".."] * len(folder.parts[1:])) + str(ROOT / "config" / "namespace")
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump({"namespace": "risk", "resources": [relative]}))
+    api_server.kubectl("apply", "--server-side", "-k", str(folder))
+    api_server.kubectl("apply", "--server-side", "-f", str(ROOT / "config" / "samples"))
+    made = Site(api_server, stack_with_registry, folder)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture(scope="module")
+def operator(site: Site) -> OperatorProcess:
+    return site.start()
+
+
+def test_the_samples_come_to_stand(site: Site, operator: OperatorProcess) -> None:
+    for name in ("urls-observed", "url-commands", "url-outcomes"):
+        site.until(lambda name=name: site.ready("topiccontract", name) == ("True", "OK"))
+    site.until(lambda: site.ready("agentdeployment", "url-guard") == ("False", "GateNotReady"))
+    site.until(lambda: len(site.names("pods")) == 1)
+    site.run_pod()
+    site.acknowledge()
+    site.until(lambda: site.ready("agentdeployment", "url-guard") == ("True", "OK"))
+    for name in ("url-blocking", "url-blocking-stricter"):
+        site.until(lambda name=name: site.ready("policy", name) == ("True", "OK"))
+    assert operator.ready()
+
+
+def test_only_what_the_operator_says_is_on_the_resources(site: Site, operator: OperatorProcess) -> None:
+    assert operator.ready()
+    agent = site.get("agentdeployment", "url-guard")["metadata"]
+    assert agent.get("annotations", {}) == {}
+    assert agent["finalizers"] == ["streamwarden.io/agent-deployment"]
+
+
+def test_what_somebody_changes_is_put_right_at_once(site: Site, operator: OperatorProcess) -> None:
+    assert operator.ready()
+    site.server.kubectl("set", "image", "deployment/url-guard", "gate=evil:1", "-n", "risk")
+    site.server.kubectl("delete", "configmap", "url-guard-gate-config", "-n", "risk")
+
+    def is_right() -> bool:
+        pod = site.get("deployment", "url-guard")["spec"]["template"]["spec"]
+        return pod["initContainers"][0]["image"] == "registry.example/gate:1" and (
+            "configmap/url-guard-gate-config" in site.names("configmaps")
+        )
+
+    site.until(is_right)
+
+
+def test_a_paused_agent_stays_as_it_is_until_it_is_not(site: Site, operator: OperatorProcess) -> None:
+    assert operator.ready()
+    site.annotate("agentdeployment", "url-guard", "streamwarden.io/pause-reconciliation=true")
+    site.until(lambda: "ReconciliationPaused" in conditions(site.get("agentdeployment", "url-guard")))
+    assert conditions(site.get("agentdeployment", "url-guard"))["ReconciliationPaused"] == ("True", "Paused")
+    site.server.kubectl("scale", "deployment/url-guard", "--replicas=0", "-n", "risk")
+    site.server.kubectl("delete", "deployment", "url-guard", "-n", "risk")
+    site.annotate("agentdeployment", "url-guard", "streamwarden.io/pause-reconciliation-")
+    site.until(lambda: "deployment.apps/url-guard" in site.names("deployments"))
+    site.until(lambda: "ReconciliationPaused" not in conditions(site.get("agentdeployment", "url-guard")))
+
+
+def test_a_paused_policy_keeps_its_revision_in_force(site: Site, operator: OperatorProcess) -> None:
+    assert operator.ready()
+    revision = site.get("policy", "url-blocking")["status"]["revision"]
+    site.annotate("policy", "url-blocking", "streamwarden.io/pause-reconciliation=true")
+    site.until(lambda: "ReconciliationPaused" in conditions(site.get("policy", "url-blocking")))
+    patch = json.dumps({"spec": {"rules": [{"name": "confident", "require": "decision.confidence >= 0.9"}]}})
+    site.server.kubectl("patch", "policy.streamwarden.io", "url-blocking", "-n", "risk", "--type=merge", "-p", patch)
+    site.server.kubectl("label", "policy.streamwarden.io", "url-blocking-stricter", "-n", "risk", "touched=yes")
+    site.annotate("policy", "url-blocking", "streamwarden.io/pause-reconciliation-")
+    site.until(lambda: site.get("policy", "url-blocking")["status"]["revision"] > revision)
+
+
+def test_f13_what_happened_while_no_operator_ran_is_caught_up_with(site: Site, operator: OperatorProcess) -> None:
+    assert operator.stop() == 0
+    site.server.kubectl("delete", "agentdeployment", "url-guard", "-n", "risk", "--wait=false")
+    site.server.kubectl("delete", "policy.streamwarden.io", "url-blocking-stricter", "-n", "risk")
+    site.start()
+    site.until(lambda: not site.names("agentdeployments"))
+    own = "app.kubernetes.io/managed-by=streamwarden-operator"
+    site.until(lambda: not site.names(OBJECTS, own))
+
+
+def test_f8_a_killed_operator_goes_on_where_it_was(site: Site) -> None:
+    site._operators[-1].kill()
+    site.server.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(ROOT / "config" / "samples"))
+    site.start()
+    site.until(lambda: site.ready("agentdeployment", "url-guard") == ("False", "GateNotReady"))
+
+
+def test_f9_an_operator_that_another_one_has_followed_ends(site: Site) -> None:
+    first = site._operators[-1]
+    site.start()
+    patch = json.dumps({"spec": {"failureAction": "Enforce"}})
+    name = "url-blocking-stricter"
+    site.server.kubectl("patch", "policy.streamwarden.io", name, "-n", "risk", "--type=merge", "-p", patch)
+    assert first.wait() == 1
+    assert any(line["event"] == "another operator has taken over" for line in first.log())
+
+
+def test_uninstall_lets_everything_go(site: Site) -> None:
+    assert site._operators[-1].stop() == 0
+    env = operator_environment({}) | {"KUBECONFIG": str(site.server.kubeconfig)}
+
+    def uninstall(*options: str) -> str:
+        done = subprocess.run([COMMAND, "uninstall", *options], env=env, capture_output=True, text=True, check=True)
+        return done.stdout
+
+    held = {"AgentDeployment risk/url-guard"} | {
+        f"TopicContract risk/{name}" for name in ("url-commands", "url-outcomes", "urls-observed")
+    }
+    said = uninstall("--dry-run").splitlines()
+    assert set(said[:-1]) == {f"would release {what}" for what in held}
+    assert site.get("agentdeployment", "url-guard")["metadata"]["finalizers"]
+    said = uninstall().splitlines()
+    assert set(said[:-1]) == {f"released {what}" for what in held}
+    assert said[-1] == "4 resources had finalizers of Streamwarden"
+    site.server.kubectl("delete", KINDS, "--all", "-n", "risk", "--timeout=20s")
+    assert uninstall().splitlines() == ["0 resources had finalizers of Streamwarden"]
+
+
+def test_a_missing_setting_ends_with_what_to_set(site: Site) -> None:
+    env = operator_environment({"kafka_properties": "/nowhere", "gate_image": "x"})
+    done = subprocess.run([COMMAND, "run"], env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "/nowhere cannot be read" in done.stderr
+    assert site.server.url
+    done = subprocess.run([COMMAND, "run"], env=operator_environment({}), capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "STREAMWARDEN_KAFKA_PROPERTIES" in done.stderr

@@ -1,0 +1,50 @@
+"""What gates report, on the real broker: read as it comes, and taken off the topic when a pod is gone for good."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from streamwarden_contract.acks import GateAck
+from streamwarden_contract.names import NamespaceNames
+from streamwarden_operator.adapters.gate_acks import KafkaGateAcks
+from streamwarden_operator.errors import KafkaUnavailableError
+from support.kafka_tools import Cluster
+from support.operator_harness import until
+
+if TYPE_CHECKING:
+    from support.stack_fixture import RunningStack
+
+pytestmark = pytest.mark.kafka
+
+
+def ack(namespace: str, pod: str) -> GateAck:
+    return GateAck(namespace=namespace, agent="guard", agent_uid="u", pod=pod, state="InForce", reported_at_ms=1)
+
+
+async def test_a_gate_that_is_forgotten_is_gone_here_and_for_whoever_reads_the_topic(
+    stack: RunningStack, unique: str
+) -> None:
+    cluster, topic = Cluster(stack.operator_properties), NamespaceNames(unique).gates
+    cluster.create_topics(topic, config={"cleanup.policy": "compact"})
+    cluster.produce(topic, [(ack(unique, pod).key, ack(unique, pod).encode(), ()) for pod in ("a", "b")])
+    acks, heard = KafkaGateAcks(stack.operator_properties), list[tuple[str, str, bool]]()
+    acks.on_ack = lambda namespace, agent, found: heard.append((namespace, agent, found is not None))
+    acks.start()
+    try:
+        acks.watch(unique)
+        await until(lambda: [found.pod for found in acks.of_namespace(unique)] == ["a", "b"])
+        await acks.forget(unique, "guard", ["b", "never-there"])
+        await until(lambda: len(heard) == 4)
+        assert [found.pod for found in acks.of_namespace(unique)] == ["a"]
+        assert heard[2:] == [(unique, "guard", False)] * 2
+        last = {message.key(): message.value() for message in cluster.read_all(topic)}
+        assert last == {b"guard/a": ack(unique, "a").encode(), b"guard/b": None, b"guard/never-there": None}
+    finally:
+        await acks.stop()
+
+
+async def test_f30_a_broker_that_does_not_answer_is_an_outage() -> None:
+    acks = KafkaGateAcks({"bootstrap.servers": "127.0.0.1:9"}, timeout_s=1.0)
+    with pytest.raises(KafkaUnavailableError):
+        await acks.forget("risk", "guard", ["a"])

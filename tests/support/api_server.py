@@ -1,0 +1,205 @@
+"""A real API server for the session: etcd, kube-apiserver and the controllers that delete and create, on loopback.
+
+No node: pods are made by the controllers and stay Pending; tests write their status as a kubelet would. Nothing is
+cleaned between tests: each takes a namespace of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import os
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from kubernetes.aio.client import Configuration
+from streamwarden_cli.cluster.pki import build_pki
+from streamwarden_cli.cluster.tools import tools_folder
+from streamwarden_cli.processes import Child
+from streamwarden_cli.stack.ports import free_ports
+from streamwarden_cli.stack.repository import cache_folder
+from streamwarden_operator.adapters.kubernetes_client import KubernetesClient
+from support.loop_thread import LoopThread
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+ROOT = Path(__file__).parents[2]
+OPERATOR_USER = "system:serviceaccount:streamwarden:streamwarden-operator"
+"""As config/rbac names it."""
+
+_START_TIMEOUT_S = 60.0
+_STOP_TIMEOUT_S = 20.0
+_NEEDED = ("etcd", "kube-apiserver", "kubectl")
+_CONTROLLERS = "kube-controller-manager"
+
+
+class ApiServer:
+    """A started API server; ask it as any user."""
+
+    def __init__(self, folder: Path, programs: Path) -> None:
+        self._folder, self._programs = folder, programs
+        self._etcd_port, self._peer_port, self._port, self._controllers_port = free_ports(4)
+        self._children: list[Child] = []
+        self.url = f"https://127.0.0.1:{self._port}"
+        self.kubeconfig = folder / "admin.conf"
+
+    async def start(self) -> None:
+        """Start everything; returns once it answers."""
+        self._write_files()
+        await self._run("etcd", self._etcd())
+        await self._run("kube-apiserver", self._apiserver())
+        await asyncio.to_thread(self._await_ready)
+        if (self._programs / _CONTROLLERS).is_file():
+            await self._run(_CONTROLLERS, self._controller_manager())
+
+    async def stop(self) -> None:
+        """End everything, last started first."""
+        for child in reversed(self._children):
+            await child.stop(2.0)
+
+    def configuration(self, user: str = "admin") -> Configuration:
+        """Return what a client needs to speak as this user."""
+        configuration = Configuration()
+        configuration.host = self.url
+        configuration.ssl_ca_cert = str(self._folder / "ca.crt")
+        configuration.api_key["BearerToken"] = f"Bearer {self._token(user)}"
+        return configuration
+
+    def client(self, user: str = "admin", *, timeout_s: float = 10.0) -> KubernetesClient:
+        """Return a client that speaks as this user; close it."""
+        return KubernetesClient(self.configuration(user), timeout_s=timeout_s)
+
+    def kubeconfig_of(self, user: str) -> Path:
+        """Write a kubeconfig of this user, and return its path."""
+        config = yaml.safe_load(self.kubeconfig.read_text())
+        config["users"][0]["user"] = {"token": self._token(user)}
+        path = self._folder / f"{user.replace(':', '-')}.conf"
+        path.write_text(yaml.safe_dump(config))
+        path.chmod(0o600)
+        return path
+
+    def kubectl(self, *arguments: str, given: str = "") -> str:
+        """Run kubectl as the administrator."""
+        command = [str(self._programs / "kubectl"), f"--kubeconfig={self.kubeconfig}", *arguments]
+        done = subprocess.run(command, input=given, capture_output=True, text=True, check=False, timeout=60)
+        if done.returncode:
+            raise AssertionError(f"kubectl {' '.join(arguments)}: {done.stderr}")
+        return done.stdout
+
+    def apply(self, *manifests: dict[str, Any]) -> None:
+        """Apply manifests as a user would."""
+        self.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", given=yaml.safe_dump_all(manifests))
+
+    def _token(self, user: str) -> str:
+        return f"token-of-{user}"
+
+    def _write_files(self) -> None:
+        for name, text in build_pki(dt.datetime.now(dt.UTC)).items():
+            if name.endswith(".conf"):
+                config = yaml.safe_load(text)
+                config["clusters"][0]["cluster"]["server"] = self.url
+                text = yaml.safe_dump(config)  # noqa: PLW2901  # the same file, with another address
+            (self._folder / name).write_text(text)
+            (self._folder / name).chmod(0o600)
+        users = {"admin": "system:masters", "nobody": "", OPERATOR_USER: "system:serviceaccounts"}
+        lines = [f'{self._token(user)},{user},{user},"{group}"' for user, group in users.items()]
+        (self._folder / "tokens.csv").write_text("\n".join(lines) + "\n")
+
+    async def _run(self, name: str, arguments: Sequence[str]) -> None:
+        command = [self._programs / name, *arguments]
+        log = self._folder / f"{name}.log"
+        self._children.append(await Child.start(command, env=dict(os.environ), cwd=self._folder, log=log))
+
+    def _await_ready(self) -> None:
+        deadline = time.monotonic() + _START_TIMEOUT_S
+        while True:
+            try:
+                self.kubectl("get", "--raw", "/readyz")
+            except AssertionError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
+            else:
+                return
+
+    def _etcd(self) -> list[str]:
+        return [
+            f"--data-dir={self._folder}/etcd",
+            "--unsafe-no-fsync",
+            f"--listen-client-urls=http://127.0.0.1:{self._etcd_port}",
+            f"--advertise-client-urls=http://127.0.0.1:{self._etcd_port}",
+            f"--listen-peer-urls=http://127.0.0.1:{self._peer_port}",
+            f"--initial-advertise-peer-urls=http://127.0.0.1:{self._peer_port}",
+            f"--initial-cluster=default=http://127.0.0.1:{self._peer_port}",
+        ]
+
+    def _apiserver(self) -> list[str]:
+        folder = self._folder
+        return [
+            f"--etcd-servers=http://127.0.0.1:{self._etcd_port}",
+            "--bind-address=127.0.0.1",
+            f"--secure-port={self._port}",
+            "--service-cluster-ip-range=10.96.0.0/16",
+            f"--client-ca-file={folder}/ca.crt",
+            f"--token-auth-file={folder}/tokens.csv",
+            f"--tls-cert-file={folder}/apiserver.crt",
+            f"--tls-private-key-file={folder}/apiserver.key",
+            f"--service-account-key-file={folder}/sa.key",
+            f"--service-account-signing-key-file={folder}/sa.key",
+            "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
+            "--authorization-mode=RBAC",
+            # Some distributions have it: who sets blockOwnerDeletion must be allowed to.
+            "--enable-admission-plugins=OwnerReferencesPermissionEnforcement",
+        ]
+
+    def _controller_manager(self) -> list[str]:
+        folder = self._folder
+        return [
+            f"--kubeconfig={folder}/controller-manager.conf",
+            f"--secure-port={self._controllers_port}",
+            "--bind-address=127.0.0.1",
+            "--leader-elect=false",
+            "--use-service-account-credentials",
+            "--kube-api-qps=500",
+            "--kube-api-burst=1000",
+            f"--service-account-private-key-file={folder}/sa.key",
+            f"--root-ca-file={folder}/ca.crt",
+        ]
+
+
+def find_programs() -> Path | None:
+    """Return the folder with the programs: ``KUBEBUILDER_ASSETS``, or what ``streamwarden cluster`` has built."""
+    named = os.environ.get("KUBEBUILDER_ASSETS")
+    folders = [Path(named)] if named else [tools_folder(cache_folder())]
+    return next((folder for folder in folders if all((folder / name).is_file() for name in _NEEDED)), None)
+
+
+@pytest.fixture(scope="session")
+def bare_api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+    """A real API server without our CRDs."""
+    programs = find_programs()
+    if programs is None:
+        pytest.skip("no kube-apiserver here: 'streamwarden cluster up' builds one, or set KUBEBUILDER_ASSETS")
+    loop = LoopThread("api-server")
+    server = ApiServer(tmp_path_factory.mktemp("api-server"), programs)
+    try:
+        loop.run(server.start(), _START_TIMEOUT_S)
+        yield server
+    finally:
+        loop.run(server.stop(), _STOP_TIMEOUT_S)
+        loop.close()
+
+
+@pytest.fixture(scope="session")
+def api_server(bare_api_server: ApiServer) -> ApiServer:
+    """A real API server with our CRDs."""
+    bare_api_server.kubectl("apply", "--server-side", "-k", str(ROOT / "config" / "crds"))
+    names = ("topiccontracts", "policies", "agentdeployments")
+    crds = [f"crd/{name}.streamwarden.io" for name in names]
+    bare_api_server.kubectl("wait", "--for=condition=Established", *crds, "--timeout=30s")
+    return bare_api_server

@@ -1,0 +1,83 @@
+"""``streamwarden-operator run`` as a process beside the API server, with the rights that config/ gives it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+from streamwarden_cli.stack.ports import free_ports
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+COMMAND = Path(sys.executable).with_name("streamwarden-operator")
+PATIENCE_S = 60.0
+
+
+def operator_environment(settings: Mapping[str, object]) -> dict[str, str]:
+    """Return this process's environment with exactly these settings (names without their prefix)."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("STREAMWARDEN_")}
+    return kept | {f"STREAMWARDEN_{name.upper()}": str(value) for name, value in settings.items()}
+
+
+class OperatorProcess:
+    """A started operator. Its log is JSON, one object a line."""
+
+    def __init__(self, folder: Path, kubeconfig: Path, **settings: object) -> None:
+        (self.health_port,) = free_ports(1)
+        self._log = folder / f"operator-{self.health_port}.log"
+        env = operator_environment({"health_port": self.health_port, **settings}) | {"KUBECONFIG": str(kubeconfig)}
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [COMMAND, "run"], env=env, stdout=log, stderr=log, stdin=subprocess.DEVNULL
+            )
+
+    def ready(self) -> bool:
+        """Ask as a kubelet would."""
+        try:
+            return httpx.get(f"http://127.0.0.1:{self.health_port}/readyz", timeout=5).status_code == httpx.codes.OK
+        except httpx.TransportError:
+            return False
+
+    def wait_ready(self) -> None:
+        until(lambda: self.ready() or self._process.poll() is not None, self.text)
+        assert self._process.poll() is None, self.text()
+
+    def text(self) -> str:
+        return self._log.read_text(errors="replace")
+
+    def log(self) -> Iterator[dict[str, Any]]:
+        """Return what it said, line by line."""
+        yield from (json.loads(line) for line in self.text().splitlines())
+
+    def stop(self) -> int:
+        """Send SIGTERM; returns the exit code."""
+        self._process.send_signal(signal.SIGTERM)
+        return self.wait()
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def wait(self) -> int:
+        return self._process.wait(PATIENCE_S)
+
+    def close(self) -> None:
+        """End it whatever happened."""
+        if self._process.poll() is None:
+            self.kill()
+
+
+def until(holds: Callable[[], object], explain: Callable[[], str] = str, wait_s: float = PATIENCE_S) -> None:
+    """Wait until something holds; fail with an explanation."""
+    deadline = time.monotonic() + wait_s
+    while not holds():
+        assert time.monotonic() < deadline, explain()
+        time.sleep(0.05)
