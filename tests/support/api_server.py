@@ -24,6 +24,7 @@ from streamwarden_cli.stack.ports import free_ports
 from streamwarden_cli.stack.repository import cache_folder
 from streamwarden_operator.adapters.kubernetes_client import KubernetesClient
 from support.loop_thread import LoopThread
+from support.needs import without_cluster
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -184,7 +185,7 @@ def bare_api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiSer
     """A real API server without our CRDs."""
     programs = find_programs()
     if programs is None:
-        pytest.skip("no kube-apiserver here: 'streamwarden cluster up' builds one, or set KUBEBUILDER_ASSETS")
+        without_cluster("no kube-apiserver here: 'streamwarden cluster build' makes one, or set KUBEBUILDER_ASSETS")
     loop = LoopThread("api-server")
     server = ApiServer(tmp_path_factory.mktemp("api-server"), programs)
     try:

@@ -151,8 +151,8 @@ class FakeOffsets(_Kafka):
         """(low, high) by topic and partition; (0, 0) where left out."""
         self.committed: dict[tuple[str, str, int], tuple[int, str]] = {}
         """(offset, metadata) by group, topic and partition."""
-        self.kept: list[tuple[str, str]] = []
-        """(group, topic) whose retention began anew."""
+        self.kept: list[tuple[str, tuple[str, ...]]] = []
+        """Groups whose retention began anew, with the topics that were named."""
 
     async def observe(self, group: str, topic: str) -> Sequence[PartitionOffsets]:
         self._answer()
@@ -171,9 +171,9 @@ class FakeOffsets(_Kafka):
         for partition, position in offsets.items():
             self.committed[group, topic, partition] = position
 
-    async def keep(self, group: str, topic: str) -> None:
+    async def keep(self, group: str, topics: Sequence[str]) -> None:
         self._answer()
-        self.kept.append((group, topic))
+        self.kept.append((group, tuple(topics)))
 
 
 class FakeSchemaRegistry:

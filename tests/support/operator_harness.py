@@ -13,6 +13,7 @@ from streamwarden_operator.keys import Key
 from streamwarden_operator.settings import OperatorSettings
 from streamwarden_operator.wiring import Backends, Controller
 from support.fakes import FakeAcls, FakeCluster, FakeOffsets, FakeSchemaRegistry, FakeScramUsers, FakeTopics
+from support.lag_fakes import FakeLags
 from support.policy_fakes import FakeGateAcks, FakePolicyLog
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ class Harness:
         self.topics, self.acls, self.users = FakeTopics(), FakeAcls(), FakeScramUsers()
         self.offsets, self.registry = FakeOffsets(self.topics), FakeSchemaRegistry()
         self.log, self.acks = FakePolicyLog(), FakeGateAcks()
+        self.lags = FakeLags(self.topics, self.offsets)
         for name in ("cluster", "topics", "acls", "users", "offsets", "log"):
             getattr(self, name).writes = self.effects.of(name)
         self.rollouts: list[tuple[str, int]] = []
@@ -102,7 +104,9 @@ class Harness:
         self.controller = self.new_controller()
 
     def new_controller(self) -> Controller:
-        backends = Backends(self.topics, self.acls, self.users, self.offsets, self.log, self.acks, self.registry)
+        backends = Backends(
+            self.topics, self.acls, self.users, self.offsets, self.log, self.acks, self.registry, self.lags
+        )
         made = Controller(
             cast("Any", self.cluster),
             SETTINGS,

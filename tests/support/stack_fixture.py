@@ -6,6 +6,9 @@ between tests; each takes names of its own (see ``unique``).
 
 from __future__ import annotations
 
+import os
+import signal
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -48,6 +51,17 @@ class RunningStack:
     def kafka_pid(self) -> int | None:
         """The broker's pid now."""
         return self._stack.kafka_pid
+
+    @contextmanager
+    def silent(self) -> Iterator[None]:
+        """Let the broker answer nobody inside the block; nothing starts it again, as it has not ended."""
+        pid = self.kafka_pid
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
 
     @property
     def registry_url(self) -> str:
