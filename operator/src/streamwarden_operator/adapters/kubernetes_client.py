@@ -58,8 +58,8 @@ class KubernetesClient:
         """Let go of the connections."""
         await self._api.close()  # type: ignore[no-untyped-call]  # kubernetes.aio's own
 
-    async def get(self, resource: ResourceType, namespace: str, name: str) -> Manifest | None:
-        """Return an object; None where there is none."""
+    async def get(self, resource: ResourceType, namespace: str | None, name: str) -> Manifest | None:
+        """Return an object; None where there is none. One of the whole cluster is in no namespace."""
         try:
             return await self._send("GET", Request("get", resource, namespace, name))
         except AbsentError:

@@ -12,10 +12,10 @@ from streamwarden_operator.adapters.kubernetes_client import KubernetesClient
 from streamwarden_operator.adapters.kubernetes_errors import AbsentError, ExpiredError
 from streamwarden_operator.adapters.kubernetes_events import EventRecorder
 from streamwarden_operator.adapters.kubernetes_secrets import SecretStore
-from streamwarden_operator.adapters.kubernetes_types import KINDS, OWN_SELECTOR, OWNED, ResourceType, type_of
+from streamwarden_operator.adapters.kubernetes_types import KINDS, NAMESPACE, OWN_SELECTOR, OWNED, ResourceType, type_of
 from streamwarden_operator.adapters.kubernetes_workloads import Build, Workloads
 from streamwarden_operator.adapters.kubernetes_writes import ResourceWriter
-from streamwarden_operator.errors import KubernetesUnavailableError
+from streamwarden_operator.errors import ForbiddenError, KubernetesUnavailableError
 from streamwarden_operator.keys import Key
 from streamwarden_operator.ports import Cluster, Manifest, Workload, WorkloadState
 
@@ -134,7 +134,11 @@ class KubernetesCluster(Cluster):
 
     @override
     async def delete_secret(self, namespace: str, name: str) -> None:
-        await self.secrets.delete(namespace, name)
+        try:
+            await self.secrets.delete(namespace, name)
+        except ForbiddenError:
+            if not await self._is_ending(namespace):
+                raise
 
     @override
     async def apply_workload(self, workload: Workload) -> WorkloadState:
@@ -146,7 +150,12 @@ class KubernetesCluster(Cluster):
 
     @override
     async def delete_workload(self, namespace: str, agent: str) -> bool:
-        return await self._workloads.delete(namespace, agent)
+        try:
+            return await self._workloads.delete(namespace, agent)
+        except ForbiddenError:
+            if not await self._is_ending(namespace):
+                raise
+            return not self._workloads.pods(namespace, agent)
 
     @override
     def pods(self, namespace: str, agent: str) -> frozenset[str] | None:
@@ -162,6 +171,11 @@ class KubernetesCluster(Cluster):
             return  # no object stands for these: the log tells
         if uid := self._cache.uid_of(key):
             await self._events.record(key, uid, reason=reason, message=message, warning=warning)
+
+    async def _is_ending(self, namespace: str) -> bool:
+        """Tell whether a namespace is being deleted: it takes everything along, first of all our right to do so."""
+        found = await self.client.get(NAMESPACE, None, namespace)
+        return found is None or "deletionTimestamp" in found["metadata"]
 
     def _changed(self, key: Key) -> None:
         self.on_changed(key)
