@@ -6,10 +6,11 @@ import sys
 
 import gate
 import harness
+import lag_poll
 from rich.console import Console
 from rich.table import Table
 
-BENCHMARKS = {gate.NAME: gate.run}
+BENCHMARKS = {gate.NAME: gate.run, lag_poll.NAME: lag_poll.run}
 
 
 def main() -> None:

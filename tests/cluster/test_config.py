@@ -8,12 +8,13 @@ from uuid import uuid4
 
 import pytest
 import yaml
+from streamwarden_contract.models import AgentDeployment
 from streamwarden_operator.adapters.kubernetes_secrets import SecretStore
 from streamwarden_operator.adapters.kubernetes_signing_key import SECRET_NAME, keep_signing_key
 from streamwarden_operator.adapters.kubernetes_types import SECRET
 from streamwarden_operator.errors import ForbiddenError, InvalidSpecError
 from support.api_server import OPERATOR_USER, ROOT, ApiServer
-from support.cluster_behaviour import ResourceBehaviour, WorkloadBehaviour, workload_of
+from support.cluster_behaviour import FINALIZER, ResourceBehaviour, WorkloadBehaviour, workload_of
 from support.kubernetes_side import KubernetesSide, kubernetes_side
 from support.operator_harness import agent, contract
 
@@ -78,6 +79,29 @@ async def test_in_a_namespace_that_was_not_prepared_the_operator_says_what_to_ap
         await bare_side.cluster.read_secret(bare_side.namespace, "guard-agent-credentials")
 
 
+async def test_f14_a_namespace_that_goes_takes_along_what_the_operator_may_not_delete_any_more(
+    side: KubernetesSide, installed: ApiServer
+) -> None:
+    workload = workload_of(await side.put(agent(namespace=side.namespace)))
+    guard = side.cluster.get(AgentDeployment, side.namespace, "guard")
+    assert guard is not None
+    await side.cluster.set_finalizer(guard, FINALIZER, present=True)
+    await side.cluster.apply_secret(side.namespace, workload.gate_secret, {"client.properties": "a=1"})
+    await side.cluster.apply_workload(workload)
+    await asyncio.to_thread(installed.kubectl, "delete", "namespace", side.namespace, "--wait=false")
+    async with asyncio.timeout(_WAIT_S):
+        while await may_read(side, workload.gate_secret):  # the RoleBinding is among the first to go
+            await side.look()
+    await side.cluster.delete_secret(side.namespace, workload.gate_secret)
+    async with asyncio.timeout(_WAIT_S):
+        while not await side.cluster.delete_workload(side.namespace, "guard"):
+            await side.look()
+    await side.look()
+    leaving = side.cluster.get(AgentDeployment, side.namespace, "guard")
+    assert leaving is not None
+    await side.cluster.set_finalizer(leaving, FINALIZER, present=False)
+
+
 @pytest.mark.parametrize("namespace", ["everywhere", "streamwarden", "own"])
 async def test_the_operator_never_lists_secrets(
     side: KubernetesSide, operator: KubernetesClient, namespace: str
@@ -117,6 +141,14 @@ async def test_the_namespace_streamwarden_takes_no_agents_and_no_contracts(
 async def test_what_a_namespace_may_have_passes(bare_side: KubernetesSide) -> None:
     await bare_side.put(contract("pages", bare_side.namespace))
     await bare_side.put(agent(namespace=bare_side.namespace))
+
+
+async def may_read(side: KubernetesSide, secret: str) -> bool:
+    try:
+        await side.cluster.read_secret(side.namespace, secret)
+    except ForbiddenError:
+        return False
+    return True
 
 
 async def refusal(side: KubernetesSide, resource: Any) -> str:

@@ -3,11 +3,14 @@
 Exit codes: 0 stopped by SIGTERM or SIGINT, 1 cannot go on (a supervisor starts it again), 2 bad configuration.
 """
 
+import os
 import signal
 import sys
 import threading
+from pathlib import Path
 
 import structlog
+from streamwarden_contract.runtime_config import ENV_LAST_WORDS
 
 from streamwarden_gate.acks import Acks, Report
 from streamwarden_gate.errors import ConfigError, FatalError
@@ -32,6 +35,7 @@ def main() -> int:
         keys = PublicKeyFile(settings.public_keys)
     except ConfigError as error:
         _log.error("bad configuration", detail=str(error))
+        _say_why(str(error))
         return 2
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -47,12 +51,19 @@ def _run(settings: Settings, keys: PublicKeyFile, stop: threading.Event) -> int:
         GateLoop(settings, feed, acks, stop).run()
     except FatalError as error:
         _log.error("the gate cannot go on", error=type(error).__name__, detail=str(error))
+        _say_why(str(error))
         acks.stop(Report("Stopped", type(error).__name__.removesuffix("Error"), str(error)), timeout_s=_STOP_TIMEOUT_S)
         return 1
     finally:
         feed.stop(timeout_s=_STOP_TIMEOUT_S)
     acks.stop(Report("Stopped"), timeout_s=_STOP_TIMEOUT_S)
     return 0
+
+
+def _say_why(problem: str) -> None:
+    """Leave word of why the process ends, for whoever looks at the pod; the log has it too."""
+    if path := os.environ.get(ENV_LAST_WORDS):
+        Path(path).write_text(problem, "utf-8")
 
 
 if __name__ == "__main__":

@@ -24,6 +24,8 @@ ENV_CREDENTIALS = "STREAMWARDEN_CREDENTIALS"
 ENV_READY_FILE = "STREAMWARDEN_READY_FILE"
 """File that a readiness probe looks for. The agent's runtime makes it once it has joined its consumer group, if only
 with an empty assignment; a gate when its policies are current, and removes it when they are not."""
+ENV_LAST_WORDS = "STREAMWARDEN_LAST_WORDS"
+"""File for why the process ends, where a person can mend it: Kubernetes shows it as the termination message."""
 ENV_POD = "STREAMWARDEN_POD"
 """Name of the pod; it ends the transactional id, so it is stable where processes are restarted in place."""
 

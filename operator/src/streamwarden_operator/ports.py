@@ -133,8 +133,13 @@ class Offsets(Protocol):
         """Commit (offset, metadata) by partition for a group without members."""
         ...
 
-    async def keep(self, group: str, topic: str) -> None:
-        """Begin the retention of the group's offsets anew; it has no members, and has none afterwards."""
+    async def keep(self, group: str, topics: Sequence[str]) -> None:
+        """Begin the retention of a group's offsets anew; it has no members, and has none afterwards.
+
+        Args:
+            group: the group.
+            topics: all that it has offsets of: of a topic that is left out they may be deleted.
+        """
         ...
 
 

@@ -9,7 +9,7 @@ from typing import cast
 
 from pydantic_settings import BaseSettings
 from streamwarden_contract.models import API_VERSION, KINDS, Kind
-from streamwarden_contract.reasons import ConditionReason, DeadLetterReason, VerdictReason
+from streamwarden_contract.reasons import ConditionReason, DeadLetterReason, ScalingReason, VerdictReason
 
 from streamwarden_operator.crd_yaml import Schema, structural_schema
 from streamwarden_operator.settings import OperatorSettings
@@ -113,6 +113,7 @@ def _reasons() -> Iterator[str]:
         ("Verdicts, in audit records", VerdictReason),
         ("Dead letters", DeadLetterReason),
         ("Conditions", ConditionReason),
+        ("Scaling, in `status.lastScaling` and Events", ScalingReason),
     ):
         yield f"## {title}\n\n| reason | meaning |\n| --- | --- |"
         docs = _member_docs(vocabulary)

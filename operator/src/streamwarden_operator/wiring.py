@@ -14,6 +14,7 @@ from streamwarden_contract.names import SYSTEM
 from streamwarden_operator.adapters.gate_acks import KafkaGateAcks, OnAck
 from streamwarden_operator.adapters.kafka_acls import KafkaAcls
 from streamwarden_operator.adapters.kafka_admin import KafkaAdmin
+from streamwarden_operator.adapters.kafka_lags import KafkaLags
 from streamwarden_operator.adapters.kafka_offsets import KafkaOffsets
 from streamwarden_operator.adapters.kafka_scram import KafkaScramUsers
 from streamwarden_operator.adapters.kafka_topics import KafkaTopics
@@ -22,15 +23,29 @@ from streamwarden_operator.adapters.schema_registry import ConfluentRegistry
 from streamwarden_operator.adapters.signing import KeyRing, SigningKey
 from streamwarden_operator.errors import ConflictError, LeadershipLostError, OperatorError
 from streamwarden_operator.keys import Key
-from streamwarden_operator.ports import Acls, Cluster, GateAcks, Offsets, PolicyLog, SchemaRegistry, ScramUsers, Topics
+from streamwarden_operator.ports import (
+    Acls,
+    Cluster,
+    GateAcks,
+    Lags,
+    Offsets,
+    PolicyLog,
+    SchemaRegistry,
+    ScramUsers,
+    Topics,
+)
 from streamwarden_operator.reconcilers.agent_access import AgentAccess
 from streamwarden_operator.reconcilers.agent_deployment import AgentReconciler, PodSettings
 from streamwarden_operator.reconcilers.dependents import dependents_of
+from streamwarden_operator.reconcilers.group_keeper import GroupKeeper
 from streamwarden_operator.reconcilers.live_acks import LiveAcks
 from streamwarden_operator.reconcilers.log_book import LogBook
 from streamwarden_operator.reconcilers.namespace import NamespaceReconciler, owned_namespaces
 from streamwarden_operator.reconcilers.policy import OnRollout, PolicyReconciler
 from streamwarden_operator.reconcilers.policy_log import PolicyLogReconciler
+from streamwarden_operator.reconcilers.rollout import is_asleep
+from streamwarden_operator.reconcilers.scale_book import ScaleBook
+from streamwarden_operator.reconcilers.scaling import Scaler
 from streamwarden_operator.reconcilers.topic_contract import TopicContractReconciler
 from streamwarden_operator.settings import OperatorSettings
 from streamwarden_operator.work_queue import WorkQueue
@@ -72,6 +87,8 @@ class Backends:
     log: Publisher
     acks: AckSource
     registry: SchemaRegistry | None = None
+    lags: Lags | None = None
+    """None: nothing scales, every agent has one pod."""
     closing: tuple[Callable[[], Awaitable[None]], ...] = ()
     """Lets go of connections, at the end."""
 
@@ -87,7 +104,9 @@ def connect(kafka: Mapping[str, str], registry_url: str | None, settings: Operat
     timeout_s = settings.admin_timeout.total_seconds()
     admin = KafkaAdmin(kafka, timeout_s=timeout_s)
     offsets = KafkaOffsets(admin)
+    lags = KafkaLags(kafka)
     registry = None if registry_url is None else ConfluentRegistry(registry_url, timeout_s=timeout_s)
+    closing = (offsets.close, lags.close)
     return Backends(
         topics=KafkaTopics(admin),
         acls=KafkaAcls(admin),
@@ -96,7 +115,8 @@ def connect(kafka: Mapping[str, str], registry_url: str | None, settings: Operat
         log=KafkaPolicyLog(kafka, timeout_s=timeout_s),
         acks=KafkaGateAcks(kafka, timeout_s=timeout_s),
         registry=registry,
-        closing=(offsets.close,) if registry is None else (offsets.close, registry.close),
+        lags=lags,
+        closing=closing if registry is None else (*closing, registry.close),
     )
 
 
@@ -139,6 +159,7 @@ class Controller:
         self._settings = settings
         self._backends = backends
         self._book = LogBook()
+        self._scaling = ScaleBook(enabled=backends.lags is not None)
         self._queue: WorkQueue[Key] = WorkQueue(
             base_delay_s=settings.first_retry.total_seconds(), max_delay_s=settings.longest_retry.total_seconds()
         )
@@ -159,7 +180,14 @@ class Controller:
         )
         self._policies = PolicyReconciler(cluster, acks, book, on_rollout=self._rolled_out)
         self._agents = AgentReconciler(
-            cluster, backends.topics, access=access, acks=acks, book=book, pods=pods, wake=wake
+            cluster,
+            backends.topics,
+            access=access,
+            acks=acks,
+            book=book,
+            scaling=self._scaling,
+            pods=pods,
+            wake=wake,
         )
         self._logs = PolicyLogReconciler(
             cluster,
@@ -192,6 +220,13 @@ class Controller:
             asyncio.create_task(self._queue.work(self._reconcile, self._report), name=f"worker-{number}")
             for number in range(self._settings.workers)
         ]
+        if self._backends.lags is not None:
+            scaler = Scaler(self._cluster, self._backends.lags, self._scaling, wake=self._queue.add)
+            keeper = GroupKeeper(self._backends.offsets, self._scaling)
+            self._workers += [
+                asyncio.create_task(scaler.run(), name="scaler"),
+                asyncio.create_task(keeper.run(), name="group-keeper"),
+            ]
 
     def caches_complete(self) -> None:
         """Say that the cluster knows every resource: from now on what belongs to none of them is taken back."""
@@ -235,9 +270,7 @@ class Controller:
 
     def _acknowledged(self, namespace: str, agent: str, ack: GateAck | None) -> None:
         """Wake the policies of a gate that spoke; the agent too, where the gate's state is another."""
-        binding = self._book.binding(namespace, agent)
-        for ref in binding.policies if binding else ():
-            self._queue.add(Key("Policy", namespace, ref.name))
+        self._wake_policies_of(namespace, agent)
         if ack is None:
             self._queue.add(Key("AgentDeployment", namespace, agent))
             return
@@ -245,6 +278,11 @@ class Controller:
         if self._last_acks.get(gate) != state:
             self._last_acks[gate] = state
             self._queue.add(Key("AgentDeployment", namespace, agent))
+
+    def _wake_policies_of(self, namespace: str, agent: str) -> None:
+        binding = self._book.binding(namespace, agent)
+        for ref in binding.policies if binding else ():
+            self._queue.add(Key("Policy", namespace, ref.name))
 
     def _rolled_out(self, namespace: str, policy: str, revision: int, gates: int, updated: int, ms: float) -> None:
         _log.info("policy in force", policy=f"{namespace}/{policy}@{revision}", gates=gates, milliseconds=round(ms))
@@ -307,8 +345,11 @@ class Controller:
                 if gone:
                     await self._acks.forget_gone(key.namespace, key.name, exists=False)
             return False
-        if await self._agents.reconcile(agent) != agent.status:
+        status = await self._agents.reconcile(agent)
+        if status != agent.status:
             self.on_status(key)
+            if is_asleep(agent) != is_asleep(agent.model_copy(update={"status": status})):
+                self._wake_policies_of(key.namespace, key.name)
         await self._acks.forget_gone(key.namespace, key.name, exists=True)
         return True
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from confluent_kafka import Producer
 from streamwarden_contract.audit import ChainHead
+from streamwarden_contract.models.scaling import Scaling
 from streamwarden_contract.names import AgentNames
 from streamwarden_contract.policylog import BindingRecord, PolicyRecord
 from streamwarden_contract.runtime_config import AgentConfig
@@ -153,6 +154,26 @@ async def test_a_deleted_agent_leaves_its_decisions_and_nothing_else(stack: Any,
             names.shared.audit,
         }
         assert b"binding/guard" not in await made.backends.log.read(names.shared.policies)
+
+
+async def test_an_agent_at_zero_is_woken_by_a_record_and_by_a_decision(stack: Any, unique: str) -> None:
+    async with world(stack, unique) as made:
+        scaling = Scaling(polling_interval=1, cooldown_period=0, max_replica_count=2)
+        spec = made.status.spec.model_copy(update={"scaling": scaling})
+        made.put(made.status.model_copy(update={"spec": spec}))
+        await until(lambda: conditions_of(made.status)["Ready"] == ("True", "ScaledToZero"))
+        producer = Producer(made.properties)
+        for topic, group in (
+            (f"{unique}.pages", made.names.agent_group),
+            (made.names.decisions, made.names.gate_group),
+        ):
+            producer.produce(topic, b"{}", b"key", partition=1)
+            assert producer.flush(10) == 0
+            await until(lambda: made.cluster.replicas[unique, "guard"] == 1)
+            await made.backends.offsets.commit(group, topic, {1: (1, ChainHead().metadata())})
+            await until(lambda: made.cluster.replicas[unique, "guard"] == 0)
+        reasons = [event.reason for event in made.cluster.events if event.key.name == "guard"]
+        assert reasons == ["ScaledToZero", "Activated", "ScaledToZero", "Activated", "ScaledToZero"]
 
 
 async def test_a_foreign_right_to_write_commands_takes_the_pods_away(stack: Any, unique: str) -> None:

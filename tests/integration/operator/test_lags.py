@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -376,3 +376,24 @@ async def test_f30_a_killed_broker_is_an_outage_that_ends_by_itself(broker: Worl
             await asyncio.sleep(0.05)
     assert {answer for answer in answers if isinstance(answer, int)} == {2}
     assert len(answers) > 1
+
+
+@pytest.mark.kafka
+async def test_a_broker_that_hangs_is_an_outage_too(stack: RunningStack, broker: World) -> None:
+    await broker.make()
+    broker.write(3)
+    lags = KafkaLags(stack.operator_properties, timeout_s=0.5)
+    impatient = replace(broker, lags=lags)
+    assert await impatient.records() == 3
+    pid = stack.kafka_pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        assert "no answer from" in str(await impatient.records())
+        assert "could not connect to" in str(await impatient.records())
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    async with asyncio.timeout(60):
+        while await impatient.records() != 3:  # noqa: ASYNC110  # the broker gives no signal
+            await asyncio.sleep(0.05)
+    await lags.close()

@@ -55,3 +55,18 @@ async def test_records_without_a_committed_offset_are_lost_and_never_guessed(sta
     with pytest.raises(NotReadyError, match="partition 0 has had 1 records and no committed offset") as caught:
         plan_offsets(unique, observed)
     assert caught.value.reason is ConditionReason.OFFSETS_LOST
+
+
+async def test_keeping_a_group_leaves_its_offsets_and_no_member(kafka: KafkaPorts, unique: str) -> None:
+    names = AgentNames(unique, "guard")
+    for topic in (names.decisions, f"{unique}.other"):
+        await kafka.topics.apply(topic, TopicPlan(create=Topic(topic, partitions=2)))
+        await kafka.offsets.commit(names.gate_group, topic, {0: (0, "head")})
+    before = await kafka.offsets.observe(names.gate_group, names.decisions)
+
+    await kafka.offsets.keep(names.gate_group, [names.decisions, f"{unique}.other"])
+
+    assert await kafka.offsets.observe(names.gate_group, names.decisions) == before
+    # Kafka takes a commit from outside only while the group has no members.
+    await kafka.offsets.commit(names.gate_group, names.decisions, {1: (0, "head")})
+    assert (await kafka.offsets.observe(names.gate_group, names.decisions))[1].metadata == "head"

@@ -5,6 +5,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from streamwarden_gate.__main__ import main
 from streamwarden_gate.errors import ConfigError
 from streamwarden_gate.public_keys import PublicKeyFile
 from streamwarden_gate.settings import read_settings
@@ -107,3 +108,12 @@ def test_a_broken_file_leaves_the_known_keys(tmp_path: Path) -> None:
     with pytest.raises(ConfigError):
         keys.refresh()
     assert keys.knows(key.key_id)
+
+
+def test_a_gate_that_cannot_start_leaves_word_of_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("CONFIG", "CREDENTIALS", "POD"):
+        monkeypatch.delenv(f"STREAMWARDEN_{name}", raising=False)
+    words = tmp_path / "last-words"
+    monkeypatch.setenv("STREAMWARDEN_LAST_WORDS", str(words))
+    assert main() == 2
+    assert words.read_text().startswith("set STREAMWARDEN_CONFIG to the folder that holds gate.json")

@@ -9,6 +9,7 @@ from streamwarden.core.positions import Positions
 from streamwarden.core.records import Partition, Record
 from streamwarden.core.retries import Backoff
 from streamwarden.core.routing import Routes
+from streamwarden.runtime.__main__ import main
 from streamwarden.runtime.errors import ConfigurationError
 from streamwarden.runtime.settings import Startup, load_agent, parse_properties, read_startup
 from streamwarden_contract.models.agent_deployment import Retry
@@ -127,6 +128,15 @@ CONFIG = AgentConfig(
     decision_types=(),
     sources=(SourceTopic(name="s", topic="t"),),
 )
+
+
+def test_an_agent_that_cannot_start_leaves_word_of_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("CONFIG", "CREDENTIALS", "POD"):
+        monkeypatch.delenv(f"STREAMWARDEN_{name}", raising=False)
+    words = tmp_path / "last-words"
+    monkeypatch.setenv("STREAMWARDEN_LAST_WORDS", str(words))
+    assert main() == 2
+    assert words.read_text().startswith("set STREAMWARDEN_CONFIG")
 
 
 def test_no_password_shows_where_startup_is_printed() -> None:

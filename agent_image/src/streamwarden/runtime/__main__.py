@@ -18,7 +18,7 @@ from streamwarden.runtime.errors import ConfigurationError, FencedError
 from streamwarden.runtime.feed import Feed, History
 from streamwarden.runtime.logs import configure_logs
 from streamwarden.runtime.server import Links, Server, run_start_hooks
-from streamwarden.runtime.settings import Startup, load_agent, read_startup
+from streamwarden.runtime.settings import Startup, load_agent, read_startup, say_why
 from streamwarden.runtime.transactions import Transactions
 
 EXIT_CONFIGURATION = 2
@@ -37,6 +37,7 @@ def main() -> int:
         unhandled = routes.check()
     except (ConfigurationError, AgentDefinitionError) as error:
         log.error("The agent cannot start", problem=str(error))  # noqa: TRY400  # the message is for the author; a traceback is not
+        say_why(str(error))
         return EXIT_CONFIGURATION
     if unhandled:
         log.warning("Event types without a handler are passed over", types=unhandled)

@@ -1,12 +1,13 @@
 """What the process is started with: folders of configuration and credentials, and the name of its pod."""
 
 import importlib
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
-from streamwarden_contract.runtime_config import AGENT_CONFIG_FILE, CLIENT_PROPERTIES_FILE, AgentConfig
+from streamwarden_contract.runtime_config import AGENT_CONFIG_FILE, CLIENT_PROPERTIES_FILE, ENV_LAST_WORDS, AgentConfig
 
 from streamwarden.agent import Agent
 from streamwarden.runtime.errors import ConfigurationError
@@ -67,6 +68,12 @@ def read_startup() -> Startup:
         raise ConfigurationError(f"{config_file}: {faults}") from error
     client = parse_properties(_read(settings.credentials / CLIENT_PROPERTIES_FILE))
     return Startup(config, settings.pod, client, settings.ready_file)
+
+
+def say_why(problem: str) -> None:
+    """Leave word of why the process ends, for whoever looks at the pod; the log has it too."""
+    if path := os.environ.get(ENV_LAST_WORDS):
+        Path(path).write_text(problem, "utf-8")
 
 
 def parse_properties(text: str) -> dict[str, str]:

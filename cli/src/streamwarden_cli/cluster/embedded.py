@@ -60,6 +60,12 @@ class EmbeddedCluster:
         """Needs no more than the cluster does."""
         return Buildah(self._cache)
 
+    def prepare(self, reporter: Reporter) -> None:
+        """Build the programs that are missing."""
+        require(NODE)
+        with one_at_a_time(LOCK):
+            ensure_tools(self._cache, reporter)
+
     def up(self, reporter: Reporter) -> bool:
         """Build what is missing, then start an empty cluster, unless it runs."""
         require(NODE)

@@ -59,6 +59,9 @@ class ForeignCluster:
             raise ClusterError("how pods of this cluster reach this machine is not known: say so with --host-address")
         return self._host_address
 
+    def prepare(self, reporter: Reporter) -> None:
+        """Do nothing: others have made its programs."""
+
     def up(self, reporter: Reporter) -> bool:  # noqa: ARG002  # the protocol's
         """Copy the context and ask the API server; nothing is ever made."""
         source = [f"--kubeconfig={self._source}"] if self._source is not None else []

@@ -57,6 +57,9 @@ class KindCluster:
         networks = json.loads(run(["docker", "network", "inspect", "kind"]))
         return gateway(networks[0]["IPAM"]["Config"])
 
+    def prepare(self, reporter: Reporter) -> None:
+        """Do nothing: others have made its programs."""
+
     def up(self, reporter: Reporter) -> bool:
         """Make the cluster unless kind knows it."""
         if self._exists():

@@ -61,6 +61,13 @@ class Provider(Protocol):
             ClusterError: It is not known.
         """
 
+    def prepare(self, reporter: Reporter) -> None:
+        """Make everything that a start needs and that lasts, and start nothing.
+
+        Raises:
+            ClusterError: Something is missing on this machine; it says what to do.
+        """
+
     def up(self, reporter: Reporter) -> bool:
         """Make the cluster, or find that it is there; whether it had to be made. Returns once its node is ready.
 

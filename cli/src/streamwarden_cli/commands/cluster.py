@@ -61,6 +61,23 @@ def up(
 
 
 @app.command()
+def build(context: Context = "", kubeconfig: Kubeconfig = None) -> None:
+    """Build the programs of a cluster and Streamwarden's images, as far as they have changed, and start nothing.
+
+    The first time it takes some minutes; 'up' is a matter of seconds then, and of no downloads.
+    """
+    from streamwarden_cli.cluster.errors import ClusterError
+    from streamwarden_cli.cluster.running import build as build_images
+
+    try:
+        provider = _choose(context, kubeconfig)
+        provider.prepare(_reporter())
+        build_images(provider, _reporter())
+    except ClusterError as error:
+        _fail(error)
+
+
+@app.command()
 def images(context: Context = "", kubeconfig: Kubeconfig = None, output: Printed = Output.TEXT) -> None:
     """Build the images that have changed, and load them into the cluster when it is up."""
     from streamwarden_cli.cluster.errors import ClusterError

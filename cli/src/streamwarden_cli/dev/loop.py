@@ -99,7 +99,8 @@ class Loop:
         await self.stack.start()
         kafka, settings = self.stack.operator_properties, OperatorSettings(first_retry=timedelta(milliseconds=200))
         registry = self._registry if self._options.registry else None
-        backends = self._backends = replace(connect(kafka, None, settings), registry=registry)
+        # No lag, no scaling: each agent has one process here.
+        backends = self._backends = replace(connect(kafka, None, settings), registry=registry, lags=None)
         self._controller = Controller(
             self.cluster,
             settings,

@@ -168,9 +168,9 @@ class AgentDeployment(Kind):
         "Accepted": "The name is allowed and every referenced contract exists.",
         "TopicsReady": "The referenced topics are ready, and the agent's and the namespace's own topics exist.",
         "AccessReady": "Users, ACLs and initial offsets are in place, and nobody else may write a governed topic.",
-        "GateReady": "A gate of this agent has its policies in force.",
-        "ScalingActive": "The lag is known, and the number of pods follows it.",
-        "Ready": "All of the above, and the pods run.",
+        "GateReady": "A gate of this agent has its policies in force, or no pod is wanted (ScaledToZero).",
+        "ScalingActive": "The lag is known, and the number of pods follows it. Only where the agent has ``scaling``.",
+        "Ready": "All of the above, and the pods run, or none is wanted (ScaledToZero).",
         **HELD_CONDITIONS,
     }
 

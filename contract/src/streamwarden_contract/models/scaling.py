@@ -13,7 +13,7 @@ class Fallback(Resource):
     """What holds while the lag is not known."""
 
     failure_threshold: Annotated[int, Field(ge=1, le=1_000)] = 3
-    """Readings in a row that must fail first."""
+    """Readings in a row that must fail first; then the lag is called unknown, too."""
     replicas: Annotated[int, Field(ge=0, le=1_000)]
     """Replicas from then on, until the lag is known again."""
 
@@ -32,15 +32,15 @@ class Scaling(Resource):
     min_replica_count: Annotated[int, Field(ge=0, le=1_000)] = 0
     """Fewest pods; 0 lets an agent without work have none."""
     max_replica_count: Annotated[int, Field(ge=1, le=1_000)] = 100
-    """Most pods. There are never more than the inputs have partitions: one more would have nothing to read."""
+    """Most pods. There are never more than its largest topic has partitions: one more would have nothing to read."""
     lag_threshold: Annotated[int, Field(ge=1, le=1_000_000_000)] = 10
-    """Records of lag that one pod is expected to carry."""
+    """Records of lag that one pod is expected to carry: there are lag / ``lagThreshold`` pods, rounded up."""
     activation_lag_threshold: Annotated[int, Field(ge=0, le=1_000_000_000)] = 0
-    """An agent without pods gets its first one when the lag is above this."""
+    """The agent is active while the lag is above this: then it gets pods, and else it wants ``minReplicaCount``."""
     polling_interval: Annotated[int, Field(ge=1, le=3_600)] = 5
     """Seconds between two readings of the lag."""
     cooldown_period: Annotated[int, Field(ge=0, le=86_400)] = 60
-    """Seconds for which fewer pods must have been enough before there are fewer."""
+    """Seconds for which fewer pods must have been enough before there are fewer, or none."""
     fallback: Fallback | None = None
     """What holds while the lag is not known; where left out, the pods stay as they are."""
 

@@ -82,14 +82,14 @@ class KafkaOffsets:
         with translated(f"commit the first offsets of group {group!r} on topic {topic!r}"):
             await self._admin.until_spread(alter)
 
-    async def keep(self, group: str, topic: str) -> None:
+    async def keep(self, group: str, topics: Sequence[str]) -> None:
         """Join the group for a moment, and leave it: the time until its offsets expire begins anew.
 
         To commit them again would not do. Where a group of the classic protocol has had members, Kafka counts from when
         the last one left, whatever is committed afterwards: measured, the offsets went all the same.
         """
-        with translated(f"keep the offsets of group {group!r} on topic {topic!r}"):
-            await asyncio.to_thread(self._join_and_leave, group, topic)
+        with translated(f"keep the offsets of group {group!r}"):
+            await asyncio.to_thread(self._join_and_leave, group, topics)
 
     async def _partitions(self, topic: str) -> list[int]:
         futures = self._admin.client.describe_topics(TopicCollection([topic]), request_timeout=self._admin.timeout_s)
@@ -127,7 +127,7 @@ class KafkaOffsets:
             await asyncio.to_thread(oldest.close)
         return result
 
-    def _join_and_leave(self, group: str, topic: str) -> None:
+    def _join_and_leave(self, group: str, topics: Sequence[str]) -> None:
         joined = False
 
         def on_assign(member: Consumer, _partitions: Sequence[TopicPartition]) -> None:
@@ -137,7 +137,7 @@ class KafkaOffsets:
 
         consumer = self._connect(group, **_MEMBER)
         try:
-            consumer.subscribe([topic], on_assign=on_assign)
+            consumer.subscribe(list(topics), on_assign=on_assign)
             deadline_s = time.monotonic() + self._admin.timeout_s
             while not joined and time.monotonic() < deadline_s:
                 consumer.poll(_POLL_S)

@@ -13,6 +13,7 @@ from streamwarden_operator.adapters.kubernetes_errors import AbsentError, Reques
 from streamwarden_operator.adapters.kubernetes_pods import DeploymentFacts, PodFacts, workload_state
 from streamwarden_operator.adapters.kubernetes_reading import Owned, read_owned
 from streamwarden_operator.adapters.kubernetes_types import DEPLOYMENT, POD, SCALE_MANAGER, ResourceType, type_of
+from streamwarden_operator.desired.pods import build_creation
 from streamwarden_operator.errors import InvalidSpecError, NotReadyError
 from streamwarden_operator.plans.manifests import contains, stamp
 from streamwarden_operator.ports import Manifest, Workload, WorkloadState
@@ -121,7 +122,7 @@ class Workloads:
         resource, _, name = place = _place(manifest)
         known = self._cache.owned(*place) or await self._look(resource, workload, name)
         if known is None:
-            manifest = _with_replicas(manifest, workload.replicas)
+            manifest = build_creation(manifest, workload.replicas) if resource == DEPLOYMENT else manifest
         elif known.ending:
             message = f"the earlier {resource.kind} {name!r} is still ending"
             raise NotReadyError(message, reason=ConditionReason.PENDING)
@@ -186,12 +187,6 @@ class Workloads:
 
 def _place(manifest: Manifest) -> Place:
     return type_of(manifest), manifest["metadata"]["namespace"], manifest["metadata"]["name"]
-
-
-def _with_replicas(manifest: Manifest, replicas: int) -> Manifest:
-    if manifest["kind"] != DEPLOYMENT.kind:
-        return manifest
-    return {**manifest, "spec": {**manifest["spec"], "replicas": replicas}}
 
 
 def _request(verb: str, found: Owned) -> Request:

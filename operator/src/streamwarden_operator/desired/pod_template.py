@@ -11,7 +11,13 @@ from typing import Any
 from pydantic import BaseModel
 from streamwarden_contract.models.pod import Resources
 from streamwarden_contract.models.pod_rules import VOLUME_PREFIX, PullPolicy
-from streamwarden_contract.runtime_config import ENV_CONFIG, ENV_CREDENTIALS, ENV_POD, ENV_READY_FILE
+from streamwarden_contract.runtime_config import (
+    ENV_CONFIG,
+    ENV_CREDENTIALS,
+    ENV_LAST_WORDS,
+    ENV_POD,
+    ENV_READY_FILE,
+)
 
 from streamwarden_operator.desired.names import (
     SPEC_HASH_ANNOTATION,
@@ -31,6 +37,7 @@ CREDENTIALS_MODE = 0o440
 CREDENTIALS_FOLDER = "/etc/streamwarden/credentials"
 CONFIG_FOLDER = "/etc/streamwarden/config"
 RUN_FOLDER = "/run/streamwarden"
+TERMINATION_LOG = "/dev/termination-log"
 READY_FILE = f"{RUN_FOLDER}/ready"
 TEMPORARY_FOLDER = "/tmp"  # noqa: S108  # an emptyDir of the container's own
 
@@ -155,6 +162,8 @@ def _environment() -> list[Manifest]:
         {"name": ENV_CREDENTIALS, "value": CREDENTIALS_FOLDER},
         {"name": ENV_POD, "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
         {"name": ENV_READY_FILE, "value": READY_FILE},
+        # The kubelet mounts it, writable, into a root that is not.
+        {"name": ENV_LAST_WORDS, "value": TERMINATION_LOG},
     ]
 
 

@@ -38,7 +38,8 @@ def build_manifests(workload: Workload, gate_image: GateImage) -> Sequence[Manif
 def build_creation(deployment: Manifest, replicas: int) -> Manifest:
     """Build the manifest that makes a Deployment which does not exist: the only one that names ``replicas``.
 
-    To be created, not applied: server-side apply takes a field away again when its manager no longer names it.
+    Server-side apply takes a field away again when the only manager that owns it no longer names it: before the next
+    apply, another one must own the number.
     """
     return {**deployment, "spec": {"replicas": replicas, **deployment["spec"]}}
 

@@ -13,16 +13,21 @@ FAILURE_THRESHOLD = 3
 """Readings in a row that must fail before the lag is called unknown, where no ``fallback`` says another number."""
 
 
+def is_lost(history: History, scaling: Scaling) -> bool:
+    """Tell whether the lag is called unknown. A reading or two that fail change nothing: brokers are restarted."""
+    threshold = FAILURE_THRESHOLD if scaling.fallback is None else scaling.fallback.failure_threshold
+    return history.failures >= threshold
+
+
 def lag_state(shown: Lag | None, history: History, scaling: Scaling) -> LagState:
-    """Say how the lag is known. A reading or two that fail change nothing: brokers are restarted now and then.
+    """Say how the lag is known.
 
     Args:
         shown: what the status says now; another operator may have written it.
         history: as the last decision left it.
         scaling: the agent's; its ``fallback`` says how many readings must fail.
     """
-    threshold = FAILURE_THRESHOLD if scaling.fallback is None else scaling.fallback.failure_threshold
-    if history.failures >= threshold:
+    if is_lost(history, scaling):
         ever_known = history.known is not None or (shown is not None and shown.state != "Unknown")
         return "Stale" if ever_known else "Unknown"
     if history.known is not None:

@@ -8,7 +8,7 @@ now. A decision topic that is another one than the binding says is ``OffsetsLost
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -32,6 +32,7 @@ from streamwarden_operator.ports import Cluster, GateAcks, Topic, Topics
 from streamwarden_operator.reconcilers.agent_access import AgentAccess, BypassPossibleError
 from streamwarden_operator.reconcilers.log_book import LogBook
 from streamwarden_operator.reconcilers.rollout import GATE_READY, gate_condition
+from streamwarden_operator.reconcilers.scale_book import ScaleBook
 
 FINALIZER = "streamwarden.io/agent-deployment"
 ACCEPTED = "Accepted"
@@ -85,6 +86,8 @@ class _Progress:
     step: str = TOPICS_READY
     replicas: int = 0
     pods_ready: bool = False
+    asleep: bool = False
+    """Whether no pod is wanted, as there is no lag."""
     crashing: str = ""
 
     def holds(self, kind: str) -> None:
@@ -102,6 +105,7 @@ class AgentReconciler:
         access: AgentAccess,
         acks: GateAcks,
         book: LogBook,
+        scaling: ScaleBook,
         pods: PodSettings,
         wake: Callable[[Key], None],
         clock: Callable[[], datetime] = _now,
@@ -114,6 +118,7 @@ class AgentReconciler:
             access: users, Secrets, ACLs, offsets.
             acks: what gates report.
             book: what is published; the agent's wish is written into it.
+            scaling: how many pods there are and why; the agent's pods are noted in it.
             pods: what all pods share.
             wake: told the keys of the policy log and the namespace when they have something to do for this agent.
             clock: the time for conditions.
@@ -123,6 +128,7 @@ class AgentReconciler:
         self._access = access
         self._acks = acks
         self._book = book
+        self._scaling = scaling
         self._pods = pods
         self._wake = wake
         self._clock = clock
@@ -153,6 +159,7 @@ class AgentReconciler:
             await self._bring_up(agent, contracts, progress)
         except BypassPossibleError as error:
             await self._cluster.delete_workload(namespace, agent.metadata.name)
+            self._scaling.forget(namespace, agent.metadata.name)
             progress.replicas = 0
             progress.found[ACCESS_READY] = conditions.failed(ACCESS_READY, error)
         except OperatorError as error:
@@ -169,6 +176,7 @@ class AgentReconciler:
         False: its pods are still ending, and their gates may still judge. Another look is due once they have.
         """
         self._book.wanted.pop((namespace, agent), None)
+        self._scaling.forget(namespace, agent)
         if not await self._cluster.delete_workload(namespace, agent):
             return False
         await self._access.revoke(namespace, agent)
@@ -195,9 +203,13 @@ class AgentReconciler:
             public_keys=self._pods.public_keys,
             credentials_hash=credentials_hash,
         )
+        workload = replace(workload, replicas=self._scaling.replicas_of_new(agent))
         state = await self._cluster.apply_workload(workload)
+        self._scaling.observe(agent, input_topics(agent, contracts), state)
         progress.replicas, progress.pods_ready, progress.crashing = state.replicas, state.ready > 0, state.crashing
-        progress.found[GATE_READY] = gate_condition(binding, self._acks.of_namespace(agent.metadata.namespace))
+        progress.asleep = state.desired == 0
+        acks = self._acks.of_namespace(agent.metadata.namespace)
+        progress.found[GATE_READY] = gate_condition(binding, acks, asleep=progress.asleep)
 
     async def _ready_topics(self, agent: AgentDeployment, contracts: dict[str, TopicContract]) -> tuple[Topic, Topic]:
         """Return decision topic and audit topic, once everything that the agent needs is there."""
@@ -315,9 +327,12 @@ class AgentReconciler:
         return status
 
     async def _report(self, agent: AgentDeployment, accepted: Condition, progress: _Progress) -> AgentDeploymentStatus:
-        new = [accepted, *progress.found.values()]
+        scaling = self._scaling.shown(agent)
+        new = [accepted, *progress.found.values(), *filter(None, [scaling.active])]
         ready = conditions.summarize(new)
-        if ready.status == "True" and not progress.pods_ready:
+        if ready.status == "True" and progress.asleep:
+            ready = progress.found[GATE_READY].model_copy(update={"type": READY})
+        elif ready.status == "True" and not progress.pods_ready:
             message = "no pod of the agent has joined its consumer group yet"
             ready = conditions.condition(READY, "False", ConditionReason.AGENT_NOT_READY, message)
         if progress.crashing:
@@ -333,6 +348,8 @@ class AgentReconciler:
             ),
             replicas=progress.replicas,
             policies=tuple(PolicyRef(namespace=ref.namespace, name=ref.name, revision=ref.revision) for ref in refs),
+            lag=scaling.lag,
+            last_scaling=scaling.last_scaling,
         )
         await self._write(agent, found)
         return found

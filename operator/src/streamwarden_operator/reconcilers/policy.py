@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from streamwarden_contract.models import Condition, Policy
+from streamwarden_contract.models import AgentDeployment, Condition, Policy
 from streamwarden_contract.models.policy import PolicyStatus, Rollout
 from streamwarden_contract.policylog import PolicyRecord, spec_digest
 from streamwarden_contract.reasons import ConditionReason
@@ -14,7 +14,7 @@ from streamwarden_operator.desired.acceptance import Refusal, accept_policy
 from streamwarden_operator.desired.management import held_conditions, is_held
 from streamwarden_operator.ports import Cluster, GateAcks
 from streamwarden_operator.reconcilers.log_book import LogBook
-from streamwarden_operator.reconcilers.rollout import ROLLED_OUT, RolloutState, observe_rollout
+from streamwarden_operator.reconcilers.rollout import ROLLED_OUT, RolloutState, is_asleep, observe_rollout
 
 ACCEPTED = "Accepted"
 PUBLISHED = "Published"
@@ -76,7 +76,14 @@ class PolicyReconciler:
         else:
             state = self._book.published[namespace].state
             acks = self._acks.of_namespace(namespace)
-            found = observe_rollout(state, acks, policy=name, revision=record.revision)
+            found = observe_rollout(
+                state,
+                acks,
+                policy=name,
+                revision=record.revision,
+                asleep=self._asleep(namespace),
+                settled=_is_settled(policy, record.revision),
+            )
             rollout = self._rollout(policy, record, found)
             revision, digest = record.revision, record.digest
             new.append(found.condition())
@@ -87,6 +94,10 @@ class PolicyReconciler:
         return PolicyStatus(
             observed_generation=generation, conditions=stamped, revision=revision, digest=digest, rollout=rollout
         )
+
+    def _asleep(self, namespace: str) -> frozenset[str]:
+        agents = self._cluster.list(AgentDeployment, namespace)
+        return frozenset(agent.metadata.name for agent in agents if is_asleep(agent))
 
     def _published(self, policy: Policy, record: PolicyRecord | None, *, refused: bool) -> Condition:
         log = self._book.published.get(policy.metadata.namespace)
@@ -114,6 +125,13 @@ class PolicyReconciler:
                 took = f"{elapsed_ms:.0f}ms"
                 self._on_rollout(namespace, name, record.revision, found.gates, found.updated, elapsed_ms)
         return Rollout(gates=found.gates, updated=found.updated, rejected=found.rejected, converged_after=took)
+
+
+def _is_settled(policy: Policy, revision: int) -> bool:
+    """Tell whether all gates had this revision already: by the status, which outlives this process."""
+    found = conditions.find_condition(policy.status.conditions, ROLLED_OUT)
+    same = policy.status.revision == revision
+    return same and found is not None and (found.status, found.reason) == ("True", ConditionReason.OK)
 
 
 def _accepted(refusals: list[Refusal]) -> Condition:

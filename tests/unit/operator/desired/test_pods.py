@@ -191,7 +191,7 @@ def test_the_pods_are_restricted_whatever_is_said() -> None:
 
 def test_our_variables_come_after_the_user_s() -> None:
     names = [found["name"] for found in agent_of(env=(EnvVar(name="A", value="1"),))["env"]]
-    ours = ["STREAMWARDEN_CONFIG", "STREAMWARDEN_CREDENTIALS", "STREAMWARDEN_POD", "STREAMWARDEN_READY_FILE"]
+    ours = [f"STREAMWARDEN_{name}" for name in ("CONFIG", "CREDENTIALS", "POD", "READY_FILE", "LAST_WORDS")]
     assert names == ["A", *ours]
     assert [found["name"] for found in gate_of(env=(EnvVar(name="A", value="1"),))["env"]] == ours
 

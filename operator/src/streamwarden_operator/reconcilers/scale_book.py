@@ -1,0 +1,120 @@
+"""What the agents' reconciler and the scaler tell one another. In memory: a restart begins with the pods it finds.
+
+The reconciler notes what exists and takes from here what the status says of scaling; the scaler does the rest.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from streamwarden_contract.models import AgentDeployment, Condition
+from streamwarden_contract.models.scaling import Lag, Scaling, ScalingChange
+from streamwarden_contract.names import AgentNames
+from streamwarden_contract.reasons import ConditionReason
+
+from streamwarden_operator.desired.status import find_condition, pending
+from streamwarden_operator.plans.lag_status import SCALING_ACTIVE
+from streamwarden_operator.plans.scaling import History, initial_replicas
+from streamwarden_operator.ports import GroupReads, WorkloadState
+
+_UNKNOWN = frozenset({ConditionReason.LAG_UNKNOWN.value, ConditionReason.FALLBACK.value})
+
+
+@dataclass(slots=True)
+class ScaledAgent:
+    """One agent that has a workload."""
+
+    uid: str
+    reads: tuple[GroupReads, GroupReads]
+    """The agent's group on its inputs and outcomes, and the gate's on the decision topic."""
+    state: WorkloadState
+    """As last seen, or as the scaler made it since."""
+    scaling: Scaling | None = None
+    """What the last decision went by."""
+    history: History = field(default_factory=History)
+    due_s: float = float("-inf")
+    """When its lag is to be read next; at once for one that is new."""
+    lag: Lag | None = None
+    """As the status shows it."""
+    change: ScalingChange | None = None
+    """As the status shows it."""
+    active: Condition | None = None
+    """None before the first reading of this process."""
+    told_unknown: bool = False
+    """Whether people have been told that the lag is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownScaling:
+    """What an agent's status says of its scaling."""
+
+    lag: Lag | None
+    last_scaling: ScalingChange | None
+    active: Condition | None
+    """None for an agent that does not scale."""
+
+
+class ScaleBook:
+    """By namespace and agent. Where nothing scales, every agent has one pod, and its status says nothing of lag."""
+
+    def __init__(self, *, enabled: bool) -> None:
+        self.agents: dict[tuple[str, str], ScaledAgent] = {}
+        self._enabled = enabled
+
+    def replicas_of_new(self, agent: AgentDeployment) -> int:
+        """Return how many pods a workload gets that is made now: as many as there were, if it was there before."""
+        if not self._enabled:
+            return 1
+        known = self._find(agent)
+        return initial_replicas(agent.spec.scaling) if known is None else known.state.desired
+
+    def observe(self, agent: AgentDeployment, topics: Sequence[str], state: WorkloadState) -> None:
+        """Note how an agent's workload is.
+
+        Args:
+            agent: the agent.
+            topics: the topics that its pods read, inputs and outcomes.
+            state: its pods.
+        """
+        if not self._enabled:
+            return
+        names = AgentNames(agent.metadata.namespace, agent.metadata.name)
+        reads = (
+            GroupReads(names.agent_group, tuple(topics), earliest=True),
+            # The operator has committed where the gate begins: a place that is lost is never guessed.
+            GroupReads(names.gate_group, (names.decisions,), earliest=False),
+        )
+        known = self._find(agent)
+        if known is not None:
+            known.reads, known.state = reads, state
+            return
+        status = agent.status
+        active = find_condition(status.conditions, SCALING_ACTIVE)
+        self.agents[names.namespace, names.agent] = ScaledAgent(
+            agent.metadata.uid,
+            reads,
+            state,
+            lag=status.lag,
+            change=status.last_scaling,
+            told_unknown=active is not None and active.reason in _UNKNOWN,
+        )
+
+    def forget(self, namespace: str, agent: str) -> None:
+        """Say that an agent has no workload any more."""
+        self.agents.pop((namespace, agent), None)
+
+    def shown(self, agent: AgentDeployment) -> ShownScaling:
+        """Return what the status says of scaling; until this process has read the lag, what it said before."""
+        if not self._enabled:
+            return ShownScaling(None, None, None)
+        known, status = self._find(agent), agent.status
+        change = status.last_scaling if known is None else known.change
+        if agent.spec.scaling is None:
+            return ShownScaling(None, change, None)
+        if known is not None and known.active is not None:
+            return ShownScaling(known.lag, change, known.active)
+        before = find_condition(status.conditions, SCALING_ACTIVE)
+        return ShownScaling(status.lag, change, before or pending(SCALING_ACTIVE, "the lag has not been read yet"))
+
+    def _find(self, agent: AgentDeployment) -> ScaledAgent | None:
+        known = self.agents.get((agent.metadata.namespace, agent.metadata.name))
+        return known if known is not None and known.uid == agent.metadata.uid else None
