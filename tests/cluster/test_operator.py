@@ -14,7 +14,7 @@ import yaml
 from confluent_kafka import Producer
 from streamwarden_contract.acks import GateAck
 from streamwarden_contract.models.policy import PolicyRef
-from support.api_server import OPERATOR_USER, ROOT
+from support.api_server import OPERATOR_USER, ROOT, running_api_server
 from support.kubernetes_side import conditions
 from support.operator_process import COMMAND, OperatorProcess, operator_environment, until
 
@@ -116,21 +116,22 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def site(
-    api_server: ApiServer, stack_with_registry: RunningStack, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Site]:
-    """The samples in a prepared namespace. The tests of this module follow one another."""
+def site(stack_with_registry: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The samples in a prepared namespace of a cluster of their own. The tests of this module follow one another."""
     folder = tmp_path_factory.mktemp("site")
-    api_server.kubectl("apply", "--server-side", "-k", str(ROOT / "config" / "default"))
     relative = "/".join([".."] * len(folder.parts[1:])) + str(ROOT / "config" / "namespace")
     (folder / "kustomization.yaml").write_text(yaml.safe_dump({"namespace": "risk", "resources": [relative]}))
-    api_server.kubectl("apply", "--server-side", "-k", str(folder))
-    api_server.kubectl("apply", "--server-side", "-f", str(ROOT / "config" / "samples"))
-    made = Site(api_server, stack_with_registry, folder)
-    try:
-        yield made
-    finally:
-        made.close()
+    with running_api_server(tmp_path_factory.mktemp("api-server")) as server:
+        for base in (ROOT / "config" / "default", folder):
+            server.kubectl("apply", "--server-side", "-k", str(base))
+        crds = [f"crd/{name}.streamwarden.io" for name in KINDS.split(",")]
+        server.kubectl("wait", "--for=condition=Established", *crds, "--timeout=30s")
+        server.kubectl("apply", "--server-side", "-f", str(ROOT / "config" / "samples"))
+        made = Site(server, stack_with_registry, folder)
+        try:
+            yield made
+        finally:
+            made.close()
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ import datetime as dt
 import os
 import subprocess
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -180,20 +181,27 @@ def find_programs() -> Path | None:
     return next((folder for folder in folders if all((folder / name).is_file() for name in _NEEDED)), None)
 
 
-@pytest.fixture(scope="session")
-def bare_api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
-    """A real API server without our CRDs."""
+@contextmanager
+def running_api_server(folder: Path) -> Iterator[ApiServer]:
+    """Run an API server without our CRDs; skips the test where none is to be had."""
     programs = find_programs()
     if programs is None:
         without_cluster("no kube-apiserver here: 'streamwarden cluster build' makes one, or set KUBEBUILDER_ASSETS")
     loop = LoopThread("api-server")
-    server = ApiServer(tmp_path_factory.mktemp("api-server"), programs)
+    server = ApiServer(folder, programs)
     try:
         loop.run(server.start(), _START_TIMEOUT_S)
         yield server
     finally:
         loop.run(server.stop(), _STOP_TIMEOUT_S)
         loop.close()
+
+
+@pytest.fixture(scope="session")
+def bare_api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+    """The session's API server, before it has our CRDs."""
+    with running_api_server(tmp_path_factory.mktemp("api-server")) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

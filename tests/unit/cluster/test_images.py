@@ -39,6 +39,13 @@ class FakeEngine:
         self.built.append(order)
         self.lent = {name: path.read_text("utf-8") for name, path in order.secrets.items()}
 
+    def tags(self, repository: str) -> list[str]:
+        names = [order.reference for order in reversed(self.built)]
+        return [name for name in names if name.startswith(f"{repository}:")]
+
+    def remove(self, reference: str) -> None:
+        self.built = [order for order in self.built if order.reference != reference]
+
     def save(self, reference: str, archive: Path) -> None:
         self.saved.append(reference)
         archive.write_text(reference, "utf-8")
@@ -119,6 +126,19 @@ def test_an_unchanged_tree_builds_nothing(tree: Path, tmp_path: Path) -> None:
     assert again == first
     assert [image.name for image in first] == NAMES
     assert len(engine.built) == len(NAMES)
+
+
+def test_of_many_versions_the_newest_are_kept(tree: Path, tmp_path: Path) -> None:
+    engine = FakeEngine()
+    versions = []
+
+    for version in range(6):
+        (tree / "operator/version").write_text(str(version), "utf-8")
+        operator, *_ = build_images(engine, tree, tmp_path, QuietReporter())
+        versions.append(operator.reference)
+
+    assert engine.tags("localhost/streamwarden/operator") == versions[:1:-1]
+    assert len(engine.tags("localhost/streamwarden/agent")) == 1
 
 
 def test_an_image_is_built_on_the_one_of_the_same_tree(tree: Path, tmp_path: Path) -> None:

@@ -123,9 +123,18 @@ def test_defaults_are_those_of_the_models() -> None:
     assert resource.spec == model.spec
 
 
-def test_null_is_as_good_as_left_out() -> None:
-    resource = admitted(contract(partitions=None, schema=None, access=None, config=None))
+def test_null_is_as_good_as_left_out_where_there_is_a_default() -> None:
+    resource = admitted(contract(partitions=None, access={"producers": None}, config=None))
     assert resource.model_dump(include={"spec"}) == admitted(contract()).model_dump(include={"spec"})
+
+
+def test_null_is_no_value_of_a_field_without_a_default() -> None:
+    manifest = contract(schema=None, replicas=None, config={"retention.ms": None})
+    assert shown(admit(manifest, None)) == [
+        "spec.replicas: must be an integer, not null",
+        "spec.config[retention.ms]: must be a string or an integer, not null",
+        "spec.schema: must be a mapping, not null",
+    ]
 
 
 def test_a_status_in_a_manifest_is_passed_over() -> None:
@@ -259,3 +268,8 @@ def test_what_needs_more_than_a_schema_both_refuse(kind: type[Kind], spec: dict[
     assert shown(admit(manifest, None))
     with pytest.raises(ValidationError):
         kind.model_validate({"metadata": {"name": "a"}, "spec": spec})
+
+
+def test_a_reference_to_nothing_tells_what_may_be_meant() -> None:
+    admission = admit_all(read_manifests(CORPUS / "bad" / "set" / "unknown-command-topic.yaml"), {})
+    assert [problem.message for problem in admission.problems if "did you mean 'refunds'?" in problem.message]

@@ -65,6 +65,12 @@ class Engine(Protocol):
     def save(self, reference: str, archive: Path) -> None:
         """Write an image as an archive that a node can import."""
 
+    def tags(self, repository: str) -> list[str]:
+        """The references of a repository's images, the newest first."""
+
+    def remove(self, reference: str) -> None:
+        """Forget an image."""
+
 
 class Docker:
     """The engine behind ``docker``."""
@@ -87,6 +93,14 @@ class Docker:
     def save(self, reference: str, archive: Path) -> None:
         """Write it in Docker's own format."""
         run(["docker", "save", "-o", archive, reference])
+
+    def tags(self, repository: str) -> list[str]:
+        """In Docker's own order."""
+        return run(["docker", "images", "--format", "{{.Repository}}:{{.Tag}}", repository]).split()
+
+    def remove(self, reference: str) -> None:
+        """And the layers that no other image has."""
+        run(["docker", "rmi", reference])
 
 
 class Buildah:
@@ -120,6 +134,17 @@ class Buildah:
     def save(self, reference: str, archive: Path) -> None:
         """Write it in Docker's format, which is not compressed: writing and reading it take half the time."""
         run([*self._command(), "push", "--quiet", reference, f"docker-archive:{archive}:{reference}"])
+
+    def tags(self, repository: str) -> list[str]:
+        """By the time at which they were made."""
+        found = json.loads(run([*self._command(), "images", "--json"]))
+        newest_first = sorted(found, key=lambda image: image["createdatraw"], reverse=True)
+        names = [name for image in newest_first for name in image["names"] or []]
+        return [name for name in names if name.rpartition(":")[0] == repository]
+
+    def remove(self, reference: str) -> None:
+        """And the layers that no other image has."""
+        run([*self._command(), "rmi", reference])
 
     def _command(self) -> list[str]:
         # Without this it leaves a lock file in /etc/cni, though no network of its own is ever used.

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from streamwarden_cli.cluster.reporting import Reporter
 
 _PREFIX = "localhost/streamwarden"
+_KEPT = 4
+"""Of each image's versions: for going back and forth between a few states of a tree, or a few trees."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +133,8 @@ def _ensure(image: Image, engine: Engine, references: Mapping[str, str], place: 
         order = Order(reference, place.root / image.dockerfile, place.root, image.target, arguments, place.secrets)
         with reporter.step(f"building the image {image.name}"):
             engine.build(order, place.logs / f"{image.name}.log")
+        for old in engine.tags(reference.rpartition(":")[0])[_KEPT:]:
+            engine.remove(old)
         size = engine.size(reference)
     assert size is not None  # noqa: S101  # it has just been built
     return Built(image.name, reference, size)

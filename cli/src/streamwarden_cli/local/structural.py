@@ -34,14 +34,14 @@ class FieldProblem:
 def with_defaults(value: JsonValue, schema: Schema) -> JsonValue:
     """Return a copy of the value with every default filled in, also inside of defaults.
 
-    A field or a map's entry that is null has its default, or is as good as left out.
+    A field that is null has its default, as with an API server; one without a default keeps its null, which is refused.
     """
     if isinstance(value, dict) and "properties" in schema:
         properties = _properties(schema)
         result = {
-            key: item if item is None and key not in properties else with_defaults(item, properties.get(key, {}))
+            key: with_defaults(item, properties.get(key, {}))
             for key, item in value.items()
-            if item is not None or key not in properties
+            if item is not None or "default" not in properties.get(key, {})
         }
         for key, child in properties.items():
             if key not in result and "default" in child:
@@ -49,7 +49,7 @@ def with_defaults(value: JsonValue, schema: Schema) -> JsonValue:
         return result
     if isinstance(value, dict) and "additionalProperties" in schema:
         values = cast("Schema", schema["additionalProperties"])
-        return {key: with_defaults(item, values) for key, item in value.items() if item is not None}
+        return {key: with_defaults(item, values) for key, item in value.items()}
     if isinstance(value, list):
         items = cast("Schema", schema.get("items", {}))
         return [with_defaults(item, items) for item in value]

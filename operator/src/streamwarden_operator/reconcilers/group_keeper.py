@@ -50,7 +50,8 @@ class GroupKeeper:
             await self._keep(*where)
 
     async def _keep(self, namespace: str, agent: str) -> None:
-        for reads in self._book.agents[namespace, agent].reads:
+        entry = self._book.agents.get((namespace, agent))
+        for reads in entry.reads if entry else ():
             try:
                 await self._offsets.keep(reads.group, reads.topics)
             except OperatorError as error:

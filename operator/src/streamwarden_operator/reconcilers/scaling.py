@@ -25,6 +25,8 @@ from streamwarden_operator.reconcilers.scale_book import ScaleBook, ScaledAgent
 
 TICK_S = 0.25
 """How often it is asked who is due: a quarter of the shortest ``pollingInterval``. To ask costs a millisecond."""
+_RETRY_S = 5.0
+"""A number of pods that could not be set is tried again after so long, or when the lag is read next."""
 _SIDE_BY_SIDE = 16
 """Workloads scaled at the same time."""
 _WHERE = ("inputs", "decisions")
@@ -95,7 +97,7 @@ class Scaler:
         readings = await self._lags.read([reads for each in due for reads in each.reads]) if due else {}
         await asyncio.gather(
             *(self._follow(each, _reading(each, readings), now_s) for each in due),
-            *(self._fix(key, entry) for key, entry in fixed),
+            *(self._fix(key, entry, now_s) for key, entry in fixed),
         )
 
     def _due(self, now_s: float) -> tuple[list[_Due], list[tuple[Key, ScaledAgent]]]:
@@ -110,7 +112,7 @@ class Scaler:
                 continue
             key, scaling = Key("AgentDeployment", namespace, name), agent.spec.scaling
             if scaling is None:
-                if entry.scaling is not None or entry.state.desired != 1:
+                if entry.scaling is not None or (entry.state.desired != 1 and entry.due_s <= now_s):
                     fixed.append((key, entry))
             elif entry.due_s <= now_s or entry.scaling != scaling:  # an edit counts at once
                 entry.due_s, entry.scaling = now_s + scaling.polling_interval, scaling
@@ -123,14 +125,16 @@ class Scaler:
         pods = Pods(entry.state.desired, ready=entry.state.ready, crashing=bool(entry.state.crashing))
         decision, entry.history = decide(due.scaling, reading, pods, entry.history, now_s=now_s)
         scaled = await self._scale(due.key, entry, decision)
+        if entry.state.desired != decision.replicas:
+            entry.due_s = min(entry.due_s, now_s + _RETRY_S)
         news = self._note(due, reading, decision, scaled=scaled)
         await self._tell(due, reading)
         if scaled or news:
             self._wake(due.key)
 
-    async def _fix(self, key: Key, entry: ScaledAgent) -> None:
+    async def _fix(self, key: Key, entry: ScaledAgent, now_s: float) -> None:
         """Give an agent without ``scaling`` its one pod."""
-        entry.scaling, entry.history, entry.due_s = None, History(), float("-inf")
+        entry.scaling, entry.history, entry.due_s = None, History(), now_s + _RETRY_S
         entry.lag, entry.active, entry.told_unknown = None, None, False
         message = f"an agent without scaling has one pod; there were {entry.state.desired}"
         await self._scale(key, entry, Decision(1, ScalingReason.BOUNDS_CHANGED, message))

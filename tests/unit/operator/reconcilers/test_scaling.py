@@ -268,7 +268,7 @@ async def test_a_scaling_that_fails_is_tried_again(world: World, monkeypatch: py
     async def refuse(*_: object) -> None:
         raise KubernetesUnavailableError("could not patch deployments/scale: no answer within 15 s")
 
-    world.put(scaled())
+    world.put(scaled(polling_interval=3_600))
     world.lag(30)
     with monkeypatch.context() as patched:
         patched.setattr(world.cluster, "scale_workload", refuse)
