@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 
+import cluster
 import gate
 import harness
 import lag_poll
 from rich.console import Console
 from rich.table import Table
 
-BENCHMARKS = {gate.NAME: gate.run, lag_poll.NAME: lag_poll.run}
+BENCHMARKS = {gate.NAME: gate.run, lag_poll.NAME: lag_poll.run, cluster.NAME: cluster.run}
 
 
 def main() -> None:

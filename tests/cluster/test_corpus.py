@@ -65,7 +65,8 @@ def server(api_server: ApiServer) -> ApiServer:
     binding = yaml.safe_load((ROOT / "config" / "namespace" / "role_binding.yaml").read_text())
     for name in sorted({manifest["metadata"].get("namespace", "default") for manifest in everything}):
         api_server.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-        api_server.apply({**binding, "metadata": {**binding["metadata"], "namespace": name}})
+        if name != "streamwarden":  # nobody prepares that one for agents
+            api_server.apply({**binding, "metadata": {**binding["metadata"], "namespace": name}})
     return api_server
 
 
@@ -127,8 +128,7 @@ def test_what_the_schema_cannot_see_is_not_accepted_for_the_same_cause(
     _, message = expected(path)
     said = refusal(server, path)
     if path.stem in REFUSED_AT_ONCE:
-        # Of several policies that refuse, the server names one.
-        assert message in said or "must start with its namespace" in said
+        assert message in said
         return
     assert said == ""
     try:

@@ -5,6 +5,7 @@ There is no node: the test marks the agent's pod as a kubelet would, and reports
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 from typing import TYPE_CHECKING, Any
@@ -217,9 +218,16 @@ def test_f8_a_killed_operator_goes_on_where_it_was(site: Site) -> None:
 def test_f9_an_operator_that_another_one_has_followed_ends(site: Site) -> None:
     first = site._operators[-1]
     site.start()
-    patch = json.dumps({"spec": {"failureAction": "Enforce"}})
-    name = "url-blocking-stricter"
-    site.server.kubectl("patch", "policy.streamwarden.io", name, "-n", "risk", "--type=merge", "-p", patch)
+    actions = itertools.cycle(("Enforce", "Audit"))
+
+    def ended() -> bool:
+        """Edit, and look whether the first one has noticed: it does when it publishes, once the other has begun to."""
+        patch = json.dumps({"spec": {"failureAction": next(actions)}})
+        name = "url-blocking-stricter"
+        site.server.kubectl("patch", "policy.streamwarden.io", name, "-n", "risk", "--type=merge", "-p", patch)
+        return first.ended()
+
+    site.until(ended)
     assert first.wait() == 1
     assert any(line["event"] == "another operator has taken over" for line in first.log())
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -88,16 +88,16 @@ def running_stack(folder: Path, address: str) -> Iterator[RunningStack]:
         loop.close()
 
 
-@pytest.fixture(scope="session")
-def governed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Governed]:
-    """Install everything once; a cluster that was not there before is taken away at the end."""
-    try:
-        provider = choose(observe())
-        was_up = provider.status().running
-        cluster = open_cluster(reporter=ConsoleReporter(Console(stderr=True)))
-    except ClusterError as error:
-        without_cluster(str(error))
-    folder = tmp_path_factory.mktemp("governed")
+@contextmanager
+def installed(folder: Path) -> Iterator[Governed]:
+    """Install everything; a cluster that was not there before is taken away at the end.
+
+    Raises:
+        ClusterError: no cluster is possible here, or it did not come up.
+    """
+    provider = choose(observe())
+    was_up = provider.status().running
+    cluster = open_cluster(reporter=ConsoleReporter(Console(stderr=True)))
     try:
         with running_stack(folder / "stack", cluster.host_address) as stack:
             properties = stack.operator_properties
@@ -107,3 +107,14 @@ def governed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Governed]:
     finally:
         if not was_up and os.environ.get("STREAMWARDEN_KEEP_CLUSTER") != "1":
             provider.down()
+
+
+@pytest.fixture(scope="session")
+def governed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Governed]:
+    """Streamwarden on a real node, for the session."""
+    with ExitStack() as everything:
+        try:
+            site = everything.enter_context(installed(tmp_path_factory.mktemp("governed")))
+        except ClusterError as error:
+            without_cluster(str(error))
+        yield site

@@ -66,6 +66,9 @@ class OperatorProcess:
         self._process.kill()
         self._process.wait()
 
+    def ended(self) -> bool:
+        return self._process.poll() is not None
+
     def wait(self) -> int:
         return self._process.wait(PATIENCE_S)
 

@@ -9,8 +9,9 @@ import pytest
 from streamwarden_cli.stack import Stack
 from support import gate_world
 from support.kafka_tools import Cluster
+from support.loop_thread import LoopThread
 from support.policy_log import SigningKey
-from support.stack_fixture import RunningStack, _Loop
+from support.stack_fixture import RunningStack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,11 +22,11 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="package")
 def gate_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    loop = _Loop()
+    loop = LoopThread("gate-stack")
     running = Stack(tmp_path_factory.mktemp("gate-stack"), registry=False)
     try:
-        loop.run(running.start())
-        yield RunningStack(running, loop.run)
+        loop.run(running.start(), 600)
+        yield RunningStack(running, lambda work: loop.run(work, 600))
     finally:
         loop.run(running.stop(), 90)
         loop.close()

@@ -5,6 +5,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+import structlog
 from streamwarden_gate.__main__ import main
 from streamwarden_gate.errors import ConfigError
 from streamwarden_gate.public_keys import PublicKeyFile
@@ -115,5 +116,8 @@ def test_a_gate_that_cannot_start_leaves_word_of_why(monkeypatch: pytest.MonkeyP
         monkeypatch.delenv(f"STREAMWARDEN_{name}", raising=False)
     words = tmp_path / "last-words"
     monkeypatch.setenv("STREAMWARDEN_LAST_WORDS", str(words))
-    assert main() == 2
+    try:
+        assert main() == 2
+    finally:
+        structlog.reset_defaults()
     assert words.read_text().startswith("set STREAMWARDEN_CONFIG to the folder that holds gate.json")

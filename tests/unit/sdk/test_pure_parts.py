@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+import structlog
 from streamwarden import Agent, AgentDefinitionError, Event
 from streamwarden.core.batching import MAX_BATCH_RECORDS, BatchSize
 from streamwarden.core.positions import Positions
@@ -135,7 +136,10 @@ def test_an_agent_that_cannot_start_leaves_word_of_why(monkeypatch: pytest.Monke
         monkeypatch.delenv(f"STREAMWARDEN_{name}", raising=False)
     words = tmp_path / "last-words"
     monkeypatch.setenv("STREAMWARDEN_LAST_WORDS", str(words))
-    assert main() == 2
+    try:
+        assert main() == 2
+    finally:
+        structlog.reset_defaults()
     assert words.read_text().startswith("set STREAMWARDEN_CONFIG")
 
 
