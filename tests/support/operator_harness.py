@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
 from streamwarden_operator.adapters.signing import SigningKey
+from streamwarden_operator.backends import Backends
 from streamwarden_operator.keys import Key
 from streamwarden_operator.settings import OperatorSettings
-from streamwarden_operator.wiring import Backends, Controller
+from streamwarden_operator.wiring import Controller
 from support.fakes import FakeAcls, FakeCluster, FakeOffsets, FakeSchemaRegistry, FakeScramUsers, FakeTopics
 from support.lag_fakes import FakeLags
 from support.policy_fakes import FakeGateAcks, FakePolicyLog

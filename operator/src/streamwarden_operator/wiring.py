@@ -2,37 +2,20 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import structlog
 from streamwarden_contract.acks import GateAck
 from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
 from streamwarden_contract.names import SYSTEM
 
-from streamwarden_operator.adapters.gate_acks import KafkaGateAcks, OnAck
-from streamwarden_operator.adapters.kafka_acls import KafkaAcls
-from streamwarden_operator.adapters.kafka_admin import KafkaAdmin
-from streamwarden_operator.adapters.kafka_lags import KafkaLags
-from streamwarden_operator.adapters.kafka_offsets import KafkaOffsets
-from streamwarden_operator.adapters.kafka_scram import KafkaScramUsers
-from streamwarden_operator.adapters.kafka_topics import KafkaTopics
-from streamwarden_operator.adapters.policy_log import KafkaPolicyLog
-from streamwarden_operator.adapters.schema_registry import ConfluentRegistry
 from streamwarden_operator.adapters.signing import KeyRing, SigningKey
+from streamwarden_operator.backends import Backends
 from streamwarden_operator.errors import ConflictError, LeadershipLostError, OperatorError
 from streamwarden_operator.keys import Key
 from streamwarden_operator.ports import (
-    Acls,
     Cluster,
-    GateAcks,
-    Lags,
-    Offsets,
-    PolicyLog,
-    SchemaRegistry,
-    ScramUsers,
-    Topics,
 )
 from streamwarden_operator.reconcilers.agent_access import AgentAccess
 from streamwarden_operator.reconcilers.agent_deployment import AgentReconciler, PodSettings
@@ -56,68 +39,6 @@ _JITTER = 0.1
 """Resyncs are spread by this share of the interval, so that they never come all at once."""
 
 _log = structlog.get_logger(__name__)
-
-
-class AckSource(GateAcks, Protocol):
-    """Reads what gates report while it runs."""
-
-    on_ack: OnAck
-
-    def start(self) -> None: ...
-
-    async def stop(self) -> None: ...
-
-    def watch(self, namespace: str) -> None: ...
-
-
-class Publisher(PolicyLog, Protocol):
-    """A policy log that can be let go of."""
-
-    async def close(self) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Backends:
-    """Everything outside but the Kubernetes side."""
-
-    topics: Topics
-    acls: Acls
-    users: ScramUsers
-    offsets: Offsets
-    log: Publisher
-    acks: AckSource
-    registry: SchemaRegistry | None = None
-    lags: Lags | None = None
-    """None: nothing scales, every agent has one pod."""
-    closing: tuple[Callable[[], Awaitable[None]], ...] = ()
-    """Lets go of connections, at the end."""
-
-
-def connect(kafka: Mapping[str, str], registry_url: str | None, settings: OperatorSettings) -> Backends:
-    """Make the real backends; they connect by themselves.
-
-    Args:
-        kafka: librdkafka's configuration of the operator's user.
-        registry_url: base URL of the schema registry; None where there is none.
-        settings: the operator's.
-    """
-    timeout_s = settings.admin_timeout.total_seconds()
-    admin = KafkaAdmin(kafka, timeout_s=timeout_s)
-    offsets = KafkaOffsets(admin)
-    lags = KafkaLags(kafka)
-    registry = None if registry_url is None else ConfluentRegistry(registry_url, timeout_s=timeout_s)
-    closing = (offsets.close, lags.close)
-    return Backends(
-        topics=KafkaTopics(admin),
-        acls=KafkaAcls(admin),
-        users=KafkaScramUsers(admin),
-        offsets=offsets,
-        log=KafkaPolicyLog(kafka, timeout_s=timeout_s),
-        acks=KafkaGateAcks(kafka, timeout_s=timeout_s),
-        registry=registry,
-        lags=lags,
-        closing=closing if registry is None else (*closing, registry.close),
-    )
 
 
 def _ignore_rollout(_ns: str, _policy: str, _revision: int, _gates: int, _updated: int, _ms: float) -> None:
@@ -195,7 +116,7 @@ class Controller:
             acks,
             book,
             keys=keys,
-            published=lambda namespace: self._wake_dependents(Key("PolicyLog", namespace)),
+            published=self._log_published,
         )
         self._namespaces = NamespaceReconciler(
             cluster, backends.topics, backends.acls, backends.users, book=book, watch=backends.acks.watch, wake=wake
@@ -256,6 +177,13 @@ class Controller:
         await self._backends.log.close()
         for close in self._backends.closing:
             await close()
+
+    def _log_published(self, namespace: str, concerned: frozenset[Key] | None) -> None:
+        if concerned is None:
+            self._wake_dependents(Key("PolicyLog", namespace))
+        else:
+            for key in sorted(concerned):
+                self._queue.add(key)
 
     def _wake_dependents(self, key: Key) -> None:
         namespace = key.namespace
@@ -340,7 +268,7 @@ class Controller:
         agent = self._cluster.get(AgentDeployment, key.namespace, key.name)
         if agent is None:
             if self._complete and key not in self._cluster.unreadable():
-                gone = await self._agents.abandon(key.namespace, key.name)
+                gone = await self._agents.removal.abandon(key.namespace, key.name)
                 self._queue.add(Key("PolicyLog", key.namespace))
                 if gone:
                     await self._acks.forget_gone(key.namespace, key.name, exists=False)

@@ -13,11 +13,12 @@ from streamwarden_contract.names import AgentNames
 from streamwarden_contract.policylog import BindingRecord, PolicyRecord
 from streamwarden_contract.runtime_config import AgentConfig
 from streamwarden_operator.adapters.signing import KeyRing, SigningKey
+from streamwarden_operator.backends import connect
 from streamwarden_operator.desired.acls import acls_of, agent_acls, gate_acls
 from streamwarden_operator.keys import Key
 from streamwarden_operator.plans.log_state import believe
 from streamwarden_operator.ports import Acl, AclPlan, PartitionOffsets
-from streamwarden_operator.wiring import Controller, connect
+from streamwarden_operator.wiring import Controller
 from support.fakes import FakeCluster
 from support.operator_harness import SETTINGS, agent, conditions_of, key_of, policy, until, whole_namespace
 from support.policy_fakes import ack_of
@@ -25,7 +26,7 @@ from support.policy_fakes import ack_of
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from streamwarden_operator.wiring import Backends
+    from streamwarden_operator.backends import Backends
 
 pytestmark = pytest.mark.kafka
 

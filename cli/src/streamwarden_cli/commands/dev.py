@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from streamwarden_cli.commands.session_options import AtEnd, AttemptBypass, Producers, Report, Timeout, UntilIdle
+
 Folder = Annotated[
     Path, typer.Argument(metavar="DIR", exists=True, file_okay=False, help="Folder with manifests and agents.")
 ]
@@ -15,26 +17,14 @@ Folder = Annotated[
 def dev(  # noqa: PLR0913  # one parameter an option
     folder: Folder,
     *,
-    producers: Annotated[
-        list[str] | None,
-        typer.Option("--with", metavar="CMD", help="Start this in DIR once the agents are ready; repeatable."),
-    ] = None,
-    at_end: Annotated[
-        str,
-        typer.Option(metavar="CMD", help="Run this once idle; the JSON object that it prints goes into the report."),
-    ] = "",
-    until_idle: Annotated[
-        bool, typer.Option("--until-idle", help="End once the producers have ended and nothing is left to do.")
-    ] = False,
-    attempt_bypass: Annotated[
-        bool, typer.Option("--attempt-bypass", help="Once idle, try every way round each agent's gate.")
-    ] = False,
-    report: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the run's figures as JSON.")] = None,
+    producers: Producers = None,
+    at_end: AtEnd = "",
+    until_idle: UntilIdle = False,
+    attempt_bypass: AttemptBypass = False,
+    report: Report = None,
     registry: Annotated[bool, typer.Option(help="With a schema registry.")] = True,
     keep: Annotated[bool, typer.Option("--keep", help="Once idle, stay up until Ctrl-C.")] = False,
-    timeout: Annotated[
-        float | None, typer.Option(metavar="SECONDS", min=0.001, help="Fail when it takes longer to become idle.")
-    ] = None,
+    timeout: Timeout = None,
 ) -> None:
     """Start Kafka, apply the manifests, run agents and gates, and watch the files; Ctrl-C stops it all."""
     from streamwarden_cli.dev.options import DevOptions

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from streamwarden_cli.commands.session_options import AtEnd, AttemptBypass, Producers, Report, Timeout, UntilIdle
+
 Folder = Annotated[
     Path,
     typer.Argument(metavar="[DIR]", exists=True, file_okay=False, help="Where producers run and state lies (0700)."),
@@ -33,24 +35,12 @@ def watch(  # noqa: PLR0913  # one parameter an option
     make_users: Annotated[
         bool, typer.Option("--make-users", help="Make Kafka users for the principals that contracts name, as dev does.")
     ] = False,
-    producers: Annotated[
-        list[str] | None,
-        typer.Option("--with", metavar="CMD", help="Start this in DIR once the agents are ready; repeatable."),
-    ] = None,
-    at_end: Annotated[
-        str,
-        typer.Option(metavar="CMD", help="Run this once idle; the JSON object that it prints goes into the report."),
-    ] = "",
-    until_idle: Annotated[
-        bool, typer.Option("--until-idle", help="End once the producers have ended and nothing is left to do.")
-    ] = False,
-    attempt_bypass: Annotated[
-        bool, typer.Option("--attempt-bypass", help="Once idle, try every way round each agent's gate.")
-    ] = False,
-    report: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the run's figures as JSON.")] = None,
-    timeout: Annotated[
-        float | None, typer.Option(metavar="SECONDS", min=0.001, help="Fail when it takes longer to become idle.")
-    ] = None,
+    producers: Producers = None,
+    at_end: AtEnd = "",
+    until_idle: UntilIdle = False,
+    attempt_bypass: AttemptBypass = False,
+    report: Report = None,
+    timeout: Timeout = None,
 ) -> None:
     """Show the agents, gates and policies of a cluster as they work, as dev does on this machine.
 

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
 from streamwarden_contract.reasons import ConditionReason
 from streamwarden_operator.adapters.signing import SigningKey
+from streamwarden_operator.backends import connect
 from streamwarden_operator.desired.status import find_condition, is_true
 from streamwarden_operator.settings import OperatorSettings
-from streamwarden_operator.wiring import Controller, connect
+from streamwarden_operator.wiring import Controller
 
 from streamwarden_cli.dev.recorder import Recorder
 from streamwarden_cli.dev.roles import TopicRoles, find_roles
@@ -28,9 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from streamwarden_contract.models.base import Condition, Kind
+    from streamwarden_operator.backends import Backends
     from streamwarden_operator.keys import Key
     from streamwarden_operator.ports import Offsets
-    from streamwarden_operator.wiring import Backends
 
     from streamwarden_cli.dev.options import DevOptions
     from streamwarden_cli.dev.screen import Screen

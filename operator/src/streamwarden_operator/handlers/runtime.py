@@ -10,6 +10,7 @@ import structlog
 from streamwarden_operator.adapters.kubernetes_client import KubernetesClient, load_configuration
 from streamwarden_operator.adapters.kubernetes_cluster import KubernetesCluster
 from streamwarden_operator.adapters.kubernetes_signing_key import keep_signing_key
+from streamwarden_operator.backends import connect
 from streamwarden_operator.desired.pod_template import GateImage
 from streamwarden_operator.desired.pods import build_manifests
 from streamwarden_operator.errors import InvalidSpecError, OperatorError
@@ -17,7 +18,7 @@ from streamwarden_operator.handlers.health import Health
 from streamwarden_operator.keys import Key
 from streamwarden_operator.ports import Manifest
 from streamwarden_operator.settings import OperatorSettings, read_properties
-from streamwarden_operator.wiring import Controller, connect
+from streamwarden_operator.wiring import Controller
 
 BOOTSTRAP = "bootstrap.servers"
 

@@ -7,10 +7,10 @@ from streamwarden_operator.adapters.kubernetes_client import MERGE, KubernetesCl
 from streamwarden_operator.adapters.kubernetes_errors import AbsentError, Request
 from streamwarden_operator.adapters.kubernetes_types import FIELD_MANAGER, KINDS, ResourceType
 from streamwarden_operator.ports import Manifest
-from streamwarden_operator.reconcilers import agent_deployment, topic_contract
+from streamwarden_operator.reconcilers import agent_removal, topic_contract
 from streamwarden_operator.settings import OperatorSettings
 
-FINALIZERS = frozenset({agent_deployment.FINALIZER, topic_contract.FINALIZER})
+FINALIZERS = frozenset({agent_removal.FINALIZER, topic_contract.FINALIZER})
 
 
 async def release(client: KubernetesClient, *, dry_run: bool) -> AsyncIterator[str]:

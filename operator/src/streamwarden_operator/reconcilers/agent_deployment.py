@@ -1,4 +1,4 @@
-"""Brings an agent up in the one order that leaves no way round its gate, and down in the reverse.
+"""Brings an agent up in the one order that leaves no way round its gate; ``agent_removal`` brings it down.
 
 contracts → decision topic → users, Secrets, gate's ACLs → published binding → offsets → agent's ACLs → pods.
 
@@ -9,9 +9,8 @@ now. A decision topic that is another one than the binding says is ``OffsetsLost
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
-import structlog
 from streamwarden_contract.models import AgentDeployment, Condition, TopicContract
 from streamwarden_contract.models.agent_deployment import AgentDeploymentStatus
 from streamwarden_contract.models.policy import PolicyRef
@@ -21,7 +20,7 @@ from streamwarden_contract.reasons import ConditionReason
 
 from streamwarden_operator.desired import status as conditions
 from streamwarden_operator.desired.acceptance import accept_agent, topic_refs
-from streamwarden_operator.desired.management import ORPHAN, held_conditions, is_held, lets_go
+from streamwarden_operator.desired.management import held_conditions, is_held
 from streamwarden_operator.desired.policy_log import build_binding, input_topics
 from streamwarden_operator.desired.topics import build_decision_topic
 from streamwarden_operator.desired.workload import build_workload
@@ -30,34 +29,18 @@ from streamwarden_operator.keys import Key
 from streamwarden_operator.plans.topics import keep_partitions, plan_topic
 from streamwarden_operator.ports import Cluster, GateAcks, Topic, Topics
 from streamwarden_operator.reconcilers.agent_access import AgentAccess, BypassPossibleError
+from streamwarden_operator.reconcilers.agent_removal import FINALIZER, AgentRemoval
+from streamwarden_operator.reconcilers.agent_status import READY, AgentStatuses
 from streamwarden_operator.reconcilers.log_book import LogBook
 from streamwarden_operator.reconcilers.rollout import GATE_READY, gate_condition
 from streamwarden_operator.reconcilers.scale_book import ScaleBook
 
-FINALIZER = "streamwarden.io/agent-deployment"
 ACCEPTED = "Accepted"
 TOPICS_READY = "TopicsReady"
 ACCESS_READY = "AccessReady"
-READY = "Ready"
-
-LONGEST_ENDING = timedelta(seconds=90)
-"""After a pod's grace period; after so long something keeps it."""
 
 MAX_POLICIES = 64
 """Shown in the status, which has to stay small; the binding names all of them."""
-
-_ALARMING = frozenset(
-    {
-        ConditionReason.BYPASS_POSSIBLE.value,
-        ConditionReason.OFFSETS_LOST.value,
-        ConditionReason.CRASHING.value,
-        ConditionReason.DELETION_BLOCKED.value,
-        ConditionReason.REJECTED_BY_GATE.value,
-    }
-)
-"""Reasons that somebody must hear of: an Event, once each."""
-
-_log = structlog.get_logger(__name__)
 
 
 def _now() -> datetime:
@@ -132,6 +115,8 @@ class AgentReconciler:
         self._pods = pods
         self._wake = wake
         self._clock = clock
+        self._statuses = AgentStatuses(cluster, clock)
+        self.removal = AgentRemoval(cluster, access, book, scaling, statuses=self._statuses, wake=wake, clock=clock)
 
     async def reconcile(self, agent: AgentDeployment) -> AgentDeploymentStatus:
         """Bring the agent as far as it can come now, write its status, and return it.
@@ -140,11 +125,11 @@ class AgentReconciler:
             UnavailableError: a backend did not answer. The status is written all the same, and says so.
         """
         if agent.metadata.deletion_timestamp is not None:
-            return await self._delete(agent)
+            return await self.removal.delete(agent)
         if is_held(agent.metadata):
             held = held_conditions(agent.metadata, agent.status.conditions, now=self._clock())
             status = agent.status.model_copy(update={"conditions": held})
-            await self._write(agent, status)
+            await self._statuses.write(agent, status)
             return status
         namespace = agent.metadata.namespace
         contracts = {contract.metadata.name: contract for contract in self._cluster.list(TopicContract, namespace)}
@@ -169,18 +154,6 @@ class AgentReconciler:
         if outage is not None:
             raise outage
         return status
-
-    async def abandon(self, namespace: str, agent: str) -> bool:
-        """Undo everything of an agent whose resource is gone; what is gone already is success.
-
-        False: its pods are still ending, and their gates may still judge. Another look is due once they have.
-        """
-        self._book.wanted.pop((namespace, agent), None)
-        self._scaling.forget(namespace, agent)
-        if not await self._cluster.delete_workload(namespace, agent):
-            return False
-        await self._access.revoke(namespace, agent)
-        return True
 
     async def _bring_up(self, agent: AgentDeployment, contracts: dict[str, TopicContract], progress: _Progress) -> None:
         progress.step = ACCESS_READY
@@ -271,61 +244,6 @@ class AgentReconciler:
             raise NotReadyError(str(log.outage or "the agent's binding is about to be published"), reason=reason)
         return record
 
-    async def _delete(self, agent: AgentDeployment) -> AgentDeploymentStatus:
-        """Pods first, then access, then the binding; the decision topic and the audit stay."""
-        if FINALIZER not in agent.metadata.finalizers:
-            return agent.status
-        namespace, name = agent.metadata.namespace, agent.metadata.name
-        orphan = lets_go(agent.metadata)  # what is left in Kafka is swept, once it answers
-        try:
-            gone = await (self._cluster.delete_workload if orphan else self.abandon)(namespace, name)
-        except OperatorError as error:
-            return await self._blocked(agent, error)
-        if not gone and not orphan:
-            return await self._ending(agent)
-        self._book.wanted.pop((namespace, name), None)
-        self._book.released.add(agent.metadata.uid)
-        self._wake(Key("PolicyLog", namespace))
-        if not orphan and self._has_binding(agent):
-            log = self._book.published.get(namespace)
-            if log is not None and log.outage is not None:
-                return await self._blocked(agent, log.outage)
-            return agent.status  # its tombstone wakes this agent once more
-        await self._cluster.set_finalizer(agent, FINALIZER, present=False)
-        self._wake(Key("Namespace", namespace))
-        return agent.status
-
-    def _has_binding(self, agent: AgentDeployment) -> bool:
-        """Tell whether a binding is, or may be, published: of a log that was never read nobody knows."""
-        namespace = agent.metadata.namespace
-        if namespace not in self._book.published:
-            self._wake(Key("Namespace", namespace))
-            return True
-        return self._book.binding(namespace, agent.metadata.name) is not None
-
-    async def _ending(self, agent: AgentDeployment) -> AgentDeploymentStatus:
-        """Wait for pods that are ending; one on a lost node never does by itself, and somebody must hear of it."""
-        started = agent.metadata.deletion_timestamp
-        waited = self._clock() - datetime.fromisoformat(started) if started else timedelta()
-        longest = LONGEST_ENDING + timedelta(seconds=agent.spec.termination_grace_period_seconds)
-        if waited > longest:
-            message = f"pods have not ended after {longest.total_seconds():.0f} s; is their node lost?"
-            await self._blocked(agent, NotReadyError(message, reason=ConditionReason.DELETION_BLOCKED))
-        ready = conditions.condition(READY, "False", ConditionReason.PENDING, "pods are ending")
-        return await self._say(agent, ready)
-
-    async def _blocked(self, agent: AgentDeployment, error: OperatorError) -> AgentDeploymentStatus:
-        message = f"{error}. The annotation {ORPHAN}: 'true' lets go; what is left in Kafka is swept when it answers"
-        await self._say(agent, conditions.condition(READY, "False", ConditionReason.DELETION_BLOCKED, message))
-        raise error
-
-    async def _say(self, agent: AgentDeployment, ready: Condition) -> AgentDeploymentStatus:
-        generation = agent.metadata.generation
-        changed = conditions.set_condition(agent.status.conditions, ready, generation=generation, now=self._clock())
-        status = agent.status.model_copy(update={"conditions": changed})
-        await self._write(agent, status)
-        return status
-
     async def _report(self, agent: AgentDeployment, accepted: Condition, progress: _Progress) -> AgentDeploymentStatus:
         scaling = self._scaling.shown(agent)
         new = [accepted, *progress.found.values(), *filter(None, [scaling.active])]
@@ -351,16 +269,5 @@ class AgentReconciler:
             lag=scaling.lag,
             last_scaling=scaling.last_scaling,
         )
-        await self._write(agent, found)
+        await self._statuses.write(agent, found)
         return found
-
-    async def _write(self, agent: AgentDeployment, status: AgentDeploymentStatus) -> None:
-        """Write the status, and tell people what they must act on."""
-        key = Key("AgentDeployment", agent.metadata.namespace, agent.metadata.name)
-        if status != agent.status:
-            await self._cluster.write_status(agent, status)
-        before = {(part.type, part.reason, part.message) for part in agent.status.conditions}
-        for part in status.conditions:
-            if part.reason in _ALARMING and part.type == READY and (part.type, part.reason, part.message) not in before:
-                _log.warning("agent needs a look", key=str(key), reason=part.reason, detail=part.message)
-                await self._cluster.record_event(key, reason=part.reason, message=part.message, warning=True)

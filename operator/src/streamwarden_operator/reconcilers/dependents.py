@@ -1,11 +1,12 @@
 """What a change in one object wakes. Pure: keys and resources in, keys out."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
 
 from streamwarden_operator.desired.acceptance import topic_refs
 from streamwarden_operator.keys import Key
+from streamwarden_operator.reconcilers.log_book import PublishedLog
 
 
 def dependents_of(
@@ -50,3 +51,21 @@ def dependents_of(
                     *(Key("AgentDeployment", namespace, agent.metadata.name) for agent in agents),
                 }
             )
+
+
+def dependents_of_publication(namespace: str, before: PublishedLog, after: PublishedLog) -> frozenset[Key]:
+    """Return the keys that what was published concerns: a thousand agents must not look at each other's bindings."""
+    bindings = (before.state.bindings, after.state.bindings)
+    agents = _differing(*bindings) | _differing(before.withheld, after.withheld)
+    named = {ref.name for agent in agents for each in bindings if agent in each for ref in each[agent].policies}
+    policies = named | _differing(before.state.policies, after.state.policies)
+    return frozenset(
+        {
+            *(Key("AgentDeployment", namespace, agent) for agent in agents),
+            *(Key("Policy", namespace, policy) for policy in policies),
+        }
+    )
+
+
+def _differing(before: Mapping[str, object], after: Mapping[str, object]) -> set[str]:
+    return {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}

@@ -18,6 +18,7 @@ from streamwarden_operator.keys import Key
 from streamwarden_operator.plans.log_state import LogState, believe
 from streamwarden_operator.plans.policy_log import LogPlan, after, plan_log, sign_plan
 from streamwarden_operator.ports import Cluster, GateAcks, PolicyLog
+from streamwarden_operator.reconcilers.dependents import dependents_of_publication
 from streamwarden_operator.reconcilers.log_book import LogBook, Publication, PublishedLog
 from streamwarden_operator.reconcilers.rollout import bound_agents, live_gates
 
@@ -42,7 +43,7 @@ class PolicyLogReconciler:
         book: LogBook,
         *,
         keys: Keys,
-        published: Callable[[str], None],
+        published: Callable[[str, frozenset[Key] | None], None],
     ) -> None:
         """Make a reconciler.
 
@@ -52,7 +53,8 @@ class PolicyLogReconciler:
             acks: what gates report.
             book: what agents want, and what is published.
             keys: the signing key and the public ones that are valid.
-            published: told the namespace when what is published has changed: its policies and agents need a look.
+            published: told the namespace when what is published has changed, and which policies and agents it
+                concerns; None: all of them.
         """
         self._cluster = cluster
         self._topics = log
@@ -76,11 +78,13 @@ class PolicyLogReconciler:
         except OperatorError as error:
             if before is not None and str(before.outage) != str(error):
                 self._book.published[namespace] = replace(before, outage=error)
-                self._published(namespace)
+                self._published(namespace, None)
             raise
         self._book.published[namespace] = published
-        if before is None or plan or before.outage is not None or before.withheld != published.withheld:
-            self._published(namespace)
+        if before is None or before.outage is not None:
+            self._published(namespace, None)
+        elif concerned := dependents_of_publication(namespace, before, published):
+            self._published(namespace, concerned)
         return plan
 
     async def _bring(self, namespace: str) -> tuple[PublishedLog, LogPlan]:

@@ -1,0 +1,26 @@
+"""Options that ``dev`` and ``watch`` have in common: what to do beside a running loop, and at its end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Producers = Annotated[
+    list[str] | None,
+    typer.Option("--with", metavar="CMD", help="Start this in DIR once the agents are ready; repeatable."),
+]
+AtEnd = Annotated[
+    str, typer.Option(metavar="CMD", help="Run this once idle; the JSON object that it prints goes into the report.")
+]
+UntilIdle = Annotated[
+    bool, typer.Option("--until-idle", help="End once the producers have ended and nothing is left to do.")
+]
+AttemptBypass = Annotated[
+    bool, typer.Option("--attempt-bypass", help="Once idle, try every way round each agent's gate.")
+]
+Report = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the run's figures as JSON.")]
+Timeout = Annotated[
+    float | None, typer.Option(metavar="SECONDS", min=0.001, help="Fail when it takes longer to become idle.")
+]

@@ -1,0 +1,79 @@
+"""Everything outside but the Kubernetes side: Kafka and the schema registry, as the controller is given them."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from streamwarden_operator.adapters.gate_acks import KafkaGateAcks, OnAck
+from streamwarden_operator.adapters.kafka_acls import KafkaAcls
+from streamwarden_operator.adapters.kafka_admin import KafkaAdmin
+from streamwarden_operator.adapters.kafka_lags import KafkaLags
+from streamwarden_operator.adapters.kafka_offsets import KafkaOffsets
+from streamwarden_operator.adapters.kafka_scram import KafkaScramUsers
+from streamwarden_operator.adapters.kafka_topics import KafkaTopics
+from streamwarden_operator.adapters.policy_log import KafkaPolicyLog
+from streamwarden_operator.adapters.schema_registry import ConfluentRegistry
+from streamwarden_operator.ports import Acls, GateAcks, Lags, Offsets, PolicyLog, SchemaRegistry, ScramUsers, Topics
+from streamwarden_operator.settings import OperatorSettings
+
+
+class AckSource(GateAcks, Protocol):
+    """Reads what gates report while it runs."""
+
+    on_ack: OnAck
+
+    def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+    def watch(self, namespace: str) -> None: ...
+
+
+class Publisher(PolicyLog, Protocol):
+    """A policy log that can be let go of."""
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Backends:
+    """Everything outside but the Kubernetes side."""
+
+    topics: Topics
+    acls: Acls
+    users: ScramUsers
+    offsets: Offsets
+    log: Publisher
+    acks: AckSource
+    registry: SchemaRegistry | None = None
+    lags: Lags | None = None
+    """None: nothing scales, every agent has one pod."""
+    closing: tuple[Callable[[], Awaitable[None]], ...] = ()
+    """Lets go of connections, at the end."""
+
+
+def connect(kafka: Mapping[str, str], registry_url: str | None, settings: OperatorSettings) -> Backends:
+    """Make the real backends; they connect by themselves.
+
+    Args:
+        kafka: librdkafka's configuration of the operator's user.
+        registry_url: base URL of the schema registry; None where there is none.
+        settings: the operator's.
+    """
+    timeout_s = settings.admin_timeout.total_seconds()
+    admin = KafkaAdmin(kafka, timeout_s=timeout_s)
+    offsets = KafkaOffsets(admin)
+    lags = KafkaLags(kafka)
+    registry = None if registry_url is None else ConfluentRegistry(registry_url, timeout_s=timeout_s)
+    closing = (offsets.close, lags.close)
+    return Backends(
+        topics=KafkaTopics(admin),
+        acls=KafkaAcls(admin),
+        users=KafkaScramUsers(admin),
+        offsets=offsets,
+        log=KafkaPolicyLog(kafka, timeout_s=timeout_s),
+        acks=KafkaGateAcks(kafka, timeout_s=timeout_s),
+        registry=registry,
+        lags=lags,
+        closing=closing if registry is None else (*closing, registry.close),
+    )
