@@ -8,10 +8,16 @@ import cluster
 import gate
 import harness
 import lag_poll
+import many_agents
 from rich.console import Console
 from rich.table import Table
 
-BENCHMARKS = {gate.NAME: gate.run, lag_poll.NAME: lag_poll.run, cluster.NAME: cluster.run}
+BENCHMARKS = {
+    gate.NAME: gate.run,
+    lag_poll.NAME: lag_poll.run,
+    cluster.NAME: cluster.run,
+    many_agents.NAME: many_agents.run,
+}
 
 
 def main() -> None:

@@ -66,6 +66,11 @@ class OperatorProcess:
         self._process.kill()
         self._process.wait()
 
+    def peak_memory_bytes(self) -> int:
+        """Return the most memory that it ever had (Linux)."""
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM:"))
+
     def ended(self) -> bool:
         return self._process.poll() is not None
 

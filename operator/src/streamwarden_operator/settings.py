@@ -52,8 +52,9 @@ class OperatorSettings(BaseSettings):
     longest_stall: timedelta = timedelta(seconds=20)
     """``/healthz`` fails when the event loop stood still for so long: something blocks it, and only a restart helps."""
 
-    workers: Annotated[int, Field(ge=1, le=64)] = 8
-    """Objects worked on side by side: most of the time of one is waiting for Kafka's answers."""
+    workers: Annotated[int, Field(ge=1, le=64)] = 32
+    """Objects worked on side by side: most of the time of one is waiting for Kafka's answers, and who asks at the same
+    time shares requests."""
 
     admin_timeout: timedelta = timedelta(seconds=10)
     """Longest wait for one Kafka admin request, one step of publishing, or one answer of the registry."""

@@ -14,6 +14,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the stubs d
     UserScramCredentialUpsertion,
 )
 
+from streamwarden_operator.adapters.batching import Batcher
 from streamwarden_operator.adapters.kafka_errors import code_of, translated
 
 if TYPE_CHECKING:
@@ -33,13 +34,12 @@ class KafkaScramUsers:
 
     def __init__(self, admin: KafkaAdmin) -> None:
         self._admin = admin
+        self._lists: Batcher[str, frozenset[str]] = Batcher(lambda _: self._list())
 
     async def observe(self) -> frozenset[str]:
-        """Return the users that have a SCRAM-SHA-512 credential."""
+        """Return the users that have a SCRAM-SHA-512 credential; who asks at the same time shares a request."""
         with translated("list the SCRAM users"):
-            future = self._admin.client.describe_user_scram_credentials(request_timeout=self._admin.timeout_s)
-            users = await self._admin.one(cast("Future[_Users]", future))  # without names it is one future, not a dict
-        return frozenset(name for name, found in users.items() if _has_sha_512(found))
+            return await self._lists.get(())
 
     async def upsert(self, user: str, password: str) -> None:
         """Make a user, or give it this password; its open connections stay."""
@@ -57,6 +57,11 @@ class KafkaScramUsers:
                 if code_of(error) != KafkaError.RESOURCE_NOT_FOUND:
                     raise
         await self._until_shown(user, there=False)
+
+    async def _list(self) -> frozenset[str]:
+        future = self._admin.client.describe_user_scram_credentials(request_timeout=self._admin.timeout_s)
+        users = await self._admin.one(cast("Future[_Users]", future))  # without names it is one future, not a dict
+        return frozenset(name for name, found in users.items() if _has_sha_512(found))
 
     async def _until_shown(self, user: str, *, there: bool) -> None:
         """Wait for the broker. That it also knows a new password cannot be seen: clients try again."""
