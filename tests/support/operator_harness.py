@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
+from streamwarden_contract.models.scaling import Scaling
 from streamwarden_operator.adapters.signing import SigningKey
 from streamwarden_operator.backends import Backends
 from streamwarden_operator.keys import Key
@@ -67,6 +68,13 @@ def agent(name: str = "guard", namespace: str = "risk", uid: str = "", **metadat
             },
         }
     )
+
+
+def scaled(name: str = "guard", annotations: dict[str, str] | None = None, **fields: Any) -> AgentDeployment:
+    """An agent with 0 to 3 pods, one for every 10 records; read every 5 s, cooled down for 60 s."""
+    made = agent(name, annotations=annotations or {})
+    scaling = Scaling(**{"max_replica_count": 3, **fields})
+    return made.model_copy(update={"spec": made.spec.model_copy(update={"scaling": scaling})})
 
 
 class Effects(list[tuple[object, ...]]):
