@@ -13,6 +13,7 @@ from pathlib import Path
 from confluent_kafka import KafkaError, Message, Producer
 from pages import LABEL_DELAY_PAGES, PAGES, Row, read_rows
 from streamwarden_contract import canonical
+from streamwarden_contract.client_properties import parse_properties
 from streamwarden_contract.events import CloudEvent
 
 OBSERVED = "web.pages.observed"
@@ -75,8 +76,7 @@ def read_credentials(principals: list[str]) -> list[dict[str, str]]:
 
 def read_properties(file: Path) -> dict[str, str]:
     """Read a client configuration: ``name=value`` lines, comments with ``#``."""
-    lines = [line for line in file.read_text().splitlines() if line and not line.startswith("#")]
-    return dict(line.split("=", 1) for line in lines)
+    return parse_properties(file.read_text())
 
 
 def replay(rows: list[Row], crawler: Writer, analysts: Writer, pages_per_s: float) -> None:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
-from streamwarden_contract.errors import NameNotAllowedError
+from streamwarden_contract.client_properties import parse_properties
+from streamwarden_contract.errors import MalformedPropertiesError, NameNotAllowedError
 from streamwarden_contract.names import check_agent_name, check_namespace
 from streamwarden_contract.runtime_config import (
     CLIENT_PROPERTIES_FILE,
@@ -108,15 +109,10 @@ def _read(path: Path) -> str:
 
 
 def _properties(path: Path) -> dict[str, str]:
-    values: dict[str, str] = {}
-    for number, line in enumerate(_read(path).splitlines(), start=1):
-        text = line.strip()
-        if not text or text.startswith("#"):
-            continue
-        name, separator, value = text.partition("=")
-        if not separator or not name.strip():
-            raise ConfigError(f"{path}, line {number}: write name=value")
-        values[name.strip()] = value.strip()
+    try:
+        values = parse_properties(_read(path))
+    except MalformedPropertiesError as error:
+        raise ConfigError(f"{path}, line {error.line}: write name=value") from error
     if "bootstrap.servers" not in values:
         raise ConfigError(f"{path}: bootstrap.servers is missing")
     return values

@@ -16,23 +16,6 @@ class ClientFormat(StrEnum):
     JAVA = "java"
 
 
-def parse_properties(text: str) -> dict[str, str]:
-    """Read ``name=value`` lines; ``#`` begins a comment line.
-
-    Raises:
-        ValueError: a line without ``=``; the message has its number and not its text, which may be secret.
-    """
-    properties: dict[str, str] = {}
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        name, separator, value = line.partition("=")
-        if not separator:
-            raise ValueError(f"line {number} is not name=value")
-        properties[name.strip()] = value.strip()
-    return properties
-
-
 def render_properties(properties: Mapping[str, str], style: ClientFormat) -> str:
     """Write a client configuration with SCRAM credentials, as a file's text."""
     if style is ClientFormat.LIBRDKAFKA:

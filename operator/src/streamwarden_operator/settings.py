@@ -8,6 +8,8 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from streamwarden_contract.client_properties import parse_properties
+from streamwarden_contract.errors import MalformedPropertiesError
 from streamwarden_contract.models.pod_rules import PullPolicy
 from streamwarden_contract.names import SYSTEM
 
@@ -87,18 +89,11 @@ def read_properties(path: Path) -> dict[str, str]:
             be secret.
     """
     try:
-        lines = path.read_text("utf-8").splitlines()
+        return parse_properties(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidSpecError(f"{path} cannot be read: {error}") from error
-    properties: dict[str, str] = {}
-    for number, line in enumerate(lines, start=1):
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        name, separator, value = line.partition("=")
-        if not separator:
-            raise InvalidSpecError(f"{path}, line {number}: not name=value")
-        properties[name.strip()] = value.strip()
-    return properties
+    except MalformedPropertiesError as error:
+        raise InvalidSpecError(f"{path}, line {error.line}: not name=value") from error
 
 
 def load_settings(environ: Mapping[str, str] = os.environ) -> OperatorSettings:

@@ -4,11 +4,12 @@ from typing import cast
 
 import pytest
 from streamwarden_cli.bypass import Answer, Target, all_refused, build_attempts
-from streamwarden_cli.clients import ClientFormat, parse_properties, render_properties
+from streamwarden_cli.clients import ClientFormat, render_properties
 from streamwarden_cli.dev.report import Extras, Seconds, build_report
 from streamwarden_cli.dev.roles import find_roles
 from streamwarden_cli.dev.tally import Tally, percentiles
 from streamwarden_contract.audit import AuditRecord
+from streamwarden_contract.client_properties import parse_properties
 from streamwarden_contract.models import AgentDeployment, TopicContract
 from streamwarden_contract.names import AgentNames
 

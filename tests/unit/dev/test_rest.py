@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from streamwarden_cli.clients import parse_properties
 from streamwarden_cli.dev.lag import AgentReading, GroupReading, Reading, is_at_rest
 from streamwarden_cli.dev.programs import ProgramError, run_at_end
 from streamwarden_cli.dev.rows import Pace
 from streamwarden_cli.dev.screen import AgentRow, build_table
 from streamwarden_cli.local.externals import Externals
 from streamwarden_cli.local.state import StateFolder
+from streamwarden_contract.client_properties import parse_properties
 from streamwarden_operator.ports import PartitionOffsets
 
 

@@ -12,7 +12,7 @@ from streamwarden.core.retries import Backoff
 from streamwarden.core.routing import Routes
 from streamwarden.runtime.__main__ import main
 from streamwarden.runtime.errors import ConfigurationError
-from streamwarden.runtime.settings import Startup, load_agent, parse_properties, read_startup
+from streamwarden.runtime.settings import Startup, load_agent, read_client_properties, read_startup
 from streamwarden_contract.models.agent_deployment import Retry
 from streamwarden_contract.runtime_config import AgentConfig, SourceTopic
 
@@ -92,10 +92,13 @@ def test_an_agent_that_could_never_be_called_does_not_start() -> None:
         routes(agent).check()
 
 
-def test_properties_are_read_and_a_bad_line_is_not_repeated() -> None:
-    assert parse_properties("# a comment\n\nsasl.password = a=b \n") == {"sasl.password": "a=b"}
+def test_properties_are_read_and_a_bad_line_is_not_repeated(tmp_path: Path) -> None:
+    file = tmp_path / "client.properties"
+    file.write_text("# a comment\n\nsasl.password = a=b \n")
+    assert read_client_properties(tmp_path) == {"sasl.password": "a=b"}
+    file.write_text("a=b\nsecret\n")
     with pytest.raises(ConfigurationError, match=r"line 2: write name=value") as caught:
-        parse_properties("a=b\nsecret\n")
+        read_client_properties(tmp_path)
     assert "secret" not in str(caught.value)
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from streamwarden_contract.client_properties import parse_properties
+from streamwarden_contract.errors import MalformedPropertiesError
 from streamwarden_contract.runtime_config import AGENT_CONFIG_FILE, CLIENT_PROPERTIES_FILE, ENV_LAST_WORDS, AgentConfig
 
 from streamwarden.agent import Agent
@@ -66,7 +68,7 @@ def read_startup() -> Startup:
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
         raise ConfigurationError(f"{config_file}: {faults}") from error
-    client = parse_properties(_read(settings.credentials / CLIENT_PROPERTIES_FILE))
+    client = read_client_properties(settings.credentials)
     return Startup(config, settings.pod, client, settings.ready_file)
 
 
@@ -76,21 +78,16 @@ def say_why(problem: str) -> None:
         Path(path).write_text(problem, "utf-8")
 
 
-def parse_properties(text: str) -> dict[str, str]:
-    """Read ``name=value`` lines; blank lines and those that start with ``#`` are passed over.
+def read_client_properties(folder: Path) -> dict[str, str]:
+    """Read the client settings of a folder with credentials.
 
     Raises:
-        ConfigurationError: a line has no ``=``. Its text is not repeated: it may be a password.
+        ConfigurationError: there are none, or a line is none. Its text is not repeated: it may be a password.
     """
-    properties: dict[str, str] = {}
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        name, found, value = line.partition("=")
-        if not found:
-            raise ConfigurationError(f"{CLIENT_PROPERTIES_FILE}, line {number}: write name=value")
-        properties[name.strip()] = value.strip()
-    return properties
+    try:
+        return parse_properties(_read(folder / CLIENT_PROPERTIES_FILE))
+    except MalformedPropertiesError as error:
+        raise ConfigurationError(f"{CLIENT_PROPERTIES_FILE}, line {error.line}: write name=value") from error
 
 
 def load_agent(entrypoint: str) -> Agent:

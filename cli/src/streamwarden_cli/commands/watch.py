@@ -47,13 +47,15 @@ def watch(  # noqa: PLR0913  # one parameter an option
     It reads the three kinds with your kubeconfig and the topics with the Kafka settings of FILE, and changes
     nothing, unless you ask it to make users.
     """
-    from streamwarden_cli.clients import parse_properties
+    from streamwarden_contract.client_properties import parse_properties
+    from streamwarden_contract.errors import MalformedPropertiesError
+
     from streamwarden_cli.watch.options import WatchOptions
     from streamwarden_cli.watch.run import run_watch
 
     try:
         properties = parse_properties(kafka.read_text("utf-8"))
-    except ValueError as error:
+    except MalformedPropertiesError as error:
         raise typer.BadParameter(f"{kafka}: {error}", param_hint="--kafka") from error
     if "bootstrap.servers" not in properties:
         raise typer.BadParameter(f"{kafka}: bootstrap.servers is missing", param_hint="--kafka")

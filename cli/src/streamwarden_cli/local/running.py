@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Literal
 
+from streamwarden_contract.client_properties import parse_properties
 from streamwarden_contract.models import AgentDeployment, TopicContract
 
-from streamwarden_cli.clients import parse_properties
 from streamwarden_cli.local.state import StateError, StateFolder, find_project
 
 if TYPE_CHECKING:

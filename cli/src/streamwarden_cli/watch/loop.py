@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, TypeVar
 
+from streamwarden_contract.client_properties import parse_properties
 from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
 from streamwarden_operator.adapters.kafka_admin import KafkaAdmin
 from streamwarden_operator.adapters.kafka_offsets import KafkaOffsets
@@ -14,7 +15,6 @@ from streamwarden_operator.desired.credentials import agent_secret_name, gate_se
 from streamwarden_operator.desired.status import find_condition, is_true
 from streamwarden_operator.errors import KubernetesUnavailableError
 
-from streamwarden_cli.clients import parse_properties
 from streamwarden_cli.dev.recorder import Recorder
 from streamwarden_cli.dev.roles import TopicRoles, find_roles
 from streamwarden_cli.local.externals import Externals, external_users
