@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from streamwarden_cli.local.state import make_private, write_private
+from streamwarden_cli.cluster.errors import ClusterError, NotReadyError
+from streamwarden_cli.stack.files import private_folder, write_private
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,8 +71,6 @@ def await_rollout(cluster: Cluster, namespace: str, deployment: str) -> None:
     Raises:
         ClusterError: they are not in three minutes; the message has what is wrong with them.
     """
-    from streamwarden_cli.cluster.errors import ClusterError, NotReadyError
-
     try:
         cluster.kubectl("rollout", "status", f"deployment/{deployment}", "-n", namespace, "--timeout", _READY_TIMEOUT)
     except ClusterError as error:
@@ -105,7 +104,7 @@ def _operator_overlay(images: Mapping[str, str], kafka: Kafka, base: Path, folde
 def _overlay(images: Mapping[str, str], base: Path, folder: Path) -> dict[str, object]:
     """Begin an overlay of a base: its images are those that the cluster has."""
     shutil.rmtree(folder, ignore_errors=True)
-    make_private(folder)
+    private_folder(folder)
     replaced = []
     for name, reference in images.items():
         new_name, _, tag = reference.rpartition(":")

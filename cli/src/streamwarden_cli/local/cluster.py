@@ -14,8 +14,9 @@ from streamwarden_operator.ports import Cluster, Workload, WorkloadState
 from typing_extensions import override
 
 from streamwarden_cli.local.pods import Pods, PodSettings
-from streamwarden_cli.local.state import write_private, write_private_json
+from streamwarden_cli.local.state import write_private_json
 from streamwarden_cli.local.store import Applied, ResourceStore, key_of, metadata_of
+from streamwarden_cli.stack.files import write_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

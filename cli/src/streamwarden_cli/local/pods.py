@@ -12,7 +12,8 @@ from streamwarden_contract import runtime_config as names
 from streamwarden_operator.ports import Workload, WorkloadState
 
 from streamwarden_cli.local.pod_process import Backoff, Launch, PodProcess
-from streamwarden_cli.local.state import make_private, write_private, write_private_json
+from streamwarden_cli.local.state import write_private_json
+from streamwarden_cli.stack.files import private_folder, write_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -144,7 +145,7 @@ class Pods:
         return self._launch(workload, "gate", self._settings.gate_command, env)
 
     def _launch(self, workload: Workload, role: str, command: tuple[str, ...], env: Mapping[str, str]) -> Launch:
-        make_private(self._state.logs)
+        private_folder(self._state.logs)
         return Launch(
             name=f"{role} of {workload.namespace}/{workload.agent}",
             command=(sys.executable, *command),

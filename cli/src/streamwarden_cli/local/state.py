@@ -9,6 +9,8 @@ import os
 import shutil
 from typing import TYPE_CHECKING
 
+from streamwarden_cli.stack.files import private_folder, write_private
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -113,7 +115,7 @@ class StateFolder:
                 entry.unlink()
         write_private(self.root / ".gitignore", "*\n")
         for folder in (self.resources, self.secrets, self.config, self.logs, self.run):
-            make_private(folder)
+            private_folder(folder)
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -122,7 +124,7 @@ class StateFolder:
         Raises:
             FolderLockedError: another process holds it; the message names that process.
         """
-        make_private(self.root)
+        private_folder(self.root)
         descriptor = os.open(self.root / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             try:
@@ -155,25 +157,6 @@ def find_project(start: Path) -> Path:
     raise StateError(
         f"no {STATE_FOLDER} folder in {start} or above: run 'streamwarden dev' there, or name it with --dir"
     )
-
-
-def make_private(folder: Path) -> None:
-    """Make a folder that only its owner can open, and missing parents likewise."""
-    if not folder.parent.is_dir():
-        make_private(folder.parent)
-    folder.mkdir(mode=0o700, exist_ok=True)
-    folder.chmod(0o700)
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file for its owner only; readers see the old text or the new, never a part."""
-    if not path.parent.is_dir():
-        make_private(path.parent)
-    draft = path.with_name(f".{path.name}.new")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    draft.replace(path)
 
 
 def write_private_json(path: Path, value: object) -> None:

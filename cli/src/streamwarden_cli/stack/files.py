@@ -19,9 +19,11 @@ def private_folder(path: Path) -> Path:
 
 
 def write_private(path: Path, text: str) -> Path:
-    """Write a file that only its owner can read (0600), atomically."""
+    """Write a file that only its owner can read (0600), atomically; missing folders are made for its owner only."""
+    if not path.parent.is_dir():
+        private_folder(path.parent)
     new = path.with_name(f".{path.name}.{os.getpid()}")
-    number = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    number = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
     with os.fdopen(number, "w", encoding="utf-8") as file:
         file.write(text)
     return new.replace(path)

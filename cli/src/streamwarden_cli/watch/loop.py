@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from streamwarden_contract.client_properties import parse_properties
 from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
@@ -19,19 +19,16 @@ from streamwarden_cli.dev.recorder import Recorder
 from streamwarden_cli.dev.roles import TopicRoles, find_roles
 from streamwarden_cli.local.externals import Externals, external_users
 from streamwarden_cli.local.state import StateError
-from streamwarden_cli.watch.resources import Resources
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from streamwarden_contract.models.base import Kind
+    from streamwarden_operator.adapters.kubernetes_cluster import KubernetesCluster
 
     from streamwarden_cli.dev.screen import Screen
     from streamwarden_cli.local.running import Role
     from streamwarden_cli.local.state import StateFolder
     from streamwarden_cli.watch.options import WatchOptions
-
-K = TypeVar("K", bound="Kind")
 
 _LOOK_S = 0.5
 _CLIENT_PROPERTIES = "client.properties"
@@ -40,10 +37,10 @@ _CLIENT_PROPERTIES = "client.properties"
 class ClusterLoop:
     """Implements the session's ``RunningLoop``."""
 
-    def __init__(self, options: WatchOptions, state: StateFolder, screen: Screen) -> None:
+    def __init__(self, options: WatchOptions, state: StateFolder, screen: Screen, cluster: KubernetesCluster) -> None:
         self._options = options
         self._screen = screen
-        self._resources = Resources(options.context, options.namespaces)
+        self._cluster = cluster
         self._admin = KafkaAdmin(options.kafka)
         self.offsets = KafkaOffsets(self._admin)
         self.recorder = Recorder(options.kafka, state.decisions)
@@ -68,7 +65,7 @@ class ClusterLoop:
         if self._following is not None:
             self._following.cancel()
             await asyncio.gather(self._following, return_exceptions=True)
-        await self._resources.close()
+        await self._cluster.close()
         await asyncio.to_thread(self.recorder.stop)
         await self.offsets.close()
 
@@ -80,15 +77,15 @@ class ClusterLoop:
 
     def agents(self) -> Sequence[AgentDeployment]:
         """Return the agents as last seen."""
-        return self._resources.of_kind(AgentDeployment)
+        return self._cluster.list(AgentDeployment)
 
     def contracts(self) -> Sequence[TopicContract]:
         """Return the contracts as last seen."""
-        return self._resources.of_kind(TopicContract)
+        return self._cluster.list(TopicContract)
 
     def policy_revisions(self) -> Mapping[str, int]:
         """Return the published revision of every policy, by ``namespace/name``."""
-        return {_label(policy): policy.status.revision for policy in self._resources.of_kind(Policy)}
+        return {_label(policy): policy.status.revision for policy in self._cluster.list(Policy)}
 
     async def pod_properties(self, namespace: str, agent: str, role: Role) -> dict[str, str]:
         """Return the client configuration of an agent or its gate, from its Secret.
@@ -97,7 +94,7 @@ class ClusterLoop:
             StateError: there is none.
         """
         name = agent_secret_name(agent) if role == "agent" else gate_secret_name(agent)
-        secret = await self._resources.secret(namespace, name)
+        secret = await self._cluster.read_secret(namespace, name)
         if secret is None or _CLIENT_PROPERTIES not in secret:
             raise StateError(f"{namespace}/{agent} has no Secret {name!r} (yet)")
         return parse_properties(secret[_CLIENT_PROPERTIES])
@@ -117,7 +114,7 @@ class ClusterLoop:
                 await self._look()
 
     async def _look(self) -> None:
-        await self._resources.look()
+        await self._cluster.resync()
         contracts = self.contracts()
         roles = find_roles(self.agents(), contracts)
         if roles != self.roles:
@@ -138,7 +135,7 @@ class ClusterLoop:
             if (change := agent.status.last_scaling) is not None and change.reason:
                 said = f"{change.replicas} wanted: {change.reason}: {change.message}"
                 self._say(f"pods of {_label(agent)}", said)
-        for policy in self._resources.of_kind(Policy):
+        for policy in self._cluster.list(Policy):
             rollout = policy.status.rollout
             if rollout.converged_after and rollout.gates == rollout.updated:
                 said = f"revision {policy.status.revision} is in force in every gate, {rollout.converged_after} after "

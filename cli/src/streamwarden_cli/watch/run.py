@@ -8,6 +8,9 @@ import time
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from streamwarden_operator.adapters.kubernetes_client import KubernetesClient, load_configuration
+from streamwarden_operator.adapters.kubernetes_cluster import KubernetesCluster
+from streamwarden_operator.adapters.kubernetes_types import KINDS
 from streamwarden_operator.errors import OperatorError
 
 from streamwarden_cli.dev.interrupts import FAILED, log_to, run_interruptibly, to_the_end
@@ -20,6 +23,10 @@ from streamwarden_cli.watch.loop import ClusterLoop
 if TYPE_CHECKING:
     from streamwarden_cli.dev.screen import Screen
     from streamwarden_cli.watch.options import WatchOptions
+
+
+_TIMEOUT_S = 10.0
+"""Longest wait for one answer of the API server."""
 
 
 def run_watch(options: WatchOptions) -> int:
@@ -46,9 +53,15 @@ async def _watch(options: WatchOptions, state: StateFolder) -> int:
 
 async def _session(options: WatchOptions, state: StateFolder, screen: Screen) -> None:
     started = time.monotonic()
-    loop = ClusterLoop(options, state, screen)
+    loop = ClusterLoop(options, state, screen, await _connect(options))
     try:
         await loop.start()
         await Session(options, state, screen, loop, Timing(started)).run()
     finally:
         await to_the_end(loop.stop())
+
+
+async def _connect(options: WatchOptions) -> KubernetesCluster:
+    """Return a view of the three kinds; it has no manifests to make, as it changes nothing."""
+    client = KubernetesClient(await load_configuration(options.context), timeout_s=_TIMEOUT_S)
+    return KubernetesCluster(client, lambda _: (), namespaces=options.namespaces, resources=KINDS)

@@ -39,18 +39,27 @@ class KubernetesCluster(Cluster):
     a look because of it. ``on_changed`` is called with what was found changed on another way.
     """
 
-    def __init__(self, client: KubernetesClient, build: Build, *, namespaces: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        client: KubernetesClient,
+        build: Build,
+        *,
+        namespaces: Collection[str] = (),
+        resources: Collection[ResourceType] = (*KINDS, *OWNED),
+    ) -> None:
         """Make it; nothing is known before the first ``resync``.
 
         Args:
             client: the API server.
             build: makes the manifests of a workload.
             namespaces: the namespaces to look at; none: all.
+            resources: what ``resync`` looks at; who only reads the three kinds needs no more.
         """
         self.on_changed: Callable[[Key], None] = _nobody
         self.client = client
         self.secrets = SecretStore(client)
         self._namespaces = tuple(sorted(set(namespaces)))
+        self._resources = tuple(resources)
         self._cache = ResourceCache()
         self._writer = ResourceWriter(client, self._cache, self._changed)
         self._workloads = Workloads(client, self._cache, build)
@@ -79,7 +88,7 @@ class KubernetesCluster(Cluster):
             KubernetesUnavailableError: not everything could be seen; what was seen is known now.
         """
         found: set[Key] = set()
-        for resource in (*KINDS, *OWNED):
+        for resource in self._resources:
             for namespace in self._namespaces or (None,):
                 found |= await self._resync(resource, namespace)
         self._complete = True

@@ -9,8 +9,8 @@ from streamwarden_operator.handlers.runtime import Runtime
 from streamwarden_operator.handlers.watches import build_registry, build_settings
 from streamwarden_operator.settings import OperatorSettings
 
-_THREADS = 32
-"""For calls that block: as many as workers could ever ask for at a time."""
+_THREADS_BESIDE_WORKERS = 8
+"""For calls that block and are no worker's: keeping groups, closing connections."""
 
 LOST_LEADERSHIP = 1
 """Exit code: another operator publishes now. Kubernetes starts this one again, which then takes over or fails again."""
@@ -28,7 +28,8 @@ def run(settings: OperatorSettings) -> int:
 async def serve(settings: OperatorSettings) -> int:
     """Run in this event loop, which must be of its own: kopf cancels whatever else was started in it meanwhile."""
     # asyncio's own has six threads on two cores, and most wait for an answer of Kafka.
-    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix="kafka"))
+    threads = ThreadPoolExecutor(settings.workers + _THREADS_BESIDE_WORKERS, thread_name_prefix="kafka")
+    asyncio.get_running_loop().set_default_executor(threads)
     runtime = await Runtime.open(settings)
     try:
         await kopf.operator(
