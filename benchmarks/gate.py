@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 from harness import ROOT, Figures, Goal, Result, percentile
-from streamwarden_cli.stack import Stack
+from streamwarden_devstack.stack import Stack
 
 sys.path.insert(0, str(ROOT / "tests"))  # the same world as the integration tests'
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 import confluent_kafka
-from streamwarden_cli.stack.locked import read_lock
+from streamwarden_devstack.stack.locked import read_lock
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "build" / "bench"

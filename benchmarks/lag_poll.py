@@ -21,8 +21,8 @@ from aiokafka.protocol.coordination import FindCoordinatorRequest
 from confluent_kafka import IsolationLevel, Producer, TopicPartition
 from confluent_kafka.admin import OffsetSpec
 from harness import ROOT, Figures, Goal, Result, percentile
-from streamwarden_cli.stack import Stack
 from streamwarden_contract.models.scaling import Scaling
+from streamwarden_devstack.stack import Stack
 from streamwarden_operator.adapters.kafka_lags import KafkaLags
 from streamwarden_operator.adapters.kafka_wire import Broker, KafkaWire
 from streamwarden_operator.ports import GroupLag, GroupReads, WorkloadState

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import ROOT, Figures, Goal, Result
-from streamwarden_cli.stack import Stack
 from streamwarden_contract.models import AgentDeployment
+from streamwarden_devstack.stack import Stack
 from streamwarden_operator.adapters.kubernetes_types import type_of_kind
 
 sys.path.insert(0, str(ROOT / "tests"))  # the same API server as the tests'

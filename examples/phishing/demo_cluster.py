@@ -17,10 +17,10 @@ from closing import problems, render
 from demo import PLAIN_WIDTH, shown
 from pages import PAGES
 from rich.console import Console
-from streamwarden_cli.cluster import Cluster, ClusterError, ConsoleReporter, Wanted, open_cluster
-from streamwarden_cli.cluster.choosing import choose, observe
-from streamwarden_cli.cluster.installation import Kafka, install_example, install_operator
-from streamwarden_cli.stack.background import Background
+from streamwarden_devstack.cluster import Cluster, ClusterError, ConsoleReporter, Wanted, open_cluster
+from streamwarden_devstack.cluster.choosing import choose, observe
+from streamwarden_devstack.cluster.installation import Kafka, install_example, install_operator
+from streamwarden_devstack.stack.background import Background
 
 FOLDER = Path(__file__).resolve().parent
 SOURCE = FOLDER.parents[1]

@@ -13,8 +13,8 @@ from pathlib import Path
 from confluent_kafka import KafkaError, Message, Producer
 from pages import LABEL_DELAY_PAGES, PAGES, Row, read_rows
 from streamwarden_contract import canonical
-from streamwarden_contract.client_properties import parse_properties
 from streamwarden_contract.events import CloudEvent
+from streamwarden_kafka.client_properties import parse_properties
 
 OBSERVED = "web.pages.observed"
 LABELLED = "web.pages.labelled"

@@ -7,9 +7,9 @@ import pytest
 import yaml
 from streamwarden_cli.local.admission import admit_all
 from streamwarden_cli.local.manifests import read_manifests
-from streamwarden_contract import cel
-from streamwarden_contract.judging import Verdict, judge
 from streamwarden_contract.models import AgentDeployment, Kind, Policy, TopicContract
+from streamwarden_judging import rules
+from streamwarden_judging.verdicts import Verdict, judge
 
 
 @pytest.fixture
@@ -54,12 +54,12 @@ def test_schemas_are_valid_json_schemas(kinds: tuple[Kind, ...]) -> None:
 
 def judged(kinds: tuple[Kind, ...], decision: dict, role: str) -> Verdict:
     policies = [
-        (cel.compile_policy("web", name, 1, spec), spec)
+        (rules.compile_policy("web", name, 1, spec), spec)
         for name, spec in of_kind(kinds, Policy).items()
         if spec.match.agent_selector.selects({"role": role})
     ]
-    facts = cel.activation(decision=decision, agent={}, now=datetime(2026, 1, 1, tzinfo=UTC))
-    return judge(cel.build_policy_set(policies, [decision["type"]]), decision["type"], facts)
+    facts = rules.activation(decision=decision, agent={}, now=datetime(2026, 1, 1, tzinfo=UTC))
+    return judge(rules.build_policy_set(policies, [decision["type"]]), decision["type"], facts)
 
 
 def block_page(*, confidence: float = 0.97, established: bool = False, **changes: object) -> dict:

@@ -14,8 +14,8 @@ from uuid import uuid4
 
 import pytest
 import yaml
-from streamwarden_cli.cluster import Cluster, ClusterError, open_cluster
-from streamwarden_cli.cluster.choosing import choose, observe
+from streamwarden_devstack.cluster import Cluster, ClusterError, open_cluster
+from streamwarden_devstack.cluster.choosing import choose, observe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

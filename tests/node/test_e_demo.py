@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from streamwarden_cli.cluster.installation import install_example
+from streamwarden_devstack.cluster.installation import install_example
 from support.governed import ROOT
 
 if TYPE_CHECKING:

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from rich.console import Console
-from streamwarden_cli.cluster import Cluster, ClusterError, ConsoleReporter, open_cluster
-from streamwarden_cli.cluster.choosing import choose, observe
-from streamwarden_cli.cluster.installation import Kafka, install_operator
-from streamwarden_cli.stack import ConsoleReporter as StackReporter
-from streamwarden_cli.stack import Stack
+from streamwarden_devstack.cluster import Cluster, ClusterError, ConsoleReporter, open_cluster
+from streamwarden_devstack.cluster.choosing import choose, observe
+from streamwarden_devstack.cluster.installation import Kafka, install_operator
+from streamwarden_devstack.stack import ConsoleReporter as StackReporter
+from streamwarden_devstack.stack import Stack
 from support.kafka_tools import Cluster as KafkaCluster
 from support.loop_thread import LoopThread
 from support.needs import without_cluster

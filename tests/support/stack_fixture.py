@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import pytest
 from rich.console import Console
-from streamwarden_cli.stack import ConsoleReporter, Stack
+from streamwarden_devstack.stack import ConsoleReporter, Stack
 from support.loop_thread import LoopThread
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-MEMBERS = ("contract", "operator", "agent_image", "cli")
+MEMBERS = ("contract", "judging", "kafka", "devstack", "operator", "agent_image/sdk", "agent_image/gate", "cli")
 
 
 @pytest.mark.parametrize("member", MEMBERS)
@@ -41,5 +41,5 @@ def test_the_linter_watches_for_shadowed_modules() -> None:
 
 
 def test_images_keep_the_source_tree_off_the_path() -> None:
-    for dockerfile in ROOT.glob("*/Dockerfile*"):
+    for dockerfile in (*ROOT.glob("*/Dockerfile"), *ROOT.glob("agent_image/*/Dockerfile")):
         assert "PYTHONSAFEPATH=1" in dockerfile.read_text(encoding="utf-8"), dockerfile

@@ -3,8 +3,6 @@
 ContractError
 ├── NameNotAllowedError    a name that is malformed, reserved, or could reach another's
 ├── MalformedEventError    a record that is no valid event; carries the reason for its dead letter
-├── MalformedPropertiesError  a line of client settings that is none
-├── ExpressionError        a CEL expression that does not compile
 └── PolicyLogError         a policy-log record that must not be believed
 """
 
@@ -29,22 +27,6 @@ class MalformedEventError(ContractError):
     def __init__(self, reason: DeadLetterReason, message: str) -> None:
         super().__init__(message)
         self.reason = reason
-
-
-class MalformedPropertiesError(ContractError, ValueError):
-    """A line of client settings is not ``name=value``. Its text is not repeated: it may be a password.
-
-    Attributes:
-        line: its number, from 1.
-    """
-
-    def __init__(self, line: int) -> None:
-        super().__init__(f"line {line} is not name=value")
-        self.line = line
-
-
-class ExpressionError(ContractError):
-    """A CEL expression does not compile, or cannot return a boolean."""
 
 
 class PolicyLogError(ContractError):

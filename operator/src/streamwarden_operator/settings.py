@@ -8,10 +8,10 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
-from streamwarden_contract.client_properties import parse_properties
-from streamwarden_contract.errors import MalformedPropertiesError
 from streamwarden_contract.models.pod_rules import PullPolicy
 from streamwarden_contract.names import SYSTEM
+from streamwarden_kafka.client_properties import parse_properties
+from streamwarden_kafka.errors import MalformedPropertiesError
 
 from streamwarden_operator.errors import InvalidSpecError
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
-from streamwarden_cli.stack import Stack
+from streamwarden_devstack.stack import Stack
 from support import gate_world
 from support.kafka_tools import Cluster
 from support.loop_thread import LoopThread

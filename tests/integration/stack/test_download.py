@@ -8,12 +8,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from streamwarden_cli.stack import download
-from streamwarden_cli.stack.download import Fetch, fetch
-from streamwarden_cli.stack.errors import DownloadError
-from streamwarden_cli.stack.locked import Artifact
-from streamwarden_cli.stack.ports import free_ports
-from streamwarden_cli.stack.repository import Repository
+from streamwarden_devstack.stack import download
+from streamwarden_devstack.stack.download import Fetch, fetch
+from streamwarden_devstack.stack.errors import DownloadError
+from streamwarden_devstack.stack.locked import Artifact
+from streamwarden_devstack.stack.ports import free_ports
+from streamwarden_devstack.stack.repository import Repository
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,7 +14,7 @@ from uuid import uuid4
 import pytest
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
-from streamwarden_cli.stack import Stack
+from streamwarden_devstack.stack import Stack
 from support.pids import gone
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ PATIENCE_S = 60
 OWNER = """
 import asyncio, sys
 from pathlib import Path
-from streamwarden_cli.stack import Stack
+from streamwarden_devstack.stack import Stack
 
 async def main():
     async with Stack(Path(sys.argv[1]), registry=False) as stack:

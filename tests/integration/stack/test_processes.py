@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from streamwarden_cli.processes import Child
+from streamwarden_devstack.processes import Child
 from support.pids import gone
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ time.sleep(600)
 OWNER = """
 import asyncio, os, sys
 from pathlib import Path
-from streamwarden_cli.processes import Child
+from streamwarden_devstack.processes import Child
 
 async def main():
     child = await Child.start([sys.executable, "-c", sys.argv[1]], env=os.environ, cwd=Path.cwd(), grace_s=0.2)

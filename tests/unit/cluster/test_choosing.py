@@ -3,8 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from streamwarden_cli.cluster.choosing import Facts, Wanted, choose, observe
-from streamwarden_cli.cluster.errors import ClusterError, NoProviderError
+from streamwarden_devstack.cluster.choosing import Facts, Wanted, choose, observe
+from streamwarden_devstack.cluster.errors import ClusterError, NoProviderError
 
 ALL = frozenset({"docker", "kind", "kubectl"})
 

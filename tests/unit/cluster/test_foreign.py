@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from streamwarden_cli.cluster.errors import ClusterError
-from streamwarden_cli.cluster.foreign import ForeignCluster
-from streamwarden_cli.cluster.reporting import QuietReporter
+from streamwarden_devstack.cluster.errors import ClusterError
+from streamwarden_devstack.cluster.foreign import ForeignCluster
+from streamwarden_devstack.cluster.reporting import QuietReporter
 
 if TYPE_CHECKING:
     from pathlib import Path

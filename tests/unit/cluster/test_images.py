@@ -5,17 +5,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import pytest
-from streamwarden_cli.cluster.engines import Order, parse_size
-from streamwarden_cli.cluster.images import IMAGES, build_images, build_references, load_images
-from streamwarden_cli.cluster.pip_settings import build_configuration, configuration_files, find_certificates
-from streamwarden_cli.cluster.reporting import QuietReporter
-from streamwarden_cli.cluster.source_tree import find_source_tree
+from streamwarden_devstack.cluster.engines import Order, parse_size
+from streamwarden_devstack.cluster.images import IMAGES, build_images, build_references, load_images
+from streamwarden_devstack.cluster.pip_settings import build_configuration, configuration_files, find_certificates
+from streamwarden_devstack.cluster.reporting import QuietReporter
+from streamwarden_devstack.cluster.source_tree import find_source_tree
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from streamwarden_cli.cluster.provider import Provider
-    from streamwarden_cli.cluster.reporting import Reporter
+    from streamwarden_devstack.cluster.provider import Provider
+    from streamwarden_devstack.cluster.reporting import Reporter
 
 ROOT = Path(__file__).parents[3]
 NAMES = ["operator", "agent", "gate", "phishing-example"]
@@ -95,7 +95,7 @@ def changed(tree: Path, path: str) -> set[str]:
         pytest.param("contract/src/names.py", set(NAMES), id="the-contract-is-in-all"),
         pytest.param("operator/src/new.py", {"operator"}, id="a-new-file-counts"),
         pytest.param("operator/Dockerfile", {"operator"}, id="so-does-a-dockerfile"),
-        pytest.param("requirements/agent.lock", {"agent", "gate", "phishing-example"}, id="and-a-lock"),
+        pytest.param("requirements/sdk.lock", {"agent", "phishing-example"}, id="and-a-lock"),
         pytest.param("examples/phishing/page_guard.py", {"phishing-example"}, id="an-agent-is-in-its-own-image-only"),
         pytest.param("examples/phishing/topics.yaml", set[str](), id="manifests-are-in-no-image"),
         pytest.param("contract/src/__pycache__/names.cpython-311.pyc", set[str](), id="nor-is-bytecode"),
@@ -232,11 +232,13 @@ def test_a_dockerfile_takes_wheels_with_hashes_only(dockerfile: str) -> None:
         assert "--only-binary :all: --require-hashes" in " ".join(line.split()) or "--no-index" in line
 
 
-@pytest.mark.parametrize("dockerfile", ["operator/Dockerfile", "agent_image/Dockerfile"])
+@pytest.mark.parametrize(
+    "dockerfile", ["operator/Dockerfile", "agent_image/sdk/Dockerfile", "agent_image/gate/Dockerfile"]
+)
 def test_an_image_runs_as_a_user_without_rights(dockerfile: str) -> None:
     assert "\nUSER 10001:10001\n" in (ROOT / dockerfile).read_text("utf-8")
 
 
-@pytest.mark.parametrize("lock", ["operator", "agent", "build", "examples"])
+@pytest.mark.parametrize("lock", ["operator", "sdk", "gate", "build", "examples"])
 def test_a_lock_names_no_address(lock: str) -> None:
     assert "://" not in (ROOT / f"requirements/{lock}.lock").read_text("utf-8")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 import yaml
-from streamwarden_cli.cluster import Cluster, NotReadyError
-from streamwarden_cli.cluster.installation import Kafka, install_example, install_operator
+from streamwarden_devstack.cluster import Cluster, NotReadyError
+from streamwarden_devstack.cluster.installation import Kafka, install_example, install_operator
 
 if TYPE_CHECKING:
     from pathlib import Path

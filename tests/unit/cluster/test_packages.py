@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from streamwarden_cli.cluster.errors import MissingPackagesError
-from streamwarden_cli.cluster.packages import IMAGES, NODE, missing_packages, require
+from streamwarden_devstack.cluster.errors import MissingPackagesError
+from streamwarden_devstack.cluster.packages import IMAGES, NODE, missing_packages, require
 
 
 def test_missing_packages_are_named_with_the_command_that_installs_them() -> None:

@@ -9,7 +9,7 @@ import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import NameOID
-from streamwarden_cli.cluster.pki import build_pki, write_pki
+from streamwarden_devstack.cluster.pki import build_pki, write_pki
 
 if TYPE_CHECKING:
     from pathlib import Path

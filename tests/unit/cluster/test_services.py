@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from streamwarden_cli.cluster.services import Layout, build_files, build_plan
+from streamwarden_devstack.cluster.services import Layout, build_files, build_plan
 
 LAYOUT = Layout(Path("/state"), Path("/programs"))
 

@@ -10,13 +10,13 @@ import threading
 from pathlib import Path
 
 import pytest
-from streamwarden_cli.cluster.archive import write_image
-from streamwarden_cli.cluster.errors import ClusterError, CommandFailedError, NotReadyError
-from streamwarden_cli.cluster.execute import one_at_a_time, run, run_logged, shown, succeeds, wait_until
-from streamwarden_cli.cluster.filesystems import is_layered, mounts_below
-from streamwarden_cli.cluster.kind import gateway
-from streamwarden_cli.cluster.node import Node
-from streamwarden_cli.cluster.provider import Status
+from streamwarden_devstack.cluster.archive import write_image
+from streamwarden_devstack.cluster.errors import ClusterError, CommandFailedError, NotReadyError
+from streamwarden_devstack.cluster.execute import one_at_a_time, run, run_logged, shown, succeeds, wait_until
+from streamwarden_devstack.cluster.filesystems import is_layered, mounts_below
+from streamwarden_devstack.cluster.kind import gateway
+from streamwarden_devstack.cluster.node import Node
+from streamwarden_devstack.cluster.provider import Status
 
 MOUNTS = """\
 overlay / overlay rw 0 0

@@ -6,10 +6,10 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 import pytest
-from streamwarden_cli.cluster.errors import ClusterError, CommandFailedError
-from streamwarden_cli.cluster.golang import find_go, is_new_enough
-from streamwarden_cli.cluster.reporting import QuietReporter
-from streamwarden_cli.cluster.tools import BINARIES, Binary, content_key, ensure_tools, tools_folder
+from streamwarden_devstack.cluster.errors import ClusterError, CommandFailedError
+from streamwarden_devstack.cluster.golang import find_go, is_new_enough
+from streamwarden_devstack.cluster.reporting import QuietReporter
+from streamwarden_devstack.cluster.tools import BINARIES, Binary, content_key, ensure_tools, tools_folder
 
 if TYPE_CHECKING:
     from pathlib import Path

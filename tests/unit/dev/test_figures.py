@@ -9,9 +9,9 @@ from streamwarden_cli.dev.report import Extras, Seconds, build_report
 from streamwarden_cli.dev.roles import find_roles
 from streamwarden_cli.dev.tally import Tally, percentiles
 from streamwarden_contract.audit import AuditRecord
-from streamwarden_contract.client_properties import parse_properties
 from streamwarden_contract.models import AgentDeployment, TopicContract
 from streamwarden_contract.names import AgentNames
+from streamwarden_kafka.client_properties import parse_properties
 
 COMMANDS = frozenset({"risk.blocks"})
 

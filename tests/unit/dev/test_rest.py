@@ -10,7 +10,7 @@ from streamwarden_cli.dev.rows import Pace
 from streamwarden_cli.dev.screen import AgentRow, build_table
 from streamwarden_cli.local.externals import Externals
 from streamwarden_cli.local.state import StateFolder
-from streamwarden_contract.client_properties import parse_properties
+from streamwarden_kafka.client_properties import parse_properties
 from streamwarden_operator.ports import PartitionOffsets
 
 

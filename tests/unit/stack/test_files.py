@@ -5,20 +5,21 @@ import re
 from pathlib import Path
 
 import pytest
-from streamwarden_cli.stack import registry
-from streamwarden_cli.stack.errors import ServiceFailedError
-from streamwarden_cli.stack.files import last_lines, private_folder, write_private
-from streamwarden_cli.stack.java import startup_cache
-from streamwarden_cli.stack.kafka import (
+from streamwarden_devstack.stack import registry
+from streamwarden_devstack.stack.errors import ServiceFailedError
+from streamwarden_devstack.stack.files import last_lines
+from streamwarden_devstack.stack.java import startup_cache
+from streamwarden_devstack.stack.kafka import (
     Files,
     Identity,
     build_server_properties,
     new_cluster_id,
     operator_properties,
 )
-from streamwarden_cli.stack.ports import free_ports, is_free
-from streamwarden_cli.stack.reporting import QuietReporter
-from streamwarden_cli.stack.service import Server, Service, run_once
+from streamwarden_devstack.stack.ports import free_ports, is_free
+from streamwarden_devstack.stack.reporting import QuietReporter
+from streamwarden_devstack.stack.service import Server, Service, run_once
+from streamwarden_kafka.private_files import private_folder, write_private
 
 IDENTITY = Identity(15001, 15002, "cluster", "operator-secret", "broker-secret")
 

@@ -4,9 +4,9 @@ import re
 from importlib.resources import files
 
 import pytest
-from streamwarden_cli.stack.locked import Artifact, parse_lock, read_lock, render_lock
+from streamwarden_devstack.stack.locked import Artifact, parse_lock, read_lock, render_lock
 
-TEXT = files("streamwarden_cli.stack").joinpath("jars.lock").read_text("utf-8")
+TEXT = files("streamwarden_devstack.stack").joinpath("jars.lock").read_text("utf-8")
 
 
 def test_the_lock_names_no_address() -> None:

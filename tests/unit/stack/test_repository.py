@@ -4,8 +4,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from streamwarden_cli.stack.errors import DownloadError
-from streamwarden_cli.stack.repository import Repository, cache_folder, central_mirror, find_repository
+from streamwarden_devstack.stack.errors import DownloadError
+from streamwarden_devstack.stack.repository import Repository, cache_folder, central_mirror, find_repository
 
 SETTINGS = """<settings xmlns="urn:maven:settings">
   <mirrors><mirror><id>corp</id><mirrorOf>{of}</mirrorOf><url>https://{host}/maven/</url></mirror></mirrors>

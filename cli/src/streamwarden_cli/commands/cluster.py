@@ -13,9 +13,9 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from streamwarden_cli.cluster.images import Built
-    from streamwarden_cli.cluster.provider import Provider
-    from streamwarden_cli.cluster.reporting import Reporter
+    from streamwarden_devstack.cluster.images import Built
+    from streamwarden_devstack.cluster.provider import Provider
+    from streamwarden_devstack.cluster.reporting import Reporter
 
 app = typer.Typer(no_args_is_help=True, help="A Kubernetes cluster for tests and the demo, with Streamwarden's images.")
 
@@ -48,8 +48,8 @@ def up(
     images: Annotated[bool, typer.Option(help="Build and load Streamwarden's images.")] = True,
 ) -> None:
     """Make a cluster, or find that there is one; returns once its node is ready."""
-    from streamwarden_cli.cluster.errors import ClusterError
-    from streamwarden_cli.cluster.running import load_built
+    from streamwarden_devstack.cluster.errors import ClusterError
+    from streamwarden_devstack.cluster.running import load_built
 
     try:
         provider = _choose(context, kubeconfig, host_address)
@@ -66,8 +66,8 @@ def build(context: Context = "", kubeconfig: Kubeconfig = None) -> None:
 
     The first time it takes some minutes; 'up' is a matter of seconds then, and of no downloads.
     """
-    from streamwarden_cli.cluster.errors import ClusterError
-    from streamwarden_cli.cluster.running import build as build_images
+    from streamwarden_devstack.cluster.errors import ClusterError
+    from streamwarden_devstack.cluster.running import build as build_images
 
     try:
         provider = _choose(context, kubeconfig)
@@ -80,10 +80,10 @@ def build(context: Context = "", kubeconfig: Kubeconfig = None) -> None:
 @app.command()
 def images(context: Context = "", kubeconfig: Kubeconfig = None, output: Printed = Output.TEXT) -> None:
     """Build the images that have changed, and load them into the cluster when it is up."""
-    from streamwarden_cli.cluster.errors import ClusterError
-    from streamwarden_cli.cluster.images import load_images
-    from streamwarden_cli.cluster.running import build
-    from streamwarden_cli.stack.repository import cache_folder
+    from streamwarden_devstack.cluster.errors import ClusterError
+    from streamwarden_devstack.cluster.images import load_images
+    from streamwarden_devstack.cluster.running import build
+    from streamwarden_devstack.stack.repository import cache_folder
 
     try:
         provider = _choose(context, kubeconfig)
@@ -98,7 +98,7 @@ def images(context: Context = "", kubeconfig: Kubeconfig = None, output: Printed
 @app.command()
 def down(context: Context = "", kubeconfig: Kubeconfig = None) -> None:
     """Take the cluster away, with all that is in it. Programs and images stay for the next time."""
-    from streamwarden_cli.cluster.errors import ClusterError
+    from streamwarden_devstack.cluster.errors import ClusterError
 
     try:
         taken = _choose(context, kubeconfig).down()
@@ -110,7 +110,7 @@ def down(context: Context = "", kubeconfig: Kubeconfig = None) -> None:
 @app.command()
 def status(context: Context = "", kubeconfig: Kubeconfig = None, output: Printed = Output.TEXT) -> None:
     """Look whether the cluster is up; the exit code is 0 when its node is ready, else 1."""
-    from streamwarden_cli.cluster.errors import ClusterError
+    from streamwarden_devstack.cluster.errors import ClusterError
 
     try:
         found = _choose(context, kubeconfig).status()
@@ -121,21 +121,20 @@ def status(context: Context = "", kubeconfig: Kubeconfig = None, output: Printed
 
 
 def _choose(context: str, kubeconfig: Path | None, host_address: str = "") -> Provider:
-    from streamwarden_cli.cluster.choosing import Wanted, choose, observe
+    from streamwarden_devstack.cluster.choosing import Wanted, choose, observe
 
     return choose(observe(Wanted(context, kubeconfig, host_address)))
 
 
 def _reporter() -> Reporter:
     from rich.console import Console
-
-    from streamwarden_cli.cluster.reporting import ConsoleReporter
+    from streamwarden_devstack.cluster.reporting import ConsoleReporter
 
     return ConsoleReporter(Console(stderr=True))
 
 
 def _report(provider: Provider, references: dict[str, str]) -> None:
-    from streamwarden_cli.cluster.errors import ClusterError
+    from streamwarden_devstack.cluster.errors import ClusterError
 
     try:
         host_address = provider.host_address

@@ -30,10 +30,11 @@ def credentials(  # one parameter an option
     folder: Annotated[Path, typer.Option("--dir", help="Folder that dev runs in, or one below it.")] = Path(),
 ) -> None:
     """Write a Kafka client configuration (mode 0600) and print its path."""
+    from streamwarden_kafka.private_files import write_private
+
     from streamwarden_cli.clients import render_properties
     from streamwarden_cli.local.running import RunningDev
     from streamwarden_cli.local.state import StateError
-    from streamwarden_cli.stack.files import write_private
 
     if bool(agent) == bool(principal):
         raise typer.BadParameter("name either NAMESPACE/AGENT or --principal USER")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 if TYPE_CHECKING:
-    from streamwarden_cli.stack.background import Background, State
+    from streamwarden_devstack.stack.background import Background, State
 
 app = typer.Typer(no_args_is_help=True, help="A real Kafka and schema registry on this machine, without Docker.")
 
@@ -43,8 +43,8 @@ def up(
     ] = "127.0.0.1",
 ) -> None:
     """Start the stack, or find that it runs; returns once Kafka and registry answer."""
-    from streamwarden_cli.stack.background import Background
-    from streamwarden_cli.stack.errors import StackError
+    from streamwarden_devstack.stack.background import Background
+    from streamwarden_devstack.stack.errors import StackError
 
     background = Background(folder)
     try:
@@ -59,8 +59,8 @@ def up(
 @app.command()
 def down(folder: Folder = _DEFAULT_FOLDER) -> None:
     """Stop the stack. Its files stay until the next start."""
-    from streamwarden_cli.stack.background import Background
-    from streamwarden_cli.stack.errors import StackError
+    from streamwarden_devstack.stack.background import Background
+    from streamwarden_devstack.stack.errors import StackError
 
     try:
         stopped = Background(folder).stop()
@@ -75,8 +75,8 @@ def status(
     output: Annotated[Output, typer.Option("--output", "-o", help="How to print it.")] = Output.TEXT,
 ) -> None:
     """Ask both servers whether they answer; the exit code is 0 when they do, else 1."""
-    from streamwarden_cli.stack.background import Background
-    from streamwarden_cli.stack.health import check
+    from streamwarden_devstack.stack.background import Background
+    from streamwarden_devstack.stack.health import check
 
     health = asyncio.run(check(Background(folder)))
     if output is Output.JSON:
@@ -88,8 +88,7 @@ def status(
 
 def _ensure(background: Background, *, registry: bool, keep_data: bool, address: str) -> State:
     from rich.console import Console
-
-    from streamwarden_cli.stack import ConsoleReporter, Stack
+    from streamwarden_devstack.stack import ConsoleReporter, Stack
 
     console = Console(stderr=True)
     if (pid := background.pid()) is not None:
@@ -108,9 +107,8 @@ def _ensure(background: Background, *, registry: bool, keep_data: bool, address:
 
 def _keep(background: Background, *, registry: bool, keep_data: bool, address: str) -> None:
     from rich.console import Console
-
-    from streamwarden_cli.stack import ConsoleReporter
-    from streamwarden_cli.stack.keeper import Wanted, keep
+    from streamwarden_devstack.stack import ConsoleReporter
+    from streamwarden_devstack.stack.keeper import Wanted, keep
 
     def ready(state: State) -> None:
         _report(background, state)

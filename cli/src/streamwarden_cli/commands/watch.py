@@ -47,8 +47,8 @@ def watch(  # noqa: PLR0913  # one parameter an option
     It reads the three kinds with your kubeconfig and the topics with the Kafka settings of FILE, and changes
     nothing, unless you ask it to make users.
     """
-    from streamwarden_contract.client_properties import parse_properties
-    from streamwarden_contract.errors import MalformedPropertiesError
+    from streamwarden_kafka.client_properties import parse_properties
+    from streamwarden_kafka.errors import MalformedPropertiesError
 
     from streamwarden_cli.watch.options import WatchOptions
     from streamwarden_cli.watch.run import run_watch

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
 from streamwarden_contract.reasons import ConditionReason
+from streamwarden_devstack.stack import Reporter, Stack, StackError
 from streamwarden_operator.adapters.signing import SigningKey
 from streamwarden_operator.backends import connect
 from streamwarden_operator.desired.status import find_condition, is_true
@@ -23,7 +24,6 @@ from streamwarden_cli.local.externals import Externals, external_users
 from streamwarden_cli.local.folder import admit_folder, changes
 from streamwarden_cli.local.late_registry import LateRegistry
 from streamwarden_cli.local.running import RunningDev
-from streamwarden_cli.stack import Reporter, Stack, StackError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from streamwarden_devstack.processes import Child
+
 from streamwarden_cli.local.pod_process import last_lines
-from streamwarden_cli.processes import Child
 
 if TYPE_CHECKING:
     from streamwarden_cli.local.state import StateFolder

@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from streamwarden_devstack.stack import ConsoleReporter, StackError
 from streamwarden_operator.errors import OperatorError
 
 from streamwarden_cli.dev.interrupts import FAILED, log_to, run_interruptibly, to_the_end
@@ -17,7 +18,6 @@ from streamwarden_cli.dev.screen import Screen, open_screen
 from streamwarden_cli.dev.session import Session, Timing
 from streamwarden_cli.local.folder import admit_folder
 from streamwarden_cli.local.state import StateError, StateFolder
-from streamwarden_cli.stack import ConsoleReporter, StackError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from streamwarden_contract.models import AgentDeployment
 from streamwarden_contract.models.pod import PodFields
+from streamwarden_kafka.private_files import write_private
 from streamwarden_operator.keys import Key
 from streamwarden_operator.ports import Cluster, Workload, WorkloadState
 from typing_extensions import override
@@ -16,7 +17,6 @@ from typing_extensions import override
 from streamwarden_cli.local.pods import Pods, PodSettings
 from streamwarden_cli.local.state import write_private_json
 from streamwarden_cli.local.store import Applied, ResourceStore, key_of, metadata_of
-from streamwarden_cli.stack.files import write_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

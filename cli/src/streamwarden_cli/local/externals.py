@@ -6,8 +6,9 @@ import secrets
 import shutil
 from typing import TYPE_CHECKING
 
+from streamwarden_kafka.private_files import write_private
+
 from streamwarden_cli.clients import ClientFormat, render_properties
-from streamwarden_cli.stack.files import write_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

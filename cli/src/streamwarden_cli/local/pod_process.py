@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import structlog
-
-from streamwarden_cli.processes import Child
+from streamwarden_devstack.processes import Child
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

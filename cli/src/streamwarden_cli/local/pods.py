@@ -9,11 +9,11 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from streamwarden_contract import runtime_config as names
+from streamwarden_kafka.private_files import private_folder, write_private
 from streamwarden_operator.ports import Workload, WorkloadState
 
 from streamwarden_cli.local.pod_process import Backoff, Launch, PodProcess
 from streamwarden_cli.local.state import write_private_json
-from streamwarden_cli.stack.files import private_folder, write_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

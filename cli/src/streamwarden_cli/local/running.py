@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Literal
 
-from streamwarden_contract.client_properties import parse_properties
 from streamwarden_contract.models import AgentDeployment, TopicContract
+from streamwarden_kafka.client_properties import parse_properties
 
 from streamwarden_cli.local.state import StateError, StateFolder, find_project
 

@@ -9,7 +9,7 @@ import os
 import shutil
 from typing import TYPE_CHECKING
 
-from streamwarden_cli.stack.files import private_folder, write_private
+from streamwarden_kafka.private_files import private_folder, write_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-from streamwarden_contract.client_properties import parse_properties
 from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
+from streamwarden_kafka.client_properties import parse_properties
 from streamwarden_operator.adapters.kafka_admin import KafkaAdmin
 from streamwarden_operator.adapters.kafka_offsets import KafkaOffsets
 from streamwarden_operator.adapters.kafka_scram import KafkaScramUsers

@@ -8,12 +8,13 @@ from collections.abc import Callable, Collection, Container, Iterator
 from dataclasses import dataclass
 
 from streamwarden_contract import names
-from streamwarden_contract.cel import compile_rule
-from streamwarden_contract.errors import ExpressionError, NameNotAllowedError
+from streamwarden_contract.errors import NameNotAllowedError
 from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
 from streamwarden_contract.reasons import ConditionReason
+from streamwarden_judging.errors import ExpressionError
+from streamwarden_judging.rules import compile_rule
+from streamwarden_judging.schema_faults import schema_faults
 
-from streamwarden_operator.desired.json_schemas import schema_faults
 from streamwarden_operator.desired.pod_fields import pod_faults
 
 

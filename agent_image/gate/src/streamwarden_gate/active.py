@@ -1,0 +1,42 @@
+"""The set that judges: one agent's binding, its policies and schemas, compiled."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from streamwarden_contract.models.policy import PolicyRef
+from streamwarden_contract.policylog import BindingRecord
+from streamwarden_judging.schemas import Schema
+from streamwarden_judging.verdicts import PolicySet
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where allowed decisions of a type go."""
+
+    topic: str
+    keyed: bool
+    schema: Schema | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveSet:
+    """Everything that judging one agent's decisions needs; never changed, only replaced."""
+
+    namespace_epoch: int
+    guardrail_epoch: int
+    binding: BindingRecord
+    policies: PolicySet
+    refs: tuple[PolicyRef, ...]
+    targets: Mapping[str, Target]
+    """By decision type."""
+
+    @property
+    def agent_facts(self) -> dict[str, object]:
+        """What rules see as ``agent``."""
+        binding = self.binding
+        return {
+            "namespace": binding.namespace,
+            "name": binding.agent,
+            "uid": binding.agent_uid,
+            "labels": dict(binding.labels),
+        }

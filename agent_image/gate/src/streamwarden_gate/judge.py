@@ -1,0 +1,132 @@
+"""One record of the decision topic, judged: checks in a fixed order, then the policies. Pure, and it never raises."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from streamwarden_contract import decision, events, ids
+from streamwarden_contract.audit import ChainHead
+from streamwarden_contract.decision import MAX_RECORD_BYTES
+from streamwarden_contract.errors import MalformedEventError
+from streamwarden_contract.partitioner import partition_of
+from streamwarden_contract.reasons import DeadLetterReason, VerdictReason
+from streamwarden_judging import rules
+from streamwarden_judging.verdicts import Effect, Verdict, judge
+
+from streamwarden_gate.active import ActiveSet
+from streamwarden_gate.outputs import (
+    Author,
+    Findings,
+    Outputs,
+    Record,
+    Refusal,
+    build_audit,
+    build_command,
+    build_dead_letter,
+    record_size,
+)
+
+if TYPE_CHECKING:
+    from streamwarden_gate.active import Target
+
+_ENGINE_ERRORS = (ArithmeticError, RuntimeError, SystemError, TypeError, ValueError)
+"""What the CEL engine raises, in place of an error value, for values that it cannot take."""
+
+
+class Judge:
+    """Judges under one active set."""
+
+    def __init__(self, active: ActiveSet, pod: str) -> None:
+        self._active = active
+        self._author = Author(active.binding, pod)
+        self._agent = active.agent_facts
+        self._partitions = active.binding.decision_topic.partitions
+
+    def judge(self, record: Record, head: ChainHead, now: datetime) -> Outputs:
+        """Return everything that follows from one record.
+
+        Args:
+            record: what the agent wrote.
+            head: the audit chain of the record's partition, under this set's epochs.
+            now: the gate's clock; rules see it.
+        """
+        findings = Findings()
+        try:
+            target = self._examine(record, findings)
+        except MalformedEventError as error:
+            return self._refuse(record, findings, Refusal(error.reason, str(error)), head, now)
+        verdict = self._verdict(findings, now)
+        if verdict.effect is not Effect.ALLOW:
+            audit, after = build_audit(self._author, record, findings, verdict, head, now)
+            return Outputs(audit, after)
+        topic = self._active.binding.decision_topic
+        command_id = ids.command_id(self._active.binding.agent_uid, topic.topic_id, record.partition, record.offset)
+        command = build_command(self._author, target, record, findings, verdict, command_id)
+        audit, after = build_audit(self._author, record, findings, verdict, head, now, (command_id, target.topic))
+        return Outputs(audit, after, command=command)
+
+    def _examine(self, record: Record, findings: Findings) -> "Target":
+        """Check everything that must hold before rules are asked, and fill in ``findings`` on the way."""
+        size = record_size(record)
+        if size > MAX_RECORD_BYTES:
+            raise _refused(DeadLetterReason.TOO_LARGE, f"{size} bytes; at most {MAX_RECORD_BYTES} are judged")
+        event = findings.event = events.decode(record.headers, strict=True)
+        if event.type == events.FAILURE_TYPE:
+            self._report_failure(record, findings)
+        if event.type != events.DECISION_TYPE:
+            raise _refused(
+                DeadLetterReason.MALFORMED_HEADERS, f"ce_type must be {events.DECISION_TYPE} or {events.FAILURE_TYPE}"
+            )
+        if record.key is None:
+            raise _refused(DeadLetterReason.MISSING_KEY, "the record has no key")
+        proposed, plain = decision.decode_decision(_value_of(record))
+        findings.decision, findings.plain = proposed, plain
+        findings.cause = plain["cause"]  # type: ignore[assignment]  # validated: an object
+        if record.key != proposed.entity.encode() or event.subject != proposed.entity:
+            raise _refused(DeadLetterReason.ENTITY_MISMATCH, "entity, ce_subject and record key are not the same")
+        expected = partition_of(record.key, self._partitions)
+        if expected != record.partition:
+            raise _refused(DeadLetterReason.WRONG_PARTITION, f"the key belongs to partition {expected}")
+        target = self._active.targets.get(proposed.type)
+        if target is None:
+            raise _refused(DeadLetterReason.UNDECLARED_TYPE, f"the agent may not propose {proposed.type}")
+        mismatch = None if target.schema is None else target.schema.mismatch(plain["parameters"])
+        if mismatch is not None:
+            raise _refused(DeadLetterReason.SCHEMA_MISMATCH, mismatch)
+        return target
+
+    def _report_failure(self, record: Record, findings: Findings) -> None:
+        failure = decision.decode_failure(_value_of(record))
+        findings.cause = failure.cause.model_dump()
+        raise _refused(
+            DeadLetterReason.AGENT_FAILURE, f"{failure.stage} failed {failure.attempts} times: {failure.error}"
+        )
+
+    def _verdict(self, findings: Findings, now: datetime) -> Verdict:
+        """Ask the rules. The one place where the engine may raise: then the answer is Deny."""
+        proposed, plain = findings.decision, findings.plain
+        if proposed is None or plain is None:
+            raise ValueError("only a decision is judged")
+        try:
+            facts = rules.activation(decision=plain, agent=self._agent, now=now)
+            return judge(self._active.policies, proposed.type, facts)
+        except _ENGINE_ERRORS as error:
+            covering = tuple(
+                policy.at_revision for policy in self._active.policies.enforcing if policy.covers(proposed.type)
+            )
+            message = f"the rules could not be evaluated: {type(error).__name__}"
+            return Verdict(Effect.DENY, VerdictReason.RULE_ERROR, message=message, policies=covering)
+
+    def _refuse(self, record: Record, findings: Findings, refusal: Refusal, head: ChainHead, now: datetime) -> Outputs:
+        dead_letter = build_dead_letter(self._author, record, findings, refusal, now)
+        audit, after = build_audit(self._author, record, findings, refusal, head, now)
+        return Outputs(audit, after, dead_letter=dead_letter)
+
+
+def _value_of(record: Record) -> bytes:
+    if record.value is None:
+        raise _refused(DeadLetterReason.MALFORMED_VALUE, "the record has no value")
+    return record.value
+
+
+def _refused(reason: DeadLetterReason, message: str) -> MalformedEventError:
+    return MalformedEventError(reason, message)

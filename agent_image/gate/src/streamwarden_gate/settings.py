@@ -1,0 +1,135 @@
+"""What a gate is told by its environment, read once at start."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+from streamwarden_contract.errors import NameNotAllowedError
+from streamwarden_contract.names import check_agent_name, check_namespace
+from streamwarden_contract.runtime_config import (
+    CLIENT_PROPERTIES_FILE,
+    ENV_CONFIG,
+    ENV_CREDENTIALS,
+    ENV_POD,
+    ENV_READY_FILE,
+    GATE_CONFIG_FILE,
+    PUBLIC_KEYS_FILE,
+    GateConfig,
+)
+from streamwarden_kafka.client_properties import parse_properties
+from streamwarden_kafka.errors import MalformedPropertiesError
+from typing_extensions import override
+
+from streamwarden_gate.errors import ConfigError
+from streamwarden_gate.snapshot import Identity
+
+ENV_MAX_BATCH = "STREAMWARDEN_GATE_MAX_BATCH"
+"""Most records of one transaction: 1 to 5,000."""
+
+_DEFAULT_MAX_BATCH = 1_000
+_LARGEST_MAX_BATCH = 5_000
+_PRODUCER_ONLY = frozenset({"partitioner"})
+
+
+class ClientProperties:
+    """A librdkafka configuration; it never shows its values."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self._values = dict(values)
+
+    def producer(self) -> dict[str, str]:
+        """Return the settings for a producer."""
+        return dict(self._values)
+
+    def consumer(self) -> dict[str, str]:
+        """Return the settings for a consumer or an admin client."""
+        return {name: value for name, value in self._values.items() if name not in _PRODUCER_ONLY}
+
+    @override
+    def __repr__(self) -> str:
+        return f"ClientProperties({', '.join(sorted(self._values))})"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that a gate knows before it reads the policy log."""
+
+    identity: Identity
+    properties: ClientProperties
+    public_keys: Path
+    max_batch: int = _DEFAULT_MAX_BATCH
+    """Most records of one transaction."""
+    ready_file: Path | None = None
+    """File that is there while the gate's policies are current; without one nobody asks."""
+
+
+def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Read the environment and the files that it names.
+
+    Raises:
+        ConfigError: something is missing or wrong; the message says what to do.
+    """
+    config_folder = _folder(environment, ENV_CONFIG, f"{GATE_CONFIG_FILE} and {PUBLIC_KEYS_FILE}")
+    credentials = _folder(environment, ENV_CREDENTIALS, CLIENT_PROPERTIES_FILE)
+    pod = environment.get(ENV_POD, "")
+    if not pod:
+        raise ConfigError(f"set {ENV_POD} to the name of this pod; it must be stable over restarts in place")
+    try:
+        config = GateConfig.model_validate_json(_read(config_folder / GATE_CONFIG_FILE))
+        check_namespace(config.namespace)
+        check_agent_name(config.agent)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(f"{config_folder / GATE_CONFIG_FILE}: {where}: {first['msg']}") from None
+    except NameNotAllowedError as error:
+        raise ConfigError(f"{config_folder / GATE_CONFIG_FILE}: {error}") from error
+    return Settings(
+        identity=Identity(config.namespace, config.agent, config.uid, pod, config.operator_namespace),
+        properties=ClientProperties(_properties(credentials / CLIENT_PROPERTIES_FILE)),
+        public_keys=config_folder / PUBLIC_KEYS_FILE,
+        max_batch=_max_batch(environment.get(ENV_MAX_BATCH)),
+        ready_file=_ready_file(environment.get(ENV_READY_FILE)),
+    )
+
+
+def _folder(environment: Mapping[str, str], variable: str, files: str) -> Path:
+    value = environment.get(variable, "")
+    if not value or not Path(value).is_dir():
+        raise ConfigError(f"set {variable} to the folder that holds {files}; it is {value or 'not set'}")
+    return Path(value)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read {path}: {error}") from error
+
+
+def _properties(path: Path) -> dict[str, str]:
+    try:
+        values = parse_properties(_read(path))
+    except MalformedPropertiesError as error:
+        raise ConfigError(f"{path}, line {error.line}: write name=value") from error
+    if "bootstrap.servers" not in values:
+        raise ConfigError(f"{path}: bootstrap.servers is missing")
+    return values
+
+
+def _ready_file(text: str | None) -> Path | None:
+    if not text:
+        return None
+    if not Path(text).parent.is_dir():
+        raise ConfigError(f"{ENV_READY_FILE} must name a file in a folder that exists, not {text!r}")
+    return Path(text)
+
+
+def _max_batch(text: str | None) -> int:
+    if not text:
+        return _DEFAULT_MAX_BATCH
+    if not text.isdecimal() or not 1 <= int(text) <= _LARGEST_MAX_BATCH:
+        raise ConfigError(f"{ENV_MAX_BATCH} must be an integer from 1 to {_LARGEST_MAX_BATCH}, not {text!r}")
+    return int(text)

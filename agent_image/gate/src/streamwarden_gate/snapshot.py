@@ -1,0 +1,233 @@
+"""From the two policy topics to the set that judges, or the reason why there is none. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from streamwarden_contract import policylog
+from streamwarden_contract.events import Headers
+from streamwarden_contract.ids import sha256_hex
+from streamwarden_contract.models.policy import PolicyRef, PolicySpec
+from streamwarden_contract.names import GUARDRAIL_TOPIC, AgentNames
+from streamwarden_contract.policylog import (
+    BindingRecord,
+    BoundPolicyRef,
+    CommandTarget,
+    PolicyRecord,
+    SchemaRecord,
+    spec_digest,
+)
+from streamwarden_judging import rules
+from streamwarden_judging.errors import ExpressionError
+from streamwarden_judging.schemas import JsonSchema
+from streamwarden_judging.verdicts import BoundPolicy
+
+from streamwarden_gate.active import ActiveSet, Target
+from streamwarden_gate.errors import SetRefusedError
+from streamwarden_gate.policy_topic import Keys, PolicyTopic, Refusal
+from streamwarden_gate.reasons import RefusalReason
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who this gate is: the part that is not told by the policy log."""
+
+    namespace: str
+    agent: str
+    agent_uid: str
+    pod: str
+    operator_namespace: str = "streamwarden"
+
+    @property
+    def names(self) -> AgentNames:
+        return AgentNames(self.namespace, self.agent)
+
+
+@dataclass(frozen=True, slots=True)
+class TopicFacts:
+    """A topic as the broker has it now."""
+
+    topic_id: str
+    partitions: int
+
+
+class Snapshot:
+    """Everything read from both policy topics, and the last good set."""
+
+    def __init__(self, identity: Identity, *, cluster_id: str, keys: Keys) -> None:
+        self._identity = identity
+        own, guardrails = identity.names.shared.policies, GUARDRAIL_TOPIC
+        self._topics = {topic: PolicyTopic(topic, cluster_id=cluster_id, keys=keys) for topic in (own, guardrails)}
+        self._own, self._guardrails = self._topics[own], self._topics[guardrails]
+        self._compiled: dict[tuple[str, str, int, str], BoundPolicy] = {}
+        self._schemas: dict[str, JsonSchema] = {}
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """The topics to read."""
+        return tuple(self._topics)
+
+    @property
+    def epochs(self) -> tuple[int, int]:
+        """The closed epochs of the namespace's and the guardrail topic; 0 where there is none."""
+        own, guardrails = self._own.epoch, self._guardrails.epoch
+        return 0 if own is None else own.epoch, 0 if guardrails is None else guardrails.epoch
+
+    @property
+    def binding(self) -> BindingRecord | None:
+        """The agent's binding in the closed set."""
+        record = self._own.record(f"{policylog.BINDING_PREFIX}{self._identity.agent}")
+        return record if isinstance(record, BindingRecord) else None
+
+    def feed(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers | None) -> Refusal | None:
+        """Take one record of a policy topic, in the order of offsets, and return why it was refused, if it was."""
+        return self._topics[topic].feed(key, value, headers)
+
+    def refusal(self, binding: BindingRecord | None) -> Refusal | None:
+        """Return a refused record that concerns this agent: the set in force may be good, the log is not."""
+        keys = [policylog.EPOCH_KEY, f"{policylog.BINDING_PREFIX}{self._identity.agent}"]
+        if binding is not None:
+            keys += [f"{policylog.POLICY_PREFIX}{ref.name}" for ref in binding.policies]
+            keys += [f"{policylog.SCHEMA_PREFIX}{target.schema_sha256}" for target in binding.decisions.values()]
+        for topic in (self._own, self._guardrails):
+            for key in keys:
+                if key in topic.refused:
+                    return topic.refused[key]
+        return None
+
+    def build(self, facts: Mapping[str, TopicFacts], last_good: ActiveSet | None) -> ActiveSet:
+        """Build the set that the closed records demand.
+
+        Args:
+            facts: the binding's topics as the broker has them, by name.
+            last_good: the set in force, which a new one may not fall behind.
+
+        Raises:
+            SetRefusedError: anything missing, older, not as the binding says, or not compiling.
+        """
+        if self._own.epoch is None or self._guardrails.epoch is None:
+            missing = self._own if self._own.epoch is None else self._guardrails
+            raise _refused(RefusalReason.LOG_MISSING, f"{missing.topic} has no signed epoch record")
+        binding = self.binding
+        if binding is None:
+            raise _refused(
+                RefusalReason.BINDING_MISSING, f"{self._own.topic} has no binding for {self._identity.agent}"
+            )
+        self._check_identity(binding)
+        _check_topics(binding, facts)
+        pairs = [self._policy(ref) for ref in binding.policies]
+        active = ActiveSet(
+            namespace_epoch=self._own.epoch.epoch,
+            guardrail_epoch=self._guardrails.epoch.epoch,
+            binding=binding,
+            policies=rules.build_policy_set(pairs, tuple(binding.decisions)),
+            refs=tuple(PolicyRef(namespace=r.namespace, name=r.name, revision=r.revision) for r in binding.policies),
+            targets={name: self._target(target) for name, target in binding.decisions.items()},
+        )
+        if last_good is not None:
+            _check_not_older(active, last_good)
+        self._forget_unused(binding)
+        return active
+
+    def _forget_unused(self, binding: BindingRecord) -> None:
+        """Keep compiled only what this binding names: policies change for as long as a gate lives."""
+        used = {(ref.namespace, ref.name, ref.revision, ref.digest) for ref in binding.policies}
+        schemas = {target.schema_sha256 for target in binding.decisions.values()}
+        self._compiled = {key: policy for key, policy in self._compiled.items() if key in used}
+        self._schemas = {key: schema for key, schema in self._schemas.items() if key in schemas}
+
+    def _check_identity(self, binding: BindingRecord) -> None:
+        identity, shared = self._identity, self._identity.names.shared
+        pairs = (
+            ("agent UID", binding.agent_uid, identity.agent_uid),
+            ("namespace", binding.namespace, identity.namespace),
+            ("agent", binding.agent, identity.agent),
+            ("decision topic", binding.decision_topic.name, identity.names.decisions),
+            ("audit topic", binding.audit_topic, shared.audit),
+            ("dead-letter topic", binding.dead_letter_topic, shared.dead_letters),
+        )
+        for what, said, expected in pairs:
+            if said != expected:
+                raise _refused(RefusalReason.AGENT_MISMATCH, f"the binding's {what} is {said!r}, not {expected!r}")
+
+    def _policy(self, ref: BoundPolicyRef) -> tuple[BoundPolicy, PolicySpec]:
+        label = f"policy {ref.namespace}/{ref.name}@{ref.revision}"
+        record = self._topic_of(ref).record(f"{policylog.POLICY_PREFIX}{ref.name}")
+        if not isinstance(record, PolicyRecord) or record.namespace != ref.namespace:
+            raise _refused(RefusalReason.BINDING_INCOMPLETE, f"{label} is not on the log")
+        if record.revision != ref.revision:
+            raise _refused(RefusalReason.BINDING_INCOMPLETE, f"{label}: the log has revision {record.revision}")
+        if record.digest != ref.digest or spec_digest(record.spec) != ref.digest:
+            raise _refused(RefusalReason.DIGEST_MISMATCH, f"{label} is not what the binding says")
+        cached = (ref.namespace, ref.name, ref.revision, ref.digest)
+        if cached not in self._compiled:
+            try:
+                self._compiled[cached] = rules.compile_policy(ref.namespace, ref.name, ref.revision, record.spec)
+            except ExpressionError as error:
+                raise _refused(RefusalReason.INVALID_EXPRESSION, f"{label}: {error}") from error
+        return self._compiled[cached], record.spec
+
+    def _topic_of(self, ref: BoundPolicyRef) -> PolicyTopic:
+        if ref.namespace == self._identity.namespace:
+            return self._own
+        if ref.namespace == self._identity.operator_namespace:
+            return self._guardrails
+        raise _refused(
+            RefusalReason.BINDING_INCOMPLETE,
+            f"policy {ref.namespace}/{ref.name} is of a namespace this gate never reads",
+        )
+
+    def _target(self, target: CommandTarget) -> Target:
+        if target.schema_sha256 is None:
+            return Target(target.topic, target.keyed)
+        record = self._own.record(f"{policylog.SCHEMA_PREFIX}{target.schema_sha256}")
+        if not isinstance(record, SchemaRecord):
+            raise _refused(
+                RefusalReason.BINDING_INCOMPLETE, f"schema {target.schema_sha256} of {target.topic} is not on the log"
+            )
+        if sha256_hex(record.definition.encode()) != target.schema_sha256:
+            raise _refused(RefusalReason.DIGEST_MISMATCH, f"schema {target.schema_sha256} has another digest")
+        if target.schema_sha256 not in self._schemas:
+            try:
+                self._schemas[target.schema_sha256] = JsonSchema(record.definition)
+            except ValueError as error:
+                raise _refused(RefusalReason.INVALID_SCHEMA, f"schema of {target.topic}: {error}") from error
+        return Target(target.topic, target.keyed, self._schemas[target.schema_sha256])
+
+
+def _check_topics(binding: BindingRecord, facts: Mapping[str, TopicFacts]) -> None:
+    decisions, audit = facts.get(binding.decision_topic.name), facts.get(binding.audit_topic)
+    demanded = ((binding.decision_topic.name, binding.decision_topic.topic_id, decisions),)
+    for name, topic_id, found in (*demanded, (binding.audit_topic, binding.audit_topic_id, audit)):
+        if found is None:
+            raise _refused(RefusalReason.TOPIC_MISMATCH, f"topic {name} does not exist, or this gate may not see it")
+        if found.topic_id != topic_id:
+            raise _refused(
+                RefusalReason.TOPIC_MISMATCH,
+                f"topic {name} has the id {found.topic_id}; the binding was made for {topic_id}",
+            )
+    if decisions is not None and decisions.partitions != binding.decision_topic.partitions:
+        raise _refused(
+            RefusalReason.TOPIC_MISMATCH,
+            f"topic {binding.decision_topic.name} has {decisions.partitions} partitions; "
+            f"the binding was made for {binding.decision_topic.partitions}",
+        )
+
+
+def _check_not_older(new: ActiveSet, old: ActiveSet) -> None:
+    before = {(ref.namespace, ref.name): ref.revision for ref in old.refs}
+    pairs = [
+        ("namespace epoch", new.namespace_epoch, old.namespace_epoch),
+        ("guardrail epoch", new.guardrail_epoch, old.guardrail_epoch),
+        ("binding", new.binding.revision, old.binding.revision),
+        *(
+            (f"policy {ref.namespace}/{ref.name}", ref.revision, before.get((ref.namespace, ref.name), 0))
+            for ref in new.refs
+        ),
+    ]
+    for what, now, then in pairs:
+        if now < then:
+            raise _refused(RefusalReason.ROLLED_BACK, f"{what} fell from {then} to {now}")
+
+
+def _refused(reason: RefusalReason, message: str) -> SetRefusedError:
+    return SetRefusedError(reason, message)

@@ -1,0 +1,76 @@
+"""Whether a background stack is there and answers."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from streamwarden_devstack.stack.probes import kafka_answers, registry_answers
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from streamwarden_devstack.stack.background import Background
+
+_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What was found."""
+
+    pid: int | None
+    """Of the process that keeps the servers; ``None``: no stack runs."""
+    bootstrap_servers: str
+    registry_url: str
+    kafka: bool
+    """Kafka answered an authenticated request."""
+    registry: bool | None
+    """The registry listed its subjects; ``None``: there is none in this stack."""
+
+    @property
+    def healthy(self) -> bool:
+        """Everything that should be there answers."""
+        return self.pid is not None and self.kafka and self.registry is not False
+
+    def describe(self) -> str:
+        """Say it in lines."""
+        if self.pid is None:
+            return "no stack runs here; start one with 'streamwarden stack up'"
+        registry = "none" if self.registry is None else f"{_word(self.registry)} at {self.registry_url}"
+        return f"Kafka            {_word(self.kafka)} at {self.bootstrap_servers}\nschema registry  {registry}"
+
+
+async def check(background: Background) -> Health:
+    """Ask both servers, for at most ten seconds; at once when they answer."""
+    pid, state = background.pid(), background.state()
+    if pid is None or state is None or state.phase != "ready":
+        return Health(pid, "", "", kafka=False, registry=None)
+    properties = _parsed(background.librdkafka_properties.read_text("utf-8"))
+    kafka, registry = await asyncio.gather(
+        _in_time(kafka_answers(properties)),
+        _in_time(registry_answers(state.registry_url)) if state.registry else _none(),
+    )
+    return Health(pid, state.bootstrap_servers, state.registry_url, bool(kafka), registry)
+
+
+async def _in_time(answer: Awaitable[None]) -> bool:
+    try:
+        async with asyncio.timeout(_TIMEOUT_S):
+            await answer
+    except TimeoutError:
+        return False
+    return True
+
+
+async def _none() -> None:
+    return None
+
+
+def _parsed(text: str) -> dict[str, str]:
+    return dict(line.split("=", 1) for line in text.splitlines())
+
+
+def _word(answers: bool) -> str:  # noqa: FBT001  # a private word for a fact
+    return "answers" if answers else "does not answer"

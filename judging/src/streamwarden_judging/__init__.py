@@ -1,0 +1,1 @@
+"""How decisions are judged: rules, schemas, verdicts. Pure, and the one engine of gate, operator and command."""

@@ -1,0 +1,29 @@
+"""Files that hold secrets or state: never seen half written, never readable by others."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def private_folder(path: Path) -> Path:
+    """Make a folder that only its owner can enter (0700), as are all folders made on the way to it."""
+    if not path.parent.is_dir():
+        private_folder(path.parent)
+    path.mkdir(mode=0o700, exist_ok=True)
+    path.chmod(0o700)
+    return path
+
+
+def write_private(path: Path, text: str) -> Path:
+    """Write a file that only its owner can read (0600), atomically; missing folders are made for its owner only."""
+    if not path.parent.is_dir():
+        private_folder(path.parent)
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    number = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(number, "w", encoding="utf-8") as file:
+        file.write(text)
+    return new.replace(path)

@@ -1,0 +1,242 @@
+"""CEL behind judging: what is not exactly true denies, and fusing rules changes no answer."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from streamwarden_contract.models.policy import Match, PolicySpec, Rule
+from streamwarden_contract.reasons import VerdictReason
+from streamwarden_judging import rules
+from streamwarden_judging.errors import ExpressionError
+from streamwarden_judging.verdicts import Effect, PolicySet, Verdict, judge
+
+NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
+DECISION: Mapping[str, object] = {
+    "type": "block-url",
+    "entity": "page-0001",
+    "confidence": 0.9,
+    "parameters": {"minutes": 30, "tags": ["a", "b"], "note": None, "big": 2**62, "text": "x"},
+}
+AGENT: Mapping[str, object] = {"namespace": "risk", "name": "url-guard", "labels": {"role": "decisioning"}}
+
+
+def facts() -> object:
+    return rules.activation(decision=DECISION, agent=AGENT, now=NOW)
+
+
+def evaluate(expression: str) -> bool | None:
+    return rules.compile_rule(expression).evaluate(facts())
+
+
+def policy_set(
+    *requires: str, failure_action: Literal["Enforce", "Audit"] = "Enforce", singly: bool = False
+) -> PolicySet:
+    spec = PolicySpec(
+        match=Match(decisions=("block-url",)),
+        failure_action=failure_action,
+        rules=tuple(Rule(name=f"r{index}", require=require) for index, require in enumerate(requires)),
+    )
+    bound = rules.compile_policy("risk", "p", 1, spec)
+    return rules.build_policy_set([(bound, spec)], () if singly else ("block-url",))
+
+
+def verdict(*requires: str) -> Verdict:
+    return judge(policy_set(*requires), "block-url", facts())
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "decision.confidence >= 0.8",
+        "decision.parameters.minutes <= 60",
+        "decision.parameters.minutes <= 60.5",
+        "'a' in decision.parameters.tags",
+        "decision.parameters.note == null",
+        "has(decision.reasoning) == false",
+        "agent.labels.role == 'decisioning'",
+        "now > timestamp('2026-01-31T11:59:59Z')",
+        "now.getFullYear() == 2026",
+        "decision.parameters.big == 4611686018427387904",
+        "decision.entity.matches('^page-[0-9]+$')",
+    ],
+)
+def test_true(expression: str) -> None:
+    assert evaluate(expression) is True
+
+
+@pytest.mark.parametrize(
+    ("expression", "answer"),
+    [
+        pytest.param("decision.confidence > 0.95", False, id="false"),
+        pytest.param("decision.missing > 1", None, id="F51-a-missing-field"),
+        pytest.param("decision.parameters.text > 1", None, id="F51-a-wrong-type"),
+        pytest.param("decision.parameters.minutes / 0 > 1", None, id="F51-a-division-by-zero"),
+        pytest.param("decision.parameters.text", None, id="F51-a-string-is-no-boolean"),
+        pytest.param("decision.parameters.minutes", None, id="F51-a-number-is-no-boolean"),
+        pytest.param("decision.parameters.note", None, id="F51-null-is-no-boolean"),
+        pytest.param("decision.parameters.tags", None, id="F51-a-list-is-no-boolean"),
+        pytest.param("decision.parameters", None, id="F51-a-map-is-no-boolean"),
+        pytest.param("decision.missing > 1 || true", True, id="F51-an-error-or-true-is-true"),
+        pytest.param("decision.missing > 1 && false", False, id="F51-an-error-and-false-is-false"),
+        pytest.param("decision.entity.matches('(a{1,1000}){1,1000}')", None, id="F53-a-pattern-that-breaks-late"),
+    ],
+)
+def test_answer(expression: str, answer: bool | None) -> None:  # noqa: FBT001  # the answer is the point
+    assert evaluate(expression) is answer
+
+
+def test_F51_cel_error_denies() -> None:  # noqa: N802  # the catalogue's number
+    found = verdict("decision.missing > 1")
+    assert (found.effect, found.reason, found.rule) == (Effect.DENY, VerdictReason.RULE_ERROR, "p/r0")
+
+
+def test_F54_a_comprehension_bomb_denies() -> None:  # noqa: N802  # the catalogue's number
+    digits = "[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25]"
+    bomb = f"{digits}.all(a, {digits}.all(b, {digits}.all(c, {digits}.all(d, a + b + c + d > 0))))"
+    assert evaluate(bomb) is None
+    found = verdict(bomb)
+    assert (found.effect, found.reason) == (Effect.DENY, VerdictReason.RULE_ERROR)
+
+
+def test_many_loops_that_are_each_within_the_limit_are_allowed_together() -> None:
+    digits = "[" + ",".join(str(number) for number in range(90)) + "]"
+    loop = f"{digits}.all(a, {digits}.all(b, a + b >= 0))"
+    assert evaluate(loop) is True
+    assert verdict(loop, loop, loop).effect is Effect.ALLOW
+
+
+@pytest.mark.parametrize(
+    ("expression", "message"),
+    [
+        pytest.param("decision.confidence >", "1:22: Syntax error", id="F50-a-syntax-error"),
+        pytest.param("", "Syntax error", id="F50-nothing"),
+        pytest.param("// only a comment", "Syntax error", id="F50-only-a-comment"),
+        pytest.param("event.amount < 5", "undeclared reference to 'event", id="F50-an-undeclared-variable"),
+        pytest.param("decide(decision)", "undeclared reference to 'decide'", id="F50-an-undeclared-function"),
+        pytest.param("'yes'", "must be a boolean, and is STRING", id="a-string"),
+        pytest.param("1 + 1", "must be a boolean, and is INT", id="a-number"),
+        pytest.param("decision", "must be a boolean, and is", id="a-map"),
+        pytest.param("now", "must be a boolean, and is", id="a-time"),
+        pytest.param("true) || (true", "Syntax error", id="unbalanced-parentheses"),
+        pytest.param("true) || true //", "Syntax error", id="a-closing-parenthesis-before-a-comment"),
+        pytest.param("(true", "Syntax error", id="an-open-parenthesis"),
+        pytest.param("'unfinished", "Syntax error", id="an-unfinished-string"),
+        pytest.param("true ? true : " * 40 + "true", "ecursion", id="F57-too-deep"),
+        pytest.param("\ud800", "", id="F58-a-lone-surrogate"),
+        pytest.param("true\x00", "", id="a-zero-byte"),
+    ],
+)
+def test_does_not_compile(expression: str, message: str) -> None:
+    with pytest.raises(ExpressionError) as caught:
+        rules.compile_rule(expression)
+    assert message in str(caught.value)
+    assert "INVALID_ARGUMENT" not in str(caught.value)
+
+
+def test_a_policy_that_does_not_compile_names_its_rule() -> None:
+    with pytest.raises(ExpressionError, match=r"^rule 'r1': 1:1: undeclared reference to 'x'"):
+        policy_set("true", "x")
+
+
+FOOLING = [
+    pytest.param("true // not the end", id="a-comment-at-the-end"),
+    pytest.param("true //", id="an-empty-comment-at-the-end"),
+    pytest.param("true // )", id="a-comment-with-a-parenthesis"),
+    pytest.param("true || true", id="an-or-without-parentheses"),
+    pytest.param("true ? true : false", id="a-condition-without-parentheses"),
+    pytest.param("// first\ntrue\n// last", id="comments-on-lines-of-their-own"),
+    pytest.param("decision.entity != ') || (true'", id="parentheses-in-a-string"),
+    pytest.param("decision.entity != '''\n) || (true\n'''", id="parentheses-in-a-long-string"),
+    pytest.param("decision.entity != r'a\\b'", id="a-raw-string-with-a-backslash"),
+    pytest.param("decision.entity != '\\''", id="an-escaped-quote"),
+    pytest.param("true\r", id="a-carriage-return-at-the-end"),
+    pytest.param("true // a\rb", id="a-carriage-return-in-a-comment"),
+    pytest.param("true // a\u2028b", id="a-line-separator-in-a-comment"),
+]
+
+
+@pytest.mark.parametrize("fooling", FOOLING)
+def test_no_rule_changes_what_follows_or_precedes_it(fooling: str) -> None:
+    assert verdict(fooling).effect is Effect.ALLOW
+    assert verdict(fooling, "false").rule == "p/r1"
+    assert verdict("false", fooling).rule == "p/r0"
+    assert verdict(fooling, "decision.missing").reason is VerdictReason.RULE_ERROR
+
+
+@pytest.mark.parametrize("fooling", FOOLING)
+def test_the_conjunction_itself_is_not_fooled(fooling: str) -> None:
+    for requires, answer in (((fooling, "true"), True), ((fooling, "false"), False), (("false", fooling), False)):
+        conjunction = policy_set(*requires).fused["block-url"][1]
+        assert conjunction is not None
+        assert conjunction.evaluate(facts()) is answer
+
+
+atoms = st.sampled_from(
+    [
+        "true",
+        "false",
+        "decision.confidence > 0.5",
+        "decision.confidence > 0.95",
+        "decision.missing > 1",
+        "decision.parameters.text",
+        "decision.missing > 1 || true",
+        "false // comment",
+        "true // comment",
+        "decision.parameters.note == null ? true : false",
+        "1 == 1 || false",
+    ]
+)
+
+
+@given(st.lists(atoms, max_size=5))
+def test_fused_and_single_rules_agree(requires: list[str]) -> None:
+    fused = judge(policy_set(*requires), "block-url", facts())
+    assert fused == judge(policy_set(*requires, singly=True), "block-url", facts())
+
+
+@given(st.lists(atoms, min_size=1, max_size=5))
+def test_an_audit_policy_finds_the_same_as_an_enforced_one(requires: list[str]) -> None:
+    found = judge(policy_set(*requires, failure_action="Audit"), "block-url", facts()).would_deny
+    expected = [f"p/r{index}" for index, require in enumerate(requires) if evaluate(require) is not True]
+    assert [finding.rule for finding in found] == expected
+
+
+def test_policies_of_other_decision_types_are_not_fused_in() -> None:
+    one = PolicySpec(match=Match(decisions=("other",)), rules=(Rule(name="never", require="false"),))
+    two = PolicySpec(rules=(Rule(name="always", require="true"),))
+    bound = [(rules.compile_policy("risk", name, 1, spec), spec) for name, spec in (("one", one), ("two", two))]
+    policies = rules.build_policy_set(bound, ("block-url", "other"))
+    assert judge(policies, "block-url", facts()).policies == ("risk/two@1",)
+    assert judge(policies, "other", facts()).rule == "one/never"
+
+
+def test_sixty_four_rules_are_judged_as_one() -> None:
+    policies = policy_set(*(f"decision.parameters.minutes < {31 + index}" for index in range(64)))
+    assert policies.fused["block-url"][1] is not None
+    assert judge(policies, "block-url", facts()).effect is Effect.ALLOW
+
+
+@pytest.mark.parametrize(
+    "value",
+    [2**63 - 1, -(2**63), 1.7976931348623157e308, -0.0, "\U0001f600", "\x00", [], {}, None, True],
+    ids=repr,
+)
+def test_any_strict_json_can_be_judged(value: object) -> None:
+    bound = rules.activation(decision={"parameters": {"x": value}}, agent=AGENT, now=NOW)
+    assert (
+        rules.compile_rule("has(decision.parameters.x) && decision.parameters.x == decision.parameters.x").evaluate(
+            bound
+        )
+        is True
+    )
+
+
+def test_F56_the_deepest_json_can_be_judged() -> None:  # noqa: N802  # the catalogue's number
+    deep: object = 1
+    for _ in range(62):
+        deep = [deep]
+    bound = rules.activation(decision={"parameters": {"x": deep}}, agent=AGENT, now=NOW)
+    assert rules.compile_rule("size(decision.parameters.x) == 1").evaluate(bound) is True

@@ -1,0 +1,64 @@
+"""JSON Schemas of contracts: usable by the registry and by gates that fetch nothing."""
+
+import pytest
+from streamwarden_judging.schema_faults import schema_faults
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [
+        pytest.param('{"type":"object"}', id="a-plain-one"),
+        pytest.param('{"$defs":{"a":true},"$ref":"#/$defs/a"}', id="a-reference-inside"),
+        pytest.param('{"$id":"https://example.com/order","$defs":{"a":true},"$ref":"#/$defs/a"}', id="with-an-id"),
+        pytest.param('{"$anchor":"x","properties":{"a":{"$ref":"#x"}}}', id="an-anchor"),
+        pytest.param('{"properties":{"$ref":{"type":"string"}}}', id="a-property-named-ref"),
+        pytest.param('{"const":{"$ref":"http://example.com"}}', id="a-constant-that-looks-like-a-reference"),
+        pytest.param('{"$schema":"http://json-schema.org/draft-07/schema#","definitions":{"a":{}}}', id="draft-7"),
+        pytest.param('{"$schema":"https://json-schema.org/draft/2019-09/schema"}', id="draft-2019"),
+        pytest.param('{"$schema":"https://json-schema.org/draft/2020-12/schema"}', id="draft-2020"),
+        pytest.param('{"properties":{"a":{"$ref":"#"}}}', id="a-recursive-one"),
+    ],
+)
+def test_usable(definition: str) -> None:
+    assert schema_faults(definition) == []
+
+
+@pytest.mark.parametrize(
+    ("definition", "fault"),
+    [
+        pytest.param("{", "not JSON: ", id="no-json"),
+        pytest.param('{"a":1,"a":2}', "an object repeats a key", id="a-repeated-key"),
+        pytest.param('{"minimum":NaN}', "NaN is not JSON", id="F58-nan"),
+        pytest.param("[" * 100, "nested deeper than 64", id="F56-deep"),
+        pytest.param("\ud800", "not UTF-8 at byte 0", id="F58-a-lone-surrogate"),
+        pytest.param("true", "a JSON Schema of a topic must be a JSON object", id="a-boolean"),
+        pytest.param('{"type":"objekt"}', "#/type: 'objekt' is not one of ['array', ", id="an-unknown-type"),
+        pytest.param(
+            '{"properties":{"a":{"maxLength":-1}}}', "#/properties/a/maxLength: -1 is less", id="a-negative-length"
+        ),
+        pytest.param(
+            '{"properties":{"a":{"pattern":"("}}}', "#/properties/a/pattern: '(' is not", id="F53-a-broken-pattern"
+        ),
+        pytest.param('{"$schema":"http://example.com"}', "$schema must be one of https://", id="an-unknown-draft"),
+        pytest.param('{"$schema":5}', "$schema must be one of https://", id="a-draft-that-is-a-number"),
+        pytest.param('{"$ref":"http://example.com"}', "$ref: 'http://example.com' points outside", id="F41-http"),
+        pytest.param(
+            '{"items":{"$ref":"file:///etc/hostname"}}', "$ref: 'file:///etc/hostname' points", id="F41-a-file"
+        ),
+        pytest.param('{"$defs":{"a":{"$ref":"b.json"}}}', "$ref: 'b.json' points outside", id="F41-a-neighbour"),
+        pytest.param(
+            '{"$dynamicRef":"http://example.com"}', "$dynamicRef: 'http://example.com' points", id="F41-dynamic"
+        ),
+        pytest.param('{"$ref":"#/$defs/a"}', "$ref: '#/$defs/a' points to nothing", id="a-reference-to-nothing"),
+        pytest.param('{"$ref":"#/%zz~9"}', "$ref: '#/%zz~9' points to nothing", id="a-reference-in-strange-words"),
+        pytest.param('{"items":{"$id":"http://a.b/","$ref":"#"}}', "$id: only the whole schema", id="F41-an-id-inside"),
+    ],
+)
+def test_refused(definition: str, fault: str) -> None:
+    faults = schema_faults(definition)
+    assert [text[: len(fault)] for text in faults] == [fault]
+
+
+def test_at_most_eight_faults_are_told() -> None:
+    properties = ",".join(f'"p{index}":{{"$ref":"http://example.com"}}' for index in range(20))
+    assert len(schema_faults(f'{{"properties":{{{properties}}}}}')) == 8
