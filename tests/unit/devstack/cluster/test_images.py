@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from streamwarden_devstack.cluster.provider import Provider
     from streamwarden_devstack.cluster.reporting import Reporter
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 NAMES = ["operator", "agent", "gate", "phishing-example"]
 
 
