@@ -57,7 +57,7 @@ def run() -> Result:
 async def _run() -> Result:
     with tempfile.TemporaryDirectory(prefix="streamwarden-bench-") as folder:
         async with Stack(Path(folder) / "stack", registry=False) as stack:
-            cluster = Cluster(stack.operator_properties)
+            cluster = Cluster(stack.operator.librdkafka())
             return await asyncio.to_thread(_measure, cluster, Path(folder))
 
 

@@ -23,8 +23,8 @@ from confluent_kafka.admin import OffsetSpec
 from harness import ROOT, Figures, Goal, Result, percentile
 from streamwarden_contract.models.scaling import Scaling
 from streamwarden_devstack.stack import Stack
-from streamwarden_operator.adapters.kafka_lags import KafkaLags
-from streamwarden_operator.adapters.kafka_wire import Broker, KafkaWire
+from streamwarden_kafka.wire.connections import Broker, Wire
+from streamwarden_operator.adapters.kafka.lags import KafkaLags
 from streamwarden_operator.ports import GroupLag, GroupReads, WorkloadState
 from streamwarden_operator.reconcilers.scale_book import ScaleBook
 from streamwarden_operator.reconcilers.scaling import Scaler
@@ -37,6 +37,8 @@ from support.operator_harness import agent  # likewise
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from streamwarden_kafka.connection import Connection
 
 NAME = "lag_poll"
 GROUPS, RECORDS = 1_000, 4
@@ -58,13 +60,13 @@ def run() -> Result:
 async def _run() -> Result:
     with tempfile.TemporaryDirectory(prefix="streamwarden-bench-") as folder:
         async with Stack(Path(folder) / "stack", registry=False) as stack:
-            properties = stack.operator_properties
-            await asyncio.to_thread(_prepare, properties)
-            await _commit_first(properties)
-            figures = await _readings(properties)
-            figures |= await _markers(properties)
+            operator = stack.operator
+            await asyncio.to_thread(_prepare, operator)
+            await _commit_first(operator)
+            figures = await _readings(operator)
+            figures |= await _markers(operator)
             for interval_s in (1, 5):
-                waits = await _wake_ups(properties, interval_s)
+                waits = await _wake_ups(operator, interval_s)
                 for name, fraction in (("p50", 0.5), ("max", 1.0)):
                     figures[f"lag_to_scaled_{name}_s_polling_every_{interval_s}_s"] = round(
                         percentile(waits, fraction), 2
@@ -79,13 +81,13 @@ async def _run() -> Result:
     return Result(NAME, figures, GOALS, notes)
 
 
-def _prepare(properties: dict[str, str]) -> None:
+def _prepare(operator: Connection) -> None:
     """Make the topics, and write some records to each input."""
-    cluster = Cluster(properties)
+    cluster = Cluster(operator.librdkafka())
     names = [topic for number in range(GROUPS) for topic in (_input(number), _decisions(number))]
     for start in range(0, len(names), 500):
         cluster.create_topics(*names[start : start + 500])
-    producer = Producer(properties)
+    producer = Producer(operator.librdkafka())
     for number in range(GROUPS):
         for _ in range(RECORDS):
             producer.produce(_input(number), b"x", b"k")
@@ -93,12 +95,12 @@ def _prepare(properties: dict[str, str]) -> None:
     assert producer.flush(60) == 0
 
 
-async def _commit_first(properties: dict[str, str]) -> None:
+async def _commit_first(operator: Connection) -> None:
     """Commit the first record of each input, and the beginning of each decision topic.
 
     There is one broker, so it is everybody's coordinator.
     """
-    wire = KafkaWire(properties, timeout_s=10)
+    wire = Wire(operator, "bench", timeout_s=10)
     broker = await wire.any_broker()
     for number in range(GROUPS):
         await _commit(broker, _group(number, "agent"), _input(number), {0: 1})
@@ -119,9 +121,9 @@ async def _commit(broker: Broker, group: str, topic: str, offsets: dict[int, int
         await asyncio.sleep(0.1)
 
 
-async def _readings(properties: dict[str, str]) -> Figures:
+async def _readings(operator: Connection) -> Figures:
     memory_before = _memory_mib()
-    lags = KafkaLags(properties)
+    lags = KafkaLags(operator)
     wanted = [GroupReads(_group(number, "agent"), (_input(number),), earliest=True) for number in range(GROUPS)]
     started = time.perf_counter()
     found = await lags.read(wanted)
@@ -130,7 +132,7 @@ async def _readings(properties: dict[str, str]) -> Figures:
     times, cpu_ms = await _timed(lambda: lags.read(wanted))
     memory_mib = _memory_mib() - memory_before
     await lags.close()
-    floor, floor_cpu_ms = await _timed(lambda: asyncio.to_thread(_floor, properties))
+    floor, floor_cpu_ms = await _timed(lambda: asyncio.to_thread(_floor, operator))
     return {
         "first_reading_ms": round(first_ms),
         **{f"reading_{name}_ms": round(percentile(times, part)) for name, part in (("p50", 0.5), ("p99", 0.99))},
@@ -141,9 +143,9 @@ async def _readings(properties: dict[str, str]) -> Figures:
     }
 
 
-def _floor(properties: dict[str, str], kept: list[Any] = []) -> None:  # noqa: B006  # one client for all rounds
+def _floor(operator: Connection, kept: list[Any] = []) -> None:  # noqa: B006  # one client for all rounds
     if not kept:
-        kept.append(Cluster(properties).admin)
+        kept.append(Cluster(operator.librdkafka()).admin)
     wanted = {TopicPartition(_input(number), 0): OffsetSpec.latest() for number in range(GROUPS)}
     for future in kept[0].list_offsets(wanted, isolation_level=IsolationLevel.READ_COMMITTED).values():
         future.result(10)
@@ -162,12 +164,12 @@ async def _timed(work: Callable[[], Awaitable[object]]) -> tuple[list[float], fl
     return times, (_cpu_s() - cpu_s) * 1_000 / READINGS
 
 
-async def _markers(properties: dict[str, str]) -> Figures:
+async def _markers(operator: Connection) -> Figures:
     """Measure the reading that looks into partitions with nothing but markers."""
-    cluster = Cluster(properties)
+    cluster = Cluster(operator.librdkafka())
     topic = "bench.marked"
     await asyncio.to_thread(cluster.create_topics, topic, partitions=MARKED)
-    producer = Producer({**properties, "transactional.id": "bench"})
+    producer = Producer({**operator.librdkafka(), "transactional.id": "bench"})
     producer.init_transactions(30)
     producer.begin_transaction()
     for partition in range(MARKED):
@@ -175,10 +177,10 @@ async def _markers(properties: dict[str, str]) -> Figures:
     producer.commit_transaction(30)
     while sum(cluster.end_offsets(topic).values()) < 2 * MARKED:  # noqa: ASYNC110  # markers show without a signal
         await asyncio.sleep(0.05)
-    wire = KafkaWire(properties, timeout_s=10)
+    wire = Wire(operator, "bench", timeout_s=10)
     await _commit(await wire.any_broker(), "bench.marked", topic, dict.fromkeys(range(MARKED), 1))
     await wire.close()
-    lags = KafkaLags(properties)
+    lags = KafkaLags(operator)
     reads = GroupReads("bench.marked", (topic,), earliest=True)
     assert await lags.read([reads]) == {reads: GroupLag(MARKED, MARKED)}
     started = time.perf_counter()
@@ -188,7 +190,7 @@ async def _markers(properties: dict[str, str]) -> Figures:
     return {"reading_with_200_partitions_of_markers_ms": round(took_ms)}
 
 
-async def _wake_ups(properties: dict[str, str], interval_s: int) -> list[float]:
+async def _wake_ups(operator: Connection, interval_s: int) -> list[float]:
     """Return the seconds from a record's acknowledgement until pods are asked for, of some agents among all."""
     cluster, book = FakeCluster(), ScaleBook(enabled=True)
     scaling = Scaling(polling_interval=interval_s, activation_lag_threshold=RECORDS, max_replica_count=3)
@@ -198,11 +200,11 @@ async def _wake_ups(properties: dict[str, str], interval_s: int) -> list[float]:
         cluster.workloads["bench", f"a{number}"] = cast("Any", object())
         cluster.replicas["bench", f"a{number}"] = 0
         book.observe(made, [_input(number)], WorkloadState(0, desired=0))
-    lags = KafkaLags(properties)
+    lags = KafkaLags(operator)
     scaler = asyncio.create_task(Scaler(cast("Any", cluster), lags, book, wake=lambda _: None).run())
     await asyncio.sleep(2 * interval_s)
     waits: list[float] = []
-    producer = Producer(properties)
+    producer = Producer(operator.librdkafka())
     for number in random.sample(range(GROUPS), WAKE_UPS):
         await asyncio.sleep(random.uniform(0, interval_s))  # noqa: S311  # spreads load, guards nothing
         for _ in range(2 * RECORDS):

@@ -25,6 +25,7 @@ from support.api_server import OPERATOR_USER, ApiServer, find_programs  # needs 
 from support.operator_process import OperatorProcess  # likewise
 
 if TYPE_CHECKING:
+    from streamwarden_kafka.connection import Connection
     from streamwarden_operator.adapters.kubernetes_client import KubernetesClient
 
 NAME = "many_agents"
@@ -60,12 +61,12 @@ async def _run() -> Result:
         async with Stack(folder / "stack", registry=False) as stack:
             try:
                 await server.start()
-                return await asyncio.to_thread(_prepared, server, folder, stack.operator_properties)
+                return await asyncio.to_thread(_prepared, server, folder, stack.operator)
             finally:
                 await server.stop()
 
 
-def _prepared(server: ApiServer, folder: Path, properties: dict[str, str]) -> Result:
+def _prepared(server: ApiServer, folder: Path, operator: Connection) -> Result:
     server.kubectl("apply", "--server-side", "-k", str(ROOT / "config" / "default"))
     overlay = folder / "namespace"
     overlay.mkdir()
@@ -74,7 +75,7 @@ def _prepared(server: ApiServer, folder: Path, properties: dict[str, str]) -> Re
     server.kubectl("apply", "--server-side", "-k", str(overlay))
     server.apply(_contract("pages"), _contract("commands"), _policy())
     file = folder / "librdkafka.properties"
-    file.write_text("".join(f"{key}={value}\n" for key, value in properties.items()))
+    file.write_text(operator.render())
     operator = OperatorProcess(
         folder, server.kubeconfig_of(OPERATOR_USER), kafka_properties=file, gate_image="registry.example/gate:1"
     )

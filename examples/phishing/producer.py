@@ -10,11 +10,13 @@ import tempfile
 import time
 from pathlib import Path
 
-from confluent_kafka import KafkaError, Message, Producer
+from confluent_kafka import KafkaError, Message
 from pages import LABEL_DELAY_PAGES, PAGES, Row, read_rows
 from streamwarden_contract import canonical
 from streamwarden_contract.events import CloudEvent
-from streamwarden_kafka.client_properties import parse_properties
+from streamwarden_kafka.clients import open_producer
+from streamwarden_kafka.connection import Connection
+from streamwarden_kafka.logs import ClientLog
 
 OBSERVED = "web.pages.observed"
 LABELLED = "web.pages.labelled"
@@ -43,8 +45,9 @@ def labelled(row: Row) -> tuple[CloudEvent, bytes]:
 class Writer:
     """Writes events as one principal."""
 
-    def __init__(self, properties: dict[str, str]) -> None:
-        self._producer = Producer(properties | {"enable.idempotence": True, "linger.ms": 2})
+    def __init__(self, connection: Connection) -> None:
+        settings = {"enable.idempotence": True, "linger.ms": 2}
+        self._producer = open_producer(connection, ClientLog("producer"), settings)
         self.refused = 0
 
     def write(self, topic: str, event: CloudEvent, data: bytes) -> None:
@@ -59,7 +62,7 @@ class Writer:
         self.refused += error is not None
 
 
-def read_credentials(principals: list[str]) -> list[dict[str, str]]:
+def read_credentials(principals: list[str]) -> list[Connection]:
     """Get client configurations for these principals, side by side; the files are gone when this returns."""
     with tempfile.TemporaryDirectory() as folder:
         files = [Path(folder) / f"{principal}.properties" for principal in principals]
@@ -71,12 +74,7 @@ def read_credentials(principals: list[str]) -> list[dict[str, str]]:
         codes = [process.wait() for process in running]
         if any(codes):
             sys.exit("no credentials: is streamwarden dev running in this folder?")
-        return [read_properties(file) for file in files]
-
-
-def read_properties(file: Path) -> dict[str, str]:
-    """Read a client configuration: ``name=value`` lines, comments with ``#``."""
-    return parse_properties(file.read_text())
+        return [Connection.read(file) for file in files]
 
 
 def replay(rows: list[Row], crawler: Writer, analysts: Writer, pages_per_s: float) -> None:
@@ -95,7 +93,7 @@ def main() -> None:
     parser.add_argument("--pages", type=int, default=PAGES, help="how many pages, from the first one on")
     parser.add_argument("--rate", type=float, default=50, help="pages a second")
     arguments = parser.parse_args()
-    writers = [Writer(properties) for properties in read_credentials(["page-crawler", "analysts"])]
+    writers = [Writer(connection) for connection in read_credentials(["page-crawler", "analysts"])]
     replay(read_rows(arguments.pages), *writers, arguments.rate)
     if missing := sum(writer.close() for writer in writers):
         sys.exit(f"{missing} events were not taken by the broker")

@@ -108,7 +108,7 @@ def operator(
 ) -> Iterator[OperatorProcess]:
     folder = tmp_path_factory.mktemp("corpus")
     properties = folder / "librdkafka.properties"
-    properties.write_text("".join(f"{name}={value}\n" for name, value in stack.operator_properties.items()))
+    properties.write_text(stack.operator.render())
     running = OperatorProcess(
         folder,
         server.kubeconfig_of(OPERATOR_USER),

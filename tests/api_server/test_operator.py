@@ -38,8 +38,7 @@ class Site:
     def __init__(self, server: ApiServer, stack: RunningStack, folder: Path) -> None:
         self.server, self.stack, self._folder = server, stack, folder
         self._properties = folder / "librdkafka.properties"
-        pairs = stack.operator_properties.items()
-        self._properties.write_text("".join(f"{name}={value}\n" for name, value in pairs))
+        self._properties.write_text(stack.operator.render())
         self._operators: list[OperatorProcess] = []
 
     def start(self) -> OperatorProcess:

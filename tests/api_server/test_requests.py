@@ -59,7 +59,7 @@ async def running(
         await side.put(policy("strict", namespace=side.namespace))
         await side.put(agent(namespace=side.namespace))
         properties = tmp_path / "librdkafka.properties"
-        properties.write_text("".join(f"{name}={value}\n" for name, value in stack.operator_properties.items()))
+        properties.write_text(stack.operator.render())
         monkeypatch.setenv("KUBECONFIG", str(api_server.kubeconfig))
         settings = OperatorSettings(
             kafka_properties=properties,

@@ -61,12 +61,6 @@ def test_every_label_comes_50_pages_after_its_page(load: Load) -> None:
     assert len(written) == 120
 
 
-def test_the_producer_reads_client_properties(load: Load, tmp_path: Path) -> None:
-    file = tmp_path / "client.properties"
-    file.write_text("# for page-crawler\nbootstrap.servers=127.0.0.1:1\n\nsasl.password=a=b\n")
-    assert load("producer").read_properties(file) == {"bootstrap.servers": "127.0.0.1:1", "sasl.password": "a=b"}
-
-
 def decision(entity: str, verdict: str, agent: str = "web/page-guard") -> dict:
     return {"agent": agent, "type": "block-page", "entity": entity, "verdict": verdict}
 

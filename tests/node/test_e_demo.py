@@ -58,7 +58,7 @@ def test_the_demo_s_figures_on_the_cluster_agree_with_those_of_the_local_loop(
 
     install_example(governed.cluster, EXAMPLE, tmp_path / "example")
     properties = tmp_path / "librdkafka.properties"
-    properties.write_text("".join(f"{name}={value}\n" for name, value in governed.stack.operator_properties.items()))
+    properties.write_text(governed.stack.operator.render())
     watch = ("watch", "--kafka", str(properties), "--make-users", "--namespace", "web")
     there = run(
         *watch, folder=folders[1], report=tmp_path / "cluster.json", KUBECONFIG=str(governed.cluster.kubeconfig)

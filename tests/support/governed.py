@@ -100,10 +100,8 @@ def installed(folder: Path) -> Iterator[Governed]:
     cluster = open_cluster(reporter=ConsoleReporter(Console(stderr=True)))
     try:
         with running_stack(folder / "stack", cluster.host_address) as stack:
-            properties = stack.operator_properties
-            text = "".join(f"{name}={value}\n" for name, value in properties.items())
-            install_operator(cluster, Kafka(text, stack.registry_url), ROOT, folder / "operator")
-            yield Governed(cluster, stack, KafkaCluster(properties))
+            install_operator(cluster, Kafka(stack.operator.render(), stack.registry_url), ROOT, folder / "operator")
+            yield Governed(cluster, stack, KafkaCluster(stack.operator_properties))
     finally:
         if not was_up and os.environ.get("STREAMWARDEN_KEEP_CLUSTER") != "1":
             provider.down()

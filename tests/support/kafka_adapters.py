@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 import pytest
-from streamwarden_operator.adapters.kafka_acls import KafkaAcls
-from streamwarden_operator.adapters.kafka_admin import KafkaAdmin
-from streamwarden_operator.adapters.kafka_offsets import KafkaOffsets
-from streamwarden_operator.adapters.kafka_scram import KafkaScramUsers
-from streamwarden_operator.adapters.kafka_topics import KafkaTopics
+from streamwarden_kafka.admin import KafkaAdmin
+from streamwarden_operator.adapters.kafka.acls import KafkaAcls
+from streamwarden_operator.adapters.kafka.offsets import KafkaOffsets
+from streamwarden_operator.adapters.kafka.scram import KafkaScramUsers
+from streamwarden_operator.adapters.kafka.topics import KafkaTopics
 from support.fakes import FakeAcls, FakeOffsets, FakeScramUsers, FakeTopics
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class KafkaPorts:
 
 
 def real_ports(stack: RunningStack, *, timeout_s: float = 10.0) -> KafkaPorts:
-    admin = KafkaAdmin(stack.operator_properties, timeout_s=timeout_s)
+    admin = KafkaAdmin(stack.operator, timeout_s=timeout_s)
     return KafkaPorts(KafkaTopics(admin), KafkaAcls(admin), KafkaScramUsers(admin), KafkaOffsets(admin))
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from streamwarden_contract.policylog import BindingRecord
-    from streamwarden_operator.adapters.gate_acks import OnAck
+    from streamwarden_operator.adapters.kafka.gate_acks import OnAck
     from streamwarden_operator.ports import SignedRecord
 
 

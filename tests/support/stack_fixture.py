@@ -15,6 +15,7 @@ from uuid import uuid4
 import pytest
 from rich.console import Console
 from streamwarden_devstack.stack import ConsoleReporter, Stack
+from streamwarden_kafka.connection import PARTITIONER, Connection
 from support.loop_thread import LoopThread
 
 if TYPE_CHECKING:
@@ -43,9 +44,14 @@ class RunningStack:
         return self._stack.controller_address
 
     @property
+    def operator(self) -> Connection:
+        """The super user's connection."""
+        return self._stack.operator
+
+    @property
     def operator_properties(self) -> dict[str, str]:
-        """The librdkafka configuration of the super user."""
-        return self._stack.operator_properties
+        """The librdkafka configuration of the super user, for a producer of a test's own."""
+        return {**self.operator.librdkafka(), "partitioner": PARTITIONER}
 
     @property
     def kafka_pid(self) -> int | None:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import structlog
 from confluent_kafka import (
     Consumer,
     ConsumerGroupTopicPartitions,
@@ -25,7 +24,6 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the stubs d
     AclBindingFilter,
     AclOperation,
     AclPermissionType,
-    AdminClient,
     AlterConfigOpType,
     ConfigEntry,
     ConfigResource,
@@ -43,24 +41,17 @@ from streamwarden_contract.names import (
     AgentNames,
     transactional_prefix,
 )
-from streamwarden_operator.adapters.kafka_admin import LibrdkafkaLog
+from streamwarden_kafka.clients import open_admin, open_consumer, open_producer
+from streamwarden_kafka.codes import END_OF_PARTITION, FORBIDDEN, error_of
+from streamwarden_kafka.logs import ClientLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from concurrent.futures import Future
 
-_log = structlog.get_logger(__name__)
-T = TypeVar("T")
+    from streamwarden_kafka.connection import Connection
 
-REFUSALS = frozenset(
-    {
-        KafkaError.TOPIC_AUTHORIZATION_FAILED,
-        KafkaError.GROUP_AUTHORIZATION_FAILED,
-        KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
-        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
-    }
-)
-"""What a broker says that knows the client and forbids the act. Anything else, a timeout as well, is no refusal."""
+T = TypeVar("T")
 
 _TIMEOUT_S = 15.0
 _WORKERS = 4
@@ -115,9 +106,9 @@ def build_attempts(target: Target) -> list[Attempt]:
     ]
 
 
-def run_attempts(attempts: Sequence[Attempt], properties: Mapping[str, str]) -> list[Answer]:
+def run_attempts(attempts: Sequence[Attempt], connection: Connection) -> list[Answer]:
     """Carry the attempts out with these credentials; answers come in the same order."""
-    intruder = Intruder(properties)
+    intruder = Intruder(connection)
     with ThreadPoolExecutor(_WORKERS, thread_name_prefix="bypass") as pool:
         return list(pool.map(partial(_answer, intruder), attempts))
 
@@ -126,8 +117,9 @@ def _answer(intruder: Intruder, attempt: Attempt) -> Answer:
     try:
         attempt.act(intruder)
     except KafkaException as error:
-        known: KafkaError = error.args[0]
-        return Answer(attempt.name, known.name(), known.code() in REFUSALS)
+        known = error_of(error)
+        # Anything else, a timeout as well, is no refusal.
+        return Answer(attempt.name, known.name(), known.code() in FORBIDDEN)
     except TimeoutError:
         return Answer(attempt.name, _NO_ANSWER, refused=False)
     return Answer(attempt.name, _SUCCEEDED, refused=False)
@@ -219,14 +211,15 @@ def _administration(target: Target) -> Iterator[Attempt]:
 class Intruder:
     """Kafka clients with an agent's credentials. Every method raises ``KafkaException`` or ``TimeoutError``."""
 
-    def __init__(self, properties: Mapping[str, str]) -> None:
-        self._properties = dict(properties)
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._log = ClientLog("bypass", quiet=True)
         # One for all: librdkafka drops the requests of a client that is garbage.
-        self._admin = AdminClient(self._without_partitioner(), logger=_quiet())
+        self._admin = open_admin(connection, self._log)
 
     def write(self, topic: str) -> None:
         """Write one record."""
-        producer = Producer({**self._client(), "message.timeout.ms": int(_TIMEOUT_S * 1000)}, logger=_quiet())
+        producer = open_producer(self._connection, self._log, {"message.timeout.ms": int(_TIMEOUT_S * 1000)})
         errors: list[KafkaError | None] = []
         producer.produce(topic, b"{}", key=b"bypass", on_delivery=lambda error, _: errors.append(error))
         if producer.flush(_TIMEOUT_S + 1) or not errors:
@@ -334,22 +327,11 @@ class Intruder:
         resource.add_incremental_config(entry)
         _settle(self._admin.incremental_alter_configs([resource], request_timeout=_TIMEOUT_S))
 
-    def _client(self) -> dict[str, Any]:
-        return {**self._properties, "error_cb": lambda error: _log.debug("kafka client error", code=error.name())}
-
-    def _without_partitioner(self) -> dict[str, Any]:
-        return {name: value for name, value in self._client().items() if name != "partitioner"}
-
     def _consumer(self, group: str) -> Consumer:
-        settings = {"group.id": group, "enable.auto.commit": False, "enable.partition.eof": True}
-        return Consumer(self._without_partitioner() | settings, logger=_quiet())
+        return open_consumer(self._connection, group, self._log, {"enable.partition.eof": True})
 
     def _transactional(self, transactional_id: str) -> Producer:
-        return Producer(self._client() | {"transactional.id": transactional_id}, logger=_quiet())
-
-
-def _quiet() -> LibrdkafkaLog:
-    return LibrdkafkaLog(_log)
+        return open_producer(self._connection, self._log, {"transactional.id": transactional_id})
 
 
 def _acls_of(user: str) -> AclBindingFilter:
@@ -373,9 +355,9 @@ def _until_answer(consumer: Consumer) -> None:
         if message is None:
             continue
         error = message.error()
-        if error is None or error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  # its public name
+        if error is None or error.code() == END_OF_PARTITION:
             return
-        if error.code() in REFUSALS or error.fatal():
+        if error.code() in FORBIDDEN or error.fatal():
             raise KafkaException(error)
     raise TimeoutError
 

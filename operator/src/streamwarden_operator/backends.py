@@ -1,17 +1,19 @@
 """Everything outside but the Kubernetes side: Kafka and the schema registry, as the controller is given them."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from streamwarden_operator.adapters.gate_acks import KafkaGateAcks, OnAck
-from streamwarden_operator.adapters.kafka_acls import KafkaAcls
-from streamwarden_operator.adapters.kafka_admin import KafkaAdmin
-from streamwarden_operator.adapters.kafka_lags import KafkaLags
-from streamwarden_operator.adapters.kafka_offsets import KafkaOffsets
-from streamwarden_operator.adapters.kafka_scram import KafkaScramUsers
-from streamwarden_operator.adapters.kafka_topics import KafkaTopics
-from streamwarden_operator.adapters.policy_log import KafkaPolicyLog
+from streamwarden_kafka.admin import KafkaAdmin
+from streamwarden_kafka.connection import Connection
+
+from streamwarden_operator.adapters.kafka.acls import KafkaAcls
+from streamwarden_operator.adapters.kafka.gate_acks import KafkaGateAcks, OnAck
+from streamwarden_operator.adapters.kafka.lags import KafkaLags
+from streamwarden_operator.adapters.kafka.offsets import KafkaOffsets
+from streamwarden_operator.adapters.kafka.policy_log import KafkaPolicyLog
+from streamwarden_operator.adapters.kafka.scram import KafkaScramUsers
+from streamwarden_operator.adapters.kafka.topics import KafkaTopics
 from streamwarden_operator.adapters.schema_registry import ConfluentRegistry
 from streamwarden_operator.ports import Acls, GateAcks, Lags, Offsets, PolicyLog, SchemaRegistry, ScramUsers, Topics
 from streamwarden_operator.settings import OperatorSettings
@@ -52,11 +54,11 @@ class Backends:
     """Lets go of connections, at the end."""
 
 
-def connect(kafka: Mapping[str, str], registry_url: str | None, settings: OperatorSettings) -> Backends:
+def connect(kafka: Connection, registry_url: str | None, settings: OperatorSettings) -> Backends:
     """Make the real backends; they connect by themselves.
 
     Args:
-        kafka: librdkafka's configuration of the operator's user.
+        kafka: the operator's connection.
         registry_url: base URL of the schema registry; None where there is none.
         settings: the operator's.
     """

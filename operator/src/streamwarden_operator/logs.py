@@ -8,6 +8,9 @@ import structlog
 _QUIET = ("kopf.objects", "httpx")
 """They speak once an event: at warnings only."""
 
+_TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+"""Local variables may hold passwords."""
+
 
 def configure_logging() -> None:
     """Send all logs to stderr, at level INFO."""
@@ -19,7 +22,7 @@ def configure_logging() -> None:
     ]
     terminal = sys.stderr.isatty()
     renderer = structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer(ensure_ascii=False)
-    before = [] if terminal else [structlog.processors.dict_tracebacks]
+    before = [] if terminal else [_TRACEBACKS]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

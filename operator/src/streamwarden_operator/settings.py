@@ -10,8 +10,8 @@ from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from streamwarden_contract.models.pod_rules import PullPolicy
 from streamwarden_contract.names import SYSTEM
-from streamwarden_kafka.client_properties import parse_properties
-from streamwarden_kafka.errors import MalformedPropertiesError
+from streamwarden_kafka.connection import Connection
+from streamwarden_kafka.errors import ConnectionSettingsError
 
 from streamwarden_operator.errors import InvalidSpecError
 
@@ -81,19 +81,16 @@ class OperatorSettings(BaseSettings):
         return tuple(filter(None, (part.strip() for part in value.split(",")))) if isinstance(value, str) else value
 
 
-def read_properties(path: Path) -> dict[str, str]:
-    """Read a file of ``name=value`` lines; ``#`` begins a comment line.
+def read_connection(path: Path) -> Connection:
+    """Read the file with the operator's own Kafka settings.
 
     Raises:
-        InvalidSpecError: not readable, or a line without ``=``; the message has its number and not its text, which may
-            be secret.
+        InvalidSpecError: not readable, or not usable; the message names the line or the setting and no secret.
     """
     try:
-        return parse_properties(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidSpecError(f"{path} cannot be read: {error}") from error
-    except MalformedPropertiesError as error:
-        raise InvalidSpecError(f"{path}, line {error.line}: not name=value") from error
+        return Connection.read(path)
+    except ConnectionSettingsError as error:
+        raise InvalidSpecError(str(error)) from error
 
 
 def load_settings(environ: Mapping[str, str] = os.environ) -> OperatorSettings:

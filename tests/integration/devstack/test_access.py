@@ -31,7 +31,7 @@ TIMEOUT_S = 20
 
 
 def admin_of(stack: RunningStack) -> AdminClient:
-    return AdminClient({key: value for key, value in stack.operator_properties.items() if key != "partitioner"})
+    return AdminClient(stack.operator.librdkafka())
 
 
 def settle(change: Callable[[AdminClient], dict[Any, Any]], stack: RunningStack) -> None:

@@ -39,7 +39,7 @@ asyncio.run(main())
 
 def write_one(stack: Stack, topic: str) -> None:
     errors: list[object] = []
-    producer = Producer(stack.operator_properties)
+    producer = Producer(stack.operator.librdkafka())
     producer.produce(topic, value="kept", on_delivery=lambda error, _: errors.append(error))
     producer.flush(PATIENCE_S)
     assert errors == [None]
@@ -63,7 +63,7 @@ def files_with(folder: Path, word: str) -> list[Path]:
 
 
 def make_topic(stack: Stack, topic: str) -> None:
-    admin = AdminClient({key: value for key, value in stack.operator_properties.items() if key != "partitioner"})
+    admin = AdminClient(stack.operator.librdkafka())
     admin.create_topics([NewTopic(topic, 1, 1)], operation_timeout=20)[topic].result(20)
 
 
@@ -77,7 +77,7 @@ async def test_a_killed_broker_comes_back_on_the_same_port_with_its_data(tmp_pat
         os.kill(first, signal.SIGKILL)
         await gone(first)
 
-        assert await asyncio.to_thread(read_one, stack.operator_properties, "orders") == b"kept"
+        assert await asyncio.to_thread(read_one, stack.operator.librdkafka(), "orders") == b"kept"
         assert stack.bootstrap_servers == address
         assert stack.kafka_pid not in {None, first}
 
@@ -87,17 +87,17 @@ async def test_data_is_fresh_unless_it_was_asked_to_be_kept(tmp_path: Path) -> N
         await asyncio.to_thread(make_topic, stack, "orders")
         await asyncio.to_thread(write_one, stack, "orders")
     async with Stack(tmp_path, registry=False, keep_data=True) as stack:
-        assert await asyncio.to_thread(read_one, stack.operator_properties, "orders") == b"kept"
-        password = stack.operator_properties["sasl.password"]
+        assert await asyncio.to_thread(read_one, stack.operator.librdkafka(), "orders") == b"kept"
+        password = stack.operator.password
         address = stack.bootstrap_servers
     with socket.create_server(("127.0.0.1", int(address.rpartition(":")[2]))):
         async with Stack(tmp_path, registry=False, keep_data=True) as stack:
             assert stack.bootstrap_servers != address
-            assert await asyncio.to_thread(read_one, stack.operator_properties, "orders") == b"kept"
+            assert await asyncio.to_thread(read_one, stack.operator.librdkafka(), "orders") == b"kept"
     async with Stack(tmp_path, registry=False) as stack:
-        admin = AdminClient({key: value for key, value in stack.operator_properties.items() if key != "partitioner"})
+        admin = AdminClient(stack.operator.librdkafka())
         assert "orders" not in (await asyncio.to_thread(admin.list_topics, timeout=10)).topics
-        assert stack.operator_properties["sasl.password"] != password
+        assert stack.operator.password != password
 
 
 async def test_no_broker_is_left_when_its_owner_is_killed(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ async def test_no_broker_is_left_when_its_owner_is_killed(tmp_path: Path) -> Non
 
 async def test_a_stopped_stack_refuses_connections(tmp_path: Path) -> None:
     async with Stack(tmp_path, registry=False) as stack:
-        properties = {key: value for key, value in stack.operator_properties.items() if key != "partitioner"}
+        properties = stack.operator.librdkafka()
     admin = AdminClient(properties | {"log_level": "0"})
     with pytest.raises(KafkaException):
         await asyncio.to_thread(admin.list_topics, timeout=1)
@@ -124,7 +124,7 @@ async def test_a_stopped_stack_refuses_connections(tmp_path: Path) -> None:
 
 async def test_no_password_is_among_the_arguments_or_open_to_others(tmp_path: Path) -> None:
     async with Stack(tmp_path / "state", registry=False) as stack:
-        password = stack.operator_properties["sasl.password"]
+        password = stack.operator.password
         holders = files_with(tmp_path, password)
         assert {path.stat().st_mode & 0o077 for path in holders} == {0}
         assert password not in repr(stack.__dict__)

@@ -40,7 +40,7 @@ class World:
         self.cluster = FakeCluster()
         self.key = SigningKey.create()
         self.properties = stack.operator_properties
-        self.backends: Backends = connect(self.properties, None, SETTINGS)
+        self.backends: Backends = connect(stack.operator, None, SETTINGS)
         self.controller = Controller(
             cast("Any", self.cluster),
             SETTINGS,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from streamwarden_contract.acks import GateAck
 from streamwarden_contract.names import NamespaceNames
-from streamwarden_operator.adapters.gate_acks import KafkaGateAcks
+from streamwarden_operator.adapters.kafka.gate_acks import KafkaGateAcks
 from streamwarden_operator.errors import KafkaUnavailableError
 from support.kafka_tools import Cluster
 from support.operator_harness import until
@@ -28,7 +28,7 @@ async def test_a_gate_that_is_forgotten_is_gone_here_and_for_whoever_reads_the_t
     cluster, topic = Cluster(stack.operator_properties), NamespaceNames(unique).gates
     cluster.create_topics(topic, config={"cleanup.policy": "compact"})
     cluster.produce(topic, [(ack(unique, pod).key, ack(unique, pod).encode(), ()) for pod in ("a", "b")])
-    acks, heard = KafkaGateAcks(stack.operator_properties), list[tuple[str, str, bool]]()
+    acks, heard = KafkaGateAcks(stack.operator), list[tuple[str, str, bool]]()
     acks.on_ack = lambda namespace, agent, found: heard.append((namespace, agent, found is not None))
     acks.start()
     try:

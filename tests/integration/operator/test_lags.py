@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
-from streamwarden_operator.adapters.kafka_lags import KafkaLags
+from streamwarden_kafka.connection import Connection
+from streamwarden_operator.adapters.kafka.lags import KafkaLags
 from streamwarden_operator.errors import OperatorError
 from streamwarden_operator.ports import GroupLag, GroupReads, Topic, TopicPlan
 from support.kafka_adapters import fake_ports, real_ports
@@ -94,7 +95,7 @@ async def broker(stack: RunningStack, unique: str) -> AsyncIterator[World]:
 class _real:  # noqa: N801  # reads like a function
     def __init__(self, stack: RunningStack, name: str) -> None:
         self._ports = real_ports(stack)
-        self._lags = KafkaLags(stack.operator_properties)
+        self._lags = KafkaLags(stack.operator)
         self._world = World(name, self._ports, self._lags, stack.operator_properties)
 
     async def __aenter__(self) -> World:
@@ -309,7 +310,7 @@ async def test_new_partitions_are_noticed(broker: World, monkeypatch: pytest.Mon
     await broker.kafka.topics.apply(broker.name, TopicPlan(grow_to=3))
     broker.write(2, partition=2)
     assert await broker.records() == 0
-    monkeypatch.setattr("streamwarden_operator.adapters.kafka_ends._KNOWN_FOR_S", 0.0)
+    monkeypatch.setattr("streamwarden_kafka.wire.ends._KNOWN_FOR_S", 0.0)
     assert await broker.lags.read([broker.reads()]) == {broker.reads(): GroupLag(2, 3)}
 
 
@@ -317,7 +318,7 @@ async def test_new_partitions_are_noticed(broker: World, monkeypatch: pytest.Mon
 async def test_a_topic_that_may_not_be_read_is_only_its_readers_trouble(broker: World, stack: RunningStack) -> None:
     allowed, forbidden = await broker.make(f"{broker.name}.allowed"), await broker.make(f"{broker.name}.forbidden")
     rights = [Right("DESCRIBE", "TOPIC", allowed), Right("DESCRIBE", "GROUP", broker.name, prefixed=True)]
-    lags = KafkaLags(Cluster(stack.operator_properties).create_user(broker.name, rights))
+    lags = KafkaLags(Connection.of(Cluster(stack.operator_properties).create_user(broker.name, rights)))
     try:
         reads = [broker.reads(allowed), broker.reads(forbidden)]
         foreign = GroupReads("streamwarden.foreign", (allowed,), earliest=True)
@@ -337,7 +338,7 @@ async def test_a_wrong_password_and_an_absent_broker_are_told(stack: RunningStac
         ({"bootstrap.servers": "127.0.0.1:9"}, "could not connect to 127.0.0.1:9"),
         ({"sasl.mechanism": "OAUTHBEARER"}, "lag cannot be read with 'OAUTHBEARER'"),
     ):
-        lags = KafkaLags({**stack.operator_properties, **changed})
+        lags = KafkaLags(Connection.of({**stack.operator_properties, **changed}))
         found = (await lags.read([reads]))[reads]
         await lags.close()
         assert words in str(found)
@@ -382,7 +383,7 @@ async def test_f30_a_killed_broker_is_an_outage_that_ends_by_itself(broker: Worl
 async def test_a_broker_that_hangs_is_an_outage_too(stack: RunningStack, broker: World) -> None:
     await broker.make()
     broker.write(3)
-    lags = KafkaLags(stack.operator_properties, timeout_s=0.5)
+    lags = KafkaLags(stack.operator, timeout_s=0.5)
     impatient = replace(broker, lags=lags)
     assert await impatient.records() == 3
     pid = stack.kafka_pid

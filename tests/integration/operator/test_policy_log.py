@@ -16,9 +16,9 @@ from streamwarden_contract.policylog import (
     decode_record,
     signed_message,
 )
-from streamwarden_operator.adapters.kafka_admin import KafkaAdmin
-from streamwarden_operator.adapters.kafka_topics import KafkaTopics
-from streamwarden_operator.adapters.policy_log import KafkaPolicyLog
+from streamwarden_kafka.admin import KafkaAdmin
+from streamwarden_operator.adapters.kafka.policy_log import KafkaPolicyLog
+from streamwarden_operator.adapters.kafka.topics import KafkaTopics
 from streamwarden_operator.adapters.signing import KeyRing, SigningKey
 from streamwarden_operator.desired.policy_log import DesiredLog
 from streamwarden_operator.errors import LeadershipLostError
@@ -43,7 +43,7 @@ def desired(**policies: str) -> DesiredLog:
 
 @pytest.fixture
 async def topic(stack: Any, unique: str) -> str:
-    topics = KafkaTopics(KafkaAdmin(stack.operator_properties))
+    topics = KafkaTopics(KafkaAdmin(stack.operator))
     name = f"{unique}.streamwarden.policies"
     await topics.apply(name, TopicPlan(create=Topic(name, partitions=1, config={"cleanup.policy": "compact"})))
     return name
@@ -51,7 +51,7 @@ async def topic(stack: Any, unique: str) -> str:
 
 @asynccontextmanager
 async def publisher(stack: Any, topic: str) -> AsyncIterator[KafkaPolicyLog]:
-    log = KafkaPolicyLog(stack.operator_properties, transactional_id=f"publisher.{topic}")
+    log = KafkaPolicyLog(stack.operator, transactional_id=f"publisher.{topic}")
     try:
         yield log
     finally:

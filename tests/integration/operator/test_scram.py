@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from streamwarden_operator.adapters.kafka_admin import KafkaAdmin
-from streamwarden_operator.adapters.kafka_topics import KafkaTopics
+from streamwarden_kafka.admin import KafkaAdmin
+from streamwarden_operator.adapters.kafka.topics import KafkaTopics
 from streamwarden_operator.errors import KafkaUnavailableError
 from streamwarden_operator.ports import Acl, AclPlan
 from support.kafka_adapters import kafka, real_ports
@@ -41,8 +41,7 @@ async def test_only_the_last_password_opens_the_door(
     await ports.acls.apply(AclPlan(add=frozenset({Acl(f"User:{unique}", "TOPIC", unique, "DESCRIBE")})))
 
     def topics(password: str) -> KafkaTopics:
-        properties = stack.operator_properties | {"sasl.username": unique, "sasl.password": password}
-        return KafkaTopics(KafkaAdmin(properties, timeout_s=2))
+        return KafkaTopics(KafkaAdmin(stack.operator.as_user(unique, password), timeout_s=2))
 
     assert await topics("a second password").observe([unique]) == {}
     with pytest.raises(KafkaUnavailableError) as caught:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from streamwarden_contract.reasons import ConditionReason
-from streamwarden_operator.adapters.kafka_admin import KafkaAdmin
-from streamwarden_operator.adapters.kafka_topics import KafkaTopics
+from streamwarden_kafka.admin import KafkaAdmin
+from streamwarden_operator.adapters.kafka.topics import KafkaTopics
 from streamwarden_operator.errors import InvalidSpecError, KafkaUnavailableError, UnsupportedChangeError
 from streamwarden_operator.plans.topics import plan_topic
 from streamwarden_operator.ports import Topic, TopicPlan
@@ -113,10 +113,10 @@ async def test_topics_made_at_the_same_time_each_get_their_own_answer(kafka: Kaf
 async def test_f30_a_broker_that_does_not_answer_is_an_outage(
     stack: RunningStack, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    nowhere = {**stack.operator_properties, "bootstrap.servers": "127.0.0.1:9"}
+    nowhere = replace(stack.operator, bootstrap_servers="127.0.0.1:9")
     topics = KafkaTopics(KafkaAdmin(nowhere, timeout_s=0.5))
     with pytest.raises(KafkaUnavailableError, match=r"could not look at topic 'orders'.*Connection refused"):
         await topics.observe(["orders"])
     written = capfd.readouterr()
-    assert stack.operator_properties["sasl.password"] not in written.out + written.err
+    assert stack.operator.password not in written.out + written.err
     assert "%" not in written.err  # librdkafka's own lines begin with it

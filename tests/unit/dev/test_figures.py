@@ -4,14 +4,12 @@ from typing import cast
 
 import pytest
 from streamwarden_cli.bypass import Answer, Target, all_refused, build_attempts
-from streamwarden_cli.clients import ClientFormat, render_properties
 from streamwarden_cli.dev.report import Extras, Seconds, build_report
 from streamwarden_cli.dev.roles import find_roles
 from streamwarden_cli.dev.tally import Tally, percentiles
 from streamwarden_contract.audit import AuditRecord
 from streamwarden_contract.models import AgentDeployment, TopicContract
 from streamwarden_contract.names import AgentNames
-from streamwarden_kafka.client_properties import parse_properties
 
 COMMANDS = frozenset({"risk.blocks"})
 
@@ -170,40 +168,6 @@ def test_a_topic_has_one_role_in_the_loop() -> None:
     assert roles.outcomes == {"risk.blocked"}
     assert roles.audits == {"risk.streamwarden.audit"}
     assert roles.agents[0].reads == {"risk.pages", "risk.blocked"}
-
-
-PROPERTIES = {
-    "bootstrap.servers": "127.0.0.1:9092",
-    "security.protocol": "SASL_PLAINTEXT",
-    "sasl.mechanism": "SCRAM-SHA-512",
-    "sasl.username": "risk.guard.agent",
-    "sasl.password": 'a"b\\c=',
-    "partitioner": "murmur2_random",
-}
-
-
-def test_librdkafka_properties_are_read_back_as_written() -> None:
-    text = "# ours\n\n" + render_properties(PROPERTIES, ClientFormat.LIBRDKAFKA)
-
-    assert parse_properties(text) == PROPERTIES
-
-
-def test_java_properties_quote_the_login() -> None:
-    assert render_properties(PROPERTIES, ClientFormat.JAVA).splitlines() == [
-        "bootstrap.servers=127.0.0.1:9092",
-        "security.protocol=SASL_PLAINTEXT",
-        "sasl.mechanism=SCRAM-SHA-512",
-        (
-            "sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required"
-            ' username="risk.guard.agent" password="a\\\\"b\\\\\\\\c=";'
-        ),
-    ]
-
-
-def test_a_broken_line_is_named_by_number_and_not_shown() -> None:
-    with pytest.raises(ValueError, match="line 2 is not name=value") as caught:
-        parse_properties("a=b\nhunter2\n")
-    assert "hunter2" not in str(caught.value)
 
 
 def test_no_two_attempts_have_one_name() -> None:

@@ -10,7 +10,7 @@ from streamwarden_cli.dev.rows import Pace
 from streamwarden_cli.dev.screen import AgentRow, build_table
 from streamwarden_cli.local.externals import Externals
 from streamwarden_cli.local.state import StateFolder
-from streamwarden_kafka.client_properties import parse_properties
+from streamwarden_kafka.connection import Connection
 from streamwarden_operator.ports import PartitionOffsets
 
 
@@ -97,16 +97,16 @@ def state(tmp_path: Path) -> StateFolder:
 
 async def test_outside_principals_have_users_as_long_as_contracts_name_them(state: StateFolder) -> None:
     users = Users()
-    externals = Externals(state, users, "127.0.0.1:9092")
+    externals = Externals(state, users, Connection.scram("127.0.0.1:9092", "operator", "pw"))
 
     await externals.apply(frozenset({"sensors", "analysts"}))
     path = state.external / "sensors" / "client.properties"
-    written = parse_properties(path.read_text())
+    written = Connection.read(path)
     await externals.apply(frozenset({"sensors"}))
 
     assert set(users.passwords) == {"sensors"}
-    assert written["sasl.password"] == users.passwords["sensors"]
-    assert (written["sasl.username"], path.stat().st_mode & 0o777) == ("sensors", 0o600)
+    assert written.password == users.passwords["sensors"]
+    assert (written.username, path.stat().st_mode & 0o777) == ("sensors", 0o600)
     assert not (state.external / "analysts").exists()
 
 

@@ -10,6 +10,7 @@ from streamwarden_gate.__main__ import main
 from streamwarden_gate.errors import ConfigError
 from streamwarden_gate.public_keys import PublicKeyFile
 from streamwarden_gate.settings import read_settings
+from streamwarden_kafka.connection import Connection
 from support.policy_log import SigningKey
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 def test_settings_come_from_the_folders(environment: dict[str, str]) -> None:
     settings = read_settings(environment)
     assert (settings.identity.agent, settings.identity.pod, settings.max_batch) == ("guard", "pod-0", 1000)
-    assert settings.properties.producer() == {"bootstrap.servers": "a:1", "sasl.password": "p=w"}
+    assert settings.kafka == Connection("a:1", password="p=w")
 
 
 def test_secrets_are_not_shown(environment: dict[str, str]) -> None:

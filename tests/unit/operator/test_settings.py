@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
+from streamwarden_kafka.connection import Connection
 from streamwarden_operator.errors import InvalidSpecError
-from streamwarden_operator.settings import load_settings, read_properties
+from streamwarden_operator.settings import load_settings, read_connection
 
 
 def test_a_variable_that_is_no_setting_is_refused() -> None:
@@ -40,17 +41,17 @@ def test_namespaces_are_a_comma_list(monkeypatch: pytest.MonkeyPatch, text: str,
 def test_properties_are_lines(tmp_path: Path) -> None:
     file = tmp_path / "librdkafka.properties"
     file.write_text("# ours\n\nbootstrap.servers = a:1,b:2\nsasl.password=x=y \n")
-    assert read_properties(file) == {"bootstrap.servers": "a:1,b:2", "sasl.password": "x=y"}
+    assert read_connection(file) == Connection("a:1,b:2", password="x=y")
 
 
 def test_a_broken_line_is_named_and_not_quoted(tmp_path: Path) -> None:
     file = tmp_path / "librdkafka.properties"
     file.write_text("bootstrap.servers=a:1\nhunter2\n")
-    with pytest.raises(InvalidSpecError, match="line 2: not name=value") as refused:
-        read_properties(file)
+    with pytest.raises(InvalidSpecError, match="line 2: write name=value") as refused:
+        read_connection(file)
     assert "hunter2" not in str(refused.value)
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(InvalidSpecError, match=r"none\.properties cannot be read"):
-        read_properties(tmp_path / "none.properties")
+        read_connection(tmp_path / "none.properties")

@@ -12,9 +12,10 @@ from streamwarden.core.retries import Backoff
 from streamwarden.core.routing import Routes
 from streamwarden.runtime.__main__ import main
 from streamwarden.runtime.errors import ConfigurationError
-from streamwarden.runtime.settings import Startup, load_agent, read_client_properties, read_startup
+from streamwarden.runtime.settings import Startup, load_agent, read_connection, read_startup
 from streamwarden_contract.models.agent_deployment import Retry
 from streamwarden_contract.runtime_config import AgentConfig, SourceTopic
+from streamwarden_kafka.connection import Connection
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,11 +95,11 @@ def test_an_agent_that_could_never_be_called_does_not_start() -> None:
 
 def test_properties_are_read_and_a_bad_line_is_not_repeated(tmp_path: Path) -> None:
     file = tmp_path / "client.properties"
-    file.write_text("# a comment\n\nsasl.password = a=b \n")
-    assert read_client_properties(tmp_path) == {"sasl.password": "a=b"}
+    file.write_text("# a comment\n\nbootstrap.servers=a:1\nsasl.password = a=b \n")
+    assert read_connection(tmp_path) == Connection("a:1", password="a=b")
     file.write_text("a=b\nsecret\n")
     with pytest.raises(ConfigurationError, match=r"line 2: write name=value") as caught:
-        read_client_properties(tmp_path)
+        read_connection(tmp_path)
     assert "secret" not in str(caught.value)
 
 
@@ -147,15 +148,15 @@ def test_an_agent_that_cannot_start_leaves_word_of_why(monkeypatch: pytest.Monke
 
 
 def test_no_password_shows_where_startup_is_printed() -> None:
-    assert "hunter2" not in repr(Startup(CONFIG, "pod", {"sasl.password": "hunter2"}))
+    assert "hunter2" not in repr(Startup(CONFIG, "pod", Connection("a:1", password="hunter2")))
 
 
 def test_a_ready_file_is_that_of_this_process(tmp_path: Path) -> None:
     file = tmp_path / "ready"
-    startup = Startup(CONFIG, "pod", {}, file)
+    startup = Startup(CONFIG, "pod", Connection("a:1"), file)
     startup.mark_ready()
     assert file.exists()
     startup.mark_starting()
     assert not file.exists()
     startup.mark_starting()
-    Startup(CONFIG, "pod", {}).mark_starting()
+    Startup(CONFIG, "pod", Connection("a:1")).mark_starting()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     ("text", "message"),
     [
         pytest.param("sasl.username=a\n", "bootstrap.servers is missing", id="no-address"),
-        pytest.param("bootstrap.servers=a:1\nsecret-without-a-name\n", "line 2 is not name=value", id="no-setting"),
+        pytest.param("bootstrap.servers=a:1\nsecret-without-a-name\n", "line 2: write name=value", id="no-setting"),
     ],
 )
 def test_settings_that_cannot_be_used_are_refused_and_not_repeated(tmp_path: Path, text: str, message: str) -> None:

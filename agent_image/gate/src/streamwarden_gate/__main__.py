@@ -44,7 +44,7 @@ def main() -> int:
 
 
 def _run(settings: Settings, keys: PublicKeyFile, stop: threading.Event) -> int:
-    acks = Acks(settings.identity, plain_producer(settings.properties), ReadyFile(settings.ready_file))
+    acks = Acks(settings.identity, plain_producer(settings.kafka), ReadyFile(settings.ready_file))
     feed = PolicyFeed(settings, keys)
     feed.start()
     try:

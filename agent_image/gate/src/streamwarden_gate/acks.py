@@ -10,8 +10,8 @@ import structlog
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from streamwarden_contract.acks import GateAck, GateState
 from streamwarden_contract.models.policy import PolicyRef
+from streamwarden_kafka.codes import error_of
 
-from streamwarden_gate.kafka import error_of
 from streamwarden_gate.ready import ReadyFile
 from streamwarden_gate.snapshot import Identity
 

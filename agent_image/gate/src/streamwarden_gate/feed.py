@@ -15,10 +15,14 @@ from confluent_kafka import (
     TopicPartition,
 )
 from confluent_kafka.admin import AdminClient
+from streamwarden_kafka.clients import open_admin
+from streamwarden_kafka.codes import error_of
+from streamwarden_kafka.logs import ClientLog
+from streamwarden_kafka.records import headers_of
 
 from streamwarden_gate.active import ActiveSet
 from streamwarden_gate.errors import ConfigError, SetRefusedError
-from streamwarden_gate.kafka import error_of, headers_of, policy_consumer
+from streamwarden_gate.kafka import policy_consumer
 from streamwarden_gate.policy_topic import Refusal
 from streamwarden_gate.public_keys import PublicKeyFile
 from streamwarden_gate.reasons import RefusalReason
@@ -74,8 +78,8 @@ class PolicyFeed:
 
     def _run(self) -> None:
         group = self._settings.identity.names.gate_group
-        consumer = policy_consumer(self._settings.properties, group)
-        admin = AdminClient({**self._settings.properties.consumer(), "log_level": 0})
+        consumer = policy_consumer(self._settings.kafka, group)
+        admin = open_admin(self._settings.kafka, ClientLog("policy-admin", quiet=True))
         try:
             cluster_id = self._cluster_id(consumer)
             while not self._stop.is_set():

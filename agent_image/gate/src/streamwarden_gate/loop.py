@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from streamwarden_kafka.codes import END_OF_PARTITION, OFFSETS_GONE, UNDECODABLE, error_of
+from streamwarden_kafka.records import headers_of
 
 from streamwarden_gate.acks import Acks, Report
 from streamwarden_gate.errors import AbortedError, FatalError, IndefiniteError
 from streamwarden_gate.feed import PolicyFeed
 from streamwarden_gate.judge import Judge
-from streamwarden_gate.kafka import decision_consumer, error_of, headers_of
+from streamwarden_gate.kafka import decision_consumer
 from streamwarden_gate.outputs import Record, Write, record_size
 from streamwarden_gate.partitions import Partition, Place, advance_epochs, place_of
 from streamwarden_gate.policy_topic import Refusal
@@ -44,8 +46,6 @@ _BATCHES_A_STEP = 3
 _MAX_BATCH_BYTES = 4 * 1024 * 1024
 _FIRST_BACKOFF_S, _LONGEST_BACKOFF_S = 0.02, 2.0
 
-_OFFSETS_GONE = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})  # noqa: SLF001  # librdkafka's local codes
-_UNDECODABLE = frozenset({KafkaError._BAD_COMPRESSION, KafkaError._BAD_MSG, KafkaError._UNDERFLOW})  # noqa: SLF001  # likewise
 
 Item = Record | tuple[int, int]
 """A record, or partition and offset of an end of partition."""
@@ -61,8 +61,8 @@ class GateLoop:
         self._acks = acks
         self._stop = stop
         self._topic = names.decisions
-        self._transactions = Transactions(settings.properties, names.gate_transactional_id(settings.identity.pod))
-        self._consumer: Consumer = decision_consumer(settings.properties, names.gate_group)
+        self._transactions = Transactions(settings.kafka, names.gate_transactional_id(settings.identity.pod))
+        self._consumer: Consumer = decision_consumer(settings.kafka, names.gate_group)
         self._active: ActiveSet | None = None
         self._judge: Judge | None = None
         self._owned: set[int] = set()
@@ -173,7 +173,7 @@ class GateLoop:
         for committed offsets times out though the broker answers others (librdkafka 2.16).
         """
         old = self._consumer
-        self._consumer = decision_consumer(self._settings.properties, self._settings.identity.names.gate_group)
+        self._consumer = decision_consumer(self._settings.kafka, self._settings.identity.names.gate_group)
         self._owned.clear()
         self._loaded.clear()
         self._halted.clear()
@@ -227,7 +227,7 @@ class GateLoop:
         number, offset = message.partition() or 0, message.offset() or 0
         if error is None:
             return Record(message.key(), message.value(), headers_of(message), number, offset, message.timestamp()[1])
-        if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  # librdkafka's local codes
+        if error.code() == END_OF_PARTITION:
             return number, offset
         self._consumer_error(error, number)
         return None
@@ -235,11 +235,11 @@ class GateLoop:
     def _consumer_error(self, error: KafkaError, number: int) -> None:
         if error.fatal():
             self._fatal = error
-        elif number in self._loaded and error.code() in _OFFSETS_GONE:
+        elif number in self._loaded and error.code() in OFFSETS_GONE:
             message = f"decision partition {number}: the log no longer holds the committed offset"
             self._halt(number, Refusal(RefusalReason.OFFSETS_LOST, message))
             self._fetch()
-        elif number in self._loaded and error.code() in _UNDECODABLE:
+        elif number in self._loaded and error.code() in UNDECODABLE:
             message = f"decision partition {number}: a batch cannot be decoded: {error.name()}"
             self._halt(number, Refusal(RefusalReason.UNREADABLE_PARTITION, message))
             self._fetch()

@@ -18,9 +18,8 @@ from streamwarden_contract.runtime_config import (
     PUBLIC_KEYS_FILE,
     GateConfig,
 )
-from streamwarden_kafka.client_properties import parse_properties
-from streamwarden_kafka.errors import MalformedPropertiesError
-from typing_extensions import override
+from streamwarden_kafka.connection import Connection
+from streamwarden_kafka.errors import ConnectionSettingsError
 
 from streamwarden_gate.errors import ConfigError
 from streamwarden_gate.snapshot import Identity
@@ -30,26 +29,6 @@ ENV_MAX_BATCH = "STREAMWARDEN_GATE_MAX_BATCH"
 
 _DEFAULT_MAX_BATCH = 1_000
 _LARGEST_MAX_BATCH = 5_000
-_PRODUCER_ONLY = frozenset({"partitioner"})
-
-
-class ClientProperties:
-    """A librdkafka configuration; it never shows its values."""
-
-    def __init__(self, values: Mapping[str, str]) -> None:
-        self._values = dict(values)
-
-    def producer(self) -> dict[str, str]:
-        """Return the settings for a producer."""
-        return dict(self._values)
-
-    def consumer(self) -> dict[str, str]:
-        """Return the settings for a consumer or an admin client."""
-        return {name: value for name, value in self._values.items() if name not in _PRODUCER_ONLY}
-
-    @override
-    def __repr__(self) -> str:
-        return f"ClientProperties({', '.join(sorted(self._values))})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +36,7 @@ class Settings:
     """Everything that a gate knows before it reads the policy log."""
 
     identity: Identity
-    properties: ClientProperties
+    kafka: Connection
     public_keys: Path
     max_batch: int = _DEFAULT_MAX_BATCH
     """Most records of one transaction."""
@@ -88,7 +67,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         raise ConfigError(f"{config_folder / GATE_CONFIG_FILE}: {error}") from error
     return Settings(
         identity=Identity(config.namespace, config.agent, config.uid, pod, config.operator_namespace),
-        properties=ClientProperties(_properties(credentials / CLIENT_PROPERTIES_FILE)),
+        kafka=_connection(credentials / CLIENT_PROPERTIES_FILE),
         public_keys=config_folder / PUBLIC_KEYS_FILE,
         max_batch=_max_batch(environment.get(ENV_MAX_BATCH)),
         ready_file=_ready_file(environment.get(ENV_READY_FILE)),
@@ -109,14 +88,11 @@ def _read(path: Path) -> str:
         raise ConfigError(f"cannot read {path}: {error}") from error
 
 
-def _properties(path: Path) -> dict[str, str]:
+def _connection(path: Path) -> Connection:
     try:
-        values = parse_properties(_read(path))
-    except MalformedPropertiesError as error:
-        raise ConfigError(f"{path}, line {error.line}: write name=value") from error
-    if "bootstrap.servers" not in values:
-        raise ConfigError(f"{path}: bootstrap.servers is missing")
-    return values
+        return Connection.read(path)
+    except ConnectionSettingsError as error:
+        raise ConfigError(str(error)) from error
 
 
 def _ready_file(text: str | None) -> Path | None:

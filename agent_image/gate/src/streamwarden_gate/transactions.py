@@ -4,11 +4,12 @@ import time
 from collections.abc import Sequence
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
+from streamwarden_kafka.codes import REFUSED_RECORD
+from streamwarden_kafka.connection import Connection
 
 from streamwarden_gate.errors import AbortedError, GateError, IndefiniteError, RecordRefusedError
-from streamwarden_gate.kafka import REFUSED_RECORD, transactional_producer, translate
+from streamwarden_gate.kafka import transactional_producer, translate
 from streamwarden_gate.outputs import Write
-from streamwarden_gate.settings import ClientProperties
 from streamwarden_gate.watchdog import Watchdog
 
 _INIT_TIMEOUT_S = 10.0
@@ -26,8 +27,8 @@ the next transaction need no repetition. Measured with six output partitions, a 
 class Transactions:
     """Owns the transactional producer, and replaces it when an outcome is unknown."""
 
-    def __init__(self, properties: ClientProperties, transactional_id: str) -> None:
-        self._properties = properties
+    def __init__(self, connection: Connection, transactional_id: str) -> None:
+        self._connection = connection
         self._transactional_id = transactional_id
         self._producer: Producer | None = None
         self._watchdog = Watchdog(_LONGEST_COMMIT_S)
@@ -50,7 +51,7 @@ class Transactions:
         if self._producer is not None:
             return
         producer = transactional_producer(
-            self._properties,
+            self._connection,
             self._transactional_id,
             on_failed_delivery=self._delivery_failed,
         )

@@ -29,12 +29,12 @@ def bypass(
     namespace, name = split_agent(agent)
     try:
         dev = RunningDev.find(folder)
-        properties = dev.pod_properties(namespace, name, "agent")
+        connection = dev.pod_connection(namespace, name, "agent")
         target = find_target(namespace, name, dev.agents(), dev.contracts())
     except StateError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from error
-    answers = run_attempts(build_attempts(target), properties)
+    answers = run_attempts(build_attempts(target), connection)
     _show(agent, answers)
     raise typer.Exit(0 if all_refused(answers) else 1)
 

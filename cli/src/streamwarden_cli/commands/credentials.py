@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-
-from streamwarden_cli.clients import ClientFormat
+from streamwarden_kafka.connection import ClientFormat
 
 
 class Role(StrEnum):
@@ -32,7 +31,6 @@ def credentials(  # one parameter an option
     """Write a Kafka client configuration (mode 0600) and print its path."""
     from streamwarden_kafka.private_files import write_private
 
-    from streamwarden_cli.clients import render_properties
     from streamwarden_cli.local.running import RunningDev
     from streamwarden_cli.local.state import StateError
 
@@ -42,16 +40,16 @@ def credentials(  # one parameter an option
         dev = RunningDev.find(folder)
         if principal:
             user = principal.removeprefix("User:")
-            properties = dev.external_properties(user)
+            connection = dev.external_connection(user)
         else:
             namespace, name = split_agent(agent)
             user = f"{namespace}.{name}.{role}"
-            properties = dev.pod_properties(namespace, name, role.value)
+            connection = dev.pod_connection(namespace, name, role.value)
     except StateError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from error
     path = output or dev.state.clients / f"{user}.{style}.properties"
-    write_private(path, render_properties(properties, style))
+    write_private(path, connection.render(style))
     typer.echo(path)
 
 

@@ -47,21 +47,19 @@ def watch(  # noqa: PLR0913  # one parameter an option
     It reads the three kinds with your kubeconfig and the topics with the Kafka settings of FILE, and changes
     nothing, unless you ask it to make users.
     """
-    from streamwarden_kafka.client_properties import parse_properties
-    from streamwarden_kafka.errors import MalformedPropertiesError
+    from streamwarden_kafka.connection import Connection
+    from streamwarden_kafka.errors import ConnectionSettingsError
 
     from streamwarden_cli.watch.options import WatchOptions
     from streamwarden_cli.watch.run import run_watch
 
     try:
-        properties = parse_properties(kafka.read_text("utf-8"))
-    except MalformedPropertiesError as error:
-        raise typer.BadParameter(f"{kafka}: {error}", param_hint="--kafka") from error
-    if "bootstrap.servers" not in properties:
-        raise typer.BadParameter(f"{kafka}: bootstrap.servers is missing", param_hint="--kafka")
+        connection = Connection.read(kafka)
+    except ConnectionSettingsError as error:
+        raise typer.BadParameter(str(error), param_hint="--kafka") from error
     options = WatchOptions(
         folder=folder.resolve(),
-        kafka=properties,
+        kafka=connection,
         context=context,
         namespaces=frozenset(namespaces or ()),
         make_users=make_users,

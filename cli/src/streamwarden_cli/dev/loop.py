@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from streamwarden_contract.models.base import Condition, Kind
+    from streamwarden_kafka.connection import Connection
     from streamwarden_operator.backends import Backends
     from streamwarden_operator.keys import Key
     from streamwarden_operator.ports import Offsets
@@ -98,7 +99,7 @@ class Loop:
             OperatorError: it does not answer.
         """
         await self.stack.start()
-        kafka, settings = self.stack.operator_properties, OperatorSettings(first_retry=timedelta(milliseconds=200))
+        kafka, settings = self.stack.operator, OperatorSettings(first_retry=timedelta(milliseconds=200))
         registry = self._registry if self._options.registry else None
         # No lag, no scaling: each agent has one process here.
         backends = self._backends = replace(connect(kafka, None, settings), registry=registry, lags=None)
@@ -113,7 +114,7 @@ class Loop:
         self.cluster.on_changed = self._controller.changed
         self.cluster.on_status = self._status_written
         self.cluster.on_event = self._event
-        self._externals = Externals(self._state, backends.users, self.stack.bootstrap_servers)
+        self._externals = Externals(self._state, backends.users, kafka)
         self._recorder = Recorder(kafka, self._state.decisions)
         self._recorder.start()
         await self._controller.start()
@@ -156,9 +157,9 @@ class Loop:
         """Return the contracts as they stand."""
         return self.cluster.list(TopicContract)
 
-    async def pod_properties(self, namespace: str, agent: str, role: Role) -> dict[str, str]:
+    async def pod_connection(self, namespace: str, agent: str, role: Role) -> Connection:
         """Return the client configuration of an agent or its gate."""
-        return RunningDev(self._state).pod_properties(namespace, agent, role)
+        return RunningDev(self._state).pod_connection(namespace, agent, role)
 
     def policy_revisions(self) -> dict[str, int]:
         """Return the published revision of every policy, by ``namespace/name``."""

@@ -6,20 +6,24 @@ import json
 import queue
 import threading
 import time
-from typing import TYPE_CHECKING, Any, TextIO, TypeVar
+from typing import TYPE_CHECKING, TextIO, TypeVar
 
 import structlog
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 from streamwarden_contract.errors import MalformedEventError
 from streamwarden_contract.events import decode as decode_event
-from streamwarden_operator.adapters.kafka_admin import LibrdkafkaLog
+from streamwarden_kafka.clients import open_consumer
+from streamwarden_kafka.codes import DISCONNECTED, END_OF_PARTITION, OFFSETS_GONE, error_of
+from streamwarden_kafka.logs import ClientLog
 
 from streamwarden_cli.dev.roles import TopicRoles
 from streamwarden_cli.dev.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from pathlib import Path
+
+    from streamwarden_kafka.connection import Connection
 
 T = TypeVar("T")
 
@@ -38,9 +42,9 @@ class RecorderError(Exception):
 class Recorder:
     """Counts into a ``Tally`` and writes the run's decisions, one JSON object a line."""
 
-    def __init__(self, properties: Mapping[str, str], decisions: Path) -> None:
-        """Prepare; ``properties`` are the operator's, who may read everything."""
-        self._properties = dict(properties)
+    def __init__(self, connection: Connection, decisions: Path) -> None:
+        """Prepare; ``connection`` is the operator's, who may read everything."""
+        self._connection = connection
         self._path = decisions
         self._lock = threading.Lock()
         self._tally = Tally()
@@ -80,19 +84,8 @@ class Recorder:
             self._thread.join(10)
 
     def _run(self) -> None:
-        settings: dict[str, Any] = {name: value for name, value in self._properties.items() if name != "partitioner"}
-        consumer = Consumer(
-            settings
-            | {
-                "group.id": GROUP,
-                "enable.auto.commit": False,
-                "auto.offset.reset": "error",
-                "isolation.level": "read_committed",
-                "enable.partition.eof": True,
-                "error_cb": lambda error: _log.debug("kafka client error", code=error.name()),
-            },
-            logger=LibrdkafkaLog(_log),
-        )
+        settings = {"auto.offset.reset": "error", "enable.partition.eof": True}
+        consumer = open_consumer(self._connection, GROUP, ClientLog("recorder", quiet=True), settings)
         try:
             with self._path.open("a", encoding="utf-8", buffering=1) as lines:
                 while not self._stop.is_set():
@@ -115,7 +108,7 @@ class Recorder:
         try:
             topics = consumer.list_topics(timeout=_METADATA_TIMEOUT_S).topics
         except KafkaException as error:
-            if error.args[0].retriable() or error.args[0].code() == KafkaError._TRANSPORT:  # noqa: SLF001  # its public name
+            if error_of(error).retriable() or error_of(error).code() in DISCONNECTED:
                 return
             raise
         for name in sorted(self._unassigned & set(topics)):
@@ -144,11 +137,11 @@ class Recorder:
             self._count(topic, message, lines, received_ms, now_s)
 
     def _pass_over(self, error: KafkaError, message: Message) -> None:
-        if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  # its public name
+        if error.code() == END_OF_PARTITION:
             topic, partition, offset = message.topic(), message.partition(), message.offset()
             if topic is not None and partition is not None and offset is not None:
                 self._positions[topic, partition] = offset
-        elif error.fatal() or error.code() in _LOST:
+        elif error.fatal() or error.code() in OFFSETS_GONE:
             raise RecorderError(f"{error.name()}: {error.str()}")
 
     def _count(self, topic: str, message: Message, lines: TextIO, received_ms: float, now_s: float) -> None:
@@ -175,9 +168,6 @@ class Recorder:
                 self._poll(consumer, lines)
             lines.flush()
             done.set()
-
-
-_LOST = frozenset({KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._AUTO_OFFSET_RESET})  # noqa: SLF001  # its public name
 
 
 def _event_id(message: Message) -> str:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from streamwarden_contract.models import AgentDeployment, TopicContract
+    from streamwarden_kafka.connection import Connection
     from streamwarden_operator.ports import Offsets
 
     from streamwarden_cli.dev.recorder import Recorder
@@ -61,7 +62,7 @@ class RunningLoop(Protocol):
         """Return the published revision of every policy, by ``namespace/name``."""
         ...
 
-    async def pod_properties(self, namespace: str, agent: str, role: Role) -> dict[str, str]:
+    async def pod_connection(self, namespace: str, agent: str, role: Role) -> Connection:
         """Return the client configuration of an agent or its gate."""
         ...
 
@@ -172,8 +173,8 @@ class Session:
         for agent in agents:
             namespace, name = agent.metadata.namespace, agent.metadata.name
             target = find_target(namespace, name, agents, self._loop.contracts())
-            properties = await self._loop.pod_properties(namespace, name, "agent")
-            answers = await asyncio.to_thread(run_attempts, build_attempts(target), properties)
+            connection = await self._loop.pod_connection(namespace, name, "agent")
+            answers = await asyncio.to_thread(run_attempts, build_attempts(target), connection)
             self._findings.bypass[f"{namespace}/{name}"] = answers
             refused = sum(answer.refused for answer in answers)
             self._screen.say(

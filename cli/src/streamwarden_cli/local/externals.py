@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 
 from streamwarden_kafka.private_files import write_private
 
-from streamwarden_cli.clients import ClientFormat, render_properties
-
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from streamwarden_contract.models import TopicContract
+    from streamwarden_kafka.connection import Connection
     from streamwarden_operator.ports import ScramUsers
 
     from streamwarden_cli.local.state import StateFolder
@@ -30,10 +29,10 @@ def external_users(contracts: Iterable[TopicContract]) -> frozenset[str]:
 class Externals:
     """Keeps Kafka's users and the files with their passwords in step with the contracts."""
 
-    def __init__(self, state: StateFolder, users: ScramUsers, bootstrap_servers: str) -> None:
+    def __init__(self, state: StateFolder, users: ScramUsers, kafka: Connection) -> None:
         self._state = state
         self._users = users
-        self._bootstrap_servers = bootstrap_servers
+        self._kafka = kafka
         self._made: set[str] = set()
 
     async def apply(self, wanted: frozenset[str]) -> None:
@@ -49,17 +48,6 @@ class Externals:
         for user in sorted(wanted - self._made):
             password = secrets.token_urlsafe(_PASSWORD_BYTES)
             await self._users.upsert(user, password)
-            properties = self._properties(user, password)
-            text = render_properties(properties, ClientFormat.LIBRDKAFKA)
+            text = self._kafka.as_user(user, password).render()
             write_private(self._state.external / user / "client.properties", text)
             self._made.add(user)
-
-    def _properties(self, user: str, password: str) -> Mapping[str, str]:
-        return {
-            "bootstrap.servers": self._bootstrap_servers,
-            "security.protocol": "SASL_PLAINTEXT",
-            "sasl.mechanism": "SCRAM-SHA-512",
-            "sasl.username": user,
-            "sasl.password": password,
-            "partitioner": "murmur2_random",
-        }

@@ -6,7 +6,8 @@ import json
 from typing import TYPE_CHECKING, Literal
 
 from streamwarden_contract.models import AgentDeployment, TopicContract
-from streamwarden_kafka.client_properties import parse_properties
+from streamwarden_kafka.connection import Connection
+from streamwarden_kafka.errors import ConnectionSettingsError
 
 from streamwarden_cli.local.state import StateError, StateFolder, find_project
 
@@ -43,8 +44,8 @@ class RunningDev:
         """Return the topic contracts as last written."""
         return [TopicContract.model_validate(value) for value in self._resources("TopicContract")]
 
-    def pod_properties(self, namespace: str, agent: str, role: Role) -> dict[str, str]:
-        """Return the client configuration of an agent or its gate.
+    def pod_connection(self, namespace: str, agent: str, role: Role) -> Connection:
+        """Return the connection of an agent or its gate.
 
         Raises:
             StateError: there is no such agent, or it has no credentials yet.
@@ -54,10 +55,10 @@ class RunningDev:
             known = ", ".join(f"{a.metadata.namespace}/{a.metadata.name}" for a in self.agents()) or "none"
             raise StateError(f"{namespace}/{agent} has no credentials (yet); agents here: {known}")
         secret = json.loads(names.read_text("utf-8"))[role]
-        return self._properties(self.state.secrets / namespace / secret)
+        return self._connection(self.state.secrets / namespace / secret)
 
-    def external_properties(self, user: str) -> dict[str, str]:
-        """Return the client configuration of a principal outside Streamwarden.
+    def external_connection(self, user: str) -> Connection:
+        """Return the connection of a principal outside Streamwarden.
 
         Raises:
             StateError: no contract names it in ``access``, or its user is not made yet.
@@ -66,13 +67,13 @@ class RunningDev:
         if not (folder / user / _CLIENT_PROPERTIES).is_file():
             known = ", ".join(sorted(path.name for path in folder.glob("*"))) if folder.is_dir() else ""
             raise StateError(f"no credentials for {user!r} (yet); principals that contracts name: {known or 'none'}")
-        return self._properties(folder / user)
+        return self._connection(folder / user)
 
-    def _properties(self, folder: Path) -> dict[str, str]:
+    def _connection(self, folder: Path) -> Connection:
         try:
-            return parse_properties((folder / _CLIENT_PROPERTIES).read_text("utf-8"))
-        except FileNotFoundError as error:
-            raise StateError(f"{folder / _CLIENT_PROPERTIES} is not there (yet)") from error
+            return Connection.read(folder / _CLIENT_PROPERTIES)
+        except ConnectionSettingsError as error:
+            raise StateError(str(error)) from error
 
     def _resources(self, kind: str) -> list[dict[str, object]]:
         values = [json.loads(path.read_text("utf-8")) for path in sorted(self.state.resources.glob(f"{kind}.*.json"))]

@@ -7,10 +7,10 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
-from streamwarden_kafka.client_properties import parse_properties
-from streamwarden_operator.adapters.kafka_admin import KafkaAdmin
-from streamwarden_operator.adapters.kafka_offsets import KafkaOffsets
-from streamwarden_operator.adapters.kafka_scram import KafkaScramUsers
+from streamwarden_kafka.admin import KafkaAdmin
+from streamwarden_kafka.connection import Connection
+from streamwarden_operator.adapters.kafka.offsets import KafkaOffsets
+from streamwarden_operator.adapters.kafka.scram import KafkaScramUsers
 from streamwarden_operator.desired.credentials import agent_secret_name, gate_secret_name
 from streamwarden_operator.desired.status import find_condition, is_true
 from streamwarden_operator.errors import KubernetesUnavailableError
@@ -45,7 +45,7 @@ class ClusterLoop:
         self.offsets = KafkaOffsets(self._admin)
         self.recorder = Recorder(options.kafka, state.decisions)
         self.roles = TopicRoles()
-        self._externals = Externals(state, KafkaScramUsers(self._admin), options.kafka["bootstrap.servers"])
+        self._externals = Externals(state, KafkaScramUsers(self._admin), options.kafka)
         self._following: asyncio.Task[None] | None = None
         self._looked = asyncio.Event()
         self._told: dict[str, str] = {}
@@ -87,8 +87,8 @@ class ClusterLoop:
         """Return the published revision of every policy, by ``namespace/name``."""
         return {_label(policy): policy.status.revision for policy in self._cluster.list(Policy)}
 
-    async def pod_properties(self, namespace: str, agent: str, role: Role) -> dict[str, str]:
-        """Return the client configuration of an agent or its gate, from its Secret.
+    async def pod_connection(self, namespace: str, agent: str, role: Role) -> Connection:
+        """Return the connection of an agent or its gate, from its Secret.
 
         Raises:
             StateError: there is none.
@@ -97,7 +97,7 @@ class ClusterLoop:
         secret = await self._cluster.read_secret(namespace, name)
         if secret is None or _CLIENT_PROPERTIES not in secret:
             raise StateError(f"{namespace}/{agent} has no Secret {name!r} (yet)")
-        return parse_properties(secret[_CLIENT_PROPERTIES])
+        return Connection.parse(secret[_CLIENT_PROPERTIES])
 
     def _all_ready(self) -> bool:
         agents = self.agents()

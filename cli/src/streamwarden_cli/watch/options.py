@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from streamwarden_cli.dev.options import SessionOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
+
+    from streamwarden_kafka.connection import Connection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,8 +19,8 @@ class WatchOptions(SessionOptions):
 
     folder: Path
     """Where its state lies and producers run."""
-    kafka: Mapping[str, str]
-    """librdkafka's configuration of somebody who may read every topic, as the operator."""
+    kafka: Connection
+    """Of somebody who may read every topic, as the operator."""
     context: str = ""
     """The kubeconfig's context; empty: the current one."""
     namespaces: frozenset[str] = frozenset()

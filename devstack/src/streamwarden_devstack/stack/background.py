@@ -162,14 +162,3 @@ def try_lock(file: IO[str]) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def java_client_properties(properties: dict[str, str]) -> str:
-    """Turn a librdkafka configuration with SCRAM into the ``client.properties`` of Kafka's own tools."""
-    login = f'username="{properties["sasl.username"]}" password="{properties["sasl.password"]}"'
-    return (
-        f"bootstrap.servers={properties['bootstrap.servers']}\n"
-        f"security.protocol={properties['security.protocol']}\n"
-        f"sasl.mechanism={properties['sasl.mechanism']}\n"
-        f"sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required {login};\n"
-    )

@@ -6,6 +6,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from streamwarden_kafka.connection import Connection
+
 from streamwarden_devstack.stack.probes import kafka_answers, registry_answers
 
 if TYPE_CHECKING:
@@ -47,9 +49,9 @@ async def check(background: Background) -> Health:
     pid, state = background.pid(), background.state()
     if pid is None or state is None or state.phase != "ready":
         return Health(pid, "", "", kafka=False, registry=None)
-    properties = _parsed(background.librdkafka_properties.read_text("utf-8"))
+    operator = Connection.read(background.librdkafka_properties)
     kafka, registry = await asyncio.gather(
-        _in_time(kafka_answers(properties)),
+        _in_time(kafka_answers(operator)),
         _in_time(registry_answers(state.registry_url)) if state.registry else _none(),
     )
     return Health(pid, state.bootstrap_servers, state.registry_url, bool(kafka), registry)
@@ -66,10 +68,6 @@ async def _in_time(answer: Awaitable[None]) -> bool:
 
 async def _none() -> None:
     return None
-
-
-def _parsed(text: str) -> dict[str, str]:
-    return dict(line.split("=", 1) for line in text.splitlines())
 
 
 def _word(answers: bool) -> str:  # noqa: FBT001  # a private word for a fact

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from streamwarden_kafka.connection import SCRAM_SHA_512, Connection
 from streamwarden_kafka.private_files import write_private
 
 from streamwarden_devstack.stack.java import JAVA
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 OPERATOR = "streamwarden.operator"
 BROKER = "streamwarden.broker"
-MECHANISM = "SCRAM-SHA-512"
 _SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule required"
 _PLAIN = "org.apache.kafka.common.security.plain.PlainLoginModule required"
 JVM = (
@@ -95,9 +95,9 @@ def build_server_properties(identity: Identity, data: Path) -> dict[str, str]:
         "listener.security.protocol.map": "CLIENT:SASL_PLAINTEXT,CONTROLLER:SASL_PLAINTEXT",
         "controller.listener.names": "CONTROLLER",
         "inter.broker.listener.name": "CLIENT",
-        "sasl.mechanism.inter.broker.protocol": MECHANISM,
+        "sasl.mechanism.inter.broker.protocol": SCRAM_SHA_512,
         "sasl.mechanism.controller.protocol": "PLAIN",
-        "listener.name.client.sasl.enabled.mechanisms": MECHANISM,
+        "listener.name.client.sasl.enabled.mechanisms": SCRAM_SHA_512,
         "listener.name.client.scram-sha-512.sasl.jaas.config": f"{_SCRAM} {login};",
         "listener.name.controller.sasl.enabled.mechanisms": "PLAIN",
         "listener.name.controller.plain.sasl.jaas.config": (
@@ -141,17 +141,9 @@ def render_properties(properties: dict[str, str]) -> str:
     return "".join(f"{key}={value}\n" for key, value in properties.items()).replace("\\", "\\\\")
 
 
-def operator_properties(identity: Identity) -> dict[str, str]:
-    """The librdkafka configuration of the operator's principal, a super user."""
-    return {
-        "bootstrap.servers": identity.bootstrap_servers,
-        "security.protocol": "SASL_PLAINTEXT",
-        "sasl.mechanism": MECHANISM,
-        "sasl.username": OPERATOR,
-        "sasl.password": identity.operator_password,
-        # The partition of a key as every Java client computes it.
-        "partitioner": "murmur2_random",
-    }
+def operator_connection(identity: Identity) -> Connection:
+    """The connection of the operator's principal, a super user."""
+    return Connection.scram(identity.bootstrap_servers, OPERATOR, identity.operator_password)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +187,7 @@ class Files:
         logging = files(__package__).joinpath("log4j2.properties").read_text("utf-8")
         write_private(self.folder / "log4j2.properties", logging)
         users = ((OPERATOR, identity.operator_password), (BROKER, identity.broker_password))
-        lines = [f"--add-scram\n{MECHANISM}=[name={name},password={password}]\n" for name, password in users]
+        lines = [f"--add-scram\n{SCRAM_SHA_512}=[name={name},password={password}]\n" for name, password in users]
         write_private(self._users, "".join(lines))
 
     def format_command(self, jars: Sequence[Path], cluster_id: str, options: Sequence[str]) -> list[str]:

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from rich.console import Console
+from streamwarden_kafka.connection import ClientFormat
 from streamwarden_kafka.private_files import private_folder, write_private
 
-from streamwarden_devstack.stack.background import Background, State, java_client_properties, try_lock
+from streamwarden_devstack.stack.background import Background, State, try_lock
 from streamwarden_devstack.stack.errors import StackError
 from streamwarden_devstack.stack.ports import LOOPBACK
 from streamwarden_devstack.stack.reporting import ConsoleReporter, Reporter
@@ -94,9 +95,8 @@ async def _take(file: IO[str], background: Background) -> None:
 
 async def _start(stack: Stack, background: Background, wanted: Wanted) -> State:
     await stack.start()
-    properties = stack.operator_properties
-    write_private(background.librdkafka_properties, "".join(f"{key}={value}\n" for key, value in properties.items()))
-    write_private(background.client_properties, java_client_properties(properties))
+    write_private(background.librdkafka_properties, stack.operator.render())
+    write_private(background.client_properties, stack.operator.render(ClientFormat.JAVA))
     if wanted.registry:
         await stack.registry_ready()
     state = State(

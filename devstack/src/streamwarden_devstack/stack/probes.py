@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from typing import TYPE_CHECKING
 
 import httpx
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
+from streamwarden_kafka.clients import open_admin
+from streamwarden_kafka.logs import ClientLog
+
+if TYPE_CHECKING:
+    from confluent_kafka.admin import AdminClient
+    from streamwarden_kafka.connection import Connection
 
 _PAUSE_S = 0.02
-_QUIET: dict[str, str | int | float | bool] = {
-    "log_level": "0",
+_SOON = {
     # The broker's port opens before it can authenticate: ask again soon.
     "reconnect.backoff.ms": "20",
     "reconnect.backoff.max.ms": "100",
 }
 
 
-async def kafka_answers(operator_properties: dict[str, str]) -> None:
+async def kafka_answers(operator: Connection) -> None:
     """Return once the broker has answered an authenticated metadata request and names itself in it."""
-    host, _, port = operator_properties["bootstrap.servers"].partition(":")
+    host, _, port = operator.bootstrap_servers.partition(":")
     await _listening(host, int(port))
-    # The partitioner is a producer's; an admin client would only warn of it.
-    properties = dict(_QUIET)
-    properties.update((key, value) for key, value in operator_properties.items() if key != "partitioner")
-    admin = AdminClient(properties)
+    admin = open_admin(operator, ClientLog("probe", quiet=True), _SOON)
     # An unanswered request takes its own time: no pause in between.
     while not await asyncio.to_thread(_has_brokers, admin):
         pass

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from streamwarden_kafka.connection import Connection
+
 _PORT_RACES = 5
 """So often another process may be quicker on a port we found free."""
 _GRACE_S = 10.0
@@ -89,9 +91,9 @@ class Stack:
         return f"{LOOPBACK}:{self._known.controller_port}"
 
     @property
-    def operator_properties(self) -> dict[str, str]:
-        """The librdkafka configuration of the super user ``streamwarden.operator``. Holds a password."""
-        return kafka.operator_properties(self._known)
+    def operator(self) -> Connection:
+        """The connection of the super user ``streamwarden.operator``."""
+        return kafka.operator_connection(self._known)
 
     @property
     def kafka_pid(self) -> int | None:
@@ -221,7 +223,7 @@ class Stack:
         server = Server(
             name="Kafka",
             command=lambda: files.run_command(jars, self._startup.options()),
-            answers=partial(kafka_answers, self.operator_properties),
+            answers=partial(kafka_answers, self.operator),
             folder=files.folder,
             log=files.log,
         )

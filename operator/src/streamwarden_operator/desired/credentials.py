@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 from streamwarden_contract.runtime_config import CLIENT_PROPERTIES_FILE
+from streamwarden_kafka.connection import Connection
+from streamwarden_kafka.errors import ConnectionSettingsError
 
-PASSWORD = "sasl.password"  # noqa: S105  # the name of a setting
-USERNAME = "sasl.username"
 PASSWORD_BYTES = 32
 """Of randomness: what no dictionary and no search reaches."""
 
@@ -22,20 +22,13 @@ def gate_secret_name(agent: str) -> str:
 
 def build_secret(user: str, password: str, bootstrap_servers: str) -> Mapping[str, str]:
     """Build the Secret of one user: librdkafka settings, one a line."""
-    settings = {
-        "bootstrap.servers": bootstrap_servers,
-        "security.protocol": "SASL_PLAINTEXT",
-        "sasl.mechanism": "SCRAM-SHA-512",
-        USERNAME: user,
-        PASSWORD: password,
-        # librdkafka's own default puts most keys elsewhere than Kafka's clients do.
-        "partitioner": "murmur2_random",
-    }
-    return {CLIENT_PROPERTIES_FILE: "".join(f"{name}={value}\n" for name, value in settings.items())}
+    return {CLIENT_PROPERTIES_FILE: Connection.scram(bootstrap_servers, user, password).render()}
 
 
 def find_password(secret: Mapping[str, str] | None, user: str) -> str | None:
     """Return the password that a Secret holds for the user, None where it holds none or another's."""
-    lines = (secret or {}).get(CLIENT_PROPERTIES_FILE, "").splitlines()
-    settings = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
-    return settings.get(PASSWORD) if settings.get(USERNAME) == user else None
+    try:
+        connection = Connection.parse((secret or {}).get(CLIENT_PROPERTIES_FILE, ""))
+    except ConnectionSettingsError:
+        return None
+    return connection.password or None if connection.username == user else None

@@ -1,11 +1,11 @@
 """Everything that lives as long as the process: the cluster, the controller, the look at everything now and then."""
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 import structlog
+from streamwarden_kafka.connection import Connection
 
 from streamwarden_operator.adapters.kubernetes_client import KubernetesClient, load_configuration
 from streamwarden_operator.adapters.kubernetes_cluster import KubernetesCluster
@@ -17,7 +17,7 @@ from streamwarden_operator.errors import InvalidSpecError, OperatorError
 from streamwarden_operator.handlers.health import Health
 from streamwarden_operator.keys import Key
 from streamwarden_operator.ports import Manifest
-from streamwarden_operator.settings import OperatorSettings, read_properties
+from streamwarden_operator.settings import OperatorSettings, read_connection
 from streamwarden_operator.wiring import Controller
 
 BOOTSTRAP = "bootstrap.servers"
@@ -34,7 +34,7 @@ class Runtime:
     """The operator of one process. ``open`` makes it; ``start`` returns once everything has been looked at."""
 
     settings: OperatorSettings
-    kafka: Mapping[str, str]
+    kafka: Connection
     cluster: KubernetesCluster
     health: Health
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
@@ -53,9 +53,7 @@ class Runtime:
         """
         if settings.kafka_properties is None or not settings.gate_image:
             raise InvalidSpecError("set STREAMWARDEN_KAFKA_PROPERTIES (a file) and STREAMWARDEN_GATE_IMAGE")
-        kafka = read_properties(settings.kafka_properties)
-        if BOOTSTRAP not in kafka:
-            raise InvalidSpecError(f"{settings.kafka_properties} does not say {BOOTSTRAP}")
+        kafka = read_connection(settings.kafka_properties)
         timeout_s = settings.kubernetes_timeout.total_seconds()
         client = KubernetesClient(await load_configuration(), timeout_s=timeout_s)
         gate = GateImage(settings.gate_image, settings.gate_image_pull_policy)
@@ -80,7 +78,7 @@ class Runtime:
             self.cluster,
             self.settings,
             backends=backends,
-            bootstrap_servers=self.kafka[BOOTSTRAP],
+            bootstrap_servers=self.kafka.bootstrap_servers,
             signing_key=signing_key,
         )
         self.cluster.on_changed = self._controller.changed

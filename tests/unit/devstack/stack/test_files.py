@@ -14,11 +14,12 @@ from streamwarden_devstack.stack.kafka import (
     Identity,
     build_server_properties,
     new_cluster_id,
-    operator_properties,
+    operator_connection,
 )
 from streamwarden_devstack.stack.ports import free_ports, is_free
 from streamwarden_devstack.stack.reporting import QuietReporter
 from streamwarden_devstack.stack.service import Server, Service, run_once
+from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.private_files import private_folder, write_private
 
 IDENTITY = Identity(15001, 15002, "cluster", "operator-secret", "broker-secret")
@@ -103,15 +104,10 @@ def test_passwords_are_in_no_command_and_no_repr(tmp_path: Path) -> None:
     assert Identity.load(files.identity) == IDENTITY
 
 
-def test_the_operator_partitions_keys_as_java_clients_do() -> None:
-    assert operator_properties(IDENTITY) == {
-        "bootstrap.servers": "127.0.0.1:15001",
-        "security.protocol": "SASL_PLAINTEXT",
-        "sasl.mechanism": "SCRAM-SHA-512",
-        "sasl.username": "streamwarden.operator",
-        "sasl.password": "operator-secret",
-        "partitioner": "murmur2_random",
-    }
+def test_the_operator_is_a_scram_user_of_the_clients_listener() -> None:
+    assert operator_connection(IDENTITY) == Connection.scram(
+        "127.0.0.1:15001", "streamwarden.operator", "operator-secret"
+    )
 
 
 def test_a_cluster_id_never_looks_like_an_option() -> None:

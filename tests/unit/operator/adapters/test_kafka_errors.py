@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 from streamwarden_contract.reasons import ConditionReason
-from streamwarden_operator.adapters.kafka_errors import translate, translated
+from streamwarden_operator.adapters.kafka.errors import translate, translated
 from streamwarden_operator.errors import (
     InvalidSpecError,
     KafkaUnavailableError,

@@ -5,14 +5,14 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING, cast
 
-from streamwarden_operator.adapters.kafka_offsets import _EARLIEST, KafkaOffsets
+from streamwarden_operator.adapters.kafka.offsets import _EARLIEST, KafkaOffsets
 from streamwarden_operator.ports import PartitionOffsets
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     import pytest
-    from streamwarden_operator.adapters.kafka_admin import KafkaAdmin
+    from streamwarden_kafka.admin import KafkaAdmin
 
 
 class _Patient:

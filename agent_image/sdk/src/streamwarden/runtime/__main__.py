@@ -65,9 +65,9 @@ async def _serve(startup: Startup, agent: Agent, routes: Routes) -> None:
         sleep=asyncio.sleep,
     )
     links = Links(
-        feed=Feed(startup.client, names.agent_group, routes.topics),
-        transactions=Transactions(startup.client, names.agent_transactional_id(startup.pod), config.decision_topic),
-        history=partial(History, startup.client, names.agent_group),
+        feed=Feed(startup.kafka, names.agent_group, routes.topics),
+        transactions=Transactions(startup.kafka, names.agent_transactional_id(startup.pod), config.decision_topic),
+        history=partial(History, startup.kafka, names.agent_group),
     )
     structlog.get_logger().info(
         "Agent started", namespace=config.namespace, agent=config.agent, pod=startup.pod, topics=routes.topics

@@ -6,11 +6,15 @@ from threading import Thread
 from typing import TypeVar
 
 import structlog
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
+from streamwarden_kafka.clients import open_consumer
+from streamwarden_kafka.codes import END_OF_PARTITION, error_of
+from streamwarden_kafka.connection import Connection
+from streamwarden_kafka.logs import ClientLog
+from streamwarden_kafka.records import headers_of
 
 from streamwarden.core.records import Partition, Record
 from streamwarden.runtime.errors import KafkaUnavailableError, RuntimeFaultError
-from streamwarden.runtime.logs import client_logger
 
 _T = TypeVar("_T")
 _CHUNK = 50
@@ -19,10 +23,7 @@ _MOST_UNANSWERED = 2
 """Requests in a row without an answer before the consumer is replaced."""
 
 _SETTINGS: dict[str, object] = {
-    "enable.auto.commit": False,
-    "enable.auto.offset.store": False,
     "auto.offset.reset": "earliest",
-    "isolation.level": "read_committed",
     "enable.partition.eof": True,
     # Eager: a rebalance takes every partition back, so no batch is ever in flight across one.
     "partition.assignment.strategy": "range,roundrobin",
@@ -52,16 +53,17 @@ class Feed:
         assigned: the partitions that are ours.
     """
 
-    def __init__(self, client: Mapping[str, str], group: str, topics: Sequence[str]) -> None:
+    def __init__(self, kafka: Connection, group: str, topics: Sequence[str]) -> None:
         self.generation = 0
         self.assigned: frozenset[Partition] = frozenset()
-        self._settings = _configure(client, group)
+        self._kafka = kafka
+        self._group = group
         self._topics = list(topics)
         self._unanswered = 0
         self._consumer = self._join()
 
     def _join(self) -> Consumer:
-        consumer = Consumer(self._settings, logger=client_logger())
+        consumer = _open(self._kafka, self._group)
         consumer.subscribe(self._topics, on_assign=self._on_assign, on_revoke=self._on_revoke)
         return consumer
 
@@ -167,10 +169,10 @@ class Feed:
 class History:
     """Reads our partitions again from an earlier offset, outside the group."""
 
-    def __init__(self, client: Mapping[str, str], group: str, ranges: Mapping[Partition, tuple[int, int]]) -> None:
+    def __init__(self, kafka: Connection, group: str, ranges: Mapping[Partition, tuple[int, int]]) -> None:
         """Take the records of each partition from the first offset up to, and without, the second."""
         self._until = {at: end for at, (_, end) in ranges.items()}
-        self._consumer = Consumer(_configure(client, group), logger=client_logger())
+        self._consumer = _open(kafka, group)
         self._consumer.assign(
             [TopicPartition(at.topic, at.number, start or OFFSET_BEGINNING) for at, (start, _) in ranges.items()]
         )
@@ -211,7 +213,7 @@ class _Collected:
             record = _record(message)
             self.records.append(record)
             self.size += record.size
-        elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  # librdkafka's own codes have this name
+        elif error.code() == END_OF_PARTITION:
             self.ends.append((Partition(message.topic() or "", message.partition() or 0), message.offset() or 0))
         elif error.fatal():
             raise RuntimeFaultError(f"the consumer cannot go on: {error.name()}")
@@ -227,13 +229,8 @@ def _record(message: Message) -> Record:
         timestamp_ms=message.timestamp()[1],
         key=message.key(),
         value=message.value(),
-        headers=tuple(_pairs(message)),
+        headers=tuple(headers_of(message)),
     )
-
-
-def _pairs(message: Message) -> Iterable[tuple[str, bytes | str | None]]:
-    headers = message.headers() or []
-    return headers.items() if isinstance(headers, dict) else headers
 
 
 def _plain(partitions: Iterable[Partition]) -> list[TopicPartition]:
@@ -244,9 +241,8 @@ def _ask(request: Callable[[], _T]) -> _T:
     try:
         return request()
     except KafkaException as error:
-        raise KafkaUnavailableError(error.args[0].name()) from error
+        raise KafkaUnavailableError(error_of(error).name()) from error
 
 
-def _configure(client: Mapping[str, str], group: str) -> dict[str, object]:
-    own = {name: value for name, value in client.items() if name != "partitioner"}  # a producer's setting
-    return {**own, "group.id": group, **_SETTINGS}
+def _open(kafka: Connection, group: str) -> Consumer:
+    return open_consumer(kafka, group, ClientLog("feed"), _SETTINGS)

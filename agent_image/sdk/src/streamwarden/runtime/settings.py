@@ -2,14 +2,14 @@
 
 import importlib
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from streamwarden_contract.runtime_config import AGENT_CONFIG_FILE, CLIENT_PROPERTIES_FILE, ENV_LAST_WORDS, AgentConfig
-from streamwarden_kafka.client_properties import parse_properties
-from streamwarden_kafka.errors import MalformedPropertiesError
+from streamwarden_kafka.connection import Connection
+from streamwarden_kafka.errors import ConnectionSettingsError
 
 from streamwarden.agent import Agent
 from streamwarden.runtime.errors import ConfigurationError
@@ -36,8 +36,7 @@ class Startup:
 
     agent: AgentConfig
     pod: str
-    client: dict[str, str] = field(repr=False)
-    """librdkafka settings, password included."""
+    kafka: Connection
     ready_file: Path | None = None
 
     def mark_ready(self) -> None:
@@ -68,8 +67,8 @@ def read_startup() -> Startup:
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
         raise ConfigurationError(f"{config_file}: {faults}") from error
-    client = read_client_properties(settings.credentials)
-    return Startup(config, settings.pod, client, settings.ready_file)
+    kafka = read_connection(settings.credentials)
+    return Startup(config, settings.pod, kafka, settings.ready_file)
 
 
 def say_why(problem: str) -> None:
@@ -78,16 +77,16 @@ def say_why(problem: str) -> None:
         Path(path).write_text(problem, "utf-8")
 
 
-def read_client_properties(folder: Path) -> dict[str, str]:
+def read_connection(folder: Path) -> Connection:
     """Read the client settings of a folder with credentials.
 
     Raises:
         ConfigurationError: there are none, or a line is none. Its text is not repeated: it may be a password.
     """
     try:
-        return parse_properties(_read(folder / CLIENT_PROPERTIES_FILE))
-    except MalformedPropertiesError as error:
-        raise ConfigurationError(f"{CLIENT_PROPERTIES_FILE}, line {error.line}: write name=value") from error
+        return Connection.read(folder / CLIENT_PROPERTIES_FILE)
+    except ConnectionSettingsError as error:
+        raise ConfigurationError(str(error)) from error
 
 
 def load_agent(entrypoint: str) -> Agent:

@@ -13,6 +13,10 @@ from queue import SimpleQueue
 from threading import Thread
 
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
+from streamwarden_kafka.clients import open_producer
+from streamwarden_kafka.codes import DISCONNECTED, FENCING, error_of
+from streamwarden_kafka.connection import Connection
+from streamwarden_kafka.logs import ClientLog
 
 from streamwarden.core.records import Outgoing, Partition
 from streamwarden.runtime.errors import (
@@ -21,7 +25,6 @@ from streamwarden.runtime.errors import (
     TransactionAbortedError,
     TransactionUnknownError,
 )
-from streamwarden.runtime.logs import client_logger
 
 _TRANSACTION_TIMEOUT_S = 10.0
 """The broker aborts a transaction that is open for longer; readers of the topic wait for it until then."""
@@ -44,16 +47,14 @@ _SETTINGS: dict[str, object] = {
     "compression.type": "lz4",
 }
 
-_FENCED = frozenset({KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH})  # noqa: SLF001  # librdkafka's own code
-
-_DISCONNECTED = frozenset({KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN})  # noqa: SLF001  # likewise
-
 
 class Transactions:
     """One transactional producer after another, with the same transactional id."""
 
-    def __init__(self, client: Mapping[str, str], transactional_id: str, topic: str) -> None:
-        self._settings = {**client, **_SETTINGS, "transactional.id": transactional_id, "error_cb": self._on_error}
+    def __init__(self, kafka: Connection, transactional_id: str, topic: str) -> None:
+        self._kafka = kafka
+        self._settings = {**_SETTINGS, "transactional.id": transactional_id}
+        self._log = ClientLog("transactions", on_error=self._on_error)
         self._topic = topic
         self._producer: Producer | None = None
         self._worker = _Worker()
@@ -68,12 +69,12 @@ class Transactions:
             KafkaUnavailableError: not done yet.
         """
         self.close()
-        producer = Producer(self._settings, logger=client_logger())
+        producer = open_producer(self._kafka, self._log, self._settings)
         try:
             producer.init_transactions(_CALL_S)
         except KafkaException as error:
             _discard(producer)
-            raise KafkaUnavailableError(error.args[0].name()) from error
+            raise KafkaUnavailableError(error_of(error).name()) from error
         producer.poll(0)
         self._shaken = False
         self._producer = producer
@@ -128,11 +129,11 @@ class Transactions:
         except BufferError as error:
             raise TransactionUnknownError("the producer's queue is full") from error
         except KafkaException as error:
-            self._give_up(producer, error.args[0], started_s)
-            raise TransactionAbortedError(error.args[0].name()) from error
+            self._give_up(producer, error_of(error), started_s)
+            raise TransactionAbortedError(error_of(error).name()) from error
 
     def _on_error(self, error: KafkaError) -> None:
-        if error.code() in _DISCONNECTED:
+        if error.code() in DISCONNECTED:
             self._shaken = True
 
     def _give_up(self, producer: Producer, error: KafkaError, started_s: float) -> None:
@@ -142,7 +143,7 @@ class Transactions:
         try:
             _persist(lambda: producer.abort_transaction(_CALL_S), started_s)
         except KafkaException as failed:
-            raise _final(failed.args[0], started_s) from failed
+            raise _final(error_of(failed), started_s) from failed
 
 
 def _discard(producer: Producer) -> None:
@@ -164,7 +165,7 @@ def _final(error: KafkaError, started_s: float) -> FencedError | TransactionUnkn
     The coordinator also fences a producer whose transaction timed out, as during an outage. Within that time only
     another process can have done it.
     """
-    if error.fatal() and error.code() in _FENCED and time.monotonic() - started_s < _TRANSACTION_TIMEOUT_S:
+    if error.fatal() and error.code() in FENCING and time.monotonic() - started_s < _TRANSACTION_TIMEOUT_S:
         return FencedError("another process uses the transactional id of this pod")
     return TransactionUnknownError(error.name())
 
@@ -175,7 +176,7 @@ def _persist(call: Callable[[], None], started_s: float) -> None:
         try:
             call()
         except KafkaException as error:
-            if not error.args[0].retriable() or time.monotonic() - started_s > _PATIENCE_S:
+            if not error_of(error).retriable() or time.monotonic() - started_s > _PATIENCE_S:
                 raise
             time.sleep(_RETRY_S)
         else:

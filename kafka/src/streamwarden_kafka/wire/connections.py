@@ -8,18 +8,18 @@ used for groups: see ``docs/decisions/2026-11-23-offsets-through-consumers.md``.
 import asyncio
 import contextlib
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from aiokafka.conn import AIOKafkaConnection, create_conn
 from aiokafka.errors import KafkaError, for_code
 
-from streamwarden_operator.adapters.wire_settings import find_addresses, translate_security
-from streamwarden_operator.errors import KafkaUnavailableError, OperatorError
+from streamwarden_kafka.connection import Connection
+from streamwarden_kafka.errors import BrokerUnavailableError, KafkaClientError
+from streamwarden_kafka.wire.settings import find_addresses, translate_security
 
 NO_ERROR = 0
 
-_CLIENT_ID = "streamwarden-operator-lags"
 _LONGEST_CONNECT_S = 3.0
 _IDLE_MS = 9 * 60_000
 """Brokers close idle connections after ten minutes; we are a little earlier."""
@@ -28,17 +28,19 @@ Partition = tuple[str, int]
 """Topic and number."""
 
 
-class KafkaWire:
+class Wire:
     """Connections to the brokers of one cluster, one each, made when they are needed. All calls from one event loop."""
 
-    def __init__(self, properties: Mapping[str, str], *, timeout_s: float) -> None:
+    def __init__(self, connection: Connection, client_id: str, *, timeout_s: float) -> None:
         """Prepare.
 
         Args:
-            properties: librdkafka's configuration.
+            connection: the Kafka, and the user.
+            client_id: what brokers know us by.
             timeout_s: longest wait for one answer.
         """
-        self._properties = dict(properties)
+        self._connection = connection
+        self._client_id = client_id
         self._timeout_s = timeout_s
         self._arguments: dict[str, Any] | None = None
         self._bootstrap: list[tuple[str, int]] = []
@@ -55,20 +57,20 @@ class KafkaWire:
         """Return a connected broker.
 
         Raises:
-            KafkaUnavailableError: it cannot be reached, or nobody has heard of it.
-            InvalidSpecError: the configuration cannot be used.
+            BrokerUnavailableError: it cannot be reached, or nobody has heard of it.
+            ConnectionSettingsError: the configuration cannot be used.
         """
         address = self._brokers.get(node)
         if address is None:
-            raise KafkaUnavailableError(f"broker {node} is not known yet")
-        return Broker(await self._connection(address))
+            raise BrokerUnavailableError(f"broker {node} is not known yet")
+        return Broker(await self._connect(address))
 
     async def any_broker(self) -> "Broker":
         """Return some broker, a connected one if there is one.
 
         Raises:
-            KafkaUnavailableError: none can be reached.
-            InvalidSpecError: the configuration cannot be used.
+            BrokerUnavailableError: none can be reached.
+            ConnectionSettingsError: the configuration cannot be used.
         """
         self._configure()
         for connection in self._connections.values():
@@ -76,13 +78,13 @@ class KafkaWire:
                 return Broker(connection)
         known = list(self._brokers.values())
         random.shuffle(known)
-        error: KafkaUnavailableError | None = None
+        error: BrokerUnavailableError | None = None
         for address in dict.fromkeys([*known, *self._bootstrap]):
             try:
-                return Broker(await self._connection(address))
-            except KafkaUnavailableError as found:
+                return Broker(await self._connect(address))
+            except BrokerUnavailableError as found:
                 error = found
-        raise error or KafkaUnavailableError("no broker is known")
+        raise error or BrokerUnavailableError("no broker is known")
 
     async def close(self) -> None:
         """Let go of all connections."""
@@ -92,11 +94,11 @@ class KafkaWire:
 
     def _configure(self) -> dict[str, Any]:
         if self._arguments is None:
-            self._bootstrap = find_addresses(self._properties)
-            self._arguments = translate_security(self._properties)
+            self._bootstrap = find_addresses(self._connection)
+            self._arguments = translate_security(self._connection)
         return self._arguments
 
-    async def _connection(self, address: tuple[str, int]) -> AIOKafkaConnection:
+    async def _connect(self, address: tuple[str, int]) -> AIOKafkaConnection:
         arguments = self._configure()
         async with self._locks.setdefault(address, asyncio.Lock()):
             connection = self._connections.get(address)
@@ -108,13 +110,13 @@ class KafkaWire:
                     made = await create_conn(
                         host,
                         port,
-                        client_id=_CLIENT_ID,
+                        client_id=self._client_id,
                         request_timeout_ms=int(self._timeout_s * 1000),
                         max_idle_ms=_IDLE_MS,
                         **arguments,
                     )
             except (KafkaError, OSError, TimeoutError) as error:
-                raise KafkaUnavailableError(f"could not connect to {host}:{port}: {_words(error)}") from error
+                raise BrokerUnavailableError(f"could not connect to {host}:{port}: {_words(error)}") from error
             self._connections[address] = made
             return made
 
@@ -129,23 +131,23 @@ class Broker:
         """Send one of aiokafka's requests, and return the answer; its own error codes are the caller's to look at.
 
         Raises:
-            KafkaUnavailableError: no answer. The connection is given up, so that whoever else waits need not.
+            BrokerUnavailableError: no answer. The connection is given up, so that whoever else waits need not.
         """
         try:
             return await self._connection.send(request)
         except NotImplementedError as error:
-            raise KafkaUnavailableError(f"Kafka is too new for reading lag: {error}") from error
+            raise BrokerUnavailableError(f"Kafka is too new: {error}") from error
         except (KafkaError, OSError, TimeoutError) as error:
             with contextlib.suppress(OSError):
                 self._connection.close()
             where = f"{self._connection.host}:{self._connection.port}"
-            raise KafkaUnavailableError(f"no answer from {where}: {_words(error)}") from error
+            raise BrokerUnavailableError(f"no answer from {where}: {_words(error)}") from error
 
 
-def refusal(code: int, doing: str) -> OperatorError:
+def refusal(code: int, doing: str) -> KafkaClientError:
     """Return the error that a code in an answer stands for."""
     kind = for_code(code)
-    return KafkaUnavailableError(f"could not {doing}: {getattr(kind, 'message', '') or kind.__name__}")
+    return BrokerUnavailableError(f"could not {doing}: {getattr(kind, 'message', '') or kind.__name__}")
 
 
 def _words(error: BaseException) -> str:

@@ -8,8 +8,8 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError, NotCoordinatorFor
 from aiokafka.protocol.commit import OffsetFetchRequest
 from aiokafka.protocol.coordination import FindCoordinatorRequest
 
-from streamwarden_operator.adapters.kafka_wire import NO_ERROR, Broker, KafkaWire, Partition, refusal
-from streamwarden_operator.errors import KafkaUnavailableError, OperatorError
+from streamwarden_kafka.errors import BrokerUnavailableError, KafkaClientError
+from streamwarden_kafka.wire.connections import NO_ERROR, Broker, Partition, Wire, refusal
 
 _GROUP = 0
 """The kind of coordinator, in the protocol."""
@@ -25,16 +25,16 @@ Committed = dict[Partition, int | None]
 """None: nothing is committed."""
 
 
-class KafkaGroups:
+class GroupOffsets:
     """Asks coordinators, and remembers who they are."""
 
-    def __init__(self, wire: KafkaWire) -> None:
+    def __init__(self, wire: Wire) -> None:
         self._wire = wire
         self._coordinators: OrderedDict[str, int] = OrderedDict()
 
-    async def committed(self, wanted: Mapping[str, Collection[Partition]]) -> dict[str, Committed | OperatorError]:
+    async def committed(self, wanted: Mapping[str, Collection[Partition]]) -> dict[str, Committed | KafkaClientError]:
         """Return the committed offsets of each group, or why they could not be read."""
-        found: dict[str, Committed | OperatorError] = {}
+        found: dict[str, Committed | KafkaClientError] = {}
         left = dict(wanted)
         for _ in range(_ATTEMPTS):
             unknown = [group for group in left if group not in self._coordinators]
@@ -48,16 +48,16 @@ class KafkaGroups:
             for answer in await asyncio.gather(*asked):
                 found |= answer
             left = {group: wanted[group] for group in left if group not in found}
-        moved = KafkaUnavailableError("the group's coordinator is moving to another broker")
+        moved = BrokerUnavailableError("the group's coordinator is moving to another broker")
         return {group: found.get(group, moved) for group in wanted}
 
-    async def _find(self, groups: Collection[str]) -> dict[str, OperatorError]:
+    async def _find(self, groups: Collection[str]) -> dict[str, KafkaClientError]:
         """Look up coordinators, and return the errors."""
         if not groups:
             return {}
         try:
             broker = await self._wire.any_broker()
-        except OperatorError as error:
+        except KafkaClientError as error:
             return dict.fromkeys(groups, error)
         limit = asyncio.Semaphore(_SIDE_BY_SIDE)
         errors = await asyncio.gather(*(self._find_one(broker, group, limit) for group in groups))
@@ -65,11 +65,11 @@ class KafkaGroups:
             self._coordinators.popitem(last=False)
         return {group: error for group, error in zip(groups, errors, strict=True) if error is not None}
 
-    async def _find_one(self, broker: Broker, group: str, limit: asyncio.Semaphore) -> OperatorError | None:
+    async def _find_one(self, broker: Broker, group: str, limit: asyncio.Semaphore) -> KafkaClientError | None:
         async with limit:
             try:
                 answer = await broker.ask(FindCoordinatorRequest(group, _GROUP))
-            except OperatorError as error:
+            except KafkaClientError as error:
                 return error
         if answer.error_code != NO_ERROR:
             return refusal(answer.error_code, f"find the coordinator of group {group!r}")
@@ -79,18 +79,18 @@ class KafkaGroups:
 
     async def _ask(
         self, node: int, wanted: Mapping[str, Collection[Partition]]
-    ) -> dict[str, Committed | OperatorError]:
+    ) -> dict[str, Committed | KafkaClientError]:
         """Return what one broker says; a group of which it says that another one is in charge is left out."""
         try:
             broker = await self._wire.broker(node)
-        except OperatorError as error:
+        except KafkaClientError as error:
             self._forget(wanted)
             return dict.fromkeys(wanted, error)
         limit = asyncio.Semaphore(_SIDE_BY_SIDE)
         answers = await asyncio.gather(*(self._ask_one(broker, group, wanted[group], limit) for group in wanted))
-        found: dict[str, Committed | OperatorError] = {}
+        found: dict[str, Committed | KafkaClientError] = {}
         for group, answer in zip(wanted, answers, strict=True):
-            if answer is None or isinstance(answer, KafkaUnavailableError):
+            if answer is None or isinstance(answer, BrokerUnavailableError):
                 self._forget([group])
             if answer is not None:
                 found[group] = answer
@@ -98,7 +98,7 @@ class KafkaGroups:
 
     async def _ask_one(
         self, broker: Broker, group: str, partitions: Collection[Partition], limit: asyncio.Semaphore
-    ) -> Committed | OperatorError | None:
+    ) -> Committed | KafkaClientError | None:
         """Return a group's offsets; None where another broker is its coordinator."""
         by_topic: defaultdict[str, list[int]] = defaultdict(list)
         for topic, number in partitions:
@@ -106,7 +106,7 @@ class KafkaGroups:
         async with limit:
             try:
                 answer = await broker.ask(OffsetFetchRequest(group, list(by_topic.items())))
-            except OperatorError as error:
+            except KafkaClientError as error:
                 return error
         if answer.error_code in _MOVED:
             return None

@@ -13,10 +13,10 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the stubs d
     ResourcePatternType,
     ResourceType,
 )
+from streamwarden_kafka.admin import KafkaAdmin
+from streamwarden_kafka.batching import Batcher
 
-from streamwarden_operator.adapters.batching import Batcher
-from streamwarden_operator.adapters.kafka_admin import KafkaAdmin
-from streamwarden_operator.adapters.kafka_errors import translated
+from streamwarden_operator.adapters.kafka.errors import translated
 from streamwarden_operator.ports import Acl, AclPlan
 
 _BATCH = 1000
@@ -72,7 +72,8 @@ class KafkaAcls:
             return plan.add <= found and not (plan.remove - plan.add) & found
 
         if plan:
-            await self._admin.until(shown, f"change of {len(plan.remove | plan.add)} ACLs")
+            with translated("list the ACLs"):
+                await self._admin.until(shown, f"change of {len(plan.remove | plan.add)} ACLs")
 
     async def _list(self, principal: Any = _ANY) -> frozenset[Acl]:  # noqa: ANN401  # a name, or any of them
         request = self._admin.client.describe_acls(_of(principal), request_timeout=self._admin.timeout_s)

@@ -2,20 +2,29 @@ from __future__ import annotations
 
 import ssl
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 from cryptography.x509.oid import NameOID
-from streamwarden_operator.adapters.wire_settings import find_addresses, translate_security
-from streamwarden_operator.errors import InvalidSpecError
+from streamwarden_kafka.connection import Connection
+from streamwarden_kafka.errors import ConnectionSettingsError
+from streamwarden_kafka.wire import settings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 SCRAM = {"sasl.mechanism": "SCRAM-SHA-512", "sasl.username": "operator", "sasl.password": "hush"}
+
+
+def translate_security(properties: dict[str, str]) -> dict[str, Any]:
+    return settings.translate_security(Connection.of({"bootstrap.servers": "a:1", **properties}))
+
+
+def find_addresses(properties: dict[str, str]) -> list[tuple[str, int]]:
+    return settings.find_addresses(Connection.of(properties))
 
 
 @pytest.fixture
@@ -118,7 +127,7 @@ def test_checks_are_left_out_only_where_that_is_said(files: dict[str, str]) -> N
     ],
 )
 def test_what_cannot_be_translated_is_named_and_no_secret_is(properties: dict[str, str], message: str) -> None:
-    with pytest.raises(InvalidSpecError) as caught:
+    with pytest.raises(ConnectionSettingsError) as caught:
         translate_security({**properties, "ssl.key.password": "hush"})
     assert message in str(caught.value)
     assert "hush" not in str(caught.value)
@@ -126,7 +135,7 @@ def test_what_cannot_be_translated_is_named_and_no_secret_is(properties: dict[st
 
 def test_a_wrong_key_password_is_told_without_it(files: dict[str, str]) -> None:
     own = {"ssl.certificate.location": files["ca"], "ssl.key.location": files["key"], "ssl.key.password": "hush"}
-    with pytest.raises(InvalidSpecError, match=r"ssl.certificate.location: ") as caught:
+    with pytest.raises(ConnectionSettingsError, match=r"ssl.certificate.location: ") as caught:
         translate_security({"security.protocol": "SSL", **own})
     assert "hush" not in str(caught.value)
 
@@ -146,5 +155,5 @@ def test_addresses_are_found(text: str, expected: list[tuple[str, int]]) -> None
 
 @pytest.mark.parametrize("text", [pytest.param("", id="none"), pytest.param("kafka", id="without-a-port")])
 def test_addresses_that_are_none_are_refused(text: str) -> None:
-    with pytest.raises(InvalidSpecError, match=r"bootstrap\.servers"):
+    with pytest.raises(ConnectionSettingsError, match=r"bootstrap\.servers"):
         find_addresses({"bootstrap.servers": text})

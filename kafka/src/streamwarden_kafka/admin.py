@@ -1,15 +1,17 @@
-"""One admin client, shared by the adapters of topics, ACLs, users and offsets."""
+"""One admin client for many requests: an answer or an error for each item, and patience while a change spreads."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-import structlog
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
-from streamwarden_operator.adapters.kafka_errors import SPREADING, code_of
-from streamwarden_operator.errors import KafkaUnavailableError
+from streamwarden_kafka.clients import open_admin
+from streamwarden_kafka.codes import SPREADING, TIMED_OUT, code_of, error_of
+from streamwarden_kafka.connection import Connection
+from streamwarden_kafka.errors import BrokerUnavailableError
+from streamwarden_kafka.logs import ClientLog
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -20,47 +22,29 @@ R = TypeVar("R")
 _PAUSE_S = 0.02
 """Between two looks at what has not spread yet."""
 
-_log = structlog.get_logger(__name__)
-
-
-class _Logger(Protocol):
-    def debug(self, event: str, **values: object) -> object: ...
-
-
-class LibrdkafkaLog:
-    """Takes librdkafka's log lines, which else go to stderr: conditions tell of outages, not a line a second."""
-
-    def __init__(self, log: _Logger) -> None:
-        self._log = log
-
-    def log(self, level: int, _template: str, *values: object) -> None:
-        """Take a line: facility, client and text come as three values."""
-        self._log.debug("librdkafka", level=level, text=" ".join(str(value) for value in values))
-
 
 class KafkaAdmin:
     """Sends admin requests without blocking the event loop; knows nothing of what they mean."""
 
-    def __init__(self, properties: Mapping[str, str], *, timeout_s: float = 10.0, spread_s: float = 10.0) -> None:
+    def __init__(self, connection: Connection, *, timeout_s: float = 10.0, spread_s: float = 10.0) -> None:
         """Make a client; it connects by itself.
 
         Args:
-            properties: librdkafka's configuration.
+            connection: the Kafka, and a user with the rights.
             timeout_s: longest wait for the answer to one request.
             spread_s: longest wait until all that was made is known to the brokers.
         """
         self.timeout_s = timeout_s
         self._spread_s = spread_s
         self._trouble = ""
-        # A partitioner is a producer's affair; the admin client would warn about it.
-        self.settings: dict[str, Any] = {key: value for key, value in properties.items() if key != "partitioner"}
-        self.settings["error_cb"] = self._on_error
+        self.connection = connection
+        self._log = ClientLog("admin", quiet=True, on_error=self._on_error)
         self.client = self._connect()
         self._retired = self.client
         self._renew_after_s = 0.0
 
     def _connect(self) -> AdminClient:
-        return AdminClient(self.settings, logger=LibrdkafkaLog(_log))
+        return open_admin(self.connection, self._log)
 
     def _renew(self) -> None:
         """Go on with a new client: one that has lost a group's coordinator never asks it again (librdkafka 2.16)."""
@@ -80,7 +64,7 @@ class KafkaAdmin:
             if isinstance(result, BaseException) and not isinstance(result, KafkaException):
                 raise result
             if isinstance(result, KafkaException):
-                if code_of(result) == KafkaError._TIMED_OUT:  # noqa: SLF001  # its public name
+                if code_of(result) == TIMED_OUT:
                     self._renew()
                 settled[key] = self._explain(result)
             else:
@@ -120,13 +104,13 @@ class KafkaAdmin:
         """Wait until the brokers show a change: the controller answers some milliseconds before they do.
 
         Raises:
-            KafkaUnavailableError: not shown after ``spread_s``.
+            BrokerUnavailableError: not shown after ``spread_s``.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._spread_s
         while not await holds():
             if loop.time() > deadline:
-                raise KafkaUnavailableError(f"Kafka took the change, but shows after {self._spread_s:g} s no {what}")
+                raise BrokerUnavailableError(f"Kafka took the change, but shows after {self._spread_s:g} s no {what}")
             await asyncio.sleep(_PAUSE_S)
 
     async def cluster_id(self) -> str:
@@ -139,8 +123,7 @@ class KafkaAdmin:
         code = code_of(error)
         if code >= 0 or not self._trouble:
             return error
-        return KafkaException(KafkaError(code, f"{error.args[0].str()} (before it: {self._trouble})"))
+        return KafkaException(KafkaError(code, f"{error_of(error).str()} (before it: {self._trouble})"))
 
     def _on_error(self, error: KafkaError) -> None:
         self._trouble = error.str()
-        _log.debug("kafka client error", code=error.name(), text=error.str())

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 
 from aiokafka.errors import OffsetOutOfRangeError
 from aiokafka.protocol.fetch import FetchRequest
+from streamwarden_kafka.errors import KafkaClientError
+from streamwarden_kafka.wire.batches import Scan, scan
+from streamwarden_kafka.wire.connections import NO_ERROR, Partition, Wire
+from streamwarden_kafka.wire.ends import At, TopicEnds
 
-from streamwarden_operator.adapters.kafka_ends import At, KafkaEnds
-from streamwarden_operator.adapters.kafka_wire import NO_ERROR, KafkaWire, Partition
-from streamwarden_operator.adapters.record_batches import Scan, scan
-from streamwarden_operator.errors import OperatorError
 from streamwarden_operator.plans.lag import Span
 
 _ROUNDS = 16
@@ -32,7 +32,7 @@ _Answer = Scan | str | None
 class RecordCheck:
     """Reads a little from some partitions, now and then."""
 
-    def __init__(self, wire: KafkaWire, ends: KafkaEnds) -> None:
+    def __init__(self, wire: Wire, ends: TopicEnds) -> None:
         self._wire = wire
         self._ends = ends
 
@@ -56,7 +56,7 @@ class RecordCheck:
     async def _beginnings(self, partitions: list[Partition]) -> dict[Partition, _Answer]:
         """Go to the beginning of partitions whose first records retention has deleted."""
         found = await self._ends.offsets(partitions, At.BEGINNING, committed=False)
-        return {at: None if isinstance(low, OperatorError) else Scan(None, low) for at, low in found.items()}
+        return {at: None if isinstance(low, KafkaClientError) else Scan(None, low) for at, low in found.items()}
 
     async def _fetch(self, offsets: Mapping[Partition, int]) -> dict[Partition, _Answer]:
         by_leader, unknown = self._ends.by_leader(offsets)
@@ -79,7 +79,7 @@ class RecordCheck:
         )
         try:
             answer = await (await self._wire.broker(leader)).ask(request)
-        except OperatorError:
+        except KafkaClientError:
             return dict.fromkeys(offsets)
         found: dict[Partition, _Answer] = dict.fromkeys(offsets)
         for topic, answers in answer.topics:

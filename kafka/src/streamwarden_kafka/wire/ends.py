@@ -9,8 +9,8 @@ from enum import IntEnum
 from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.protocol.offset import OffsetRequest
 
-from streamwarden_operator.adapters.kafka_wire import NO_ERROR, KafkaWire, Partition, refusal
-from streamwarden_operator.errors import KafkaUnavailableError, OperatorError
+from streamwarden_kafka.errors import BrokerUnavailableError, KafkaClientError
+from streamwarden_kafka.wire.connections import NO_ERROR, Partition, Wire, refusal
 
 _KNOWN_FOR_S = 60.0
 """A topic's partitions are asked for again after so long: they may have grown."""
@@ -37,25 +37,25 @@ class _Topic:
     wanted_at_s: float
 
 
-class KafkaEnds:
+class TopicEnds:
     """Knows the leaders of the topics that are asked for, and asks them."""
 
-    def __init__(self, wire: KafkaWire) -> None:
+    def __init__(self, wire: Wire) -> None:
         self._wire = wire
         self._topics: dict[str, _Topic] = {}
 
-    async def partitions(self, topics: Collection[str]) -> dict[str, tuple[int, ...] | OperatorError]:
+    async def partitions(self, topics: Collection[str]) -> dict[str, tuple[int, ...] | KafkaClientError]:
         """Return the partitions of each topic, or why they are not known. Asking makes no topic."""
         now_s = asyncio.get_running_loop().time()
         stale = [topic for topic in topics if not self._is_known(topic, now_s)]
-        failed: dict[str, OperatorError] = {}
+        failed: dict[str, KafkaClientError] = {}
         if stale:
             failed = await self._look_up(stale, now_s)
-        found: dict[str, tuple[int, ...] | OperatorError] = {}
+        found: dict[str, tuple[int, ...] | KafkaClientError] = {}
         for topic in topics:
             known = self._topics.get(topic)
             if known is None:
-                found[topic] = failed.get(topic) or KafkaUnavailableError(f"nothing is known of topic {topic!r}")
+                found[topic] = failed.get(topic) or BrokerUnavailableError(f"nothing is known of topic {topic!r}")
             else:
                 known.wanted_at_s = now_s
                 found[topic] = tuple(known.leaders)
@@ -63,7 +63,7 @@ class KafkaEnds:
 
     async def offsets(
         self, partitions: Collection[Partition], at: At, *, committed: bool
-    ) -> dict[Partition, int | OperatorError]:
+    ) -> dict[Partition, int | KafkaClientError]:
         """Return one offset of each partition, or why it could not be had.
 
         Args:
@@ -72,8 +72,8 @@ class KafkaEnds:
             committed: whether the end is what a read_committed reader can reach.
         """
         by_leader, unknown = self.by_leader(partitions)
-        found: dict[Partition, int | OperatorError] = {
-            (topic, number): KafkaUnavailableError(f"partition {number} of topic {topic!r} has no leader")
+        found: dict[Partition, int | KafkaClientError] = {
+            (topic, number): BrokerUnavailableError(f"partition {number} of topic {topic!r} has no leader")
             for topic, number in unknown
         }
         asked = [self._ask(leader, asked, at, committed=committed) for leader, asked in by_leader.items()]
@@ -100,17 +100,17 @@ class KafkaEnds:
         known = self._topics.get(topic)
         return known is not None and now_s - known.read_at_s < _KNOWN_FOR_S
 
-    async def _look_up(self, topics: list[str], now_s: float) -> dict[str, OperatorError]:
+    async def _look_up(self, topics: list[str], now_s: float) -> dict[str, KafkaClientError]:
         """Take in what the cluster says of these topics, and return the errors."""
         for topic in [name for name, known in self._topics.items() if now_s - known.wanted_at_s > _FORGOTTEN_AFTER_S]:
             del self._topics[topic]
         try:
             answer = await (await self._wire.any_broker()).ask(MetadataRequest(topics, allow_auto_topic_creation=False))
-        except OperatorError as error:
+        except KafkaClientError as error:
             # What was known may still be so: whoever leads a partition no more says so himself.
             return dict.fromkeys(topics, error)
         self._wire.learn((node, host, port) for node, host, port, *_ in answer.brokers)
-        failed: dict[str, OperatorError] = {}
+        failed: dict[str, KafkaClientError] = {}
         for code, topic, _internal, partitions in answer.topics:
             if code == NO_ERROR:
                 leaders = {number: leader for _code, number, leader, *_ in sorted(partitions, key=lambda each: each[1])}
@@ -122,7 +122,7 @@ class KafkaEnds:
 
     async def _ask(
         self, leader: int, partitions: list[Partition], at: At, *, committed: bool
-    ) -> dict[Partition, int | OperatorError]:
+    ) -> dict[Partition, int | KafkaClientError]:
         by_topic: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
         for topic, number in partitions:
             by_topic[topic].append((number, int(at)))
@@ -130,11 +130,11 @@ class KafkaEnds:
         try:
             broker = await self._wire.broker(leader)
             answer = await broker.ask(OffsetRequest(_NO_REPLICA, isolation, list(by_topic.items())))
-        except OperatorError as error:
+        except KafkaClientError as error:
             for topic in by_topic:
                 self._topics.pop(topic, None)
             return dict.fromkeys(partitions, error)
-        found: dict[Partition, int | OperatorError] = {}
+        found: dict[Partition, int | KafkaClientError] = {}
         for topic, answers in answer.topics:
             for number, code, _timestamp, offset in answers:
                 if code == NO_ERROR:

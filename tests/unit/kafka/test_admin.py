@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
-from typing import TYPE_CHECKING
 
 import pytest
-import structlog
 from confluent_kafka import KafkaError, KafkaException
-from streamwarden_operator.adapters.kafka_admin import KafkaAdmin, LibrdkafkaLog
-from streamwarden_operator.errors import KafkaUnavailableError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from streamwarden_kafka.admin import KafkaAdmin
+from streamwarden_kafka.connection import Connection
+from streamwarden_kafka.errors import BrokerUnavailableError
 
 
 def admin(spread_s: float = 10.0) -> KafkaAdmin:
     """Make a client that knows no broker, and so never connects."""
-    return KafkaAdmin({"client.id": "unit-test", "partitioner": "murmur2_random"}, spread_s=spread_s)
+    return KafkaAdmin(Connection(""), spread_s=spread_s)
 
 
 def done(value: int) -> Future[int]:
@@ -81,18 +77,5 @@ async def test_a_change_that_the_brokers_never_show_is_an_outage() -> None:
     async def never() -> bool:
         return False
 
-    with pytest.raises(KafkaUnavailableError, match="shows after 0 s no new ACLs"):
+    with pytest.raises(BrokerUnavailableError, match="shows after 0 s no new ACLs"):
         await admin(0.0).until(never, "new ACLs")
-
-
-@pytest.fixture
-def logged() -> Iterator[list[structlog.typing.EventDict]]:
-    with structlog.testing.capture_logs() as entries:
-        yield entries
-
-
-def test_librdkafkas_lines_become_values_of_one_log_message(logged: list[structlog.typing.EventDict]) -> None:
-    LibrdkafkaLog(structlog.get_logger()).log(3, "%s [%s] %s", "FAIL", "rdkafka#producer-1", "Connect failed")
-    assert logged == [
-        {"event": "librdkafka", "log_level": "debug", "level": 3, "text": "FAIL rdkafka#producer-1 Connect failed"}
-    ]

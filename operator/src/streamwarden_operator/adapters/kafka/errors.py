@@ -5,6 +5,8 @@ from contextlib import contextmanager
 
 from confluent_kafka import KafkaError, KafkaException
 from streamwarden_contract.reasons import ConditionReason
+from streamwarden_kafka.codes import code_of, error_of
+from streamwarden_kafka.errors import ConnectionSettingsError, KafkaClientError
 
 from streamwarden_operator.errors import (
     InvalidSpecError,
@@ -12,18 +14,6 @@ from streamwarden_operator.errors import (
     OperatorError,
     UnsupportedChangeError,
 )
-
-SPREADING = frozenset(
-    {
-        KafkaError.UNKNOWN_TOPIC_OR_PART,
-        KafkaError.LEADER_NOT_AVAILABLE,
-        KafkaError.NOT_LEADER_FOR_PARTITION,
-        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-        KafkaError.COORDINATOR_NOT_AVAILABLE,
-        KafkaError.NOT_COORDINATOR,
-    }
-)
-"""Answers of a broker that has not heard yet of a topic's or a group's beginning."""
 
 _SPEC: dict[int, tuple[type[InvalidSpecError], ConditionReason]] = {
     KafkaError.TOPIC_EXCEPTION: (InvalidSpecError, ConditionReason.INVALID_SPEC),
@@ -35,11 +25,6 @@ _SPEC: dict[int, tuple[type[InvalidSpecError], ConditionReason]] = {
 """Answers that no retry changes; every other one is an outage, and retried."""
 
 
-def code_of(error: KafkaException) -> int:
-    """Return librdkafka's code of an error."""
-    return int(error.args[0].code())
-
-
 def translate(error: KafkaException, doing: str) -> OperatorError:
     """Return our error for Kafka's.
 
@@ -47,12 +32,18 @@ def translate(error: KafkaException, doing: str) -> OperatorError:
         error: what the client raised.
         doing: what was tried, as in ``create topic 'orders'``; the message begins with it.
     """
-    message = f"could not {doing}: {error.args[0].str()}"
+    message = f"could not {doing}: {error_of(error).str()}"
     known = _SPEC.get(code_of(error))
     if known is not None:
         kind, reason = known
         return kind(message, reason=reason)
     return KafkaUnavailableError(message)
+
+
+def client_error(error: KafkaClientError) -> OperatorError:
+    """Return our error for one of our clients'; its message says what was tried."""
+    kind = InvalidSpecError if isinstance(error, ConnectionSettingsError) else KafkaUnavailableError
+    return kind(str(error))
 
 
 @contextmanager
@@ -62,3 +53,5 @@ def translated(doing: str) -> Iterator[None]:
         yield
     except KafkaException as error:
         raise translate(error, doing) from error
+    except KafkaClientError as error:
+        raise client_error(error) from error

@@ -13,14 +13,15 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the stubs d
     UserScramCredentialsDescription,
     UserScramCredentialUpsertion,
 )
+from streamwarden_kafka.batching import Batcher
+from streamwarden_kafka.codes import code_of
 
-from streamwarden_operator.adapters.batching import Batcher
-from streamwarden_operator.adapters.kafka_errors import code_of, translated
+from streamwarden_operator.adapters.kafka.errors import translated
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from streamwarden_operator.adapters.kafka_admin import KafkaAdmin
+    from streamwarden_kafka.admin import KafkaAdmin
 
     _Users = dict[str, UserScramCredentialsDescription]
     _Futures = dict[str, Future[UserScramCredentialsDescription]]
@@ -69,17 +70,17 @@ class KafkaScramUsers:
         async def shown() -> bool:
             return await self._exists(user) == there
 
-        await self._admin.until(shown, f"change of user {user!r}")
+        with translated(f"look at user {user!r}"):
+            await self._admin.until(shown, f"change of user {user!r}")
 
     async def _exists(self, user: str) -> bool:
-        with translated(f"look at user {user!r}"):
-            futures = self._admin.client.describe_user_scram_credentials([user], request_timeout=self._admin.timeout_s)
-            try:
-                found = await self._admin.all(cast("_Futures", futures))
-            except KafkaException as error:
-                if code_of(error) != KafkaError.RESOURCE_NOT_FOUND:
-                    raise
-                return False
+        futures = self._admin.client.describe_user_scram_credentials([user], request_timeout=self._admin.timeout_s)
+        try:
+            found = await self._admin.all(cast("_Futures", futures))
+        except KafkaException as error:
+            if code_of(error) != KafkaError.RESOURCE_NOT_FOUND:
+                raise
+            return False
         return _has_sha_512(found[user])
 
     async def _alter(self, alteration: UserScramCredentialAlteration) -> None:

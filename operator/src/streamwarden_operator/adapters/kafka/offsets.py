@@ -12,12 +12,14 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]  # the stubs do not export it
+from streamwarden_kafka.admin import KafkaAdmin
+from streamwarden_kafka.clients import open_consumer
+from streamwarden_kafka.codes import TIMED_OUT
+from streamwarden_kafka.logs import ClientLog
 
-from streamwarden_operator.adapters.kafka_admin import KafkaAdmin, LibrdkafkaLog
-from streamwarden_operator.adapters.kafka_errors import translated
+from streamwarden_operator.adapters.kafka.errors import translated
 from streamwarden_operator.ports import PartitionOffsets
 
 T = TypeVar("T")
@@ -27,15 +29,14 @@ _LATEST = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 _MOST_CONSUMERS = 32
 """Groups whose consumer is kept for the next look; each has a connection to its coordinator."""
 _POLL_S = 0.1
-_MEMBER = {
+_NO_MEMBER: Mapping[str, object] = {}
+_MEMBER: Mapping[str, object] = {
     "partition.assignment.strategy": "range",
     "auto.offset.reset": "error",
     # If we die in between, the group is without this member soon.
     "session.timeout.ms": 6_000,
 }
 """A member that takes part for a moment, as gates and agents do."""
-
-_log = structlog.get_logger(__name__)
 
 
 class KafkaOffsets:
@@ -135,7 +136,7 @@ class KafkaOffsets:
             joined = True
             member.assign([])  # nothing is to be read
 
-        consumer = self._connect(group, **_MEMBER)
+        consumer = self._connect(group, _MEMBER)
         try:
             consumer.subscribe(list(topics), on_assign=on_assign)
             deadline_s = time.monotonic() + self._admin.timeout_s
@@ -144,11 +145,10 @@ class KafkaOffsets:
         finally:
             consumer.close()
         if not joined:
-            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "the group was not joined in time"))  # noqa: SLF001  # its public name
+            raise KafkaException(KafkaError(TIMED_OUT, "the group was not joined in time"))
 
-    def _connect(self, group: str, **settings: object) -> Consumer:
-        own = {**self._admin.settings, "group.id": group, "enable.auto.commit": False, **settings}
-        return Consumer(own, logger=LibrdkafkaLog(_log))
+    def _connect(self, group: str, settings: Mapping[str, object] = _NO_MEMBER) -> Consumer:
+        return open_consumer(self._admin.connection, group, ClientLog("offsets", quiet=True), settings)
 
     async def close(self) -> None:
         """Let go of all connections."""

@@ -4,14 +4,18 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 import structlog
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from streamwarden_contract.names import PUBLISHER_TRANSACTIONAL_ID
+from streamwarden_kafka.clients import open_consumer, open_producer
+from streamwarden_kafka.codes import END_OF_PARTITION, FENCING, code_of, error_of
+from streamwarden_kafka.connection import Connection
+from streamwarden_kafka.logs import ClientLog
+from streamwarden_kafka.records import headers_of
 
-from streamwarden_operator.adapters.kafka_admin import LibrdkafkaLog
-from streamwarden_operator.adapters.kafka_errors import code_of, translate
+from streamwarden_operator.adapters.kafka.errors import translate
 from streamwarden_operator.errors import KafkaUnavailableError, LeadershipLostError, OperatorError
 from streamwarden_operator.ports import SignedRecord
 
@@ -20,9 +24,6 @@ T = TypeVar("T")
 PARTITION = 0
 """A policy topic has one partition: its order is the order of publishing."""
 
-_FENCED = frozenset(
-    {KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH}  # noqa: SLF001  # its name
-)
 _POLL_S = 0.5
 _log = structlog.get_logger(__name__)
 
@@ -46,7 +47,7 @@ class KafkaPolicyLog:
 
     def __init__(
         self,
-        properties: Mapping[str, str],
+        connection: Connection,
         *,
         transactional_id: str = PUBLISHER_TRANSACTIONAL_ID,
         timeout_s: float = 10.0,
@@ -54,11 +55,12 @@ class KafkaPolicyLog:
         """Prepare; nothing connects before the first call.
 
         Args:
-            properties: librdkafka's configuration of the operator.
+            connection: the operator's.
             transactional_id: of the one publisher; another one only in tests.
             timeout_s: longest wait for one step: fencing, reading to the end, a commit.
         """
-        self._properties = {key: value for key, value in properties.items() if key != "partitioner"}
+        self._connection = connection
+        self._client_log = ClientLog("policy-log", quiet=True)
         self._transactional_id = transactional_id
         self._timeout_s = timeout_s
         self._lock = asyncio.Lock()
@@ -115,7 +117,7 @@ class KafkaPolicyLog:
             return work()
         except KafkaException as error:
             self._drop()
-            if code_of(error) in _FENCED:
+            if code_of(error) in FENCING:
                 self._fenced = True
                 raise LeadershipLostError(f"could not {doing}: another operator publishes now") from error
             raise translate(error, doing) from error
@@ -150,7 +152,7 @@ class KafkaPolicyLog:
             self._abort(producer)
             raise KafkaUnavailableError(f"could not publish on {topic!r}: too many records at once") from error
         except KafkaException as error:
-            if error.args[0].txn_requires_abort():
+            if error_of(error).txn_requires_abort():
                 self._abort(producer)
             raise
 
@@ -188,7 +190,7 @@ class KafkaPolicyLog:
     def _take(self, message: Message) -> None:
         """Take one record, or the end of a partition; records of other topics arrive here too."""
         error, topic, offset = message.error(), message.topic(), message.offset()
-        if error is not None and error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001  # its name
+        if error is not None and error.code() != END_OF_PARTITION:
             raise KafkaException(error)
         if topic is None or offset is None or (read := self._reads.get(topic)) is None:
             return
@@ -200,15 +202,14 @@ class KafkaPolicyLog:
         if value is None:
             read.records.pop(key, None)
         else:
-            pairs = cast("list[tuple[str, bytes | None]]", message.headers() or [])
+            pairs = cast("Sequence[tuple[str, bytes | None]]", headers_of(message))
             headers = tuple((name, header or b"") for name, header in pairs)
             read.records[key] = SignedRecord(key, value, headers)
 
     def _ready_producer(self) -> Producer:
         """Return the producer, after it has fenced every other one."""
         if self._producer is None:
-            settings: dict[str, Any] = {
-                **self._properties,
+            settings: dict[str, object] = {
                 "transactional.id": self._transactional_id,
                 "transaction.timeout.ms": 5_000,
                 "message.timeout.ms": 5_000,
@@ -218,7 +219,7 @@ class KafkaPolicyLog:
                 "retry.backoff.ms": 1,
                 "retry.backoff.max.ms": 4,
             }
-            producer = Producer(settings, logger=LibrdkafkaLog(_log))
+            producer = open_producer(self._connection, self._client_log, settings)
             producer.init_transactions(self._timeout_s)
             self._cluster_id = producer.list_topics(timeout=self._timeout_s).cluster_id or self._cluster_id
             self._producer = producer
@@ -239,18 +240,14 @@ class KafkaPolicyLog:
         return self._asker
 
     def _new_consumer(self) -> Consumer:
-        settings: dict[str, Any] = {
-            **self._properties,
-            # Never joined and never committed to: librdkafka wants a name.
-            "group.id": f"{self._transactional_id}.reader",
-            "enable.auto.commit": False,
+        settings = {
             "enable.partition.eof": True,
-            "isolation.level": "read_committed",
             "auto.offset.reset": "error",
             # An empty answer tells of a partition's end: the first read waits for one.
             "fetch.wait.max.ms": 100,
         }
-        return Consumer(settings, logger=LibrdkafkaLog(_log))
+        # Never joined and never committed to: librdkafka wants a name.
+        return open_consumer(self._connection, f"{self._transactional_id}.reader", self._client_log, settings)
 
     def _drop(self) -> None:
         producer, consumers = self._producer, (self._consumer, self._asker)

@@ -13,10 +13,11 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the stubs d
     NewTopic,
     TopicDescription,
 )
+from streamwarden_kafka.admin import KafkaAdmin
+from streamwarden_kafka.batching import Batcher
+from streamwarden_kafka.codes import code_of
 
-from streamwarden_operator.adapters.batching import Batcher
-from streamwarden_operator.adapters.kafka_admin import KafkaAdmin
-from streamwarden_operator.adapters.kafka_errors import code_of, translate, translated
+from streamwarden_operator.adapters.kafka.errors import translate, translated
 from streamwarden_operator.ports import Topic, TopicPlan
 
 _BROKER_DEFAULT = -1

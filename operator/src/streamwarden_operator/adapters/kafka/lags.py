@@ -5,16 +5,21 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from streamwarden_operator.adapters.kafka_ends import At, KafkaEnds
-from streamwarden_operator.adapters.kafka_groups import Committed, KafkaGroups
-from streamwarden_operator.adapters.kafka_wire import KafkaWire, Partition
-from streamwarden_operator.adapters.record_check import RecordCheck
+from streamwarden_kafka.connection import Connection
+from streamwarden_kafka.errors import KafkaClientError
+from streamwarden_kafka.wire.connections import Partition, Wire
+from streamwarden_kafka.wire.ends import At, TopicEnds
+from streamwarden_kafka.wire.groups import Committed, GroupOffsets
+
+from streamwarden_operator.adapters.kafka.errors import client_error
+from streamwarden_operator.adapters.kafka.record_check import RecordCheck
 from streamwarden_operator.errors import NotReadyError, OperatorError
 from streamwarden_operator.plans.lag import Place, Span, span_of
 from streamwarden_operator.ports import GroupLag, GroupReads
 
 T = TypeVar("T")
 
+_CLIENT_ID = "streamwarden-operator-lags"
 TIMEOUT_S = 5.0
 """Longest wait for one answer: a slower one would come when the next reading is due."""
 MOST_CHECKED = 200
@@ -22,6 +27,7 @@ MOST_CHECKED = 200
 _MOST_REMEMBERED = 100_000
 """Groups whose last spans are remembered, those of deleted agents among them."""
 
+_Error = KafkaClientError | OperatorError
 Places = dict[Partition, Place]
 Spans = dict[Partition, Span]
 
@@ -38,11 +44,11 @@ class _Seen:
 class KafkaLags:
     """Implements ``ports.Lags``. One reading at a time; all calls from one event loop."""
 
-    def __init__(self, properties: Mapping[str, str], *, timeout_s: float = TIMEOUT_S) -> None:
-        """Prepare, with librdkafka's configuration of the operator's user; it connects by itself."""
-        self._wire = KafkaWire(properties, timeout_s=timeout_s)
-        self._ends = KafkaEnds(self._wire)
-        self._groups = KafkaGroups(self._wire)
+    def __init__(self, connection: Connection, *, timeout_s: float = TIMEOUT_S) -> None:
+        """Prepare, with the operator's connection; it connects by itself."""
+        self._wire = Wire(connection, _CLIENT_ID, timeout_s=timeout_s)
+        self._ends = TopicEnds(self._wire)
+        self._groups = GroupOffsets(self._wire)
         self._check = RecordCheck(self._wire, self._ends)
         self._seen: dict[tuple[str, tuple[str, ...]], dict[Partition, _Seen]] = {}
         """By group and topics, as of their last reading."""
@@ -61,13 +67,13 @@ class KafkaLags:
         """Let go of all connections."""
         await self._wire.close()
 
-    async def _partitions(self, wanted: Collection[GroupReads]) -> dict[GroupReads, list[Partition] | OperatorError]:
+    async def _partitions(self, wanted: Collection[GroupReads]) -> dict[GroupReads, list[Partition] | _Error]:
         known = await self._ends.partitions({topic for reads in wanted for topic in reads.topics})
         return {reads: _partitions_of(reads, known) for reads in wanted}
 
     async def _places(
         self, partitions: Mapping[GroupReads, Collection[Partition]]
-    ) -> dict[GroupReads, Places | OperatorError]:
+    ) -> dict[GroupReads, Places | _Error]:
         by_group: dict[str, set[Partition]] = {}
         for reads, own in partitions.items():
             by_group.setdefault(reads.group, set()).update(own)
@@ -76,7 +82,7 @@ class KafkaLags:
         ends = await self._ends.offsets(set().union(*by_group.values()), At.END, committed=True)
         return {reads: _places_of(committed[reads.group], ends, own) for reads, own in partitions.items()}
 
-    async def _spans(self, places: Mapping[GroupReads, Places]) -> dict[GroupReads, Spans | OperatorError]:
+    async def _spans(self, places: Mapping[GroupReads, Places]) -> dict[GroupReads, Spans | _Error]:
         unclear = {at: place for own in places.values() for at, place in own.items() if not place.is_plain}
         beyond = [at for at, place in unclear.items() if place.committed is not None]
         low = await self._ends.offsets(unclear, At.BEGINNING, committed=False)
@@ -120,26 +126,25 @@ def _memory_key(reads: GroupReads) -> tuple[str, tuple[str, ...]]:
     return reads.group, reads.topics
 
 
-def _sort_out(
-    found: Mapping[GroupReads, T | OperatorError], failed: dict[GroupReads, OperatorError]
-) -> dict[GroupReads, T]:
+def _sort_out(found: Mapping[GroupReads, T | _Error], failed: dict[GroupReads, OperatorError]) -> dict[GroupReads, T]:
     """Return what was found, and note the errors."""
     good: dict[GroupReads, T] = {}
     for reads, result in found.items():
-        if isinstance(result, OperatorError):
-            failed[reads] = result
-        else:
-            good[reads] = result
+        match result:
+            case OperatorError():
+                failed[reads] = result
+            case KafkaClientError():
+                failed[reads] = client_error(result)
+            case _:
+                good[reads] = result
     return good
 
 
-def _partitions_of(
-    reads: GroupReads, known: Mapping[str, tuple[int, ...] | OperatorError]
-) -> list[Partition] | OperatorError:
+def _partitions_of(reads: GroupReads, known: Mapping[str, tuple[int, ...] | _Error]) -> list[Partition] | _Error:
     partitions: list[Partition] = []
     for topic in reads.topics:
         numbers = known[topic]
-        if isinstance(numbers, OperatorError):
+        if isinstance(numbers, _Error):
             return numbers
         partitions += [(topic, number) for number in numbers]
     return partitions
@@ -150,14 +155,14 @@ def _largest(reads: GroupReads, partitions: Collection[Partition]) -> int:
 
 
 def _places_of(
-    committed: Committed | OperatorError, ends: Mapping[Partition, int | OperatorError], partitions: Iterable[Partition]
-) -> Places | OperatorError:
-    if isinstance(committed, OperatorError):
+    committed: Committed | _Error, ends: Mapping[Partition, int | _Error], partitions: Iterable[Partition]
+) -> Places | _Error:
+    if isinstance(committed, _Error):
         return committed
     places: Places = {}
     for at in partitions:
         end = ends[at]
-        if isinstance(end, OperatorError):
+        if isinstance(end, _Error):
             return end
         places[at] = Place(committed.get(at), end)
     return places
@@ -166,15 +171,15 @@ def _places_of(
 def _spans_of(
     reads: GroupReads,
     places: Places,
-    lows: Mapping[Partition, int | OperatorError],
-    highs: Mapping[Partition, int | OperatorError],
-) -> Spans | OperatorError:
+    lows: Mapping[Partition, int | _Error],
+    highs: Mapping[Partition, int | _Error],
+) -> Spans | _Error:
     spans: Spans = {}
     for at, place in places.items():
         low, high = lows.get(at, 0), highs.get(at, 0)
-        if isinstance(low, OperatorError):
+        if isinstance(low, _Error):
             return low
-        if isinstance(high, OperatorError):
+        if isinstance(high, _Error):
             return high
         span = span_of(place, low=low, high=high, earliest=reads.earliest)
         if span is None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import struct
 
 import pytest
-from streamwarden_operator.adapters.record_batches import Scan, scan
+from streamwarden_kafka.wire.batches import Scan, scan
 
 TRANSACTIONAL, CONTROL = 0x10, 0x20
 

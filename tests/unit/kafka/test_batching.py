@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from streamwarden_operator.adapters.batching import Batcher
+from streamwarden_kafka.batching import Batcher
 
 
 class Backend:

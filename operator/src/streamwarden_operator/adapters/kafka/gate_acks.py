@@ -3,8 +3,7 @@
 import asyncio
 import queue
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Sequence
 
 import structlog
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
@@ -12,9 +11,12 @@ from pydantic import ValidationError
 from streamwarden_contract.acks import GateAck, ack_key, decode_ack
 from streamwarden_contract.errors import MalformedEventError
 from streamwarden_contract.names import NamespaceNames
+from streamwarden_kafka.clients import open_consumer, open_producer
+from streamwarden_kafka.codes import code_of
+from streamwarden_kafka.connection import Connection
+from streamwarden_kafka.logs import ClientLog
 
-from streamwarden_operator.adapters.kafka_admin import LibrdkafkaLog
-from streamwarden_operator.adapters.kafka_errors import code_of, translate
+from streamwarden_operator.adapters.kafka.errors import translate
 from streamwarden_operator.errors import KafkaUnavailableError
 
 OnAck = Callable[[str, str, GateAck | None], None]
@@ -34,14 +36,15 @@ def _ignore(_namespace: str, _agent: str, _ack: GateAck | None) -> None:
 class KafkaGateAcks:
     """Implements ``ports.GateAcks``. Everything but the reading happens in the event loop."""
 
-    def __init__(self, properties: Mapping[str, str], *, timeout_s: float = 10.0) -> None:
-        """Prepare, with librdkafka's configuration of the operator. Set ``on_ack`` before ``start``.
+    def __init__(self, connection: Connection, *, timeout_s: float = 10.0) -> None:
+        """Prepare. Set ``on_ack`` before ``start``.
 
         Args:
-            properties: librdkafka's configuration.
+            connection: the operator's.
             timeout_s: longest wait until a tombstone is written.
         """
-        self._properties = {key: value for key, value in properties.items() if key != "partitioner"}
+        self._connection = connection
+        self._client_log = ClientLog("gate-acks", quiet=True)
         self.on_ack: OnAck = _ignore
         """Called in the event loop after an ack was taken in."""
         self._acks: dict[str, dict[str, GateAck]] = {}
@@ -89,8 +92,8 @@ class KafkaGateAcks:
         if self._producer is None:
             # As gates do: a tombstone must not overtake an ack.
             timeout_ms = int(self._timeout_s * 1000)
-            settings = {**self._properties, "enable.idempotence": True, "delivery.timeout.ms": timeout_ms}
-            self._producer = Producer(settings, logger=LibrdkafkaLog(_log))
+            settings = {"enable.idempotence": True, "delivery.timeout.ms": timeout_ms}
+            self._producer = open_producer(self._connection, self._client_log, settings)
         failed: list[KafkaError] = []
 
         def delivered(error: KafkaError | None, _message: Message) -> None:
@@ -107,15 +110,9 @@ class KafkaGateAcks:
         _log.info("gates forgotten", topic=topic, gates=len(keys))
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
-        settings: dict[str, Any] = {
-            **self._properties,
-            # Never joined and never committed to: librdkafka wants a name.
-            "group.id": "streamwarden.operator.gate-acks",
-            "enable.auto.commit": False,
-            "isolation.level": "read_committed",
-            "auto.offset.reset": "earliest",
-        }
-        consumer = Consumer(settings, logger=LibrdkafkaLog(_log))
+        # Never joined and never committed to: librdkafka wants a name.
+        beginning = {"auto.offset.reset": "earliest"}
+        consumer = open_consumer(self._connection, "streamwarden.operator.gate-acks", self._client_log, beginning)
         try:
             while not self._stopping.is_set():
                 self._assign_new(consumer)

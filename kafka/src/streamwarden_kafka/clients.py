@@ -1,0 +1,51 @@
+"""Kafka's clients by role. What a role needs stands here; what one use of it needs is passed along.
+
+A partitioner is a producer's affair: a consumer or an admin client would warn about it.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from confluent_kafka import Consumer, Producer
+from confluent_kafka.admin import AdminClient
+
+from streamwarden_kafka.connection import PARTITIONER, Connection
+from streamwarden_kafka.logs import ClientLog
+
+Settings = Mapping[str, object]
+"""In librdkafka's words."""
+
+_NONE: Settings = {}
+
+_CONSUMER: Settings = {
+    "enable.auto.commit": False,
+    "enable.auto.offset.store": False,
+    "isolation.level": "read_committed",
+}
+"""Whoever reads says itself how far it has come, and sees only what is committed."""
+
+
+def open_producer(connection: Connection, log: ClientLog, settings: Settings = _NONE) -> Producer:
+    """Make a producer; it connects by itself."""
+    return Producer(_build(connection, log, {"partitioner": PARTITIONER}, settings), logger=log)
+
+
+def open_consumer(connection: Connection, group: str, log: ClientLog, settings: Settings = _NONE) -> Consumer:
+    """Make a consumer that commits nothing by itself and reads what is committed.
+
+    Args:
+        connection: the Kafka, and the user.
+        group: its group. librdkafka wants a name, also of who never joins and never commits.
+        log: hears it.
+        settings: where to begin (``auto.offset.reset``) and all else that this use needs.
+    """
+    return Consumer(_build(connection, log, {**_CONSUMER, "group.id": group}, settings), logger=log)
+
+
+def open_admin(connection: Connection, log: ClientLog, settings: Settings = _NONE) -> AdminClient:
+    """Make an admin client; it connects by itself."""
+    return AdminClient(_build(connection, log, _NONE, settings), logger=log)
+
+
+def _build(connection: Connection, log: ClientLog, role: Settings, own: Settings) -> dict[str, Any]:
+    return {**connection.librdkafka(), **role, **own, "error_cb": log.on_error}

@@ -1,0 +1,177 @@
+"""Where a Kafka is, and who we are there: one value for everything that connects. Its secrets are in no ``repr``."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from pathlib import Path
+
+from typing_extensions import override
+
+from streamwarden_kafka.errors import ConnectionSettingsError, MalformedPropertiesError
+
+PARTITIONER = "murmur2_random"
+"""librdkafka's own default puts most keys elsewhere than Kafka's Java clients do (measured: 188 of 204)."""
+
+_SERVERS = ("bootstrap.servers", "metadata.broker.list")
+_MECHANISMS = ("sasl.mechanism", "sasl.mechanisms")
+_SCRAM_MODULE = "org.apache.kafka.common.security.scram.ScramLoginModule"
+_PLAIN_MODULE = "org.apache.kafka.common.security.plain.PlainLoginModule"
+
+
+class Protocol(StrEnum):
+    """Kafka's security protocols."""
+
+    PLAINTEXT = "PLAINTEXT"
+    SSL = "SSL"
+    SASL_PLAINTEXT = "SASL_PLAINTEXT"
+    SASL_SSL = "SASL_SSL"
+
+
+SCRAM_SHA_512 = "SCRAM-SHA-512"
+
+
+class ClientFormat(StrEnum):
+    """Whose configuration to write."""
+
+    LIBRDKAFKA = "librdkafka"
+    JAVA = "java"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Connection:
+    """A Kafka cluster and a user of it."""
+
+    bootstrap_servers: str
+    """``host:port``, separated by commas."""
+    protocol: Protocol = Protocol.PLAINTEXT
+    mechanism: str = ""
+    """Of SASL, as in ``SCRAM-SHA-512``; empty: none."""
+    username: str = ""
+    password: str = ""
+    ca_location: str = ""
+    """File with the certificates that brokers' are signed by (PEM); empty: those of the system."""
+    options: Mapping[str, str] = field(default_factory=dict)
+    """Everything else, in librdkafka's words. It may hold secrets too."""
+
+    @override
+    def __repr__(self) -> str:
+        return f"Connection({self.bootstrap_servers!r}, {self.protocol.value}, user={self.username!r})"
+
+    @classmethod
+    def scram(cls, bootstrap_servers: str, username: str, password: str) -> "Connection":
+        """Name a user with a SCRAM-SHA-512 password."""
+        return cls(bootstrap_servers, Protocol.SASL_PLAINTEXT, SCRAM_SHA_512, username, password)
+
+    @classmethod
+    def of(cls, properties: Mapping[str, str]) -> "Connection":
+        """Take librdkafka's properties. A partitioner is passed over: producers have ours.
+
+        Raises:
+            ConnectionSettingsError: no server is named, or the protocol is none of Kafka's.
+        """
+        left = {name: value for name, value in properties.items() if name != "partitioner"}
+        servers = [left.pop(name, "") for name in _SERVERS]
+        mechanisms = [left.pop(name, "") for name in _MECHANISMS]
+        if not any(servers):
+            raise ConnectionSettingsError("bootstrap.servers is missing")
+        protocol = left.pop("security.protocol", Protocol.PLAINTEXT).upper()
+        if protocol not in list(Protocol):
+            raise ConnectionSettingsError(f"security.protocol: {protocol!r} is none of {', '.join(Protocol)}")
+        return cls(
+            bootstrap_servers=next(filter(None, servers)),
+            protocol=Protocol(protocol),
+            mechanism=next(filter(None, mechanisms), ""),
+            username=left.pop("sasl.username", ""),
+            password=left.pop("sasl.password", ""),
+            ca_location=left.pop("ssl.ca.location", ""),
+            options=left,
+        )
+
+    @classmethod
+    def parse(cls, text: str) -> "Connection":
+        """Take the text of a client's properties file.
+
+        Raises:
+            ConnectionSettingsError: as for ``of``, or a line without ``=`` or without a name.
+        """
+        return cls.of(parse_properties(text))
+
+    @classmethod
+    def read(cls, path: Path) -> "Connection":
+        """Read a client's properties file.
+
+        Raises:
+            ConnectionSettingsError: it cannot be read, or as for ``parse``. The message begins with the path.
+        """
+        try:
+            return cls.parse(path.read_text("utf-8"))
+        except OSError as error:
+            raise ConnectionSettingsError(f"{path} cannot be read: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise ConnectionSettingsError(f"{path} cannot be read: it is not UTF-8") from error
+        except MalformedPropertiesError as error:
+            raise ConnectionSettingsError(f"{path}, {error}") from error
+        except ConnectionSettingsError as error:
+            raise ConnectionSettingsError(f"{path}: {error}") from error
+
+    def as_user(self, username: str, password: str) -> "Connection":
+        """Return the same Kafka for another user."""
+        return replace(self, username=username, password=password)
+
+    def with_options(self, **options: str) -> "Connection":
+        """Return the same with more of librdkafka's options; an underscore stands for a dot."""
+        more = {name.replace("_", "."): value for name, value in options.items()}
+        return replace(self, options={**self.options, **more})
+
+    def librdkafka(self) -> dict[str, str]:
+        """Return librdkafka's properties, password included, for clients of any role."""
+        settings = {
+            "bootstrap.servers": self.bootstrap_servers,
+            "security.protocol": self.protocol.value,
+            "sasl.mechanism": self.mechanism,
+            "sasl.username": self.username,
+            "sasl.password": self.password,
+            "ssl.ca.location": self.ca_location,
+        }
+        return {name: value for name, value in settings.items() if value} | dict(self.options)
+
+    def render(self, style: ClientFormat = ClientFormat.LIBRDKAFKA) -> str:
+        """Write a client's properties file; it holds the password."""
+        pairs = self.librdkafka() | {"partitioner": PARTITIONER} if style is ClientFormat.LIBRDKAFKA else self._java()
+        return "".join(f"{name}={value}\n" for name, value in pairs.items())
+
+    def _java(self) -> dict[str, str]:
+        """Return the properties of Kafka's Java clients. A properties file takes a backslash twice."""
+        pairs = {"bootstrap.servers": self.bootstrap_servers, "security.protocol": self.protocol.value}
+        if self.mechanism:
+            module = _PLAIN_MODULE if self.mechanism == "PLAIN" else _SCRAM_MODULE
+            login = f"username={_quoted(self.username)} password={_quoted(self.password)}"
+            pairs["sasl.mechanism"] = self.mechanism
+            pairs["sasl.jaas.config"] = f"{module} required {login};"
+        if self.ca_location:
+            pairs |= {"ssl.truststore.type": "PEM", "ssl.truststore.location": self.ca_location}
+        return {name: value.replace("\\", "\\\\") for name, value in pairs.items()}
+
+
+def parse_properties(text: str) -> dict[str, str]:
+    """Read settings, one ``name=value`` a line; blank lines and those that begin with ``#`` are passed over.
+
+    Raises:
+        MalformedPropertiesError: a line without ``=`` or without a name.
+    """
+    properties: dict[str, str] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        said = line.strip()
+        if not said or said.startswith("#"):
+            continue
+        name, separator, value = said.partition("=")
+        if not separator or not name.strip():
+            raise MalformedPropertiesError(number)
+        properties[name.strip()] = value.strip()
+    return properties
+
+
+def _quoted(text: str) -> str:
+    """Quote a value of a JAAS configuration."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

@@ -1,0 +1,66 @@
+"""The one way to hear librdkafka: its own lines, which else go to stderr, and what it says of its connections."""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable
+
+import structlog
+from confluent_kafka import KafkaError
+
+_QUIET_S = 10.0
+"""A client without a broker complains twenty times a second."""
+
+
+def _ignore(_error: KafkaError) -> None:
+    """Where nobody listens."""
+
+
+class ClientLog:
+    """What one client says. Give it to the client as ``logger``, and its ``on_error`` as ``error_cb``.
+
+    Both are called only while the client is polled, flushed or closed.
+    """
+
+    def __init__(
+        self, client: str, *, quiet: bool = False, on_error: Callable[[KafkaError], None] | None = None
+    ) -> None:
+        """Prepare.
+
+        Args:
+            client: what it is for; every line bears it.
+            quiet: log at level debug. For who tells of outages in another way, as by a condition.
+            on_error: told every error of a connection, as often as librdkafka tells.
+        """
+        self._client = client
+        self._quiet = quiet
+        self._listener = on_error or _ignore
+        self._log = structlog.get_logger(__name__)
+        self._told_s: dict[str, float] = {}
+        self._left_out: Counter[str] = Counter()
+
+    def log(self, level: int, _template: str, *values: object) -> None:
+        """Take one of librdkafka's lines: facility, client and text come as three values."""
+        text = " ".join(str(value) for value in values)
+        if level >= logging.WARNING:
+            self._tell(str(values[0]) if values else "", text)
+        else:
+            self._log.debug("kafka client", client=self._client, detail=text)
+
+    def on_error(self, error: KafkaError) -> None:
+        """Take an error of a connection; librdkafka repeats it for every attempt."""
+        self._listener(error)
+        self._tell(error.name(), error.str())
+
+    def _tell(self, kind: str, text: str) -> None:
+        """Log the first line of a kind in ten seconds, and how many like it were left out before."""
+        if self._quiet:
+            self._log.debug("kafka client", client=self._client, error=kind, detail=text)
+            return
+        now_s = time.monotonic()
+        if now_s - self._told_s.get(kind, -_QUIET_S) < _QUIET_S:
+            self._left_out[kind] += 1
+            return
+        self._told_s[kind] = now_s
+        left_out = self._left_out.pop(kind, 0)
+        self._log.warning("kafka client", client=self._client, error=kind, detail=text, left_out=left_out)
