@@ -151,6 +151,6 @@ def _agent(number: int) -> dict[str, Any]:
         "image": "registry.example/agent:1",
         "agent": {"entrypoint": "agent:agent"},
         "inputs": [{"name": "pages", "topicRef": {"name": "pages"}}],
-        "decisions": [{"type": "block", "topicRef": {"name": "commands"}}],
+        "decisions": [{"type": "block", "commandTopicRef": {"name": "commands"}}],
     }
     return _object("AgentDeployment", f"agent-{number:04}", spec, {"role": "crowd"})

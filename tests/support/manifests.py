@@ -30,7 +30,7 @@ def agent(namespace: str = "risk", name: str = "guard", **spec: Any) -> AgentDep
                 "image": "guard:1",
                 "agent": {"entrypoint": "guard:agent"},
                 "inputs": [{"name": "urls", "topicRef": {"name": "urls"}}],
-                "decisions": [{"type": "block-url", "topicRef": {"name": "blocks"}}],
+                "decisions": [{"type": "block-url", "commandTopicRef": {"name": "blocks"}}],
                 **spec,
             },
         }

@@ -64,7 +64,7 @@ def agent(name: str = "guard", namespace: str = "risk", uid: str = "", **metadat
                 "image": "registry.example/guard:1",
                 "agent": {"entrypoint": "guard:agent"},
                 "inputs": [{"name": "pages", "topicRef": {"name": "pages"}}],
-                "decisions": [{"type": "block-page", "topicRef": {"name": "commands"}}],
+                "decisions": [{"type": "block-page", "commandTopicRef": {"name": "commands"}}],
             },
         }
     )

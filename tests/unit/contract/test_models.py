@@ -80,7 +80,7 @@ def test_what_is_listed_twice_is_refused_by_its_key() -> None:
                 "image": "i",
                 "agent": {"entrypoint": "a:b"},
                 "inputs": inputs,
-                "decisions": [{"type": "t", "topicRef": ref}],
+                "decisions": [{"type": "t", "commandTopicRef": ref}],
             }
         )
 

@@ -143,7 +143,7 @@ def _agent(name: str, *, reads: str, outcomes: tuple[str, ...], commands: str) -
                 "agent": {"entrypoint": "a:agent"},
                 "inputs": [{"name": "in", "topicRef": {"name": reads}}],
                 "outcomes": [{"name": f"o{n}", "topicRef": {"name": topic}} for n, topic in enumerate(outcomes)],
-                "decisions": [{"type": "x", "topicRef": {"name": commands}}],
+                "decisions": [{"type": "x", "commandTopicRef": {"name": commands}}],
             },
         }
     )

@@ -235,7 +235,7 @@ BASES: dict[type[Kind], dict[str, Any]] = {
         "image": "i",
         "agent": {"entrypoint": "a:b"},
         "inputs": [{"name": "a", "topicRef": {"name": "a"}}],
-        "decisions": [{"type": "a", "topicRef": {"name": "a"}}],
+        "decisions": [{"type": "a", "commandTopicRef": {"name": "a"}}],
     },
 }
 

@@ -76,5 +76,5 @@ def _agent_topics(agent: AgentDeployment, topics: Mapping[tuple[str, str], str])
         names=AgentNames(namespace, agent.metadata.name),
         inputs=resolve(source.topic_ref.name for source in agent.spec.inputs),
         outcomes=resolve(source.topic_ref.name for source in agent.spec.outcomes),
-        commands=resolve(target.topic_ref.name for target in agent.spec.decisions),
+        commands=resolve(target.command_topic_ref.name for target in agent.spec.decisions),
     )

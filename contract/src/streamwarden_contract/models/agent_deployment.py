@@ -76,7 +76,7 @@ class DecisionTarget(Resource):
 
     type: DecisionType
     """Decision type, as in ``block-url``."""
-    topic_ref: TopicRef
+    command_topic_ref: TopicRef
     """The topic of its commands; only gates may write it."""
 
 

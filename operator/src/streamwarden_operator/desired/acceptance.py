@@ -102,13 +102,13 @@ def topic_refs(agent: AgentDeployment) -> Iterator[tuple[str, str]]:
     for index, outcome in enumerate(spec.outcomes):
         yield f"spec.outcomes[{index}].topicRef.name", outcome.topic_ref.name
     for index, decision in enumerate(spec.decisions):
-        yield f"spec.decisions[{index}].topicRef.name", decision.topic_ref.name
+        yield f"spec.decisions[{index}].commandTopicRef.name", decision.command_topic_ref.name
 
 
 def commands(agent: AgentDeployment, contract: TopicContract) -> bool:
     """Tell whether allowed decisions of the agent go to the contract's topic."""
     return agent.metadata.namespace == contract.metadata.namespace and any(
-        decision.topic_ref.name == contract.metadata.name for decision in agent.spec.decisions
+        decision.command_topic_ref.name == contract.metadata.name for decision in agent.spec.decisions
     )
 
 

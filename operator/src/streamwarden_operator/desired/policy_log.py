@@ -104,7 +104,7 @@ def build_binding(
     schemas: dict[str, str] = {}
     targets: dict[str, CommandTarget] = {}
     for target in agent.spec.decisions:
-        contract = contracts[target.topic_ref.name]
+        contract = contracts[target.command_topic_ref.name]
         sha256: str | None = None
         if contract.spec.value_schema is not None:
             definition = contract.spec.value_schema.definition
@@ -137,4 +137,4 @@ def input_topics(agent: AgentDeployment, contracts: Mapping[str, TopicContract])
 
 def command_topics(agent: AgentDeployment, contracts: Mapping[str, TopicContract]) -> tuple[str, ...]:
     """Return the topics of the agent's commands, sorted, each once."""
-    return tuple(sorted({contracts[target.topic_ref.name].spec.topic_name for target in agent.spec.decisions}))
+    return tuple(sorted({contracts[target.command_topic_ref.name].spec.topic_name for target in agent.spec.decisions}))

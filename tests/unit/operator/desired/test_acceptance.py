@@ -19,7 +19,7 @@ def agent(
         "agent": {"entrypoint": "a:b"},
         "inputs": [{"name": "in", "topicRef": {"name": reads}}],
         "outcomes": [{"name": "out", "topicRef": {"name": reads}}],
-        "decisions": [{"type": "refund", "topicRef": {"name": command}}],
+        "decisions": [{"type": "refund", "commandTopicRef": {"name": command}}],
     }
     return AgentDeployment.model_validate({"metadata": {"name": name, "namespace": namespace}, "spec": spec})
 
