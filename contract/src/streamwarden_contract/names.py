@@ -27,6 +27,9 @@ PRINCIPAL_PATTERN = r"^User:[a-zA-Z0-9][a-zA-Z0-9_-]{0,99}$"
 have its groups among them.
 """
 
+AGENT_TOPICS = ("decisions", "state", "memory", "referrals")
+"""Last words of the topics that are an agent's own. No contract may claim them, also before agents have them."""
+
 _DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _AGENT_NAME = re.compile(AGENT_NAME_PATTERN.strip("^$"))
 _TOPIC_NAME = re.compile(TOPIC_NAME_PATTERN.strip("^$"))
@@ -149,8 +152,9 @@ def check_topic_name(namespace: str, topic: str) -> None:
         raise NameNotAllowedError(f"topic {topic!r} must start with its namespace: {own!r}")
     if topic.startswith((f"{SYSTEM}.", f"{own}{SYSTEM}.")) or topic == f"{own}{SYSTEM}":
         raise NameNotAllowedError(f"topic {topic!r} is one of Streamwarden's own")
-    if topic.endswith((".decisions", ".state")):
-        raise NameNotAllowedError(f"topic {topic!r}: names that end in '.decisions' or '.state' belong to agents")
+    if topic.rpartition(".")[2] in AGENT_TOPICS:
+        *most, last = (f"'.{word}'" for word in AGENT_TOPICS)
+        raise NameNotAllowedError(f"topic {topic!r}: names that end in {', '.join(most)} or {last} belong to agents")
 
 
 def check_external_principal(principal: str) -> None:

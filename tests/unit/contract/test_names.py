@@ -115,7 +115,16 @@ def test_a_namespace_that_is_no_dns_label_is_refused(namespace: str) -> None:
 
 @pytest.mark.parametrize(
     "topic",
-    ["risk.urls", "risk.urls.observed", "risk.a-b.C", "risk.my-streamwarden.x", "risk.decisions.old", "risk.x.audit"],
+    [
+        "risk.urls",
+        "risk.urls.observed",
+        "risk.a-b.C",
+        "risk.my-streamwarden.x",
+        "risk.decisions.old",
+        "risk.x.audit",
+        "risk.memory.usage",
+        "risk.my-memory",
+    ],
 )
 def test_a_contract_may_claim(topic: str) -> None:
     names.check_topic_name("risk", topic)
@@ -126,7 +135,11 @@ def test_a_contract_may_claim(topic: str) -> None:
     [
         pytest.param("risk.url-guard.decisions", "belong to agents", id="decisions"),
         pytest.param("risk.decisions", "belong to agents", id="decisions-without-an-agent"),
-        pytest.param("risk.url-guard.state", "belong to agents", id="state"),
+        pytest.param("risk.url-guard.state", "'.state', '.memory' or '.referrals' belong to agents", id="state"),
+        pytest.param("risk.url-guard.memory", "belong to agents", id="memory-that-comes-later"),
+        pytest.param("risk.url-guard.referrals", "belong to agents", id="referrals-that-come-later"),
+        pytest.param("risk.streamwarden.policy-history", "Streamwarden's own", id="policy-history-that-comes-later"),
+        pytest.param("risk.streamwarden.arbitration", "Streamwarden's own", id="arbitration-that-comes-later"),
         pytest.param("risk.streamwarden.audit", "Streamwarden's own", id="audit"),
         pytest.param("risk.streamwarden.anything", "Streamwarden's own", id="any-topic-below-ours"),
         pytest.param("risk.streamwarden", "Streamwarden's own", id="our-word-alone"),

@@ -14,6 +14,7 @@ from streamwarden_contract.models.base import (
     Status,
 )
 from streamwarden_contract.models.fields import Principal, TopicName
+from streamwarden_contract.names import AGENT_TOPICS
 
 ConfigKey = Annotated[str, Field(pattern=r"^[a-z][a-z.]{1,99}$", max_length=100)]
 ConfigValue = Annotated[str, Field(max_length=1024)] | int
@@ -60,13 +61,14 @@ class TopicContractSpec(Resource):
         ),
         (
             (
-                "!(self.topicName.endsWith('.decisions') || self.topicName.endsWith('.state')"
-                " || self.topicName.startsWith('streamwarden.')"
+                "!("
+                + " || ".join(f"self.topicName.endsWith('.{word}')" for word in AGENT_TOPICS)
+                + " || self.topicName.startsWith('streamwarden.')"
                 " || self.topicName.matches('^[^.]+[.]streamwarden([.]|$)'))"
             ),
             (
-                "topicName is one of Streamwarden's own: *.decisions, *.state, streamwarden.* and"
-                " <namespace>.streamwarden.* are reserved"
+                f"topicName is one of Streamwarden's own: {', '.join(f'*.{word}' for word in AGENT_TOPICS)},"
+                " streamwarden.* and <namespace>.streamwarden.* are reserved"
             ),
         ),
     )
