@@ -10,9 +10,10 @@ import pytest
 from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
 from streamwarden_operator.adapters.kubernetes_types import type_of_kind
 from streamwarden_operator.handlers.runtime import Runtime
+from streamwarden_operator.keys import key_of
 from streamwarden_operator.settings import OperatorSettings
 from support.kubernetes_side import KubernetesSide, conditions, kubernetes_side
-from support.operator_harness import agent, contract, key_of, policy
+from support.operator_harness import agent, contract, policy
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

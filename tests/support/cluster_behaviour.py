@@ -127,7 +127,7 @@ class ResourceBehaviour:
             await side.cluster.write_status(resource, status)
             found = side.cluster.get(type(resource), side.namespace, _name(resource))
             assert found is not None
-            assert found.status == status  # type: ignore[attr-defined]  # each kind declares it
+            assert found.status == status
             await side.look()
             assert side.cluster.get(type(resource), side.namespace, _name(resource)) == found
 

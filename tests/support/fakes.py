@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar
 from uuid import uuid4
 
-from streamwarden_contract.models.base import Kind, Metadata, Status
+from streamwarden_contract.models.base import Kind, Status
 from streamwarden_contract.reasons import ConditionReason
 from streamwarden_operator.errors import (
     InvalidSpecError,
@@ -262,13 +262,13 @@ class FakeCluster:
 
     def put(self, resource: K) -> K:
         """Add or replace a resource as a user would, and return it."""
-        metadata = metadata_of(resource)
+        metadata = resource.metadata
         self.resources[type(resource), metadata.namespace, metadata.name] = resource
         return resource
 
     def remove(self, resource: Kind) -> None:
         """Take a resource away, as the API server does once it has no finalizer."""
-        metadata = metadata_of(resource)
+        metadata = resource.metadata
         del self.resources[type(resource), metadata.namespace, metadata.name]
 
     def get(self, kind: type[K], namespace: str, name: str) -> K | None:
@@ -289,7 +289,7 @@ class FakeCluster:
         stored = self._stored(resource)
         if stored is None or status == getattr(stored, "status", None):
             return
-        self.writes.append(("status", type(resource).__name__, metadata_of(resource).name))
+        self.writes.append(("status", type(resource).__name__, resource.metadata.name))
         self.put(stored.model_copy(update={"status": status}))
 
     async def read_secret(self, namespace: str, name: str) -> Mapping[str, str] | None:
@@ -333,7 +333,7 @@ class FakeCluster:
         stored = self._stored(resource)
         if stored is None:
             return
-        metadata = metadata_of(stored)
+        metadata = stored.metadata
         if (finalizer in metadata.finalizers) == present:
             return
         self.writes.append(("finalizer", metadata.name, finalizer, present))
@@ -348,13 +348,8 @@ class FakeCluster:
         self.events.append(RecordedEvent(key, reason, message, warning))
 
     def _stored(self, resource: Kind) -> Kind | None:
-        metadata = metadata_of(resource)
+        metadata = resource.metadata
         return self.resources.get((type(resource), metadata.namespace, metadata.name))
-
-
-def metadata_of(resource: Kind) -> Metadata:
-    """Return the metadata that every kind has, though their base class has none."""
-    return cast("Metadata", resource.metadata)  # type: ignore[attr-defined]  # declared by each kind
 
 
 def _made(topic: Topic) -> Topic:

@@ -13,7 +13,7 @@ from streamwarden_operator.adapters.kubernetes_errors import Request
 from streamwarden_operator.adapters.kubernetes_types import type_of_kind
 from streamwarden_operator.desired.pod_template import GateImage
 from streamwarden_operator.desired.pods import build_manifests
-from support.operator_harness import key_of
+from streamwarden_operator.keys import key_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence

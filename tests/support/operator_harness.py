@@ -11,7 +11,7 @@ from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
 from streamwarden_contract.models.scaling import Scaling
 from streamwarden_operator.adapters.signing import SigningKey
 from streamwarden_operator.backends import Backends
-from streamwarden_operator.keys import Key
+from streamwarden_operator.keys import key_of
 from streamwarden_operator.settings import OperatorSettings
 from streamwarden_operator.wiring import Controller
 from support.fakes import FakeAcls, FakeCluster, FakeOffsets, FakeSchemaRegistry, FakeScramUsers, FakeTopics
@@ -166,16 +166,11 @@ async def until(holds: Callable[[], object], wait_s: float = WAIT_S) -> None:
 
 
 def name_of(resource: Kind) -> tuple[str, str]:
-    metadata = cast("Any", resource).metadata
-    return metadata.namespace, metadata.name
-
-
-def key_of(resource: Kind) -> Key:
-    return Key(cast("Any", type(resource).__name__), *name_of(resource))
+    return resource.metadata.namespace, resource.metadata.name
 
 
 def conditions_of(resource: Kind) -> dict[str, tuple[str, str]]:
-    return {part.type: (part.status, part.reason) for part in cast("Any", resource).status.conditions}
+    return {part.type: (part.status, part.reason) for part in resource.status.conditions}
 
 
 def whole_namespace(namespace: str = "risk") -> tuple[Kind, ...]:

@@ -1,8 +1,9 @@
 """What the work queue holds: which object needs a look."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
+from streamwarden_contract.models import Kind
 from typing_extensions import override
 
 KeyKind = Literal["TopicContract", "Policy", "AgentDeployment", "PolicyLog", "Namespace"]
@@ -23,3 +24,13 @@ class Key:
     @override
     def __str__(self) -> str:
         return f"{self.kind} {self.namespace}/{self.name}" if self.name else f"{self.kind} {self.namespace}"
+
+
+def key_of(resource: Kind) -> Key:
+    """Return the key of a resource."""
+    return Key(kind_of(type(resource)), resource.metadata.namespace, resource.metadata.name)
+
+
+def kind_of(kind: type[Kind]) -> KeyKind:
+    """Return the name of one of the three kinds, as keys have it."""
+    return cast("KeyKind", kind.__name__)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, TypeVar
 import pytest
 from streamwarden_cli.local.cluster import LocalCluster
 from streamwarden_cli.local.state import StateFolder
+from streamwarden_operator.keys import key_of
 from support.cluster_behaviour import ResourceBehaviour
-from support.operator_harness import key_of, name_of
+from support.operator_harness import name_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import pytest
 from support.cluster_behaviour import ResourceBehaviour, WorkloadBehaviour
-from support.fakes import FakeCluster, metadata_of
+from support.fakes import FakeCluster
 
 if TYPE_CHECKING:
     from streamwarden_contract.models.base import Kind
@@ -24,10 +24,10 @@ class FakeSide:
         return cast("K", self.cluster.put(resource))
 
     async def delete(self, resource: Kind) -> None:
-        if not metadata_of(resource).finalizers:
+        if not resource.metadata.finalizers:
             self.cluster.remove(resource)
             return
-        leaving = metadata_of(resource).model_copy(update={"deletion_timestamp": "2026-01-01T00:00:00Z"})
+        leaving = resource.metadata.model_copy(update={"deletion_timestamp": "2026-01-01T00:00:00Z"})
         self.cluster.put(resource.model_copy(update={"metadata": leaving}))
 
     async def look(self) -> None:

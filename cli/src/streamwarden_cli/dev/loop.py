@@ -247,7 +247,7 @@ class Loop:
 
     def _ready(self, key: Key) -> Condition | None:
         resource = self.cluster.find(key)
-        return None if resource is None else find_condition(resource.status.conditions, "Ready")  # type: ignore[attr-defined]  # each kind declares it
+        return None if resource is None else find_condition(resource.status.conditions, "Ready")
 
     def _tell(self, key: Key, was: tuple[str, str] | None) -> None:
         """Say where a resource stands, if it still stands there and that has not been said."""

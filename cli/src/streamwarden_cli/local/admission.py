@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TypeVar, cast
 
 from streamwarden_contract.models import KINDS, AgentDeployment, Kind, Policy, TopicContract
-from streamwarden_contract.models.base import Metadata
 from streamwarden_contract.reasons import ConditionReason
 from streamwarden_operator.crd_yaml import structural_schema
 from streamwarden_operator.desired import acceptance
@@ -188,18 +187,13 @@ def _with_generation(resource: Kind, old: Kind | None) -> Kind:
         generation = 1
     else:
         same = resource.model_dump(include={"spec"}) == old.model_dump(include={"spec"})
-        generation = metadata_of(old).generation + (0 if same else 1)
-    metadata = metadata_of(resource).model_copy(update={"generation": generation})
+        generation = old.metadata.generation + (0 if same else 1)
+    metadata = resource.metadata.model_copy(update={"generation": generation})
     return resource.model_copy(update={"metadata": metadata})
 
 
-def metadata_of(resource: Kind) -> Metadata:
-    """Return the metadata, which every kind has."""
-    return cast("Metadata", resource.metadata)  # type: ignore[attr-defined]  # each kind declares it
-
-
 def _key(resource: Kind) -> ResourceKey:
-    metadata = metadata_of(resource)
+    metadata = resource.metadata
     return type(resource).__name__, metadata.namespace, metadata.name
 
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, TypeVar
 from streamwarden_contract.models import AgentDeployment
 from streamwarden_contract.models.pod import PodFields
 from streamwarden_kafka.private_files import write_private
-from streamwarden_operator.keys import Key
+from streamwarden_operator.keys import Key, key_of, kind_of
 from streamwarden_operator.ports import Cluster, Workload, WorkloadState
 from typing_extensions import override
 
 from streamwarden_cli.local.pods import Pods, PodSettings
 from streamwarden_cli.local.state import write_private_json
-from streamwarden_cli.local.store import Applied, ResourceStore, key_of, metadata_of
+from streamwarden_cli.local.store import Applied, ResourceStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -96,7 +96,7 @@ class LocalCluster(Cluster):
 
     @override
     def get(self, kind: type[K], namespace: str, name: str) -> K | None:
-        resource = self._store.get(Key(kind.__name__, namespace, name))  # type: ignore[arg-type]  # the three kinds
+        resource = self._store.get(Key(kind_of(kind), namespace, name))
         return resource if isinstance(resource, kind) else None
 
     @override
@@ -110,7 +110,7 @@ class LocalCluster(Cluster):
     @override
     async def write_status(self, resource: Kind, status: Status) -> None:
         key = key_of(resource)
-        if self._store.set_status(key, metadata_of(resource).uid, status):
+        if self._store.set_status(key, resource.metadata.uid, status):
             self._write(key)
             self.on_status(key)
 
@@ -153,7 +153,7 @@ class LocalCluster(Cluster):
 
     @override
     async def set_finalizer(self, resource: Kind, finalizer: str, *, present: bool) -> None:
-        key, uid = key_of(resource), metadata_of(resource).uid
+        key, uid = key_of(resource), resource.metadata.uid
         applied = self._keep(self._store.set_finalizer(key, uid, finalizer, present=present))
         if applied.removed:
             # Whoever refers to it must look again, and one that was made anew meanwhile begins.

@@ -30,7 +30,7 @@ def admit_folder(folder: Path, current: Iterable[Kind] = ()) -> Admission:
 def _by_key(resources: Iterable[Kind]) -> Mapping[tuple[str, str, str], Kind]:
     found: dict[tuple[str, str, str], Kind] = {}
     for resource in resources:
-        metadata = resource.metadata  # type: ignore[attr-defined]  # each kind declares it
+        metadata = resource.metadata
         found[type(resource).__name__, metadata.namespace, metadata.name] = resource
     return found
 

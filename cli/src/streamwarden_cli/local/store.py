@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from streamwarden_operator.keys import Key, KeyKind
+from streamwarden_operator.keys import Key, key_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,16 +14,6 @@ if TYPE_CHECKING:
     from streamwarden_contract.models.base import Kind, Metadata
 
 K = TypeVar("K", bound="Kind")
-
-
-def key_of(resource: Kind) -> Key:
-    """Return the work queue's key of a resource."""
-    return Key(cast("KeyKind", type(resource).__name__), metadata_of(resource).namespace, metadata_of(resource).name)
-
-
-def metadata_of(resource: Kind) -> Metadata:
-    """Return the metadata, which every kind has (the common base declares none)."""
-    return cast("Metadata", resource.metadata)  # type: ignore[attr-defined]  # each kind declares it
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +50,12 @@ class ResourceStore:
         return [
             resource
             for resource in self._resources.values()
-            if isinstance(resource, kind) and namespace in (None, metadata_of(resource).namespace)
+            if isinstance(resource, kind) and namespace in (None, resource.metadata.namespace)
         ]
 
     def uids(self) -> Mapping[str, str]:
         """Return the uids by key."""
-        return {str(key): metadata_of(resource).uid for key, resource in self._resources.items()}
+        return {str(key): resource.metadata.uid for key, resource in self._resources.items()}
 
     def apply(self, desired: Sequence[Kind]) -> Applied:
         """Make the store hold exactly these resources; what is missing among them is deleted."""
@@ -84,7 +74,7 @@ class ResourceStore:
     def set_status(self, key: Key, uid: str, status: object) -> bool:
         """Replace a resource's status; False where nothing changes, or that very resource is gone."""
         current = self._resources.get(key)
-        if current is None or metadata_of(current).uid != uid or current.status == status:  # type: ignore[attr-defined]  # each kind declares it
+        if current is None or current.metadata.uid != uid or current.status == status:
             return False
         self._write(key, current, status=status)
         return True
@@ -92,9 +82,9 @@ class ResourceStore:
     def set_finalizer(self, key: Key, uid: str, finalizer: str, *, present: bool) -> Applied:
         """Add or take away a finalizer. Without the last one a resource that waits for its deletion goes."""
         current = self._resources.get(key)
-        if current is None or metadata_of(current).uid != uid:
+        if current is None or current.metadata.uid != uid:
             return Applied()
-        metadata = metadata_of(current)
+        metadata = current.metadata
         others = tuple(name for name in metadata.finalizers if name != finalizer)
         finalizers = (*others, finalizer) if present else others
         if set(finalizers) == set(metadata.finalizers):
@@ -109,17 +99,17 @@ class ResourceStore:
         if current is None:
             self._create(key, resource)
             return True
-        metadata, wanted = metadata_of(current), metadata_of(resource)
+        metadata, wanted = current.metadata, resource.metadata
         if metadata.deletion_timestamp:
             self._waiting[key] = resource
             return False
-        same_spec = current.spec == resource.spec  # type: ignore[attr-defined]  # each kind declares it
+        same_spec = current.spec == resource.spec
         update: dict[str, object] = {"labels": wanted.labels, "annotations": wanted.annotations}
         if same_spec and metadata.model_copy(update=update) == metadata:
             return False
         if not same_spec:
             update["generation"] = metadata.generation + 1
-        spec = resource.spec  # type: ignore[attr-defined]  # each kind declares it
+        spec = resource.spec
         self._write(key, current, metadata=metadata.model_copy(update=update), spec=spec)
         return True
 
@@ -129,12 +119,12 @@ class ResourceStore:
         self._created += 1
         update = {"uid": self._new_uid(), "generation": 1, "creation_timestamp": created.isoformat()}
         blank = type(resource).model_fields["status"].get_default(call_default_factory=True)
-        self._write(key, resource, metadata=metadata_of(resource).model_copy(update=update), status=blank)
+        self._write(key, resource, metadata=resource.metadata.model_copy(update=update), status=blank)
 
     def _delete(self, key: Key) -> bool:
         """Tell whether it is gone; otherwise it waits for its finalizers."""
         current = self._resources[key]
-        metadata = metadata_of(current)
+        metadata = current.metadata
         if not metadata.finalizers:
             del self._resources[key]
             return True
@@ -152,6 +142,6 @@ class ResourceStore:
 
     def _write(self, key: Key, resource: Kind, **update: object) -> None:
         self._versions += 1
-        metadata = cast("Metadata", update.get("metadata", metadata_of(resource)))
+        metadata = cast("Metadata", update.get("metadata", resource.metadata))
         update["metadata"] = metadata.model_copy(update={"resource_version": str(self._versions)})
         self._resources[key] = resource.model_copy(update=update)

@@ -145,3 +145,9 @@ class Kind(Resource):
     """What each condition of the kind says when it is True."""
     name_rules: ClassVar[tuple[tuple[str, str], ...]] = ()
     """CEL rules on the whole object; of the metadata CEL sees only the name."""
+
+    metadata: Metadata
+    spec: Resource
+    """What is wanted; each kind declares its own."""
+    status: Status = Status()
+    """Where it stands; each kind declares its own."""

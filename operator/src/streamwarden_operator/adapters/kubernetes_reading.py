@@ -1,16 +1,16 @@
 """Objects of the API server as values. Pure."""
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from pydantic import ValidationError
-from streamwarden_contract.models.base import Kind, Metadata
+from streamwarden_contract.models.base import Kind
 
 from streamwarden_operator.adapters.kubernetes_pods import DeploymentFacts, PodFacts, deployment_facts, pod_facts
 from streamwarden_operator.adapters.kubernetes_types import DEPLOYMENT, FIELD_MANAGER, POD, ResourceType
 from streamwarden_operator.desired.names import INSTANCE_LABEL, MANAGED_BY_LABEL, MANAGER, MANIFEST_HASH_ANNOTATION
-from streamwarden_operator.keys import Key, KeyKind
 from streamwarden_operator.plans.manifests import content_of, digest
 from streamwarden_operator.ports import Manifest
 
@@ -82,12 +82,10 @@ def read_resource(kind: type[K], manifest: Manifest) -> K:
     Raises:
         ValidationError: the spec is not as the model says.
     """
-    read = kind.model_validate({key: manifest[key] for key in ("metadata", "spec") if key in manifest})
-    try:
-        status = kind.model_fields["status"].annotation.model_validate(manifest.get("status") or {})  # type: ignore[union-attr]  # each kind declares it
-    except ValidationError:
-        return read
-    return read.model_copy(update={"status": status})
+    asked = {key: manifest[key] for key in ("metadata", "spec") if key in manifest}
+    with suppress(ValidationError):
+        return kind.model_validate({**asked, "status": manifest.get("status") or {}})
+    return kind.model_validate(asked)
 
 
 def needs_look(before: Kind, now: Kind) -> bool:
@@ -100,16 +98,6 @@ def same_request(one: Kind, other: Kind) -> bool:
     return _asked(one, finalizers=False) == _asked(other, finalizers=False)
 
 
-def metadata_of(resource: Kind) -> Metadata:
-    """Return the metadata, which every kind has (the common base declares none)."""
-    return cast("Metadata", resource.metadata)  # type: ignore[attr-defined]  # each kind declares it
-
-
-def key_of(resource: Kind) -> Key:
-    """Return the work queue's key of a resource."""
-    return Key(cast("KeyKind", type(resource).__name__), metadata_of(resource).namespace, metadata_of(resource).name)
-
-
 def describe(error: ValidationError) -> str:
     """Say what is wrong with an object, field by field."""
     found = "; ".join(f"{'.'.join(map(str, part['loc']))}: {part['msg']}" for part in error.errors())
@@ -117,7 +105,7 @@ def describe(error: ValidationError) -> str:
 
 
 def _asked(resource: Kind, *, finalizers: bool = True) -> tuple[object, ...]:
-    metadata = metadata_of(resource)
+    metadata = resource.metadata
     return (
         metadata.uid,
         metadata.generation,
@@ -125,5 +113,5 @@ def _asked(resource: Kind, *, finalizers: bool = True) -> tuple[object, ...]:
         metadata.labels,
         metadata.annotations,
         metadata.finalizers if finalizers else (),
-        resource.spec,  # type: ignore[attr-defined]  # each kind declares it
+        resource.spec,
     )

@@ -8,10 +8,10 @@ from streamwarden_contract.models.base import Kind, Status
 from streamwarden_operator.adapters.kubernetes_cache import ResourceCache
 from streamwarden_operator.adapters.kubernetes_client import MERGE, KubernetesClient
 from streamwarden_operator.adapters.kubernetes_errors import AbsentError, Request
-from streamwarden_operator.adapters.kubernetes_reading import key_of, metadata_of, same_request
+from streamwarden_operator.adapters.kubernetes_reading import same_request
 from streamwarden_operator.adapters.kubernetes_types import FIELD_MANAGER, type_of_kind
 from streamwarden_operator.errors import ConflictError
-from streamwarden_operator.keys import Key
+from streamwarden_operator.keys import Key, key_of
 
 _KEPT_THOUGH_EMPTY = frozenset({"message"})
 """Kubernetes' own conditions always have one."""
@@ -39,10 +39,10 @@ class ResourceWriter:
             ConflictError: somebody edited the resource since it was looked at.
         """
         stored = self._stored(resource)
-        if stored is None or stored.status == status:  # type: ignore[attr-defined]  # each kind declares it
+        if stored is None or stored.status == status:
             return False
         # What the operator itself wrote since does not count: the status speaks of the same request.
-        seen = metadata_of(stored if same_request(stored, resource) else resource)
+        seen = (stored if same_request(stored, resource) else resource).metadata
         kind = type_of_kind(type(resource))
         body = {
             "apiVersion": kind.api_version,
@@ -75,7 +75,7 @@ class ResourceWriter:
         stored = self._stored(resource)
         if stored is None:
             return
-        seen = metadata_of(stored)
+        seen = stored.metadata
         if (finalizer in seen.finalizers) == present:
             return
         others = [name for name in seen.finalizers if name != finalizer]
@@ -100,13 +100,13 @@ class ResourceWriter:
 
     def _stored(self, resource: Kind) -> Kind | None:
         """Return the resource as last seen; None where that very one is gone."""
-        metadata = metadata_of(resource)
+        metadata = resource.metadata
         stored = self._cache.get(type(resource), metadata.namespace, metadata.name)
-        return stored if stored is not None and metadata_of(stored).uid == metadata.uid else None
+        return stored if stored is not None and stored.metadata.uid == metadata.uid else None
 
     async def _refresh(self, resource: Kind) -> None:
         """Look at one resource again: the watch may take a moment to tell."""
-        metadata = metadata_of(resource)
+        metadata = resource.metadata
         found = await self._client.get(type_of_kind(type(resource)), metadata.namespace, metadata.name)
         if found is None:
             self._vanished(key_of(resource))

@@ -10,7 +10,7 @@ from streamwarden_contract.audit import ChainHead
 from streamwarden_contract.names import AgentNames
 from streamwarden_contract.runtime_config import AgentConfig, GateConfig
 from streamwarden_operator.desired.acls import agent_acls, gate_acls
-from streamwarden_operator.keys import Key
+from streamwarden_operator.keys import Key, key_of
 from streamwarden_operator.ports import Acl, AclPlan
 from support.operator_harness import (
     Harness,
@@ -87,7 +87,7 @@ async def test_a_second_look_at_everything_writes_nothing() -> None:
     async with running(*whole_namespace()) as harness:
         before = list(harness.effects)
         for resource in whole_namespace():
-            harness.controller.changed(Key(type(resource).__name__, *_name(resource)))  # type: ignore[arg-type]
+            harness.controller.changed(key_of(resource))
         harness.controller.add(Key("Namespace", "risk"))
         await harness.settle()
         assert list(harness.effects) == before
@@ -99,7 +99,7 @@ async def test_another_process_takes_over_without_a_write() -> None:
         await harness.controller.stop()
         harness.controller = harness.new_controller()
         for resource in whole_namespace():
-            harness.controller.changed(Key(type(resource).__name__, *_name(resource)))  # type: ignore[arg-type]
+            harness.controller.changed(key_of(resource))
         await harness.controller.start()
         harness.controller.caches_complete()
         await harness.settle()
@@ -310,7 +310,3 @@ async def test_access_of_agents_that_are_no_more_is_swept_once_all_is_known() ->
 def _deleted(found: Any, **metadata: Any) -> Any:
     changes = {"deletion_timestamp": "2026-01-01T00:00:00Z", **metadata}
     return found.model_copy(update={"metadata": found.metadata.model_copy(update=changes)})
-
-
-def _name(resource: Any) -> tuple[str, str]:
-    return resource.metadata.namespace, resource.metadata.name

@@ -18,7 +18,7 @@ GUARD = agent()
 
 
 def with_metadata(found: Kind, **changes: Any) -> Any:
-    metadata = found.metadata  # type: ignore[attr-defined]  # each kind declares it
+    metadata = found.metadata
     return found.model_copy(update={"metadata": metadata.model_copy(update=changes)})
 
 
@@ -62,7 +62,7 @@ async def test_a_held_resource_keeps_what_is_and_says_so(
         assert writes == []
         found = harness.get(resource)
         assert conditions_of(found) == conditions | dict([condition])
-        assert found.status.observed_generation == 1  # type: ignore[attr-defined]  # the edit was not looked at
+        assert found.status.observed_generation == 1
         written = len(harness.effects)
         await again(harness, resource)
         assert len(harness.effects) == written
@@ -70,7 +70,7 @@ async def test_a_held_resource_keeps_what_is_and_says_so(
         harness.put(with_metadata(found, annotations={}))
         await until(lambda: condition[0] not in conditions_of(harness.get(resource)))
         await harness.settle()
-        assert harness.get(resource).status.observed_generation == 2  # type: ignore[attr-defined]
+        assert harness.get(resource).status.observed_generation == 2
         assert [effect for effect in harness.effects[written:] if effect[1] != "status"]
 
 

@@ -6,9 +6,10 @@ from typing import Any, cast
 
 import pytest
 from streamwarden_contract.acks import GateAck
+from streamwarden_operator.keys import key_of
 from streamwarden_operator.reconcilers.live_acks import GONE_AFTER, LiveAcks
 from support.fakes import FakeCluster
-from support.operator_harness import agent, key_of, running, until, whole_namespace
+from support.operator_harness import agent, running, until, whole_namespace
 from support.policy_fakes import FakeGateAcks, ack_of
 
 LATER_S = GONE_AFTER.total_seconds()
