@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 from harness import ROOT, Figures, Goal, Result, percentile
 from streamwarden_contract.models import Policy
-from streamwarden_operator.adapters.kubernetes_client import JSON_PATCH, KubernetesClient, load_configuration
-from streamwarden_operator.adapters.kubernetes_errors import Request
-from streamwarden_operator.adapters.kubernetes_types import POD, type_of_kind
+from streamwarden_operator.adapters.kubernetes.client import JSON_PATCH, KubernetesClient, load_configuration
+from streamwarden_operator.adapters.kubernetes.errors import Request
+from streamwarden_operator.adapters.kubernetes.resource_types import POD, type_of_kind
 
 sys.path.insert(0, str(ROOT / "tests"))  # the same installation as the node tests'
 

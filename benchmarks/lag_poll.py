@@ -26,8 +26,8 @@ from streamwarden_devstack.stack import Stack
 from streamwarden_kafka.wire.connections import Broker, Wire
 from streamwarden_operator.adapters.kafka.lags import KafkaLags
 from streamwarden_operator.ports import GroupLag, GroupReads, WorkloadState
-from streamwarden_operator.reconcilers.scale_book import ScaleBook
-from streamwarden_operator.reconcilers.scaling import Scaler
+from streamwarden_operator.reconcilers.scaling.scale_book import ScaleBook
+from streamwarden_operator.reconcilers.scaling.scaler import Scaler
 
 sys.path.insert(0, str(ROOT / "tests"))  # the same helpers as the integration tests'
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from harness import ROOT, Figures, Goal, Result
 from streamwarden_contract.models import AgentDeployment
 from streamwarden_devstack.stack import Stack
-from streamwarden_operator.adapters.kubernetes_types import type_of_kind
+from streamwarden_operator.adapters.kubernetes.resource_types import type_of_kind
 
 sys.path.insert(0, str(ROOT / "tests"))  # the same API server as the tests'
 
@@ -26,7 +26,7 @@ from support.operator_process import OperatorProcess  # likewise
 
 if TYPE_CHECKING:
     from streamwarden_kafka.connection import Connection
-    from streamwarden_operator.adapters.kubernetes_client import KubernetesClient
+    from streamwarden_operator.adapters.kubernetes.client import KubernetesClient
 
 NAME = "many_agents"
 AGENTS = 300

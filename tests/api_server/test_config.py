@@ -9,9 +9,9 @@ from uuid import uuid4
 import pytest
 import yaml
 from streamwarden_contract.models import AgentDeployment
-from streamwarden_operator.adapters.kubernetes_secrets import SecretStore
-from streamwarden_operator.adapters.kubernetes_signing_key import SECRET_NAME, keep_signing_key
-from streamwarden_operator.adapters.kubernetes_types import SECRET
+from streamwarden_operator.adapters.kubernetes.resource_types import SECRET
+from streamwarden_operator.adapters.kubernetes.secrets import SecretStore
+from streamwarden_operator.adapters.kubernetes.signing_key import SECRET_NAME, keep_signing_key
 from streamwarden_operator.errors import ForbiddenError, InvalidSpecError
 from support.api_server import OPERATOR_USER, ROOT, ApiServer
 from support.cluster_behaviour import FINALIZER, ResourceBehaviour, WorkloadBehaviour, workload_of
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from streamwarden_operator.adapters.kubernetes_client import KubernetesClient
+    from streamwarden_operator.adapters.kubernetes.client import KubernetesClient
 
 pytestmark = pytest.mark.cluster
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from streamwarden_contract.models import AgentDeployment, Policy
 from streamwarden_contract.reasons import ConditionReason
-from streamwarden_operator.adapters import kubernetes_client
-from streamwarden_operator.adapters.kubernetes_types import (
+from streamwarden_operator.adapters.kubernetes import client as kubernetes_client
+from streamwarden_operator.adapters.kubernetes.resource_types import (
     EVENT,
     ResourceType,
     type_of_kind,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from streamwarden_contract.reasons import ConditionReason
-from streamwarden_operator.adapters.kubernetes_types import (
+from streamwarden_operator.adapters.kubernetes.resource_types import (
     CONFIG_MAP,
     DEPLOYMENT,
     POD,

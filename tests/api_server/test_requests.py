@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
-from streamwarden_operator.adapters.kubernetes_types import type_of_kind
+from streamwarden_operator.adapters.kubernetes.resource_types import type_of_kind
 from streamwarden_operator.handlers.runtime import Runtime
 from streamwarden_operator.keys import key_of
 from streamwarden_operator.settings import OperatorSettings

@@ -23,7 +23,7 @@ from streamwarden_devstack.cluster.tools import tools_folder
 from streamwarden_devstack.processes import Child
 from streamwarden_devstack.stack.ports import free_ports
 from streamwarden_devstack.stack.repository import cache_folder
-from streamwarden_operator.adapters.kubernetes_client import KubernetesClient
+from streamwarden_operator.adapters.kubernetes.client import KubernetesClient
 from support.loop_thread import LoopThread
 from support.needs import without_cluster
 

@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
-from streamwarden_operator.adapters.kubernetes_client import MERGE
-from streamwarden_operator.adapters.kubernetes_cluster import KubernetesCluster
-from streamwarden_operator.adapters.kubernetes_errors import Request
-from streamwarden_operator.adapters.kubernetes_types import type_of_kind
+from streamwarden_operator.adapters.kubernetes.client import MERGE
+from streamwarden_operator.adapters.kubernetes.cluster import KubernetesCluster
+from streamwarden_operator.adapters.kubernetes.errors import Request
+from streamwarden_operator.adapters.kubernetes.resource_types import type_of_kind
 from streamwarden_operator.desired.pod_template import GateImage
 from streamwarden_operator.desired.pods import build_manifests
 from streamwarden_operator.keys import key_of
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from streamwarden_contract.models.base import Kind
-    from streamwarden_operator.adapters.kubernetes_types import ResourceType
+    from streamwarden_operator.adapters.kubernetes.resource_types import ResourceType
     from streamwarden_operator.keys import Key
     from streamwarden_operator.ports import Manifest, Workload
     from support.api_server import ApiServer

@@ -17,19 +17,19 @@ from streamwarden_operator.keys import Key
 from streamwarden_operator.ports import (
     Cluster,
 )
-from streamwarden_operator.reconcilers.agent_access import AgentAccess
-from streamwarden_operator.reconcilers.agent_deployment import AgentReconciler, PodSettings
+from streamwarden_operator.reconcilers.agents.access import AgentAccess
+from streamwarden_operator.reconcilers.agents.reconciler import AgentReconciler, PodSettings
+from streamwarden_operator.reconcilers.contracts.reconciler import TopicContractReconciler
 from streamwarden_operator.reconcilers.dependents import dependents_of
-from streamwarden_operator.reconcilers.group_keeper import GroupKeeper
-from streamwarden_operator.reconcilers.live_acks import LiveAcks
-from streamwarden_operator.reconcilers.log_book import LogBook
-from streamwarden_operator.reconcilers.namespace import NamespaceReconciler, owned_namespaces
-from streamwarden_operator.reconcilers.policy import OnRollout, PolicyReconciler
-from streamwarden_operator.reconcilers.policy_log import PolicyLogReconciler
-from streamwarden_operator.reconcilers.rollout import is_asleep
-from streamwarden_operator.reconcilers.scale_book import ScaleBook
-from streamwarden_operator.reconcilers.scaling import Scaler
-from streamwarden_operator.reconcilers.topic_contract import TopicContractReconciler
+from streamwarden_operator.reconcilers.namespaces.reconciler import NamespaceReconciler, owned_namespaces
+from streamwarden_operator.reconcilers.policies.live_acks import LiveAcks
+from streamwarden_operator.reconcilers.policies.log import PolicyLogReconciler
+from streamwarden_operator.reconcilers.policies.log_book import LogBook
+from streamwarden_operator.reconcilers.policies.reconciler import OnRollout, PolicyReconciler
+from streamwarden_operator.reconcilers.policies.rollout import is_asleep
+from streamwarden_operator.reconcilers.scaling.group_keeper import GroupKeeper
+from streamwarden_operator.reconcilers.scaling.scale_book import ScaleBook
+from streamwarden_operator.reconcilers.scaling.scaler import Scaler
 from streamwarden_operator.settings import OperatorSettings
 from streamwarden_operator.work_queue import WorkQueue
 

@@ -19,7 +19,7 @@ INPUT, DECISIONS = "risk.pages", "risk.guard.decisions"
 
 @pytest.fixture
 def quick_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streamwarden_operator.reconcilers.scaling.TICK_S", 0.01)
+    monkeypatch.setattr("streamwarden_operator.reconcilers.scaling.scaler.TICK_S", 0.01)
 
 
 @pytest.mark.usefixtures("quick_ticks")

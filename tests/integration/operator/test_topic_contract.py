@@ -15,7 +15,7 @@ from streamwarden_operator.adapters.schema_registry import ConfluentRegistry
 from streamwarden_operator.desired.acls import access_acls
 from streamwarden_operator.errors import KafkaUnavailableError
 from streamwarden_operator.ports import Acl, AclPlan, Topic, TopicPlan
-from streamwarden_operator.reconcilers.topic_contract import TopicContractReconciler
+from streamwarden_operator.reconcilers.contracts.reconciler import TopicContractReconciler
 from support.fakes import FakeCluster
 from support.kafka_adapters import KafkaPorts, real_ports
 from support.manifests import contract

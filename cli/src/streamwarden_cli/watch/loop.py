@@ -23,7 +23,7 @@ from streamwarden_cli.local.state import StateError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from streamwarden_operator.adapters.kubernetes_cluster import KubernetesCluster
+    from streamwarden_operator.adapters.kubernetes.cluster import KubernetesCluster
 
     from streamwarden_cli.dev.screen import Screen
     from streamwarden_cli.local.running import Role

@@ -8,9 +8,9 @@ import time
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from streamwarden_operator.adapters.kubernetes_client import KubernetesClient, load_configuration
-from streamwarden_operator.adapters.kubernetes_cluster import KubernetesCluster
-from streamwarden_operator.adapters.kubernetes_types import KINDS
+from streamwarden_operator.adapters.kubernetes.client import KubernetesClient, load_configuration
+from streamwarden_operator.adapters.kubernetes.cluster import KubernetesCluster
+from streamwarden_operator.adapters.kubernetes.resource_types import KINDS
 from streamwarden_operator.errors import OperatorError
 
 from streamwarden_cli.dev.interrupts import FAILED, log_to, run_interruptibly, to_the_end

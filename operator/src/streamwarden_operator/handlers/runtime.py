@@ -7,9 +7,9 @@ from datetime import timedelta
 import structlog
 from streamwarden_kafka.connection import Connection
 
-from streamwarden_operator.adapters.kubernetes_client import KubernetesClient, load_configuration
-from streamwarden_operator.adapters.kubernetes_cluster import KubernetesCluster
-from streamwarden_operator.adapters.kubernetes_signing_key import keep_signing_key
+from streamwarden_operator.adapters.kubernetes.client import KubernetesClient, load_configuration
+from streamwarden_operator.adapters.kubernetes.cluster import KubernetesCluster
+from streamwarden_operator.adapters.kubernetes.signing_key import keep_signing_key
 from streamwarden_operator.backends import connect
 from streamwarden_operator.desired.pod_template import GateImage
 from streamwarden_operator.desired.pods import build_manifests

@@ -3,14 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-from streamwarden_operator.adapters.kubernetes_client import MERGE, KubernetesClient, load_configuration
-from streamwarden_operator.adapters.kubernetes_errors import AbsentError, Request
-from streamwarden_operator.adapters.kubernetes_types import FIELD_MANAGER, KINDS, ResourceType
+from streamwarden_operator.adapters.kubernetes.client import MERGE, KubernetesClient, load_configuration
+from streamwarden_operator.adapters.kubernetes.errors import AbsentError, Request
+from streamwarden_operator.adapters.kubernetes.resource_types import FIELD_MANAGER, KINDS, ResourceType
 from streamwarden_operator.ports import Manifest
-from streamwarden_operator.reconcilers import agent_removal, topic_contract
+from streamwarden_operator.reconcilers.agents import removal as agents
+from streamwarden_operator.reconcilers.contracts import reconciler as contracts
 from streamwarden_operator.settings import OperatorSettings
 
-FINALIZERS = frozenset({agent_removal.FINALIZER, topic_contract.FINALIZER})
+FINALIZERS = frozenset({agents.FINALIZER, contracts.FINALIZER})
 
 
 async def release(client: KubernetesClient, *, dry_run: bool) -> AsyncIterator[str]:

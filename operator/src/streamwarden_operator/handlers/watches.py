@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 import kopf
 from typing_extensions import override
 
-from streamwarden_operator.adapters.kubernetes_types import KINDS, OWN_SELECTOR, OWNED
+from streamwarden_operator.adapters.kubernetes.resource_types import KINDS, OWN_SELECTOR, OWNED
 
 if TYPE_CHECKING:
     from streamwarden_operator.handlers.runtime import Runtime

@@ -6,7 +6,7 @@ from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
 
 from streamwarden_operator.desired.acceptance import topic_refs
 from streamwarden_operator.keys import Key
-from streamwarden_operator.reconcilers.log_book import PublishedLog
+from streamwarden_operator.reconcilers.policies.log_book import PublishedLog
 
 
 def dependents_of(

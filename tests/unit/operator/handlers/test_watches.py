@@ -9,10 +9,10 @@ from typing import Any
 
 import kopf
 import pytest
-from streamwarden_operator.adapters.kubernetes_types import KINDS, OWNED, SECRET, ResourceType
+from streamwarden_operator.adapters.kubernetes.resource_types import KINDS, OWNED, SECRET, ResourceType
+from streamwarden_operator.handlers.uninstall import FINALIZERS
 from streamwarden_operator.handlers.watches import build_registry, build_settings, owned_seen, resource_seen
 from streamwarden_operator.keys import Key
-from streamwarden_operator.reconcilers import agent_deployment, topic_contract
 
 KEY = Key("AgentDeployment", "risk", "guard")
 MANIFEST = {"kind": "AgentDeployment", "metadata": {"name": "guard", "namespace": "risk"}}
@@ -60,7 +60,7 @@ def test_kopf_writes_nothing() -> None:
     assert settings.peering.standalone
     assert settings.scanning.disabled
     assert settings.admission.managed is None
-    assert settings.persistence.finalizer not in {agent_deployment.FINALIZER, topic_contract.FINALIZER}
+    assert settings.persistence.finalizer not in FINALIZERS
     registry = build_registry()
     for resource in (*KINDS, *OWNED):
         found = _kopfs(resource)

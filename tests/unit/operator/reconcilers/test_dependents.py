@@ -5,7 +5,7 @@ from streamwarden_contract.policylog import BindingRecord, BoundPolicyRef
 from streamwarden_operator.keys import Key
 from streamwarden_operator.plans.log_state import LogState
 from streamwarden_operator.reconcilers.dependents import dependents_of, dependents_of_publication
-from streamwarden_operator.reconcilers.log_book import PublishedLog
+from streamwarden_operator.reconcilers.policies.log_book import PublishedLog
 from support.operator_harness import agent, contract, policy
 
 RIVAL = contract("rival", topicName="risk.pages")

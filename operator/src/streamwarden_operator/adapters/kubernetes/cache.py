@@ -1,0 +1,217 @@
+"""What was last seen of the three kinds and of what agents have. No I/O.
+
+Whatever is older than what is known is not taken in, whoever brings it: a watch, a list, the answer to an own write.
+Resource versions are compared as numbers, as Kubernetes allows since 1.35.
+"""
+
+from collections import OrderedDict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar, cast
+
+import structlog
+from pydantic import ValidationError
+from streamwarden_contract.models.base import Kind
+
+from streamwarden_operator.adapters.kubernetes.pods import DeploymentFacts
+from streamwarden_operator.adapters.kubernetes.reading import Owned, describe, needs_look, read_owned, read_resource
+from streamwarden_operator.adapters.kubernetes.resource_types import DEPLOYMENT, KINDS, ResourceType, type_of
+from streamwarden_operator.keys import Key, KeyKind
+from streamwarden_operator.ports import Manifest
+
+K = TypeVar("K", bound=Kind)
+
+_REMEMBERED_DEATHS = 20_000
+"""Objects that are gone: a slow answer or an old page must not bring them back."""
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """An object of the three kinds that is not as its model says."""
+
+    key: Key
+    uid: str
+    problem: str
+
+
+Place = tuple[ResourceType, str, str]
+"""Type, namespace, name."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    uid: str
+    version: int
+
+
+class ResourceCache:
+    """Objects by their place."""
+
+    def __init__(self) -> None:
+        self._seen: dict[Place, _Seen] = {}
+        self._kinds: dict[type[Kind], dict[str, dict[str, Kind]]] = {kind: {} for kind in KINDS.values()}
+        self._unreadable: dict[Place, Unreadable] = {}
+        self._owned: dict[Place, Owned] = {}
+        self._by_agent: dict[tuple[str, str], set[Place]] = {}
+        self._gone: OrderedDict[str, int] = OrderedDict()
+        """By uid: the version at which it was gone. One that comes back with our label has a newer one."""
+
+    def get(self, kind: type[K], namespace: str, name: str) -> K | None:
+        """Return a resource; None where there is none that can be read."""
+        return cast("K | None", self._kinds[kind].get(namespace, {}).get(name))
+
+    def list(self, kind: type[K], namespace: str | None = None) -> Sequence[K]:
+        """Return the resources of a kind that can be read, ordered by namespace and name."""
+        found = self._kinds[kind]
+        spaces = sorted(found) if namespace is None else [namespace]
+        return [cast("K", found[space][name]) for space in spaces if space in found for name in sorted(found[space])]
+
+    def unreadable(self) -> Collection[Unreadable]:
+        """Return the objects that exist and cannot be read."""
+        return self._unreadable.values()
+
+    def owned(self, resource: ResourceType, namespace: str, name: str) -> Owned | None:
+        """Return an object of an agent."""
+        return self._owned.get((resource, namespace, name))
+
+    def of_agent(self, namespace: str, agent: str) -> Sequence[Owned]:
+        """Return everything that an agent has."""
+        found = [self._owned[place] for place in self._by_agent.get((namespace, agent), ())]
+        return sorted(found, key=lambda owned: (owned.resource.kind, owned.name))
+
+    def uid_of(self, key: Key) -> str:
+        """Return the uid of a resource, readable or not; empty where there is none."""
+        seen = self._seen.get(_place(key))
+        return "" if seen is None else seen.uid
+
+    def observe(self, manifest: Manifest) -> Key | None:
+        """Take in an object, unless a newer one is known; return the key that needs a look because of it."""
+        place, seen = _placed(manifest)
+        known = self._seen.get(place)
+        if seen.version <= self._gone.get(seen.uid, 0) or (known is not None and seen.version <= known.version):
+            return None
+        if known is not None and known.uid != seen.uid:
+            self._bury(known)
+            self._drop(place)  # another one of that name: nothing of the earlier one speaks for it
+        self._seen[place] = seen
+        return self._take_resource(place, manifest) if place[0] in KINDS else self._take_owned(place, manifest)
+
+    def forget(self, manifest: Manifest) -> Key | None:
+        """Say that an object is gone, or ours no more; return the key that needs a look because of it."""
+        place, seen = _placed(manifest)
+        self._bury(seen)
+        known = self._seen.get(place)
+        return self._drop(place) if known is not None and known.uid == seen.uid else None
+
+    def forget_resource(self, key: Key) -> Key | None:
+        """Say that a resource of the three kinds is gone, whichever it was."""
+        place = _place(key)
+        if place not in self._seen:
+            return None
+        self._bury(self._seen[place])
+        return self._drop(place)
+
+    def forget_missing(
+        self, resource: ResourceType, namespace: str | None, listed: Collection[str], version: int
+    ) -> set[Key]:
+        """Drop what a list did not have; return the keys that need a look because of it.
+
+        Args:
+            resource: what was listed.
+            namespace: where; None for everywhere.
+            listed: the uids of the list.
+            version: of the list; what is newer is kept.
+        """
+        missing = [
+            (place, seen)
+            for place, seen in self._seen.items()
+            if place[0] == resource
+            and namespace in {None, place[1]}
+            and seen.version <= version
+            and seen.uid not in listed
+        ]
+        for _, seen in missing:
+            self._bury(replace(seen, version=version))
+        return {key for place, _ in missing if (key := self._drop(place)) is not None}
+
+    def note_replicas(self, deployment: Owned, replicas: int, version: int) -> None:
+        """Take in the answer to an own scaling, which is no whole Deployment."""
+        place = (DEPLOYMENT, deployment.namespace, deployment.name)
+        known = self._owned.get(place)
+        if known is None or known.uid != deployment.uid or version <= known.version:
+            return
+        if isinstance(known.facts, DeploymentFacts):
+            facts = replace(known.facts, desired=replicas, owns_replicas=False)
+            self._seen[place] = _Seen(known.uid, version)
+            self._owned[place] = replace(known, version=version, facts=facts)
+
+    def _take_resource(self, place: Place, manifest: Manifest) -> Key | None:
+        resource, namespace, name = place
+        kind, key = KINDS[resource], _key(place)
+        before = self._kinds[kind].get(namespace, {}).get(name)
+        try:
+            now = read_resource(kind, manifest)
+        except ValidationError as error:
+            # What was read before stays: the last good one is better than none, for none would undo everything.
+            found = Unreadable(key, self._seen[place].uid, describe(error))
+            news = self._unreadable.get(place) != found
+            self._unreadable[place] = found
+            if news:
+                _log.error("resource not readable", key=str(key), problem=found.problem)
+            return key if news else None
+        mended = self._unreadable.pop(place, None) is not None
+        self._kinds[kind].setdefault(namespace, {})[name] = now
+        return key if mended or before is None or needs_look(before, now) else None
+
+    def _take_owned(self, place: Place, manifest: Manifest) -> Key | None:
+        now, before = read_owned(place[0], manifest), self._owned.get(place)
+        if before is not None and before.agent != now.agent:
+            self._unlink(place, before.agent)
+        self._owned[place] = now
+        self._by_agent.setdefault((now.namespace, now.agent), set()).add(place)
+        return _owner(now) if before is None or now.differs(before) else None
+
+    def _drop(self, place: Place) -> Key | None:
+        resource, namespace, name = place
+        self._seen.pop(place, None)
+        self._unreadable.pop(place, None)
+        if resource in KINDS:
+            self._kinds[KINDS[resource]].get(namespace, {}).pop(name, None)
+            return _key(place)
+        owned = self._owned.pop(place, None)
+        if owned is None:
+            return None
+        self._unlink(place, owned.agent)
+        return _owner(owned)
+
+    def _unlink(self, place: Place, agent: str) -> None:
+        places = self._by_agent.get((place[1], agent), set())
+        places.discard(place)
+        if not places:
+            self._by_agent.pop((place[1], agent), None)
+
+    def _bury(self, seen: _Seen) -> None:
+        self._gone[seen.uid] = max(seen.version, self._gone.pop(seen.uid, 0))
+        while len(self._gone) > _REMEMBERED_DEATHS:
+            self._gone.popitem(last=False)
+
+
+def _placed(manifest: Manifest) -> tuple[Place, _Seen]:
+    metadata = manifest["metadata"]
+    seen = _Seen(metadata["uid"], int(metadata["resourceVersion"]))
+    return (type_of(manifest), metadata["namespace"], metadata["name"]), seen
+
+
+def _key(place: Place) -> Key:
+    return Key(cast("KeyKind", place[0].kind), place[1], place[2])
+
+
+def _place(key: Key) -> Place:
+    resource = next(resource for resource in KINDS if resource.kind == key.kind)
+    return resource, key.namespace, key.name
+
+
+def _owner(owned: Owned) -> Key | None:
+    return Key("AgentDeployment", owned.namespace, owned.agent) if owned.agent else None

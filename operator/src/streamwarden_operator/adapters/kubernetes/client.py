@@ -1,0 +1,200 @@
+"""The few verbs that the operator needs of an API server; it knows nothing of what the objects mean.
+
+Each request has a deadline, is counted, and fails in our words.
+"""
+
+import asyncio
+import json
+import os
+from collections import Counter
+from collections.abc import AsyncIterator
+
+import aiohttp
+from kubernetes.aio.client import ApiClient, Configuration
+from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
+
+from streamwarden_operator.adapters.kubernetes.errors import AbsentError, Request, no_answer, refusal
+from streamwarden_operator.adapters.kubernetes.resource_types import FIELD_MANAGER, ResourceType
+from streamwarden_operator.errors import InvalidSpecError, KubernetesUnavailableError
+from streamwarden_operator.ports import Manifest
+
+APPLY = "application/apply-patch+yaml"
+MERGE = "application/merge-patch+json"
+JSON_PATCH = "application/json-patch+json"
+
+PAGE = 500
+"""Objects in one answer to a list: as many as kubectl asks for."""
+_CONNECTIONS = 32
+_OK = range(200, 300)
+_TOO_MANY_REQUESTS = 429
+_LONGEST_RETRY_AFTER_S = 60.0
+_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105  # where it is, not what
+
+
+class KubernetesClient:
+    """Sends requests. All calls from one event loop."""
+
+    def __init__(self, configuration: Configuration, *, timeout_s: float) -> None:
+        """Make a client; it connects by itself.
+
+        Args:
+            configuration: server and credentials; tokens are refreshed by its own hook.
+            timeout_s: longest wait for one answer.
+        """
+        configuration.connection_pool_maxsize = _CONNECTIONS
+        self.configuration = configuration
+        self.requests: Counter[tuple[str, str]] = Counter()
+        """Requests sent, by verb and resource: ``("patch", "policies.streamwarden.io/status")``."""
+        self._timeout_s = timeout_s
+        self._api = ApiClient(configuration)
+        self._not_before_s = 0.0
+
+    async def token(self) -> str:
+        """Return the bearer token as it is now, without its scheme; empty where certificates speak for the operator."""
+        found = await self.configuration.get_api_key_with_prefix("BearerToken")
+        return (found or "").rpartition(" ")[2]
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        await self._api.close()  # type: ignore[no-untyped-call]  # kubernetes.aio's own
+
+    async def get(self, resource: ResourceType, namespace: str | None, name: str) -> Manifest | None:
+        """Return an object; None where there is none. One of the whole cluster is in no namespace."""
+        try:
+            return await self._send("GET", Request("get", resource, namespace, name))
+        except AbsentError:
+            return None
+
+    async def pages(
+        self, resource: ResourceType, namespace: str | None, selector: str = ""
+    ) -> AsyncIterator[tuple[list[Manifest], int]]:
+        """Yield all objects page by page, each with the version of the whole list.
+
+        Raises:
+            AbsentError: the resource is not served.
+            ExpiredError: it took too long; begin again.
+        """
+        query = {"limit": str(PAGE)} | ({"labelSelector": selector} if selector else {})
+        while True:
+            found = await self._send("GET", Request("list", resource, namespace), query=query)
+            metadata = found.get("metadata", {})
+            for item in found.get("items") or ():
+                item.setdefault("apiVersion", resource.api_version)  # a list says both once for all of its items
+                item.setdefault("kind", resource.kind)
+            yield found.get("items") or [], int(metadata.get("resourceVersion") or 0)
+            if not metadata.get("continue"):
+                return
+            query = {**query, "continue": metadata["continue"]}
+
+    async def apply(
+        self, resource: ResourceType, manifest: Manifest, *, subresource: str = "", manager: str = FIELD_MANAGER
+    ) -> Manifest:
+        """Own, by server-side apply, exactly what the manifest says; returns the object as it is then.
+
+        Raises:
+            ConflictError: the manifest names a resourceVersion, and the object has another one.
+        """
+        metadata = manifest["metadata"]
+        request = Request("patch", resource, metadata["namespace"], metadata["name"], subresource)
+        query = {"fieldManager": manager, "force": "true"}
+        return await self._send("PATCH", request, manifest, query=query, content_type=APPLY)
+
+    async def patch(self, request: Request, body: object, *, content_type: str, manager: str) -> Manifest:
+        """Change an object that exists.
+
+        Raises:
+            AbsentError: there is none.
+        """
+        return await self._send("PATCH", request, body, query={"fieldManager": manager}, content_type=content_type)
+
+    async def create(self, resource: ResourceType, manifest: Manifest) -> Manifest:
+        """Make an object.
+
+        Raises:
+            ConflictError: there is one of that name.
+        """
+        request = Request("create", resource, manifest["metadata"]["namespace"], manifest["metadata"]["name"])
+        return await self._send("POST", request, manifest, query={"fieldManager": FIELD_MANAGER})
+
+    async def delete(self, request: Request, *, uid: str, foreground: bool = False) -> None:
+        """Delete an object of this uid; one that is gone is success.
+
+        Raises:
+            ConflictError: there is another one of that name.
+        """
+        policy = "Foreground" if foreground else "Background"
+        body = {"preconditions": {"uid": uid}, "propagationPolicy": policy}
+        try:
+            await self._send("DELETE", request, body)
+        except AbsentError:
+            return
+
+    async def _send(
+        self,
+        method: str,
+        request: Request,
+        body: object = None,
+        *,
+        query: dict[str, str] | None = None,
+        content_type: str = "application/json",
+    ) -> Manifest:
+        self._check_pause(request)
+        self.requests[request.verb, request.target] += 1
+        name = "" if method == "POST" else request.name
+        path = request.resource.path(request.namespace, name, request.subresource)
+        headers = {"Content-Type": content_type, "Accept": "application/json"}
+        try:
+            verb, url, headers, data, _ = await self._api.param_serialize(
+                method,
+                path,
+                query_params=list((query or {}).items()),
+                header_params=headers,
+                body=body,
+                auth_settings=["BearerToken"],
+            )
+            timeout = aiohttp.ClientTimeout(total=self._timeout_s)
+            response = await self._api.call_api(verb, url, headers, data, _request_timeout=timeout)
+            answer = await response.read()  # type: ignore[no-untyped-call]  # kubernetes.aio's own
+        except (aiohttp.ClientError, OSError, TimeoutError, ConfigException) as error:
+            raise no_answer(request, error, self._timeout_s) from error
+        if response.status not in _OK:
+            self._note_pause(response.status, response.headers.get("Retry-After"))
+            raise refusal(request, response.status, answer)
+        found: Manifest = json.loads(answer)
+        return found
+
+    def _check_pause(self, request: Request) -> None:
+        """Send nothing while the server asked for patience: the work queue tries again."""
+        wait_s = self._not_before_s - _now_s()
+        if wait_s > 0:
+            raise KubernetesUnavailableError(f"could not {request}: the API server is busy for {wait_s:.0f} s more")
+
+    def _note_pause(self, status: int, retry_after: str | None) -> None:
+        if status == _TOO_MANY_REQUESTS and retry_after and retry_after.isdecimal():
+            self._not_before_s = _now_s() + min(float(retry_after), _LONGEST_RETRY_AFTER_S)
+
+
+async def load_configuration(context: str = "") -> Configuration:
+    """Find server and credentials: ``KUBECONFIG``, else the pod's service account, else ``~/.kube/config``.
+
+    Args:
+        context: of the kubeconfig; empty: its current one.
+
+    Raises:
+        InvalidSpecError: none of them is there, or one cannot be read.
+    """
+    configuration = Configuration()
+    named = os.environ.get("KUBECONFIG")  # the library reads it once, when it is imported
+    try:
+        if named is None and os.path.exists(_TOKEN):  # noqa: ASYNC240, PTH110  # once, at start
+            load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]  # its own
+        else:
+            await load_kube_config(named, context or None, client_configuration=configuration)  # type: ignore[no-untyped-call]  # its own
+    except (ConfigException, OSError) as error:
+        message = f"no API server to speak to: {error}. Set KUBECONFIG, or run in a pod with a service account"
+        raise InvalidSpecError(message) from error
+    return configuration
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()

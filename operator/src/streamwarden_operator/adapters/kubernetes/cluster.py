@@ -1,0 +1,204 @@
+"""The Kubernetes side on a real API server: reads come from a cache, writes are sent where they change something."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TypeVar
+
+import structlog
+from streamwarden_contract.models.base import Kind, Status
+from typing_extensions import override
+
+from streamwarden_operator.adapters.kubernetes.cache import ResourceCache
+from streamwarden_operator.adapters.kubernetes.client import KubernetesClient
+from streamwarden_operator.adapters.kubernetes.errors import AbsentError, ExpiredError
+from streamwarden_operator.adapters.kubernetes.events import EventRecorder
+from streamwarden_operator.adapters.kubernetes.resource_types import (
+    KINDS,
+    NAMESPACE,
+    OWN_SELECTOR,
+    OWNED,
+    ResourceType,
+    type_of,
+)
+from streamwarden_operator.adapters.kubernetes.secrets import SecretStore
+from streamwarden_operator.adapters.kubernetes.workloads import Build, Workloads
+from streamwarden_operator.adapters.kubernetes.writes import ResourceWriter
+from streamwarden_operator.errors import ForbiddenError, KubernetesUnavailableError
+from streamwarden_operator.keys import Key
+from streamwarden_operator.ports import Cluster, Manifest, Workload, WorkloadState
+
+K = TypeVar("K", bound=Kind)
+
+NOT_READABLE = "NotReadable"
+"""Reason of the Event for a resource that this version of the operator cannot read."""
+_LIST_ATTEMPTS = 3
+
+_log = structlog.get_logger(__name__)
+
+
+def _nobody(_key: Key) -> None:
+    """Before anybody listens."""
+
+
+class KubernetesCluster(Cluster):
+    """Implements ``ports.Cluster``. All calls from one event loop.
+
+    Watches bring it what they see (``observe``, ``forget``); ``resync`` looks at everything. Each returns what needs
+    a look because of it. ``on_changed`` is called with what was found changed on another way.
+    """
+
+    def __init__(
+        self,
+        client: KubernetesClient,
+        build: Build,
+        *,
+        namespaces: Collection[str] = (),
+        resources: Collection[ResourceType] = (*KINDS, *OWNED),
+    ) -> None:
+        """Make it; nothing is known before the first ``resync``.
+
+        Args:
+            client: the API server.
+            build: makes the manifests of a workload.
+            namespaces: the namespaces to look at; none: all.
+            resources: what ``resync`` looks at; who only reads the three kinds needs no more.
+        """
+        self.on_changed: Callable[[Key], None] = _nobody
+        self.client = client
+        self.secrets = SecretStore(client)
+        self._namespaces = tuple(sorted(set(namespaces)))
+        self._resources = tuple(resources)
+        self._cache = ResourceCache()
+        self._writer = ResourceWriter(client, self._cache, self._changed)
+        self._workloads = Workloads(client, self._cache, build)
+        self._events = EventRecorder(client)
+        self._complete = False
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        await self.client.close()
+
+    async def observe(self, manifest: Manifest) -> Key | None:
+        """Take in an object of the three kinds or of an agent; return the key that needs a look because of it."""
+        key = self._cache.observe(manifest)
+        if key is not None and type_of(manifest) in KINDS:
+            await self._complain(key)
+        return key
+
+    def forget(self, manifest: Manifest) -> Key | None:
+        """Say that an object is gone; return the key that needs a look because of it."""
+        return self._cache.forget(manifest)
+
+    async def resync(self) -> frozenset[Key]:
+        """Look at everything, and return the keys that changed or vanished since the watches last told.
+
+        Raises:
+            KubernetesUnavailableError: not everything could be seen; what was seen is known now.
+        """
+        found: set[Key] = set()
+        for resource in self._resources:
+            for namespace in self._namespaces or (None,):
+                found |= await self._resync(resource, namespace)
+        self._complete = True
+        return frozenset(found)
+
+    async def _resync(self, resource: ResourceType, namespace: str | None) -> set[Key]:
+        for _ in range(_LIST_ATTEMPTS):
+            try:
+                return await self._list(resource, namespace)
+            except ExpiredError:
+                continue
+            except AbsentError as error:
+                message = f"the API server does not serve {resource.described}: are the CRDs installed? See config/crds"
+                raise KubernetesUnavailableError(message) from error
+        raise KubernetesUnavailableError(f"{resource.described} change faster than they can be listed")
+
+    async def _list(self, resource: ResourceType, namespace: str | None) -> set[Key]:
+        found: set[Key] = set()
+        listed: set[str] = set()
+        version = 0
+        async for page, of_list in self.client.pages(resource, namespace, "" if resource in KINDS else OWN_SELECTOR):
+            version = of_list
+            for manifest in page:
+                listed.add(manifest["metadata"]["uid"])
+                if (key := await self.observe(manifest)) is not None:
+                    found.add(key)
+        return found | self._cache.forget_missing(resource, namespace, listed, version)
+
+    @override
+    def get(self, kind: type[K], namespace: str, name: str) -> K | None:
+        return self._cache.get(kind, namespace, name)
+
+    @override
+    def list(self, kind: type[K], namespace: str | None = None) -> Sequence[K]:
+        return self._cache.list(kind, namespace)
+
+    @override
+    def unreadable(self) -> frozenset[Key]:
+        return frozenset(found.key for found in self._cache.unreadable())
+
+    @override
+    async def write_status(self, resource: Kind, status: Status) -> None:
+        await self._writer.write_status(resource, status)
+
+    @override
+    async def read_secret(self, namespace: str, name: str) -> Mapping[str, str] | None:
+        return await self.secrets.read(namespace, name)
+
+    @override
+    async def apply_secret(self, namespace: str, name: str, data: Mapping[str, str]) -> None:
+        await self.secrets.apply(namespace, name, data)
+
+    @override
+    async def delete_secret(self, namespace: str, name: str) -> None:
+        try:
+            await self.secrets.delete(namespace, name)
+        except ForbiddenError:
+            if not await self._is_ending(namespace):
+                raise
+
+    @override
+    async def apply_workload(self, workload: Workload) -> WorkloadState:
+        return await self._workloads.apply(workload)
+
+    @override
+    async def scale_workload(self, namespace: str, agent: str, replicas: int) -> None:
+        await self._workloads.scale(namespace, agent, replicas)
+
+    @override
+    async def delete_workload(self, namespace: str, agent: str) -> bool:
+        try:
+            return await self._workloads.delete(namespace, agent)
+        except ForbiddenError:
+            if not await self._is_ending(namespace):
+                raise
+            return not self._workloads.pods(namespace, agent)
+
+    @override
+    def pods(self, namespace: str, agent: str) -> frozenset[str] | None:
+        return self._workloads.pods(namespace, agent) if self._complete else None
+
+    @override
+    async def set_finalizer(self, resource: Kind, finalizer: str, *, present: bool) -> None:
+        await self._writer.set_finalizer(resource, finalizer, present=present)
+
+    @override
+    async def record_event(self, key: Key, *, reason: str, message: str, warning: bool) -> None:
+        if key.kind in {"PolicyLog", "Namespace"}:
+            return  # no object stands for these: the log tells
+        if uid := self._cache.uid_of(key):
+            await self._events.record(key, uid, reason=reason, message=message, warning=warning)
+
+    async def _is_ending(self, namespace: str) -> bool:
+        """Tell whether a namespace is being deleted: it takes everything along, first of all our right to do so."""
+        found = await self.client.get(NAMESPACE, None, namespace)
+        return found is None or "deletionTimestamp" in found["metadata"]
+
+    def _changed(self, key: Key) -> None:
+        self.on_changed(key)
+
+    async def _complain(self, key: Key) -> None:
+        """Tell people of a resource that cannot be read: its status cannot say so."""
+        for found in self._cache.unreadable():
+            if found.key == key:
+                message = f"not understood by this version of the operator, which leaves it as it is: {found.problem}"
+                await self.record_event(key, reason=NOT_READABLE, message=message, warning=True)

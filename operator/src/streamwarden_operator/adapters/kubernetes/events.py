@@ -1,0 +1,101 @@
+"""Kubernetes Events: what people should act on or look at. To fail to tell them never fails a reconcile."""
+
+import socket
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import structlog
+
+from streamwarden_operator.adapters.kubernetes.client import MERGE, KubernetesClient
+from streamwarden_operator.adapters.kubernetes.errors import AbsentError, Request
+from streamwarden_operator.adapters.kubernetes.resource_types import EVENT, FIELD_MANAGER, KINDS
+from streamwarden_operator.desired.status import format_time
+from streamwarden_operator.errors import OperatorError
+from streamwarden_operator.keys import Key
+
+SAME_FOR = timedelta(minutes=10)
+"""So long the same words about the same object are one Event that counts."""
+
+_REMEMBERED = 2_000
+_MAX_MESSAGE = 1024
+"""The API server takes no more."""
+_MAX_PREFIX = 200
+"""Of an Event's name, which is the object's and a random end."""
+
+_log = structlog.get_logger(__name__)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    name: str
+    count: int
+    last: datetime
+
+
+class EventRecorder:
+    """Writes core/v1 Events regarding the three kinds."""
+
+    def __init__(self, client: KubernetesClient, clock: Callable[[], datetime] = _now) -> None:
+        """Make a recorder over an API server."""
+        self._client = client
+        self._clock = clock
+        self._told: OrderedDict[tuple[str, str, str], _Told] = OrderedDict()
+
+    async def record(self, key: Key, uid: str, *, reason: str, message: str, warning: bool) -> None:
+        """Tell people, or raise the count of what they were told some minutes ago."""
+        what = (uid, reason, message)
+        told = self._told.get(what)
+        try:
+            if told is not None and self._clock() - told.last < SAME_FOR:
+                self._told[what] = await self._repeat(key, told)
+            else:
+                self._told[what] = await self._create(key, uid, reason, message, warning=warning)
+        except AbsentError:
+            self._told.pop(what, None)  # it is too old for the API server, or its namespace is going
+        except OperatorError as error:
+            _log.warning("event not recorded", key=str(key), reason=reason, error=str(error))
+        while len(self._told) > _REMEMBERED:
+            self._told.popitem(last=False)
+
+    async def _create(self, key: Key, uid: str, reason: str, message: str, *, warning: bool) -> _Told:
+        resource = next(resource for resource in KINDS if resource.kind == key.kind)
+        now = self._clock()
+        name = f"{key.name[:_MAX_PREFIX]}.{uuid4().hex[:16]}"
+        regarding = {
+            "apiVersion": resource.api_version,
+            "kind": resource.kind,
+            "namespace": key.namespace,
+            "name": key.name,
+            "uid": uid,
+        }
+        event = {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"name": name, "namespace": key.namespace},
+            "involvedObject": regarding,
+            "type": "Warning" if warning else "Normal",
+            "reason": reason,
+            "message": message if len(message) <= _MAX_MESSAGE else f"{message[: _MAX_MESSAGE - 2]} …",
+            "source": {"component": FIELD_MANAGER},
+            "reportingComponent": FIELD_MANAGER,
+            "reportingInstance": socket.gethostname(),
+            "firstTimestamp": format_time(now),
+            "lastTimestamp": format_time(now),
+            "count": 1,
+        }
+        await self._client.create(EVENT, event)
+        return _Told(name, 1, now)
+
+    async def _repeat(self, key: Key, told: _Told) -> _Told:
+        again = replace(told, count=told.count + 1, last=self._clock())
+        body = {"count": again.count, "lastTimestamp": format_time(again.last)}
+        request = Request("patch", EVENT, key.namespace, told.name)
+        await self._client.patch(request, body, content_type=MERGE, manager=FIELD_MANAGER)
+        return again

@@ -1,0 +1,1 @@
+"""AgentDeployments: one agent brought up, kept, and brought down."""

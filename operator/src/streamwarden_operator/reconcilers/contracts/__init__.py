@@ -1,0 +1,1 @@
+"""TopicContracts: topic, schema and access."""

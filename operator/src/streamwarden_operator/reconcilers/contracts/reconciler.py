@@ -1,0 +1,240 @@
+"""Keeps what a TopicContract promises: its topic, its schema, and the access of principals outside Streamwarden."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import structlog
+from streamwarden_contract.models import Condition, TopicContract
+from streamwarden_contract.models.agent_deployment import AgentDeployment
+from streamwarden_contract.models.topic_contract import TopicContractStatus
+from streamwarden_contract.reasons import ConditionReason
+
+from streamwarden_operator.desired import status as conditions
+from streamwarden_operator.desired.acceptance import Refusal, accept_contract
+from streamwarden_operator.desired.management import ORPHAN, held_conditions, is_held, lets_go
+from streamwarden_operator.errors import OperatorError
+from streamwarden_operator.keys import Key
+from streamwarden_operator.ports import Acls, Cluster, SchemaRegistry, Topics
+from streamwarden_operator.reconcilers.contracts.parts import (
+    ACCESS_READY,
+    SCHEMA_READY,
+    TOPIC_READY,
+    AccessPart,
+    Part,
+    reconcile_schema,
+    reconcile_topic,
+)
+
+FINALIZER = "streamwarden.io/topic-contract"
+ACCEPTED = "Accepted"
+DRIFT_DETECTED = "DriftDetected"
+
+_log = structlog.get_logger(__name__)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class TopicContractReconciler:
+    """Observes, plans and applies one contract at a time; what woke it does not matter."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        topics: Topics,
+        acls: Acls,
+        registry: SchemaRegistry | None,
+        *,
+        changed: Callable[[Key], None] = lambda _: None,
+        clock: Callable[[], datetime] = _now,
+    ) -> None:
+        """Make a reconciler.
+
+        Args:
+            cluster: the Kubernetes side.
+            topics: Kafka's topics.
+            acls: Kafka's ACLs.
+            registry: the schema registry; None where there is none.
+            changed: told a contract's key when its status says something new that agents wait for: whether it is
+                accepted, and its topic. Called in the middle of a reconcile, before the registry is asked.
+            clock: the time for conditions.
+        """
+        self._cluster = cluster
+        self._topics = topics
+        self._acls = acls
+        self._registry = registry
+        self._changed = changed
+        self._clock = clock
+
+    async def reconcile(self, contract: TopicContract) -> TopicContractStatus:
+        """Bring everything outside to what the contract says, write its status, and return it.
+
+        Raises:
+            UnavailableError: a backend did not answer. The status is written all the same, and says so; whoever
+                called tries again later.
+        """
+        if contract.metadata.deletion_timestamp is not None:
+            return await self._delete(contract)
+        if is_held(contract.metadata):
+            held = held_conditions(contract.metadata, contract.status.conditions, now=self._clock())
+            status = contract.status.model_copy(update={"conditions": held})
+            await self._write(contract, status)
+            return status
+        agents = self._cluster.list(AgentDeployment)
+        refusals = accept_contract(contract, self._cluster.list(TopicContract), agents)
+        if refusals:
+            return await self._refuse(contract, refusals)
+        return await self._keep(contract)
+
+    async def _keep(self, contract: TopicContract) -> TopicContractStatus:
+        """Bring the three parts about. The registry comes last: nobody waits for it who need not."""
+        needs_undoing = _needs_undoing(contract)
+        if needs_undoing:
+            await self._cluster.set_finalizer(contract, FINALIZER, present=True)
+        topic, topic_id = await reconcile_topic(self._topics, contract)
+        access_part = AccessPart(self._acls, self._others(contract))
+        access, given = await access_part.reconcile(contract, lambda record: self._record(contract, record))
+        found = contract.status.model_copy(update={"topic_id": topic_id, "access": given})
+
+        schema_before = _carried(contract, SCHEMA_READY)
+        first = self._status(contract, found, [topic, schema_before, access])
+        if _news(first) != _news(contract.status):
+            await self._write(contract, first)
+        schema, registered = await reconcile_schema(self._registry, contract)
+        parts = [topic, schema, access]
+        status = self._status(contract, found.model_copy(update={"registered_schema": registered}), parts)
+        await self._tell(contract, DRIFT_DETECTED, "True", status)
+        await self._write(contract, status)
+        if not needs_undoing and not given:
+            await self._cluster.set_finalizer(contract, FINALIZER, present=False)
+        for part in parts:
+            if part.outage is not None:
+                raise part.outage
+        return status
+
+    async def _refuse(self, contract: TopicContract, refusals: list[Refusal]) -> TopicContractStatus:
+        """Say what is wrong. What exists stays as it is, and agents that refer to the contract wait."""
+        message = "; ".join(f"{refusal.field}: {refusal.message}" for refusal in refusals)
+        accepted = conditions.condition(ACCEPTED, "False", refusals[0].reason, message)
+        waiting = [
+            conditions.pending(kind, "the contract is not accepted")
+            for kind in (TOPIC_READY, SCHEMA_READY, ACCESS_READY)
+        ]
+        drift = conditions.pending(DRIFT_DETECTED, "nothing is compared")
+        status = self._stamped(contract, contract.status, [accepted, *waiting, drift])
+        await self._tell(contract, ACCEPTED, "False", status)
+        await self._write(contract, status)
+        return status
+
+    async def _delete(self, contract: TopicContract) -> TopicContractStatus:
+        """Undo what must be undone outside, then let the resource go."""
+        if FINALIZER not in contract.metadata.finalizers:
+            return contract.status
+        if not lets_go(contract.metadata):
+            try:
+                await self._undo(contract)
+            except OperatorError as error:
+                message = f"{error}. The annotation {ORPHAN}: 'true' lets go and leaves everything outside as it is"
+                ready = conditions.condition("Ready", "False", ConditionReason.DELETION_BLOCKED, message)
+                blocked = conditions.set_condition(
+                    contract.status.conditions, ready, generation=contract.metadata.generation, now=self._clock()
+                )
+                status = contract.status.model_copy(update={"conditions": blocked})
+                await self._tell(contract, "Ready", "False", status)
+                await self._write(contract, status)
+                raise
+        await self._cluster.set_finalizer(contract, FINALIZER, present=False)
+        return contract.status
+
+    async def _undo(self, contract: TopicContract) -> None:
+        others = self._others(contract)
+        await AccessPart(self._acls, others).revoke(contract)
+        spec, status = contract.spec, contract.status
+        if spec.deletion_policy != "Delete" or any(other.spec.topic_name == spec.topic_name for other in others):
+            return
+        if status.registered_schema is not None and self._registry is not None:
+            await self._registry.delete(status.registered_schema.subject)
+        topic = (await self._topics.observe([spec.topic_name])).get(spec.topic_name)
+        # Another id is another topic, which somebody made: this contract never promised it.
+        if topic is not None and topic.topic_id == status.topic_id:
+            await self._topics.delete(spec.topic_name)
+
+    def _others(self, contract: TopicContract) -> list[TopicContract]:
+        """Return the contracts beside this one that stay."""
+        own = (contract.metadata.namespace, contract.metadata.name)
+        return [
+            other
+            for other in self._cluster.list(TopicContract)
+            if (other.metadata.namespace, other.metadata.name) != own and other.metadata.deletion_timestamp is None
+        ]
+
+    def _status(self, contract: TopicContract, found: TopicContractStatus, parts: list[Part]) -> TopicContractStatus:
+        return self._stamped(
+            contract, found, [conditions.true(ACCEPTED), *(part.condition for part in parts), _drift(parts)]
+        )
+
+    def _stamped(
+        self, contract: TopicContract, found: TopicContractStatus, new: list[Condition]
+    ) -> TopicContractStatus:
+        generation = contract.metadata.generation
+        ready = conditions.summarize(part for part in new if part.type != DRIFT_DETECTED)
+        stamped = conditions.build_conditions(
+            contract.status.conditions, [*new, ready], generation=generation, now=self._clock()
+        )
+        return found.model_copy(update={"observed_generation": generation, "conditions": stamped})
+
+    async def _record(self, contract: TopicContract, access: tuple[str, ...]) -> None:
+        await self._write(contract, contract.status.model_copy(update={"access": access}))
+
+    async def _write(self, contract: TopicContract, status: TopicContractStatus) -> None:
+        stored = self._cluster.get(TopicContract, contract.metadata.namespace, contract.metadata.name)
+        if stored is None or stored.metadata.uid != contract.metadata.uid:
+            stored = contract  # another resource of this name has another status
+        if status != stored.status:
+            await self._cluster.write_status(stored, status)
+        if _news(status) != _news(stored.status):
+            self._changed(_key(contract))
+
+    async def _tell(self, contract: TopicContract, kind: str, when: str, status: TopicContractStatus) -> None:
+        """Make an Event of a condition that begins to have this status, or has it for a new cause."""
+        now = conditions.find_condition(status.conditions, kind)
+        before = conditions.find_condition(contract.status.conditions, kind)
+        if now is None or now.status != when:
+            return
+        if before is None or (before.status, before.message) != (now.status, now.message):
+            _log.warning("contract needs a look", key=str(_key(contract)), reason=now.reason, detail=now.message)
+            await self._cluster.record_event(_key(contract), reason=now.reason, message=now.message, warning=True)
+
+
+def _key(contract: TopicContract) -> Key:
+    return Key("TopicContract", contract.metadata.namespace, contract.metadata.name)
+
+
+def _needs_undoing(contract: TopicContract) -> bool:
+    access = contract.spec.access
+    return contract.spec.deletion_policy == "Delete" or bool(access.producers or access.consumers)
+
+
+def _carried(contract: TopicContract, kind: str) -> Part:
+    """Return what is known of a part before another look at it; of an edited contract nothing is."""
+    before = conditions.find_condition(contract.status.conditions, kind)
+    if before is None or contract.status.observed_generation != contract.metadata.generation:
+        return Part(conditions.pending(kind, "not looked at yet"))
+    return Part(before)
+
+
+def _drift(parts: list[Part]) -> Condition:
+    found = [part.drift for part in parts if part.drift]
+    if found:
+        return conditions.condition(DRIFT_DETECTED, "True", ConditionReason.DRIFTED, "; ".join(found))
+    for part in parts:
+        if part.outage is not None:
+            return conditions.failed(DRIFT_DETECTED, part.outage)
+    return conditions.condition(DRIFT_DETECTED, "False", ConditionReason.IN_SYNC)
+
+
+def _news(status: TopicContractStatus) -> tuple[object, ...]:
+    """Return what agents wait for in a contract's status."""
+    accepted = conditions.is_true(status.conditions, ACCEPTED)
+    return accepted, conditions.is_true(status.conditions, TOPIC_READY), status.topic_id

@@ -1,0 +1,1 @@
+"""Policies: the signed log, and how far each revision has come."""

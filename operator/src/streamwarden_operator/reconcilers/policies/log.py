@@ -1,0 +1,178 @@
+"""Keeps a namespace's policy log: reads it, plans, signs, publishes; no admin call delays an edit."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol
+
+import structlog
+from streamwarden_contract.models import AgentDeployment, Policy
+from streamwarden_contract.names import GUARDRAIL_TOPIC, SYSTEM, NamespaceNames
+from streamwarden_contract.policylog import PolicyRecord, Signer, Verifier
+
+from streamwarden_operator.desired.acceptance import accept_policy
+from streamwarden_operator.desired.management import is_held
+from streamwarden_operator.desired.policy_log import DesiredLog, build_log
+from streamwarden_operator.errors import InvalidSpecError, OperatorError
+from streamwarden_operator.keys import Key
+from streamwarden_operator.plans.log_state import LogState, believe
+from streamwarden_operator.plans.policy_log import LogPlan, after, plan_log, sign_plan
+from streamwarden_operator.ports import Cluster, GateAcks, PolicyLog
+from streamwarden_operator.reconcilers.dependents import dependents_of_publication
+from streamwarden_operator.reconcilers.policies.log_book import LogBook, Publication, PublishedLog
+from streamwarden_operator.reconcilers.policies.rollout import bound_agents, live_gates
+
+if TYPE_CHECKING:
+    from streamwarden_contract.models.policy import PolicySpec
+
+_log = structlog.get_logger(__name__)
+
+
+class Keys(Signer, Verifier, Protocol):
+    """Signs, and knows its own signature again."""
+
+
+class PolicyLogReconciler:
+    """One namespace at a time; the namespace ``streamwarden`` has the guardrail topic."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        log: PolicyLog,
+        acks: GateAcks,
+        book: LogBook,
+        *,
+        keys: Keys,
+        published: Callable[[str, frozenset[Key] | None], None],
+    ) -> None:
+        """Make a reconciler.
+
+        Args:
+            cluster: the Kubernetes side.
+            log: the policy topics.
+            acks: what gates report.
+            book: what agents want, and what is published.
+            keys: the signing key and the public ones that are valid.
+            published: told the namespace when what is published has changed, and which policies and agents it
+                concerns; None: all of them.
+        """
+        self._cluster = cluster
+        self._topics = log
+        self._acks = acks
+        self._book = book
+        self._keys = keys
+        self._published = published
+        self._accepted: dict[str, dict[str, tuple[PolicySpec, bool]]] = {}
+
+    async def reconcile(self, namespace: str) -> LogPlan:
+        """Bring the log to what the resources say, and return what was written.
+
+        Raises:
+            UnavailableError: nothing is known to be written; the next attempt reads the log again.
+        """
+        if namespace not in self._book.topics_ready:
+            return LogPlan()  # the namespace's own look comes first, and wakes this one
+        before = self._book.published.get(namespace)
+        try:
+            published, plan = await self._bring(namespace)
+        except OperatorError as error:
+            if before is not None and str(before.outage) != str(error):
+                self._book.published[namespace] = replace(before, outage=error)
+                self._published(namespace, None)
+            raise
+        self._book.published[namespace] = published
+        if before is None or before.outage is not None:
+            self._published(namespace, None)
+        elif concerned := dependents_of_publication(namespace, before, published):
+            self._published(namespace, concerned)
+        return plan
+
+    async def _bring(self, namespace: str) -> tuple[PublishedLog, LogPlan]:
+        topic = GUARDRAIL_TOPIC if namespace == SYSTEM else NamespaceNames(namespace).policies
+        records = await self._topics.read(topic)
+        cluster_id = self._topics.cluster_id
+        before = self._book.published.get(namespace)
+        known = before.state if before else None
+        state = believe(records, topic=topic, cluster_id=cluster_id, verifier=self._keys, known=known)
+        await self._report_refused(namespace, state)
+        plan = plan_log(namespace, self._desired(namespace, state), state)
+        if plan:
+            await self._topics.publish(topic, sign_plan(plan, topic=topic, cluster_id=cluster_id, signer=self._keys))
+            _log.info(
+                "policy log published",
+                topic=topic,
+                epoch=plan.records[-1].epoch,
+                records=[record.key for record in plan.records],
+                tombstones=[key.decode(errors="replace") for key in plan.tombstones],
+            )
+            state = after(state, plan)
+            self._note(namespace, plan, state)
+        return PublishedLog(state, plan.withheld), plan
+
+    def _desired(self, namespace: str, state: LogState) -> DesiredLog:
+        if namespace == SYSTEM:
+            return DesiredLog()
+        every = self._cluster.list(Policy, namespace)
+        unreadable = [key for key in self._cluster.unreadable() if key.namespace == namespace]
+        _check_all_known(unreadable, every)
+        held = {policy.metadata.name for policy in every if is_held(policy.metadata)}
+        # What is in force of a held one stays, as of a refused one; it is not heard of before.
+        left_out = {name for name in held if not _was_published(name, state)}
+        policies = [policy for policy in every if policy.metadata.name not in left_out]
+        return build_log(
+            policies,
+            self._cluster.list(AgentDeployment, namespace),
+            self._book.bindings_of(namespace),
+            refused=self._refused(namespace, policies) | held,
+            released=self._book.released,
+            unreadable=[key.name for key in unreadable if key.kind == "AgentDeployment"],
+        )
+
+    def _refused(self, namespace: str, policies: Sequence[Policy]) -> frozenset[str]:
+        """Find the policies that are not accepted. Only edited ones are compiled: an edit must not wait for all."""
+        before = self._accepted.get(namespace, {})
+        now: dict[str, tuple[PolicySpec, bool]] = {}
+        for policy in policies:
+            name, known = policy.metadata.name, before.get(policy.metadata.name)
+            accepted = known[1] if known and known[0] is policy.spec else not accept_policy(policy)
+            now[name] = (policy.spec, accepted)
+        self._accepted[namespace] = now
+        return frozenset(name for name, (_, accepted) in now.items() if not accepted)
+
+    def _note(self, namespace: str, plan: LogPlan, state: LogState) -> None:
+        """Remember when each policy was published, to tell how long it took to be in force everywhere."""
+        now_s = time.monotonic()
+        acks = self._acks.of_namespace(namespace)
+        for record in plan.records:
+            if isinstance(record, PolicyRecord):
+                gates = live_gates(acks, bound_agents(state, record.name))
+                self._book.publications[namespace, record.name] = Publication(record.revision, now_s, bool(gates))
+
+    async def _report_refused(self, namespace: str, state: LogState) -> None:
+        for key, why in state.refused.items():
+            name = key.decode("utf-8", errors="replace")
+            _log.error("policy log record not believed", namespace=namespace, record=name, cause=why)
+            await self._cluster.record_event(
+                Key("PolicyLog", namespace),
+                reason="RecordNotBelieved",
+                message=f"{name}: {why}. It is written over; find out who may write this topic",
+                warning=True,
+            )
+
+
+def _check_all_known(unreadable: Sequence[Key], policies: Sequence[Policy]) -> None:
+    """Refuse to go on without a policy that exists: to leave it out could permit what it denies.
+
+    Raises:
+        InvalidSpecError: names the policies.
+    """
+    unknown = {key.name for key in unreadable if key.kind == "Policy"} - {policy.metadata.name for policy in policies}
+    if unknown:
+        raise InvalidSpecError(
+            f"the policies {', '.join(sorted(unknown))} cannot be read by this version of the operator: until they are "
+            "mended or deleted nothing is published, and what is in force stays"
+        )
+
+
+def _was_published(policy: str, state: LogState) -> bool:
+    return policy in state.policies or f"policy/{policy}".encode() in state.refused

@@ -1,0 +1,141 @@
+"""Tells where a policy stands. It writes nothing but the status: publishing is the policy log's business."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from streamwarden_contract.models import AgentDeployment, Condition, Policy
+from streamwarden_contract.models.policy import PolicyStatus, Rollout
+from streamwarden_contract.policylog import PolicyRecord, spec_digest
+from streamwarden_contract.reasons import ConditionReason
+
+from streamwarden_operator.desired import status as conditions
+from streamwarden_operator.desired.acceptance import Refusal, accept_policy
+from streamwarden_operator.desired.management import held_conditions, is_held
+from streamwarden_operator.ports import Cluster, GateAcks
+from streamwarden_operator.reconcilers.policies.log_book import LogBook
+from streamwarden_operator.reconcilers.policies.rollout import ROLLED_OUT, RolloutState, is_asleep, observe_rollout
+
+ACCEPTED = "Accepted"
+PUBLISHED = "Published"
+
+OnRollout = Callable[[str, str, int, int, int, float], None]
+"""Namespace, policy, revision, gates, of them updated, milliseconds from publication to the last gate's ack."""
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class PolicyReconciler:
+    """One policy at a time, from memory alone: an ack becomes a status at once."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        acks: GateAcks,
+        book: LogBook,
+        *,
+        on_rollout: OnRollout,
+        clock: Callable[[], datetime] = _now,
+    ) -> None:
+        """Make a reconciler.
+
+        Args:
+            cluster: the Kubernetes side.
+            acks: what gates report.
+            book: what is published.
+            on_rollout: told once when a revision is in force in every gate that it binds.
+            clock: the time for conditions.
+        """
+        self._cluster = cluster
+        self._acks = acks
+        self._book = book
+        self._on_rollout = on_rollout
+        self._clock = clock
+
+    async def reconcile(self, policy: Policy) -> PolicyStatus:
+        """Write the policy's status, and return it."""
+        status = self._held(policy) if is_held(policy.metadata) else self._status(policy)
+        if status != policy.status:
+            await self._cluster.write_status(policy, status)
+        return status
+
+    def _held(self, policy: Policy) -> PolicyStatus:
+        held = held_conditions(policy.metadata, policy.status.conditions, now=self._clock())
+        return policy.status.model_copy(update={"conditions": held})
+
+    def _status(self, policy: Policy) -> PolicyStatus:
+        namespace, name = policy.metadata.namespace, policy.metadata.name
+        refusals = accept_policy(policy)
+        record = self._book.policy(namespace, name)
+        new = [_accepted(refusals), self._published(policy, record, refused=bool(refusals))]
+        revision, digest, rollout = policy.status.revision, policy.status.digest, policy.status.rollout
+        if record is None:
+            new.append(conditions.pending(ROLLED_OUT, "nothing is published yet"))
+        else:
+            state = self._book.published[namespace].state
+            acks = self._acks.of_namespace(namespace)
+            found = observe_rollout(
+                state,
+                acks,
+                policy=name,
+                revision=record.revision,
+                asleep=self._asleep(namespace),
+                settled=_is_settled(policy, record.revision),
+            )
+            rollout = self._rollout(policy, record, found)
+            revision, digest = record.revision, record.digest
+            new.append(found.condition())
+        generation = policy.metadata.generation
+        stamped = conditions.build_conditions(
+            policy.status.conditions, [*new, conditions.summarize(new)], generation=generation, now=self._clock()
+        )
+        return PolicyStatus(
+            observed_generation=generation, conditions=stamped, revision=revision, digest=digest, rollout=rollout
+        )
+
+    def _asleep(self, namespace: str) -> frozenset[str]:
+        agents = self._cluster.list(AgentDeployment, namespace)
+        return frozenset(agent.metadata.name for agent in agents if is_asleep(agent))
+
+    def _published(self, policy: Policy, record: PolicyRecord | None, *, refused: bool) -> Condition:
+        log = self._book.published.get(policy.metadata.namespace)
+        stays = f"; revision {record.revision} stays in force" if record else ""
+        if refused:
+            message = f"a refused spec is not published{stays}"
+            return conditions.condition(PUBLISHED, "False", ConditionReason.NOT_PUBLISHED, message)
+        if record is not None and record.digest == spec_digest(policy.spec):
+            return conditions.true(PUBLISHED, f"revision {record.revision}")
+        if log is not None and log.outage is not None:
+            message = f"{log.outage}{stays}"
+            return conditions.condition(PUBLISHED, "False", ConditionReason.NOT_PUBLISHED, message)
+        return conditions.pending(PUBLISHED, f"about to be published{stays}")
+
+    def _rollout(self, policy: Policy, record: PolicyRecord, found: RolloutState) -> Rollout:
+        """Count the gates. The time to convergence is told once a revision: a gate that joins later changes nothing."""
+        namespace, name = policy.metadata.namespace, policy.metadata.name
+        same = policy.status.revision == record.revision
+        took = policy.status.rollout.converged_after if same else ""
+        publication = self._book.publications.get((namespace, name))
+        if found.converged and publication and publication.revision == record.revision and not publication.told:
+            publication.told = True
+            if publication.measured and not took:
+                elapsed_ms = (time.monotonic() - publication.at_s) * 1000
+                took = f"{elapsed_ms:.0f}ms"
+                self._on_rollout(namespace, name, record.revision, found.gates, found.updated, elapsed_ms)
+        return Rollout(gates=found.gates, updated=found.updated, rejected=found.rejected, converged_after=took)
+
+
+def _is_settled(policy: Policy, revision: int) -> bool:
+    """Tell whether all gates had this revision already: by the status, which outlives this process."""
+    found = conditions.find_condition(policy.status.conditions, ROLLED_OUT)
+    same = policy.status.revision == revision
+    return same and found is not None and (found.status, found.reason) == ("True", ConditionReason.OK)
+
+
+def _accepted(refusals: list[Refusal]) -> Condition:
+    if not refusals:
+        return conditions.true(ACCEPTED)
+    message = "; ".join(f"{refusal.field}: {refusal.message}" for refusal in refusals)
+    return conditions.condition(ACCEPTED, "False", refusals[0].reason, message)

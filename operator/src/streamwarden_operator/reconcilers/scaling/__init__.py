@@ -1,0 +1,1 @@
+"""The number of each agent's pods, by lag."""

@@ -1,0 +1,170 @@
+"""What the cache makes of what it sees."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from streamwarden_contract.models import Policy
+from streamwarden_operator.adapters.kubernetes.cache import ResourceCache
+from streamwarden_operator.adapters.kubernetes.resource_types import CONFIG_MAP, POD, type_of_kind
+from streamwarden_operator.keys import Key
+
+KEY = Key("Policy", "risk", "strict")
+AGENT = Key("AgentDeployment", "risk", "guard")
+POLICY = type_of_kind(Policy)
+
+
+def policy(version: int, *, uid: str = "u-1", spec: dict[str, Any] | None = None, **metadata: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "streamwarden.io/v1alpha1",
+        "kind": "Policy",
+        "metadata": {
+            "name": "strict",
+            "namespace": "risk",
+            "uid": uid,
+            "generation": 1,
+            "resourceVersion": str(version),
+            **metadata,
+        },
+        "spec": spec if spec is not None else {"failureAction": "Enforce"},
+    }
+
+
+def owned(kind: str, version: int, name: str = "guard-x", **content: Any) -> dict[str, Any]:
+    labels = {"app.kubernetes.io/managed-by": "streamwarden-operator", "app.kubernetes.io/instance": "guard"}
+    metadata = {
+        "name": name,
+        "namespace": "risk",
+        "uid": f"u-{name}",
+        "resourceVersion": str(version),
+        "labels": labels,
+    }
+    return {"apiVersion": "v1", "kind": kind, "metadata": metadata, **content}
+
+
+@pytest.fixture
+def cache() -> ResourceCache:
+    made = ResourceCache()
+    assert made.observe(policy(10)) == KEY
+    return made
+
+
+def action(cache: ResourceCache) -> str:
+    found = cache.get(Policy, "risk", "strict")
+    assert found is not None
+    return found.spec.failure_action
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        pytest.param(policy(10), None, id="the-same-version-is-no-news"),
+        pytest.param(policy(9, spec={"failureAction": "Audit"}, generation=2), None, id="an-older-one-is-no-news"),
+        pytest.param({**policy(11), "status": {"revision": 3}}, None, id="a-status-is-no-news"),
+        pytest.param(policy(11, managedFields=[{"manager": "x"}]), None, id="managed-fields-are-no-news"),
+        pytest.param(policy(11, spec={"failureAction": "Audit"}, generation=2), KEY, id="a-spec-is"),
+        pytest.param(policy(11, labels={"a": "b"}), KEY, id="a-label-is"),
+        pytest.param(policy(11, annotations={"a": "b"}), KEY, id="an-annotation-is"),
+        pytest.param(policy(11, finalizers=["x"]), KEY, id="a-finalizer-is"),
+        pytest.param(policy(11, deletionTimestamp="2026-01-01T00:00:00Z"), KEY, id="a-deletion-is"),
+        pytest.param(policy(11, uid="u-2"), KEY, id="another-one-of-that-name-is"),
+    ],
+)
+def test_f3_only_what_changes_what_is_asked_needs_a_look(
+    cache: ResourceCache, seen: dict[str, Any], expected: Key | None
+) -> None:
+    assert cache.observe(seen) == expected
+    assert cache.observe(seen) is None
+
+
+def test_versions_are_numbers() -> None:
+    cache = ResourceCache()
+    cache.observe(policy(9))
+    assert cache.observe(policy(10, labels={"a": "b"})) == KEY
+
+
+def test_what_is_gone_does_not_come_back_with_an_old_word(cache: ResourceCache) -> None:
+    assert cache.forget(policy(12)) == KEY
+    assert cache.observe(policy(11)) is None
+    assert cache.get(Policy, "risk", "strict") is None
+    assert cache.forget(policy(12)) is None
+    assert cache.observe(policy(13, uid="u-2")) == KEY
+
+
+def test_the_end_of_an_earlier_one_leaves_the_later_one(cache: ResourceCache) -> None:
+    cache.observe(policy(20, uid="u-2"))
+    assert cache.forget(policy(15)) is None
+    assert cache.get(Policy, "risk", "strict") is not None
+
+
+@pytest.mark.parametrize(
+    ("namespace", "listed", "version", "expected"),
+    [
+        pytest.param(None, {"u-1"}, 99, set(), id="what-was-listed-stays"),
+        pytest.param(None, set(), 99, {KEY}, id="what-was-not-is-gone"),
+        pytest.param("other", set(), 99, set(), id="a-list-of-another-namespace-says-nothing"),
+        pytest.param(None, set(), 9, set(), id="what-is-newer-than-the-list-stays"),
+    ],
+)
+def test_f1_a_list_finds_what_no_watch_told(
+    cache: ResourceCache, namespace: str | None, listed: set[str], version: int, expected: set[Key]
+) -> None:
+    assert cache.forget_missing(POLICY, namespace, listed, version) == expected
+
+
+def test_a_resource_that_cannot_be_read_is_kept_out_and_known_of() -> None:
+    cache = ResourceCache()
+    broken = policy(10, spec={"failureAction": "Sometimes", "novelty": 1})
+    assert cache.observe(broken) == KEY
+    assert cache.get(Policy, "risk", "strict") is None
+    (found,) = cache.unreadable()
+    assert (found.key, found.uid) == (KEY, "u-1")
+    assert "failureAction" in found.problem
+    assert cache.observe(policy(11, spec=broken["spec"])) is None
+    assert cache.observe(policy(12)) == KEY
+    assert not cache.unreadable()
+
+
+def test_the_last_good_one_stays_until_the_resource_can_be_read_or_is_another(cache: ResourceCache) -> None:
+    assert cache.observe(policy(11, spec={"failureAction": "Sometimes"})) == KEY
+    assert action(cache) == "Enforce"
+    assert cache.observe(policy(12, spec={"failureAction": "Audit"})) == KEY
+    assert action(cache) == "Audit"
+    cache.observe(policy(13, uid="u-2", spec={"failureAction": "Sometimes"}))
+    assert cache.get(Policy, "risk", "strict") is None
+
+
+def test_a_status_of_another_version_is_ours_to_write_anew(cache: ResourceCache) -> None:
+    seen = {**policy(11, labels={"a": "b"}), "status": {"revision": 3, "novelty": 1}}
+    assert cache.observe(seen) == KEY
+    found = cache.get(Policy, "risk", "strict")
+    assert found is not None
+    assert found.status.revision == 0
+
+
+def test_a_pod_wakes_its_agent_when_it_says_something_new() -> None:
+    cache = ResourceCache()
+    assert cache.observe(owned("Pod", 1, status={"phase": "Pending"})) == AGENT
+    assert cache.observe(owned("Pod", 2, status={"phase": "Running", "podIP": "10.0.0.1"})) is None
+    ready = [{"name": "agent", "ready": True, "state": {}}]
+    assert cache.observe(owned("Pod", 3, status={"phase": "Running", "containerStatuses": ready})) == AGENT
+    assert [found.name for found in cache.of_agent("risk", "guard")] == ["guard-x"]
+    assert cache.forget(owned("Pod", 4)) == AGENT
+    assert list(cache.of_agent("risk", "guard")) == []
+
+
+def test_a_config_map_wakes_its_agent_when_its_content_changes() -> None:
+    cache = ResourceCache()
+    assert cache.observe(owned("ConfigMap", 1, data={"a": "b"})) == AGENT
+    assert cache.observe(owned("ConfigMap", 2, data={"a": "b"})) is None
+    assert cache.observe(owned("ConfigMap", 3, data={"a": "c"})) == AGENT
+
+
+def test_what_lost_our_label_and_got_it_back_is_seen_again() -> None:
+    cache = ResourceCache()
+    cache.observe(owned("ConfigMap", 1))
+    assert cache.forget(owned("ConfigMap", 2)) == AGENT
+    assert cache.observe(owned("ConfigMap", 3)) == AGENT
+    assert cache.owned(CONFIG_MAP, "risk", "guard-x") is not None
+    assert cache.owned(POD, "risk", "guard-x") is None

@@ -1,0 +1,155 @@
+"""How the client speaks, and what it makes of answers that a healthy API server does not give."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+from aiohttp import web
+from kubernetes.aio.client import Configuration
+from streamwarden_contract.reasons import ConditionReason
+from streamwarden_operator.adapters.kubernetes.client import KubernetesClient
+from streamwarden_operator.adapters.kubernetes.resource_types import CONFIG_MAP, DEPLOYMENT, SECRET, ResourceType
+from streamwarden_operator.errors import ConflictError, ForbiddenError, InvalidSpecError, KubernetesUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from streamwarden_operator.errors import OperatorError
+
+SAID = "the words of the server"
+
+
+class Server:
+    """Answers everything alike."""
+
+    def __init__(self) -> None:
+        self.status, self.headers, self.hangs = 200, dict[str, str](), False
+        self.asked = 0
+        self.url = ""
+
+    async def answer(self, _request: web.Request) -> web.Response:
+        self.asked += 1
+        if self.hangs:
+            await asyncio.Event().wait()
+        body = {"kind": "Status", "message": SAID, "reason": "Whatever"}
+        return web.json_response(body, status=self.status, headers=self.headers)
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    made = Server()
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", made.answer)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    made.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    yield made
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def client(server: Server) -> AsyncIterator[KubernetesClient]:
+    configuration = Configuration()
+    configuration.host = server.url
+    made = KubernetesClient(configuration, timeout_s=0.2)
+    yield made
+    await made.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "reason"),
+    [
+        pytest.param(400, InvalidSpecError, ConditionReason.INVALID_SPEC, id="a-bad-request"),
+        pytest.param(401, KubernetesUnavailableError, ConditionReason.KUBERNETES_UNAVAILABLE, id="no-credentials"),
+        pytest.param(403, ForbiddenError, ConditionReason.FORBIDDEN, id="F16-forbidden"),
+        pytest.param(409, ConflictError, ConditionReason.PENDING, id="F5-a-conflict"),
+        pytest.param(422, InvalidSpecError, ConditionReason.INVALID_SPEC, id="an-object-that-is-refused"),
+        pytest.param(429, KubernetesUnavailableError, ConditionReason.KUBERNETES_UNAVAILABLE, id="F6-too-many"),
+        pytest.param(500, KubernetesUnavailableError, ConditionReason.KUBERNETES_UNAVAILABLE, id="F7-an-error"),
+        pytest.param(503, KubernetesUnavailableError, ConditionReason.KUBERNETES_UNAVAILABLE, id="F7-no-service"),
+    ],
+)
+async def test_a_refusal_becomes_our_error(
+    server: Server, client: KubernetesClient, status: int, kind: type[OperatorError], reason: ConditionReason
+) -> None:
+    server.status = status
+    with pytest.raises(kind) as refused:
+        await client.get(DEPLOYMENT, "risk", "guard")
+    assert type(refused.value) is kind
+    assert refused.value.reason is reason
+    assert "get deployments.apps 'guard' in namespace 'risk'" in str(refused.value)
+    assert SAID in str(refused.value)
+
+
+async def test_what_is_not_there_is_none(server: Server, client: KubernetesClient) -> None:
+    server.status = 404
+    assert await client.get(CONFIG_MAP, "risk", "guard") is None
+
+
+async def test_what_the_server_says_of_a_secret_is_not_repeated(server: Server, client: KubernetesClient) -> None:
+    server.status = 422
+    with pytest.raises(InvalidSpecError) as refused:
+        await client.get(SECRET, "risk", "guard")
+    assert SAID not in str(refused.value)
+    assert "Whatever" in str(refused.value)
+
+
+async def test_a_server_that_does_not_answer_is_an_outage_in_time(server: Server, client: KubernetesClient) -> None:
+    server.hangs = True
+    with pytest.raises(KubernetesUnavailableError, match=r"could not get deployments.apps .*: no answer within 0.2 s"):
+        await client.get(DEPLOYMENT, "risk", "guard")
+
+
+async def test_a_server_that_is_not_there_is_an_outage() -> None:
+    configuration = Configuration()
+    configuration.host = "http://127.0.0.1:9"
+    client = KubernetesClient(configuration, timeout_s=0.2)
+    with pytest.raises(KubernetesUnavailableError, match="could not get deployments"):
+        await client.get(DEPLOYMENT, "risk", "guard")
+    await client.close()
+
+
+async def test_f6_a_server_that_asks_for_patience_is_left_alone(server: Server, client: KubernetesClient) -> None:
+    server.status, server.headers = 429, {"Retry-After": "30"}
+    for _ in range(3):
+        with pytest.raises(KubernetesUnavailableError):
+            await client.get(DEPLOYMENT, "risk", "guard")
+    assert server.asked == 1
+    with pytest.raises(KubernetesUnavailableError, match=r"the API server is busy for (29|30) s more"):
+        await client.get(CONFIG_MAP, "risk", "guard")
+
+
+async def test_requests_are_counted_by_verb_and_resource(server: Server, client: KubernetesClient) -> None:
+    manifest = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"namespace": "risk", "name": "guard"}}
+    await client.get(DEPLOYMENT, "risk", "guard")
+    await client.apply(DEPLOYMENT, manifest)
+    await client.apply(DEPLOYMENT, manifest, subresource="status")
+    await client.create(DEPLOYMENT, manifest)
+    assert client.requests == {
+        ("get", "deployments.apps"): 1,
+        ("patch", "deployments.apps"): 1,
+        ("patch", "deployments.apps/status"): 1,
+        ("create", "deployments.apps"): 1,
+    }
+    assert server.asked == client.requests.total()
+
+
+@pytest.mark.parametrize(
+    ("resource", "arguments", "expected"),
+    [
+        pytest.param(CONFIG_MAP, ("risk", "a"), "/api/v1/namespaces/risk/configmaps/a", id="the-core-group"),
+        pytest.param(
+            DEPLOYMENT, ("risk", "a", "scale"), "/apis/apps/v1/namespaces/risk/deployments/a/scale", id="a-subresource"
+        ),
+        pytest.param(DEPLOYMENT, (None,), "/apis/apps/v1/deployments", id="everywhere"),
+        pytest.param(
+            CONFIG_MAP, ("risk", "../x"), "/api/v1/namespaces/risk/configmaps/..%2Fx", id="a-name-is-one-step"
+        ),
+    ],
+)
+def test_paths(resource: ResourceType, arguments: tuple[str, ...], expected: str) -> None:
+    assert resource.path(*arguments) == expected
