@@ -9,7 +9,8 @@ from streamwarden_cli.local.admission import admit_all
 from streamwarden_cli.local.manifests import read_manifests
 from streamwarden_contract.models import AgentDeployment, Kind, Policy, TopicContract
 from streamwarden_judging import rules
-from streamwarden_judging.verdicts import Verdict, judge
+from streamwarden_judging.engine import Engine
+from streamwarden_judging.verdicts import Verdict
 
 
 @pytest.fixture
@@ -58,8 +59,8 @@ def judged(kinds: tuple[Kind, ...], decision: dict, role: str) -> Verdict:
         for name, spec in of_kind(kinds, Policy).items()
         if spec.match.agent_selector.selects({"role": role})
     ]
-    facts = rules.activation(decision=decision, agent={}, now=datetime(2026, 1, 1, tzinfo=UTC))
-    return judge(rules.build_policy_set(policies, [decision["type"]]), decision["type"], facts)
+    engine = Engine(rules.build_policy_set(policies, [decision["type"]]), agent={})
+    return engine.judge(decision["type"], decision, datetime(2026, 1, 1, tzinfo=UTC))
 
 
 def block_page(*, confidence: float = 0.97, established: bool = False, **changes: object) -> dict:

@@ -8,9 +8,9 @@ from streamwarden_contract.audit import ChainHead
 from streamwarden_contract.decision import MAX_RECORD_BYTES
 from streamwarden_contract.errors import MalformedEventError
 from streamwarden_contract.partitioner import partition_of
-from streamwarden_contract.reasons import DeadLetterReason, VerdictReason
-from streamwarden_judging import rules
-from streamwarden_judging.verdicts import Effect, Verdict, judge
+from streamwarden_contract.reasons import DeadLetterReason
+from streamwarden_judging.engine import Engine
+from streamwarden_judging.verdicts import Effect, Verdict
 
 from streamwarden_gate.active import ActiveSet
 from streamwarden_gate.outputs import (
@@ -28,9 +28,6 @@ from streamwarden_gate.outputs import (
 if TYPE_CHECKING:
     from streamwarden_gate.active import Target
 
-_ENGINE_ERRORS = (ArithmeticError, RuntimeError, SystemError, TypeError, ValueError)
-"""What the CEL engine raises, in place of an error value, for values that it cannot take."""
-
 
 class Judge:
     """Judges under one active set."""
@@ -38,7 +35,7 @@ class Judge:
     def __init__(self, active: ActiveSet, pod: str) -> None:
         self._active = active
         self._author = Author(active.binding, pod)
-        self._agent = active.agent_facts
+        self._engine = Engine(active.policies, active.agent_facts)
         self._partitions = active.binding.decision_topic.partitions
 
     def judge(self, record: Record, head: ChainHead, now: datetime) -> Outputs:
@@ -102,19 +99,10 @@ class Judge:
         )
 
     def _verdict(self, findings: Findings, now: datetime) -> Verdict:
-        """Ask the rules. The one place where the engine may raise: then the answer is Deny."""
         proposed, plain = findings.decision, findings.plain
         if proposed is None or plain is None:
             raise ValueError("only a decision is judged")
-        try:
-            facts = rules.activation(decision=plain, agent=self._agent, now=now)
-            return judge(self._active.policies, proposed.type, facts)
-        except _ENGINE_ERRORS as error:
-            covering = tuple(
-                policy.at_revision for policy in self._active.policies.enforcing if policy.covers(proposed.type)
-            )
-            message = f"the rules could not be evaluated: {type(error).__name__}"
-            return Verdict(Effect.DENY, VerdictReason.RULE_ERROR, message=message, policies=covering)
+        return self._engine.judge(proposed.type, plain, now)
 
     def _refuse(self, record: Record, findings: Findings, refusal: Refusal, head: ChainHead, now: datetime) -> Outputs:
         dead_letter = build_dead_letter(self._author, record, findings, refusal, now)

@@ -1,0 +1,65 @@
+"""The one engine: what it is given it judges, and what breaks inside is a denial that names its policies."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from streamwarden_contract.models.policy import PolicySpec
+from streamwarden_contract.reasons import VerdictReason
+from streamwarden_judging import rules
+from streamwarden_judging.engine import Engine
+from streamwarden_judging.verdicts import BoundPolicy, Effect, PolicySet
+
+NOW = datetime(2026, 1, 2, 12, tzinfo=UTC)
+DECISION = {"type": "block", "entity": "e", "parameters": {"score": 0.9}}
+
+
+def engine(*requirements: str) -> Engine:
+    spec = PolicySpec.model_validate(
+        {
+            "match": {"agentSelector": {"matchLabels": {}}},
+            "rules": [{"name": f"r{number}", "require": text} for number, text in enumerate(requirements)],
+        }
+    )
+    bound = rules.compile_policy("risk", "p", 3, spec)
+    return Engine(rules.build_policy_set([(bound, spec)], ("block",)), {"name": "guard", "labels": {"tier": "1"}})
+
+
+@pytest.mark.parametrize(
+    ("rule", "effect"),
+    [
+        pytest.param("decision.parameters.score > 0.8", Effect.ALLOW, id="the-decision-is-seen"),
+        pytest.param("agent.labels.tier == '2'", Effect.DENY, id="the-agent-is-seen"),
+        pytest.param("now < timestamp('2026-01-02T00:00:00Z')", Effect.DENY, id="the-time-is-the-one-given"),
+        pytest.param("decision.parameters.missing", Effect.DENY, id="an-error-denies"),
+    ],
+)
+def test_a_decision_is_judged_by_the_rules(rule: str, effect: Effect) -> None:
+    assert engine(rule).judge("block", DECISION, NOW).effect is effect
+
+
+def test_a_type_that_no_policy_covers_is_denied() -> None:
+    covered = BoundPolicy("risk", "p", 1, frozenset({"block"}), enforce=True, rules=())
+    verdict = Engine(PolicySet(enforcing=(covered,)), {}).judge("other", DECISION, NOW)
+    assert (verdict.effect, verdict.reason) == (Effect.DENY, VerdictReason.NO_POLICY)
+
+
+class _Broken:
+    def evaluate(self, facts: object) -> bool | None:
+        raise SystemError("of the engine")
+
+
+def test_an_engine_that_breaks_denies_and_names_the_policies_that_cover() -> None:
+    one, other = (
+        BoundPolicy("risk", name, 7, frozenset({covers}), enforce=True, rules=(), all_rules=_Broken())
+        for name, covers in (("one", "block"), ("other", "allow"))
+    )
+    broken = PolicySet(enforcing=(one, other), fused={"block": ((one,), _Broken())})
+    verdict = Engine(broken, {}).judge("block", DECISION, NOW)
+    assert (verdict.effect, verdict.reason, verdict.policies) == (
+        Effect.DENY,
+        VerdictReason.RULE_ERROR,
+        ("risk/one@7",),
+    )
+    assert verdict.message == "the rules could not be evaluated: SystemError"
