@@ -1,9 +1,9 @@
 """Puts adapters, reconcilers and the work queue together: the whole operator but for what feeds it."""
 
 import asyncio
-import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 from streamwarden_contract.acks import GateAck
@@ -13,7 +13,7 @@ from streamwarden_contract.names import SYSTEM
 from streamwarden_operator.adapters.signing import KeyRing, SigningKey
 from streamwarden_operator.backends import Backends
 from streamwarden_operator.errors import ConflictError, LeadershipLostError, OperatorError
-from streamwarden_operator.keys import Key
+from streamwarden_operator.keys import Key, KeyKind
 from streamwarden_operator.ports import (
     Cluster,
 )
@@ -21,22 +21,26 @@ from streamwarden_operator.reconcilers.agents.access import AgentAccess
 from streamwarden_operator.reconcilers.agents.reconciler import AgentReconciler, PodSettings
 from streamwarden_operator.reconcilers.contracts.reconciler import TopicContractReconciler
 from streamwarden_operator.reconcilers.dependents import dependents_of
-from streamwarden_operator.reconcilers.namespaces.reconciler import NamespaceReconciler, owned_namespaces
+from streamwarden_operator.reconcilers.namespaces.reconciler import NamespaceReconciler
 from streamwarden_operator.reconcilers.policies.live_acks import LiveAcks
 from streamwarden_operator.reconcilers.policies.log import PolicyLogReconciler
 from streamwarden_operator.reconcilers.policies.log_book import LogBook
 from streamwarden_operator.reconcilers.policies.reconciler import OnRollout, PolicyReconciler
-from streamwarden_operator.reconcilers.policies.rollout import is_asleep
 from streamwarden_operator.reconcilers.scaling.group_keeper import GroupKeeper
 from streamwarden_operator.reconcilers.scaling.scale_book import ScaleBook
 from streamwarden_operator.reconcilers.scaling.scaler import Scaler
+from streamwarden_operator.result import Result
 from streamwarden_operator.settings import OperatorSettings
 from streamwarden_operator.work_queue import WorkQueue
 
-OnStatus = Callable[[Key], None]
 
-_JITTER = 0.1
-"""Resyncs are spread by this share of the interval, so that they never come all at once."""
+class Reconciler(Protocol):
+    """Brings one thing to what is wanted of it; what woke it does not matter."""
+
+    async def reconcile(self, key: Key) -> Result: ...
+
+
+OnStatus = Callable[[Key], None]
 
 _log = structlog.get_logger(__name__)
 
@@ -82,10 +86,11 @@ class Controller:
         self._book = LogBook()
         self._scaling = ScaleBook(enabled=backends.lags is not None)
         self._queue: WorkQueue[Key] = WorkQueue(
-            base_delay_s=settings.first_retry.total_seconds(), max_delay_s=settings.longest_retry.total_seconds()
+            base_delay_s=settings.first_retry.total_seconds(),
+            max_delay_s=settings.longest_retry.total_seconds(),
+            resync_interval_s=settings.resync_interval.total_seconds(),
         )
         self._failing: set[Key] = set()
-        self._complete = False
         self._workers: list[asyncio.Task[None]] = []
         self._last_acks: dict[tuple[str, str, str], tuple[str, str, str, str]] = {}
         ring = KeyRing(signing_key.public_key)
@@ -119,7 +124,13 @@ class Controller:
             published=self._log_published,
         )
         self._namespaces = NamespaceReconciler(
-            cluster, backends.topics, backends.acls, backends.users, book=book, watch=backends.acks.watch, wake=wake
+            cluster,
+            backends.topics,
+            backends.acls,
+            backends.users,
+            book=book,
+            watch=backends.acks.watch,
+            wake=wake,
         )
         backends.acks.on_ack = self._acknowledged
 
@@ -151,7 +162,7 @@ class Controller:
 
     def caches_complete(self) -> None:
         """Say that the cluster knows every resource: from now on what belongs to none of them is taken back."""
-        self._complete = True
+        self._book.complete = True
         self._queue.add(Key("Namespace", SYSTEM))
 
     def add(self, key: Key) -> None:
@@ -198,7 +209,8 @@ class Controller:
 
     def _acknowledged(self, namespace: str, agent: str, ack: GateAck | None) -> None:
         """Wake the policies of a gate that spoke; the agent too, where the gate's state is another."""
-        self._wake_policies_of(namespace, agent)
+        for policy in self._book.policies_of(namespace, agent):
+            self._queue.add(policy)
         if ack is None:
             self._queue.add(Key("AgentDeployment", namespace, agent))
             return
@@ -207,79 +219,29 @@ class Controller:
             self._last_acks[gate] = state
             self._queue.add(Key("AgentDeployment", namespace, agent))
 
-    def _wake_policies_of(self, namespace: str, agent: str) -> None:
-        binding = self._book.binding(namespace, agent)
-        for ref in binding.policies if binding else ():
-            self._queue.add(Key("Policy", namespace, ref.name))
-
     def _rolled_out(self, namespace: str, policy: str, revision: int, gates: int, updated: int, ms: float) -> None:
         _log.info("policy in force", policy=f"{namespace}/{policy}@{revision}", gates=gates, milliseconds=round(ms))
         self.on_rollout(namespace, policy, revision, gates, updated, ms)
 
-    async def _reconcile(self, key: Key) -> float | None:
-        """Look at one key; returns the seconds until the next look that nothing asks for."""
-        exists = await self._look(key)
+    async def _reconcile(self, key: Key) -> Result:
+        result = await self._reconciler(key.kind).reconcile(key)
         self._failing.discard(key)
-        if not exists:
-            return None
-        interval_s = self._settings.resync_interval.total_seconds()
-        return interval_s * (1 + random.uniform(-_JITTER, _JITTER))  # noqa: S311  # spreads load, guards nothing
+        if result.status_changed:
+            self.on_status(key)
+        return result
 
-    async def _look(self, key: Key) -> bool:
-        match key.kind:
+    def _reconciler(self, kind: KeyKind) -> Reconciler:
+        match kind:
             case "Namespace":
-                await self._look_at_namespace(key.namespace)
-                return True
+                return self._namespaces
             case "PolicyLog":
-                await self._logs.reconcile(key.namespace)
-                return True
+                return self._logs
             case "TopicContract":
-                return await self._look_at_contract(key)
+                return self._contracts
             case "Policy":
-                return await self._look_at_policy(key)
+                return self._policies
             case "AgentDeployment":
-                return await self._look_at_agent(key)
-
-    async def _look_at_namespace(self, namespace: str) -> None:
-        await self._namespaces.reconcile(namespace, sweep=self._complete)
-        if namespace == SYSTEM and self._complete:
-            owned = owned_namespaces(await self._backends.acls.observe(), await self._backends.users.observe())
-            for other in sorted(owned - {SYSTEM}):
-                self._queue.add(Key("Namespace", other))
-
-    async def _look_at_contract(self, key: Key) -> bool:
-        contract = self._cluster.get(TopicContract, key.namespace, key.name)
-        if contract is None:
-            return False
-        if await self._contracts.reconcile(contract) != contract.status:
-            self.on_status(key)
-        return True
-
-    async def _look_at_policy(self, key: Key) -> bool:
-        policy = self._cluster.get(Policy, key.namespace, key.name)
-        if policy is None:
-            self._book.publications.pop((key.namespace, key.name), None)
-            return False
-        if await self._policies.reconcile(policy) != policy.status:
-            self.on_status(key)
-        return True
-
-    async def _look_at_agent(self, key: Key) -> bool:
-        agent = self._cluster.get(AgentDeployment, key.namespace, key.name)
-        if agent is None:
-            if self._complete and key not in self._cluster.unreadable():
-                gone = await self._agents.removal.abandon(key.namespace, key.name)
-                self._queue.add(Key("PolicyLog", key.namespace))
-                if gone:
-                    await self._acks.forget_gone(key.namespace, key.name, exists=False)
-            return False
-        status = await self._agents.reconcile(agent)
-        if status != agent.status:
-            self.on_status(key)
-            if is_asleep(agent) != is_asleep(agent.model_copy(update={"status": status})):
-                self._wake_policies_of(key.namespace, key.name)
-        await self._acks.forget_gone(key.namespace, key.name, exists=True)
-        return True
+                return self._agents
 
     def _report(self, key: Key, error: Exception) -> None:
         self._failing.add(key)

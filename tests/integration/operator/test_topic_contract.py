@@ -14,6 +14,7 @@ from streamwarden_contract.models import TopicContract
 from streamwarden_operator.adapters.schema_registry import ConfluentRegistry
 from streamwarden_operator.desired.acls import access_acls
 from streamwarden_operator.errors import KafkaUnavailableError
+from streamwarden_operator.keys import key_of
 from streamwarden_operator.ports import Acl, AclPlan, Topic, TopicPlan
 from streamwarden_operator.reconcilers.contracts.reconciler import TopicContractReconciler
 from support.fakes import FakeCluster
@@ -49,9 +50,9 @@ class World:
         recorded = [Recording(port) for port in (self.kafka.topics, self.kafka.acls, self.registry)]
         topics, acls, registry = recorded
         reconciler = TopicContractReconciler(self.cluster, topics, acls, registry)
-        status = await reconciler.reconcile(self.stored())
+        await reconciler.reconcile(key_of(self.stored()))
         self.calls = [call for port in recorded for call in port.calls if call not in READS]
-        return status
+        return self.stored().status
 
     def stored(self) -> TopicContract:
         found = self.cluster.get(TopicContract, self.namespace, "urls")

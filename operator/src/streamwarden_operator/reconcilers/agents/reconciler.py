@@ -27,13 +27,15 @@ from streamwarden_operator.desired.workload import build_workload
 from streamwarden_operator.errors import NotReadyError, OperatorError, UnavailableError
 from streamwarden_operator.keys import Key
 from streamwarden_operator.plans.topics import keep_partitions, plan_topic
-from streamwarden_operator.ports import Cluster, GateAcks, Topic, Topics
+from streamwarden_operator.ports import Cluster, Topic, Topics
 from streamwarden_operator.reconcilers.agents.access import AgentAccess, BypassPossibleError
 from streamwarden_operator.reconcilers.agents.removal import FINALIZER, AgentRemoval
 from streamwarden_operator.reconcilers.agents.status import READY, AgentStatuses
+from streamwarden_operator.reconcilers.policies.live_acks import LiveAcks
 from streamwarden_operator.reconcilers.policies.log_book import LogBook
-from streamwarden_operator.reconcilers.policies.rollout import GATE_READY, gate_condition
+from streamwarden_operator.reconcilers.policies.rollout import GATE_READY, gate_condition, is_asleep
 from streamwarden_operator.reconcilers.scaling.scale_book import ScaleBook
+from streamwarden_operator.result import GONE, Result
 
 ACCEPTED = "Accepted"
 TOPICS_READY = "TopicsReady"
@@ -86,7 +88,7 @@ class AgentReconciler:
         topics: Topics,
         *,
         access: AgentAccess,
-        acks: GateAcks,
+        acks: LiveAcks,
         book: LogBook,
         scaling: ScaleBook,
         pods: PodSettings,
@@ -103,7 +105,7 @@ class AgentReconciler:
             book: what is published; the agent's wish is written into it.
             scaling: how many pods there are and why; the agent's pods are noted in it.
             pods: what all pods share.
-            wake: told the keys of the policy log and the namespace when they have something to do for this agent.
+            wake: told the keys of what has something to do for this agent: policy log, namespace, policies.
             clock: the time for conditions.
         """
         self._cluster = cluster
@@ -116,16 +118,36 @@ class AgentReconciler:
         self._wake = wake
         self._clock = clock
         self._statuses = AgentStatuses(cluster, clock)
-        self.removal = AgentRemoval(cluster, access, book, scaling, statuses=self._statuses, wake=wake, clock=clock)
+        self._removal = AgentRemoval(cluster, access, book, scaling, statuses=self._statuses, wake=wake, clock=clock)
 
-    async def reconcile(self, agent: AgentDeployment) -> AgentDeploymentStatus:
-        """Bring the agent as far as it can come now, write its status, and return it.
+    async def reconcile(self, key: Key) -> Result:
+        """Bring the agent as far as it can come now, and write its status; one that is gone is undone.
 
         Raises:
             UnavailableError: a backend did not answer. The status is written all the same, and says so.
         """
+        agent = self._cluster.get(AgentDeployment, key.namespace, key.name)
+        if agent is None:
+            await self._clear_up(key)
+            return GONE
+        status = await self._reconcile(agent)
+        if is_asleep(agent.status) != is_asleep(status):
+            for policy in self._book.policies_of(key.namespace, key.name):
+                self._wake(policy)
+        await self._acks.forget_gone(key.namespace, key.name, exists=True)
+        return Result(status_changed=status != agent.status)
+
+    async def _clear_up(self, key: Key) -> None:
+        if not self._book.complete or key in self._cluster.unreadable():
+            return
+        gone = await self._removal.abandon(key.namespace, key.name)
+        self._wake(Key("PolicyLog", key.namespace))
+        if gone:
+            await self._acks.forget_gone(key.namespace, key.name, exists=False)
+
+    async def _reconcile(self, agent: AgentDeployment) -> AgentDeploymentStatus:
         if agent.metadata.deletion_timestamp is not None:
-            return await self.removal.delete(agent)
+            return await self._removal.delete(agent)
         if is_held(agent.metadata):
             held = held_conditions(agent.metadata, agent.status.conditions, now=self._clock())
             status = agent.status.model_copy(update={"conditions": held})

@@ -13,7 +13,7 @@ from streamwarden_operator.desired import status as conditions
 from streamwarden_operator.desired.acceptance import Refusal, accept_contract
 from streamwarden_operator.desired.management import ORPHAN, held_conditions, is_held, lets_go
 from streamwarden_operator.errors import OperatorError
-from streamwarden_operator.keys import Key
+from streamwarden_operator.keys import Key, key_of
 from streamwarden_operator.ports import Acls, Cluster, SchemaRegistry, Topics
 from streamwarden_operator.reconcilers.contracts.parts import (
     ACCESS_READY,
@@ -24,6 +24,7 @@ from streamwarden_operator.reconcilers.contracts.parts import (
     reconcile_schema,
     reconcile_topic,
 )
+from streamwarden_operator.result import GONE, Result
 
 FINALIZER = "streamwarden.io/topic-contract"
 ACCEPTED = "Accepted"
@@ -67,13 +68,20 @@ class TopicContractReconciler:
         self._changed = changed
         self._clock = clock
 
-    async def reconcile(self, contract: TopicContract) -> TopicContractStatus:
-        """Bring everything outside to what the contract says, write its status, and return it.
+    async def reconcile(self, key: Key) -> Result:
+        """Bring everything outside to what the contract says, and write its status.
 
         Raises:
             UnavailableError: a backend did not answer. The status is written all the same, and says so; whoever
                 called tries again later.
         """
+        contract = self._cluster.get(TopicContract, key.namespace, key.name)
+        if contract is None:
+            return GONE
+        status = await self._reconcile(contract)
+        return Result(status_changed=status != contract.status)
+
+    async def _reconcile(self, contract: TopicContract) -> TopicContractStatus:
         if contract.metadata.deletion_timestamp is not None:
             return await self._delete(contract)
         if is_held(contract.metadata):
@@ -194,7 +202,7 @@ class TopicContractReconciler:
         if status != stored.status:
             await self._cluster.write_status(stored, status)
         if _news(status) != _news(stored.status):
-            self._changed(_key(contract))
+            self._changed(key_of(contract))
 
     async def _tell(self, contract: TopicContract, kind: str, when: str, status: TopicContractStatus) -> None:
         """Make an Event of a condition that begins to have this status, or has it for a new cause."""
@@ -203,12 +211,8 @@ class TopicContractReconciler:
         if now is None or now.status != when:
             return
         if before is None or (before.status, before.message) != (now.status, now.message):
-            _log.warning("contract needs a look", key=str(_key(contract)), reason=now.reason, detail=now.message)
-            await self._cluster.record_event(_key(contract), reason=now.reason, message=now.message, warning=True)
-
-
-def _key(contract: TopicContract) -> Key:
-    return Key("TopicContract", contract.metadata.namespace, contract.metadata.name)
+            _log.warning("contract needs a look", key=str(key_of(contract)), reason=now.reason, detail=now.message)
+            await self._cluster.record_event(key_of(contract), reason=now.reason, message=now.message, warning=True)
 
 
 def _needs_undoing(contract: TopicContract) -> bool:

@@ -13,6 +13,7 @@ from streamwarden_operator.keys import Key
 from streamwarden_operator.plans.topics import plan_topic
 from streamwarden_operator.ports import Acl, AclPlan, Acls, Cluster, ScramUsers, Topics
 from streamwarden_operator.reconcilers.policies.log_book import LogBook
+from streamwarden_operator.result import DONE, Result
 
 _log = structlog.get_logger(__name__)
 
@@ -38,9 +39,9 @@ class NamespaceReconciler:
             topics: Kafka's topics.
             acls: Kafka's ACLs.
             users: Kafka's users.
-            book: told that the topics exist.
+            book: told that the topics exist; tells whether all resources are known.
             watch: told a namespace whose gates topic may be read from now on.
-            wake: told the key of the policy log, whose topic exists from now on.
+            wake: told the key of the policy log, whose topic exists from now on, and of namespaces to sweep.
         """
         self._cluster = cluster
         self._topics = topics
@@ -50,20 +51,24 @@ class NamespaceReconciler:
         self._watch = watch
         self._wake = wake
 
-    async def reconcile(self, namespace: str, *, sweep: bool) -> None:
+    async def reconcile(self, key: Key) -> Result:
         """Make the shared topics match, and take back what belongs to nobody any more.
 
-        Args:
-            namespace: the namespace; one without agents and policies gets no topics.
-            sweep: whether all resources are known. Before that, an agent that is not known may well exist.
+        A namespace without agents and policies gets no topics.
 
         Raises:
             UnavailableError: Kafka does not answer.
         """
+        namespace, sweeps = key.namespace, self._book.complete
         if namespace == SYSTEM or self._is_used(namespace):
             await self._keep_topics(namespace)
-        if sweep and namespace != SYSTEM:
+        if sweeps and namespace != SYSTEM:
             await self._sweep(namespace)
+        if namespace == SYSTEM and self._book.complete:
+            owned = owned_namespaces(await self._acls.observe(), await self._users.observe())
+            for other in sorted(owned - {SYSTEM}):
+                self._wake(Key("Namespace", other))
+        return DONE
 
     async def _keep_topics(self, namespace: str) -> None:
         wanted = (build_guardrail_topic(),) if namespace == SYSTEM else build_shared_topics(NamespaceNames(namespace))

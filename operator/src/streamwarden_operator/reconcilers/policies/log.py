@@ -21,6 +21,7 @@ from streamwarden_operator.ports import Cluster, GateAcks, PolicyLog
 from streamwarden_operator.reconcilers.dependents import dependents_of_publication
 from streamwarden_operator.reconcilers.policies.log_book import LogBook, Publication, PublishedLog
 from streamwarden_operator.reconcilers.policies.rollout import bound_agents, live_gates
+from streamwarden_operator.result import DONE, Result
 
 if TYPE_CHECKING:
     from streamwarden_contract.models.policy import PolicySpec
@@ -64,17 +65,18 @@ class PolicyLogReconciler:
         self._published = published
         self._accepted: dict[str, dict[str, tuple[PolicySpec, bool]]] = {}
 
-    async def reconcile(self, namespace: str) -> LogPlan:
-        """Bring the log to what the resources say, and return what was written.
+    async def reconcile(self, key: Key) -> Result:
+        """Bring the namespace's log to what the resources say.
 
         Raises:
             UnavailableError: nothing is known to be written; the next attempt reads the log again.
         """
+        namespace = key.namespace
         if namespace not in self._book.topics_ready:
-            return LogPlan()  # the namespace's own look comes first, and wakes this one
+            return DONE  # the namespace's topics come first, and wake this key
         before = self._book.published.get(namespace)
         try:
-            published, plan = await self._bring(namespace)
+            published = await self._bring(namespace)
         except OperatorError as error:
             if before is not None and str(before.outage) != str(error):
                 self._book.published[namespace] = replace(before, outage=error)
@@ -85,9 +87,9 @@ class PolicyLogReconciler:
             self._published(namespace, None)
         elif concerned := dependents_of_publication(namespace, before, published):
             self._published(namespace, concerned)
-        return plan
+        return DONE
 
-    async def _bring(self, namespace: str) -> tuple[PublishedLog, LogPlan]:
+    async def _bring(self, namespace: str) -> PublishedLog:
         topic = GUARDRAIL_TOPIC if namespace == SYSTEM else NamespaceNames(namespace).policies
         records = await self._topics.read(topic)
         cluster_id = self._topics.cluster_id
@@ -107,7 +109,7 @@ class PolicyLogReconciler:
             )
             state = after(state, plan)
             self._note(namespace, plan, state)
-        return PublishedLog(state, plan.withheld), plan
+        return PublishedLog(state, plan.withheld)
 
     def _desired(self, namespace: str, state: LogState) -> DesiredLog:
         if namespace == SYSTEM:

@@ -7,6 +7,7 @@ from streamwarden_contract.policylog import BindingRecord, PolicyRecord
 
 from streamwarden_operator.desired.policy_log import DesiredBinding
 from streamwarden_operator.errors import OperatorError
+from streamwarden_operator.keys import Key
 from streamwarden_operator.plans.log_state import LogState
 
 
@@ -48,6 +49,8 @@ class LogBook:
     """By namespace; none before the log was read."""
     publications: dict[tuple[str, str], Publication] = field(default_factory=dict)
     """By namespace and policy."""
+    complete: bool = False
+    """Whether all resources are known. Before that an agent that is not known may exist: nothing is taken back."""
 
     def bindings_of(self, namespace: str) -> dict[str, DesiredBinding]:
         """Return what the namespace's agents want, by agent."""
@@ -57,6 +60,11 @@ class LogBook:
         """Return an agent's published binding."""
         log = self.published.get(namespace)
         return log.state.bindings.get(agent) if log else None
+
+    def policies_of(self, namespace: str, agent: str) -> tuple[Key, ...]:
+        """Return the keys of the policies that an agent's published binding names."""
+        binding = self.binding(namespace, agent)
+        return tuple(Key("Policy", namespace, ref.name) for ref in binding.policies) if binding else ()
 
     def policy(self, namespace: str, name: str) -> PolicyRecord | None:
         """Return a policy's published record."""

@@ -12,9 +12,11 @@ from streamwarden_contract.reasons import ConditionReason
 from streamwarden_operator.desired import status as conditions
 from streamwarden_operator.desired.acceptance import Refusal, accept_policy
 from streamwarden_operator.desired.management import held_conditions, is_held
+from streamwarden_operator.keys import Key
 from streamwarden_operator.ports import Cluster, GateAcks
 from streamwarden_operator.reconcilers.policies.log_book import LogBook
 from streamwarden_operator.reconcilers.policies.rollout import ROLLED_OUT, RolloutState, is_asleep, observe_rollout
+from streamwarden_operator.result import GONE, Result
 
 ACCEPTED = "Accepted"
 PUBLISHED = "Published"
@@ -54,12 +56,16 @@ class PolicyReconciler:
         self._on_rollout = on_rollout
         self._clock = clock
 
-    async def reconcile(self, policy: Policy) -> PolicyStatus:
-        """Write the policy's status, and return it."""
+    async def reconcile(self, key: Key) -> Result:
+        """Write the policy's status."""
+        policy = self._cluster.get(Policy, key.namespace, key.name)
+        if policy is None:
+            self._book.publications.pop((key.namespace, key.name), None)
+            return GONE
         status = self._held(policy) if is_held(policy.metadata) else self._status(policy)
         if status != policy.status:
             await self._cluster.write_status(policy, status)
-        return status
+        return Result(status_changed=status != policy.status)
 
     def _held(self, policy: Policy) -> PolicyStatus:
         held = held_conditions(policy.metadata, policy.status.conditions, now=self._clock())
@@ -97,7 +103,7 @@ class PolicyReconciler:
 
     def _asleep(self, namespace: str) -> frozenset[str]:
         agents = self._cluster.list(AgentDeployment, namespace)
-        return frozenset(agent.metadata.name for agent in agents if is_asleep(agent))
+        return frozenset(agent.metadata.name for agent in agents if is_asleep(agent.status))
 
     def _published(self, policy: Policy, record: PolicyRecord | None, *, refused: bool) -> Condition:
         log = self._book.published.get(policy.metadata.namespace)

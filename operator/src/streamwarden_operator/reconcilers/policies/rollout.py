@@ -4,7 +4,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from streamwarden_contract.acks import GateAck
-from streamwarden_contract.models import AgentDeployment, Condition
+from streamwarden_contract.models import Condition
+from streamwarden_contract.models.agent_deployment import AgentDeploymentStatus
 from streamwarden_contract.models.policy import GateRejection
 from streamwarden_contract.policylog import BindingRecord
 from streamwarden_contract.reasons import ConditionReason
@@ -66,9 +67,9 @@ def bound_agents(state: LogState, policy: str) -> Mapping[str, str]:
     }
 
 
-def is_asleep(agent: AgentDeployment) -> bool:
+def is_asleep(agent: AgentDeploymentStatus) -> bool:
     """Tell whether an agent is at zero, by its own status."""
-    found = find_condition(agent.status.conditions, GATE_READY)
+    found = find_condition(agent.conditions, GATE_READY)
     return found is not None and found.reason == ConditionReason.SCALED_TO_ZERO
 
 

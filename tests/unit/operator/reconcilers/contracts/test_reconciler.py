@@ -11,7 +11,7 @@ import pytest
 from streamwarden_contract.models import TopicContract
 from streamwarden_operator.desired.acls import access_acls, format_acl
 from streamwarden_operator.errors import KafkaUnavailableError, RegistryUnavailableError
-from streamwarden_operator.keys import Key
+from streamwarden_operator.keys import Key, key_of
 from streamwarden_operator.ports import Acl, AclPlan, Topic
 from streamwarden_operator.reconcilers.contracts.reconciler import FINALIZER, ORPHAN, TopicContractReconciler
 from support.fakes import FakeAcls, FakeCluster, FakeSchemaRegistry, FakeTopics
@@ -46,7 +46,9 @@ class World:
             changed=self.woken.append,
             clock=lambda: datetime(2026, 3, 1, tzinfo=UTC),
         )
-        return await reconciler.reconcile(self.contract(name))
+        before = self.contract(name)
+        await reconciler.reconcile(key_of(before))
+        return (self.cluster.get(TopicContract, "risk", name) or before).status
 
     def contract(self, name: str = "urls") -> TopicContract:
         found = self.cluster.get(TopicContract, "risk", name)
