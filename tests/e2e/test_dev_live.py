@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
-from streamwarden_contract.names import PUBLISHER_TRANSACTIONAL_ID
+from streamwarden_contract.names import InstallationNames
 from support.dev_process import AGENT, BROKER, COMMAND, GATE, PATIENCE_S, is_alive
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from support.dev_process import DevProcess
+
+INSTALLATION = InstallationNames()
 
 pytestmark = [pytest.mark.e2e, pytest.mark.kafka]
 
@@ -118,7 +120,7 @@ def test_a_loop_ends_once_another_operator_publishes_its_policies(
             "sasl.mechanism": "SCRAM-SHA-512",
             "sasl.username": "streamwarden.operator",
             "sasl.password": identity["operator_password"],
-            "transactional.id": PUBLISHER_TRANSACTIONAL_ID,
+            "transactional.id": INSTALLATION.publisher_transactional_id,
         }
     )
     rival.init_transactions(30)

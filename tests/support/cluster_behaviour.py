@@ -99,6 +99,7 @@ def workload_of(found: AgentDeployment, **changes: Any) -> Workload:
         found,
         {"pages": contract("pages", namespace), "commands": contract("commands", namespace)},
         operator_namespace="streamwarden",
+        installation="streamwarden",
         public_keys="{}",
         credentials_hash="c",
     )

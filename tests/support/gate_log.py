@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from streamwarden_contract import events
 from streamwarden_contract.decision import Cause, Decision
-from streamwarden_contract.names import GUARDRAIL_TOPIC
+from streamwarden_contract.names import InstallationNames
 from streamwarden_contract.partitioner import partition_of
 from streamwarden_contract.policylog import CommandTarget
 from streamwarden_gate.outputs import Record
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from streamwarden_contract import policylog
     from streamwarden_gate.active import ActiveSet
     from streamwarden_gate.policy_topic import Refusal
+
+INSTALLATION = InstallationNames()
 
 CLUSTER = "cluster-1"
 NAMESPACE, AGENT, PARTITIONS = "risk", "guard", 3
@@ -78,7 +80,7 @@ class MemoryLog:
 
     def write_guardrails(self) -> None:
         """Feed the guardrail topic as it is without guardrails."""
-        self.write(epoch_record(revision_counter=0), topic=GUARDRAIL_TOPIC)
+        self.write(epoch_record(revision_counter=0), topic=INSTALLATION.guardrails)
 
     def write_all(self) -> None:
         """Feed both topics completely."""

@@ -26,7 +26,7 @@ from streamwarden_contract import canonical, events
 from streamwarden_contract.acks import GateAck, decode_ack
 from streamwarden_contract.audit import ChainHead, parse_metadata
 from streamwarden_contract.decision import Cause, Decision
-from streamwarden_contract.names import GUARDRAIL_TOPIC, AgentNames, transactional_prefix
+from streamwarden_contract.names import AgentNames, InstallationNames, transactional_prefix
 from streamwarden_contract.policylog import CommandTarget
 from support.kafka_tools import WAIT_S, Right, write_properties
 from support.policy_log import (
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from streamwarden_contract.policylog import Record
     from support.kafka_tools import Cluster
     from support.policy_log import LogRecord
+
+INSTALLATION = InstallationNames()
 
 AGENT, UID = "guard", "uid-1"
 PARTITIONS = 3
@@ -120,7 +122,10 @@ class GateWorld:
         self.gate_properties = self.cluster.create_user(
             names.gate_principal,
             [
-                *(Right("READ", "TOPIC", topic) for topic in (names.decisions, shared.policies, GUARDRAIL_TOPIC)),
+                *(
+                    Right("READ", "TOPIC", topic)
+                    for topic in (names.decisions, shared.policies, INSTALLATION.guardrails)
+                ),
                 *(
                     Right("WRITE", "TOPIC", topic)
                     for topic in (self.commands, shared.audit, shared.dead_letters, shared.gates)
@@ -384,9 +389,10 @@ def publish_guardrails(cluster: Cluster, key: SigningKey) -> None:
     consumer = Consumer({**_consumer(cluster.properties), "group.id": "cluster-id"})
     cluster_id = consumer.cluster_id(WAIT_S)
     consumer.close()
-    cluster.create_topics(GUARDRAIL_TOPIC, config={"cleanup.policy": "compact"})
+    cluster.create_topics(INSTALLATION.guardrails, config={"cleanup.policy": "compact"})
     cluster.produce(
-        GUARDRAIL_TOPIC, [key.signed(GUARDRAIL_TOPIC, epoch_record(revision_counter=0), cluster_id=cluster_id)]
+        INSTALLATION.guardrails,
+        [key.signed(INSTALLATION.guardrails, epoch_record(revision_counter=0), cluster_id=cluster_id)],
     )
 
 

@@ -99,7 +99,8 @@ class _Tagged(list[tuple[object, ...]]):
 class Harness:
     """The fakes, and a controller over them."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: OperatorSettings = SETTINGS) -> None:
+        self.settings = settings
         self.effects = Effects()
         self.cluster = FakeCluster()
         self.topics, self.acls, self.users = FakeTopics(), FakeAcls(), FakeScramUsers()
@@ -118,7 +119,7 @@ class Harness:
         )
         made = Controller(
             cast("Any", self.cluster),
-            SETTINGS,
+            self.settings,
             backends=backends,
             bootstrap_servers="broker:9092",
             signing_key=self.signing_key,
@@ -147,8 +148,8 @@ class Harness:
 
 
 @asynccontextmanager
-async def running(*resources: Kind) -> AsyncIterator[Harness]:
-    harness = Harness()
+async def running(*resources: Kind, settings: OperatorSettings = SETTINGS) -> AsyncIterator[Harness]:
+    harness = Harness(settings)
     harness.put(*resources)
     await harness.controller.start()
     harness.controller.caches_complete()

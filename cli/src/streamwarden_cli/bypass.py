@@ -35,12 +35,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the stubs d
     ScramMechanism,
     UserScramCredentialUpsertion,
 )
-from streamwarden_contract.names import (
-    GUARDRAIL_TOPIC,
-    PUBLISHER_TRANSACTIONAL_ID,
-    AgentNames,
-    transactional_prefix,
-)
+from streamwarden_contract.names import SYSTEM, AgentNames, InstallationNames, transactional_prefix
 from streamwarden_kafka.clients import open_admin, open_consumer, open_producer
 from streamwarden_kafka.codes import END_OF_PARTITION, FORBIDDEN, error_of
 from streamwarden_kafka.logs import ClientLog
@@ -70,10 +65,16 @@ class Target:
     """Other agents."""
     pod: str = ""
     """The gate's pod: its transactional id ends in it. By default the first one."""
+    installation: str = SYSTEM
 
     @property
     def gate_pod(self) -> str:
         return self.pod or f"{self.names.agent}-0"
+
+    @property
+    def fixed(self) -> InstallationNames:
+        """The names that exist once an installation."""
+        return InstallationNames(self.installation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,7 @@ def _writes(target: Target) -> Iterator[Attempt]:
         shared.approvals: "the approvals topic",
         shared.dead_letters: "the dead-letter topic",
         shared.policies: "the policy topic",
-        GUARDRAIL_TOPIC: "the guardrail policy topic",
+        target.fixed.guardrails: "the guardrail policy topic",
         shared.gates: "the gates topic",
         **{other.decisions: "another agent's decision topic" for other in target.others},
     }
@@ -149,7 +150,7 @@ def _reads(target: Target) -> Iterator[Attempt]:
         shared.audit: "the audit topic",
         shared.dead_letters: "the dead-letter topic",
         shared.policies: "the policy topic",
-        GUARDRAIL_TOPIC: "the guardrail policy topic",
+        target.fixed.guardrails: "the guardrail policy topic",
         shared.gates: "the gates topic",
     }
     for topic, what in topics.items():
@@ -185,7 +186,7 @@ def _transactions(target: Target) -> Iterator[Attempt]:
             other.agent_transactional_id(f"{other.agent}-0"): "another agent's transactional id"
             for other in target.others
         },
-        PUBLISHER_TRANSACTIONAL_ID: "the policy publisher's transactional id",
+        target.fixed.publisher_transactional_id: "the policy publisher's transactional id",
     }
     for transactional_id, what in ids.items():
         yield Attempt(f"use {what}, {transactional_id}", partial(Intruder.fence, transactional_id=transactional_id))

@@ -10,11 +10,7 @@ from dataclasses import dataclass
 from streamwarden_contract.errors import NameNotAllowedError
 
 SYSTEM = "streamwarden"
-"""The word that no agent and no namespace with agents may have."""
-
-OPERATOR_PRINCIPAL = "streamwarden.operator"
-GUARDRAIL_TOPIC = "streamwarden.policies"
-PUBLISHER_TRANSACTIONAL_ID = "streamwarden.operator.policy-log"
+"""The word that no agent and no namespace with agents may have, and the name of an installation that has no other."""
 
 AGENT_NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"
 """A DNS label of at most 40 characters: it cannot contain the dot that separates names."""
@@ -23,8 +19,8 @@ TOPIC_NAME_PATTERN = r"^[a-zA-Z0-9]([a-zA-Z0-9.-]{0,247}[a-zA-Z0-9])?$"
 """Kafka's characters without ``_``, which collides with ``.`` in Kafka's metrics."""
 
 PRINCIPAL_PATTERN = r"^User:[a-zA-Z0-9][a-zA-Z0-9_-]{0,99}$"
-"""A principal outside Streamwarden. No dot: ``a`` may use the groups ``streamwarden.ext.a.*``, and a user ``a.b`` would
-have its groups among them.
+"""A principal outside Streamwarden. No dot: ``a`` may use the groups ``<installation>.ext.a.*``, and a user ``a.b``
+would have its groups among them.
 """
 
 AGENT_TOPICS = ("decisions", "state", "memory", "referrals")
@@ -37,8 +33,42 @@ _PRINCIPAL = re.compile(PRINCIPAL_PATTERN.strip("^$"))
 
 
 @dataclass(frozen=True, slots=True)
+class InstallationNames:
+    """What exists once an installation: all of it begins with its name, so that two can share a Kafka."""
+
+    installation: str = SYSTEM
+    """A DNS label: without a dot, no name of one installation begins like another's."""
+
+    @property
+    def operator_principal(self) -> str:
+        return f"{self.installation}.operator"
+
+    @property
+    def publisher_transactional_id(self) -> str:
+        return f"{transactional_prefix(self.operator_principal)}policy-log"
+
+    @property
+    def guardrails(self) -> str:
+        """The policy topic that binds every namespace."""
+        return f"{self.installation}.policies"
+
+    @property
+    def inventory(self) -> str:
+        """The topic of what the operator has made. Reserved: nothing is written to it yet."""
+        return f"{self.installation}.inventory"
+
+    def reader_group(self, reader: str) -> str:
+        """Return the group of one of the operator's readers. None joins it: clients want a name."""
+        return f"{transactional_prefix(self.operator_principal)}{reader}"
+
+    def external_group_prefix(self, user: str) -> str:
+        """Return how the groups (and transactional ids) of a principal outside Streamwarden begin."""
+        return f"{self.installation}.ext.{user}."
+
+
+@dataclass(frozen=True, slots=True)
 class NamespaceNames:
-    """The topics that the agents of one namespace share."""
+    """The topics that the agents of one namespace share: one installation has a namespace, so it is not named."""
 
     namespace: str
 
@@ -106,21 +136,16 @@ def transactional_prefix(principal: str) -> str:
     return f"{principal}."
 
 
-def external_group_prefix(user: str) -> str:
-    """The prefix of the consumer groups that a principal outside Streamwarden may use."""
-    return f"{SYSTEM}.ext.{user}."
-
-
-def check_namespace(namespace: str) -> None:
+def check_namespace(namespace: str, installation: str = SYSTEM) -> None:
     """Refuse a namespace that may hold no agents.
 
     Raises:
-        NameNotAllowedError: malformed, or ``streamwarden``.
+        NameNotAllowedError: malformed, ``streamwarden``, or named like the installation.
     """
     if not _DNS_LABEL.fullmatch(namespace):
         raise NameNotAllowedError(f"namespace {namespace!r} is not a DNS label")
-    if namespace == SYSTEM:
-        raise NameNotAllowedError(f"the namespace {SYSTEM!r} is Streamwarden's own and takes no agents or contracts")
+    if namespace in {SYSTEM, installation}:
+        raise NameNotAllowedError(f"the namespace {namespace!r} is Streamwarden's own and takes no agents or contracts")
 
 
 def check_agent_name(name: str) -> None:
@@ -137,7 +162,7 @@ def check_agent_name(name: str) -> None:
         raise NameNotAllowedError(f"the agent name {SYSTEM!r} is reserved")
 
 
-def check_topic_name(namespace: str, topic: str) -> None:
+def check_topic_name(namespace: str, topic: str, installation: str = SYSTEM) -> None:
     """Refuse a contract's topic that is reserved or lies outside its namespace.
 
     Raises:
@@ -150,21 +175,21 @@ def check_topic_name(namespace: str, topic: str) -> None:
     own = f"{namespace}."
     if not topic.startswith(own):
         raise NameNotAllowedError(f"topic {topic!r} must start with its namespace: {own!r}")
-    if topic.startswith((f"{SYSTEM}.", f"{own}{SYSTEM}.")) or topic == f"{own}{SYSTEM}":
+    if topic.startswith((f"{SYSTEM}.", f"{installation}.", f"{own}{SYSTEM}.")) or topic == f"{own}{SYSTEM}":
         raise NameNotAllowedError(f"topic {topic!r} is one of Streamwarden's own")
     if topic.rpartition(".")[2] in AGENT_TOPICS:
         *most, last = (f"'.{word}'" for word in AGENT_TOPICS)
         raise NameNotAllowedError(f"topic {topic!r}: names that end in {', '.join(most)} or {last} belong to agents")
 
 
-def check_external_principal(principal: str) -> None:
+def check_external_principal(principal: str, installation: str = SYSTEM) -> None:
     """Refuse a principal in ``access`` that is everybody, nobody, or one of Streamwarden's.
 
     Raises:
         NameNotAllowedError: malformed, ``User:*``, ``User:ANONYMOUS``, or a Streamwarden principal.
     """
     user = principal.removeprefix("User:")
-    if user == SYSTEM or user.startswith(f"{SYSTEM}.") or user.endswith((".agent", ".gate")):
+    if user.partition(".")[0] in {SYSTEM, installation} or user.endswith((".agent", ".gate")):
         raise NameNotAllowedError(f"principal {principal!r} is one of Streamwarden's own")
     if not _PRINCIPAL.fullmatch(principal) or user.upper() == "ANONYMOUS":
         raise NameNotAllowedError(

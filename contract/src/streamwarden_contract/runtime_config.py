@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from streamwarden_contract.models.agent_deployment import Model, Retry
+from streamwarden_contract.models.fields import DnsLabel
+from streamwarden_contract.names import SYSTEM
 
 AGENT_CONFIG_FILE = "agent.json"
 GATE_CONFIG_FILE = "gate.json"
@@ -67,4 +69,6 @@ class AgentConfig(_Config):
 class GateConfig(_Config):
     """For the gate."""
 
-    operator_namespace: str = "streamwarden"
+    operator_namespace: str = SYSTEM
+    installation: DnsLabel = SYSTEM
+    """Begins the name of the guardrail topic."""

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from streamwarden_contract.names import InstallationNames
 from streamwarden_kafka.admin import KafkaAdmin
 from streamwarden_kafka.connection import Connection
 
@@ -62,7 +63,7 @@ def connect(kafka: Connection, registry_url: str | None, settings: OperatorSetti
         registry_url: base URL of the schema registry; None where there is none.
         settings: the operator's.
     """
-    timeout_s = settings.admin_timeout.total_seconds()
+    timeout_s, names = settings.admin_timeout.total_seconds(), InstallationNames(settings.installation)
     admin = KafkaAdmin(kafka, timeout_s=timeout_s)
     offsets = KafkaOffsets(admin)
     lags = KafkaLags(kafka)
@@ -73,8 +74,8 @@ def connect(kafka: Connection, registry_url: str | None, settings: OperatorSetti
         acls=KafkaAcls(admin),
         users=KafkaScramUsers(admin),
         offsets=offsets,
-        log=KafkaPolicyLog(kafka, timeout_s=timeout_s),
-        acks=KafkaGateAcks(kafka, timeout_s=timeout_s),
+        log=KafkaPolicyLog(kafka, transactional_id=names.publisher_transactional_id, timeout_s=timeout_s),
+        acks=KafkaGateAcks(kafka, group=names.reader_group("gate-acks"), timeout_s=timeout_s),
         registry=registry,
         lags=lags,
         closing=closing if registry is None else (*closing, registry.close),

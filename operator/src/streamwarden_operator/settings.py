@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from streamwarden_contract.models.fields import DnsLabel
 from streamwarden_contract.models.pod_rules import PullPolicy
 from streamwarden_contract.names import SYSTEM
 from streamwarden_kafka.connection import Connection
@@ -25,6 +26,11 @@ class OperatorSettings(BaseSettings):
 
     operator_namespace: str = SYSTEM
     """Where the operator runs."""
+
+    installation: DnsLabel = SYSTEM
+    """Begins every name in Kafka that exists once an installation: the operator's user `<installation>.operator`, the
+    guardrail topic `<installation>.policies`, the groups `<installation>.ext.<user>.` of users outside. Chosen
+    before the first start and never changed."""
 
     pod_bootstrap_servers: Annotated[str, Field(pattern=r"^([^,\s]+:\d+(,[^,\s]+:\d+)*)?$")] = ""
     """Comma-separated ``host:port`` list as pods reach Kafka; empty: as the operator does."""

@@ -8,7 +8,7 @@ from typing import Protocol
 import structlog
 from streamwarden_contract.acks import GateAck
 from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
-from streamwarden_contract.names import SYSTEM
+from streamwarden_contract.names import SYSTEM, InstallationNames
 
 from streamwarden_operator.adapters.signing import KeyRing, SigningKey
 from streamwarden_operator.backends import Backends
@@ -83,7 +83,7 @@ class Controller:
         self._cluster = cluster
         self._settings = settings
         self._backends = backends
-        self._book = LogBook()
+        self._book = LogBook(InstallationNames(settings.installation))
         self._scaling = ScaleBook(enabled=backends.lags is not None)
         self._queue: WorkQueue[Key] = WorkQueue(
             base_delay_s=settings.first_retry.total_seconds(),
@@ -100,9 +100,16 @@ class Controller:
     def _build(self, keys: "_Keys", pods: PodSettings, bootstrap_servers: str) -> None:
         cluster, backends, book, wake = self._cluster, self._backends, self._book, self._queue.add
         self._acks = acks = LiveAcks(backends.acks, cluster)
-        access = AgentAccess(cluster, backends.acls, backends.users, backends.offsets, bootstrap_servers)
+        access = AgentAccess(
+            cluster, backends.acls, backends.users, backends.offsets, bootstrap_servers, book.installation
+        )
         self._contracts = TopicContractReconciler(
-            cluster, backends.topics, backends.acls, backends.registry, changed=self._wake_dependents
+            cluster,
+            backends.topics,
+            backends.acls,
+            backends.registry,
+            installation=book.installation,
+            changed=self._wake_dependents,
         )
         self._policies = PolicyReconciler(cluster, acks, book, on_rollout=self._rolled_out)
         self._agents = AgentReconciler(

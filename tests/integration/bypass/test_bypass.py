@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from streamwarden_cli.bypass import Answer, Intruder, Target, build_attempts, run_attempts
-from streamwarden_contract.names import AgentNames
+from streamwarden_contract.names import AgentNames, InstallationNames
 from streamwarden_kafka.admin import KafkaAdmin
 from streamwarden_operator.adapters.kafka.acls import KafkaAcls
 from streamwarden_operator.adapters.kafka.scram import KafkaScramUsers
@@ -20,6 +20,8 @@ from streamwarden_operator.ports import AclPlan, Topic, TopicPlan
 if TYPE_CHECKING:
     from streamwarden_kafka.connection import Connection
     from support.stack_fixture import RunningStack
+
+INSTALLATION = InstallationNames()
 
 pytestmark = pytest.mark.kafka
 
@@ -38,15 +40,15 @@ async def _set_up(operator: Connection) -> None:
         Topic(COMMANDS, 1),
         *build_shared_topics(AGENT.shared),
         *(build_decision_topic(names, partitions=1) for names in (AGENT, OTHER)),
-        build_guardrail_topic(),
+        build_guardrail_topic(INSTALLATION),
     ]
     topics = KafkaTopics(admin)
     there = await topics.observe([topic.name for topic in wanted])
     await asyncio.gather(
         *(topics.apply(topic.name, TopicPlan(create=topic)) for topic in wanted if topic.name not in there)
     )
-    acls = agent_acls(AGENT, [INPUT]) | gate_acls(AGENT, [COMMANDS])
-    await KafkaAcls(admin).apply(AclPlan(add=acls | agent_acls(OTHER, [COMMANDS]) | gate_acls(OTHER, [])))
+    acls = agent_acls(AGENT, [INPUT]) | gate_acls(INSTALLATION, AGENT, [COMMANDS])
+    await KafkaAcls(admin).apply(AclPlan(add=acls | agent_acls(OTHER, [COMMANDS]) | gate_acls(INSTALLATION, OTHER, [])))
     await KafkaScramUsers(admin).upsert(AGENT.agent_principal, PASSWORD)
 
 

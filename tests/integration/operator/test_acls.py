@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from streamwarden_contract.models.topic_contract import Access
-from streamwarden_contract.names import AgentNames
+from streamwarden_contract.names import AgentNames, InstallationNames
 from streamwarden_operator.desired.acls import access_acls, acls_of, agent_acls, gate_acls
 from streamwarden_operator.plans.acls import plan_acls
 from streamwarden_operator.ports import Acl, AclPlan, Topic, TopicPlan
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from support.kafka_adapters import KafkaPorts
     from support.stack_fixture import RunningStack
 
+INSTALLATION = InstallationNames()
+
 __all__ = ["kafka"]
 
 TIMEOUT_S = 20
@@ -28,7 +30,7 @@ TIMEOUT_S = 20
 
 async def test_acls_are_observed_as_they_were_given(kafka: KafkaPorts, unique: str) -> None:
     names = AgentNames(unique, "guard")
-    desired = agent_acls(names, [f"{unique}.urls"]) | gate_acls(names, [f"{unique}.blocks"])
+    desired = agent_acls(names, [f"{unique}.urls"]) | gate_acls(INSTALLATION, names, [f"{unique}.blocks"])
     await kafka.acls.apply(AclPlan(add=desired))
     assert acls_of(await kafka.acls.observe(), names.agent_principal, names.gate_principal) == desired
 
@@ -167,7 +169,7 @@ async def test_an_agent_cannot_use_its_gates_transactional_id(stack: RunningStac
 async def test_a_gate_writes_commands_and_no_decisions(stack: RunningStack, unique: str) -> None:
     names, commands = AgentNames(unique, "guard"), f"{unique}.blocks"
     await _topics(stack, names.decisions, commands)
-    properties = await _user(stack, names.gate_principal, gate_acls(names, [commands]))
+    properties = await _user(stack, names.gate_principal, gate_acls(INSTALLATION, names, [commands]))
     transactional_id = names.gate_transactional_id("pod-0")
     assert _write(properties, commands, transactional_id) is None
     assert _write(properties, names.decisions, transactional_id) == KafkaError.TOPIC_AUTHORIZATION_FAILED
@@ -178,7 +180,7 @@ async def test_an_outside_producer_writes_and_an_outside_consumer_only_reads(sta
     topic, writer, reader = f"{unique}.urls", f"{unique}-web", f"{unique}-bi"
     await _topics(stack, topic)
     access = Access(producers=(f"User:{writer}",), consumers=(f"User:{reader}",))
-    acls = access_acls(topic, access)
+    acls = access_acls(INSTALLATION, topic, access)
     writing = await _user(stack, writer, acls)
     reading = await _user(stack, reader, frozenset())
 

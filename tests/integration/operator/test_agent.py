@@ -9,7 +9,7 @@ import pytest
 from confluent_kafka import Producer
 from streamwarden_contract.audit import ChainHead
 from streamwarden_contract.models.scaling import Scaling
-from streamwarden_contract.names import AgentNames
+from streamwarden_contract.names import AgentNames, InstallationNames
 from streamwarden_contract.policylog import BindingRecord, PolicyRecord
 from streamwarden_contract.runtime_config import AgentConfig
 from streamwarden_operator.adapters.signing import KeyRing, SigningKey
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from streamwarden_operator.backends import Backends
+
+INSTALLATION = InstallationNames()
 
 pytestmark = pytest.mark.kafka
 
@@ -86,7 +88,7 @@ async def test_manifests_become_access_a_signed_binding_and_pods(stack: Any, uni
         names = made.names
         observed = acls_of(await made.backends.acls.observe(), names.agent_principal, names.gate_principal)
         inputs, commands = [f"{unique}.pages"], [f"{unique}.commands"]
-        assert observed == agent_acls(names, inputs) | gate_acls(names, commands)
+        assert observed == agent_acls(names, inputs) | gate_acls(INSTALLATION, names, commands)
         assert {names.agent_principal, names.gate_principal} <= await made.backends.users.observe()
         assert await made.backends.offsets.observe(names.gate_group, names.decisions) == [
             PartitionOffsets(partition, 0, 0, 0, ChainHead().metadata()) for partition in range(3)

@@ -28,7 +28,7 @@ async def test_a_gate_that_is_forgotten_is_gone_here_and_for_whoever_reads_the_t
     cluster, topic = Cluster(stack.operator_properties), NamespaceNames(unique).gates
     cluster.create_topics(topic, config={"cleanup.policy": "compact"})
     cluster.produce(topic, [(ack(unique, pod).key, ack(unique, pod).encode(), ()) for pod in ("a", "b")])
-    acks, heard = KafkaGateAcks(stack.operator), list[tuple[str, str, bool]]()
+    acks, heard = KafkaGateAcks(stack.operator, group="acks"), list[tuple[str, str, bool]]()
     acks.on_ack = lambda namespace, agent, found: heard.append((namespace, agent, found is not None))
     acks.start()
     try:
@@ -45,6 +45,6 @@ async def test_a_gate_that_is_forgotten_is_gone_here_and_for_whoever_reads_the_t
 
 
 async def test_f30_a_broker_that_does_not_answer_is_an_outage() -> None:
-    acks = KafkaGateAcks({"bootstrap.servers": "127.0.0.1:9"}, timeout_s=1.0)
+    acks = KafkaGateAcks({"bootstrap.servers": "127.0.0.1:9"}, group="acks", timeout_s=1.0)
     with pytest.raises(KafkaUnavailableError):
         await acks.forget("risk", "guard", ["a"])

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from streamwarden_contract.models import TopicContract
+from streamwarden_contract.names import InstallationNames
 from streamwarden_operator.adapters.schema_registry import ConfluentRegistry
 from streamwarden_operator.desired.acls import access_acls
 from streamwarden_operator.errors import KafkaUnavailableError
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
     from streamwarden_contract.models.topic_contract import TopicContractStatus
     from support.stack_fixture import RunningStack
+
+INSTALLATION = InstallationNames()
 
 pytestmark = pytest.mark.kafka
 
@@ -49,7 +52,7 @@ class World:
         """Reconcile, and leave in ``calls`` what was written outside."""
         recorded = [Recording(port) for port in (self.kafka.topics, self.kafka.acls, self.registry)]
         topics, acls, registry = recorded
-        reconciler = TopicContractReconciler(self.cluster, topics, acls, registry)
+        reconciler = TopicContractReconciler(self.cluster, topics, acls, registry, installation=INSTALLATION)
         await reconciler.reconcile(key_of(self.stored()))
         self.calls = [call for port in recorded for call in port.calls if call not in READS]
         return self.stored().status
@@ -89,7 +92,7 @@ async def test_a_contract_is_kept_and_a_second_reconcile_writes_nothing(world: W
     assert world.calls == ["apply", "apply", "set_compatibility", "register"]
     topic = (await world.kafka.topics.observe([world.topic]))[world.topic]
     assert (topic.partitions, topic.config, topic.topic_id) == (3, {"retention.ms": "60000"}, first.topic_id)
-    assert access_acls(world.topic, wanted.spec.access) <= await world.kafka.acls.observe()
+    assert access_acls(INSTALLATION, world.topic, wanted.spec.access) <= await world.kafka.acls.observe()
 
     writes = len(world.cluster.writes)
     assert await world.reconcile() == first
@@ -175,7 +178,7 @@ async def test_a_deleted_contract_with_the_policy_delete_leaves_nothing(world: W
     assert world.cluster.resources == {}
     assert await world.kafka.topics.observe([world.topic]) == {}
     assert await world.registry.observe(f"{world.topic}-value") is None
-    assert not access_acls(world.topic, wanted.spec.access) & await world.kafka.acls.observe()
+    assert not access_acls(INSTALLATION, world.topic, wanted.spec.access) & await world.kafka.acls.observe()
 
 
 async def test_f30_a_killed_broker_is_an_outage_that_ends_by_itself(world: World, stack: RunningStack) -> None:

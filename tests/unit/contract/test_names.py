@@ -5,12 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from streamwarden_contract import names
 from streamwarden_contract.errors import NameNotAllowedError
-from streamwarden_contract.names import AgentNames, NamespaceNames
+from streamwarden_contract.models.fields import DNS_LABEL_PATTERN
+from streamwarden_contract.names import AgentNames, InstallationNames, NamespaceNames
 
 agent_names = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,6}[a-z0-9])?", fullmatch=True).filter(
     lambda name: name != "streamwarden"
 )
 namespaces = agent_names
+INSTALLATION = InstallationNames()
 
 
 def test_what_is_named_after_an_agent() -> None:
@@ -34,6 +36,59 @@ def test_what_the_agents_of_a_namespace_share() -> None:
     ]
 
 
+def test_what_exists_once_an_installation_begins_with_its_name() -> None:
+    assert INSTALLATION.operator_principal == "streamwarden.operator"
+    assert INSTALLATION.publisher_transactional_id == "streamwarden.operator.policy-log"
+    assert INSTALLATION.reader_group("gate-acks") == "streamwarden.operator.gate-acks"
+    assert INSTALLATION.guardrails == "streamwarden.policies"
+    assert INSTALLATION.inventory == "streamwarden.inventory"
+    assert INSTALLATION.external_group_prefix("web") == "streamwarden.ext.web."
+    assert InstallationNames("other").guardrails == "other.policies"
+
+
+def fixed_names(installation: InstallationNames) -> tuple[str, ...]:
+    return (
+        installation.operator_principal,
+        installation.publisher_transactional_id,
+        installation.guardrails,
+        installation.inventory,
+        installation.reader_group("gate-acks"),
+        installation.external_group_prefix("web"),
+    )
+
+
+@given(one=st.from_regex(DNS_LABEL_PATTERN, fullmatch=True), other=st.from_regex(DNS_LABEL_PATTERN, fullmatch=True))
+def test_the_names_of_two_installations_never_meet(one: str, other: str) -> None:
+    mine, theirs = fixed_names(InstallationNames(one)), fixed_names(InstallationNames(other))
+    assert one == other or not any(name.startswith(prefix) for name in theirs for prefix in (*mine, f"{one}."))
+
+
+@given(installation=namespaces, user=st.from_regex(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,5}", fullmatch=True))
+def test_an_installation_s_own_names_are_closed_to_everybody_else(installation: str, user: str) -> None:
+    fixed = InstallationNames(installation)
+    for topic in (fixed.guardrails, fixed.inventory):
+        with pytest.raises(NameNotAllowedError, match="Streamwarden's own"):
+            names.check_topic_name(installation, topic, installation)
+    with pytest.raises(NameNotAllowedError, match="Streamwarden's own and takes no agents or contracts"):
+        names.check_namespace(installation, installation)
+    for principal in (installation, fixed.operator_principal, f"{installation}.{user}"):
+        with pytest.raises(NameNotAllowedError, match="Streamwarden's own"):
+            names.check_external_principal(f"User:{principal}", installation)
+
+
+def test_the_word_streamwarden_stays_reserved_in_an_installation_of_another_name() -> None:
+    for refused in (
+        lambda: names.check_namespace("streamwarden", "other"),
+        lambda: names.check_topic_name("streamwarden", "streamwarden.policies", "other"),
+        lambda: names.check_external_principal("User:streamwarden.operator", "other"),
+    ):
+        with pytest.raises(NameNotAllowedError, match="Streamwarden's own"):
+            refused()
+    names.check_namespace("risk", "other")
+    names.check_topic_name("risk", "risk.other.urls", "other")
+    names.check_external_principal("User:another", "other")
+
+
 @given(first=st.tuples(namespaces, agent_names), second=st.tuples(namespaces, agent_names), pod=agent_names)
 def test_no_prefix_of_one_principal_covers_an_id_of_another(
     first: tuple[str, str], second: tuple[str, str], pod: str
@@ -52,11 +107,11 @@ def test_no_prefix_of_one_principal_covers_an_id_of_another(
 
 @given(namespace=namespaces, agent=agent_names, user=st.from_regex(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,5}", fullmatch=True))
 def test_the_groups_of_an_outside_user_cover_no_groups_of_streamwarden(namespace: str, agent: str, user: str) -> None:
-    prefix = names.external_group_prefix(user)
+    prefix = INSTALLATION.external_group_prefix(user)
     agents = AgentNames(namespace, agent)
     assert not agents.agent_group.startswith(prefix)
     assert not agents.gate_group.startswith(prefix)
-    assert not names.PUBLISHER_TRANSACTIONAL_ID.startswith(prefix)
+    assert not INSTALLATION.publisher_transactional_id.startswith(prefix)
 
 
 @given(
@@ -64,7 +119,7 @@ def test_the_groups_of_an_outside_user_cover_no_groups_of_streamwarden(namespace
     other=st.from_regex(names.PRINCIPAL_PATTERN, fullmatch=True),
 )
 def test_the_groups_of_two_outside_users_are_apart(one: str, other: str) -> None:
-    mine, theirs = (names.external_group_prefix(user.strip().removeprefix("User:")) for user in (one, other))
+    mine, theirs = (INSTALLATION.external_group_prefix(user.strip().removeprefix("User:")) for user in (one, other))
     assert mine == theirs or not theirs.startswith(mine)
 
 

@@ -178,3 +178,12 @@ def test_no_two_attempts_have_one_name() -> None:
     assert len(set(names)) == len(names)
     assert "use an id that begins like its own but for the dot, risk.guard.agentx" in names
     assert "write to another agent's decision topic, risk.blocker.decisions" in names
+
+
+def test_the_fixed_names_that_are_tried_are_the_installation_s() -> None:
+    target = Target(AgentNames("risk", "guard"), (), installation="other")
+
+    names = [attempt.name for attempt in build_attempts(target)]
+
+    assert "write to the guardrail policy topic, other.policies" in names
+    assert "use the policy publisher's transactional id, other.operator.policy-log" in names

@@ -38,6 +38,12 @@ def test_settings_come_from_the_folders(environment: dict[str, str]) -> None:
     assert settings.kafka == Connection("a:1", password="p=w")
 
 
+def test_the_gate_s_installation_is_in_its_configuration(environment: dict[str, str], tmp_path: Path) -> None:
+    assert read_settings(environment).identity.installation == "streamwarden"
+    (tmp_path / "gate.json").write_text(json.dumps(GATE | {"installation": "other"}))
+    assert read_settings(environment).identity.installation == "other"
+
+
 def test_secrets_are_not_shown(environment: dict[str, str]) -> None:
     assert "p=w" not in repr(read_settings(environment))
 
@@ -51,6 +57,16 @@ def test_secrets_are_not_shown(environment: dict[str, str]) -> None:
         pytest.param(lambda _, path: (path / "gate.json").write_text("{}"), "namespace: Field required", id="empty"),
         pytest.param(
             lambda _, path: (path / "gate.json").write_text(json.dumps(GATE | {"agent": "a.b"})), "a.b", id="bad-name"
+        ),
+        pytest.param(
+            lambda _, path: (path / "gate.json").write_text(json.dumps(GATE | {"installation": "a.b"})),
+            "installation: String should match pattern",
+            id="an-installation-with-a-dot",
+        ),
+        pytest.param(
+            lambda _, path: (path / "gate.json").write_text(json.dumps(GATE | {"installation": "risk"})),
+            "Streamwarden's own",
+            id="an-agent-in-the-installation-s-namespace",
         ),
         pytest.param(
             lambda _, path: (path / "client.properties").write_text("oops"), "line 1: write name=value", id="no-value"

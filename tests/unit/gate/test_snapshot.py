@@ -1,15 +1,16 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from streamwarden_contract.models.policy import PolicyRef
-from streamwarden_contract.names import GUARDRAIL_TOPIC
+from streamwarden_contract.names import InstallationNames
 from streamwarden_contract.policylog import CommandTarget
 from streamwarden_gate.errors import SetRefusedError
 from streamwarden_gate.reasons import RefusalReason
-from streamwarden_gate.snapshot import TopicFacts
-from support.gate_log import AGENT, CLUSTER, FACTS, NAMESPACE, POLICIES, MemoryLog
+from streamwarden_gate.snapshot import Snapshot, TopicFacts
+from support.gate_log import AGENT, CLUSTER, FACTS, IDENTITY, NAMESPACE, POLICIES, MemoryKeys, MemoryLog
 from support.policy_log import (
     SigningKey,
     binding_record,
@@ -21,6 +22,8 @@ from support.policy_log import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+INSTALLATION = InstallationNames()
 
 CONFIDENT = policy_spec("decision.confidence >= 0.8")
 STRICT = policy_spec("decision.confidence >= 0.95")
@@ -199,7 +202,7 @@ def test_an_unsigned_record_is_refused(log: MemoryLog, headers: list[tuple[str, 
 
 @pytest.mark.parametrize("what", ["topic", "cluster", "value", "key"])
 def test_a_signature_holds_for_one_place_only(log: MemoryLog, what: str) -> None:
-    topic = GUARDRAIL_TOPIC if what == "topic" else POLICIES
+    topic = INSTALLATION.guardrails if what == "topic" else POLICIES
     cluster = "cluster-2" if what == "cluster" else CLUSTER
     key, value, headers = log.key.signed(topic, log.policy, cluster_id=cluster)
     assert value is not None
@@ -308,9 +311,15 @@ def test_a_good_record_heals_a_refused_one(log: MemoryLog) -> None:
 
 def test_guardrail_policies_come_from_the_guardrail_topic(log: MemoryLog) -> None:
     guardrail = policy_record("streamwarden", "never", policy_spec("false"))
-    log.write(guardrail, epoch_record(4), topic=GUARDRAIL_TOPIC)
+    log.write(guardrail, epoch_record(4), topic=INSTALLATION.guardrails)
     binding = binding_record(NAMESPACE, AGENT, [log.policy, guardrail], log.targets)
     log.write(log.policy, log.schema, binding, epoch_record(2))
     active = log.build()
     assert [f"{ref.namespace}/{ref.name}" for ref in active.refs] == ["risk/confident", "streamwarden/never"]
     assert (active.namespace_epoch, active.guardrail_epoch) == (2, 4)
+
+
+def test_a_gate_reads_the_guardrail_topic_of_its_own_installation(log: MemoryLog) -> None:
+    assert log.snapshot.topics == (POLICIES, "streamwarden.policies")
+    other = Snapshot(replace(IDENTITY, installation="other"), cluster_id=CLUSTER, keys=MemoryKeys(log.key))
+    assert other.topics == (POLICIES, "other.policies")

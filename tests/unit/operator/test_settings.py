@@ -55,3 +55,26 @@ def test_a_broken_line_is_named_and_not_quoted(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(InvalidSpecError, match=r"none\.properties cannot be read"):
         read_connection(tmp_path / "none.properties")
+
+
+def test_the_installation_is_named_by_a_dns_label(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings({}).installation == "streamwarden"
+    monkeypatch.setenv("STREAMWARDEN_INSTALLATION", "other")
+    assert load_settings({}).installation == "other"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("a.b", id="a-dot-would-reach-the-names-of-installation-a"),
+        pytest.param("Other", id="capitals"),
+        pytest.param("a_b", id="an-underscore-is-no-topic-s"),
+        pytest.param("", id="empty"),
+        pytest.param("a" * 64, id="too-long"),
+        pytest.param("other\n", id="a-line-break-at-the-end"),
+    ],
+)
+def test_a_name_of_an_installation_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("STREAMWARDEN_INSTALLATION", name)
+    with pytest.raises(ValidationError, match="installation"):
+        load_settings({})

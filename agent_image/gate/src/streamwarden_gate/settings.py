@@ -57,7 +57,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         raise ConfigError(f"set {ENV_POD} to the name of this pod; it must be stable over restarts in place")
     try:
         config = GateConfig.model_validate_json(_read(config_folder / GATE_CONFIG_FILE))
-        check_namespace(config.namespace)
+        check_namespace(config.namespace, config.installation)
         check_agent_name(config.agent)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
@@ -66,7 +66,9 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     except NameNotAllowedError as error:
         raise ConfigError(f"{config_folder / GATE_CONFIG_FILE}: {error}") from error
     return Settings(
-        identity=Identity(config.namespace, config.agent, config.uid, pod, config.operator_namespace),
+        identity=Identity(
+            config.namespace, config.agent, config.uid, pod, config.operator_namespace, config.installation
+        ),
         kafka=_connection(credentials / CLIENT_PROPERTIES_FILE),
         public_keys=config_folder / PUBLIC_KEYS_FILE,
         max_batch=_max_batch(environment.get(ENV_MAX_BATCH)),

@@ -7,7 +7,7 @@ from streamwarden_contract import policylog
 from streamwarden_contract.events import Headers
 from streamwarden_contract.ids import sha256_hex
 from streamwarden_contract.models.policy import PolicyRef, PolicySpec
-from streamwarden_contract.names import GUARDRAIL_TOPIC, AgentNames
+from streamwarden_contract.names import SYSTEM, AgentNames, InstallationNames
 from streamwarden_contract.policylog import (
     BindingRecord,
     BoundPolicyRef,
@@ -35,7 +35,8 @@ class Identity:
     agent: str
     agent_uid: str
     pod: str
-    operator_namespace: str = "streamwarden"
+    operator_namespace: str = SYSTEM
+    installation: str = SYSTEM
 
     @property
     def names(self) -> AgentNames:
@@ -55,7 +56,7 @@ class Snapshot:
 
     def __init__(self, identity: Identity, *, cluster_id: str, keys: Keys) -> None:
         self._identity = identity
-        own, guardrails = identity.names.shared.policies, GUARDRAIL_TOPIC
+        own, guardrails = identity.names.shared.policies, InstallationNames(identity.installation).guardrails
         self._topics = {topic: PolicyTopic(topic, cluster_id=cluster_id, keys=keys) for topic in (own, guardrails)}
         self._own, self._guardrails = self._topics[own], self._topics[guardrails]
         self._compiled: dict[tuple[str, str, int, str], BoundPolicy] = {}

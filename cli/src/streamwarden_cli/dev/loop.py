@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
+from streamwarden_contract.names import SYSTEM
 from streamwarden_contract.reasons import ConditionReason
 from streamwarden_devstack.stack import Reporter, Stack, StackError
 from streamwarden_operator.adapters.signing import SigningKey
@@ -99,7 +100,9 @@ class Loop:
             OperatorError: it does not answer.
         """
         await self.stack.start()
-        kafka, settings = self.stack.operator, OperatorSettings(first_retry=timedelta(milliseconds=200))
+        # The stack's users are those of the installation without a name.
+        settings = OperatorSettings(installation=SYSTEM, first_retry=timedelta(milliseconds=200))
+        kafka = self.stack.operator
         registry = self._registry if self._options.registry else None
         # No lag, no scaling: each agent has one process here.
         backends = self._backends = replace(connect(kafka, None, settings), registry=registry, lags=None)

@@ -45,7 +45,7 @@ class Access(Resource):
     producers: Annotated[tuple[Principal, ...], Field(max_length=64)] = ()
     """May write, as in ``User:web-frontend``."""
     consumers: Annotated[tuple[Principal, ...], Field(max_length=64)] = ()
-    """May read, with consumer groups that start with ``streamwarden.ext.<user>.``."""
+    """May read, with consumer groups that start with ``<installation>.ext.<user>.`` (``streamwarden.ext.<user>.``)."""
 
 
 class TopicContractSpec(Resource):

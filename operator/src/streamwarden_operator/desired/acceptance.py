@@ -30,7 +30,10 @@ class Refusal:
 
 
 def accept_contract(
-    contract: TopicContract, others: Collection[TopicContract], agents: Collection[AgentDeployment]
+    contract: TopicContract,
+    others: Collection[TopicContract],
+    agents: Collection[AgentDeployment],
+    installation: str = names.SYSTEM,
 ) -> list[Refusal]:
     """Return everything that is wrong with a contract; nothing where it is accepted.
 
@@ -38,16 +41,17 @@ def accept_contract(
         contract: the contract.
         others: all contracts, of any namespace; ``contract`` may be among them.
         agents: all agents, of any namespace.
+        installation: whose names nobody else may have.
     """
     return [
-        *_contract_names(contract),
+        *_contract_names(contract, installation),
         *_schema(contract),
         *_conflict(contract, others),
         *_ungoverned(contract, agents),
     ]
 
 
-def accept_policy(policy: Policy) -> list[Refusal]:
+def accept_policy(policy: Policy, installation: str = names.SYSTEM) -> list[Refusal]:
     """Return everything that is wrong with a policy; nothing where it is accepted."""
     refusals: list[Refusal] = []
     namespace = policy.metadata.namespace
@@ -61,7 +65,7 @@ def accept_policy(policy: Policy) -> list[Refusal]:
             )
         )
     else:
-        refusals.extend(_name_refusal("metadata.namespace", names.check_namespace, namespace))
+        refusals.extend(_name_refusal("metadata.namespace", names.check_namespace, namespace, installation))
     for index, rule in enumerate(policy.spec.rules):
         try:
             compile_rule(rule.require)
@@ -70,16 +74,17 @@ def accept_policy(policy: Policy) -> list[Refusal]:
     return refusals
 
 
-def accept_agent(agent: AgentDeployment, contracts: Container[str]) -> list[Refusal]:
+def accept_agent(agent: AgentDeployment, contracts: Container[str], installation: str = names.SYSTEM) -> list[Refusal]:
     """Return everything that is wrong with an agent; nothing where it is accepted.
 
     Args:
         agent: the agent.
         contracts: names of the contracts of the agent's namespace. A missing one may still come: ``RefNotFound``.
+        installation: whose names nobody else may have.
     """
     metadata = agent.metadata
     return [
-        *_name_refusal("metadata.namespace", names.check_namespace, metadata.namespace),
+        *_name_refusal("metadata.namespace", names.check_namespace, metadata.namespace, installation),
         *_name_refusal("metadata.name", names.check_agent_name, metadata.name),
         *(
             Refusal(
@@ -119,13 +124,14 @@ def _name_refusal(field: str, check: Callable[..., None], *checked: str) -> Iter
         yield Refusal(ConditionReason.NAME_NOT_ALLOWED, field, str(error))
 
 
-def _contract_names(contract: TopicContract) -> Iterator[Refusal]:
+def _contract_names(contract: TopicContract, installation: str) -> Iterator[Refusal]:
     namespace, spec = contract.metadata.namespace, contract.spec
-    yield from _name_refusal("metadata.namespace", names.check_namespace, namespace)
-    yield from _name_refusal("spec.topicName", names.check_topic_name, namespace, spec.topic_name)
+    yield from _name_refusal("metadata.namespace", names.check_namespace, namespace, installation)
+    yield from _name_refusal("spec.topicName", names.check_topic_name, namespace, spec.topic_name, installation)
     for field, principals in (("producers", spec.access.producers), ("consumers", spec.access.consumers)):
         for index, principal in enumerate(principals):
-            yield from _name_refusal(f"spec.access.{field}[{index}]", names.check_external_principal, principal)
+            path = f"spec.access.{field}[{index}]"
+            yield from _name_refusal(path, names.check_external_principal, principal, installation)
 
 
 def _schema(contract: TopicContract) -> Iterator[Refusal]:

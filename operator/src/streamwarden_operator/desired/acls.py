@@ -6,13 +6,7 @@ READ and WRITE imply DESCRIBE. A producer with a transactional id needs no right
 from collections.abc import Collection, Iterable
 
 from streamwarden_contract.models.topic_contract import Access
-from streamwarden_contract.names import (
-    GUARDRAIL_TOPIC,
-    OPERATOR_PRINCIPAL,
-    AgentNames,
-    external_group_prefix,
-    transactional_prefix,
-)
+from streamwarden_contract.names import AgentNames, InstallationNames, transactional_prefix
 
 from streamwarden_operator.ports import Acl
 
@@ -45,15 +39,16 @@ def agent_acls(names: AgentNames, inputs: Iterable[str]) -> frozenset[Acl]:
     )
 
 
-def gate_acls(names: AgentNames, commands: Iterable[str]) -> frozenset[Acl]:
+def gate_acls(installation: InstallationNames, names: AgentNames, commands: Iterable[str]) -> frozenset[Acl]:
     """Return what the agent's gate may do.
 
     Args:
+        installation: whose guardrails bind it.
         names: the agent's names.
         commands: the topics that its decisions become commands on.
     """
     user, shared = _user(names.gate_principal), names.shared
-    reads = (names.decisions, shared.policies, GUARDRAIL_TOPIC)
+    reads = (names.decisions, shared.policies, installation.guardrails)
     writes = (*commands, shared.audit, shared.dead_letters, shared.gates)
     return frozenset(
         {
@@ -65,17 +60,21 @@ def gate_acls(names: AgentNames, commands: Iterable[str]) -> frozenset[Acl]:
     )
 
 
-def access_acls(topic: str, access: Access) -> frozenset[Acl]:
+def access_acls(installation: InstallationNames, topic: str, access: Access) -> frozenset[Acl]:
     """Return what a contract gives to principals outside Streamwarden.
 
     The ACLs on groups and transactional ids are a user's, not a topic's: several contracts share them.
     """
+
+    def own(user: str) -> str:
+        return installation.external_group_prefix(user.removeprefix("User:"))
+
     return frozenset(
         {
             *(Acl(user, "TOPIC", topic, "WRITE") for user in access.producers),
-            *(Acl(user, "TRANSACTIONAL_ID", _own_prefix(user), "WRITE", "PREFIXED") for user in access.producers),
+            *(Acl(user, "TRANSACTIONAL_ID", own(user), "WRITE", "PREFIXED") for user in access.producers),
             *(Acl(user, "TOPIC", topic, "READ") for user in access.consumers),
-            *(Acl(user, "GROUP", _own_prefix(user), "READ", "PREFIXED") for user in access.consumers),
+            *(Acl(user, "GROUP", own(user), "READ", "PREFIXED") for user in access.consumers),
         }
     )
 
@@ -92,17 +91,20 @@ def is_streamwarden_principal(principal: str) -> bool:
     return user != principal and user.count(".") == 2 and user.endswith((".agent", ".gate"))  # noqa: PLR2004  # <ns>.<agent>.<role>
 
 
-def bypass_acls(observed: Iterable[Acl], governed_topics: Collection[str], allowed: Collection[str]) -> frozenset[Acl]:
+def bypass_acls(
+    installation: InstallationNames, observed: Iterable[Acl], governed_topics: Collection[str], allowed: Iterable[str]
+) -> frozenset[Acl]:
     """Return the ACLs that let somebody else than ``allowed`` change a governed topic.
 
     A DENY that would undo one of them does not count: it could be taken away unseen.
 
     Args:
+        installation: whose operator always may.
         observed: every ACL of the cluster.
         governed_topics: topics that only gates (or only one agent) may write.
-        allowed: principals that may, without ``User:``; the operator always may.
+        allowed: other principals that may, without ``User:``.
     """
-    trusted = {_user(principal) for principal in (*allowed, OPERATOR_PRINCIPAL)}
+    trusted = {_user(principal) for principal in (*allowed, installation.operator_principal)}
     return frozenset(
         acl
         for acl in observed
@@ -140,10 +142,6 @@ def _rules(acl: Acl) -> bool:
     """Tell whether everybody or an agent may write ACLs. A named administrator may: Kafka needs one."""
     untrusted = acl.principal == EVERYBODY or is_streamwarden_principal(acl.principal)
     return untrusted and acl.resource_type == "CLUSTER" and acl.operation in _RULING
-
-
-def _own_prefix(user: str) -> str:
-    return external_group_prefix(user.removeprefix("User:"))
 
 
 def _user(principal: str) -> str:

@@ -1,7 +1,7 @@
 """Which topics should exist."""
 
 from streamwarden_contract.models import TopicContract
-from streamwarden_contract.names import GUARDRAIL_TOPIC, AgentNames, NamespaceNames
+from streamwarden_contract.names import AgentNames, InstallationNames, NamespaceNames
 
 from streamwarden_operator.ports import Topic
 
@@ -74,9 +74,9 @@ def build_shared_topics(names: NamespaceNames) -> tuple[Topic, ...]:
     )
 
 
-def build_guardrail_topic() -> Topic:
+def build_guardrail_topic(names: InstallationNames) -> Topic:
     """Build the policy topic that binds every namespace."""
-    return _compacted(GUARDRAIL_TOPIC)
+    return _compacted(names.guardrails)
 
 
 def _compacted(name: str) -> Topic:

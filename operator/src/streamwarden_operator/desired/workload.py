@@ -17,6 +17,7 @@ def build_workload(
     contracts: Mapping[str, TopicContract],
     *,
     operator_namespace: str,
+    installation: str,
     public_keys: str,
     credentials_hash: str,
 ) -> Workload:
@@ -26,6 +27,7 @@ def build_workload(
         agent: the agent.
         contracts: the contracts that it refers to, by name.
         operator_namespace: where the operator runs.
+        installation: its name, for the gate.
         public_keys: ``public-keys.json``; gates reread it, so it replaces no pods.
         credentials_hash: of both Secrets: new passwords need new pods.
     """
@@ -40,7 +42,9 @@ def build_workload(
         model=spec.agent.model,
         retry=spec.retry,
     ).model_dump_json(by_alias=True, indent=2)
-    gate_config = GateConfig(**identity, operator_namespace=operator_namespace).model_dump_json(by_alias=True, indent=2)
+    gate_config = GateConfig(
+        **identity, operator_namespace=operator_namespace, installation=installation
+    ).model_dump_json(by_alias=True, indent=2)
     pod = PodFields.model_validate({name: getattr(spec, name) for name in PodFields.model_fields})
     hashed = (spec.image, agent_config, gate_config, pod.model_dump_json(), credentials_hash)
     return Workload(

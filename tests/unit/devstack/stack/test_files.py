@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from streamwarden_contract.names import InstallationNames
 from streamwarden_devstack.stack import registry
 from streamwarden_devstack.stack.errors import ServiceFailedError
 from streamwarden_devstack.stack.files import last_lines
@@ -106,7 +107,7 @@ def test_passwords_are_in_no_command_and_no_repr(tmp_path: Path) -> None:
 
 def test_the_operator_is_a_scram_user_of_the_clients_listener() -> None:
     assert operator_connection(IDENTITY) == Connection.scram(
-        "127.0.0.1:15001", "streamwarden.operator", "operator-secret"
+        "127.0.0.1:15001", InstallationNames().operator_principal, "operator-secret"
     )
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from streamwarden_contract.models.topic_contract import Access
-from streamwarden_contract.names import AgentNames
+from streamwarden_contract.names import AgentNames, InstallationNames
 from streamwarden_operator.desired.acls import (
     access_acls,
     acls_of,
@@ -16,6 +16,8 @@ from streamwarden_operator.desired.acls import (
     parse_acl,
 )
 from streamwarden_operator.ports import Acl
+
+INSTALLATION = InstallationNames()
 
 GUARD = AgentNames("risk", "guard")
 AGENT, GATE = "User:risk.guard.agent", "User:risk.guard.gate"
@@ -32,7 +34,7 @@ def test_an_agent_reads_its_inputs_and_writes_its_own_decisions_only() -> None:
 
 
 def test_a_gate_reads_decisions_and_policies_and_writes_commands_and_the_shared_topics() -> None:
-    assert gate_acls(GUARD, ["risk.blocks"]) == {
+    assert gate_acls(INSTALLATION, GUARD, ["risk.blocks"]) == {
         Acl(GATE, "TOPIC", "risk.guard.decisions", "READ"),
         Acl(GATE, "TOPIC", "risk.streamwarden.policies", "READ"),
         Acl(GATE, "TOPIC", "streamwarden.policies", "READ"),
@@ -46,7 +48,7 @@ def test_a_gate_reads_decisions_and_policies_and_writes_commands_and_the_shared_
 
 
 def test_outside_producers_write_and_outside_consumers_read_under_their_own_prefix() -> None:
-    assert access_acls("risk.urls", Access(producers=("User:web",), consumers=("User:bi",))) == {
+    assert access_acls(INSTALLATION, "risk.urls", Access(producers=("User:web",), consumers=("User:bi",))) == {
         Acl("User:web", "TOPIC", "risk.urls", "WRITE"),
         Acl("User:web", "TRANSACTIONAL_ID", "streamwarden.ext.web.", "WRITE", "PREFIXED"),
         Acl("User:bi", "TOPIC", "risk.urls", "READ"),
@@ -55,7 +57,7 @@ def test_outside_producers_write_and_outside_consumers_read_under_their_own_pref
 
 
 def test_every_prefix_ends_in_a_dot_so_that_no_name_reaches_another() -> None:
-    everything = agent_acls(GUARD, ["risk.urls"]) | gate_acls(GUARD, ["risk.blocks"])
+    everything = agent_acls(GUARD, ["risk.urls"]) | gate_acls(INSTALLATION, GUARD, ["risk.blocks"])
     prefixes = {acl.resource_name for acl in everything if acl.pattern_type == "PREFIXED"}
     assert prefixes
     assert all(prefix.endswith(".") for prefix in prefixes)
@@ -103,8 +105,8 @@ def test_streamwardens_principals_are_known_by_their_names(principal: str, *, ou
     ],
 )
 def test_acls_that_lead_round_the_gate_are_found(acl: Acl) -> None:
-    ours = gate_acls(GUARD, ["risk.blocks"])
-    assert bypass_acls(ours | {acl}, ["risk.blocks"], [GUARD.gate_principal]) == {acl}
+    ours = gate_acls(INSTALLATION, GUARD, ["risk.blocks"])
+    assert bypass_acls(INSTALLATION, ours | {acl}, ["risk.blocks"], [GUARD.gate_principal]) == {acl}
 
 
 @pytest.mark.parametrize(
@@ -121,7 +123,21 @@ def test_acls_that_lead_round_the_gate_are_found(acl: Acl) -> None:
     ],
 )
 def test_acls_that_lead_nowhere_are_not_reported(acl: Acl) -> None:
-    assert bypass_acls({acl}, ["risk.blocks"], [GUARD.gate_principal]) == frozenset()
+    assert bypass_acls(INSTALLATION, {acl}, ["risk.blocks"], [GUARD.gate_principal]) == frozenset()
+
+
+def test_acls_name_the_installation() -> None:
+    other = InstallationNames("other")
+    read = {acl.resource_name for acl in gate_acls(other, GUARD, []) if acl.operation == "READ"}
+    assert read == {"risk.guard.decisions", "risk.streamwarden.policies", "other.policies", "risk.guard.gate"}
+    given = access_acls(other, "risk.urls", Access(producers=("User:web",), consumers=("User:bi",)))
+    assert {acl.resource_name for acl in given if acl.pattern_type == "PREFIXED"} == {"other.ext.web.", "other.ext.bi."}
+
+
+def test_the_operator_of_another_installation_is_a_stranger() -> None:
+    acls = {Acl(f"User:{name}.operator", "TOPIC", "risk.blocks", "WRITE") for name in ("streamwarden", "other")}
+    found = bypass_acls(InstallationNames("other"), acls, ["risk.blocks"], [GUARD.gate_principal])
+    assert found == {Acl("User:streamwarden.operator", "TOPIC", "risk.blocks", "WRITE")}
 
 
 def test_a_recorded_acl_reads_as_a_sentence() -> None:

@@ -23,7 +23,14 @@ from streamwarden_operator.errors import InvalidSpecError
 from support.operator_harness import agent, contract
 
 CONTRACTS = {"pages": contract("pages"), "commands": contract("commands")}
-GUARD = build_workload(agent(), CONTRACTS, operator_namespace="streamwarden", public_keys="{}", credentials_hash="c")
+GUARD = build_workload(
+    agent(),
+    CONTRACTS,
+    operator_namespace="streamwarden",
+    installation="streamwarden",
+    public_keys="{}",
+    credentials_hash="c",
+)
 GATE_IMAGE = GateImage("gate:1")
 DATA = {"name": "data", "emptyDir": {}}
 

@@ -46,6 +46,7 @@ GUARD = build_workload(
     agent(),
     {"pages": contract("pages"), "commands": contract("commands")},
     operator_namespace="streamwarden",
+    installation="streamwarden",
     public_keys="{}",
     credentials_hash="c",
 )
@@ -62,6 +63,7 @@ def built(file: str, gate_image: GateImage) -> list[dict[str, Any]]:
         found,
         {contract.metadata.name: contract for contract in contracts},
         operator_namespace="streamwarden",
+        installation="streamwarden",
         public_keys='{"k": "AAAA"}',
         credentials_hash="c",
     )

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from streamwarden_contract.names import AgentNames, NamespaceNames
+from streamwarden_contract.names import AgentNames, InstallationNames, NamespaceNames
 from streamwarden_operator.desired.schemas import DesiredSchema, build_schema
 from streamwarden_operator.desired.topics import (
     build_contract_topic,
@@ -12,6 +12,8 @@ from streamwarden_operator.desired.topics import (
 )
 from streamwarden_operator.ports import Topic
 from support.manifests import contract
+
+INSTALLATION = InstallationNames()
 
 
 def test_a_contract_becomes_a_topic_with_its_configuration_as_text() -> None:
@@ -63,7 +65,9 @@ def test_the_shared_topics_of_a_namespace() -> None:
 
 
 def test_the_guardrail_topic_is_one_compacted_partition() -> None:
-    assert build_guardrail_topic() == Topic("streamwarden.policies", 1, config={"cleanup.policy": "compact"})
+    assert build_guardrail_topic(INSTALLATION) == Topic(
+        "streamwarden.policies", 1, config={"cleanup.policy": "compact"}
+    )
 
 
 def test_a_schema_is_registered_under_the_topics_value_subject() -> None:

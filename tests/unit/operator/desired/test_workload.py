@@ -14,7 +14,12 @@ GUARD = agent()
 
 
 def hash_of(**changes: object) -> str:
-    arguments = {"operator_namespace": "streamwarden", "public_keys": "{}", "credentials_hash": "c"}
+    arguments = {
+        "operator_namespace": "streamwarden",
+        "installation": "streamwarden",
+        "public_keys": "{}",
+        "credentials_hash": "c",
+    }
     spec = GUARD.spec.model_copy(update={key: value for key, value in changes.items() if key not in arguments})
     arguments |= {key: str(value) for key, value in changes.items() if key in arguments}
     return build_workload(GUARD.model_copy(update={"spec": spec}), CONTRACTS, **arguments).spec_hash
@@ -27,6 +32,7 @@ def hash_of(**changes: object) -> str:
         pytest.param({"image": "registry.example/guard:2"}, True, id="another-image"),
         pytest.param({"inputs": (GUARD.spec.inputs[0].model_copy(update={"types": ("x",)}),)}, True, id="other-types"),
         pytest.param({"credentials_hash": "d"}, True, id="new-passwords"),
+        pytest.param({"installation": "other"}, True, id="another-installation"),
         pytest.param({"public_keys": '{"k": "v"}'}, False, id="new-keys-are-reread"),
     ],
 )
@@ -67,7 +73,9 @@ def test_pods_are_not_replaced_for_another_number_of_them() -> None:
 def test_the_workload_says_what_the_spec_says_of_the_pods() -> None:
     said = PodFields.model_validate(OTHER_PODS)
     guard = GUARD.model_copy(update={"spec": GUARD.spec.model_copy(update=dict(said))})
-    workload = build_workload(guard, CONTRACTS, operator_namespace="s", public_keys="{}", credentials_hash="c")
+    workload = build_workload(
+        guard, CONTRACTS, operator_namespace="s", installation="streamwarden", public_keys="{}", credentials_hash="c"
+    )
     assert workload.pod == said
 
 

@@ -36,14 +36,16 @@ def _ignore(_namespace: str, _agent: str, _ack: GateAck | None) -> None:
 class KafkaGateAcks:
     """Implements ``ports.GateAcks``. Everything but the reading happens in the event loop."""
 
-    def __init__(self, connection: Connection, *, timeout_s: float = 10.0) -> None:
+    def __init__(self, connection: Connection, *, group: str, timeout_s: float = 10.0) -> None:
         """Prepare. Set ``on_ack`` before ``start``.
 
         Args:
             connection: the operator's.
+            group: of the reader, which never joins it and never commits: librdkafka wants a name.
             timeout_s: longest wait until a tombstone is written.
         """
         self._connection = connection
+        self._group = group
         self._client_log = ClientLog("gate-acks", quiet=True)
         self.on_ack: OnAck = _ignore
         """Called in the event loop after an ack was taken in."""
@@ -110,9 +112,8 @@ class KafkaGateAcks:
         _log.info("gates forgotten", topic=topic, gates=len(keys))
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
-        # Never joined and never committed to: librdkafka wants a name.
         beginning = {"auto.offset.reset": "earliest"}
-        consumer = open_consumer(self._connection, "streamwarden.operator.gate-acks", self._client_log, beginning)
+        consumer = open_consumer(self._connection, self._group, self._client_log, beginning)
         try:
             while not self._stopping.is_set():
                 self._assign_new(consumer)

@@ -8,7 +8,6 @@ from typing import TypeVar, cast
 
 import structlog
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
-from streamwarden_contract.names import PUBLISHER_TRANSACTIONAL_ID
 from streamwarden_kafka.clients import open_consumer, open_producer
 from streamwarden_kafka.codes import END_OF_PARTITION, FENCING, code_of, error_of
 from streamwarden_kafka.connection import Connection
@@ -49,14 +48,14 @@ class KafkaPolicyLog:
         self,
         connection: Connection,
         *,
-        transactional_id: str = PUBLISHER_TRANSACTIONAL_ID,
+        transactional_id: str,
         timeout_s: float = 10.0,
     ) -> None:
         """Prepare; nothing connects before the first call.
 
         Args:
             connection: the operator's.
-            transactional_id: of the one publisher; another one only in tests.
+            transactional_id: of the one publisher.
             timeout_s: longest wait for one step: fencing, reading to the end, a commit.
         """
         self._connection = connection

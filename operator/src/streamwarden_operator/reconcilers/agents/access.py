@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from streamwarden_contract.ids import sha256_hex
 from streamwarden_contract.models import AgentDeployment, TopicContract
-from streamwarden_contract.names import GUARDRAIL_TOPIC, AgentNames
+from streamwarden_contract.names import AgentNames, InstallationNames
 from streamwarden_contract.reasons import ConditionReason
 from streamwarden_contract.runtime_config import CLIENT_PROPERTIES_FILE
 
@@ -41,6 +41,7 @@ class AgentAccess:
     offsets: Offsets
     bootstrap_servers: str
     """As the pods reach Kafka."""
+    installation: InstallationNames
 
     async def check_bypass(self, agent: AgentDeployment, contracts: Mapping[str, TopicContract]) -> frozenset[Acl]:
         """Return every ACL of the cluster, if none lets somebody round this agent's gate.
@@ -53,12 +54,12 @@ class AgentAccess:
         names = AgentNames(namespace, agent.metadata.name)
         here = [AgentNames(namespace, other.metadata.name) for other in self.cluster.list(AgentDeployment, namespace)]
         gates = [other.gate_principal for other in here]
-        shared = names.shared
+        ours, shared = self.installation, names.shared
         foreign = {
-            *bypass_acls(observed, command_topics(agent, contracts), gates),
-            *bypass_acls(observed, [shared.audit, shared.dead_letters, shared.gates], gates),
-            *bypass_acls(observed, [names.decisions], [names.agent_principal]),
-            *bypass_acls(observed, [shared.policies, GUARDRAIL_TOPIC], []),
+            *bypass_acls(ours, observed, command_topics(agent, contracts), gates),
+            *bypass_acls(ours, observed, [shared.audit, shared.dead_letters, shared.gates], gates),
+            *bypass_acls(ours, observed, [names.decisions], [names.agent_principal]),
+            *bypass_acls(ours, observed, [shared.policies, ours.guardrails], []),
         }
         # What Streamwarden's own principals have too much is taken from them by their own agents' looks or the sweep.
         own = acls_of(observed, *gates, *(other.agent_principal for other in here))
@@ -80,7 +81,7 @@ class AgentAccess:
             await self._credentials(names.namespace, agent_secret_name(names.agent), names.agent_principal, existing),
             await self._credentials(names.namespace, gate_secret_name(names.agent), names.gate_principal, existing),
         ]
-        gate = gate_acls(names, command_topics(agent, contracts))
+        gate = gate_acls(self.installation, names, command_topics(agent, contracts))
         owned = acls_of(observed, names.agent_principal, names.gate_principal)
         desired = gate | agent_acls(names, input_topics(agent, contracts))
         plan = plan_acls(desired, observed, owned)

@@ -155,7 +155,7 @@ class AgentReconciler:
             return status
         namespace = agent.metadata.namespace
         contracts = {contract.metadata.name: contract for contract in self._cluster.list(TopicContract, namespace)}
-        refusals = accept_agent(agent, contracts)
+        refusals = accept_agent(agent, contracts, self._book.installation.installation)
         if refusals:
             message = "; ".join(f"{refusal.field}: {refusal.message}" for refusal in refusals)
             accepted = conditions.condition(ACCEPTED, "False", refusals[0].reason, message)
@@ -195,6 +195,7 @@ class AgentReconciler:
             agent,
             contracts,
             operator_namespace=self._pods.operator_namespace,
+            installation=self._book.installation.installation,
             public_keys=self._pods.public_keys,
             credentials_hash=credentials_hash,
         )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from streamwarden_contract.models import Condition, TopicContract
 from streamwarden_contract.models.topic_contract import RegisteredSchema
+from streamwarden_contract.names import InstallationNames
 from streamwarden_contract.reasons import ConditionReason
 
 from streamwarden_operator.desired.acls import access_acls, format_acl, parse_acl
@@ -104,6 +105,7 @@ class AccessPart:
     acls: Acls
     others: Collection[TopicContract]
     """Contracts beside this one that are not being deleted: some ACLs of an outside principal serve several."""
+    installation: InstallationNames
 
     async def reconcile(self, contract: TopicContract, record: Record) -> tuple[Part, tuple[str, ...]]:
         """Make the ACLs match, and return what became of them, and what is now recorded.
@@ -111,7 +113,7 @@ class AccessPart:
         What will be given is recorded before it is given: a crash in between must not leave an ACL that nobody
         takes back.
         """
-        desired = access_acls(contract.spec.topic_name, contract.spec.access)
+        desired = self._access_of(contract)
         recorded = recorded_acls(contract)
         if not desired and not recorded:
             return Part(true(ACCESS_READY, "nobody outside Streamwarden has access")), ()
@@ -138,11 +140,14 @@ class AccessPart:
         if plan:
             await self.acls.apply(plan)
 
+    def _access_of(self, contract: TopicContract) -> frozenset[Acl]:
+        return access_acls(self.installation, contract.spec.topic_name, contract.spec.access)
+
     def _ours(self, leaving: frozenset[Acl]) -> frozenset[Acl]:
         """Return those that no other contract gives."""
         if not leaving:
             return leaving
-        wanted = {acl for other in self.others for acl in access_acls(other.spec.topic_name, other.spec.access)}
+        wanted = {acl for other in self.others for acl in self._access_of(other)}
         return leaving - wanted
 
 

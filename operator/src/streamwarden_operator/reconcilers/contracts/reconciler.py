@@ -7,6 +7,7 @@ import structlog
 from streamwarden_contract.models import Condition, TopicContract
 from streamwarden_contract.models.agent_deployment import AgentDeployment
 from streamwarden_contract.models.topic_contract import TopicContractStatus
+from streamwarden_contract.names import InstallationNames
 from streamwarden_contract.reasons import ConditionReason
 
 from streamwarden_operator.desired import status as conditions
@@ -47,6 +48,7 @@ class TopicContractReconciler:
         acls: Acls,
         registry: SchemaRegistry | None,
         *,
+        installation: InstallationNames,
         changed: Callable[[Key], None] = lambda _: None,
         clock: Callable[[], datetime] = _now,
     ) -> None:
@@ -57,6 +59,7 @@ class TopicContractReconciler:
             topics: Kafka's topics.
             acls: Kafka's ACLs.
             registry: the schema registry; None where there is none.
+            installation: its own names, which no contract may use.
             changed: told a contract's key when its status says something new that agents wait for: whether it is
                 accepted, and its topic. Called in the middle of a reconcile, before the registry is asked.
             clock: the time for conditions.
@@ -65,6 +68,7 @@ class TopicContractReconciler:
         self._topics = topics
         self._acls = acls
         self._registry = registry
+        self._installation = installation
         self._changed = changed
         self._clock = clock
 
@@ -90,7 +94,7 @@ class TopicContractReconciler:
             await self._write(contract, status)
             return status
         agents = self._cluster.list(AgentDeployment)
-        refusals = accept_contract(contract, self._cluster.list(TopicContract), agents)
+        refusals = accept_contract(contract, self._cluster.list(TopicContract), agents, self._installation.installation)
         if refusals:
             return await self._refuse(contract, refusals)
         return await self._keep(contract)
@@ -101,7 +105,7 @@ class TopicContractReconciler:
         if needs_undoing:
             await self._cluster.set_finalizer(contract, FINALIZER, present=True)
         topic, topic_id = await reconcile_topic(self._topics, contract)
-        access_part = AccessPart(self._acls, self._others(contract))
+        access_part = AccessPart(self._acls, self._others(contract), self._installation)
         access, given = await access_part.reconcile(contract, lambda record: self._record(contract, record))
         found = contract.status.model_copy(update={"topic_id": topic_id, "access": given})
 
@@ -157,7 +161,7 @@ class TopicContractReconciler:
 
     async def _undo(self, contract: TopicContract) -> None:
         others = self._others(contract)
-        await AccessPart(self._acls, others).revoke(contract)
+        await AccessPart(self._acls, others, self._installation).revoke(contract)
         spec, status = contract.spec, contract.status
         if spec.deletion_policy != "Delete" or any(other.spec.topic_name == spec.topic_name for other in others):
             return

@@ -11,7 +11,7 @@ from streamwarden_operator.desired.acls import is_streamwarden_principal
 from streamwarden_operator.desired.topics import build_guardrail_topic, build_shared_topics
 from streamwarden_operator.keys import Key
 from streamwarden_operator.plans.topics import plan_topic
-from streamwarden_operator.ports import Acl, AclPlan, Acls, Cluster, ScramUsers, Topics
+from streamwarden_operator.ports import Acl, AclPlan, Acls, Cluster, ScramUsers, Topic, Topics
 from streamwarden_operator.reconcilers.policies.log_book import LogBook
 from streamwarden_operator.result import DONE, Result
 
@@ -71,7 +71,10 @@ class NamespaceReconciler:
         return DONE
 
     async def _keep_topics(self, namespace: str) -> None:
-        wanted = (build_guardrail_topic(),) if namespace == SYSTEM else build_shared_topics(NamespaceNames(namespace))
+        if namespace == SYSTEM:
+            wanted: tuple[Topic, ...] = (build_guardrail_topic(self._book.installation),)
+        else:
+            wanted = build_shared_topics(NamespaceNames(namespace))
         observed = await self._topics.observe([topic.name for topic in wanted])
         plans = {topic.name: plan_topic(topic, observed.get(topic.name), keyed=True) for topic in wanted}
         changes = {name: plan for name, plan in plans.items() if plan}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import structlog
 from streamwarden_contract.models import AgentDeployment, Policy
-from streamwarden_contract.names import GUARDRAIL_TOPIC, SYSTEM, NamespaceNames
+from streamwarden_contract.names import SYSTEM
 from streamwarden_contract.policylog import PolicyRecord, Signer, Verifier
 
 from streamwarden_operator.desired.acceptance import accept_policy
@@ -90,7 +90,7 @@ class PolicyLogReconciler:
         return DONE
 
     async def _bring(self, namespace: str) -> PublishedLog:
-        topic = GUARDRAIL_TOPIC if namespace == SYSTEM else NamespaceNames(namespace).policies
+        topic = self._book.topic_of(namespace)
         records = await self._topics.read(topic)
         cluster_id = self._topics.cluster_id
         before = self._book.published.get(namespace)
@@ -132,11 +132,11 @@ class PolicyLogReconciler:
 
     def _refused(self, namespace: str, policies: Sequence[Policy]) -> frozenset[str]:
         """Find the policies that are not accepted. Only edited ones are compiled: an edit must not wait for all."""
-        before = self._accepted.get(namespace, {})
+        before, installation = self._accepted.get(namespace, {}), self._book.installation.installation
         now: dict[str, tuple[PolicySpec, bool]] = {}
         for policy in policies:
             name, known = policy.metadata.name, before.get(policy.metadata.name)
-            accepted = known[1] if known and known[0] is policy.spec else not accept_policy(policy)
+            accepted = known[1] if known and known[0] is policy.spec else not accept_policy(policy, installation)
             now[name] = (policy.spec, accepted)
         self._accepted[namespace] = now
         return frozenset(name for name, (_, accepted) in now.items() if not accepted)

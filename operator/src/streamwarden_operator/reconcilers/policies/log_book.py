@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from streamwarden_contract.names import SYSTEM, InstallationNames, NamespaceNames
 from streamwarden_contract.policylog import BindingRecord, PolicyRecord
 
 from streamwarden_operator.desired.policy_log import DesiredBinding
@@ -39,6 +40,7 @@ class PublishedLog:
 class LogBook:
     """Wishes of agents on one side, what is published on the other."""
 
+    installation: InstallationNames
     wanted: dict[tuple[str, str], DesiredBinding] = field(default_factory=dict)
     """By namespace and agent."""
     released: set[str] = field(default_factory=set)
@@ -51,6 +53,10 @@ class LogBook:
     """By namespace and policy."""
     complete: bool = False
     """Whether all resources are known. Before that an agent that is not known may exist: nothing is taken back."""
+
+    def topic_of(self, namespace: str) -> str:
+        """Return the policy topic of a namespace; that of ``streamwarden`` is the guardrail topic."""
+        return self.installation.guardrails if namespace == SYSTEM else NamespaceNames(namespace).policies
 
     def bindings_of(self, namespace: str) -> dict[str, DesiredBinding]:
         """Return what the namespace's agents want, by agent."""

@@ -73,7 +73,7 @@ class PolicyReconciler:
 
     def _status(self, policy: Policy) -> PolicyStatus:
         namespace, name = policy.metadata.namespace, policy.metadata.name
-        refusals = accept_policy(policy)
+        refusals = accept_policy(policy, self._book.installation.installation)
         record = self._book.policy(namespace, name)
         new = [_accepted(refusals), self._published(policy, record, refused=bool(refusals))]
         revision, digest, rollout = policy.status.revision, policy.status.digest, policy.status.rollout

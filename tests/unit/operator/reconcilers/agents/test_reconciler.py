@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from streamwarden_contract.audit import ChainHead
-from streamwarden_contract.names import AgentNames
+from streamwarden_contract.names import AgentNames, InstallationNames
 from streamwarden_contract.runtime_config import AgentConfig, GateConfig
 from streamwarden_operator.desired.acls import agent_acls, gate_acls
 from streamwarden_operator.keys import Key, key_of
@@ -24,8 +24,10 @@ from support.operator_harness import (
 )
 from support.policy_fakes import ack_of
 
+INSTALLATION = InstallationNames()
+
 NAMES = AgentNames("risk", "guard")
-GATE = gate_acls(NAMES, ["risk.commands"])
+GATE = gate_acls(INSTALLATION, NAMES, ["risk.commands"])
 AGENT = agent_acls(NAMES, ["risk.pages"])
 GUARD = agent()
 FOREIGN = Acl("User:mallory", "TOPIC", "risk.commands", "WRITE")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from streamwarden_contract.models import TopicContract
+from streamwarden_contract.names import InstallationNames
 from streamwarden_operator.desired.acls import access_acls, format_acl
 from streamwarden_operator.errors import KafkaUnavailableError, RegistryUnavailableError
 from streamwarden_operator.keys import Key, key_of
@@ -20,6 +21,8 @@ from typing_extensions import override
 
 if TYPE_CHECKING:
     from streamwarden_contract.models.topic_contract import TopicContractStatus
+
+INSTALLATION = InstallationNames()
 
 SCHEMA = {"schema": json.dumps({"type": "object", "required": ["url"]})}
 STRICTER = {"schema": json.dumps({"type": "object", "required": ["url", "score"]})}
@@ -43,6 +46,7 @@ class World:
             self.topics,
             self.acls,
             self.registry,
+            installation=INSTALLATION,
             changed=self.woken.append,
             clock=lambda: datetime(2026, 3, 1, tzinfo=UTC),
         )
@@ -101,7 +105,7 @@ async def test_a_contract_becomes_topic_schema_and_acls(world: World) -> None:
     status = await world.reconcile()
     topic = world.topics.topics["risk.urls"]
     assert (topic.partitions, topic.config) == (3, {"retention.ms": "1000"})
-    assert world.acls.acls == access_acls("risk.urls", wanted.spec.access)
+    assert world.acls.acls == access_acls(INSTALLATION, "risk.urls", wanted.spec.access)
     assert conditions(status) == ALL_WELL
     assert status.topic_id == topic.topic_id
     assert status.registered_schema is not None
@@ -293,7 +297,7 @@ async def test_what_another_contract_gives_too_is_not_taken_back(world: World) -
     world.edit("urls")
     await world.reconcile("urls")
     kept = world.contract("pages").spec.access
-    assert world.acls.acls == access_acls("risk.pages", kept)
+    assert world.acls.acls == access_acls(INSTALLATION, "risk.pages", kept)
 
 
 async def test_f8_acls_are_recorded_before_they_are_given(world: World) -> None:
