@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from streamwarden_contract.acks import GateAck
 from streamwarden_contract.names import NamespaceNames
+from streamwarden_kafka.connection import Connection
 from streamwarden_operator.adapters.kafka.gate_acks import KafkaGateAcks
 from streamwarden_operator.errors import KafkaUnavailableError
 from support.kafka_tools import Cluster
@@ -45,6 +46,6 @@ async def test_a_gate_that_is_forgotten_is_gone_here_and_for_whoever_reads_the_t
 
 
 async def test_f30_a_broker_that_does_not_answer_is_an_outage() -> None:
-    acks = KafkaGateAcks({"bootstrap.servers": "127.0.0.1:9"}, group="acks", timeout_s=1.0)
+    acks = KafkaGateAcks(Connection("127.0.0.1:9"), group="acks", timeout_s=1.0)
     with pytest.raises(KafkaUnavailableError):
         await acks.forget("risk", "guard", ["a"])
