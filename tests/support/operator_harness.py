@@ -13,7 +13,7 @@ from streamwarden_operator.adapters.signing import SigningKey
 from streamwarden_operator.backends import Backends
 from streamwarden_operator.keys import key_of
 from streamwarden_operator.settings import OperatorSettings
-from streamwarden_operator.wiring import Controller
+from streamwarden_operator.wiring.controller import Controller
 from support.fakes import FakeAcls, FakeCluster, FakeOffsets, FakeSchemaRegistry, FakeScramUsers, FakeTopics
 from support.lag_fakes import FakeLags
 from support.policy_fakes import FakeGateAcks, FakePolicyLog

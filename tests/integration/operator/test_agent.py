@@ -18,7 +18,7 @@ from streamwarden_operator.desired.acls import acls_of, agent_acls, gate_acls
 from streamwarden_operator.keys import Key, key_of
 from streamwarden_operator.plans.log_state import believe
 from streamwarden_operator.ports import Acl, AclPlan, PartitionOffsets
-from streamwarden_operator.wiring import Controller
+from streamwarden_operator.wiring.controller import Controller
 from support.fakes import FakeCluster
 from support.operator_harness import SETTINGS, agent, conditions_of, policy, until, whole_namespace
 from support.policy_fakes import ack_of

@@ -16,7 +16,7 @@ from streamwarden_operator.adapters.signing import SigningKey
 from streamwarden_operator.backends import connect
 from streamwarden_operator.desired.status import find_condition, is_true
 from streamwarden_operator.settings import OperatorSettings
-from streamwarden_operator.wiring import Controller
+from streamwarden_operator.wiring.controller import Controller
 
 from streamwarden_cli.dev.recorder import Recorder
 from streamwarden_cli.dev.roles import TopicRoles, find_roles

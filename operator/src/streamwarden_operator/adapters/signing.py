@@ -94,6 +94,30 @@ class KeyRing:
         return json.dumps(keys, indent=2)
 
 
+class PublisherKeys:
+    """The publisher's: signs with one key, and verifies with every valid one."""
+
+    __slots__ = ("_signing", "ring")
+
+    def __init__(self, signing: SigningKey) -> None:
+        self._signing = signing
+        self.ring = KeyRing(signing.public_key)
+        """What gates get."""
+
+    @property
+    def key_id(self) -> str:
+        """The id of the key that signs."""
+        return self._signing.key_id
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the 64 bytes of the signature."""
+        return self._signing.sign(message)
+
+    def verify(self, key_id: str, signature: bytes, message: bytes) -> bool:
+        """Tell whether the signature is by a valid key."""
+        return self.ring.verify(key_id, signature, message)
+
+
 def key_id(public_key: bytes) -> str:
     """Return the id of a raw public key."""
     return hashlib.sha256(public_key).hexdigest()[:_KEY_ID_LENGTH]

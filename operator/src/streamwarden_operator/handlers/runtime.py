@@ -18,7 +18,7 @@ from streamwarden_operator.handlers.health import Health
 from streamwarden_operator.keys import Key
 from streamwarden_operator.ports import Manifest
 from streamwarden_operator.settings import OperatorSettings, read_connection
-from streamwarden_operator.wiring import Controller
+from streamwarden_operator.wiring.controller import Controller
 
 BOOTSTRAP = "bootstrap.servers"
 

@@ -18,7 +18,6 @@ from streamwarden_operator.keys import Key
 from streamwarden_operator.plans.log_state import LogState, believe
 from streamwarden_operator.plans.policy_log import LogPlan, after, plan_log, sign_plan
 from streamwarden_operator.ports import Cluster, GateAcks, PolicyLog
-from streamwarden_operator.reconcilers.dependents import dependents_of_publication
 from streamwarden_operator.reconcilers.policies.log_book import LogBook, Publication, PublishedLog
 from streamwarden_operator.reconcilers.policies.rollout import bound_agents, live_gates
 from streamwarden_operator.result import DONE, Result
@@ -44,7 +43,7 @@ class PolicyLogReconciler:
         book: LogBook,
         *,
         keys: Keys,
-        published: Callable[[str, frozenset[Key] | None], None],
+        published: Callable[[str, PublishedLog | None, PublishedLog], None],
     ) -> None:
         """Make a reconciler.
 
@@ -54,8 +53,7 @@ class PolicyLogReconciler:
             acks: what gates report.
             book: what agents want, and what is published.
             keys: the signing key and the public ones that are valid.
-            published: told the namespace when what is published has changed, and which policies and agents it
-                concerns; None: all of them.
+            published: told the namespace, what was published before (None: nothing is known), and what is now.
         """
         self._cluster = cluster
         self._topics = log
@@ -79,15 +77,14 @@ class PolicyLogReconciler:
             published = await self._bring(namespace)
         except OperatorError as error:
             if before is not None and str(before.outage) != str(error):
-                self._book.published[namespace] = replace(before, outage=error)
-                self._published(namespace, None)
+                self._note_published(namespace, before, replace(before, outage=error))
             raise
-        self._book.published[namespace] = published
-        if before is None or before.outage is not None:
-            self._published(namespace, None)
-        elif concerned := dependents_of_publication(namespace, before, published):
-            self._published(namespace, concerned)
+        self._note_published(namespace, before, published)
         return DONE
+
+    def _note_published(self, namespace: str, before: PublishedLog | None, after: PublishedLog) -> None:
+        self._book.published[namespace] = after
+        self._published(namespace, before, after)
 
     async def _bring(self, namespace: str) -> PublishedLog:
         topic = self._book.topic_of(namespace)

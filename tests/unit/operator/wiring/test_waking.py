@@ -1,11 +1,17 @@
 """What a change wakes."""
 
+from dataclasses import replace
+
 import pytest
+from streamwarden_contract.acks import GateAck
+from streamwarden_contract.names import InstallationNames
 from streamwarden_contract.policylog import BindingRecord, BoundPolicyRef
+from streamwarden_operator.errors import KafkaUnavailableError
 from streamwarden_operator.keys import Key
 from streamwarden_operator.plans.log_state import LogState
-from streamwarden_operator.reconcilers.dependents import dependents_of, dependents_of_publication
-from streamwarden_operator.reconcilers.policies.log_book import PublishedLog
+from streamwarden_operator.reconcilers.policies.log_book import LogBook, PublishedLog
+from streamwarden_operator.wiring.waking import Waker, dependents_of, dependents_of_publication
+from support.fakes import FakeCluster
 from support.operator_harness import agent, contract, policy
 
 RIVAL = contract("rival", topicName="risk.pages")
@@ -86,3 +92,85 @@ def log(*bindings: BindingRecord, withheld: tuple[str, ...] = ()) -> PublishedLo
 )
 def test_a_publication_wakes_whom_it_concerns(before: PublishedLog, after: PublishedLog, woken: set[Key]) -> None:
     assert dependents_of_publication("risk", before, after) == woken
+
+
+class World:
+    """A namespace with one agent, its log, and what was woken since it was asked last."""
+
+    def __init__(self) -> None:
+        self.cluster, self.book = FakeCluster(), LogBook(InstallationNames())
+        for resource in (agent(), policy("strict"), *CONTRACTS):
+            self.cluster.put(resource)
+        self.book.topics_ready.add("risk")
+        self.book.published["risk"] = log(bound("guard", "strict"))
+        self._woken: list[Key] = []
+        self.waker = Waker(self.cluster, self.book, self._woken.append)
+
+    def woken(self) -> list[Key]:
+        found = list(self._woken)
+        self._woken.clear()
+        return found
+
+    def say(self, pod: str = "guard-1", state: str = "InForce", at_ms: int = 1) -> list[Key]:
+        said = GateAck.model_validate(
+            {
+                "namespace": "risk",
+                "agent": "guard",
+                "agent_uid": "u",
+                "pod": pod,
+                "state": state,
+                "reported_at_ms": at_ms,
+            }
+        )
+        self.waker.acknowledged("risk", "guard", said)
+        return self.woken()
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def test_an_edited_policy_wakes_the_log_before_itself(world: World) -> None:
+    world.waker.changed(key("Policy", "strict"))
+    assert world.woken() == [key("PolicyLog"), key("Policy", "strict"), key("PolicyLog")]
+
+
+def test_a_change_wakes_the_namespace_until_its_topics_are_ready(world: World) -> None:
+    world.waker.changed(key("TopicContract", "unused"))
+    assert world.woken() == [key("TopicContract", "unused")]
+    world.book.topics_ready.clear()
+    world.waker.changed(key("TopicContract", "unused"))
+    assert world.woken() == [key("Namespace"), key("TopicContract", "unused")]
+
+
+def test_an_ack_wakes_the_policies_each_time_and_the_agent_when_its_state_is_another(world: World) -> None:
+    agent_key, policy_key = key("AgentDeployment", "guard"), key("Policy", "strict")
+    assert world.say() == [policy_key, agent_key]
+    assert world.say(at_ms=2) == [policy_key]
+    assert world.say("guard-2") == [policy_key, agent_key]
+    assert world.say(state="Stopped", at_ms=3) == [policy_key, agent_key]
+
+
+def test_a_gate_that_is_gone_wakes_its_agent(world: World) -> None:
+    world.waker.acknowledged("risk", "guard", None)
+    assert world.woken() == [key("Policy", "strict"), key("AgentDeployment", "guard")]
+
+
+OUTAGE = KafkaUnavailableError("no broker answers")
+EVERYBODY = [key("AgentDeployment", "guard"), key("Policy", "strict")]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "woken"),
+    [
+        pytest.param(None, log(), EVERYBODY, id="a-log-that-is-read-for-the-first-time-wakes-all"),
+        pytest.param(log(), replace(log(), outage=OUTAGE), EVERYBODY, id="an-outage-wakes-all"),
+        pytest.param(replace(log(), outage=OUTAGE), log(), EVERYBODY, id="its-end-wakes-all"),
+        pytest.param(log(), log(), [], id="the-same-again-wakes-nobody"),
+        pytest.param(log(), log(withheld=("a",)), [key("AgentDeployment", "a")], id="a-difference-wakes-one"),
+    ],
+)
+def test_a_log_wakes(world: World, before: PublishedLog | None, after: PublishedLog, woken: list[Key]) -> None:
+    world.waker.log_published("risk", before, after)
+    assert world.woken() == woken

@@ -1,12 +1,78 @@
-"""What a change in one object wakes. Pure: keys and resources in, keys out."""
+"""Which keys a change wakes: pure functions from keys and resources to keys, and the one place that calls them.
 
-from collections.abc import Iterable, Mapping
+A key is all that is passed on: no reconciler learns what woke it.
+"""
 
+from collections.abc import Callable, Iterable, Mapping
+
+from streamwarden_contract.acks import GateAck
 from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
 
 from streamwarden_operator.desired.acceptance import topic_refs
 from streamwarden_operator.keys import Key
-from streamwarden_operator.reconcilers.policies.log_book import PublishedLog
+from streamwarden_operator.ports import Cluster
+from streamwarden_operator.reconcilers.policies.log_book import LogBook, PublishedLog
+
+
+class Waker:
+    """Puts the keys that a change concerns into the queue."""
+
+    def __init__(self, cluster: Cluster, book: LogBook, add: Callable[[Key], None]) -> None:
+        """Make a waker.
+
+        Args:
+            cluster: which resources there are.
+            book: which policies bind whom.
+            add: puts a key into the queue.
+        """
+        self.add = add
+        self._cluster = cluster
+        self._book = book
+        self._last_acks: dict[tuple[str, str, str], tuple[str, str, str, str]] = {}
+
+    def changed(self, key: Key) -> None:
+        """Wake a resource that was added, edited or removed, and what depends on it."""
+        if key.kind == "Policy":
+            self.add(Key("PolicyLog", key.namespace))  # first: people wait for this one
+        if key.namespace not in self._book.topics_ready:
+            self.add(Key("Namespace", key.namespace))
+        self.add(key)
+        self.dependents_changed(key)
+
+    def dependents_changed(self, key: Key) -> None:
+        """Wake what depends on the object of ``key``, whether it still exists or not."""
+        namespace = key.namespace
+        found = dependents_of(
+            key,
+            self._cluster.list(AgentDeployment, namespace),
+            self._cluster.list(Policy, namespace),
+            self._cluster.list(TopicContract, namespace),
+        )
+        self._add_all(found)
+
+    def log_published(self, namespace: str, before: PublishedLog | None, after: PublishedLog) -> None:
+        """Wake those whom the difference concerns: all of them where the log is new, or an outage begins or ends."""
+        if before is None or before.outage is not None or after.outage is not None:
+            self.dependents_changed(Key("PolicyLog", namespace))
+        else:
+            self._add_all(dependents_of_publication(namespace, before, after))
+
+    def acknowledged(self, namespace: str, agent: str, ack: GateAck | None) -> None:
+        """Wake the policies of a gate that spoke (or is gone: None); the agent too, where the gate's state is new."""
+        for policy in self._book.policies_of(namespace, agent):
+            self.add(policy)
+        if ack is None or self._is_new(namespace, agent, ack):
+            self.add(Key("AgentDeployment", namespace, agent))
+
+    def _is_new(self, namespace: str, agent: str, ack: GateAck) -> bool:
+        gate, state = (namespace, agent, ack.pod), (ack.agent_uid, ack.state, ack.reason, ack.message)
+        is_new = self._last_acks.get(gate) != state
+        self._last_acks[gate] = state
+        return is_new
+
+    def _add_all(self, keys: Iterable[Key]) -> None:
+        for key in sorted(keys):
+            self.add(key)
 
 
 def dependents_of(

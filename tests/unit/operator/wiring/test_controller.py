@@ -42,7 +42,7 @@ async def test_what_fails_is_named_until_it_heals() -> None:
 
 async def test_a_defect_in_one_look_stops_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
     async with running(*whole_namespace()) as harness:
-        monkeypatch.setattr(harness.controller._policies, "reconcile", None)
+        monkeypatch.setattr(harness.controller._reconcilers["Policy"], "reconcile", None)
         harness.controller.add(Key("Policy", "risk", "strict"))
         await until(lambda: Key("Policy", "risk", "strict") in harness.controller.failing)
         harness.acls.acls.clear()

@@ -1,0 +1,1 @@
+"""Puts the operator together: reconcilers over adapters, the queue that feeds them, and who wakes whom."""

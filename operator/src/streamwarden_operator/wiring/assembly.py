@@ -1,0 +1,106 @@
+"""Makes the reconcilers, and what runs beside them, over the cluster and the backends."""
+
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from streamwarden_operator.adapters.signing import PublisherKeys
+from streamwarden_operator.backends import Backends
+from streamwarden_operator.keys import KeyKind
+from streamwarden_operator.ports import Cluster
+from streamwarden_operator.reconcilers.agents.access import AgentAccess
+from streamwarden_operator.reconcilers.agents.reconciler import AgentReconciler, PodSettings
+from streamwarden_operator.reconcilers.contracts.reconciler import TopicContractReconciler
+from streamwarden_operator.reconcilers.namespaces.reconciler import NamespaceReconciler
+from streamwarden_operator.reconcilers.policies.live_acks import LiveAcks
+from streamwarden_operator.reconcilers.policies.log import PolicyLogReconciler
+from streamwarden_operator.reconcilers.policies.log_book import LogBook
+from streamwarden_operator.reconcilers.policies.reconciler import OnRollout, PolicyReconciler
+from streamwarden_operator.reconcilers.scaling.group_keeper import GroupKeeper
+from streamwarden_operator.reconcilers.scaling.scale_book import ScaleBook
+from streamwarden_operator.reconcilers.scaling.scaler import Scaler
+from streamwarden_operator.wiring.queue import Reconciler
+from streamwarden_operator.wiring.waking import Waker
+
+
+@dataclass(frozen=True, slots=True)
+class Factory:
+    """Makes each part once; nothing runs before somebody runs it."""
+
+    cluster: Cluster
+    backends: Backends
+    keys: PublisherKeys
+    operator_namespace: str
+    bootstrap_servers: str
+    """As the pods reach Kafka."""
+    book: LogBook
+    scaling: ScaleBook
+    waker: Waker
+
+    def create_reconcilers(self, on_rollout: OnRollout) -> Mapping[KeyKind, Reconciler]:
+        """Return the reconciler of each kind of key."""
+        acks = LiveAcks(self.backends.acks, self.cluster)
+        return {
+            "TopicContract": self._create_contracts(),
+            "Policy": PolicyReconciler(self.cluster, acks, self.book, on_rollout=on_rollout),
+            "AgentDeployment": self._create_agents(acks),
+            "PolicyLog": self._create_log(acks),
+            "Namespace": self._create_namespaces(),
+        }
+
+    def create_loops(self) -> Mapping[str, Callable[[], Coroutine[Any, Any, None]]]:
+        """Return what runs beside the queue for as long as the process, by name; nothing where nothing scales."""
+        if self.backends.lags is None:
+            return {}
+        scaler = Scaler(self.cluster, self.backends.lags, self.scaling, wake=self.waker.add)
+        keeper = GroupKeeper(self.backends.offsets, self.scaling)
+        return {"scaler": scaler.run, "group-keeper": keeper.run}
+
+    def _create_contracts(self) -> TopicContractReconciler:
+        backends = self.backends
+        return TopicContractReconciler(
+            self.cluster,
+            backends.topics,
+            backends.acls,
+            backends.registry,
+            installation=self.book.installation,
+            changed=self.waker.dependents_changed,
+        )
+
+    def _create_agents(self, acks: LiveAcks) -> AgentReconciler:
+        backends = self.backends
+        access = AgentAccess(
+            self.cluster,
+            backends.acls,
+            backends.users,
+            backends.offsets,
+            self.bootstrap_servers,
+            self.book.installation,
+        )
+        return AgentReconciler(
+            self.cluster,
+            backends.topics,
+            access=access,
+            acks=acks,
+            book=self.book,
+            scaling=self.scaling,
+            pods=PodSettings(self.operator_namespace, self.keys.ring.public_keys_json()),
+            wake=self.waker.add,
+        )
+
+    def _create_log(self, acks: LiveAcks) -> PolicyLogReconciler:
+        return PolicyLogReconciler(
+            self.cluster, self.backends.log, acks, self.book, keys=self.keys, published=self.waker.log_published
+        )
+
+    def _create_namespaces(self) -> NamespaceReconciler:
+        backends = self.backends
+        return NamespaceReconciler(
+            self.cluster,
+            backends.topics,
+            backends.acls,
+            backends.users,
+            book=self.book,
+            watch=backends.acks.watch,
+            wake=self.waker.add,
+        )

@@ -1,0 +1,131 @@
+"""The whole operator but for what feeds it."""
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import structlog
+from streamwarden_contract.names import SYSTEM, InstallationNames
+
+from streamwarden_operator.adapters.signing import PublisherKeys, SigningKey
+from streamwarden_operator.backends import Backends
+from streamwarden_operator.keys import Key
+from streamwarden_operator.ports import Cluster
+from streamwarden_operator.reconcilers.policies.log_book import LogBook
+from streamwarden_operator.reconcilers.scaling.scale_book import ScaleBook
+from streamwarden_operator.settings import OperatorSettings
+from streamwarden_operator.wiring.assembly import Factory
+from streamwarden_operator.wiring.queue import ReconcileQueue
+from streamwarden_operator.wiring.waking import Waker
+
+if TYPE_CHECKING:
+    from streamwarden_operator.reconcilers.policies.reconciler import OnRollout
+
+OnStatus = Callable[[Key], None]
+
+_log = structlog.get_logger(__name__)
+
+
+def _ignore_rollout(_ns: str, _policy: str, _revision: int, _gates: int, _updated: int, _ms: float) -> None:
+    """Where nobody listens."""
+
+
+def _ignore_status(_key: Key) -> None:
+    """Where nobody listens."""
+
+
+class Controller:
+    """Works on keys until it is stopped. All calls from one event loop."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        settings: OperatorSettings,
+        *,
+        backends: Backends,
+        bootstrap_servers: str,
+        signing_key: SigningKey,
+    ) -> None:
+        """Put everything together; nothing runs before ``start``.
+
+        Args:
+            cluster: the Kubernetes side.
+            settings: the operator's.
+            backends: Kafka and the registry.
+            bootstrap_servers: as the operator reaches Kafka; pods too, where the settings name no others.
+            signing_key: signs the policy logs.
+        """
+        self.on_rollout: OnRollout = _ignore_rollout
+        """Told once when a policy's revision is in force in every gate that it binds."""
+        self.on_status: OnStatus = _ignore_status
+        """Told the key of a resource whose status has changed."""
+        self._backends = backends
+        self._book = LogBook(InstallationNames(settings.installation))
+        self._queue = ReconcileQueue(settings, on_status=self._status_changed)
+        self._waker = Waker(cluster, self._book, self._queue.add)
+        factory = Factory(
+            cluster,
+            backends,
+            PublisherKeys(signing_key),
+            settings.operator_namespace,
+            settings.pod_bootstrap_servers or bootstrap_servers,
+            self._book,
+            ScaleBook(enabled=backends.lags is not None),
+            self._waker,
+        )
+        self._reconcilers = factory.create_reconcilers(self._rolled_out)
+        self._loops = factory.create_loops()
+        self._running: list[asyncio.Task[None]] = []
+        backends.acks.on_ack = self._waker.acknowledged
+
+    @property
+    def idle(self) -> bool:
+        """Whether no key is waiting, worked on, or about to be retried."""
+        return self._queue.idle
+
+    @property
+    def failing(self) -> frozenset[Key]:
+        """Keys whose last reconcile failed; each is tried again by itself."""
+        return self._queue.failing
+
+    @property
+    def lost(self) -> asyncio.Event:
+        """Set when another operator has taken over: the process must end."""
+        return self._queue.lost
+
+    async def start(self) -> None:
+        """Begin to work. The cluster need not know all resources yet: see ``caches_complete``."""
+        self._backends.acks.start()
+        self._queue.add(Key("Namespace", SYSTEM))
+        self._queue.start(self._reconcilers)
+        self._running = [asyncio.create_task(run(), name=name) for name, run in self._loops.items()]
+
+    def caches_complete(self) -> None:
+        """Say that the cluster knows every resource: from now on what belongs to none of them is taken back."""
+        self._book.complete = True
+        self._queue.add(Key("Namespace", SYSTEM))
+
+    def add(self, key: Key) -> None:
+        """Reconcile one thing."""
+        self._queue.add(key)
+
+    def changed(self, key: Key) -> None:
+        """Say that a resource was added, edited or removed: it and what depends on it are reconciled."""
+        self._waker.changed(key)
+
+    async def stop(self) -> None:
+        """Stop working; what runs in Kafka and in pods stays as it is."""
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(self._queue.stop(), *self._running, return_exceptions=True)
+        await self._backends.acks.stop()
+        await self._backends.log.close()
+        for close in self._backends.closing:
+            await close()
+
+    def _status_changed(self, key: Key) -> None:
+        self.on_status(key)
+
+    def _rolled_out(self, namespace: str, policy: str, revision: int, gates: int, updated: int, ms: float) -> None:
+        _log.info("policy in force", policy=f"{namespace}/{policy}@{revision}", gates=gates, milliseconds=round(ms))
+        self.on_rollout(namespace, policy, revision, gates, updated, ms)
