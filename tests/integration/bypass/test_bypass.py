@@ -7,7 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
-from streamwarden_cli.bypass import Answer, Intruder, Target, build_attempts, run_attempts
+from streamwarden_cli.bypass.attempts import Answer, Target, build_attempts, run_attempts
+from streamwarden_cli.bypass.intruder import Intruder
 from streamwarden_contract.names import AgentNames, InstallationNames
 from streamwarden_kafka.admin import KafkaAdmin
 from streamwarden_operator.adapters.kafka.acls import KafkaAcls

@@ -10,7 +10,7 @@ import typer
 from streamwarden_cli.commands.credentials import split_agent
 
 if TYPE_CHECKING:
-    from streamwarden_cli.bypass import Answer
+    from streamwarden_cli.bypass.attempts import Answer
 
 
 def bypass(
@@ -21,10 +21,10 @@ def bypass(
 
     The attempts are real: one that gets through does what it says.
     """
-    from streamwarden_cli.bypass import all_refused, build_attempts, run_attempts
-    from streamwarden_cli.dev.targets import find_target
+    from streamwarden_cli.bypass.attempts import all_refused, build_attempts, run_attempts
     from streamwarden_cli.local.running import RunningDev
     from streamwarden_cli.local.state import StateError
+    from streamwarden_cli.session.targets import find_target
 
     namespace, name = split_agent(agent)
     try:

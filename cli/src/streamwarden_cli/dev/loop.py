@@ -18,13 +18,13 @@ from streamwarden_operator.desired.status import find_condition, is_true
 from streamwarden_operator.settings import OperatorSettings
 from streamwarden_operator.wiring.controller import Controller
 
-from streamwarden_cli.dev.recorder import Recorder
-from streamwarden_cli.dev.roles import TopicRoles, find_roles
 from streamwarden_cli.local.cluster import LocalCluster
 from streamwarden_cli.local.externals import Externals, external_users
 from streamwarden_cli.local.folder import admit_folder, changes
 from streamwarden_cli.local.late_registry import LateRegistry
 from streamwarden_cli.local.running import RunningDev
+from streamwarden_cli.session.recorder import Recorder
+from streamwarden_cli.session.roles import TopicRoles, find_roles
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,10 +36,10 @@ if TYPE_CHECKING:
     from streamwarden_operator.ports import Offsets
 
     from streamwarden_cli.dev.options import DevOptions
-    from streamwarden_cli.dev.screen import Screen
     from streamwarden_cli.local.running import Role
     from streamwarden_cli.local.state import StateFolder
     from streamwarden_cli.local.store import Applied
+    from streamwarden_cli.session.screen import Screen
 
 _NEWS_AFTER_S = 2.0
 _SLOW_AFTER_S = 20.0

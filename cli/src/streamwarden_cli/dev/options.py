@@ -1,29 +1,14 @@
-"""What ``streamwarden dev`` and ``streamwarden watch`` were asked to do."""
+"""What ``streamwarden dev`` was asked to do."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from streamwarden_cli.session.options import SessionOptions
+
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionOptions:
-    """What to do beside a running loop, and at its end."""
-
-    producers: tuple[str, ...] = ()
-    """Command lines, started once every agent is ready."""
-    at_end: str = ""
-    """Command line, run once the loop has come to rest."""
-    until_idle: bool = False
-    attempt_bypass: bool = False
-    report: Path | None = None
-    keep: bool = False
-    """Stay up after ``until_idle`` until Ctrl-C."""
-    timeout_s: float | None = None
-    """Of the whole run until it is idle, downloads left out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +17,3 @@ class DevOptions(SessionOptions):
 
     folder: Path
     registry: bool = True
-
-
-class DevError(Exception):
-    """The run has failed; the message says why."""

@@ -11,18 +11,20 @@ from rich.console import Console
 from streamwarden_devstack.stack import ConsoleReporter, StackError
 from streamwarden_operator.errors import OperatorError
 
-from streamwarden_cli.dev.interrupts import FAILED, log_to, run_interruptibly, to_the_end
 from streamwarden_cli.dev.loop import Loop
-from streamwarden_cli.dev.options import DevError, DevOptions
-from streamwarden_cli.dev.screen import Screen, open_screen
-from streamwarden_cli.dev.session import Session, Timing
 from streamwarden_cli.local.folder import admit_folder
 from streamwarden_cli.local.state import StateError, StateFolder
+from streamwarden_cli.session.interrupts import FAILED, log_to, run_interruptibly, to_the_end
+from streamwarden_cli.session.options import SessionError
+from streamwarden_cli.session.screen import Screen, open_screen
+from streamwarden_cli.session.session import Session, Timing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from streamwarden_contract.models.base import Kind
+
+    from streamwarden_cli.dev.options import DevOptions
 
 
 def run_dev(options: DevOptions) -> int:
@@ -62,7 +64,7 @@ class _Run:
         """Run; returns the exit code."""
         screen = open_screen(self._console)
         return await run_interruptibly(
-            lambda: self._work(resources, screen), screen, (DevError, StackError, OperatorError)
+            lambda: self._work(resources, screen), screen, (SessionError, StackError, OperatorError)
         )
 
     async def _work(self, resources: Sequence[Kind], screen: Screen) -> None:
@@ -91,7 +93,7 @@ async def _unless_lost(session: Session, loop: Loop) -> None:
     try:
         await asyncio.wait((running, lost), return_when=asyncio.FIRST_COMPLETED)
         if not running.done():
-            raise DevError("another operator publishes this Kafka's policies now; only one can")
+            raise SessionError("another operator publishes this Kafka's policies now; only one can")
         running.result()
     finally:
         for task in (running, lost):

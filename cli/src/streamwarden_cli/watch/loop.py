@@ -15,19 +15,19 @@ from streamwarden_operator.desired.credentials import agent_secret_name, gate_se
 from streamwarden_operator.desired.status import find_condition, is_true
 from streamwarden_operator.errors import KubernetesUnavailableError
 
-from streamwarden_cli.dev.recorder import Recorder
-from streamwarden_cli.dev.roles import TopicRoles, find_roles
 from streamwarden_cli.local.externals import Externals, external_users
 from streamwarden_cli.local.state import StateError
+from streamwarden_cli.session.recorder import Recorder
+from streamwarden_cli.session.roles import TopicRoles, find_roles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from streamwarden_operator.adapters.kubernetes.cluster import KubernetesCluster
 
-    from streamwarden_cli.dev.screen import Screen
     from streamwarden_cli.local.running import Role
     from streamwarden_cli.local.state import StateFolder
+    from streamwarden_cli.session.screen import Screen
     from streamwarden_cli.watch.options import WatchOptions
 
 _LOOK_S = 0.5

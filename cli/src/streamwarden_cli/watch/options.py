@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from streamwarden_cli.dev.options import SessionOptions
+from streamwarden_cli.session.options import SessionOptions
 
 if TYPE_CHECKING:
     from pathlib import Path

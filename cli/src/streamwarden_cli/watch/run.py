@@ -13,15 +13,15 @@ from streamwarden_operator.adapters.kubernetes.cluster import KubernetesCluster
 from streamwarden_operator.adapters.kubernetes.resource_types import KINDS
 from streamwarden_operator.errors import OperatorError
 
-from streamwarden_cli.dev.interrupts import FAILED, log_to, run_interruptibly, to_the_end
-from streamwarden_cli.dev.options import DevError
-from streamwarden_cli.dev.screen import open_screen
-from streamwarden_cli.dev.session import Session, Timing
 from streamwarden_cli.local.state import StateError, StateFolder
+from streamwarden_cli.session.interrupts import FAILED, log_to, run_interruptibly, to_the_end
+from streamwarden_cli.session.options import SessionError
+from streamwarden_cli.session.screen import open_screen
+from streamwarden_cli.session.session import Session, Timing
 from streamwarden_cli.watch.loop import ClusterLoop
 
 if TYPE_CHECKING:
-    from streamwarden_cli.dev.screen import Screen
+    from streamwarden_cli.session.screen import Screen
     from streamwarden_cli.watch.options import WatchOptions
 
 
@@ -47,7 +47,7 @@ def run_watch(options: WatchOptions) -> int:
 async def _watch(options: WatchOptions, state: StateFolder) -> int:
     screen = open_screen(Console())
     return await run_interruptibly(
-        lambda: _session(options, state, screen), screen, (DevError, OperatorError, StateError)
+        lambda: _session(options, state, screen), screen, (SessionError, OperatorError, StateError)
     )
 
 

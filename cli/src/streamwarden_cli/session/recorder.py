@@ -16,8 +16,8 @@ from streamwarden_kafka.clients import open_consumer
 from streamwarden_kafka.codes import DISCONNECTED, END_OF_PARTITION, OFFSETS_GONE, error_of
 from streamwarden_kafka.logs import ClientLog
 
-from streamwarden_cli.dev.roles import TopicRoles
-from streamwarden_cli.dev.tally import Tally
+from streamwarden_cli.session.roles import TopicRoles
+from streamwarden_cli.session.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable

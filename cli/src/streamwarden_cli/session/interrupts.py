@@ -12,7 +12,7 @@ import structlog
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from streamwarden_cli.dev.screen import Screen
+    from streamwarden_cli.session.screen import Screen
 
 DONE, FAILED = 0, 1
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -3,10 +3,10 @@
 from typing import cast
 
 import pytest
-from streamwarden_cli.bypass import Answer, Target, all_refused, build_attempts
-from streamwarden_cli.dev.report import Extras, Seconds, build_report
-from streamwarden_cli.dev.roles import find_roles
-from streamwarden_cli.dev.tally import Tally, percentiles
+from streamwarden_cli.bypass.attempts import Answer, Target, all_refused, build_attempts
+from streamwarden_cli.session.report import Extras, Seconds, build_report
+from streamwarden_cli.session.roles import find_roles
+from streamwarden_cli.session.tally import Tally, percentiles
 from streamwarden_contract.audit import AuditRecord
 from streamwarden_contract.models import AgentDeployment, TopicContract
 from streamwarden_contract.names import AgentNames

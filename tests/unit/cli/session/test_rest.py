@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from streamwarden_cli.dev.lag import AgentReading, GroupReading, Reading, is_at_rest
-from streamwarden_cli.dev.programs import ProgramError, run_at_end
-from streamwarden_cli.dev.rows import Pace
-from streamwarden_cli.dev.screen import AgentRow, build_table
 from streamwarden_cli.local.externals import Externals
 from streamwarden_cli.local.state import StateFolder
+from streamwarden_cli.session.lag import AgentReading, GroupReading, Reading, is_at_rest
+from streamwarden_cli.session.programs import ProgramError, run_at_end
+from streamwarden_cli.session.rows import Pace
+from streamwarden_cli.session.screen import AgentRow, build_table
 from streamwarden_kafka.connection import Connection
 from streamwarden_operator.ports import PartitionOffsets
 

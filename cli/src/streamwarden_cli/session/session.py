@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 from streamwarden_contract.names import AgentNames
 from streamwarden_operator.errors import OperatorError
 
-from streamwarden_cli.bypass import Answer, all_refused, build_attempts, run_attempts
-from streamwarden_cli.dev.lag import Reading, is_at_rest, read_lags
-from streamwarden_cli.dev.options import DevError, SessionOptions
-from streamwarden_cli.dev.programs import Program, ProgramError, run_at_end, start_program
-from streamwarden_cli.dev.report import Extras, Seconds, build_report
-from streamwarden_cli.dev.rows import Pace, build_rows
-from streamwarden_cli.dev.targets import find_target
+from streamwarden_cli.bypass.attempts import Answer, all_refused, build_attempts, run_attempts
+from streamwarden_cli.session.lag import Reading, is_at_rest, read_lags
+from streamwarden_cli.session.options import SessionError, SessionOptions
+from streamwarden_cli.session.programs import Program, ProgramError, run_at_end, start_program
+from streamwarden_cli.session.report import Extras, Seconds, build_report
+from streamwarden_cli.session.rows import Pace, build_rows
+from streamwarden_cli.session.targets import find_target
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from streamwarden_kafka.connection import Connection
     from streamwarden_operator.ports import Offsets
 
-    from streamwarden_cli.dev.recorder import Recorder
-    from streamwarden_cli.dev.roles import TopicRoles
-    from streamwarden_cli.dev.screen import AgentRow, Screen
-    from streamwarden_cli.dev.tally import Tally
     from streamwarden_cli.local.running import Role
     from streamwarden_cli.local.state import StateFolder
+    from streamwarden_cli.session.recorder import Recorder
+    from streamwarden_cli.session.roles import TopicRoles
+    from streamwarden_cli.session.screen import AgentRow, Screen
+    from streamwarden_cli.session.tally import Tally
 
 _LOOK_S = 0.5
 _DRAIN_TIMEOUT_S = 30.0
@@ -105,7 +105,7 @@ class Session:
         """Run until idle, or until cancelled where that was not asked for.
 
         Raises:
-            DevError: the run has failed.
+            SessionError: the run has failed.
         """
         figures = asyncio.create_task(self._show_figures())
         try:
@@ -120,9 +120,9 @@ class Session:
                 await asyncio.Event().wait()
             await self._finish()
         except TimeoutError as error:
-            raise DevError(self._overdue()) from error
+            raise SessionError(self._overdue()) from error
         except ProgramError as error:
-            raise DevError(str(error)) from error
+            raise SessionError(str(error)) from error
         finally:
             figures.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -148,15 +148,15 @@ class Session:
         for program in self._programs:
             await program.child.wait()
             if failure := program.failure():
-                raise DevError(failure)
+                raise SessionError(failure)
             self._screen.say(f"ended: {program.text}")
         self._readings.clear()
         while not is_at_rest(self._readings):
             if self._loop.recorder.failed:
-                raise DevError(f"the recorder has failed: {self._loop.recorder.failed}")
+                raise SessionError(f"the recorder has failed: {self._loop.recorder.failed}")
             await asyncio.sleep(_LOOK_S)
         if not await asyncio.to_thread(self._loop.recorder.drain, _DRAIN_TIMEOUT_S):
-            raise DevError(f"the records could not be read to their end in {_DRAIN_TIMEOUT_S:.0f} s")
+            raise SessionError(f"the records could not be read to their end in {_DRAIN_TIMEOUT_S:.0f} s")
         self._screen.say("idle: the producers have ended, and no agent or gate has anything left")
 
     async def _finish(self) -> None:

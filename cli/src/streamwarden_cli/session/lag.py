@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from streamwarden_operator.ports import Offsets, PartitionOffsets
 
-    from streamwarden_cli.dev.roles import AgentTopics
+    from streamwarden_cli.session.roles import AgentTopics
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from streamwarden_cli.bypass import Target
-from streamwarden_cli.dev.roles import find_roles
+from streamwarden_cli.bypass.attempts import Target
 from streamwarden_cli.local.state import StateError
+from streamwarden_cli.session.roles import find_roles
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 from streamwarden_operator.desired.status import find_condition
 
-from streamwarden_cli.dev.screen import AgentRow
-from streamwarden_cli.dev.tally import ALLOW, DEAD_LETTER, DENY, AgentTally, Tally, percentiles
+from streamwarden_cli.session.screen import AgentRow
+from streamwarden_cli.session.tally import ALLOW, DEAD_LETTER, DENY, AgentTally, Tally, percentiles
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from streamwarden_contract.models import AgentDeployment
 
-    from streamwarden_cli.dev.lag import Reading
+    from streamwarden_cli.session.lag import Reading
 
 _WINDOW_S = 2.0
 """Decisions a second are over about so long."""

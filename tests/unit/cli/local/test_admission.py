@@ -16,7 +16,7 @@ from streamwarden_cli.local.yaml_nodes import field_text
 from streamwarden_contract.models import AgentDeployment, Kind, Policy, TopicContract
 from streamwarden_operator.crd_yaml import structural_schema
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 CORPUS = ROOT / "tests" / "corpus" / "manifests"
 
 

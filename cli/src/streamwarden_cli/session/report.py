@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from streamwarden_cli.dev.tally import ALLOW, DEAD_LETTER, DENY, AgentTally, Tally, percentiles
+from streamwarden_cli.session.tally import ALLOW, DEAD_LETTER, DENY, AgentTally, Tally, percentiles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from streamwarden_cli.bypass import Answer
+    from streamwarden_cli.bypass.attempts import Answer
 
 FORMAT = 1
 
