@@ -9,7 +9,7 @@ MEMBERS := contract judging kafka devstack operator agent_image/sdk agent_image/
 # A uv that is already on PATH serves; else the locked one is installed beside the project.
 UV := $(shell command -v uv || echo .uv/bin/uv)
 
-.PHONY: help setup demo demo-cluster test check bench clean lock
+.PHONY: help setup demo demo-cluster test check bench changelog clean lock
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -38,6 +38,9 @@ check: setup ## Lint, formatting, types, import directions, generated files
 
 bench: setup ## Every benchmark; figures in build/bench/
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/run.py
+
+changelog: setup ## Show what CHANGELOG.md would say of VERSION=x.y.z; docs/releasing.md has the rest
+	$(BIN)/towncrier build --draft --version "$${VERSION:?say which: make changelog VERSION=x.y.z}"
 
 clean: ## Remove what the commands above made here (the download cache of the stack stays)
 	rm -rf $(VENV) .uv build .mypy_cache .ruff_cache .import_linter_cache .hypothesis
