@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from streamwarden.errors import AgentDefinitionError
-from streamwarden.signatures import Function, Handler, inspect_handler
+from streamwarden.handlers import Function, Handler, inspect_handler
 
 _F = TypeVar("_F", bound=Function)
 

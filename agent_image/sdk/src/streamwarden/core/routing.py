@@ -13,7 +13,7 @@ from streamwarden.agent import Agent
 from streamwarden.core.records import Record
 from streamwarden.errors import AgentDefinitionError
 from streamwarden.event import Event
-from streamwarden.signatures import Handler
+from streamwarden.handlers import Handler
 
 _MAX_NAMED_FAULTS = 5
 

@@ -15,11 +15,14 @@ from streamwarden.core.routing import Routes
 from streamwarden.core.writing import Author
 from streamwarden.errors import AgentDefinitionError
 from streamwarden.runtime.errors import ConfigurationError, FencedError
-from streamwarden.runtime.feed import Feed, History
+from streamwarden.runtime.feed import KafkaFeed
+from streamwarden.runtime.history import KafkaHistory
 from streamwarden.runtime.logs import configure_logs
-from streamwarden.runtime.server import Links, Server, run_start_hooks
+from streamwarden.runtime.pauses import LoopClock
+from streamwarden.runtime.ports import Ports
+from streamwarden.runtime.server import Server, run_start_hooks
 from streamwarden.runtime.settings import Startup, load_agent, read_startup, say_why
-from streamwarden.runtime.transactions import Transactions
+from streamwarden.runtime.transactions import KafkaTransactions
 
 EXIT_CONFIGURATION = 2
 EXIT_FENCED = 3
@@ -64,15 +67,16 @@ async def _serve(startup: Startup, agent: Agent, routes: Routes) -> None:
         concurrency=agent.concurrency,
         sleep=asyncio.sleep,
     )
-    links = Links(
-        feed=Feed(startup.kafka, names.agent_group, routes.topics),
-        transactions=Transactions(startup.kafka, names.agent_transactional_id(startup.pod), config.decision_topic),
-        history=partial(History, startup.kafka, names.agent_group),
+    ports = Ports(
+        feed=KafkaFeed(startup.kafka, names.agent_group, routes.topics),
+        transactions=KafkaTransactions(startup.kafka, names.agent_transactional_id(startup.pod), config.decision_topic),
+        history=partial(KafkaHistory, startup.kafka, names.agent_group),
+        clock=LoopClock(),
     )
     structlog.get_logger().info(
         "Agent started", namespace=config.namespace, agent=config.agent, pod=startup.pod, topics=routes.topics
     )
-    server = Server(links, dispatcher, replayed_topics=routes.replayed_topics, stop=stop, on_joined=startup.mark_ready)
+    server = Server(ports, dispatcher, replayed_topics=routes.replayed_topics, stop=stop, on_joined=startup.mark_ready)
     await server.run()
 
 

@@ -17,6 +17,7 @@ from streamwarden_kafka.clients import open_producer
 from streamwarden_kafka.codes import DISCONNECTED, FENCING, error_of
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.logs import ClientLog
+from typing_extensions import override
 
 from streamwarden.core.records import Outgoing, Partition
 from streamwarden.runtime.errors import (
@@ -25,6 +26,7 @@ from streamwarden.runtime.errors import (
     TransactionAbortedError,
     TransactionUnknownError,
 )
+from streamwarden.runtime.ports import Transactions
 
 _TRANSACTION_TIMEOUT_S = 10.0
 """The broker aborts a transaction that is open for longer; readers of the topic wait for it until then."""
@@ -48,7 +50,7 @@ _SETTINGS: dict[str, object] = {
 }
 
 
-class Transactions:
+class KafkaTransactions(Transactions):
     """One transactional producer after another, with the same transactional id."""
 
     def __init__(self, kafka: Connection, transactional_id: str, topic: str) -> None:
@@ -62,12 +64,8 @@ class Transactions:
         self._left_behind: list[Producer] = []
         """Producers with a call that hangs: freeing one would hang too."""
 
+    @override
     def open(self) -> None:
-        """Take over the transactional id: what was left open under it is finished or aborted first. Safe to repeat.
-
-        Raises:
-            KafkaUnavailableError: not done yet.
-        """
         self.close()
         producer = open_producer(self._kafka, self._log, self._settings)
         try:
@@ -79,14 +77,8 @@ class Transactions:
         self._shaken = False
         self._producer = producer
 
+    @override
     def commit(self, records: Sequence[Outgoing], positions: Mapping[Partition, int], group_metadata: object) -> None:
-        """Write records and commit positions: all of it or nothing.
-
-        Raises:
-            TransactionAbortedError: nothing was done; the producer can go on.
-            TransactionUnknownError: call ``open`` before anything else.
-            FencedError: another process has the transactional id.
-        """
         producer = self._sound_producer()
         offsets = [TopicPartition(at.topic, at.number, offset) for at, offset in positions.items()]
         done = self._worker.run(lambda: self._transact(producer, records, offsets, group_metadata))
@@ -97,8 +89,8 @@ class Transactions:
             self._producer, self._worker = None, _Worker()
             raise TransactionUnknownError("the transaction hangs") from error
 
+    @override
     def close(self) -> None:
-        """Drop the producer and whatever it still holds."""
         if self._producer is not None:
             producer, self._producer = self._producer, None
             _discard(producer)

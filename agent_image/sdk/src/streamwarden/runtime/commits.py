@@ -1,0 +1,95 @@
+"""What a turn came to: decisions and positions in one transaction, or positions alone."""
+
+import asyncio
+from collections.abc import Sequence
+
+import structlog
+
+from streamwarden.core.positions import Positions
+from streamwarden.core.records import Outgoing
+from streamwarden.runtime.client_thread import ClientThread
+from streamwarden.runtime.errors import KafkaUnavailableError, TransactionAbortedError, TransactionUnknownError
+from streamwarden.runtime.pauses import Pauses
+from streamwarden.runtime.ports import Polled, Ports
+
+_COMMIT_EVERY_S = 0.2
+"""Positions without decisions are committed no oftener than this."""
+
+
+class Commits:
+    """Commits, and says where an outcome means to read on from the last commit.
+
+    Attributes:
+        positions: how far we are in each partition, and what of it the group knows.
+    """
+
+    def __init__(self, ports: Ports, thread: ClientThread, pauses: Pauses, stop: asyncio.Event) -> None:
+        self.positions = Positions()
+        self._ports = ports
+        self._thread = thread
+        self._pauses = pauses
+        self._stop = stop
+        self._committed_s = 0.0
+        self._log = structlog.get_logger()
+
+    async def open(self) -> None:
+        """Open a producer, however long Kafka takes."""
+        while not self._stop.is_set():
+            try:
+                await self._thread.call(self._ports.transactions.open)
+            except KafkaUnavailableError as error:
+                self._log.warning("Waiting for Kafka", step="open the producer", code=str(error))
+                await self._thread.call(self._ports.feed.hold)
+                await self._pauses.pause()
+            else:
+                return
+
+    async def commit(self, polled: Polled, outgoing: Sequence[Outgoing]) -> bool:
+        """Commit what was polled and what came of it. False: nothing holds but the last commit, go back to it.
+
+        Raises:
+            FencedError: another process has taken over.
+        """
+        self.positions.pass_records(polled.records)
+        for at, offset in polled.ends:
+            self.positions.reach(at, offset)
+        try:
+            await self._write(outgoing)
+        except TransactionAbortedError as error:
+            await self._go_back("Transaction aborted", error)
+            return False
+        except TransactionUnknownError as error:
+            await self._go_back("Transaction of unknown outcome", error)
+            await self.open()
+            return False
+        except KafkaUnavailableError as error:
+            # Nothing hangs on it: the next turn tries again, or a rebalance says whose they are.
+            self._log.warning("Positions not committed", code=str(error))
+        return True
+
+    async def commit_rest(self) -> None:
+        """Commit what has no decision to go with, before we leave."""
+        positions = self.positions.uncommitted()
+        if positions:
+            try:
+                await self._thread.call(self._ports.feed.commit, positions)
+            except KafkaUnavailableError as error:
+                self._log.warning("Positions not committed", code=str(error))
+
+    async def _write(self, outgoing: Sequence[Outgoing]) -> None:
+        feed, clock = self._ports.feed, self._ports.clock
+        positions = self.positions.uncommitted()
+        if outgoing:
+            metadata = await self._thread.call(feed.metadata)
+            await self._thread.call(self._ports.transactions.commit, outgoing, positions, metadata)
+        elif positions and clock.now_s() - self._committed_s >= _COMMIT_EVERY_S:
+            await self._thread.call(feed.commit, positions)
+        else:
+            return
+        self.positions.mark_committed(positions)
+        self._committed_s = clock.now_s()
+        self._pauses.reset()
+
+    async def _go_back(self, what: str, error: Exception) -> None:
+        self._log.warning("Going back to the last commit", cause=what, code=str(error))
+        await self._pauses.pause()

@@ -1,0 +1,70 @@
+"""What the feed and the history have in common: a consumer's settings, and what it returns."""
+
+import structlog
+from confluent_kafka import Consumer, Message
+from streamwarden_kafka.clients import open_consumer
+from streamwarden_kafka.codes import END_OF_PARTITION
+from streamwarden_kafka.connection import Connection
+from streamwarden_kafka.logs import ClientLog
+from streamwarden_kafka.records import headers_of
+
+from streamwarden.core.records import Partition, Record
+from streamwarden.runtime.errors import RuntimeFaultError
+
+_SETTINGS: dict[str, object] = {
+    "auto.offset.reset": "earliest",
+    "enable.partition.eof": True,
+    # Eager: a rebalance takes every partition back, so no batch is ever in flight across one.
+    "partition.assignment.strategy": "range,roundrobin",
+    # The least that brokers allow: the partitions of a killed agent wait that long for their next one.
+    "session.timeout.ms": 6_000,
+    "heartbeat.interval.ms": 1_500,
+    # A batch is polled around (see hold), so this only ends a process that hangs.
+    "max.poll.interval.ms": 300_000,
+    "queued.max.messages.kbytes": 32_768,
+    "fetch.wait.max.ms": 100,
+}
+
+
+def open_input(kafka: Connection, group: str) -> Consumer:
+    """Make a consumer of the agent's inputs."""
+    return open_consumer(kafka, group, ClientLog("feed"), _SETTINGS)
+
+
+class Collected:
+    """Sorts what a consumer returns."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.ends: list[tuple[Partition, int]] = []
+        self.size = 0
+
+    def add(self, message: Message) -> None:
+        """Take one, or an error in its place.
+
+        Raises:
+            RuntimeFaultError: the consumer cannot go on.
+        """
+        error = message.error()
+        if error is None:
+            record = _record(message)
+            self.records.append(record)
+            self.size += record.size
+        elif error.code() == END_OF_PARTITION:
+            self.ends.append((Partition(message.topic() or "", message.partition() or 0), message.offset() or 0))
+        elif error.fatal():
+            raise RuntimeFaultError(f"the consumer cannot go on: {error.name()}")
+        else:
+            structlog.get_logger().warning("Kafka cannot be read for now", topic=message.topic(), code=error.name())
+
+
+def _record(message: Message) -> Record:
+    return Record(
+        topic=message.topic() or "",
+        partition=message.partition() or 0,
+        offset=message.offset() or 0,
+        timestamp_ms=message.timestamp()[1],
+        key=message.key(),
+        value=message.value(),
+        headers=tuple(headers_of(message)),
+    )

@@ -1,0 +1,76 @@
+"""A batch through the handlers while the group hears of us, however long they take."""
+
+import asyncio
+from collections.abc import Sequence
+
+import structlog
+
+from streamwarden.core.batching import BatchSize
+from streamwarden.core.dispatch import Dispatcher
+from streamwarden.core.records import Handled, Record
+from streamwarden.runtime.client_thread import ClientThread
+from streamwarden.runtime.ports import Ports
+
+HOLD_S = 1.0
+"""How often the group hears of us while a batch takes long."""
+_GRACE_S = 10.0
+"""How long a batch may still take once we are told to stop; then it is left to the next process."""
+
+
+class Handling:
+    """Runs batches, one at a time.
+
+    Attributes:
+        size: how many records the next batch should have.
+        held: whether fetching was interrupted for a batch that took long.
+    """
+
+    def __init__(self, ports: Ports, thread: ClientThread, dispatcher: Dispatcher, stop: asyncio.Event) -> None:
+        self.size = BatchSize()
+        self.held = False
+        self._feed = ports.feed
+        self._clock = ports.clock
+        self._thread = thread
+        self._dispatcher = dispatcher
+        self._stop = stop
+        self._log = structlog.get_logger()
+
+    async def handle(self, records: Sequence[Record], generation: int, *, replay: bool = False) -> list[Handled] | None:
+        """Return what came of a batch. None where it was given up, as it is no longer ours to finish.
+
+        Args:
+            records: the batch.
+            generation: of the group, when it was polled.
+            replay: whether they are past events.
+        """
+        started_s = self._clock.now_s()
+        work = asyncio.create_task(self._dispatcher.handle(records, replay=replay))
+        while not await self._clock.wait(work, HOLD_S):
+            self.held = True
+            await self._thread.call(self._feed.hold)
+            late = self._stop.is_set() and self._clock.now_s() - started_s > _GRACE_S
+            if late or generation != self._feed.generation:
+                work.cancel()
+                await asyncio.wait({work})
+                self._log.warning("Batch left to the next owner of its partitions", records=len(records))
+                return None
+        handled = work.result()
+        self.size = self.size.after(records=len(records), seconds=self._clock.now_s() - started_s)
+        for each in handled:
+            self._report(each, replay=replay)
+        return handled
+
+    def _report(self, handled: Handled, *, replay: bool) -> None:
+        if handled.failure is None or (replay and handled.failure.stage == "Decode"):
+            return  # what does not decode in a replay was given up when it was new
+        cause = handled.failure.cause
+        self._log.warning(
+            "Event given up",
+            topic=cause.topic,
+            partition=cause.partition,
+            offset=cause.offset,
+            stage=handled.failure.stage,
+            attempts=handled.failure.attempts,
+            error=handled.failure.error,
+            replay=replay,
+        )

@@ -1,0 +1,82 @@
+"""Past events for handlers that keep them in memory: what was committed before this process knew of it."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+
+import structlog
+
+from streamwarden.core.records import Handled, Partition
+from streamwarden.runtime.client_thread import ClientThread
+from streamwarden.runtime.handling import HOLD_S, Handling
+from streamwarden.runtime.ports import History, Ports
+
+_POLL_S = 0.25
+_PROGRESS_S = 5.0
+
+
+class Replay:
+    """Knows how far the handlers' memory reaches, also in partitions that are not ours now."""
+
+    def __init__(
+        self, ports: Ports, thread: ClientThread, handling: Handling, topics: frozenset[str], stop: asyncio.Event
+    ) -> None:
+        self._ports = ports
+        self._thread = thread
+        self._handling = handling
+        self._topics = topics
+        self._stop = stop
+        self._remembered: dict[Partition, int] = {}
+        self._log = structlog.get_logger()
+
+    def remember(self, handled: Iterable[Handled]) -> None:
+        """Note what the handlers have seen."""
+        for each in handled:
+            at = each.record.at
+            self._remembered[at] = max(self._remembered.get(at, 0), each.record.offset + 1)
+
+    async def run(self, committed: Mapping[Partition, int | None], generation: int) -> bool:
+        """Hand in what was committed and is not in the handlers' memory. False where it was interrupted."""
+        ranges = {
+            at: (self._remembered.get(at, 0), end)
+            for at, end in committed.items()
+            if end is not None and at.topic in self._topics and self._remembered.get(at, 0) < end
+        }
+        if not ranges:
+            return True
+        started_s = self._ports.clock.now_s()
+        offsets = sum(end - start for start, end in ranges.values())
+        self._log.info("Replay begins", partitions=len(ranges), offsets=offsets)
+        history = await self._thread.call(self._ports.history, ranges)
+        try:
+            count = await self._read(history, generation)
+        finally:
+            await self._thread.call(history.close)
+        if count is None:
+            return False
+        for at, (_, end) in ranges.items():
+            self._remembered[at] = max(self._remembered.get(at, 0), end)
+        self._log.info("Replay finished", records=count, seconds=round(self._ports.clock.now_s() - started_s, 3))
+        return True
+
+    async def _read(self, history: History, generation: int) -> int | None:
+        """Return how many records there were, or None where we are to stop or the partitions went elsewhere."""
+        count, told_s = 0, self._ports.clock.now_s()
+        held_s = told_s
+        while not history.finished:
+            records = await self._thread.call(history.poll, records=self._handling.size.records, timeout_s=_POLL_S)
+            if records:
+                handled = await self._handling.handle(records, generation, replay=True)
+                if handled is None:
+                    return None
+                self.remember(handled)
+            count += len(records)
+            now_s = self._ports.clock.now_s()
+            if now_s - held_s > HOLD_S:
+                held_s = now_s
+                await self._thread.call(self._ports.feed.hold)
+            if self._stop.is_set() or self._ports.feed.generation != generation:
+                return None
+            if now_s - told_s > _PROGRESS_S:
+                told_s = now_s
+                self._log.info("Replay goes on", records=count)
+        return count
