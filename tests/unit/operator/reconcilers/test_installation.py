@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 
+from streamwarden_kafka.connection import Connection
+from streamwarden_operator.adapters.kafka.gate_acks import KafkaGateAcks
+from streamwarden_operator.adapters.kafka.policy_log import KafkaPolicyLog
+from streamwarden_operator.backends import connect
 from streamwarden_operator.ports import Acl
 from support.operator_harness import SETTINGS, conditions_of, contract, key_of, running, whole_namespace
 
@@ -50,3 +54,12 @@ async def test_the_namespace_of_the_installation_s_name_takes_no_contracts() -> 
     async with running(contract("urls", "other"), settings=OTHER) as harness:
         assert conditions_of(harness.get(contract("urls", "other")))["Accepted"] == ("False", "NameNotAllowed")
         assert "other.urls" not in harness.topics.topics
+
+
+async def test_publisher_and_readers_are_named_after_the_installation() -> None:
+    made = connect(Connection("127.0.0.1:9"), None, OTHER)
+    assert isinstance(made.log, KafkaPolicyLog)
+    assert isinstance(made.acks, KafkaGateAcks)
+    assert (made.log._transactional_id, made.acks._group) == ("other.operator.policy-log", "other.operator.gate-acks")
+    for close in made.closing:
+        await close()
