@@ -33,7 +33,7 @@ sys.path.insert(0, str(ROOT / "tests"))  # the same helpers as the integration t
 
 from support.fakes import FakeCluster  # needs the path above
 from support.kafka_tools import Cluster  # likewise
-from support.operator_harness import agent  # likewise
+from support.operator_harness import agent, resolved  # likewise
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -199,7 +199,7 @@ async def _wake_ups(operator: Connection, interval_s: int) -> list[float]:
         made = cluster.put(plain.model_copy(update={"spec": plain.spec.model_copy(update={"scaling": scaling})}))
         cluster.workloads["bench", f"a{number}"] = cast("Any", object())
         cluster.replicas["bench", f"a{number}"] = 0
-        book.observe(made, [_input(number)], WorkloadState(0, desired=0))
+        book.observe(resolved(made, _input(number)), WorkloadState(0, desired=0))
     lags = KafkaLags(operator)
     scaler = asyncio.create_task(Scaler(cast("Any", cluster), lags, book, wake=lambda _: None).run())
     await asyncio.sleep(2 * interval_s)

@@ -14,7 +14,7 @@ from streamwarden_contract.models.scaling import Lag, ScalingChange
 from streamwarden_contract.models.topic_contract import RegisteredSchema, TopicContractStatus
 from streamwarden_operator.desired.workload import build_workload
 from streamwarden_operator.keys import Key
-from support.operator_harness import agent, contract, policy
+from support.operator_harness import agent, contract, policy, resolved
 
 if TYPE_CHECKING:
     from streamwarden_contract.models.base import Kind, Status
@@ -94,10 +94,8 @@ class Side(Protocol):
 
 
 def workload_of(found: AgentDeployment, **changes: Any) -> Workload:
-    namespace = found.metadata.namespace
     made = build_workload(
-        found,
-        {"pages": contract("pages", namespace), "commands": contract("commands", namespace)},
+        resolved(found),
         operator_namespace="streamwarden",
         installation="streamwarden",
         public_keys="{}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -11,6 +12,8 @@ from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
 from streamwarden_contract.models.scaling import Scaling
 from streamwarden_operator.adapters.signing import SigningKey
 from streamwarden_operator.backends import Backends
+from streamwarden_operator.desired.acceptance import topic_refs
+from streamwarden_operator.desired.agents import ResolvedAgent, resolve_agent
 from streamwarden_operator.keys import key_of
 from streamwarden_operator.settings import OperatorSettings
 from streamwarden_operator.wiring.controller import Controller
@@ -68,6 +71,13 @@ def agent(name: str = "guard", namespace: str = "risk", uid: str = "", **metadat
             },
         }
     )
+
+
+def resolved(found: AgentDeployment, *inputs: str) -> ResolvedAgent:
+    """An agent whose contracts all exist; it reads ``inputs`` where they are said."""
+    contracts = {name: contract(name, found.metadata.namespace) for _, name in topic_refs(found)}
+    made = resolve_agent(found, contracts)
+    return replace(made, input_topics=inputs) if inputs else made
 
 
 def scaled(name: str = "guard", annotations: dict[str, str] | None = None, **fields: Any) -> AgentDeployment:

@@ -3,12 +3,11 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from streamwarden_contract.ids import sha256_hex
-from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
+from streamwarden_contract.models import AgentDeployment, Policy
 from streamwarden_contract.models.policy import PolicySpec
-from streamwarden_contract.names import AgentNames
 from streamwarden_contract.policylog import BindingRecord, CommandTarget, DecisionTopic
 
+from streamwarden_operator.desired.agents import ResolvedAgent
 from streamwarden_operator.ports import Topic
 
 
@@ -89,52 +88,25 @@ def build_log(
     )
 
 
-def build_binding(
-    agent: AgentDeployment, contracts: Mapping[str, TopicContract], *, decisions: Topic, audit: Topic
-) -> DesiredBinding:
-    """Build the binding of an agent whose contracts all exist.
+def build_binding(agent: ResolvedAgent, *, decisions: Topic, audit: Topic) -> DesiredBinding:
+    """Build an agent's binding.
 
     Args:
         agent: the agent.
-        contracts: the contracts that it refers to, by name.
         decisions: its decision topic as observed.
         audit: the namespace's audit topic as observed.
     """
-    names = AgentNames(agent.metadata.namespace, agent.metadata.name)
-    schemas: dict[str, str] = {}
-    targets: dict[str, CommandTarget] = {}
-    for target in agent.spec.decisions:
-        contract = contracts[target.command_topic_ref.name]
-        sha256: str | None = None
-        if contract.spec.value_schema is not None:
-            definition = contract.spec.value_schema.definition
-            sha256 = sha256_hex(definition.encode())
-            schemas[sha256] = definition
-        targets[target.type] = CommandTarget(
-            topic=contract.spec.topic_name, keyed=contract.spec.key == "Entity", schema_sha256=sha256
-        )
+    metadata, shared = agent.resource.metadata, agent.names.shared
     return DesiredBinding(
-        namespace=agent.metadata.namespace,
-        agent=agent.metadata.name,
-        agent_uid=agent.metadata.uid,
-        labels=dict(agent.metadata.labels),
-        decisions=targets,
-        inputs=input_topics(agent, contracts),
+        namespace=metadata.namespace,
+        agent=metadata.name,
+        agent_uid=metadata.uid,
+        labels=dict(metadata.labels),
+        decisions=agent.targets,
+        inputs=agent.input_topics,
         decision_topic=DecisionTopic(name=decisions.name, topic_id=decisions.topic_id, partitions=decisions.partitions),
-        audit_topic=names.shared.audit,
+        audit_topic=shared.audit,
         audit_topic_id=audit.topic_id,
-        dead_letter_topic=names.shared.dead_letters,
-        schemas=schemas,
+        dead_letter_topic=shared.dead_letters,
+        schemas=agent.schemas,
     )
-
-
-def input_topics(agent: AgentDeployment, contracts: Mapping[str, TopicContract]) -> tuple[str, ...]:
-    """Return the topics that the agent reads, inputs and outcomes, sorted, each once."""
-    refs = [source.topic_ref.name for source in agent.spec.inputs]
-    refs += [source.topic_ref.name for source in agent.spec.outcomes]
-    return tuple(sorted({contracts[ref].spec.topic_name for ref in refs}))
-
-
-def command_topics(agent: AgentDeployment, contracts: Mapping[str, TopicContract]) -> tuple[str, ...]:
-    """Return the topics of the agent's commands, sorted, each once."""
-    return tuple(sorted({contracts[target.command_topic_ref.name].spec.topic_name for target in agent.spec.decisions}))

@@ -1,44 +1,39 @@
 """An agent's pods, built from resolved values."""
 
-from collections.abc import Mapping
-
 from streamwarden_contract.ids import sha256_hex
-from streamwarden_contract.models import AgentDeployment, TopicContract
 from streamwarden_contract.models.pod import PodFields
-from streamwarden_contract.names import AgentNames
-from streamwarden_contract.runtime_config import AgentConfig, GateConfig, SourceTopic
+from streamwarden_contract.runtime_config import AgentConfig, GateConfig
 
+from streamwarden_operator.desired.agents import ResolvedAgent
 from streamwarden_operator.desired.credentials import agent_secret_name, gate_secret_name
 from streamwarden_operator.ports import Workload
 
 
 def build_workload(
-    agent: AgentDeployment,
-    contracts: Mapping[str, TopicContract],
+    agent: ResolvedAgent,
     *,
     operator_namespace: str,
     installation: str,
     public_keys: str,
     credentials_hash: str,
 ) -> Workload:
-    """Build the pods of an agent whose contracts all exist.
+    """Build an agent's pods.
 
     Args:
         agent: the agent.
-        contracts: the contracts that it refers to, by name.
         operator_namespace: where the operator runs.
         installation: its name, for the gate.
         public_keys: ``public-keys.json``; gates reread it, so it replaces no pods.
         credentials_hash: of both Secrets: new passwords need new pods.
     """
-    metadata, spec = agent.metadata, agent.spec
+    metadata, spec = agent.resource.metadata, agent.resource.spec
     identity = {"namespace": metadata.namespace, "agent": metadata.name, "uid": metadata.uid}
     agent_config = AgentConfig(
         **identity,
         entrypoint=spec.agent.entrypoint,
-        decision_topic=AgentNames(metadata.namespace, metadata.name).decisions,
-        decision_types=tuple(target.type for target in spec.decisions),
-        sources=_sources(agent, contracts),
+        decision_topic=agent.names.decisions,
+        decision_types=tuple(agent.targets),
+        sources=agent.sources,
         model=spec.agent.model,
         retry=spec.retry,
     ).model_dump_json(by_alias=True, indent=2)
@@ -60,15 +55,3 @@ def build_workload(
         public_keys=public_keys,
         spec_hash=sha256_hex("\n".join(hashed).encode()),
     )
-
-
-def _sources(agent: AgentDeployment, contracts: Mapping[str, TopicContract]) -> tuple[SourceTopic, ...]:
-    inputs = (
-        SourceTopic(name=entry.name, topic=contracts[entry.topic_ref.name].spec.topic_name, types=entry.types)
-        for entry in agent.spec.inputs
-    )
-    outcomes = (
-        SourceTopic(name=entry.name, topic=contracts[entry.topic_ref.name].spec.topic_name, outcome=True)
-        for entry in agent.spec.outcomes
-    )
-    return (*inputs, *outcomes)

@@ -20,12 +20,11 @@ from streamwarden_operator.desired.pod_template import GateImage, build_pod_temp
 from streamwarden_operator.desired.pods import build_manifests
 from streamwarden_operator.desired.workload import build_workload
 from streamwarden_operator.errors import InvalidSpecError
-from support.operator_harness import agent, contract
+from support.operator_harness import agent, contract, resolved
 
 CONTRACTS = {"pages": contract("pages"), "commands": contract("commands")}
 GUARD = build_workload(
-    agent(),
-    CONTRACTS,
+    resolved(agent()),
     operator_namespace="streamwarden",
     installation="streamwarden",
     public_keys="{}",

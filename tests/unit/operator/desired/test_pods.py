@@ -24,12 +24,13 @@ from streamwarden_contract.models.pod import (
     Volume,
     VolumeMount,
 )
+from streamwarden_operator.desired.agents import resolve_agent
 from streamwarden_operator.desired.credentials import agent_secret_name, gate_secret_name
 from streamwarden_operator.desired.names import agent_config_name, gate_config_name
 from streamwarden_operator.desired.pod_template import GateImage
 from streamwarden_operator.desired.pods import build_creation, build_manifests
 from streamwarden_operator.desired.workload import build_workload
-from support.operator_harness import agent, contract
+from support.operator_harness import agent, resolved
 
 ROOT = Path(__file__).parents[4]
 CORPUS = ROOT / "tests" / "corpus" / "manifests" / "good"
@@ -43,8 +44,7 @@ RESTRICTED = {
     "readOnlyRootFilesystem": True,
 }
 GUARD = build_workload(
-    agent(),
-    {"pages": contract("pages"), "commands": contract("commands")},
+    resolved(agent()),
     operator_namespace="streamwarden",
     installation="streamwarden",
     public_keys="{}",
@@ -60,8 +60,7 @@ def built(file: str, gate_image: GateImage) -> list[dict[str, Any]]:
         parts(documents[-1]) | {"metadata": documents[-1]["metadata"] | {"uid": "u-1"}}
     )
     workload = build_workload(
-        found,
-        {contract.metadata.name: contract for contract in contracts},
+        resolve_agent(found, {contract.metadata.name: contract for contract in contracts}),
         operator_namespace="streamwarden",
         installation="streamwarden",
         public_keys='{"k": "AAAA"}',

@@ -7,9 +7,8 @@ from streamwarden_contract.models.pod import PodFields
 from streamwarden_contract.models.scaling import Scaling
 from streamwarden_operator.desired.credentials import build_secret, find_password
 from streamwarden_operator.desired.workload import build_workload
-from support.operator_harness import agent, contract
+from support.operator_harness import agent, resolved
 
-CONTRACTS = {"pages": contract("pages"), "commands": contract("commands")}
 GUARD = agent()
 
 
@@ -22,7 +21,7 @@ def hash_of(**changes: object) -> str:
     }
     spec = GUARD.spec.model_copy(update={key: value for key, value in changes.items() if key not in arguments})
     arguments |= {key: str(value) for key, value in changes.items() if key in arguments}
-    return build_workload(GUARD.model_copy(update={"spec": spec}), CONTRACTS, **arguments).spec_hash
+    return build_workload(resolved(GUARD.model_copy(update={"spec": spec})), **arguments).spec_hash
 
 
 @pytest.mark.parametrize(
@@ -74,7 +73,11 @@ def test_the_workload_says_what_the_spec_says_of_the_pods() -> None:
     said = PodFields.model_validate(OTHER_PODS)
     guard = GUARD.model_copy(update={"spec": GUARD.spec.model_copy(update=dict(said))})
     workload = build_workload(
-        guard, CONTRACTS, operator_namespace="s", installation="streamwarden", public_keys="{}", credentials_hash="c"
+        resolved(guard),
+        operator_namespace="s",
+        installation="streamwarden",
+        public_keys="{}",
+        credentials_hash="c",
     )
     assert workload.pod == said
 

@@ -1,16 +1,17 @@
 """An agent's users, Secrets and ACLs, and the order in which they come and go: narrow first, then widen."""
 
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from streamwarden_contract.ids import sha256_hex
-from streamwarden_contract.models import AgentDeployment, TopicContract
+from streamwarden_contract.models import AgentDeployment
 from streamwarden_contract.names import AgentNames, InstallationNames
 from streamwarden_contract.reasons import ConditionReason
 from streamwarden_contract.runtime_config import CLIENT_PROPERTIES_FILE
 
 from streamwarden_operator.desired.acls import acls_of, agent_acls, bypass_acls, format_acl, gate_acls
+from streamwarden_operator.desired.agents import ResolvedAgent
 from streamwarden_operator.desired.credentials import (
     PASSWORD_BYTES,
     agent_secret_name,
@@ -18,7 +19,6 @@ from streamwarden_operator.desired.credentials import (
     find_password,
     gate_secret_name,
 )
-from streamwarden_operator.desired.policy_log import command_topics, input_topics
 from streamwarden_operator.errors import NotReadyError
 from streamwarden_operator.plans.acls import plan_acls
 from streamwarden_operator.plans.offsets import plan_offsets
@@ -43,20 +43,19 @@ class AgentAccess:
     """As the pods reach Kafka."""
     installation: InstallationNames
 
-    async def check_bypass(self, agent: AgentDeployment, contracts: Mapping[str, TopicContract]) -> frozenset[Acl]:
+    async def check_bypass(self, agent: ResolvedAgent) -> frozenset[Acl]:
         """Return every ACL of the cluster, if none lets somebody round this agent's gate.
 
         Raises:
             BypassPossibleError: names the ACLs.
         """
         observed = await self.acls.observe()
-        namespace = agent.metadata.namespace
-        names = AgentNames(namespace, agent.metadata.name)
-        here = [AgentNames(namespace, other.metadata.name) for other in self.cluster.list(AgentDeployment, namespace)]
+        names = agent.names
+        here = [names, *self._neighbours(names)]
         gates = [other.gate_principal for other in here]
         ours, shared = self.installation, names.shared
         foreign = {
-            *bypass_acls(ours, observed, command_topics(agent, contracts), gates),
+            *bypass_acls(ours, observed, agent.command_topics, gates),
             *bypass_acls(ours, observed, [shared.audit, shared.dead_letters, shared.gates], gates),
             *bypass_acls(ours, observed, [names.decisions], [names.agent_principal]),
             *bypass_acls(ours, observed, [shared.policies, ours.guardrails], []),
@@ -71,19 +70,17 @@ class AgentAccess:
             )
         return observed
 
-    async def give_to_gate(
-        self, agent: AgentDeployment, contracts: Mapping[str, TopicContract], observed: frozenset[Acl]
-    ) -> str:
+    async def give_to_gate(self, agent: ResolvedAgent, observed: frozenset[Acl]) -> str:
         """Make users and Secrets, take back what is too much, give the gate its rights; return the Secrets' hash."""
-        names = AgentNames(agent.metadata.namespace, agent.metadata.name)
+        names = agent.names
         existing = await self.users.observe()
         hashes = [
             await self._credentials(names.namespace, agent_secret_name(names.agent), names.agent_principal, existing),
             await self._credentials(names.namespace, gate_secret_name(names.agent), names.gate_principal, existing),
         ]
-        gate = gate_acls(self.installation, names, command_topics(agent, contracts))
+        gate = gate_acls(self.installation, names, agent.command_topics)
         owned = acls_of(observed, names.agent_principal, names.gate_principal)
-        desired = gate | agent_acls(names, input_topics(agent, contracts))
+        desired = gate | agent_acls(names, agent.input_topics)
         plan = plan_acls(desired, observed, owned)
         # The agent's own come later: it may not write before its gate knows where to begin.
         now = AclPlan(remove=plan.remove, add=plan.add & gate)
@@ -91,15 +88,13 @@ class AgentAccess:
             await self.acls.apply(now)
         return sha256_hex("".join(hashes).encode())
 
-    async def give_to_agent(
-        self, agent: AgentDeployment, contracts: Mapping[str, TopicContract], observed: frozenset[Acl]
-    ) -> None:
+    async def give_to_agent(self, agent: ResolvedAgent, observed: frozenset[Acl]) -> None:
         """Commit where the gate begins, then let the agent write.
 
         Raises:
             NotReadyError: ``OffsetsLost``; nothing is given, and what the agent had is taken back.
         """
-        names = AgentNames(agent.metadata.namespace, agent.metadata.name)
+        names = agent.names
         try:
             found = await self.offsets.observe(names.gate_group, names.decisions)
             initial = plan_offsets(names.decisions, found)
@@ -108,7 +103,7 @@ class AgentAccess:
             raise
         if initial:
             await self.offsets.commit(names.gate_group, names.decisions, initial)
-        desired = agent_acls(names, input_topics(agent, contracts))
+        desired = agent_acls(names, agent.input_topics)
         plan = plan_acls(desired, observed, frozenset())
         if plan:
             await self.acls.apply(plan)
@@ -124,6 +119,11 @@ class AgentAccess:
                 await self.users.delete(user)
         for secret in (agent_secret_name(agent), gate_secret_name(agent)):
             await self.cluster.delete_secret(namespace, secret)
+
+    def _neighbours(self, names: AgentNames) -> list[AgentNames]:
+        """Return the names of the other agents of the namespace."""
+        agents = (agent.metadata.name for agent in self.cluster.list(AgentDeployment, names.namespace))
+        return [AgentNames(names.namespace, agent) for agent in agents if agent != names.agent]
 
     async def _take(self, observed: frozenset[Acl], *principals: str) -> None:
         plan = AclPlan(remove=acls_of(observed, *principals))

@@ -14,14 +14,14 @@ from datetime import UTC, datetime
 from streamwarden_contract.models import AgentDeployment, Condition, TopicContract
 from streamwarden_contract.models.agent_deployment import AgentDeploymentStatus
 from streamwarden_contract.models.policy import PolicyRef
-from streamwarden_contract.names import AgentNames
 from streamwarden_contract.policylog import BindingRecord
 from streamwarden_contract.reasons import ConditionReason
 
 from streamwarden_operator.desired import status as conditions
-from streamwarden_operator.desired.acceptance import accept_agent, topic_refs
+from streamwarden_operator.desired.acceptance import accept_agent
+from streamwarden_operator.desired.agents import ResolvedAgent, resolve_agent
 from streamwarden_operator.desired.management import held_conditions, is_held
-from streamwarden_operator.desired.policy_log import build_binding, input_topics
+from streamwarden_operator.desired.policy_log import build_binding
 from streamwarden_operator.desired.topics import build_decision_topic
 from streamwarden_operator.desired.workload import build_workload
 from streamwarden_operator.errors import NotReadyError, OperatorError, UnavailableError
@@ -163,7 +163,7 @@ class AgentReconciler:
         await self._cluster.set_finalizer(agent, FINALIZER, present=True)
         progress, outage = _Progress(replicas=agent.status.replicas), None
         try:
-            await self._bring_up(agent, contracts, progress)
+            await self._bring_up(resolve_agent(agent, contracts), progress)
         except BypassPossibleError as error:
             await self._cluster.delete_workload(namespace, agent.metadata.name)
             self._scaling.forget(namespace, agent.metadata.name)
@@ -177,45 +177,44 @@ class AgentReconciler:
             raise outage
         return status
 
-    async def _bring_up(self, agent: AgentDeployment, contracts: dict[str, TopicContract], progress: _Progress) -> None:
+    async def _bring_up(self, agent: ResolvedAgent, progress: _Progress) -> None:
         progress.step = ACCESS_READY
-        observed = await self._access.check_bypass(agent, contracts)
+        observed = await self._access.check_bypass(agent)
         progress.step = TOPICS_READY
-        decisions, audit = await self._ready_topics(agent, contracts)
+        decisions, audit = await self._ready_topics(agent)
         progress.holds(TOPICS_READY)
         progress.step = ACCESS_READY
-        credentials_hash = await self._access.give_to_gate(agent, contracts, observed)
+        credentials_hash = await self._access.give_to_gate(agent, observed)
         progress.step = GATE_READY
-        binding = self._published_binding(agent, contracts, decisions, audit)
+        binding = self._published_binding(agent, decisions, audit)
         progress.step = ACCESS_READY
-        await self._access.give_to_agent(agent, contracts, observed)
+        await self._access.give_to_agent(agent, observed)
         progress.holds(ACCESS_READY)
         progress.step = GATE_READY
         workload = build_workload(
             agent,
-            contracts,
             operator_namespace=self._pods.operator_namespace,
             installation=self._book.installation.installation,
             public_keys=self._pods.public_keys,
             credentials_hash=credentials_hash,
         )
-        workload = replace(workload, replicas=self._scaling.replicas_of_new(agent))
+        workload = replace(workload, replicas=self._scaling.replicas_of_new(agent.resource))
         state = await self._cluster.apply_workload(workload)
-        self._scaling.observe(agent, input_topics(agent, contracts), state)
+        self._scaling.observe(agent, state)
         progress.replicas, progress.pods_ready, progress.crashing = state.replicas, state.ready > 0, state.crashing
         progress.asleep = state.desired == 0
-        acks = self._acks.of_namespace(agent.metadata.namespace)
+        acks = self._acks.of_namespace(agent.names.namespace)
         progress.found[GATE_READY] = gate_condition(binding, acks, asleep=progress.asleep)
 
-    async def _ready_topics(self, agent: AgentDeployment, contracts: dict[str, TopicContract]) -> tuple[Topic, Topic]:
+    async def _ready_topics(self, agent: ResolvedAgent) -> tuple[Topic, Topic]:
         """Return decision topic and audit topic, once everything that the agent needs is there."""
-        names = AgentNames(agent.metadata.namespace, agent.metadata.name)
-        for _, ref in topic_refs(agent):
-            if not conditions.is_true(contracts[ref].status.conditions, "TopicReady"):
+        names, inputs = agent.names, agent.input_topics
+        for contract in agent.contracts:
+            if not conditions.is_true(contract.status.conditions, "TopicReady"):
+                ref = contract.metadata.name
                 raise NotReadyError(f"the TopicContract {ref!r} has no topic yet; its own status says why")
         shared = names.shared
         needed = (shared.audit, shared.dead_letters, shared.policies, shared.gates)
-        inputs = input_topics(agent, contracts)
         observed = await self._topics.observe({names.decisions, *needed, *inputs})
         log = self._book.published.get(names.namespace)
         if log is None or any(name not in observed for name in needed):
@@ -245,12 +244,10 @@ class AgentReconciler:
             reason=ConditionReason.OFFSETS_LOST,
         )
 
-    def _published_binding(
-        self, agent: AgentDeployment, contracts: dict[str, TopicContract], decisions: Topic, audit: Topic
-    ) -> BindingRecord:
+    def _published_binding(self, agent: ResolvedAgent, decisions: Topic, audit: Topic) -> BindingRecord:
         """Ask for the agent's binding, and return it once it is published."""
-        key = (agent.metadata.namespace, agent.metadata.name)
-        wanted = build_binding(agent, contracts, decisions=decisions, audit=audit)
+        key = (agent.names.namespace, agent.names.agent)
+        wanted = build_binding(agent, decisions=decisions, audit=audit)
         if self._book.wanted.get(key) != wanted:
             self._book.wanted[key] = wanted
             self._wake(Key("PolicyLog", key[0]))

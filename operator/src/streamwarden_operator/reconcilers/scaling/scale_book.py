@@ -3,14 +3,13 @@
 The reconciler notes what exists and takes from here what the status says of scaling; the scaler does the rest.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from streamwarden_contract.models import AgentDeployment, Condition
 from streamwarden_contract.models.scaling import Lag, Scaling, ScalingChange
-from streamwarden_contract.names import AgentNames
 from streamwarden_contract.reasons import ConditionReason
 
+from streamwarden_operator.desired.agents import ResolvedAgent
 from streamwarden_operator.desired.status import find_condition, pending
 from streamwarden_operator.plans.lag_status import SCALING_ACTIVE
 from streamwarden_operator.plans.scaling import History, initial_replicas
@@ -67,30 +66,29 @@ class ScaleBook:
         known = self._find(agent)
         return initial_replicas(agent.spec.scaling) if known is None else known.state.desired
 
-    def observe(self, agent: AgentDeployment, topics: Sequence[str], state: WorkloadState) -> None:
+    def observe(self, agent: ResolvedAgent, state: WorkloadState) -> None:
         """Note how an agent's workload is.
 
         Args:
             agent: the agent.
-            topics: the topics that its pods read, inputs and outcomes.
             state: its pods.
         """
         if not self._enabled:
             return
-        names = AgentNames(agent.metadata.namespace, agent.metadata.name)
+        names, resource = agent.names, agent.resource
         reads = (
-            GroupReads(names.agent_group, tuple(topics), earliest=True),
+            GroupReads(names.agent_group, agent.input_topics, earliest=True),
             # The operator has committed where the gate begins: a place that is lost is never guessed.
             GroupReads(names.gate_group, (names.decisions,), earliest=False),
         )
-        known = self._find(agent)
+        known = self._find(resource)
         if known is not None:
             known.reads, known.state = reads, state
             return
-        status = agent.status
+        status = resource.status
         active = find_condition(status.conditions, SCALING_ACTIVE)
         self.agents[names.namespace, names.agent] = ScaledAgent(
-            agent.metadata.uid,
+            resource.metadata.uid,
             reads,
             state,
             lag=status.lag,

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from streamwarden_contract.audit import ChainHead
 from streamwarden_contract.names import AgentNames, InstallationNames
 from streamwarden_contract.runtime_config import AgentConfig, GateConfig
 from streamwarden_operator.desired.acls import agent_acls, gate_acls
+from streamwarden_operator.desired.agents import ResolvedAgent, resolve_agent
 from streamwarden_operator.keys import Key, key_of
 from streamwarden_operator.ports import Acl, AclPlan
+from streamwarden_operator.reconcilers.agents import reconciler
 from support.operator_harness import (
     Harness,
     agent,
@@ -23,6 +26,11 @@ from support.operator_harness import (
     whole_namespace,
 )
 from support.policy_fakes import ack_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from streamwarden_contract.models import AgentDeployment, TopicContract
 
 INSTALLATION = InstallationNames()
 
@@ -312,3 +320,23 @@ async def test_access_of_agents_that_are_no_more_is_swept_once_all_is_known() ->
 def _deleted(found: Any, **metadata: Any) -> Any:
     changes = {"deletion_timestamp": "2026-01-01T00:00:00Z", **metadata}
     return found.model_copy(update={"metadata": found.metadata.model_copy(update=changes)})
+
+
+async def test_an_agent_is_resolved_once_a_reconcile(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running(*whole_namespace()) as harness:
+        resolved, named = Counter[str](), Counter[str]()
+        init = AgentNames.__init__
+
+        def named_again(names: AgentNames, namespace: str, agent: str) -> None:
+            named[agent] += 1
+            init(names, namespace, agent)
+
+        def resolved_again(agent: AgentDeployment, contracts: Mapping[str, TopicContract]) -> ResolvedAgent:
+            resolved[agent.metadata.name] += 1
+            return resolve_agent(agent, contracts)
+
+        monkeypatch.setattr(reconciler, "resolve_agent", resolved_again)
+        monkeypatch.setattr(AgentNames, "__init__", named_again)
+        harness.controller.add(Key("AgentDeployment", "risk", "guard"))
+        await harness.settle()
+    assert (resolved, named) == ({"guard": 1}, {"guard": 1})

@@ -8,7 +8,7 @@ from streamwarden_operator.ports import WorkloadState
 from streamwarden_operator.reconcilers.scaling.group_keeper import EVERY_S, GroupKeeper
 from streamwarden_operator.reconcilers.scaling.scale_book import ScaleBook
 from support.fakes import FakeOffsets, FakeTopics
-from support.operator_harness import agent
+from support.operator_harness import agent, resolved
 
 HOUR_S = 3_600
 BOTH = [
@@ -21,7 +21,7 @@ class World:
     def __init__(self, pods: int) -> None:
         self.offsets = FakeOffsets(FakeTopics())
         self.book = ScaleBook(enabled=True)
-        self.book.observe(agent(), ["risk.pages", "risk.results"], WorkloadState(pods, desired=pods))
+        self.book.observe(resolved(agent(), "risk.pages", "risk.results"), WorkloadState(pods, desired=pods))
         self.keeper = GroupKeeper(self.offsets, self.book)
 
     async def run(self, from_s: float, hours: int) -> None:

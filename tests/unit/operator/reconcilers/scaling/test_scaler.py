@@ -15,7 +15,7 @@ from streamwarden_operator.reconcilers.scaling.scale_book import ScaleBook
 from streamwarden_operator.reconcilers.scaling.scaler import Scaler
 from support.fakes import FakeCluster, FakeOffsets, FakeTopics, RecordedEvent
 from support.lag_fakes import FakeLags
-from support.operator_harness import agent, scaled
+from support.operator_harness import agent, resolved, scaled
 
 if TYPE_CHECKING:
     from streamwarden_contract.models import AgentDeployment
@@ -59,7 +59,7 @@ class World:
         """What the agent's reconciler does in each look."""
         replicas = self.cluster.replicas[resource.metadata.namespace, resource.metadata.name]
         state = WorkloadState(replicas, desired=replicas, ready=replicas, crashing=crashing)
-        self.book.observe(resource, [INPUT], state)
+        self.book.observe(resolved(resource, INPUT), state)
 
     def lag(self, records: int, topic: str = INPUT) -> None:
         self.offsets.ends[topic, 0] = (0, records)
@@ -305,6 +305,6 @@ async def test_a_workload_that_is_made_again_gets_as_many_pods_as_it_had(world: 
 
 async def test_where_nothing_scales_every_agent_has_one_pod() -> None:
     book = ScaleBook(enabled=False)
-    book.observe(scaled(), [INPUT], WorkloadState(1))
+    book.observe(resolved(scaled(), INPUT), WorkloadState(1))
     assert book.replicas_of_new(scaled(min_replica_count=2)) == 1
     assert (book.agents, book.shown(scaled()).active) == ({}, None)

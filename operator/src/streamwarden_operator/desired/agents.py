@@ -1,0 +1,73 @@
+"""An agent resolved: all names, topics and decision types that it and its contracts say, computed once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from streamwarden_contract.ids import sha256_hex
+from streamwarden_contract.models import AgentDeployment, TopicContract
+from streamwarden_contract.names import AgentNames
+from streamwarden_contract.policylog import CommandTarget
+from streamwarden_contract.runtime_config import SourceTopic
+
+from streamwarden_operator.desired.acceptance import topic_refs
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedAgent:
+    """An accepted agent with everything that it refers to: no lookups happen below."""
+
+    resource: AgentDeployment
+    names: AgentNames
+    """Its topics, principals and groups."""
+    contracts: tuple[TopicContract, ...]
+    """Those that it refers to, each once, in the order of its spec."""
+    sources: tuple[SourceTopic, ...]
+    """What it reads, inputs before outcomes, as its runtime is told."""
+    input_topics: tuple[str, ...]
+    """Topics of its inputs and outcomes, sorted, each once."""
+    targets: Mapping[str, CommandTarget]
+    """Where its decisions go, by decision type, in the order of its spec."""
+    command_topics: tuple[str, ...]
+    """Topics of its commands, sorted, each once."""
+    schemas: Mapping[str, str]
+    """Text by SHA-256, of each schema that ``targets`` names."""
+
+
+def resolve_agent(agent: AgentDeployment, contracts: Mapping[str, TopicContract]) -> ResolvedAgent:
+    """Resolve an agent whose contracts all exist.
+
+    Args:
+        agent: the agent.
+        contracts: the contracts of its namespace, by name.
+    """
+    sources = _sources(agent, contracts)
+    schemas: dict[str, str] = {}
+    targets: dict[str, CommandTarget] = {}
+    for decision in agent.spec.decisions:
+        spec, sha256 = contracts[decision.command_topic_ref.name].spec, None
+        if spec.value_schema is not None:
+            sha256 = sha256_hex(spec.value_schema.definition.encode())
+            schemas[sha256] = spec.value_schema.definition
+        targets[decision.type] = CommandTarget(topic=spec.topic_name, keyed=spec.key == "Entity", schema_sha256=sha256)
+    return ResolvedAgent(
+        resource=agent,
+        names=AgentNames(agent.metadata.namespace, agent.metadata.name),
+        contracts=tuple(contracts[name] for name in dict.fromkeys(name for _, name in topic_refs(agent))),
+        sources=sources,
+        input_topics=tuple(sorted({source.topic for source in sources})),
+        targets=targets,
+        command_topics=tuple(sorted({target.topic for target in targets.values()})),
+        schemas=schemas,
+    )
+
+
+def _sources(agent: AgentDeployment, contracts: Mapping[str, TopicContract]) -> tuple[SourceTopic, ...]:
+    inputs = (
+        SourceTopic(name=entry.name, topic=contracts[entry.topic_ref.name].spec.topic_name, types=entry.types)
+        for entry in agent.spec.inputs
+    )
+    outcomes = (
+        SourceTopic(name=entry.name, topic=contracts[entry.topic_ref.name].spec.topic_name, outcome=True)
+        for entry in agent.spec.outcomes
+    )
+    return (*inputs, *outcomes)

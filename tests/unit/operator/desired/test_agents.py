@@ -1,0 +1,62 @@
+"""An agent resolved: what it and its contracts say, in one value."""
+
+from streamwarden_contract.ids import sha256_hex
+from streamwarden_contract.models import AgentDeployment
+from streamwarden_contract.names import AgentNames
+from streamwarden_contract.policylog import CommandTarget
+from streamwarden_contract.runtime_config import SourceTopic
+from streamwarden_operator.desired.agents import resolve_agent
+from support.operator_harness import contract
+
+SCHEMA = '{"type": "object"}'
+CONTRACTS = {
+    "pages": contract("pages", topicName="risk.z.pages"),
+    "blocked": contract("blocked"),
+    "commands": contract("commands", schema={"schema": SCHEMA}),
+    "notes": contract("notes", key="None"),
+    "unused": contract("unused"),
+}
+GUARD = AgentDeployment.model_validate(
+    {
+        "metadata": {"name": "guard", "namespace": "risk"},
+        "spec": {
+            "image": "guard:1",
+            "agent": {"entrypoint": "guard:agent"},
+            "inputs": [
+                {"name": "seen", "topicRef": {"name": "pages"}, "types": ["page.seen"]},
+                {"name": "again", "topicRef": {"name": "pages"}},
+            ],
+            "outcomes": [{"name": "blocked", "topicRef": {"name": "blocked"}}],
+            "decisions": [
+                {"type": "block", "commandTopicRef": {"name": "commands"}},
+                {"type": "note", "commandTopicRef": {"name": "notes"}},
+                {"type": "allow", "commandTopicRef": {"name": "commands"}},
+            ],
+        },
+    }
+)
+
+
+def test_an_agent_is_resolved_into_the_topics_of_its_contracts() -> None:
+    found = resolve_agent(GUARD, CONTRACTS)
+    commands = CommandTarget(topic="risk.commands", keyed=True, schema_sha256=sha256_hex(SCHEMA.encode()))
+    assert found.resource is GUARD
+    assert found.names == AgentNames("risk", "guard")
+    assert found.contracts == tuple(CONTRACTS[name] for name in ("pages", "blocked", "commands", "notes"))
+    assert found.sources == (
+        SourceTopic(name="seen", topic="risk.z.pages", types=("page.seen",)),
+        SourceTopic(name="again", topic="risk.z.pages"),
+        SourceTopic(name="blocked", topic="risk.blocked", outcome=True),
+    )
+    assert found.input_topics == ("risk.blocked", "risk.z.pages")
+    assert list(found.targets.items()) == [
+        ("block", commands),
+        ("note", CommandTarget(topic="risk.notes", keyed=False, schema_sha256=None)),
+        ("allow", commands),
+    ]
+    assert found.command_topics == ("risk.commands", "risk.notes")
+    assert found.schemas == {sha256_hex(SCHEMA.encode()): SCHEMA}
+
+
+def test_the_same_agent_and_contracts_are_the_same_value() -> None:
+    assert resolve_agent(GUARD, CONTRACTS) == resolve_agent(GUARD, dict(reversed(CONTRACTS.items())))
