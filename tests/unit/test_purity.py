@@ -1,0 +1,95 @@
+"""Where the documentation says "no clock", nothing can tell the time or draw lots: time and chance come in as values.
+
+import-linter keeps I/O out of these folders; it cannot see ``datetime.now``.
+"""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+OPERATOR = "operator/src/streamwarden_operator"
+GATE = "agent_image/gate/src/streamwarden_gate"
+PURE = (
+    "contract/src/streamwarden_contract",
+    "judging/src/streamwarden_judging",
+    f"{OPERATOR}/desired",
+    f"{OPERATOR}/plans",
+    "agent_image/sdk/src/streamwarden/core",
+    *(f"{GATE}/{module}.py" for module in ("active", "judge", "outputs", "partitions", "policy_topic", "snapshot")),
+)
+"""Folders and modules, from the root. docs/architecture.md and docs/gate.md promise it of them."""
+
+MODULES = frozenset({"random", "secrets", "time"})
+CALLS = frozenset(
+    {"getrandbits", "monotonic", "now", "perf_counter", "time", "time_ns", "today", "urandom", "utcnow"}
+    | {"uuid1", "uuid4"}
+)
+OWNERS = frozenset({"date", "datetime", "os", "time", "uuid"})
+"""Of these even a mention counts: ``default_factory=datetime.now`` calls nothing yet."""
+
+
+def sources(place: str) -> list[Path]:
+    path = ROOT / place
+    return [path] if path.suffix else sorted(path.rglob("*.py"))
+
+
+def impurities(source: str) -> Iterator[str]:
+    """Name what tells the time or draws lots, with its line."""
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Import(names=names):
+                found = [alias.name for alias in names if alias.name.partition(".")[0] in MODULES]
+            case ast.ImportFrom(module=str(module), names=names):
+                banned = module.partition(".")[0] in MODULES
+                found = [f"{module}.{alias.name}" for alias in names if banned or alias.name in CALLS - {"time"}]
+            case ast.Call(func=ast.Attribute(attr=name)) if name in CALLS:
+                found = [f"{name}()"]
+            case ast.Attribute(value=ast.Name(id=owner) | ast.Attribute(attr=owner), attr=name) if owner in OWNERS:
+                found = [f"{owner}.{name}"] if name in CALLS else []
+            case _:
+                continue
+        yield from (f"line {node.lineno}: {what}" for what in found)
+
+
+@pytest.mark.parametrize("place", PURE)
+def test_what_decides_has_no_clock_and_draws_no_lots(place: str) -> None:
+    modules = sources(place)
+    assert modules
+    found = {str(path.relative_to(ROOT)): list(impurities(path.read_text(encoding="utf-8"))) for path in modules}
+    assert {path: faults for path, faults in found.items() if faults} == {}
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        pytest.param("import time", id="the-module-of-clocks"),
+        pytest.param("from time import monotonic as clock", id="one-of-its-clocks-by-another-name"),
+        pytest.param("import random", id="chance"),
+        pytest.param("from secrets import token_hex", id="secrets"),
+        pytest.param("from uuid import uuid4", id="an-id-by-chance"),
+        pytest.param("from datetime import datetime as d\nd.now()", id="now"),
+        pytest.param("import datetime\ndatetime.datetime.now(datetime.UTC)", id="now-with-a-time-zone"),
+        pytest.param("from datetime import date\ndate.today()", id="today"),
+        pytest.param("from datetime import datetime\nx = datetime.utcnow", id="a-clock-that-is-handed-on"),
+        pytest.param("def f(loop): return loop.time()", id="an-event-loop-s-clock"),
+        pytest.param("import os\nos.urandom(8)", id="the-system-s-chance"),
+    ],
+)
+def test_a_planted_clock_is_found(planted: str) -> None:
+    assert list(impurities(planted)) != []
+
+
+@pytest.mark.parametrize(
+    "harmless",
+    [
+        "from datetime import UTC, datetime, timedelta\ndatetime.fromisoformat('2026-01-01')",
+        "def judge(now): return now.isoformat()",
+        "from datetime import time",
+        "activation = {'now': given.now}",
+    ],
+)
+def test_time_as_a_value_is_no_clock(harmless: str) -> None:
+    assert list(impurities(harmless)) == []
