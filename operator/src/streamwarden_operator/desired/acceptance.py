@@ -4,18 +4,21 @@ The same checks are made before anything is applied (by the webhook, and by ``st
 again by the reconcilers, which turn a refusal into ``Accepted=False``.
 """
 
-from collections.abc import Callable, Collection, Container, Iterator
+from collections.abc import Callable, Collection, Container, Iterator, Sequence
 from dataclasses import dataclass
 
 from streamwarden_contract import names
 from streamwarden_contract.errors import NameNotAllowedError
-from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
+from streamwarden_contract.models import AgentDeployment, Condition, Policy, TopicContract
 from streamwarden_contract.reasons import ConditionReason
 from streamwarden_judging.errors import ExpressionError
 from streamwarden_judging.rules import compile_rule
 from streamwarden_judging.schema_faults import schema_faults
 
 from streamwarden_operator.desired.pod_fields import pod_faults
+from streamwarden_operator.desired.status import condition, true
+
+ACCEPTED = "Accepted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,14 @@ class Refusal:
     """Path as in the YAML: ``spec.access.producers[0]``."""
     message: str
     """A sentence for people; it does not repeat the field."""
+
+
+def accepted(refusals: Sequence[Refusal]) -> Condition:
+    """Build the condition that says whether a resource is accepted, and all that is wrong with it."""
+    if not refusals:
+        return true(ACCEPTED)
+    message = "; ".join(f"{refusal.field}: {refusal.message}" for refusal in refusals)
+    return condition(ACCEPTED, "False", refusals[0].reason, message)
 
 
 def accept_contract(

@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
+from typing import TypeVar
 
-from streamwarden_contract.models.base import Condition, Metadata
+from streamwarden_contract.models.base import Condition, Metadata, Status
 from streamwarden_contract.reasons import ConditionReason
 
 from streamwarden_operator.desired.status import condition, set_condition
+
+S = TypeVar("S", bound=Status)
 
 PAUSE = "streamwarden.io/pause-reconciliation"
 """``"true"``: what exists stays as it is until the annotation is gone."""
@@ -45,6 +48,11 @@ def is_held(metadata: Metadata) -> bool:
 def lets_go(metadata: Metadata) -> bool:
     """Tell whether a deletion leaves everything outside as it is."""
     return metadata.annotations.get(ORPHAN) == "true" or management_of(metadata) is Management.UNMANAGED
+
+
+def held_status(metadata: Metadata, status: S, *, now: datetime) -> S:
+    """Return the status of a resource that is held: all as it was, and the condition that says why."""
+    return status.model_copy(update={"conditions": held_conditions(metadata, status.conditions, now=now)})
 
 
 def held_conditions(metadata: Metadata, previous: Sequence[Condition], *, now: datetime) -> tuple[Condition, ...]:

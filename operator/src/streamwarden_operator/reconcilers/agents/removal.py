@@ -8,12 +8,13 @@ from streamwarden_contract.models.agent_deployment import AgentDeploymentStatus
 from streamwarden_contract.reasons import ConditionReason
 
 from streamwarden_operator.desired import status as conditions
+from streamwarden_operator.desired.checks.agents import READY
 from streamwarden_operator.desired.management import ORPHAN, lets_go
 from streamwarden_operator.errors import NotReadyError, OperatorError
 from streamwarden_operator.keys import Key
 from streamwarden_operator.ports import Cluster
 from streamwarden_operator.reconcilers.agents.access import AgentAccess
-from streamwarden_operator.reconcilers.agents.status import READY, AgentStatuses
+from streamwarden_operator.reconcilers.agents.status import AgentStatuses
 from streamwarden_operator.reconcilers.policies.log_book import LogBook
 from streamwarden_operator.reconcilers.scaling.scale_book import ScaleBook
 

@@ -1,19 +1,32 @@
-"""Writes agents' statuses, and tells people what they must act on."""
+"""Builds and writes agents' statuses, and tells people what they must act on."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import structlog
 from streamwarden_contract.models import AgentDeployment, Condition
 from streamwarden_contract.models.agent_deployment import AgentDeploymentStatus
+from streamwarden_contract.models.policy import PolicyRef
 from streamwarden_contract.reasons import ConditionReason
 
 from streamwarden_operator.desired import status as conditions
-from streamwarden_operator.keys import Key
+from streamwarden_operator.desired.checks.agents import (
+    ACCESS_READY,
+    GATE_READY,
+    READY,
+    SUMMARY,
+    TOPICS_READY,
+    AgentSummary,
+)
+from streamwarden_operator.desired.checks.chain import decide
+from streamwarden_operator.keys import key_of
 from streamwarden_operator.ports import Cluster
+from streamwarden_operator.reconcilers.policies.log_book import LogBook
+from streamwarden_operator.reconcilers.scaling.scale_book import ScaleBook
 
-READY = "Ready"
+MAX_POLICIES = 64
+"""Shown in the status, which has to stay small; the binding names all of them."""
 
 _ALARMING = frozenset(
     {
@@ -29,12 +42,54 @@ _ALARMING = frozenset(
 _log = structlog.get_logger(__name__)
 
 
+@dataclass(slots=True)
+class Progress:
+    """One pass: each condition is pending until its step has been reached."""
+
+    found: dict[str, Condition] = field(
+        default_factory=lambda: {
+            kind: conditions.pending(kind, "waits for what comes before it")
+            for kind in (TOPICS_READY, ACCESS_READY, GATE_READY)
+        }
+    )
+    step: str = TOPICS_READY
+    replicas: int = 0
+    pods_ready: bool = False
+    asleep: bool = False
+    """Whether no pod is wanted, as there is no lag."""
+    crashing: str = ""
+
+    def holds(self, kind: str) -> None:
+        """Note that a condition holds."""
+        self.found[kind] = conditions.true(kind)
+
+
 @dataclass(frozen=True, slots=True)
 class AgentStatuses:
     """The statuses of all agents."""
 
     cluster: Cluster
+    book: LogBook
+    scaling: ScaleBook
     clock: Callable[[], datetime]
+
+    async def report(self, agent: AgentDeployment, accepted: Condition, progress: Progress) -> AgentDeploymentStatus:
+        """Write how far the agent has come, and return it."""
+        scaling, generation = self.scaling.shown(agent), agent.metadata.generation
+        new = [accepted, *progress.found.values(), *filter(None, [scaling.active])]
+        ready = decide(READY, SUMMARY, AgentSummary(new, progress.asleep, progress.pods_ready, progress.crashing))
+        status = AgentDeploymentStatus(
+            observed_generation=generation,
+            conditions=conditions.build_conditions(
+                agent.status.conditions, [*new, ready], generation=generation, now=self.clock()
+            ),
+            replicas=progress.replicas,
+            policies=self._policies(agent),
+            lag=scaling.lag,
+            last_scaling=scaling.last_scaling,
+        )
+        await self.write(agent, status)
+        return status
 
     async def say(self, agent: AgentDeployment, ready: Condition) -> AgentDeploymentStatus:
         """Write what the agent's Ready condition says from now on; all else stays."""
@@ -46,7 +101,7 @@ class AgentStatuses:
 
     async def write(self, agent: AgentDeployment, status: AgentDeploymentStatus) -> None:
         """Write the status, and tell people what they must act on."""
-        key = Key("AgentDeployment", agent.metadata.namespace, agent.metadata.name)
+        key = key_of(agent)
         if status != agent.status:
             await self.cluster.write_status(agent, status)
         before = {(part.type, part.reason, part.message) for part in agent.status.conditions}
@@ -54,3 +109,10 @@ class AgentStatuses:
             if part.reason in _ALARMING and part.type == READY and (part.type, part.reason, part.message) not in before:
                 _log.warning("agent needs a look", key=str(key), reason=part.reason, detail=part.message)
                 await self.cluster.record_event(key, reason=part.reason, message=part.message, warning=True)
+
+    def _policies(self, agent: AgentDeployment) -> tuple[PolicyRef, ...]:
+        binding = self.book.binding(agent.metadata.namespace, agent.metadata.name)
+        refs = binding.policies if binding is not None and binding.agent_uid == agent.metadata.uid else ()
+        return tuple(
+            PolicyRef(namespace=ref.namespace, name=ref.name, revision=ref.revision) for ref in refs[:MAX_POLICIES]
+        )

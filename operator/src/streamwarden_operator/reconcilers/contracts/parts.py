@@ -6,12 +6,13 @@ An outage of one backend must not hold back what another one keeps: a part never
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 
-from streamwarden_contract.models import Condition, TopicContract
+from streamwarden_contract.models import TopicContract
 from streamwarden_contract.models.topic_contract import RegisteredSchema
 from streamwarden_contract.names import InstallationNames
 from streamwarden_contract.reasons import ConditionReason
 
 from streamwarden_operator.desired.acls import access_acls, format_acl, parse_acl
+from streamwarden_operator.desired.checks.contracts import ACCESS_READY, SCHEMA_READY, TOPIC_READY, Part
 from streamwarden_operator.desired.schemas import build_schema
 from streamwarden_operator.desired.status import condition, failed, is_true, true
 from streamwarden_operator.desired.topics import build_contract_topic
@@ -21,23 +22,8 @@ from streamwarden_operator.plans import topics as topic_plans
 from streamwarden_operator.plans.acls import plan_acls
 from streamwarden_operator.ports import Acl, Acls, SchemaRegistry, SubjectSchema, Topic, Topics
 
-TOPIC_READY = "TopicReady"
-SCHEMA_READY = "SchemaReady"
-ACCESS_READY = "AccessReady"
-
 Record = Callable[[tuple[str, ...]], Awaitable[None]]
 """Writes ``status.access``."""
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """What became of one part."""
-
-    condition: Condition
-    drift: str = ""
-    """What was found changed behind our back, empty where nothing was."""
-    outage: UnavailableError | None = None
-    """Why another look is due soon."""
 
 
 def _broken(kind: str, error: OperatorError) -> Part:

@@ -11,25 +11,25 @@ from streamwarden_contract.names import InstallationNames
 from streamwarden_contract.reasons import ConditionReason
 
 from streamwarden_operator.desired import status as conditions
-from streamwarden_operator.desired.acceptance import Refusal, accept_contract
-from streamwarden_operator.desired.management import ORPHAN, held_conditions, is_held, lets_go
+from streamwarden_operator.desired.acceptance import ACCEPTED, Refusal, accept_contract, accepted
+from streamwarden_operator.desired.checks.chain import decide
+from streamwarden_operator.desired.checks.contracts import (
+    ACCESS_READY,
+    DRIFT,
+    DRIFT_DETECTED,
+    NO_DRIFT,
+    SCHEMA_READY,
+    TOPIC_READY,
+    Part,
+)
+from streamwarden_operator.desired.management import ORPHAN, held_status, is_held, lets_go
 from streamwarden_operator.errors import OperatorError
 from streamwarden_operator.keys import Key, key_of
 from streamwarden_operator.ports import Acls, Cluster, SchemaRegistry, Topics
-from streamwarden_operator.reconcilers.contracts.parts import (
-    ACCESS_READY,
-    SCHEMA_READY,
-    TOPIC_READY,
-    AccessPart,
-    Part,
-    reconcile_schema,
-    reconcile_topic,
-)
+from streamwarden_operator.reconcilers.contracts.parts import AccessPart, reconcile_schema, reconcile_topic
 from streamwarden_operator.result import GONE, Result
 
 FINALIZER = "streamwarden.io/topic-contract"
-ACCEPTED = "Accepted"
-DRIFT_DETECTED = "DriftDetected"
 
 _log = structlog.get_logger(__name__)
 
@@ -89,8 +89,7 @@ class TopicContractReconciler:
         if contract.metadata.deletion_timestamp is not None:
             return await self._delete(contract)
         if is_held(contract.metadata):
-            held = held_conditions(contract.metadata, contract.status.conditions, now=self._clock())
-            status = contract.status.model_copy(update={"conditions": held})
+            status = held_status(contract.metadata, contract.status, now=self._clock())
             await self._write(contract, status)
             return status
         agents = self._cluster.list(AgentDeployment)
@@ -127,14 +126,12 @@ class TopicContractReconciler:
 
     async def _refuse(self, contract: TopicContract, refusals: list[Refusal]) -> TopicContractStatus:
         """Say what is wrong. What exists stays as it is, and agents that refer to the contract wait."""
-        message = "; ".join(f"{refusal.field}: {refusal.message}" for refusal in refusals)
-        accepted = conditions.condition(ACCEPTED, "False", refusals[0].reason, message)
         waiting = [
             conditions.pending(kind, "the contract is not accepted")
             for kind in (TOPIC_READY, SCHEMA_READY, ACCESS_READY)
         ]
         drift = conditions.pending(DRIFT_DETECTED, "nothing is compared")
-        status = self._stamped(contract, contract.status, [accepted, *waiting, drift])
+        status = self._stamped(contract, contract.status, [accepted(refusals), *waiting, drift])
         await self._tell(contract, ACCEPTED, "False", status)
         await self._write(contract, status)
         return status
@@ -182,9 +179,8 @@ class TopicContractReconciler:
         ]
 
     def _status(self, contract: TopicContract, found: TopicContractStatus, parts: list[Part]) -> TopicContractStatus:
-        return self._stamped(
-            contract, found, [conditions.true(ACCEPTED), *(part.condition for part in parts), _drift(parts)]
-        )
+        drift = decide(DRIFT_DETECTED, DRIFT, parts, otherwise=NO_DRIFT)
+        return self._stamped(contract, found, [accepted([]), *(part.condition for part in parts), drift])
 
     def _stamped(
         self, contract: TopicContract, found: TopicContractStatus, new: list[Condition]
@@ -230,16 +226,6 @@ def _carried(contract: TopicContract, kind: str) -> Part:
     if before is None or contract.status.observed_generation != contract.metadata.generation:
         return Part(conditions.pending(kind, "not looked at yet"))
     return Part(before)
-
-
-def _drift(parts: list[Part]) -> Condition:
-    found = [part.drift for part in parts if part.drift]
-    if found:
-        return conditions.condition(DRIFT_DETECTED, "True", ConditionReason.DRIFTED, "; ".join(found))
-    for part in parts:
-        if part.outage is not None:
-            return conditions.failed(DRIFT_DETECTED, part.outage)
-    return conditions.condition(DRIFT_DETECTED, "False", ConditionReason.IN_SYNC)
 
 
 def _news(status: TopicContractStatus) -> tuple[object, ...]:

@@ -17,9 +17,9 @@ from streamwarden_operator.errors import InvalidSpecError, OperatorError
 from streamwarden_operator.keys import Key
 from streamwarden_operator.plans.log_state import LogState, believe
 from streamwarden_operator.plans.policy_log import LogPlan, after, plan_log, sign_plan
+from streamwarden_operator.plans.rollout import bound_agents, live_gates
 from streamwarden_operator.ports import Cluster, GateAcks, PolicyLog
 from streamwarden_operator.reconcilers.policies.log_book import LogBook, Publication, PublishedLog
-from streamwarden_operator.reconcilers.policies.rollout import bound_agents, live_gates
 from streamwarden_operator.result import DONE, Result
 
 if TYPE_CHECKING:

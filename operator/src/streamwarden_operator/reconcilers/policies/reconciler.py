@@ -10,16 +10,23 @@ from streamwarden_contract.policylog import PolicyRecord, spec_digest
 from streamwarden_contract.reasons import ConditionReason
 
 from streamwarden_operator.desired import status as conditions
-from streamwarden_operator.desired.acceptance import Refusal, accept_policy
-from streamwarden_operator.desired.management import held_conditions, is_held
+from streamwarden_operator.desired.acceptance import accept_policy, accepted
+from streamwarden_operator.desired.checks.agents import is_asleep
+from streamwarden_operator.desired.checks.chain import decide
+from streamwarden_operator.desired.checks.policies import (
+    PUBLICATION,
+    PUBLISHED,
+    ROLLED_OUT,
+    ROLLOUT,
+    Publishing,
+    RolloutState,
+)
+from streamwarden_operator.desired.management import held_status, is_held
 from streamwarden_operator.keys import Key
+from streamwarden_operator.plans.rollout import observe_rollout
 from streamwarden_operator.ports import Cluster, GateAcks
 from streamwarden_operator.reconcilers.policies.log_book import LogBook
-from streamwarden_operator.reconcilers.policies.rollout import ROLLED_OUT, RolloutState, is_asleep, observe_rollout
 from streamwarden_operator.result import GONE, Result
-
-ACCEPTED = "Accepted"
-PUBLISHED = "Published"
 
 OnRollout = Callable[[str, str, int, int, int, float], None]
 """Namespace, policy, revision, gates, of them updated, milliseconds from publication to the last gate's ack."""
@@ -62,20 +69,20 @@ class PolicyReconciler:
         if policy is None:
             self._book.publications.pop((key.namespace, key.name), None)
             return GONE
-        status = self._held(policy) if is_held(policy.metadata) else self._status(policy)
+        status = (
+            held_status(policy.metadata, policy.status, now=self._clock())
+            if is_held(policy.metadata)
+            else self._status(policy)
+        )
         if status != policy.status:
             await self._cluster.write_status(policy, status)
         return Result(status_changed=status != policy.status)
-
-    def _held(self, policy: Policy) -> PolicyStatus:
-        held = held_conditions(policy.metadata, policy.status.conditions, now=self._clock())
-        return policy.status.model_copy(update={"conditions": held})
 
     def _status(self, policy: Policy) -> PolicyStatus:
         namespace, name = policy.metadata.namespace, policy.metadata.name
         refusals = accept_policy(policy, self._book.installation.installation)
         record = self._book.policy(namespace, name)
-        new = [_accepted(refusals), self._published(policy, record, refused=bool(refusals))]
+        new = [accepted(refusals), self._published(policy, record, refused=bool(refusals))]
         revision, digest, rollout = policy.status.revision, policy.status.digest, policy.status.rollout
         if record is None:
             new.append(conditions.pending(ROLLED_OUT, "nothing is published yet"))
@@ -92,7 +99,7 @@ class PolicyReconciler:
             )
             rollout = self._rollout(policy, record, found)
             revision, digest = record.revision, record.digest
-            new.append(found.condition())
+            new.append(decide(ROLLED_OUT, ROLLOUT, found))
         generation = policy.metadata.generation
         stamped = conditions.build_conditions(
             policy.status.conditions, [*new, conditions.summarize(new)], generation=generation, now=self._clock()
@@ -107,16 +114,8 @@ class PolicyReconciler:
 
     def _published(self, policy: Policy, record: PolicyRecord | None, *, refused: bool) -> Condition:
         log = self._book.published.get(policy.metadata.namespace)
-        stays = f"; revision {record.revision} stays in force" if record else ""
-        if refused:
-            message = f"a refused spec is not published{stays}"
-            return conditions.condition(PUBLISHED, "False", ConditionReason.NOT_PUBLISHED, message)
-        if record is not None and record.digest == spec_digest(policy.spec):
-            return conditions.true(PUBLISHED, f"revision {record.revision}")
-        if log is not None and log.outage is not None:
-            message = f"{log.outage}{stays}"
-            return conditions.condition(PUBLISHED, "False", ConditionReason.NOT_PUBLISHED, message)
-        return conditions.pending(PUBLISHED, f"about to be published{stays}")
+        gathered = Publishing(spec_digest(policy.spec), refused, record, log.outage if log else None)
+        return decide(PUBLISHED, PUBLICATION, gathered)
 
     def _rollout(self, policy: Policy, record: PolicyRecord, found: RolloutState) -> Rollout:
         """Count the gates. The time to convergence is told once a revision: a gate that joins later changes nothing."""
@@ -138,10 +137,3 @@ def _is_settled(policy: Policy, revision: int) -> bool:
     found = conditions.find_condition(policy.status.conditions, ROLLED_OUT)
     same = policy.status.revision == revision
     return same and found is not None and (found.status, found.reason) == ("True", ConditionReason.OK)
-
-
-def _accepted(refusals: list[Refusal]) -> Condition:
-    if not refusals:
-        return conditions.true(ACCEPTED)
-    message = "; ".join(f"{refusal.field}: {refusal.message}" for refusal in refusals)
-    return conditions.condition(ACCEPTED, "False", refusals[0].reason, message)

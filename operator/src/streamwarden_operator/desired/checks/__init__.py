@@ -1,0 +1,1 @@
+"""What the statuses say: each condition is decided by a chain of small named checks over what was gathered."""

@@ -1,0 +1,200 @@
+"""Where an agent stands: the conditions TopicsReady, GateReady and Ready."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from streamwarden_contract.acks import GateAck
+from streamwarden_contract.models import Condition
+from streamwarden_contract.models.agent_deployment import AgentDeploymentStatus
+from streamwarden_contract.policylog import BindingRecord
+from streamwarden_contract.reasons import ConditionReason
+
+from streamwarden_operator.desired.agents import ResolvedAgent
+from streamwarden_operator.desired.checks.chain import Finding
+from streamwarden_operator.desired.policy_log import DesiredBinding
+from streamwarden_operator.desired.status import find_condition, is_true, summarize
+from streamwarden_operator.errors import OperatorError
+from streamwarden_operator.ports import Topic
+
+TOPICS_READY = "TopicsReady"
+ACCESS_READY = "AccessReady"
+GATE_READY = "GateReady"
+READY = "Ready"
+
+
+def is_asleep(agent: AgentDeploymentStatus) -> bool:
+    """Tell whether an agent is at zero, by its own status."""
+    found = find_condition(agent.conditions, GATE_READY)
+    return found is not None and found.reason == ConditionReason.SCALED_TO_ZERO
+
+
+# --- TopicsReady -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class AgentTopics:
+    """An agent's topics as observed."""
+
+    agent: ResolvedAgent
+    observed: Mapping[str, Topic]
+    log_read: bool
+    """Whether the namespace's policy log has been read."""
+    binding: BindingRecord | None
+    """As published."""
+
+    @property
+    def shared_ready(self) -> bool:
+        """Whether everything is there that the agents of the namespace share."""
+        shared = self.agent.names.shared
+        needed = (shared.audit, shared.dead_letters, shared.policies, shared.gates)
+        return self.log_read and all(topic in self.observed for topic in needed)
+
+
+def a_contract_has_no_topic(agent: ResolvedAgent) -> Finding | None:
+    for contract in agent.contracts:
+        if not is_true(contract.status.conditions, "TopicReady"):
+            message = f"the TopicContract {contract.metadata.name!r} has no topic yet; its own status says why"
+            return Finding("False", ConditionReason.REF_NOT_READY, message)
+    return None
+
+
+def shared_topics_are_being_made(topics: AgentTopics) -> Finding | None:
+    if topics.shared_ready:
+        return None
+    message = f"the topics that the agents of {topics.agent.names.namespace!r} share are being made"
+    return Finding("False", ConditionReason.PENDING, message)
+
+
+def an_input_topic_is_missing(topics: AgentTopics) -> Finding | None:
+    missing = sorted(name for name in topics.agent.input_topics if name not in topics.observed)
+    if not missing:
+        return None
+    return Finding("False", ConditionReason.REF_NOT_READY, f"the topics {', '.join(missing)} are not there")
+
+
+def the_decision_topic_is_another_one(topics: AgentTopics) -> Finding | None:
+    """Find a decision topic that vanished or was made anew: its undecided records are lost."""
+    binding, decisions = topics.binding, topics.observed.get(topics.agent.names.decisions)
+    if binding is None or (decisions is not None and decisions.topic_id == binding.decision_topic.topic_id):
+        return None
+    what = "was deleted and made again" if decisions is not None else "was deleted"
+    message = (
+        f"the decision topic {binding.decision_topic.name!r} {what}: its records and the gate's place in them are "
+        "lost. To begin anew, delete this AgentDeployment and make it again"
+    )
+    return Finding("False", ConditionReason.OFFSETS_LOST, message)
+
+
+CONTRACTS = (a_contract_has_no_topic,)
+"""Asked before Kafka is."""
+TOPICS = (shared_topics_are_being_made, an_input_topic_is_missing, the_decision_topic_is_another_one)
+
+
+# --- GateReady -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class AgentBinding:
+    """What an agent's gates must have, and what is published of it."""
+
+    wanted: DesiredBinding
+    published: BindingRecord | None
+    withheld: tuple[str, ...]
+    """Policies without a good revision that keep the agent from a new binding."""
+    outage: OperatorError | None
+    """Why the log cannot be written."""
+
+
+def policies_are_withheld(binding: AgentBinding) -> Finding | None:
+    if not binding.withheld:
+        return None
+    message = (
+        f"the policies {', '.join(binding.withheld)} select this agent and have never been valid: until they are "
+        "mended or deleted it keeps its last binding, or judges nothing"
+    )
+    return Finding("False", ConditionReason.INVALID_EXPRESSION, message)
+
+
+def the_binding_is_not_published(binding: AgentBinding) -> Finding | None:
+    if binding.published is not None and binding.wanted.describes(binding.published):
+        return None
+    if binding.outage is not None:
+        return Finding("False", ConditionReason.NOT_PUBLISHED, str(binding.outage))
+    return Finding("False", ConditionReason.PENDING, "the agent's binding is about to be published")
+
+
+BINDING = (policies_are_withheld, the_binding_is_not_published)
+
+
+@dataclass(frozen=True, slots=True)
+class AgentGates:
+    """An agent's running gates, by what they said last."""
+
+    gates: Collection[GateAck]
+    asleep: bool = False
+    """Whether no pod is wanted; then no gate is missing."""
+
+
+def no_gate_is_wanted(found: AgentGates) -> Finding | None:
+    if not found.asleep:
+        return None
+    return Finding("True", ConditionReason.SCALED_TO_ZERO, "no pod is wanted as long as there is no lag")
+
+
+def a_gate_refuses_its_policies(found: AgentGates) -> Finding | None:
+    gate = next((ack for ack in found.gates if ack.state == "Rejected"), None)
+    if gate is None:
+        return None
+    message = f"gate {gate.pod} refuses its policies: {gate.message or gate.reason}"
+    return Finding("False", ConditionReason.REJECTED_BY_GATE, message)
+
+
+def no_gate_judges(found: AgentGates) -> Finding | None:
+    """Find that none has policies in force. The revision before the newest is enough: it judges by that."""
+    if any(ack.state == "InForce" for ack in found.gates):
+        return None
+    detail = "; ".join(f"{ack.pod}: {ack.message or ack.reason or ack.state}" for ack in found.gates)
+    return Finding("False", ConditionReason.GATE_NOT_READY, detail or "no gate of this agent has reported yet")
+
+
+GATES = (no_gate_is_wanted, a_gate_refuses_its_policies, no_gate_judges)
+
+
+# --- Ready -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSummary:
+    """Everything that Ready goes by."""
+
+    conditions: Iterable[Condition]
+    """All others, in the order of their importance."""
+    asleep: bool = False
+    pods_ready: bool = False
+    """Whether a pod has joined the agent's consumer group."""
+    crashing: str = ""
+    """Why pods keep ending, with their last lines; empty where they do not."""
+
+
+def pods_keep_ending(agent: AgentSummary) -> Finding | None:
+    return Finding("False", ConditionReason.CRASHING, agent.crashing) if agent.crashing else None
+
+
+def a_condition_does_not_hold(agent: AgentSummary) -> Finding | None:
+    summary = summarize(agent.conditions)
+    return None if summary.status == "True" else Finding(summary.status, summary.reason, summary.message)
+
+
+def no_pod_is_wanted(agent: AgentSummary) -> Finding | None:
+    gate = find_condition(agent.conditions, GATE_READY)
+    return Finding(gate.status, gate.reason, gate.message) if agent.asleep and gate is not None else None
+
+
+def no_pod_has_joined(agent: AgentSummary) -> Finding | None:
+    if agent.pods_ready:
+        return None
+    message = "no pod of the agent has joined its consumer group yet"
+    return Finding("False", ConditionReason.AGENT_NOT_READY, message)
+
+
+SUMMARY = (pods_keep_ending, a_condition_does_not_hold, no_pod_is_wanted, no_pod_has_joined)

@@ -1,0 +1,45 @@
+"""Chains of checks. The first check that finds something decides; the order of a chain is the order of importance."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from streamwarden_contract.models.base import Condition, ConditionStatus
+from streamwarden_contract.reasons import ConditionReason
+
+from streamwarden_operator.desired.status import shorten
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a check found: a condition without its name."""
+
+    status: ConditionStatus
+    reason: str
+    """A ``ConditionReason``, or what an earlier version wrote."""
+    message: str = ""
+
+
+HOLDS = Finding("True", ConditionReason.OK)
+
+
+def first_finding(checks: Sequence[Callable[[T], Finding | None]], gathered: T) -> Finding | None:
+    """Return what the first check finds that finds anything."""
+    return next((found for check in checks if (found := check(gathered)) is not None), None)
+
+
+def decide(
+    kind: str, checks: Sequence[Callable[[T], Finding | None]], gathered: T, *, otherwise: Finding = HOLDS
+) -> Condition:
+    """Build a condition from the first finding.
+
+    Args:
+        kind: name of the condition.
+        checks: the chain.
+        gathered: what all checks look at.
+        otherwise: where none of them finds anything.
+    """
+    found = first_finding(checks, gathered) or otherwise
+    return Condition(type=kind, status=found.status, reason=str(found.reason), message=shorten(found.message))

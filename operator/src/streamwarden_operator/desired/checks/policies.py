@@ -1,0 +1,123 @@
+"""Where a policy stands: the conditions Published and RolledOut."""
+
+from dataclasses import dataclass
+
+from streamwarden_contract.models.policy import GateRejection
+from streamwarden_contract.policylog import PolicyRecord
+from streamwarden_contract.reasons import ConditionReason
+
+from streamwarden_operator.desired.checks.chain import HOLDS, Finding
+from streamwarden_operator.errors import OperatorError
+
+PUBLISHED = "Published"
+ROLLED_OUT = "RolledOut"
+
+
+# --- Published -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Publishing:
+    """A policy, and what is published of it."""
+
+    digest: str
+    """Of the spec as it is now."""
+    refused: bool
+    """Whether it is not accepted."""
+    record: PolicyRecord | None
+    """As published."""
+    outage: OperatorError | None
+    """Why the log cannot be written."""
+
+    @property
+    def stays(self) -> str:
+        """What goes on being in force, as the end of a sentence."""
+        return f"; revision {self.record.revision} stays in force" if self.record else ""
+
+
+def the_spec_is_refused(policy: Publishing) -> Finding | None:
+    if not policy.refused:
+        return None
+    return Finding("False", ConditionReason.NOT_PUBLISHED, f"a refused spec is not published{policy.stays}")
+
+
+def this_spec_is_published(policy: Publishing) -> Finding | None:
+    if policy.record is None or policy.record.digest != policy.digest:
+        return None
+    return Finding("True", ConditionReason.OK, f"revision {policy.record.revision}")
+
+
+def the_log_cannot_be_written(policy: Publishing) -> Finding | None:
+    if policy.outage is None:
+        return None
+    return Finding("False", ConditionReason.NOT_PUBLISHED, f"{policy.outage}{policy.stays}")
+
+
+def it_is_about_to_be_published(policy: Publishing) -> Finding:
+    return Finding("Unknown", ConditionReason.PENDING, f"about to be published{policy.stays}")
+
+
+PUBLICATION = (
+    the_spec_is_refused,
+    this_spec_is_published,
+    the_log_cannot_be_written,
+    it_is_about_to_be_published,
+)
+
+
+# --- RolledOut -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutState:
+    """Where one revision of one policy stands."""
+
+    agents: int
+    """Agents whose binding names the policy."""
+    gates: int
+    """Their running gates."""
+    updated: int
+    """Of them, those that have the revision in force."""
+    rejected: tuple[GateRejection, ...]
+    silent: tuple[str, ...]
+    """Of the agents, those without a running gate that should have one."""
+    settled: bool = False
+    """Whether all gates had the revision before."""
+
+    @property
+    def converged(self) -> bool:
+        """Whether every bound agent that is not at zero has gates, and every gate the revision."""
+        return self.gates > 0 and not self.silent and self.updated == self.gates
+
+
+def no_agent_is_bound(rollout: RolloutState) -> Finding | None:
+    if rollout.agents > 0:
+        return None
+    return Finding("True", ConditionReason.NO_GATES, "no agent is bound by this policy")
+
+
+def a_gate_rejects_it(rollout: RolloutState) -> Finding | None:
+    if not rollout.rejected:
+        return None
+    first = rollout.rejected[0]
+    return Finding("False", ConditionReason.REJECTED_BY_GATE, f"{first.gate}: {first.message}")
+
+
+def every_gate_has_it(rollout: RolloutState) -> Finding | None:
+    return HOLDS if rollout.converged or (rollout.settled and rollout.updated == rollout.gates) else None
+
+
+def no_gate_runs_now(rollout: RolloutState) -> Finding | None:
+    if rollout.gates or rollout.silent:
+        return None
+    message = "no agent that this policy binds has pods now: their gates begin with this revision"
+    return Finding("True", ConditionReason.NO_GATES, message)
+
+
+def gates_are_waited_for(rollout: RolloutState) -> Finding:
+    waiting = f"; no gate runs for {', '.join(rollout.silent)}" if rollout.silent else ""
+    message = f"{rollout.updated} of {rollout.gates} gates have it in force{waiting}"
+    return Finding("False", ConditionReason.WAITING_FOR_GATES, message)
+
+
+ROLLOUT = (no_agent_is_bound, a_gate_rejects_it, every_gate_has_it, no_gate_runs_now, gates_are_waited_for)

@@ -1,0 +1,60 @@
+"""How far a revision has come, from what gates report. Pure."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from streamwarden_contract.acks import GateAck
+from streamwarden_contract.models.policy import GateRejection
+
+from streamwarden_operator.desired.checks.policies import RolloutState
+from streamwarden_operator.desired.status import shorten
+from streamwarden_operator.plans.log_state import LogState
+
+MAX_REJECTIONS = 8
+MAX_GATE_NAME = 253
+"""A gate chooses what it says of itself."""
+
+
+def bound_agents(state: LogState, policy: str) -> Mapping[str, str]:
+    """Return the agents whose binding names the policy: uid by name."""
+    return {
+        record.agent: record.agent_uid
+        for record in state.bindings.values()
+        if any(ref.name == policy for ref in record.policies)
+    }
+
+
+def live_gates(acks: Iterable[GateAck], agents: Mapping[str, str]) -> list[GateAck]:
+    """Return the last words of running gates of these agents (uid by name)."""
+    return [ack for ack in acks if ack.state != "Stopped" and agents.get(ack.agent) == ack.agent_uid]
+
+
+def observe_rollout(
+    state: LogState,
+    acks: Sequence[GateAck],
+    *,
+    policy: str,
+    revision: int,
+    asleep: Collection[str] = (),
+    settled: bool = False,
+) -> RolloutState:
+    """Tell how far a revision has come.
+
+    Args:
+        state: the log.
+        acks: of the namespace's gates.
+        policy: the policy.
+        revision: which one of its revisions.
+        asleep: agents at zero: none of their gates is missing.
+        settled: whether all gates had the revision before. Then nobody waits for gates that start: they judge nothing
+            until they have the newest, so an agent that is scaled takes nothing back that was rolled out.
+    """
+    agents = bound_agents(state, policy)
+    gates = [ack for ack in live_gates(acks, agents) if not (settled and ack.state == "Starting")]
+    updated = [ack for ack in gates if any((ref.name, ref.revision) == (policy, revision) for ref in ack.policies)]
+    rejected = [
+        GateRejection(gate=f"{ack.agent}/{ack.pod}"[:MAX_GATE_NAME], message=shorten(ack.message or ack.reason))
+        for ack in gates
+        if ack.state == "Rejected" and ack not in updated
+    ]
+    silent = () if settled else tuple(sorted(set(agents) - {ack.agent for ack in gates} - set(asleep)))
+    return RolloutState(len(agents), len(gates), len(updated), tuple(rejected[:MAX_REJECTIONS]), silent, settled)

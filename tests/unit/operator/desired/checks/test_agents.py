@@ -1,0 +1,219 @@
+"""What is said of an agent, check by check, in the order of importance."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from streamwarden_contract.acks import GateAck
+from streamwarden_contract.policylog import BindingRecord
+from streamwarden_contract.reasons import ConditionReason
+from streamwarden_operator.desired.checks import agents as checks
+from streamwarden_operator.desired.checks.chain import decide, first_finding
+from streamwarden_operator.desired.policy_log import build_binding
+from streamwarden_operator.desired.status import condition, pending, true
+from streamwarden_operator.errors import KafkaUnavailableError
+from streamwarden_operator.ports import Topic
+from support.operator_harness import agent, contract, resolved
+
+GUARD = resolved(agent())
+SHARED = GUARD.names.shared
+DECISIONS = GUARD.names.decisions
+OBSERVED = {
+    name: Topic(name, partitions=3, topic_id=f"id-of-{name}")
+    for name in (SHARED.audit, SHARED.dead_letters, SHARED.policies, SHARED.gates, DECISIONS, "risk.pages")
+}
+WANTED = build_binding(GUARD, decisions=OBSERVED[DECISIONS], audit=OBSERVED[SHARED.audit])
+RECORD = BindingRecord(
+    epoch=1,
+    revision=1,
+    namespace=WANTED.namespace,
+    agent=WANTED.agent,
+    agent_uid=WANTED.agent_uid,
+    labels=dict(WANTED.labels),
+    decisions=dict(WANTED.decisions),
+    inputs=WANTED.inputs,
+    decision_topic=WANTED.decision_topic,
+    audit_topic=WANTED.audit_topic,
+    audit_topic_id=WANTED.audit_topic_id,
+    dead_letter_topic=WANTED.dead_letter_topic,
+    policies=(),
+)
+OUTAGE = KafkaUnavailableError("no broker answers")
+
+
+def without(*topics: str) -> dict[str, Topic]:
+    return {name: topic for name, topic in OBSERVED.items() if name not in topics}
+
+
+def remade(topic: str) -> dict[str, Topic]:
+    return {**OBSERVED, topic: replace(OBSERVED[topic], topic_id="another")}
+
+
+@pytest.mark.parametrize(
+    ("ready", "found"),
+    [
+        pytest.param((), ("RefNotReady", "'pages'"), id="the-first-contract-without-a-topic-is-named"),
+        pytest.param(("pages",), ("RefNotReady", "'commands'"), id="then-the-next"),
+        pytest.param(("pages", "commands"), None, id="all-contracts-have-topics"),
+    ],
+)
+def test_contracts(ready: tuple[str, ...], found: tuple[str, str] | None) -> None:
+    contracts = []
+    for name in ("pages", "commands"):
+        made = contract(name)
+        status = made.status.model_copy(update={"conditions": (true("TopicReady"),) if name in ready else ()})
+        contracts.append(made.model_copy(update={"status": status}))
+    finding = first_finding(checks.CONTRACTS, replace(GUARD, contracts=tuple(contracts)))
+    if found is None:
+        assert finding is None
+    else:
+        assert finding is not None
+        assert (finding.reason, finding.message) == (
+            found[0],
+            f"the TopicContract {found[1]} has no topic yet; its own status says why",
+        )
+
+
+def seen(
+    observed: dict[str, Topic] = OBSERVED, binding: BindingRecord | None = None, *, log_read: bool = True
+) -> checks.AgentTopics:
+    return checks.AgentTopics(GUARD, observed, log_read, binding)
+
+
+@pytest.mark.parametrize(
+    ("topics", "expected"),
+    [
+        pytest.param(seen(), None, id="everything-is-there"),
+        pytest.param(seen(binding=RECORD), None, id="the-decision-topic-is-the-one-of-the-binding"),
+        pytest.param(seen(log_read=False), ("Pending", "are being made"), id="the-log-was-never-read"),
+        pytest.param(
+            seen(without(SHARED.gates, "risk.pages")), ("Pending", "are being made"), id="shared-topics-come-first"
+        ),
+        pytest.param(
+            seen(without("risk.pages", DECISIONS), RECORD),
+            ("RefNotReady", "the topics risk.pages are not there"),
+            id="then-the-inputs",
+        ),
+        pytest.param(seen(without(DECISIONS)), None, id="no-decision-topic-before-the-first-binding"),
+        pytest.param(
+            seen(without(DECISIONS), RECORD),
+            ("OffsetsLost", "was deleted: its records"),
+            id="the-decision-topic-is-gone",
+        ),
+        pytest.param(
+            seen(remade(DECISIONS), RECORD), ("OffsetsLost", "was deleted and made again"), id="or-another-of-its-name"
+        ),
+    ],
+)
+def test_topics(topics: checks.AgentTopics, expected: tuple[str, str] | None) -> None:
+    finding = first_finding(checks.TOPICS, topics)
+    if expected is None:
+        assert finding is None
+    else:
+        assert finding is not None
+        assert (finding.status, finding.reason) == ("False", expected[0])
+        assert expected[1] in finding.message
+
+
+@pytest.mark.parametrize(
+    ("published", "withheld", "outage", "expected"),
+    [
+        pytest.param(RECORD, (), None, None, id="published"),
+        pytest.param(RECORD, (), OUTAGE, None, id="an-outage-does-not-matter-to-what-is-published"),
+        pytest.param(RECORD, ("a", "b"), None, ("InvalidExpression", "the policies a, b select"), id="withheld"),
+        pytest.param(None, ("a",), OUTAGE, ("InvalidExpression", "the policies a select"), id="withheld-comes-first"),
+        pytest.param(None, (), None, ("Pending", "is about to be published"), id="not-yet"),
+        pytest.param(None, (), OUTAGE, ("NotPublished", "no broker answers"), id="cannot-be"),
+        pytest.param(
+            RECORD.model_copy(update={"agent_uid": "another"}), (), None, ("Pending", "is about to"), id="of-another"
+        ),
+    ],
+)
+def test_the_binding(
+    published: BindingRecord | None,
+    withheld: tuple[str, ...],
+    outage: KafkaUnavailableError | None,
+    expected: tuple[str, str] | None,
+) -> None:
+    finding = first_finding(checks.BINDING, checks.AgentBinding(WANTED, published, withheld, outage))
+    if expected is None:
+        assert finding is None
+    else:
+        assert finding is not None
+        assert (finding.status, finding.reason) == ("False", expected[0])
+        assert expected[1] in finding.message
+
+
+def gate(state: str, pod: str = "pod-0", **said: str) -> GateAck:
+    known = {"namespace": "risk", "agent": "guard", "agent_uid": "u", "reported_at_ms": 1}
+    return GateAck.model_validate({**known, "pod": pod, "state": state, **said})
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        pytest.param(
+            checks.AgentGates([], asleep=True),
+            ("True", "ScaledToZero", "no pod is wanted as long as there is no lag"),
+            id="at-zero",
+        ),
+        pytest.param(
+            checks.AgentGates([gate("InForce"), gate("Rejected", "pod-1", message="LowerEpoch")]),
+            ("False", "RejectedByGate", "gate pod-1 refuses its policies: LowerEpoch"),
+            id="one-that-refuses-comes-before-one-that-judges",
+        ),
+        pytest.param(
+            checks.AgentGates([gate("Starting"), gate("InForce", "pod-1")]), ("True", "OK", ""), id="one-judges"
+        ),
+        pytest.param(
+            checks.AgentGates([gate("Starting"), gate("Starting", "pod-1", reason="NoBinding")]),
+            ("False", "GateNotReady", "pod-0: Starting; pod-1: NoBinding"),
+            id="none-judges",
+        ),
+        pytest.param(
+            checks.AgentGates([]),
+            ("False", "GateNotReady", "no gate of this agent has reported yet"),
+            id="none-is-there",
+        ),
+    ],
+)
+def test_gates(found: checks.AgentGates, expected: tuple[str, str, str]) -> None:
+    said = decide("GateReady", checks.GATES, found)
+    assert (said.status, said.reason, said.message) == expected
+
+
+ALL_WELL = [true("Accepted"), true("TopicsReady"), true("AccessReady"), true("GateReady")]
+AT_ZERO = [*ALL_WELL[:3], condition("GateReady", "True", ConditionReason.SCALED_TO_ZERO, "no lag")]
+
+
+@pytest.mark.parametrize(
+    ("summary", "expected"),
+    [
+        pytest.param(checks.AgentSummary(ALL_WELL, pods_ready=True), ("True", "OK", ""), id="all-well"),
+        pytest.param(
+            checks.AgentSummary([*ALL_WELL[:3], pending("GateReady", "later")], pods_ready=True, crashing="code 1"),
+            ("False", "Crashing", "code 1"),
+            id="pods-that-keep-ending-come-first",
+        ),
+        pytest.param(
+            checks.AgentSummary([pending("TopicsReady", "later"), condition("AccessReady", "False", message="no")]),
+            ("False", "OK", "AccessReady: no"),
+            id="what-is-false-comes-before-what-is-unknown",
+        ),
+        pytest.param(
+            checks.AgentSummary([*AT_ZERO, pending("ScalingActive", "not read")], asleep=True),
+            ("Unknown", "Pending", "ScalingActive: not read"),
+            id="unknown-lag-comes-before-being-at-zero",
+        ),
+        pytest.param(checks.AgentSummary(AT_ZERO, asleep=True), ("True", "ScaledToZero", "no lag"), id="at-zero"),
+        pytest.param(
+            checks.AgentSummary(ALL_WELL),
+            ("False", "AgentNotReady", "no pod of the agent has joined its consumer group yet"),
+            id="nobody-has-joined",
+        ),
+    ],
+)
+def test_the_summary(summary: checks.AgentSummary, expected: tuple[str, str, str]) -> None:
+    found = decide("Ready", checks.SUMMARY, summary)
+    assert (found.status, found.reason, found.message) == expected
