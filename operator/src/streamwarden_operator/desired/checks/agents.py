@@ -1,6 +1,6 @@
 """Where an agent stands: the conditions TopicsReady, GateReady and Ready."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from streamwarden_contract.acks import GateAck
@@ -167,7 +167,7 @@ GATES = (no_gate_is_wanted, a_gate_refuses_its_policies, no_gate_judges)
 class AgentSummary:
     """Everything that Ready goes by."""
 
-    conditions: Iterable[Condition]
+    conditions: Sequence[Condition]
     """All others, in the order of their importance."""
     asleep: bool = False
     pods_ready: bool = False

@@ -1,0 +1,157 @@
+"""Kafka: topics, ACLs, users, offsets, lags."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from streamwarden_operator.errors import OperatorError
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic as desired or as observed."""
+
+    name: str
+    partitions: int
+    replication_factor: int | None = None
+    """None, where desired: the broker's default."""
+    config: Mapping[str, str] = field(default_factory=dict)
+    """Only what the topic itself carries (DYNAMIC_TOPIC_CONFIG), never a broker default."""
+    topic_id: str = ""
+    """Set where observed."""
+
+
+@dataclass(frozen=True, slots=True)
+class TopicPlan:
+    """The changes to make, in the order to make them. Falsy when there are none."""
+
+    create: Topic | None = None
+    grow_to: int | None = None
+    set_config: Mapping[str, str] = field(default_factory=dict)
+    unset_config: frozenset[str] = frozenset()
+
+    def __bool__(self) -> bool:
+        return bool(self.create or self.grow_to or self.set_config or self.unset_config)
+
+
+class Topics(Protocol):
+    """The topics of the cluster."""
+
+    async def observe(self, names: Collection[str]) -> Mapping[str, Topic]:
+        """Return the topics that exist, by name; an absent one has no entry."""
+        ...
+
+    async def apply(self, name: str, plan: TopicPlan) -> None:
+        """Carry out the plan; returns once the topic can be described."""
+        ...
+
+    async def delete(self, name: str) -> None:
+        """Delete a topic; an absent one is success."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Acl:
+    """One allow ACL of one principal from any host (``denied`` for the rare DENY, which is only observed)."""
+
+    principal: str
+    """With its type: ``User:risk.url-guard.gate``."""
+    resource_type: str
+    """TOPIC, GROUP, TRANSACTIONAL_ID, CLUSTER, ..."""
+    resource_name: str
+    operation: str
+    pattern_type: str = "LITERAL"
+    """LITERAL or PREFIXED."""
+    host: str = "*"
+    denied: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AclPlan:
+    """Set differences. Falsy when there is nothing to do. Removal comes first: access is narrowed, then widened."""
+
+    remove: frozenset[Acl] = frozenset()
+    add: frozenset[Acl] = frozenset()
+
+    def __bool__(self) -> bool:
+        return bool(self.remove or self.add)
+
+
+class Acls(Protocol):
+    """The ACLs of the cluster."""
+
+    async def observe(self) -> frozenset[Acl]: ...
+
+    async def apply(self, plan: AclPlan) -> None: ...
+
+
+class ScramUsers(Protocol):
+    """SCRAM-SHA-512 users. Names are without ``User:``."""
+
+    async def observe(self) -> frozenset[str]: ...
+
+    async def upsert(self, user: str, password: str) -> None: ...
+
+    async def delete(self, user: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionOffsets:
+    """One partition, as a group sees it."""
+
+    partition: int
+    low: int
+    high: int
+    committed: int | None
+    """None: the group has committed nothing."""
+    metadata: str = ""
+
+
+class Offsets(Protocol):
+    """Committed offsets of groups, and the ends of partitions."""
+
+    async def observe(self, group: str, topic: str) -> Sequence[PartitionOffsets]: ...
+
+    async def commit(self, group: str, topic: str, offsets: Mapping[int, tuple[int, str]]) -> None:
+        """Commit (offset, metadata) by partition for a group without members."""
+        ...
+
+    async def keep(self, group: str, topics: Sequence[str]) -> None:
+        """Begin the retention of a group's offsets anew; it has no members, and has none afterwards.
+
+        Args:
+            group: the group.
+            topics: all that it has offsets of: of a topic that is left out they may be deleted.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class GroupReads:
+    """A consumer group, and the topics whose lag counts."""
+
+    group: str
+    topics: tuple[str, ...]
+    earliest: bool
+    """What an offset that is not committed, or not there any more, means: the partition's beginning, or (False) that
+    nobody knows the lag."""
+    exact: bool = False
+    """Whether a lag that may be none (transaction markers, aborted records) is looked into at once and not only when it
+    stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupLag:
+    """What a group has not processed."""
+
+    records: int
+    partitions: int
+    """Of the largest of its topics."""
+
+
+class Lags(Protocol):
+    """Lag of consumer groups, of many in few requests."""
+
+    async def read(self, wanted: Collection[GroupReads]) -> Mapping[GroupReads, GroupLag | OperatorError]:
+        """Return the lag of each, or why it could not be read: what ails one is not the others' trouble."""
+        ...

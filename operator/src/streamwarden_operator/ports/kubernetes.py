@@ -1,0 +1,103 @@
+"""The Kubernetes side: the three kinds, Secrets and workloads."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from streamwarden_contract.models.base import Kind, Status
+from streamwarden_contract.models.pod import PodFields
+
+from streamwarden_operator.keys import Key
+
+K = TypeVar("K", bound=Kind)
+
+Manifest = dict[str, Any]
+"""A Kubernetes object, as in its YAML."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """One agent's pods, resolved: no lookups happen below."""
+
+    namespace: str
+    agent: str
+    uid: str
+    image: str
+    pod: PodFields
+    """What the user says about the pods, environment included."""
+    agent_config: str
+    """JSON of ``AgentConfig``."""
+    gate_config: str
+    """JSON of ``GateConfig``."""
+    agent_secret: str
+    """Name of the Secret with the agent's ``client.properties``."""
+    gate_secret: str
+    """Name of the Secret with the gate's ``client.properties``."""
+    public_keys: str
+    """JSON of ``public-keys.json``; a change needs no restart."""
+    spec_hash: str
+    """Changes when the pods must be replaced."""
+    replicas: int = 1
+    """Pods of a workload that is made now; of one that exists ``scale_workload`` alone changes the number."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadState:
+    """How an agent's pods are."""
+
+    replicas: int
+    """Pods that exist and are not ending."""
+    desired: int = 1
+    """Pods that are wanted."""
+    ready: int = 0
+    """Of them, those whose agent has joined its consumer group."""
+    crashing: str = ""
+    """Why pods keep ending, with their last lines; empty where they do not."""
+
+
+class Cluster(Protocol):
+    """The three kinds, Secrets and workloads: an API server, or ``streamwarden dev``'s files and processes."""
+
+    def get(self, kind: type[K], namespace: str, name: str) -> K | None:
+        """Return the resource as last seen; None where there is none."""
+        ...
+
+    def list(self, kind: type[K], namespace: str | None = None) -> Sequence[K]:
+        """Return all resources of a kind, in a namespace or everywhere."""
+        ...
+
+    def unreadable(self) -> frozenset[Key]:
+        """Return the resources that exist but are not as this version's models say: nothing of theirs is undone."""
+        ...
+
+    async def write_status(self, resource: Kind, status: Status) -> None:
+        """Write the status where it differs from ``resource.status``."""
+        ...
+
+    async def read_secret(self, namespace: str, name: str) -> Mapping[str, str] | None: ...
+
+    async def apply_secret(self, namespace: str, name: str, data: Mapping[str, str]) -> None: ...
+
+    async def delete_secret(self, namespace: str, name: str) -> None: ...
+
+    async def apply_workload(self, workload: Workload) -> WorkloadState:
+        """Make the pods match; unchanged ones are left alone, and so is the number of those that exist."""
+        ...
+
+    async def scale_workload(self, namespace: str, agent: str, replicas: int) -> None:
+        """Want so many pods from now on; an absent workload is left absent."""
+        ...
+
+    async def delete_workload(self, namespace: str, agent: str) -> bool:
+        """End the pods. False: some are still ending; the agent gets another look once they have."""
+        ...
+
+    def pods(self, namespace: str, agent: str) -> frozenset[str] | None:
+        """Return the names of the pods that exist, ending ones too; None where nobody can tell."""
+        ...
+
+    async def set_finalizer(self, resource: Kind, finalizer: str, *, present: bool) -> None: ...
+
+    async def record_event(self, key: Key, *, reason: str, message: str, warning: bool) -> None:
+        """Tell people something they should act on or look at (a Kubernetes Event)."""
+        ...
