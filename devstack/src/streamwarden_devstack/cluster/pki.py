@@ -1,4 +1,8 @@
-"""The cluster's certificates and kubeconfigs, made anew for each cluster and thrown away with it."""
+"""The cluster's certificates and kubeconfigs, made anew for each cluster and thrown away with it.
+
+The authority is ``trustme``'s. What it signs is made here: a certificate's organisation is a group to Kubernetes, and
+``trustme`` names one in each; and it gives those without addresses an empty list of them, which Go does not take.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +12,12 @@ import ipaddress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import trustme
 import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from streamwarden_kafka.private_files import private_folder, write_private
 
@@ -26,6 +31,19 @@ _VALID = dt.timedelta(days=365)
 _SKEW = dt.timedelta(minutes=5)
 _CLIENTS = ("admin", "controller-manager", "scheduler", "proxy", "kubelet")
 """Who gets a kubeconfig."""
+
+
+_SIGNS = x509.KeyUsage(
+    digital_signature=True,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=False,
+    crl_sign=False,
+    encipher_only=False,
+    decipher_only=False,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,40 +89,35 @@ def write_pki(folder: Path) -> None:
 
 def build_pki(now: dt.datetime) -> dict[str, str]:
     """Make all files: ``<subject>.key``, ``<subject>.crt`` and ``<client>.conf``, and ``sa.key`` for tokens."""
-    authority_key = ec.generate_private_key(ec.SECP256R1())
-    authority = _authority(authority_key, now)
-    files = {"ca.key": _key_pem(authority_key), "ca.crt": _certificate_pem(authority)}
+    authority = trustme.CA(organization_name="streamwarden", organization_unit_name="cluster")
+    files = {"ca.key": authority.private_key_pem.bytes().decode(), "ca.crt": authority.cert_pem.bytes().decode()}
     for subject in SUBJECTS:
         key = ec.generate_private_key(ec.SECP256R1())
         files[f"{subject.name}.key"] = _key_pem(key)
-        files[f"{subject.name}.crt"] = _certificate_pem(_issue(subject, key, (authority, authority_key), now))
+        files[f"{subject.name}.crt"] = _certificate_pem(_issue(subject, key, authority, now))
     for client in _CLIENTS:
         files[f"{client}.conf"] = _kubeconfig(files["ca.crt"], files[f"{client}.crt"], files[f"{client}.key"])
     files["sa.key"] = _key_pem(ec.generate_private_key(ec.SECP256R1()))
     return files
 
 
-def _authority(key: ec.EllipticCurvePrivateKey, now: dt.datetime) -> x509.Certificate:
-    name = _name("streamwarden-cluster")
-    return (
-        _unsigned(name, name, key, now)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .add_extension(_usage(sign=False), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-
-
 def _issue(
-    subject: Subject,
-    key: ec.EllipticCurvePrivateKey,
-    authority: tuple[x509.Certificate, ec.EllipticCurvePrivateKey],
-    now: dt.datetime,
+    subject: Subject, key: ec.EllipticCurvePrivateKey, authority: trustme.CA, now: dt.datetime
 ) -> x509.Certificate:
-    certificate, authority_key = authority
+    certificate = x509.load_pem_x509_certificate(authority.cert_pem.bytes())
+    authority_key = load_pem_private_key(authority.private_key_pem.bytes(), None)
+    assert isinstance(authority_key, ec.EllipticCurvePrivateKey)  # noqa: S101  # trustme's default
     builder = (
-        _unsigned(_name(subject.common_name, subject.group), certificate.subject, key, now)
+        x509.CertificateBuilder()
+        .subject_name(_name(subject.common_name, subject.group))
+        .issuer_name(certificate.subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - _SKEW)
+        .not_valid_after(now + _VALID)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage(sign=True), critical=True)
+        .add_extension(_SIGNS, critical=True)
         # Python 3.13 and later refuse a certificate that does not name its authority's key.
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False)
         .add_extension(
@@ -116,21 +129,6 @@ def _issue(
     return builder.sign(authority_key, hashes.SHA256())
 
 
-def _unsigned(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, now: dt.datetime
-) -> x509.CertificateBuilder:
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - _SKEW)
-        .not_valid_after(now + _VALID)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-    )
-
-
 def _alternative_names(subject: Subject) -> Iterator[x509.GeneralName]:
     yield from (x509.IPAddress(ipaddress.ip_address(address)) for address in subject.addresses)
     yield from (x509.DNSName(host) for host in subject.hosts)
@@ -139,21 +137,6 @@ def _alternative_names(subject: Subject) -> Iterator[x509.GeneralName]:
 def _name(common_name: str, group: str = "") -> x509.Name:
     groups = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, group)] if group else []
     return x509.Name([*groups, x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
-
-
-def _usage(*, sign: bool) -> x509.KeyUsage:
-    """Sign with the key, or, being an authority, certificates."""
-    return x509.KeyUsage(
-        digital_signature=True,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=not sign,
-        crl_sign=not sign,
-        encipher_only=False,
-        decipher_only=False,
-    )
 
 
 def _key_pem(key: ec.EllipticCurvePrivateKey) -> str:
