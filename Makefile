@@ -9,7 +9,7 @@ MEMBERS := contract judging kafka devstack operator agent_image/sdk agent_image/
 # A uv that is already on PATH serves; else the locked one is installed beside the project.
 UV := $(shell command -v uv || echo .uv/bin/uv)
 
-.PHONY: help setup demo demo-cluster test check bench changelog clean lock
+.PHONY: help setup demo demo-cluster test test-all check bench changelog clean lock
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -27,6 +27,9 @@ test: check ## Lint, types, then every test; the first time it builds Kubernetes
 	$(BIN)/streamwarden cluster build || test "$${STREAMWARDEN_REQUIRE_CLUSTER:-}" != 1
 	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/node
 	$(BIN)/python -m pytest tests/node
+
+test-all: test ## The above, then what runs once for each version of Kafka
+	$(BIN)/python -m pytest -m matrix
 
 check: setup ## Lint, formatting, types, import directions, generated files
 	$(BIN)/ruff check .

@@ -115,7 +115,7 @@ def test_a_loop_ends_once_another_operator_publishes_its_policies(
     identity = json.loads((tiny / ".streamwarden/stack/kafka/identity.json").read_text())
     rival = Producer(
         {
-            "bootstrap.servers": f"127.0.0.1:{identity['client_port']}",
+            "bootstrap.servers": f"127.0.0.1:{identity['nodes'][0]['client_port']}",
             "security.protocol": "SASL_PLAINTEXT",
             "sasl.mechanism": "SCRAM-SHA-512",
             "sasl.username": "streamwarden.operator",

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from streamwarden_devstack.kfake import Kfake
+from streamwarden_devstack.proxy import Proxy
 from streamwarden_kafka.connection import PARTITIONER, Connection
 from support.loop_thread import LoopThread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from support.stack_fixture import RunningStack
 
@@ -59,3 +61,36 @@ def broker(request: Any) -> Broker:
         return cast("Broker", request.getfixturevalue("kfake"))
     stack = cast("RunningStack", request.getfixturevalue("stack"))
     return Broker("apache", stack.operator)
+
+
+@dataclass(frozen=True)
+class ProxiedBroker:
+    """A Kafka, and a proxy before it."""
+
+    name: str
+    operator: Connection
+    """A super user's, through the proxy."""
+    proxy: Proxy
+
+
+@pytest.fixture(params=["kfake", pytest.param("apache", marks=pytest.mark.kafka)])
+def proxied(request: Any, tmp_path: Path) -> Iterator[ProxiedBroker]:
+    """Each of the two in turn, behind a proxy that lives in a thread."""
+    loop = LoopThread("proxy")
+    own: Kfake | None = None
+    if request.param == "kfake":
+        own = Kfake(tmp_path / "kfake", brokers=1, proxied=True)
+        loop.run(own.start(), _START_TIMEOUT_S)
+        routes, operator = own.routes, own.operator
+    else:
+        stack = cast("RunningStack", request.getfixturevalue("stack"))
+        routes, operator = stack.routes, stack.operator
+    proxy = Proxy(routes)
+    try:
+        loop.run(proxy.start(), _START_TIMEOUT_S)
+        yield ProxiedBroker(request.param, proxy.connection(operator), proxy)
+    finally:
+        loop.run(proxy.stop(), _STOP_TIMEOUT_S)
+        if own is not None:
+            loop.run(own.stop(), _STOP_TIMEOUT_S)
+        loop.close()

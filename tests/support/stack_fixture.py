@@ -14,12 +14,14 @@ from uuid import uuid4
 
 import pytest
 from rich.console import Console
-from streamwarden_devstack.stack import ConsoleReporter, Stack
+from streamwarden_devstack.stack import ConsoleReporter, KafkaOptions, Stack
 from streamwarden_kafka.connection import PARTITIONER, Connection
 from support.loop_thread import LoopThread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
+
+    from streamwarden_devstack.proxy import Route
 
 _START_TIMEOUT_S = 600
 """The first start on a machine downloads."""
@@ -47,6 +49,11 @@ class RunningStack:
     def operator(self) -> Connection:
         """The super user's connection."""
         return self._stack.operator
+
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        """What a proxy before the broker must carry."""
+        return self._stack.routes
 
     @property
     def operator_properties(self) -> dict[str, str]:
@@ -80,7 +87,11 @@ class RunningStack:
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """A real Kafka for the session; its registry starts beside it and is waited for by ``registry_url``."""
     loop = LoopThread("stack")
-    running = Stack(tmp_path_factory.mktemp("stack"), reporter=ConsoleReporter(Console(stderr=True)))
+    running = Stack(
+        tmp_path_factory.mktemp("stack"),
+        kafka=KafkaOptions(proxied=True),
+        reporter=ConsoleReporter(Console(stderr=True)),
+    )
     try:
         loop.run(running.start(), _START_TIMEOUT_S)
         yield RunningStack(running, lambda work: loop.run(work, _START_TIMEOUT_S))

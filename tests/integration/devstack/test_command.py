@@ -57,6 +57,24 @@ def test_up_is_idempotent_survives_its_terminal_and_ends_with_down(folder: Path)
     assert streamwarden("down", "--state-dir", folder).stdout == "no stack runs here\n"
 
 
+def test_three_brokers_with_tls_are_told_of_each_by_each_and_another_stack_in_the_folder_is_refused(
+    folder: Path,
+) -> None:
+    up = streamwarden("up", "--brokers", "3", "--tls", "--no-registry", "--state-dir", folder)
+    code, found = health(folder)
+    other = streamwarden("up", "--kafka", "4.4", "--state-dir", folder)
+
+    assert up.returncode == 0, up.stderr
+    brokers = found["brokers"]
+    assert isinstance(brokers, dict)
+    assert (code, found["kafka"], list(brokers.values())) == (0, True, [True] * 3)
+    assert ",".join(brokers) == found["bootstrap_servers"]
+    assert "security.protocol=SASL_SSL\n" in (folder / "librdkafka.properties").read_text()
+    assert "ssl.truststore.type=PEM\n" in (folder / "client.properties").read_text()
+    assert other.returncode == 1
+    assert "a stack of Kafka 4.3, 3 broker(s), with TLS runs here already" in other.stderr
+
+
 def test_what_a_killed_stack_left_is_no_obstacle(folder: Path) -> None:
     streamwarden("up", "--no-registry", "--state-dir", folder)
     pid = Background(folder).pid()
@@ -70,6 +88,23 @@ def test_what_a_killed_stack_left_is_no_obstacle(folder: Path) -> None:
 
     assert streamwarden("up", "--no-registry", "--state-dir", folder).returncode == 0
     assert health(folder)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "why"),
+    [
+        pytest.param("--kafka", "2.8", "no Kafka 2.8 here; there are 3.9, 4.0, 4.3, 4.4", id="version"),
+        pytest.param("--brokers", "2", "2 brokers cannot be: 1 or 3", id="two-brokers"),
+    ],
+)
+def test_a_kafka_that_cannot_be_is_refused_before_anything_is_fetched(
+    tmp_path: Path, option: str, value: str, why: str
+) -> None:
+    answer = streamwarden("up", option, value, "--state-dir", tmp_path / "none")
+
+    assert answer.returncode == 1
+    assert why in answer.stderr
+    assert not (tmp_path / "none").exists()
 
 
 def test_status_without_a_stack_says_how_to_start_one(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 if TYPE_CHECKING:
-    from streamwarden_devstack.stack.background import Background, State
+    from streamwarden_devstack.stack.background import Background, Settings, State
 
 app = typer.Typer(no_args_is_help=True, help="A real Kafka and schema registry on this machine, without Docker.")
 
@@ -32,26 +32,52 @@ class Output(StrEnum):
 
 
 @app.command()
-def up(
+def up(  # noqa: PLR0913  # one parameter an option
     folder: Folder = _DEFAULT_FOLDER,
     *,
     foreground: Annotated[bool, typer.Option("--foreground", help="Stay in the terminal until Ctrl-C.")] = False,
+    kafka: Annotated[
+        str | None, typer.Option(metavar="VERSION", help="Which Kafka: 3.9, 4.0, 4.3 (where nothing is said) or 4.4.")
+    ] = None,
+    brokers: Annotated[
+        int | None,
+        typer.Option(help="1 (where nothing is said), or 3 with replication factor 3 and min.insync.replicas 2."),
+    ] = None,
+    tls: Annotated[
+        bool | None,
+        typer.Option("--tls", help="With a TLS listener beside the plain one, and its certificate's authority."),
+    ] = None,
     registry: Annotated[bool, typer.Option(help="With the schema registry.")] = True,
     keep_data: Annotated[bool, typer.Option("--keep-data", help="Go on with the topics of the last time.")] = False,
     address: Annotated[
         str, typer.Option(help="Listen on this address of the machine, as for pods of 'streamwarden cluster up'.")
     ] = "127.0.0.1",
 ) -> None:
-    """Start the stack, or find that it runs; returns once Kafka and registry answer."""
-    from streamwarden_devstack.stack.background import Background
+    """Start the stack, or find that it runs; returns once Kafka and registry answer.
+
+    Users log in with SCRAM-SHA-512 on every listener, and nobody may do anything that no ACL allows,
+    but the operator: its client configuration is written below the folder, for Java and for librdkafka.
+
+    streamwarden stack up                          one broker and the registry
+    streamwarden stack up --brokers 3 --tls        one may be killed, and clients use TLS
+    streamwarden stack up --kafka 3.9 --no-registry
+    streamwarden stack status
+    streamwarden stack down
+    """
+    from streamwarden_devstack.stack import KafkaOptions
+    from streamwarden_devstack.stack.background import Background, Settings
     from streamwarden_devstack.stack.errors import StackError
+    from streamwarden_devstack.stack.versions import DEFAULT
 
     background = Background(folder)
+    settings = Settings(KafkaOptions(kafka or DEFAULT, brokers or 1, bool(tls)), registry, keep_data, address)
     try:
         if foreground:
-            _keep(background, registry=registry, keep_data=keep_data, address=address)
+            _keep(background, settings)
         else:
-            _report(background, _ensure(background, registry=registry, keep_data=keep_data, address=address))
+            state = _ensure(background, settings)
+            _demand_same(state, kafka, brokers, tls)
+            _report(background, state)
     except StackError as error:
         _fail(error)
 
@@ -86,7 +112,7 @@ def status(
     raise typer.Exit(0 if health.healthy else 1)
 
 
-def _ensure(background: Background, *, registry: bool, keep_data: bool, address: str) -> State:
+def _ensure(background: Background, settings: Settings) -> State:
     from rich.console import Console
     from streamwarden_devstack.stack import ConsoleReporter, Stack
 
@@ -94,9 +120,12 @@ def _ensure(background: Background, *, registry: bool, keep_data: bool, address:
     if (pid := background.pid()) is not None:
         return background.await_ready(lambda: background.pid() != pid, _READY_TIMEOUT_S)
     # Here and not in the background, so that a person sees the progress, and Ctrl-C ends it.
-    asyncio.run(Stack(background.folder, registry=registry, reporter=ConsoleReporter(console)).download())
-    with console.status("starting Kafka" + (" and the schema registry" if registry else "")):
-        process = background.spawn(registry=registry, keep_data=keep_data, address=address)
+    stack = Stack(
+        background.folder, kafka=settings.kafka, registry=settings.registry, reporter=ConsoleReporter(console)
+    )
+    asyncio.run(stack.download())
+    with console.status("starting Kafka" + (" and the schema registry" if settings.registry else "")):
+        process = background.spawn(settings)
         try:
             return background.await_ready(lambda: process.poll() is not None, _READY_TIMEOUT_S)
         except BaseException:
@@ -105,7 +134,20 @@ def _ensure(background: Background, *, registry: bool, keep_data: bool, address:
             raise
 
 
-def _keep(background: Background, *, registry: bool, keep_data: bool, address: str) -> None:
+def _demand_same(state: State, kafka: str | None, brokers: int | None, tls: bool | None) -> None:  # noqa: FBT001  # as asked for
+    """Refuse a stack that runs already, and is another than was asked for."""
+    from streamwarden_devstack.stack.errors import StackError
+
+    runs = (state.kafka, state.brokers, bool(state.plain_bootstrap_servers))
+    if any(asked not in {None, is_} for asked, is_ in zip((kafka, brokers, tls), runs, strict=True)):
+        tls_word = "with" if runs[2] else "without"
+        raise StackError(
+            f"a stack of Kafka {state.kafka}, {state.brokers} broker(s), {tls_word} TLS runs here already; "
+            f"end it with 'streamwarden stack down', or name another folder with --state-dir"
+        )
+
+
+def _keep(background: Background, settings: Settings) -> None:
     from rich.console import Console
     from streamwarden_devstack.stack import ConsoleReporter
     from streamwarden_devstack.stack.keeper import Wanted, keep
@@ -114,12 +156,13 @@ def _keep(background: Background, *, registry: bool, keep_data: bool, address: s
         _report(background, state)
         typer.echo("Ctrl-C stops it.")
 
-    asyncio.run(keep(background, Wanted(registry, keep_data, ConsoleReporter(Console(stderr=True)), address, ready)))
+    asyncio.run(keep(background, Wanted(settings, ConsoleReporter(Console(stderr=True)), ready)))
 
 
 def _report(background: Background, state: State) -> None:
     rows = {
         "Kafka": state.bootstrap_servers,
+        **({"without TLS": state.plain_bootstrap_servers} if state.plain_bootstrap_servers else {}),
         "schema registry": state.registry_url or "none",
         "operator": f"{background.client_properties} (librdkafka: {background.librdkafka_properties})",
     }

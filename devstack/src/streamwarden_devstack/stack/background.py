@@ -19,8 +19,11 @@ from typing import IO, TYPE_CHECKING, Literal
 
 from streamwarden_kafka.private_files import private_folder, write_private
 
+from streamwarden_devstack.stack.brokers.identity import KafkaOptions
 from streamwarden_devstack.stack.errors import StackError
 from streamwarden_devstack.stack.files import last_lines
+from streamwarden_devstack.stack.ports import LOOPBACK
+from streamwarden_devstack.stack.versions import DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +37,25 @@ _PID_TIMEOUT_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
+class Settings:
+    """Which stack is wanted."""
+
+    kafka: KafkaOptions = field(default_factory=KafkaOptions)
+    registry: bool = True
+    keep_data: bool = False
+    address: str = LOOPBACK
+
+    def arguments(self) -> list[str]:
+        """Say it in the arguments of :mod:`streamwarden_devstack.stack.keeper`."""
+        switches = {"registry": self.registry, "keep-data": self.keep_data, "tls": self.kafka.tls}
+        values = {"address": self.address, "kafka": self.kafka.version, "brokers": self.kafka.brokers}
+        return [
+            *(f"--{name}" if on else f"--no-{name}" for name, on in switches.items()),
+            *(f"--{name}={value}" for name, value in values.items()),
+        ]
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """What the background process has come to."""
 
@@ -42,6 +64,11 @@ class State:
     bootstrap_servers: str = ""
     registry_url: str = ""
     """Empty without a registry."""
+    plain_bootstrap_servers: str = ""
+    """The listeners beside those with TLS; empty without TLS."""
+    kafka: str = DEFAULT
+    """The minor version that runs."""
+    brokers: int = 1
     error: str = ""
     seconds: dict[str, float] = field(default_factory=dict)
     """How long download and starts took."""
@@ -100,16 +127,15 @@ class Background:
         """Replace the state."""
         write_private(self._state, json.dumps(asdict(state)))
 
-    def spawn(self, *, registry: bool, keep_data: bool, address: str) -> subprocess.Popen[bytes]:
+    def spawn(self, settings: Settings) -> subprocess.Popen[bytes]:
         """Start the process that keeps the servers, detached from this terminal; returns at once."""
         private_folder(self.folder)
         self._state.unlink(missing_ok=True)
-        options = ["--registry" if registry else "--no-registry", "--keep-data" if keep_data else "--no-keep-data"]
-        options += ["--address", address]
+        keeper = [sys.executable, "-m", "streamwarden_devstack.stack.keeper", str(self.folder.absolute())]
         output = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
             return subprocess.Popen(
-                [sys.executable, "-m", "streamwarden_devstack.stack.keeper", str(self.folder.absolute()), *options],
+                [*keeper, *settings.arguments()],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

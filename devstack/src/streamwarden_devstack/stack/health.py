@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from streamwarden_kafka.connection import Connection
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from streamwarden_devstack.stack.background import Background
 
 _TIMEOUT_S = 10.0
+_BROKER = "Kafka            "
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +28,11 @@ class Health:
     bootstrap_servers: str
     registry_url: str
     kafka: bool
-    """Kafka answered an authenticated request."""
+    """Every broker answered an authenticated request."""
     registry: bool | None
     """The registry listed its subjects; ``None``: there is none in this stack."""
+    brokers: dict[str, bool] = field(default_factory=dict)
+    """Which of them answered, by address."""
 
     @property
     def healthy(self) -> bool:
@@ -41,7 +44,8 @@ class Health:
         if self.pid is None:
             return "no stack runs here; start one with 'streamwarden stack up'"
         registry = "none" if self.registry is None else f"{_word(self.registry)} at {self.registry_url}"
-        return f"Kafka            {_word(self.kafka)} at {self.bootstrap_servers}\nschema registry  {registry}"
+        kafka = "\n".join(f"{_BROKER}{_word(answers)} at {address}" for address, answers in self.brokers.items())
+        return f"{kafka}\nschema registry  {registry}"
 
 
 async def check(background: Background) -> Health:
@@ -50,11 +54,13 @@ async def check(background: Background) -> Health:
     if pid is None or state is None or state.phase != "ready":
         return Health(pid, "", "", kafka=False, registry=None)
     operator = Connection.read(background.librdkafka_properties)
-    kafka, registry = await asyncio.gather(
-        _in_time(kafka_answers(operator)),
+    addresses = operator.bootstrap_servers.split(",")
+    registry, *answers = await asyncio.gather(
         _in_time(registry_answers(state.registry_url)) if state.registry else _none(),
+        *(_in_time(kafka_answers(replace(operator, bootstrap_servers=each))) for each in addresses),
     )
-    return Health(pid, state.bootstrap_servers, state.registry_url, bool(kafka), registry)
+    brokers = {address: bool(answer) for address, answer in zip(addresses, answers, strict=True)}
+    return Health(pid, state.bootstrap_servers, state.registry_url, all(answers), registry, brokers)
 
 
 async def _in_time(answer: Awaitable[None]) -> bool:

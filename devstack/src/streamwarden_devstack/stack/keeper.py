@@ -16,14 +16,16 @@ from rich.console import Console
 from streamwarden_kafka.connection import ClientFormat
 from streamwarden_kafka.private_files import private_folder, write_private
 
-from streamwarden_devstack.stack.background import Background, State, try_lock
+from streamwarden_devstack.stack.background import Background, Settings, State, try_lock
+from streamwarden_devstack.stack.brokers.identity import KafkaOptions
 from streamwarden_devstack.stack.errors import StackError
 from streamwarden_devstack.stack.ports import LOOPBACK
 from streamwarden_devstack.stack.reporting import ConsoleReporter, Reporter
 from streamwarden_devstack.stack.running import Stack
+from streamwarden_devstack.stack.versions import DEFAULT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 _LOCK_ATTEMPTS = 20
 """Somebody who looks whether we run holds the lock for a moment."""
@@ -34,10 +36,8 @@ _LOCK_PAUSE_S = 0.05
 class Wanted:
     """What to keep, and whom to tell."""
 
-    registry: bool
-    keep_data: bool
+    settings: Settings
     reporter: Reporter
-    address: str = LOOPBACK
     on_ready: Callable[[State], None] = lambda _: None
 
 
@@ -65,12 +65,14 @@ async def keep(background: Background, wanted: Wanted) -> None:
 
 
 async def _keep(background: Background, wanted: Wanted) -> None:
+    settings = wanted.settings
     stack = Stack(
         background.folder,
-        registry=wanted.registry,
+        kafka=settings.kafka,
+        registry=settings.registry,
         reporter=wanted.reporter,
-        keep_data=wanted.keep_data,
-        address=wanted.address,
+        keep_data=settings.keep_data,
+        address=settings.address,
     )
     try:
         wanted.on_ready(await _start(stack, background, wanted))
@@ -97,31 +99,44 @@ async def _start(stack: Stack, background: Background, wanted: Wanted) -> State:
     await stack.start()
     write_private(background.librdkafka_properties, stack.operator.render())
     write_private(background.client_properties, stack.operator.render(ClientFormat.JAVA))
-    if wanted.registry:
+    settings = wanted.settings
+    if settings.registry:
         await stack.registry_ready()
     state = State(
         phase="ready",
-        registry=wanted.registry,
+        registry=settings.registry,
         bootstrap_servers=stack.bootstrap_servers,
-        registry_url=stack.registry_url if wanted.registry else "",
+        registry_url=stack.registry_url if settings.registry else "",
+        plain_bootstrap_servers=stack.plain_operator.bootstrap_servers if settings.kafka.tls else "",
+        kafka=settings.kafka.version,
+        brokers=settings.kafka.brokers,
         seconds=stack.seconds,
     )
     background.say(state)
     return state
 
 
-def main() -> None:
-    """Keep the stack of the folder named by the arguments; what there is to say goes to stdout."""
+def parse_arguments(arguments: Sequence[str] | None = None) -> tuple[Path, Settings]:
+    """Read what :meth:`Settings.arguments` says, after the folder; the process's own by default."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--registry", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--keep-data", action=argparse.BooleanOptionalAction, default=False)
+    parser.add_argument("--tls", action=argparse.BooleanOptionalAction, default=False)
     parser.add_argument("--address", default=LOOPBACK)
-    asked = parser.parse_args()
+    parser.add_argument("--kafka", default=DEFAULT)
+    parser.add_argument("--brokers", type=int, default=1)
+    asked = parser.parse_args(arguments)
+    kafka = KafkaOptions(asked.kafka, asked.brokers, asked.tls)
+    return asked.folder, Settings(kafka, asked.registry, asked.keep_data, asked.address)
+
+
+def main() -> None:
+    """Keep the stack that the arguments name; what there is to say goes to stdout."""
+    folder, settings = parse_arguments()
     console = Console(force_terminal=False, width=200)
-    wanted = Wanted(asked.registry, asked.keep_data, ConsoleReporter(console), asked.address)
     try:
-        asyncio.run(keep(Background(asked.folder), wanted))
+        asyncio.run(keep(Background(folder), Wanted(settings, ConsoleReporter(console))))
     except StackError as error:
         console.print(str(error), highlight=False, markup=False)
         sys.exit(1)

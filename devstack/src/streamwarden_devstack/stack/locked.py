@@ -8,8 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.resources import files
 
-SETS = ("kafka", "registry")
-"""The two programs; each line of the lock names the one it belongs to."""
+from streamwarden_devstack.stack.versions import KAFKAS, kafka_set
+
+SETS = (*map(kafka_set, KAFKAS), "registry")
+"""The programs, Kafka in each of its versions; each line of the lock names the one it belongs to."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,9 @@ can be given the very same port as its own and connect to itself; then the serve
 
 LOOPBACK = "127.0.0.1"
 
+PORT_RACES = 5
+"""So often another process may be quicker on a port we found free."""
+
 
 def is_free(port: int, address: str = LOOPBACK) -> bool:
     """Whether a server could listen on this port of this machine's address now."""

@@ -23,14 +23,13 @@ _SOON = {
 }
 
 
-async def kafka_answers(operator: Connection) -> None:
-    """Return once the broker has answered an authenticated metadata request and names itself in it."""
-    host, _, port = operator.bootstrap_servers.partition(":")
+async def kafka_answers(operator: Connection, brokers: int = 1) -> None:
+    """Return once an authenticated metadata request was answered that names so many brokers."""
+    host, _, port = operator.bootstrap_servers.partition(",")[0].partition(":")
     await _listening(host, int(port))
     admin = open_admin(operator, ClientLog("probe", quiet=True), _SOON)
-    # An unanswered request takes its own time: no pause in between.
-    while not await asyncio.to_thread(_has_brokers, admin):
-        pass
+    while await asyncio.to_thread(_count_brokers, admin) < brokers:  # noqa: ASYNC110  # the broker tells nobody
+        await asyncio.sleep(_PAUSE_S)
 
 
 async def registry_answers(url: str) -> None:
@@ -52,8 +51,8 @@ async def _listening(host: str, port: int) -> None:
         await asyncio.sleep(_PAUSE_S)
 
 
-def _has_brokers(admin: AdminClient) -> bool:
+def _count_brokers(admin: AdminClient) -> int:
     try:
-        return bool(admin.list_topics(timeout=1.0).brokers)
+        return len(admin.list_topics(timeout=1.0).brokers)
     except KafkaException:
-        return False
+        return 0

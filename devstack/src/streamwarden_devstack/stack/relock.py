@@ -1,8 +1,8 @@
 """Renew ``jars.lock``: ``python -m streamwarden_devstack.stack.relock`` (needs ``mvn`` on the PATH).
 
-Maven resolves the two programs once, with whatever repositories and mirrors its own settings name, and the
-lock keeps the coordinates, sizes and SHA-256 of what it found. The versions are the constants below. Nothing
-else in Streamwarden needs Maven.
+Maven resolves the programs once, with whatever repositories and mirrors its own settings name, and the
+lock keeps the coordinates, sizes and SHA-256 of what it found. The versions of Kafka are those of
+:mod:`streamwarden_devstack.stack.versions`, the others the constants below. Nothing else in Streamwarden needs Maven.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ import tempfile
 from pathlib import Path
 
 from streamwarden_devstack.stack.locked import Artifact, parse_lock, render_lock
+from streamwarden_devstack.stack.versions import KAFKAS, kafka_set
 
-KAFKA = "org.apache.kafka:kafka_2.13:4.3.1@jar"
+KAFKA = "org.apache.kafka:kafka_2.13:{}@jar"
 # Kafka logs through slf4j 1.7 and brings log4j-core, but no bridge: without one it prints nothing at all.
 LOG_BRIDGE = "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4@jar"
 REGISTRY = "io.apicurio:apicurio-registry-app:3.3.3:all@tar.gz"
@@ -33,18 +34,19 @@ _NO_TRANSITIVE = "<exclusion><groupId>*</groupId><artifactId>*</artifactId></exc
 
 
 def main() -> None:
-    """Resolve both programs and write the lock."""
+    """Resolve all programs and write the lock."""
     lock = {
-        "kafka": _resolve((KAFKA, LOG_BRIDGE), transitive=True),
-        "registry": _resolve((REGISTRY,), transitive=False),
+        kafka_set(minor): _resolve((KAFKA.format(release), LOG_BRIDGE), transitive=True)
+        for minor, release in KAFKAS.items()
     }
+    lock["registry"] = _resolve((REGISTRY,), transitive=False)
     path = Path(__file__).with_name("jars.lock")
     path.write_text(render_lock(lock), "utf-8")
     sys.stdout.write(f"{path}: {', '.join(f'{len(found)} {name}' for name, found in lock.items())}\n")
 
 
 def _resolve(coordinates: tuple[str, ...], *, transitive: bool) -> tuple[Artifact, ...]:
-    wanted = parse_lock("\n".join(f"kafka {one} 0 0" for one in coordinates))["kafka"]
+    wanted = parse_lock("\n".join(f"registry {one} 0 0" for one in coordinates))["registry"]
     with tempfile.TemporaryDirectory() as folder:
         pom = Path(folder, "pom.xml")
         pom.write_text(_POM.format("".join(_dependency(one, transitive=transitive) for one in wanted)), "utf-8")

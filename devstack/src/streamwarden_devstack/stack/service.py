@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
+import signal
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -63,16 +66,28 @@ class Service:
 
     async def stop(self, grace_s: float = 10.0) -> bool:
         """End the server; whether it ended by itself within the grace. Idempotent."""
-        if self._keeper is not None:
-            self._keeper.cancel()
-            await asyncio.wait([self._keeper])
-            self._keeper = None
+        await self._keep_no_longer()
         if self._child is None:
             return True
         child, self._child = self._child, None
         started = time.monotonic()
         await child.stop(grace_s)
         return time.monotonic() - started < grace_s
+
+    async def kill(self) -> None:
+        """End the server with SIGKILL, and do not start it again; :meth:`start` does."""
+        await self._keep_no_longer()
+        if self._child is not None:
+            child, self._child = self._child, None
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child.child_pid, signal.SIGKILL)
+            await child.stop(0.0)
+
+    async def _keep_no_longer(self) -> None:
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.wait([self._keeper])
+            self._keeper = None
 
     async def _keep(self) -> None:
         """Start the server again whenever it ends, for ever."""

@@ -7,23 +7,20 @@ from pathlib import Path
 import pytest
 from streamwarden_contract.names import InstallationNames
 from streamwarden_devstack.stack import registry
+from streamwarden_devstack.stack.brokers.configuration import build_server_properties
+from streamwarden_devstack.stack.brokers.files import ClusterFiles
+from streamwarden_devstack.stack.brokers.identity import Identity, Node, new_cluster_id
 from streamwarden_devstack.stack.errors import ServiceFailedError
 from streamwarden_devstack.stack.files import last_lines
 from streamwarden_devstack.stack.java import startup_cache
-from streamwarden_devstack.stack.kafka import (
-    Files,
-    Identity,
-    build_server_properties,
-    new_cluster_id,
-    operator_connection,
-)
 from streamwarden_devstack.stack.ports import free_ports, is_free
 from streamwarden_devstack.stack.reporting import QuietReporter
 from streamwarden_devstack.stack.service import Server, Service, run_once
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.private_files import private_folder, write_private
 
-IDENTITY = Identity(15001, 15002, "cluster", "operator-secret", "broker-secret")
+NODE = Node(15001, 15002)
+IDENTITY = Identity((NODE,), "cluster", "operator-secret", "broker-secret")
 
 
 async def never() -> None:
@@ -81,14 +78,14 @@ def test_private_files_and_folders_are_for_their_owner(tmp_path: Path) -> None:
 
 
 def test_every_listener_of_the_broker_authenticates_and_is_bound_to_this_machine() -> None:
-    properties = build_server_properties(IDENTITY, Path("/data"))
+    properties = build_server_properties(IDENTITY, NODE, Path("/data"), Path("/key-store"))
 
     assert properties["listeners"] == "CLIENT://127.0.0.1:15001,CONTROLLER://127.0.0.1:15002"
     assert properties["listener.security.protocol.map"] == "CLIENT:SASL_PLAINTEXT,CONTROLLER:SASL_PLAINTEXT"
 
 
 def test_what_no_acl_allows_is_denied_but_to_operator_and_broker() -> None:
-    properties = build_server_properties(IDENTITY, Path("/data"))
+    properties = build_server_properties(IDENTITY, NODE, Path("/data"), Path("/key-store"))
 
     assert properties["allow.everyone.if.no.acl.found"] == "false"
     assert properties["super.users"] == "User:streamwarden.operator;User:streamwarden.broker"
@@ -96,17 +93,18 @@ def test_what_no_acl_allows_is_denied_but_to_operator_and_broker() -> None:
 
 
 def test_passwords_are_in_no_command_and_no_repr(tmp_path: Path) -> None:
-    files = Files(tmp_path)
+    files = ClusterFiles(tmp_path)
     files.write(IDENTITY)
+    broker = files.of(NODE, 1)
 
-    commands = [*files.format_command([], "cluster", ()), *files.run_command([], ())]
+    commands = [*broker.format_command([], ()), *broker.run_command([], ())]
     assert not any("secret" in word for word in commands)
     assert "secret" not in repr(IDENTITY)
     assert Identity.load(files.identity) == IDENTITY
 
 
 def test_the_operator_is_a_scram_user_of_the_clients_listener() -> None:
-    assert operator_connection(IDENTITY) == Connection.scram(
+    assert IDENTITY.operator() == Connection.scram(
         "127.0.0.1:15001", InstallationNames().operator_principal, "operator-secret"
     )
 

@@ -16,7 +16,7 @@ def test_the_lock_names_no_address() -> None:
 def test_the_lock_has_all_of_kafka_and_the_registry() -> None:
     lock = read_lock()
 
-    names = {artifact.name for artifact in lock["kafka"]}
+    names = {artifact.name for artifact in lock["kafka-4.3"]}
     assert {"kafka_2.13", "kafka-clients", "kafka-metadata", "log4j-core", "log4j-slf4j-impl", "slf4j-api"} <= names
     assert [artifact.coordinates for artifact in lock["registry"]] == [
         "io.apicurio:apicurio-registry-app:3.3.3:all@tar.gz"
@@ -30,7 +30,7 @@ def test_every_locked_file_has_a_sha256_and_a_size() -> None:
 
 
 def test_no_file_is_locked_in_two_versions() -> None:
-    names = [(artifact.group, artifact.name) for artifact in read_lock()["kafka"]]
+    names = [(artifact.group, artifact.name) for artifact in read_lock()["kafka-4.3"]]
 
     assert len(names) == len(set(names))
 

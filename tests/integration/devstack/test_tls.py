@@ -1,0 +1,73 @@
+"""The TLS listener lets in who trusts its authority and connects by a name of its certificate."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from confluent_kafka import KafkaError
+from confluent_kafka.admin import AdminClient
+from streamwarden_devstack.stack import KafkaOptions, Stack
+from streamwarden_kafka.connection import Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
+
+    from streamwarden_kafka.connection import Connection
+
+pytestmark = pytest.mark.kafka
+TIMEOUT_S = 20
+
+
+@pytest.fixture
+async def stack(tmp_path: Path) -> AsyncIterator[Stack]:
+    async with Stack(tmp_path, kafka=KafkaOptions(tls=True), registry=False) as stack:
+        yield stack
+
+
+def brokers_seen(connection: Connection) -> set[str]:
+    found = AdminClient({**connection.librdkafka(), "log_level": 0}).list_topics(timeout=TIMEOUT_S)
+    return {f"{one.host}:{one.port}" for one in found.brokers.values()}
+
+
+def first_error(connection: Connection) -> int:
+    """Connect in vain, and give the code of why."""
+    codes: list[int] = []
+    admin = AdminClient(
+        {**connection.librdkafka(), "log_level": 0, "error_cb": lambda error: codes.append(error.code())}
+    )
+    deadline = time.monotonic() + TIMEOUT_S
+    while not codes:
+        assert time.monotonic() < deadline
+        admin.poll(0.1)
+    return codes[0]
+
+
+def ports(servers: str) -> Iterator[str]:
+    return (server.rpartition(":")[2] for server in servers.split(","))
+
+
+async def test_who_trusts_the_authority_gets_in_and_who_does_not_is_kept_out(stack: Stack) -> None:
+    operator = stack.operator
+    assert (operator.protocol, bool(operator.ca_location)) == (Protocol.SASL_SSL, True)
+
+    assert await asyncio.to_thread(brokers_seen, operator) == {operator.bootstrap_servers}
+    assert await asyncio.to_thread(first_error, replace(operator, ca_location="")) == KafkaError._SSL
+    wrong = operator.as_user(operator.username, "wrong")
+    assert await asyncio.to_thread(first_error, wrong) == KafkaError._AUTHENTICATION
+
+    # The plain listener stays beside it.
+    plain = stack.plain_operator
+    assert await asyncio.to_thread(brokers_seen, plain) == {plain.bootstrap_servers}
+    assert plain.bootstrap_servers != operator.bootstrap_servers
+
+    # The same address by another name.
+    (port,) = ports(operator.bootstrap_servers)
+    misnamed = replace(operator, bootstrap_servers=f"127.1:{port}")
+    unchecked = misnamed.with_options(ssl_endpoint_identification_algorithm="none")
+    assert await asyncio.to_thread(first_error, misnamed) == KafkaError._SSL
+    assert await asyncio.to_thread(brokers_seen, unchecked) == {operator.bootstrap_servers}
