@@ -10,7 +10,7 @@ OperatorError
     ├── RegistryUnavailableError
     └── KubernetesUnavailableError
         ├── ForbiddenError    until somebody grants the right, or makes room in a quota
-        └── ConflictError     somebody else wrote the object meanwhile: the next look sees what it is now
+        └── ConflictError     somebody else wrote the object meanwhile: the next reconcile sees what it is now
 """
 
 from streamwarden_contract.reasons import ConditionReason

@@ -1,4 +1,4 @@
-"""What the work queue holds: which object needs a look."""
+"""What the work queue holds: which object is to be reconciled."""
 
 from dataclasses import dataclass
 from typing import Literal, cast

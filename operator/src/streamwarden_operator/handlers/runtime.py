@@ -1,4 +1,4 @@
-"""Everything that lives as long as the process: the cluster, the controller, the look at everything now and then."""
+"""Everything that lives as long as the process: the cluster, the controller, the resync now and then."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ BOOTSTRAP = "bootstrap.servers"
 
 _RETRY = timedelta(seconds=2)
 _SETTLE = timedelta(seconds=3)
-"""The watches begin some 100 ms after the first look, and do not tell what vanished in between: a second look does."""
+"""The watches begin some 100 ms after the first list, and do not tell what vanished in between: a second list does."""
 
 _log = structlog.get_logger(__name__)
 
@@ -69,9 +69,9 @@ class Runtime:
         return self._controller
 
     async def start(self) -> None:
-        """Wait for the API server, look at everything, begin to work."""
+        """Wait for the API server, list everything, begin to work."""
         await self.health.start()
-        keys = await self._first_look()
+        keys = await self._first_list()
         signing_key = await keep_signing_key(self.cluster.secrets, self.settings.operator_namespace)
         backends = connect(self.kafka, self.settings.registry_url or None, self.settings)
         self._controller = Controller(
@@ -85,12 +85,12 @@ class Runtime:
         await self._controller.start()
         self._controller.caches_complete()
         self._wake(keys)
-        self._tasks = [asyncio.create_task(self._look_again()), asyncio.create_task(self._watch_leadership())]
+        self._tasks = [asyncio.create_task(self._resync()), asyncio.create_task(self._watch_leadership())]
         self.health.ready = True
         _log.info("operator started", resources=len(keys), key_id=signing_key.key_id)
 
     async def see(self, event: str | None, manifest: Manifest) -> Key | None:
-        """Take in what a watch saw; return the key that needs a look because of it."""
+        """Take in what a watch saw; return the key to reconcile because of it."""
         return self.cluster.forget(manifest) if event == "DELETED" else await self.cluster.observe(manifest)
 
     async def stop(self) -> None:
@@ -108,7 +108,7 @@ class Runtime:
         await self.cluster.close()
         await self.health.stop()
 
-    async def _first_look(self) -> frozenset[Key]:
+    async def _first_list(self) -> frozenset[Key]:
         said = ""
         while True:
             try:
@@ -119,7 +119,7 @@ class Runtime:
                     _log.warning("waiting for the API server", reason=error.reason.value, error=said)
             await asyncio.sleep(_RETRY.total_seconds())
 
-    async def _look_again(self) -> None:
+    async def _resync(self) -> None:
         """Find what no watch told: kopf does not report what was deleted while a watch was broken."""
         wait = _SETTLE
         while True:

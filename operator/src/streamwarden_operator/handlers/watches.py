@@ -75,14 +75,14 @@ def build_settings() -> kopf.OperatorSettings:
 
 
 async def resource_seen(event: kopf.RawEvent, memo: kopf.Memo, **_: object) -> None:
-    """One of the three kinds: it and what depends on it need a look."""
+    """One of the three kinds: it and what depends on it are reconciled."""
     runtime: Runtime = memo.runtime
     if (key := await runtime.see(event["type"], dict(event["object"]))) is not None:
         runtime.controller.changed(key)
 
 
 async def owned_seen(event: kopf.RawEvent, memo: kopf.Memo, **_: object) -> None:
-    """Something of an agent: the agent alone needs a look."""
+    """Something of an agent: the agent alone is reconciled."""
     runtime: Runtime = memo.runtime
     if (key := await runtime.see(event["type"], dict(event["object"]))) is not None:
         runtime.controller.add(key)

@@ -89,7 +89,7 @@ class Cluster(Protocol):
         ...
 
     async def delete_workload(self, namespace: str, agent: str) -> bool:
-        """End the pods. False: some are still ending; the agent gets another look once they have."""
+        """End the pods. False: some are still ending; the agent is reconciled again once they have."""
         ...
 
     def pods(self, namespace: str, agent: str) -> frozenset[str] | None:

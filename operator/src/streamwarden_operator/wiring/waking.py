@@ -120,7 +120,7 @@ def dependents_of(
 
 
 def dependents_of_publication(namespace: str, before: PublishedLog, after: PublishedLog) -> frozenset[Key]:
-    """Return the keys that what was published concerns: a thousand agents must not look at each other's bindings."""
+    """Return the keys that what was published concerns: a thousand agents must not wake for each other's bindings."""
     bindings = (before.state.bindings, after.state.bindings)
     agents = _differing(*bindings) | _differing(before.withheld, after.withheld)
     named = {ref.name for agent in agents for each in bindings if agent in each for ref in each[agent].policies}

@@ -14,7 +14,13 @@ from pydantic import ValidationError
 from streamwarden_contract.models.base import Kind
 
 from streamwarden_operator.adapters.kubernetes.pods import DeploymentFacts
-from streamwarden_operator.adapters.kubernetes.reading import Owned, describe, needs_look, read_owned, read_resource
+from streamwarden_operator.adapters.kubernetes.reading import (
+    Owned,
+    describe,
+    needs_reconcile,
+    read_owned,
+    read_resource,
+)
 from streamwarden_operator.adapters.kubernetes.resource_types import DEPLOYMENT, KINDS, ResourceType, type_of
 from streamwarden_operator.keys import Key, KeyKind
 from streamwarden_operator.ports import Manifest
@@ -87,7 +93,7 @@ class ResourceCache:
         return "" if seen is None else seen.uid
 
     def observe(self, manifest: Manifest) -> Key | None:
-        """Take in an object, unless a newer one is known; return the key that needs a look because of it."""
+        """Take in an object, unless a newer one is known; return the key to reconcile because of it."""
         place, seen = _placed(manifest)
         known = self._seen.get(place)
         if seen.version <= self._gone.get(seen.uid, 0) or (known is not None and seen.version <= known.version):
@@ -99,7 +105,7 @@ class ResourceCache:
         return self._take_resource(place, manifest) if place[0] in KINDS else self._take_owned(place, manifest)
 
     def forget(self, manifest: Manifest) -> Key | None:
-        """Say that an object is gone, or ours no more; return the key that needs a look because of it."""
+        """Say that an object is gone, or ours no more; return the key to reconcile because of it."""
         place, seen = _placed(manifest)
         self._bury(seen)
         known = self._seen.get(place)
@@ -116,7 +122,7 @@ class ResourceCache:
     def forget_missing(
         self, resource: ResourceType, namespace: str | None, listed: Collection[str], version: int
     ) -> set[Key]:
-        """Drop what a list did not have; return the keys that need a look because of it.
+        """Drop what a list did not have; return the keys to reconcile because of it.
 
         Args:
             resource: what was listed.
@@ -163,7 +169,7 @@ class ResourceCache:
             return key if news else None
         mended = self._unreadable.pop(place, None) is not None
         self._kinds[kind].setdefault(namespace, {})[name] = now
-        return key if mended or before is None or needs_look(before, now) else None
+        return key if mended or before is None or needs_reconcile(before, now) else None
 
     def _take_owned(self, place: Place, manifest: Manifest) -> Key | None:
         now, before = read_owned(place[0], manifest), self._owned.get(place)

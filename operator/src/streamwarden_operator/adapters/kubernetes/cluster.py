@@ -42,8 +42,8 @@ def _nobody(_key: Key) -> None:
 class KubernetesCluster(Cluster):
     """Implements ``ports.Cluster``. All calls from one event loop.
 
-    Watches bring it what they see (``observe``, ``forget``); ``resync`` looks at everything. Each returns what needs
-    a look because of it. ``on_changed`` is called with what was found changed on another way.
+    Watches bring it what they see (``observe``, ``forget``); ``resync`` lists everything. Each returns the keys to
+    reconcile because of it. ``on_changed`` is called with what was found changed on another way.
     """
 
     def __init__(
@@ -78,14 +78,14 @@ class KubernetesCluster(Cluster):
         await self.client.close()
 
     async def observe(self, manifest: Manifest) -> Key | None:
-        """Take in an object of the three kinds or of an agent; return the key that needs a look because of it."""
+        """Take in an object of the three kinds or of an agent; return the key to reconcile because of it."""
         key = self._cache.observe(manifest)
         if key is not None and type_of(manifest) in KINDS:
             await self._complain(key)
         return key
 
     def forget(self, manifest: Manifest) -> Key | None:
-        """Say that an object is gone; return the key that needs a look because of it."""
+        """Say that an object is gone; return the key to reconcile because of it."""
         return self._cache.forget(manifest)
 
     async def resync(self) -> frozenset[Key]:

@@ -43,7 +43,7 @@ class Owned:
     facts: PodFacts | DeploymentFacts | None = None
 
     def differs(self, other: "Owned") -> bool:
-        """Tell whether the agent needs a look because of it."""
+        """Tell whether the agent is to be reconciled because of it."""
         here = (self.uid, self.ending, self.content_hash, self.facts)
         return here != (other.uid, other.ending, other.content_hash, other.facts)
 
@@ -88,7 +88,7 @@ def read_resource(kind: type[K], manifest: Manifest) -> K:
     return kind.model_validate(asked)
 
 
-def needs_look(before: Kind, now: Kind) -> bool:
+def needs_reconcile(before: Kind, now: Kind) -> bool:
     """Tell whether anything but status and bookkeeping has changed."""
     return _asked(before) != _asked(now)
 

@@ -126,7 +126,7 @@ class Workloads:
 
     async def _apply(self, workload: Workload, manifest: Manifest, manifest_hash: str) -> None:
         resource, _, name = place = _place(manifest)
-        known = self._cache.owned(*place) or await self._look(resource, workload, name)
+        known = self._cache.owned(*place) or await self._observe(resource, workload, name)
         if known is None:
             manifest = build_creation(manifest, workload.replicas) if resource == DEPLOYMENT else manifest
         elif known.ending:
@@ -162,7 +162,7 @@ class Workloads:
             return True
         return False
 
-    async def _look(self, resource: ResourceType, workload: Workload, name: str) -> Owned | None:
+    async def _observe(self, resource: ResourceType, workload: Workload, name: str) -> Owned | None:
         """Look on the server for an object that no watch shows, because it does not say that it is ours.
 
         Raises:

@@ -49,7 +49,7 @@ class AgentRemoval:
     async def abandon(self, namespace: str, agent: str) -> bool:
         """Undo everything of an agent whose resource is gone; what is gone already is success.
 
-        False: its pods are still ending, and their gates may still judge. Another look is due once they have.
+        False: its pods are still ending, and their gates may still judge. Another reconcile is due once they have.
         """
         self._book.wanted.pop((namespace, agent), None)
         self._scaling.forget(namespace, agent)

@@ -221,7 +221,7 @@ def _needs_undoing(contract: TopicContract) -> bool:
 
 
 def _carried(contract: TopicContract, kind: str) -> Part:
-    """Return what is known of a part before another look at it; of an edited contract nothing is."""
+    """Return what is known of a part before it is observed again; of an edited contract nothing is."""
     before = conditions.find_condition(contract.status.conditions, kind)
     if before is None or contract.status.observed_generation != contract.metadata.generation:
         return Part(conditions.pending(kind, "not looked at yet"))
