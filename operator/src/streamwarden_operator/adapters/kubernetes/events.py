@@ -4,7 +4,7 @@ import socket
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 import structlog
@@ -12,6 +12,7 @@ import structlog
 from streamwarden_operator.adapters.kubernetes.client import MERGE, KubernetesClient
 from streamwarden_operator.adapters.kubernetes.errors import AbsentError, Request
 from streamwarden_operator.adapters.kubernetes.resource_types import EVENT, FIELD_MANAGER, KINDS
+from streamwarden_operator.clock import utc_now
 from streamwarden_operator.desired.status import format_time
 from streamwarden_operator.errors import OperatorError
 from streamwarden_operator.keys import Key
@@ -28,10 +29,6 @@ _MAX_PREFIX = 200
 _log = structlog.get_logger(__name__)
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 @dataclass(frozen=True, slots=True)
 class _Told:
     name: str
@@ -42,7 +39,7 @@ class _Told:
 class EventRecorder:
     """Writes core/v1 Events regarding the three kinds."""
 
-    def __init__(self, client: KubernetesClient, clock: Callable[[], datetime] = _now) -> None:
+    def __init__(self, client: KubernetesClient, clock: Callable[[], datetime] = utc_now) -> None:
         """Make a recorder over an API server."""
         self._client = client
         self._clock = clock

@@ -9,13 +9,14 @@ now. A decision topic that is another one than the binding says is ``OffsetsLost
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 from streamwarden_contract.models import AgentDeployment, TopicContract
 from streamwarden_contract.models.agent_deployment import AgentDeploymentStatus
 from streamwarden_contract.policylog import BindingRecord
 from streamwarden_contract.reasons import ConditionReason
 
+from streamwarden_operator.clock import utc_now
 from streamwarden_operator.desired import status as conditions
 from streamwarden_operator.desired.acceptance import accept_agent, accepted
 from streamwarden_operator.desired.agents import ResolvedAgent, resolve_agent
@@ -38,10 +39,6 @@ from streamwarden_operator.reconcilers.policies.live_acks import LiveAcks
 from streamwarden_operator.reconcilers.policies.log_book import LogBook
 from streamwarden_operator.reconcilers.scaling.scale_book import ScaleBook
 from streamwarden_operator.result import GONE, Result
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +64,7 @@ class AgentReconciler:
         scaling: ScaleBook,
         pods: PodSettings,
         wake: Callable[[Key], None],
-        clock: Callable[[], datetime] = _now,
+        clock: Callable[[], datetime] = utc_now,
     ) -> None:
         """Make a reconciler.
 

@@ -1,7 +1,7 @@
 """Keeps what a TopicContract promises: its topic, its schema, and the access of principals outside Streamwarden."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 
 import structlog
 from streamwarden_contract.models import Condition, TopicContract
@@ -10,6 +10,7 @@ from streamwarden_contract.models.topic_contract import TopicContractStatus
 from streamwarden_contract.names import InstallationNames
 from streamwarden_contract.reasons import ConditionReason
 
+from streamwarden_operator.clock import utc_now
 from streamwarden_operator.desired import status as conditions
 from streamwarden_operator.desired.acceptance import ACCEPTED, Refusal, accept_contract, accepted
 from streamwarden_operator.desired.checks.chain import decide
@@ -34,10 +35,6 @@ FINALIZER = "streamwarden.io/topic-contract"
 _log = structlog.get_logger(__name__)
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 class TopicContractReconciler:
     """Observes, plans and applies one contract at a time; what woke it does not matter."""
 
@@ -50,7 +47,7 @@ class TopicContractReconciler:
         *,
         installation: InstallationNames,
         changed: Callable[[Key], None] = lambda _: None,
-        clock: Callable[[], datetime] = _now,
+        clock: Callable[[], datetime] = utc_now,
     ) -> None:
         """Make a reconciler.
 

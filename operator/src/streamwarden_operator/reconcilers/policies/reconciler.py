@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 
 from streamwarden_contract.models import AgentDeployment, Condition, Policy
 from streamwarden_contract.models.policy import PolicyStatus, Rollout
 from streamwarden_contract.policylog import PolicyRecord, spec_digest
 from streamwarden_contract.reasons import ConditionReason
 
+from streamwarden_operator.clock import utc_now
 from streamwarden_operator.desired import status as conditions
 from streamwarden_operator.desired.acceptance import accept_policy, accepted
 from streamwarden_operator.desired.checks.agents import is_asleep
@@ -32,10 +33,6 @@ OnRollout = Callable[[str, str, int, int, int, float], None]
 """Namespace, policy, revision, gates, of them updated, milliseconds from publication to the last gate's ack."""
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 class PolicyReconciler:
     """One policy at a time, from memory alone: an ack becomes a status at once."""
 
@@ -46,7 +43,7 @@ class PolicyReconciler:
         book: LogBook,
         *,
         on_rollout: OnRollout,
-        clock: Callable[[], datetime] = _now,
+        clock: Callable[[], datetime] = utc_now,
     ) -> None:
         """Make a reconciler.
 

@@ -3,12 +3,12 @@
 Without its offsets an agent would read its inputs from the beginning, and a gate could not go on at all (OffsetsLost).
 """
 
-import asyncio
 import time
 import zlib
 
 import structlog
 
+from streamwarden_operator.clock import repeat
 from streamwarden_operator.errors import OperatorError
 from streamwarden_operator.ports import Offsets
 from streamwarden_operator.reconcilers.scaling.scale_book import ScaleBook
@@ -30,12 +30,7 @@ class GroupKeeper:
 
     async def run(self) -> None:
         """Repeat for ever. A defect costs a round."""
-        while True:
-            try:
-                await self.tick(time.time())
-            except Exception as error:  # noqa: BLE001  # the outermost loop: no worker of the queue stands above it
-                _log.error("groups not kept", exc_info=error)
-            await asyncio.sleep(_TICK_S)
+        await repeat(self.tick, clock=time.time, every_s=_TICK_S, failure="groups not kept")
 
     async def tick(self, now_s: float) -> None:
         """Look after the groups that are due.

@@ -7,13 +7,14 @@ writes is the number of pods and nothing else. The status is the reconciler's: i
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 import structlog
 from streamwarden_contract.models import AgentDeployment
 from streamwarden_contract.models.scaling import Scaling, ScalingChange
 from streamwarden_contract.reasons import ScalingReason
 
+from streamwarden_operator.clock import repeat, utc_now
 from streamwarden_operator.desired.management import is_held
 from streamwarden_operator.desired.status import format_time, shorten
 from streamwarden_operator.errors import OperatorError
@@ -33,10 +34,6 @@ _WHERE = ("inputs", "decisions")
 """Of whom the readings of an agent's two groups are, for people."""
 
 _log = structlog.get_logger(__name__)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +56,7 @@ class Scaler:
         book: ScaleBook,
         *,
         wake: Callable[[Key], None],
-        clock: Callable[[], datetime] = _now,
+        clock: Callable[[], datetime] = utc_now,
     ) -> None:
         """Make a scaler.
 
@@ -79,13 +76,8 @@ class Scaler:
 
     async def run(self) -> None:
         """Repeat for ever. A defect costs a round and not the scaler."""
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                await self.tick(loop.time())
-            except Exception as error:  # noqa: BLE001  # the outermost loop: no worker of the queue stands above it
-                _log.error("scaling broke", exc_info=error)
-            await asyncio.sleep(TICK_S)
+        clock = asyncio.get_running_loop().time
+        await repeat(self.tick, clock=clock, every_s=TICK_S, failure="scaling broke")
 
     async def tick(self, now_s: float) -> None:
         """Look at every agent that is due, once.

@@ -9,7 +9,7 @@ from streamwarden_contract.acks import GateAck
 from streamwarden_contract.policylog import BindingRecord
 from streamwarden_contract.reasons import ConditionReason
 from streamwarden_operator.desired.checks import agents as checks
-from streamwarden_operator.desired.checks.chain import decide, first_finding
+from streamwarden_operator.desired.checks.chain import Finding, decide, first_finding
 from streamwarden_operator.desired.policy_log import build_binding
 from streamwarden_operator.desired.status import condition, pending, true
 from streamwarden_operator.errors import KafkaUnavailableError
@@ -42,6 +42,13 @@ RECORD = BindingRecord(
 OUTAGE = KafkaUnavailableError("no broker answers")
 
 
+def says(finding: Finding | None, expected: tuple[str, str] | None) -> bool:
+    """Tell whether a finding is False for this reason, with these words in it; or, of None, that there is none."""
+    if finding is None or expected is None:
+        return finding is expected
+    return (finding.status, finding.reason) == ("False", expected[0]) and expected[1] in finding.message
+
+
 def without(*topics: str) -> dict[str, Topic]:
     return {name: topic for name, topic in OBSERVED.items() if name not in topics}
 
@@ -53,8 +60,12 @@ def remade(topic: str) -> dict[str, Topic]:
 @pytest.mark.parametrize(
     ("ready", "found"),
     [
-        pytest.param((), ("RefNotReady", "'pages'"), id="the-first-contract-without-a-topic-is-named"),
-        pytest.param(("pages",), ("RefNotReady", "'commands'"), id="then-the-next"),
+        pytest.param(
+            (),
+            ("RefNotReady", "the TopicContract 'pages' has no topic yet"),
+            id="the-first-contract-without-a-topic-is-named",
+        ),
+        pytest.param(("pages",), ("RefNotReady", "the TopicContract 'commands' has no topic yet"), id="then-the-next"),
         pytest.param(("pages", "commands"), None, id="all-contracts-have-topics"),
     ],
 )
@@ -65,14 +76,7 @@ def test_contracts(ready: tuple[str, ...], found: tuple[str, str] | None) -> Non
         status = made.status.model_copy(update={"conditions": (true("TopicReady"),) if name in ready else ()})
         contracts.append(made.model_copy(update={"status": status}))
     finding = first_finding(checks.CONTRACTS, replace(GUARD, contracts=tuple(contracts)))
-    if found is None:
-        assert finding is None
-    else:
-        assert finding is not None
-        assert (finding.reason, finding.message) == (
-            found[0],
-            f"the TopicContract {found[1]} has no topic yet; its own status says why",
-        )
+    assert says(finding, found)
 
 
 def seen(
@@ -107,13 +111,7 @@ def seen(
     ],
 )
 def test_topics(topics: checks.AgentTopics, expected: tuple[str, str] | None) -> None:
-    finding = first_finding(checks.TOPICS, topics)
-    if expected is None:
-        assert finding is None
-    else:
-        assert finding is not None
-        assert (finding.status, finding.reason) == ("False", expected[0])
-        assert expected[1] in finding.message
+    assert says(first_finding(checks.TOPICS, topics), expected)
 
 
 @pytest.mark.parametrize(
@@ -136,13 +134,7 @@ def test_the_binding(
     outage: KafkaUnavailableError | None,
     expected: tuple[str, str] | None,
 ) -> None:
-    finding = first_finding(checks.BINDING, checks.AgentBinding(WANTED, published, withheld, outage))
-    if expected is None:
-        assert finding is None
-    else:
-        assert finding is not None
-        assert (finding.status, finding.reason) == ("False", expected[0])
-        assert expected[1] in finding.message
+    assert says(first_finding(checks.BINDING, checks.AgentBinding(WANTED, published, withheld, outage)), expected)
 
 
 def gate(state: str, pod: str = "pod-0", **said: str) -> GateAck:
