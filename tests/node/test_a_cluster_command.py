@@ -128,7 +128,7 @@ def test_an_unchanged_tree_builds_and_loads_nothing(cluster: Cluster) -> None:
 
 @pytest.mark.parametrize("image", ["agent", "gate", "phishing-example", "operator"])
 def test_an_image_runs_restricted_on_a_root_that_it_cannot_write(cluster: Cluster, namespace: str, image: str) -> None:
-    package = "streamwarden_operator.main" if image == "operator" else "streamwarden"
+    package = {"operator": "streamwarden_operator.main", "gate": "streamwarden_gate"}.get(image, "streamwarden")
 
     run_pod(cluster, namespace, image, ATTEMPT.replace("streamwarden", package), image)
 
