@@ -5,11 +5,14 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# The tests mostly wait: twice as many workers as cores. The lanes that take longest are begun first.
+WORKERS ?= 4
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 MEMBERS := contract judging kafka devstack operator agent_image/sdk agent_image/gate cli
 # A uv that is already on PATH serves; else the locked one is installed beside the project.
 UV := $(shell command -v uv || echo .uv/bin/uv)
 
-.PHONY: help setup demo demo-cluster test test-all check bench changelog clean lock
+.PHONY: help setup demo demo-cluster unit test test-all matrix fuzz chaos mutants check bench changelog clean lock
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -22,14 +25,28 @@ demo: setup ## The phishing example: a whole governed loop on a real Kafka
 demo-cluster: setup ## The same as pods on a real Kubernetes cluster, which it makes where there is none
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python examples/phishing/demo_cluster.py --report build/demo-cluster.json
 
-# Where no cluster is possible its tests are skipped, and say so; STREAMWARDEN_REQUIRE_CLUSTER=1 makes that a failure.
-test: check ## Lint, types, then every test; the first time it builds Kubernetes
-	$(BIN)/streamwarden cluster build || test "$${STREAMWARDEN_REQUIRE_CLUSTER:-}" != 1
-	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/node
-	$(BIN)/python -m pytest tests/node
+unit: setup ## The unit tests (seconds), and what each member has covered by them
+	$(PYTEST) tests/unit --cov --cov-report=
+	$(BIN)/python tests/support/coverage_table.py
 
-test-all: test ## The above, then what runs once for each version of Kafka
-	$(BIN)/python -m pytest -m matrix
+# Where no cluster is possible its tests are skipped, and say so; STREAMWARDEN_REQUIRE_CLUSTER=1 makes that a failure.
+test: check ## Lint, types, then every test, lane beside lane; the first time it builds Kubernetes
+	$(BIN)/streamwarden cluster build || test "$${STREAMWARDEN_REQUIRE_CLUSTER:-}" != 1
+	$(PYTEST)
+
+test-all: test matrix fuzz chaos mutants ## All of that, then what takes longer: before an issue is called done
+
+matrix: setup ## What runs once for each supported version of something
+	$(PYTEST) -m matrix
+
+fuzz: setup ## The property tests with many more examples, which differ from run to run
+	HYPOTHESIS_PROFILE=fuzz $(PYTEST) tests/unit -m hypothesis
+
+chaos: setup ## Kills at random moments of a running loop; the seed is in the test's name
+	CHAOS_SEED="$${CHAOS_SEED:-$$RANDOM}" $(PYTEST) -m chaos
+
+mutants: setup ## Break each condition of what judges; the unit tests must notice
+	$(BIN)/python tests/support/mutants.py
 
 check: setup ## Lint, formatting, types, import directions, generated files
 	$(BIN)/ruff check .

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from support.api_server import ApiServer
 
-pytestmark = pytest.mark.cluster
-
 
 @pytest.fixture
 async def side(api_server: ApiServer) -> AsyncIterator[KubernetesSide]:

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from streamwarden_operator.adapters.kubernetes.client import KubernetesClient
 
-pytestmark = pytest.mark.cluster
 
 _WAIT_S = 20.0
 

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from support.api_server import ApiServer
 
-pytestmark = pytest.mark.cluster
 
 _WAIT_S = 20.0
 POLICY = type_of_kind(Policy)

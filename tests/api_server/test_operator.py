@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import json
 import subprocess
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from support.api_server import ApiServer
     from support.stack_fixture import RunningStack
 
-pytestmark = [pytest.mark.cluster, pytest.mark.kafka]
 
 OBJECTS = "deployments,configmaps,serviceaccounts,poddisruptionbudgets,networkpolicies,secrets,pods"
 KINDS = "topiccontracts,policies,agentdeployments"
@@ -66,6 +66,9 @@ class Site:
     def ready(self, kind: str, name: str) -> tuple[str, str]:
         found: tuple[str, str] = conditions(self.get(kind, name)).get("Ready", ("", ""))
         return found
+
+    def is_ready(self, kind: str, name: str) -> bool:
+        return self.ready(kind, name) == ("True", "OK")
 
     def explain(self) -> str:
         return self.server.kubectl("get", KINDS, "-A", "-o", "yaml") + self._operators[-1].text()
@@ -141,14 +144,14 @@ def operator(site: Site) -> OperatorProcess:
 
 def test_the_samples_come_to_stand(site: Site, operator: OperatorProcess) -> None:
     for name in ("urls-observed", "url-commands", "url-outcomes"):
-        site.until(lambda name=name: site.ready("topiccontract", name) == ("True", "OK"))
+        site.until(partial(site.is_ready, "topiccontract", name))
     site.until(lambda: site.ready("agentdeployment", "url-guard") == ("False", "GateNotReady"))
     site.until(lambda: len(site.names("pods")) == 1)
     site.run_pod()
     site.acknowledge()
     site.until(lambda: site.ready("agentdeployment", "url-guard") == ("True", "OK"))
     for name in ("url-blocking", "url-blocking-stricter"):
-        site.until(lambda name=name: site.ready("policy", name) == ("True", "OK"))
+        site.until(partial(site.is_ready, "policy", name))
     assert operator.ready()
 
 

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from support.api_server import ApiServer
     from support.stack_fixture import RunningStack
 
-pytestmark = [pytest.mark.cluster, pytest.mark.kafka]
 
 _WAIT_S = 60.0
 

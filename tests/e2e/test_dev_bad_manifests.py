@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
     from support.dev_process import DevProcess
 
-pytestmark = pytest.mark.e2e
-
 
 @pytest.mark.parametrize(
     ("file", "old", "new", "expected"),

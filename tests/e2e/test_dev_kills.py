@@ -6,7 +6,6 @@ import json
 import time
 from typing import TYPE_CHECKING
 
-import pytest
 from support.dev_process import AGENT, BROKER, GATE
 
 if TYPE_CHECKING:
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
 
     from support.dev_process import DevProcess
 
-pytestmark = [pytest.mark.e2e, pytest.mark.kafka]
 
 READINGS = 1_500
 RATE = 100

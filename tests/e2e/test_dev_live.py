@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from streamwarden_contract.names import InstallationNames
 from support.dev_process import AGENT, BROKER, COMMAND, GATE, PATIENCE_S, is_alive
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     from support.dev_process import DevProcess
 
 INSTALLATION = InstallationNames()
-
-pytestmark = [pytest.mark.e2e, pytest.mark.kafka]
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:

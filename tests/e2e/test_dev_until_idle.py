@@ -7,15 +7,12 @@ import shlex
 import sys
 from typing import TYPE_CHECKING
 
-import pytest
-
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from support.dev_process import DevProcess
 
-pytestmark = [pytest.mark.e2e, pytest.mark.kafka]
 
 SCORE = """
 import json, os

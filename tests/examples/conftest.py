@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -12,15 +13,15 @@ FOLDER = Path(__file__).parents[2] / "examples" / "phishing"
 
 
 @pytest.fixture
-def folder() -> Path:
+def example() -> Path:
     return FOLDER
 
 
 @pytest.fixture
-def load(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], ModuleType]]:
+def load(example: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], ModuleType]]:
     """Import a module of the example anew, as a process that has just started would."""
-    monkeypatch.syspath_prepend(str(FOLDER))
-    own = {file.stem for file in FOLDER.glob("*.py")}
+    monkeypatch.syspath_prepend(str(example))
+    own = {file.stem for file in example.glob("*.py")}
 
     def fresh(name: str) -> ModuleType:
         sys.modules.pop(name, None)
@@ -32,7 +33,7 @@ def load(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], ModuleType
 
 
 @pytest.fixture
-def report() -> dict:
+def report() -> dict[str, Any]:
     """A run's report, in the form that ``streamwarden dev --report`` writes."""
     window = {"from": "page-0001", "to": "page-0125", "proposed": 0.68, "commanded": 0.512, "plain": 0.688}
     overall = {"proposed": 0.8792, "commanded": 0.716, "plain": 0.88}

@@ -9,8 +9,9 @@ Load = Callable[[str], ModuleType]
 
 
 @pytest.fixture
-def rows(load: Load) -> list:
-    return load("pages").read_rows(300)
+def rows(load: Load) -> list[Any]:
+    found: list[Any] = load("pages").read_rows(300)
+    return found
 
 
 def observed(row: Any) -> GivenEvent:
@@ -25,13 +26,13 @@ def weights(guard: ModuleType) -> dict[str, float]:
     return dict(guard.model["LogisticRegression"].weights)
 
 
-def test_before_any_label_the_guard_proposes_nothing(load: Load, rows: list) -> None:
+def test_before_any_label_the_guard_proposes_nothing(load: Load, rows: list[Any]) -> None:
     result = run(load("page_guard").agent, [observed(row) for row in rows[:20]])
     assert result.decisions == []
     assert result.failures == []
 
 
-def test_after_labels_the_guard_tells_most_pages_right(load: Load, rows: list) -> None:
+def test_after_labels_the_guard_tells_most_pages_right(load: Load, rows: list[Any]) -> None:
     guard = load("page_guard")
     run(guard.agent, [labelled(row) for row in rows[:200]])
     result = run(guard.agent, [observed(row) for row in rows[200:]])
@@ -40,7 +41,7 @@ def test_after_labels_the_guard_tells_most_pages_right(load: Load, rows: list) -
     assert right >= 80
 
 
-def test_a_decision_has_what_policies_and_the_executor_need(load: Load, rows: list) -> None:
+def test_a_decision_has_what_policies_and_the_executor_need(load: Load, rows: list[Any]) -> None:
     guard = load("page_guard")
     run(guard.agent, [labelled(row) for row in rows[:200]])
     result = run(guard.agent, [observed(row) for row in rows[200:]], decision_types=["block-page"])
@@ -58,7 +59,7 @@ def test_a_decision_has_what_policies_and_the_executor_need(load: Load, rows: li
         assert decision.reasoning.count("=") == 3
 
 
-def test_a_killed_guard_has_the_same_model_again_after_replay(load: Load, rows: list) -> None:
+def test_a_killed_guard_has_the_same_model_again_after_replay(load: Load, rows: list[Any]) -> None:
     past = [labelled(row) for row in rows[:200]]
     past[60:60] = [outcome("page.blocked", row.page, data={"page": row.page, "command": "c"}) for row in rows[:40]]
     new = [observed(row) for row in rows[200:]]
@@ -74,7 +75,7 @@ def test_a_killed_guard_has_the_same_model_again_after_replay(load: Load, rows: 
 
 
 @pytest.mark.parametrize("label_first", [True, False], ids=["the label comes first", "the outcome comes first"])
-def test_blocking_a_legitimate_page_is_learned_twice(load: Load, rows: list, *, label_first: bool) -> None:
+def test_blocking_a_legitimate_page_is_learned_twice(load: Load, rows: list[Any], *, label_first: bool) -> None:
     legitimate = next(row for row in rows if not row.phishing)
     story = [
         labelled(legitimate),
@@ -88,7 +89,7 @@ def test_blocking_a_legitimate_page_is_learned_twice(load: Load, rows: list, *, 
     assert weights(guard) == dict(expected["LogisticRegression"].weights)
 
 
-def test_blocking_a_phishing_page_is_learned_once(load: Load, rows: list) -> None:
+def test_blocking_a_phishing_page_is_learned_once(load: Load, rows: list[Any]) -> None:
     phishing = next(row for row in rows if row.phishing)
     guard = load("page_guard")
     run(guard.agent, [labelled(phishing), outcome("page.blocked", phishing.page, data={"page": phishing.page})])
@@ -97,7 +98,9 @@ def test_blocking_a_phishing_page_is_learned_once(load: Load, rows: list) -> Non
     assert weights(guard) == dict(expected["LogisticRegression"].weights)
 
 
-def test_the_guard_remembers_a_bounded_number_of_pages(load: Load, rows: list, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_guard_remembers_a_bounded_number_of_pages(
+    load: Load, rows: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     guard = load("page_guard")
     monkeypatch.setattr(guard, "REMEMBERED_PAGES", 10)
     run(guard.agent, [labelled(row) for row in rows])

@@ -1,6 +1,7 @@
 import io
 from collections.abc import Callable
 from types import ModuleType
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -8,14 +9,15 @@ from rich.console import Console
 Load = Callable[[str], ModuleType]
 
 
-def printed(load: Load, report: dict) -> list[list[str]]:
+def printed(load: Load, report: dict[str, Any]) -> list[list[str]]:
     """Return the lines as a reader without a terminal sees them, each as its columns."""
-    console = Console(file=io.StringIO(), width=120)
+    out = io.StringIO()
+    console = Console(file=out, width=120)
     console.print(load("closing").render(report))
-    return [line.split() for line in console.file.getvalue().splitlines()]
+    return [line.split() for line in out.getvalue().splitlines()]
 
 
-def test_the_report_shows_the_figures(load: Load, report: dict) -> None:
+def test_the_report_shows_the_figures(load: Load, report: dict[str, Any]) -> None:
     lines = printed(load, report)
     assert ["2,500", "748", "418", "330", "0", "209", "209"] in lines
     assert ["block-with-care/confident", "275", "-"] in lines
@@ -25,25 +27,25 @@ def test_the_report_shows_the_figures(load: Load, report: dict) -> None:
     assert ["web/page-guard", "1", "1"] in lines
 
 
-def test_an_unknown_figure_is_no_zero(load: Load, report: dict) -> None:
+def test_an_unknown_figure_is_no_zero(load: Load, report: dict[str, Any]) -> None:
     lines = printed(load, report)
     assert ["web/page-guard", "539", "209", "330", "0", "6.1", "-"] in lines
     assert ["until", "the", "first", "command", "-"] in lines
 
 
-def test_a_bypass_that_got_through_is_named(load: Load, report: dict) -> None:
+def test_a_bypass_that_got_through_is_named(load: Load, report: dict[str, Any]) -> None:
     report["bypass"]["attempts"]["web/page-guard"].append(
         {"attempt": "read the audit", "answer": "SUCCEEDED", "refused": False}
     )
     assert ["web/page-guard:", "read", "the", "audit:", "SUCCEEDED"] in printed(load, report)
 
 
-def test_a_run_that_was_not_scored_is_shown_all_the_same(load: Load, report: dict) -> None:
+def test_a_run_that_was_not_scored_is_shown_all_the_same(load: Load, report: dict[str, Any]) -> None:
     report["accuracy"] = None
     assert ["unknown:", "the", "run", "was", "not", "scored"] in printed(load, report)
 
 
-def test_a_good_run_has_no_problems(load: Load, report: dict) -> None:
+def test_a_good_run_has_no_problems(load: Load, report: dict[str, Any]) -> None:
     assert load("closing").problems(report) == []
 
 
@@ -61,5 +63,7 @@ def test_a_good_run_has_no_problems(load: Load, report: dict) -> None:
         pytest.param({"accuracy": None}, "the run was not scored", id="no score"),
     ],
 )
-def test_a_run_that_shows_less_than_promised_says_so(load: Load, report: dict, changes: dict, problem: str) -> None:
+def test_a_run_that_shows_less_than_promised_says_so(
+    load: Load, report: dict[str, Any], changes: dict[str, Any], problem: str
+) -> None:
     assert load("closing").problems(report | changes) == [problem]

@@ -2,6 +2,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import jsonschema
 import pytest
@@ -12,8 +13,8 @@ Load = Callable[[str], ModuleType]
 
 
 @pytest.fixture
-def schemas(folder: Path) -> dict[str, dict]:
-    documents = yaml.safe_load_all((folder / "topics.yaml").read_text())
+def schemas(example: Path) -> dict[str, dict[str, Any]]:
+    documents = yaml.safe_load_all((example / "topics.yaml").read_text())
     return {each["spec"]["topicName"]: json.loads(each["spec"]["schema"]["schema"]) for each in documents}
 
 
@@ -24,7 +25,9 @@ def test_the_data_set_has_1250_pages_in_a_fixed_order(load: Load) -> None:
 
 
 @pytest.mark.parametrize(("what", "topic"), [("observed", "OBSERVED"), ("labelled", "LABELLED")])
-def test_events_decode_strictly_and_fit_their_topics_schema(load: Load, schemas: dict, what: str, topic: str) -> None:
+def test_events_decode_strictly_and_fit_their_topics_schema(
+    load: Load, schemas: dict[str, Any], what: str, topic: str
+) -> None:
     producer = load("producer")
     schema = jsonschema.Draft202012Validator(schemas[getattr(producer, topic)])
     for row in load("pages").read_rows(1250):
@@ -43,7 +46,7 @@ def test_a_label_belongs_to_the_story_of_its_observation(load: Load) -> None:
 
 
 class Recorder:
-    def __init__(self, log: list) -> None:
+    def __init__(self, log: list[Any]) -> None:
         self.log = log
 
     def write(self, topic: str, event: events.CloudEvent, data: bytes) -> None:
@@ -52,7 +55,7 @@ class Recorder:
 
 def test_every_label_comes_50_pages_after_its_page(load: Load) -> None:
     producer = load("producer")
-    log: list = []
+    log: list[Any] = []
     producer.replay(load("pages").read_rows(60), Recorder(log), Recorder(log), pages_per_s=1e9)
     written = [event_id for _, event_id, _ in log]
     assert written[:51] == [f"page-{number:04}-observed" for number in range(1, 52)]
@@ -61,7 +64,7 @@ def test_every_label_comes_50_pages_after_its_page(load: Load) -> None:
     assert len(written) == 120
 
 
-def decision(entity: str, verdict: str, agent: str = "web/page-guard") -> dict:
+def decision(entity: str, verdict: str, agent: str = "web/page-guard") -> dict[str, Any]:
     return {"agent": agent, "type": "block-page", "entity": entity, "verdict": verdict}
 
 

@@ -1,6 +1,7 @@
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -14,15 +15,16 @@ from streamwarden_judging.verdicts import Verdict
 
 
 @pytest.fixture
-def kinds(folder: Path) -> tuple[Kind, ...]:
+def kinds(example: Path) -> tuple[Kind, ...]:
     """The folder's resources, as ``streamwarden dev`` admits them."""
-    admission = admit_all(read_manifests(folder), {})
+    admission = admit_all(read_manifests(example), {})
     assert admission.problems == ()
     return admission.resources
 
 
-def of_kind(kinds: tuple[Kind, ...], kind: type) -> dict:
-    return {found.metadata.name: found.spec for found in kinds if isinstance(found, kind)}
+def of_kind(kinds: tuple[Kind, ...], kind: type) -> dict[str, Any]:
+    own: list[Any] = [found for found in kinds if isinstance(found, kind)]
+    return {found.metadata.name: found.spec for found in own}
 
 
 def test_manifests_are_admitted_all_together(kinds: tuple[Kind, ...]) -> None:
@@ -36,9 +38,9 @@ def test_manifests_are_admitted_all_together(kinds: tuple[Kind, ...]) -> None:
     assert sorted(of_kind(kinds, AgentDeployment)) == ["page-blocker", "page-guard"]
 
 
-def test_the_kustomization_names_every_file_of_manifests(folder: Path) -> None:
-    named = yaml.safe_load((folder / "kustomization.yaml").read_text())["resources"]
-    own = {file.name for file in folder.glob("*.yaml") if file.name != "kustomization.yaml"}
+def test_the_kustomization_names_every_file_of_manifests(example: Path) -> None:
+    named = yaml.safe_load((example / "kustomization.yaml").read_text())["resources"]
+    own = {file.name for file in example.glob("*.yaml") if file.name != "kustomization.yaml"}
     assert sorted(named) == sorted({"../../config/namespace", *own})
 
 
@@ -53,7 +55,7 @@ def test_schemas_are_valid_json_schemas(kinds: tuple[Kind, ...]) -> None:
         jsonschema.Draft202012Validator.check_schema(json.loads(topic.value_schema.definition))
 
 
-def judged(kinds: tuple[Kind, ...], decision: dict, role: str) -> Verdict:
+def judged(kinds: tuple[Kind, ...], decision: dict[str, Any], role: str) -> Verdict:
     policies = [
         (rules.compile_policy("web", name, 1, spec), spec)
         for name, spec in of_kind(kinds, Policy).items()
@@ -63,7 +65,7 @@ def judged(kinds: tuple[Kind, ...], decision: dict, role: str) -> Verdict:
     return engine.judge(decision["type"], decision, datetime(2026, 1, 1, tzinfo=UTC))
 
 
-def block_page(*, confidence: float = 0.97, established: bool = False, **changes: object) -> dict:
+def block_page(*, confidence: float = 0.97, established: bool = False, **changes: object) -> dict[str, Any]:
     return {
         "type": "block-page",
         "entity": "page-0001",
@@ -89,7 +91,7 @@ def block_page(*, confidence: float = 0.97, established: bool = False, **changes
         pytest.param(block_page(reasoning=""), "block-with-care/explained", id="no reason, no block"),
     ],
 )
-def test_block_with_care(kinds: tuple[Kind, ...], decision: dict, rule: str | None) -> None:
+def test_block_with_care(kinds: tuple[Kind, ...], decision: dict[str, Any], rule: str | None) -> None:
     verdict = judged(kinds, decision, "detection")
     assert (verdict.rule, verdict.effect) == (rule, "Deny" if rule else "Allow")
 
@@ -109,6 +111,6 @@ def test_the_trial_policy_denies_nothing_and_says_what_it_would(kinds: tuple[Kin
         pytest.param("page.block-failed", {"page": "page-0001", "command": "c"}, "Deny", id="failed without a cause"),
     ],
 )
-def test_publish_outcomes(kinds: tuple[Kind, ...], decision_type: str, parameters: dict, effect: str) -> None:
+def test_publish_outcomes(kinds: tuple[Kind, ...], decision_type: str, parameters: dict[str, Any], effect: str) -> None:
     decision = {"type": decision_type, "entity": "page-0001", "parameters": parameters}
     assert judged(kinds, decision, "execution").effect == effect

@@ -20,7 +20,8 @@ from streamwarden_devstack.cluster.choosing import choose, observe
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-pytestmark = pytest.mark.cluster
+pytestmark = pytest.mark.node
+
 PATIENCE_S = 1800
 """The first start on a machine builds Kubernetes."""
 SOON_S = 60

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +11,6 @@ from support.plant import Plant
 if TYPE_CHECKING:
     from support.governed import Governed
 
-pytestmark = [pytest.mark.cluster, pytest.mark.kafka]
 
 BYPASS = """
 from confluent_kafka import Producer
@@ -109,9 +106,7 @@ def test_kills_of_gate_agent_node_operator_and_broker_lose_nothing_and_repeat_no
     plant.produce(range(300, 400))
     plant.wait_judged(320)
     governed.kubectl("delete", "pod", "-n", "streamwarden", "-l", "app.kubernetes.io/name=streamwarden-operator")
-    pid = governed.stack.kafka_pid
-    assert pid is not None
-    os.kill(pid, signal.SIGKILL)
+    pid = governed.stack.kill()
     governed.until(lambda: governed.stack.kafka_pid not in {None, pid})
     plant.produce(range(400, 500))
     plant.expect_each_once(range(500))

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from support.plant import Plant
 
 if TYPE_CHECKING:
     from support.governed import Governed
 
-pytestmark = [pytest.mark.cluster, pytest.mark.kafka]
 
 SCALING = {
     "minReplicaCount": 0,
@@ -71,9 +67,7 @@ def test_a_broker_that_comes_back_changes_no_number_of_pods(governed: Governed) 
     governed.until(lambda: len(plant.pods()) == 2)
     before = last_scaling(plant)
     pods = sorted(plant.pods())
-    pid = governed.stack.kafka_pid
-    assert pid is not None
-    os.kill(pid, signal.SIGKILL)
+    pid = governed.stack.kill()
     governed.until(lambda: governed.stack.kafka_pid not in {None, pid})
     plant.produce(range(50))
     plant.expect_each_once(range(50))

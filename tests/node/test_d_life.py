@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import pytest
 from support.plant import Plant
 
 if TYPE_CHECKING:
     from support.governed import Governed
-
-pytestmark = [pytest.mark.cluster, pytest.mark.kafka]
 
 
 def principals(plant: Plant) -> set[str]:
@@ -24,8 +21,15 @@ def principals(plant: Plant) -> set[str]:
         ResourceType,
     )
 
+    anything: Any = None  # the stubs take no None
     everything = AclBindingFilter(
-        ResourceType.ANY, None, ResourcePatternType.ANY, None, None, AclOperation.ANY, AclPermissionType.ANY
+        ResourceType.ANY,
+        anything,
+        ResourcePatternType.ANY,
+        anything,
+        anything,
+        AclOperation.ANY,
+        AclPermissionType.ANY,
     )
     found = plant.site.kafka.admin.describe_acls(everything).result(30)
     own = {binding.principal.removeprefix("User:") for binding in found}

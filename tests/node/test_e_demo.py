@@ -16,7 +16,6 @@ from support.governed import ROOT
 if TYPE_CHECKING:
     from support.governed import Governed
 
-pytestmark = [pytest.mark.cluster, pytest.mark.kafka, pytest.mark.e2e]
 
 EXAMPLE = ROOT / "examples" / "phishing"
 BIN = Path(sys.executable).parent

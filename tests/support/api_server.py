@@ -113,7 +113,7 @@ class ApiServer:
         (self._folder / "tokens.csv").write_text("\n".join(lines) + "\n")
 
     async def _run(self, name: str, arguments: Sequence[str]) -> None:
-        command = [self._programs / name, *arguments]
+        command: list[str | Path] = [self._programs / name, *arguments]
         log = self._folder / f"{name}.log"
         self._children.append(await Child.start(command, env=dict(os.environ), cwd=self._folder, log=log))
 

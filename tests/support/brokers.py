@@ -54,7 +54,9 @@ def kfake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
         loop.close()
 
 
-@pytest.fixture(params=["kfake", pytest.param("apache", marks=pytest.mark.kafka)])
+@pytest.fixture(
+    params=[pytest.param("kfake", marks=pytest.mark.kfake), pytest.param("apache", marks=pytest.mark.broker)]
+)
 def broker(request: Any) -> Broker:
     """Each of the two in turn."""
     if request.param == "kfake":
@@ -73,7 +75,7 @@ class ProxiedBroker:
     proxy: Proxy
 
 
-@pytest.fixture(params=["kfake", pytest.param("apache", marks=pytest.mark.kafka)])
+@pytest.fixture(params=[KFAKE, APACHE])
 def proxied(request: Any, tmp_path: Path) -> Iterator[ProxiedBroker]:
     """Each of the two in turn, behind a proxy that lives in a thread."""
     loop = LoopThread("proxy")

@@ -18,12 +18,9 @@ from rich.console import Console
 from streamwarden_devstack.cluster import Cluster, ClusterError, ConsoleReporter, open_cluster
 from streamwarden_devstack.cluster.choosing import choose, observe
 from streamwarden_devstack.cluster.installation import Kafka, install_operator
-from streamwarden_devstack.stack import ConsoleReporter as StackReporter
-from streamwarden_devstack.stack import Stack
 from support.kafka_tools import Cluster as KafkaCluster
-from support.loop_thread import LoopThread
 from support.needs import without_cluster
-from support.stack_fixture import RunningStack
+from support.stack_fixture import OwnStack, running_stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,8 +28,6 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 180.0
 """Far more than anything takes on a busy machine; only a broken run waits so long."""
-_START_TIMEOUT_S = 600
-_STOP_TIMEOUT_S = 90
 
 
 @dataclass(frozen=True)
@@ -40,7 +35,7 @@ class Governed:
     """The installation."""
 
     cluster: Cluster
-    stack: RunningStack
+    stack: OwnStack
     kafka: KafkaCluster
     """With the operator's own rights."""
 
@@ -76,19 +71,6 @@ class Governed:
 
 
 @contextmanager
-def running_stack(folder: Path, address: str) -> Iterator[RunningStack]:
-    """Run a Kafka and a registry that listen at this address."""
-    loop = LoopThread("pods-stack")
-    stack = Stack(folder, address=address, reporter=StackReporter(Console(stderr=True)))
-    try:
-        loop.run(stack.start(), _START_TIMEOUT_S)
-        yield RunningStack(stack, lambda work: loop.run(work, _START_TIMEOUT_S))
-    finally:
-        loop.run(stack.stop(), _STOP_TIMEOUT_S)
-        loop.close()
-
-
-@contextmanager
 def installed(folder: Path) -> Iterator[Governed]:
     """Install everything; a cluster that was not there before is taken away at the end.
 
@@ -99,7 +81,7 @@ def installed(folder: Path) -> Iterator[Governed]:
     was_up = provider.status().running
     cluster = open_cluster(reporter=ConsoleReporter(Console(stderr=True)))
     try:
-        with running_stack(folder / "stack", cluster.host_address) as stack:
+        with running_stack(folder / "stack", address=cluster.host_address) as stack:
             install_operator(cluster, Kafka(stack.operator.render(), stack.registry_url), ROOT, folder / "operator")
             yield Governed(cluster, stack, KafkaCluster(stack.operator_properties))
     finally:

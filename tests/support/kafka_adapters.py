@@ -38,7 +38,7 @@ def fake_ports() -> KafkaPorts:
     return KafkaPorts(topics, FakeAcls(), FakeScramUsers(), FakeOffsets(topics))
 
 
-@pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.kafka)])
+@pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.broker)])
 def kafka(request: pytest.FixtureRequest) -> KafkaPorts:
     """The ports, in memory and on the session's broker."""
     if request.param == "fake":

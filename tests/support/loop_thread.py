@@ -25,6 +25,10 @@ class LoopThread:
     def run(self, work: Coroutine[Any, Any, T], timeout_s: float) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout_s)
 
+    def begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let it run beside everything else; nobody waits for it."""
+        asyncio.run_coroutine_threadsafe(work, self._loop)
+
     def close(self) -> None:
         self.run(self._loop.shutdown_default_executor(), _STOP_TIMEOUT_S)
         self._loop.call_soon_threadsafe(self._loop.stop)

@@ -20,6 +20,7 @@ from streamwarden_operator.wiring.controller import Controller
 from support.fakes import FakeAcls, FakeCluster, FakeOffsets, FakeSchemaRegistry, FakeScramUsers, FakeTopics
 from support.lag_fakes import FakeLags
 from support.policy_fakes import FakeGateAcks, FakePolicyLog
+from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -101,6 +102,7 @@ class _Tagged(list[tuple[object, ...]]):
         super().__init__()
         self._effects, self._backend = effects, backend
 
+    @override
     def append(self, item: tuple[object, ...]) -> None:
         super().append(item)
         self._effects.append((self._backend, *item))

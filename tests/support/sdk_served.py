@@ -32,7 +32,7 @@ def page_headers(number: int, kind: str = "page.observed") -> list[tuple[str, by
     return CloudEvent(id=f"{kind}-{number}", source="/web", type=kind, subject=f"page-{number}").headers()
 
 
-def deciding_agent(before: Callable[[Event], Awaitable[None] | None] = lambda _event: None) -> Agent:
+def deciding_agent(before: Callable[[Event], Awaitable[object] | None] = lambda _event: None) -> Agent:
     """Make an agent that decides on every page, after ``before``."""
     agent = Agent()
 

@@ -40,6 +40,12 @@ def test_the_linter_watches_for_shadowed_modules() -> None:
     assert not any(rule.startswith("A") and "A005".startswith(rule) for rule in settings["ignore"])
 
 
+def test_types_are_checked_in_every_folder_of_tests() -> None:
+    checked = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["mypy"]["packages"]
+    folders = {path.relative_to(ROOT / "tests").parts[0] for path in (ROOT / "tests").glob("*/**/*.py")}
+    assert folders <= set(checked)
+
+
 def test_images_keep_the_source_tree_off_the_path() -> None:
     for dockerfile in (*ROOT.glob("*/Dockerfile"), *ROOT.glob("agent_image/*/Dockerfile")):
         assert "PYTHONSAFEPATH=1" in dockerfile.read_text(encoding="utf-8"), dockerfile

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 INSTALLATION = InstallationNames()
 
-pytestmark = pytest.mark.kafka
-
 PASSWORD = "of-the-agent"
 AGENT = AgentNames("bypass", "guard")
 OTHER = AgentNames("bypass", "blocker")

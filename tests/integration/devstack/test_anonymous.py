@@ -11,8 +11,6 @@ import pytest
 if TYPE_CHECKING:
     from support.stack_fixture import RunningStack
 
-pytestmark = pytest.mark.kafka
-
 
 def request(api_key: int, api_version: int, body: bytes) -> bytes:
     """A Kafka request with header version 1 and the client id ``t``."""

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = pytest.mark.kafka
+pytestmark = pytest.mark.own_stack
+
 PATIENCE_S = 300
 
 

@@ -14,6 +14,7 @@ from streamwarden_devstack.stack.errors import DownloadError
 from streamwarden_devstack.stack.locked import Artifact
 from streamwarden_devstack.stack.ports import free_ports
 from streamwarden_devstack.stack.repository import Repository
+from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,7 +81,8 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
             end = start + site.break_after.pop(0) if site.break_after else len(content)
             self.wfile.write(content[start:end])
 
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the base class names it
+        @override
+        def log_message(self, format: str, *args: Any) -> None:  # the base class names it
             """Keep quiet."""
 
     monkeypatch.setattr(download, "_FIRST_PAUSE_S", 0.0)

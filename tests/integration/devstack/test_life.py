@@ -13,20 +13,21 @@ from uuid import uuid4
 
 import pytest
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]  # the stubs leave it out
 from streamwarden_devstack.stack import Stack
 from support.pids import gone
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.kafka
 PATIENCE_S = 60
 
 OWNER = """
 import asyncio, sys
 from pathlib import Path
 from streamwarden_devstack.stack import Stack
+
+pytestmark = pytest.mark.own_stack
 
 async def main():
     async with Stack(Path(sys.argv[1]), registry=False) as stack:
@@ -63,7 +64,7 @@ def files_with(folder: Path, word: str) -> list[Path]:
 
 
 def make_topic(stack: Stack, topic: str) -> None:
-    admin = AdminClient(stack.operator.librdkafka())
+    admin = AdminClient({**stack.operator.librdkafka()})
     admin.create_topics([NewTopic(topic, 1, 1)], operation_timeout=20)[topic].result(20)
 
 
@@ -95,7 +96,7 @@ async def test_data_is_fresh_unless_it_was_asked_to_be_kept(tmp_path: Path) -> N
             assert stack.bootstrap_servers != address
             assert await asyncio.to_thread(read_one, stack.operator.librdkafka(), "orders") == b"kept"
     async with Stack(tmp_path, registry=False) as stack:
-        admin = AdminClient(stack.operator.librdkafka())
+        admin = AdminClient({**stack.operator.librdkafka()})
         assert "orders" not in (await asyncio.to_thread(admin.list_topics, timeout=10)).topics
         assert stack.operator.password != password
 
@@ -116,7 +117,7 @@ async def test_no_broker_is_left_when_its_owner_is_killed(tmp_path: Path) -> Non
 async def test_a_stopped_stack_refuses_connections(tmp_path: Path) -> None:
     async with Stack(tmp_path, registry=False) as stack:
         properties = stack.operator.librdkafka()
-    admin = AdminClient(properties | {"log_level": "0"})
+    admin = AdminClient({**properties, "log_level": "0"})
     with pytest.raises(KafkaException):
         await asyncio.to_thread(admin.list_topics, timeout=1)
     assert stack.kafka_pid is None

@@ -6,12 +6,9 @@ import json
 from typing import TYPE_CHECKING
 
 import httpx
-import pytest
 
 if TYPE_CHECKING:
     from support.stack_fixture import RunningStack
-
-pytestmark = pytest.mark.kafka
 
 
 def register(stack: RunningStack, subject: str, schema: dict[str, object]) -> httpx.Response:

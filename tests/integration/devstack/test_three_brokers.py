@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-pytestmark = pytest.mark.kafka
+pytestmark = pytest.mark.own_stack
 COUNT = 50
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from streamwarden_kafka.connection import Connection
 
-pytestmark = pytest.mark.kafka
+pytestmark = pytest.mark.own_stack
 TIMEOUT_S = 20
 
 

@@ -14,7 +14,7 @@ from support.kafka_tools import WAIT_S, Cluster, Right
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [pytest.mark.kafka, pytest.mark.matrix]
+pytestmark = [pytest.mark.own_stack, pytest.mark.matrix]
 
 
 def write_in_transaction(user: dict[str, str]) -> KafkaError | None:

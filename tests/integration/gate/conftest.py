@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
-from streamwarden_devstack.stack import Stack
 from support import gate_world
 from support.kafka_tools import Cluster
-from support.loop_thread import LoopThread
 from support.policy_log import SigningKey
-from support.stack_fixture import RunningStack
+from support.stack_fixture import OwnStack, running_stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,24 +18,18 @@ if TYPE_CHECKING:
     from support.gate_world import GateWorld
 
 
-@pytest.fixture(scope="package")
-def gate_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    loop = LoopThread("gate-stack")
-    running = Stack(tmp_path_factory.mktemp("gate-stack"), registry=False)
-    try:
-        loop.run(running.start(), 600)
-        yield RunningStack(running, lambda work: loop.run(work, 600))
-    finally:
-        loop.run(running.stop(), 90)
-        loop.close()
+@pytest.fixture(scope="session")
+def gate_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnStack]:
+    with running_stack(tmp_path_factory.mktemp("gate-stack"), registry=False) as own:
+        yield own
 
 
-@pytest.fixture(scope="package")
-def cluster(gate_stack: RunningStack) -> Cluster:
+@pytest.fixture(scope="session")
+def cluster(gate_stack: OwnStack) -> Cluster:
     return Cluster(gate_stack.operator_properties)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def signing_key(cluster: Cluster) -> SigningKey:
     key = SigningKey()
     gate_world.publish_guardrails(cluster, key)

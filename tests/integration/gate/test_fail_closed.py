@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from support.gate_world import GateWorld
 
-pytestmark = pytest.mark.kafka
-
 
 def missing_log(_world: GateWorld) -> None:
     pass

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 from collections import Counter
 from typing import TYPE_CHECKING
 
-import pytest
 from support.gate_world import eventually
 
 if TYPE_CHECKING:
     from support.gate_world import GateWorld
-    from support.stack_fixture import RunningStack
+    from support.stack_fixture import OwnStack
 
-pytestmark = pytest.mark.kafka
 
 DECISIONS = 3_000
 
@@ -69,15 +66,13 @@ def test_a_gate_that_is_killed_again_and_again_loses_and_repeats_nothing(world: 
     check_exactly_once(world, DECISIONS)
 
 
-def test_a_killed_broker_loses_and_repeats_nothing(world: GateWorld, gate_stack: RunningStack) -> None:
+def test_a_killed_broker_loses_and_repeats_nothing(world: GateWorld, gate_stack: OwnStack) -> None:
     count = 2_000
     world.start_gate(STREAMWARDEN_GATE_MAX_BATCH="20")
     world.wait_in_force()
     writer = write_slowly(world, count)
     eventually(lambda: world.audit_end() > 100, "the gate judges")
-    pid = gate_stack.kafka_pid
-    assert pid is not None
-    os.kill(pid, signal.SIGKILL)
+    gate_stack.kill()
     writer.join()
 
     def caught_up() -> bool:

@@ -4,13 +4,10 @@ import signal
 from collections import Counter
 from typing import TYPE_CHECKING
 
-import pytest
 from support.gate_world import eventually
 
 if TYPE_CHECKING:
     from support.gate_world import GateWorld
-
-pytestmark = pytest.mark.kafka
 
 
 def test_decisions_become_commands_denials_and_audit_records(world: GateWorld) -> None:

@@ -85,7 +85,9 @@ def test_an_open_transaction_is_not_read_until_it_commits(cluster: Cluster, uniq
         reader.assign([TopicPartition(unique, 0, 0)])
         first = reader.poll(WAIT_S)
         assert first is not None
-        assert (first.error().code(), first.offset()) == (KafkaError._PARTITION_EOF, 0)
+        error = first.error()
+        assert error is not None
+        assert (error.code(), first.offset()) == (KafkaError._PARTITION_EOF, 0)
     producer.commit_transaction(WAIT_S)
 
     assert [record.value() for record in cluster.read_all(unique)] == [b"waits", b"after it"]

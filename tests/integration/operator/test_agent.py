@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 INSTALLATION = InstallationNames()
 
-pytestmark = pytest.mark.kafka
+pytestmark = pytest.mark.usefixtures("sole_operator")
 
 
 class World:

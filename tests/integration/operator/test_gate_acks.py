@@ -16,8 +16,6 @@ from support.operator_harness import until
 if TYPE_CHECKING:
     from support.stack_fixture import RunningStack
 
-pytestmark = pytest.mark.kafka
-
 
 def ack(namespace: str, pod: str) -> GateAck:
     return GateAck(namespace=namespace, agent="guard", agent_uid="u", pod=pod, state="InForce", reported_at_ms=1)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -25,7 +23,7 @@ if TYPE_CHECKING:
     from streamwarden_operator.ports import Lags
     from support.fakes import FakeOffsets
     from support.kafka_adapters import KafkaPorts
-    from support.stack_fixture import RunningStack
+    from support.stack_fixture import OwnStack, RunningStack
 
 WAIT_S = 20.0
 
@@ -74,7 +72,7 @@ class World:
         return str(found) if isinstance(found, OperatorError) else found.records
 
 
-@pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.kafka)])
+@pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.broker)])
 async def world(request: pytest.FixtureRequest, unique: str) -> AsyncIterator[World]:
     """A test's own topics and groups, in memory and on the session's broker."""
     if request.param == "fake":
@@ -89,6 +87,13 @@ async def world(request: pytest.FixtureRequest, unique: str) -> AsyncIterator[Wo
 async def broker(stack: RunningStack, unique: str) -> AsyncIterator[World]:
     """The same on the session's broker alone."""
     async with _real(stack, unique) as made:
+        yield made
+
+
+@pytest.fixture
+async def breakable(breakable_stack: OwnStack, unique: str) -> AsyncIterator[World]:
+    """The same on a broker that may be killed."""
+    async with _real(breakable_stack, unique) as made:
         yield made
 
 
@@ -196,7 +201,6 @@ async def _ends_at(broker: World, end: int) -> None:
     await until(lambda: sum(cluster.end_offsets(broker.name).values()) == end)
 
 
-@pytest.mark.kafka
 async def test_markers_are_no_lag_once_they_have_been_looked_at(broker: World) -> None:
     await broker.make()
     await _transactions(broker, 3, end=4)
@@ -206,7 +210,6 @@ async def test_markers_are_no_lag_once_they_have_been_looked_at(broker: World) -
     assert await broker.records() == 0
 
 
-@pytest.mark.kafka
 async def test_who_must_be_exact_is_so_at_once(broker: World) -> None:
     await broker.make()
     await _transactions(broker, 3, end=4)
@@ -215,7 +218,6 @@ async def test_who_must_be_exact_is_so_at_once(broker: World) -> None:
     assert await broker.records() == 0
 
 
-@pytest.mark.kafka
 async def test_a_record_behind_markers_counts(broker: World) -> None:
     await broker.make()
     await _transactions(broker, 3, end=4)
@@ -226,7 +228,6 @@ async def test_a_record_behind_markers_counts(broker: World) -> None:
         assert await broker.records(broker.reads(exact=True)) == 3
 
 
-@pytest.mark.kafka
 async def test_aborted_records_are_no_lag(broker: World) -> None:
     await broker.make()
     await broker.commit(0)
@@ -236,7 +237,6 @@ async def test_aborted_records_are_no_lag(broker: World) -> None:
     assert await broker.records(broker.reads(exact=True)) == 44
 
 
-@pytest.mark.kafka
 async def test_a_lag_that_stays_is_looked_into_once_and_stays(broker: World) -> None:
     await broker.make()
     broker.write(2_000)
@@ -246,7 +246,6 @@ async def test_a_lag_that_stays_is_looked_into_once_and_stays(broker: World) -> 
     assert seen[broker.name, 0].holds_record is True
 
 
-@pytest.mark.kafka
 async def test_many_partitions_of_markers_are_told_from_records_in_one_reading(broker: World) -> None:
     await broker.make(partitions=60)
     producer = Producer({**broker.properties, "transactional.id": broker.name})
@@ -262,7 +261,6 @@ async def test_many_partitions_of_markers_are_told_from_records_in_one_reading(b
     assert await broker.records() == 2
 
 
-@pytest.mark.kafka
 async def test_an_open_transaction_is_no_lag_before_it_ends(broker: World) -> None:
     await broker.make()
     await broker.commit(0)
@@ -277,7 +275,6 @@ async def test_an_open_transaction_is_no_lag_before_it_ends(broker: World) -> No
     assert await broker.records() == 2
 
 
-@pytest.mark.kafka
 async def test_a_read_uncommitted_group_that_is_ahead_of_an_open_transaction_has_no_lag(broker: World) -> None:
     await broker.make()
     producer = Producer({**broker.properties, "transactional.id": broker.name})
@@ -290,7 +287,6 @@ async def test_a_read_uncommitted_group_that_is_ahead_of_an_open_transaction_has
     producer.abort_transaction(WAIT_S)
 
 
-@pytest.mark.kafka
 async def test_what_retention_has_deleted_is_no_lag_once_it_has_been_looked_at(
     broker: World, stack: RunningStack
 ) -> None:
@@ -303,7 +299,6 @@ async def test_what_retention_has_deleted_is_no_lag_once_it_has_been_looked_at(
     assert await broker.records(broker.reads(exact=True)) == 0
 
 
-@pytest.mark.kafka
 async def test_new_partitions_are_noticed(broker: World, monkeypatch: pytest.MonkeyPatch) -> None:
     await broker.make()
     assert await broker.records() == 0
@@ -314,7 +309,6 @@ async def test_new_partitions_are_noticed(broker: World, monkeypatch: pytest.Mon
     assert await broker.lags.read([broker.reads()]) == {broker.reads(): GroupLag(2, 3)}
 
 
-@pytest.mark.kafka
 async def test_a_topic_that_may_not_be_read_is_only_its_readers_trouble(broker: World, stack: RunningStack) -> None:
     allowed, forbidden = await broker.make(f"{broker.name}.allowed"), await broker.make(f"{broker.name}.forbidden")
     rights = [Right("DESCRIBE", "TOPIC", allowed), Right("DESCRIBE", "GROUP", broker.name, prefixed=True)]
@@ -330,7 +324,6 @@ async def test_a_topic_that_may_not_be_read_is_only_its_readers_trouble(broker: 
     assert "GROUP_AUTHORIZATION_FAILED" in str(found[foreign])
 
 
-@pytest.mark.kafka
 async def test_a_wrong_password_and_an_absent_broker_are_told(stack: RunningStack, unique: str) -> None:
     reads = GroupReads(unique, (unique,), earliest=True)
     for changed, words in (
@@ -345,7 +338,6 @@ async def test_a_wrong_password_and_an_absent_broker_are_told(stack: RunningStac
         assert "wrong" not in str(found)
 
 
-@pytest.mark.kafka
 async def test_a_consumer_of_the_classic_protocol_is_read_like_any_other(broker: World) -> None:
     await broker.make(partitions=2)
     broker.write(3)
@@ -356,44 +348,37 @@ async def test_a_consumer_of_the_classic_protocol_is_read_like_any_other(broker:
     async with asyncio.timeout(WAIT_S):
         while message is None:
             message = await asyncio.to_thread(consumer.poll, 0.5)
-    await asyncio.to_thread(consumer.commit, message, asynchronous=False)
+    await asyncio.to_thread(lambda: consumer.commit(message=message, asynchronous=False))
     assert await broker.records() == 2
     consumer.close()
 
 
-@pytest.mark.kafka
-async def test_f30_a_killed_broker_is_an_outage_that_ends_by_itself(broker: World, stack: RunningStack) -> None:
-    await broker.make()
-    broker.write(3)
-    await broker.commit(1)
-    assert await broker.records() == 2
-    pid = stack.kafka_pid
-    assert pid is not None
-    os.kill(pid, signal.SIGKILL)
+async def test_f30_a_killed_broker_is_an_outage_that_ends_by_itself(
+    breakable: World, breakable_stack: OwnStack
+) -> None:
+    await breakable.make()
+    breakable.write(3)
+    await breakable.commit(1)
+    assert await breakable.records() == 2
+    breakable_stack.kill()
     answers: list[int | str] = []
     async with asyncio.timeout(120):
         while not answers or answers[-1] != 2:
-            answers.append(await broker.records())
+            answers.append(await breakable.records())
             await asyncio.sleep(0.05)
     assert {answer for answer in answers if isinstance(answer, int)} == {2}
     assert len(answers) > 1
 
 
-@pytest.mark.kafka
-async def test_a_broker_that_hangs_is_an_outage_too(stack: RunningStack, broker: World) -> None:
-    await broker.make()
-    broker.write(3)
-    lags = KafkaLags(stack.operator, timeout_s=0.5)
-    impatient = replace(broker, lags=lags)
+async def test_a_broker_that_hangs_is_an_outage_too(breakable_stack: OwnStack, breakable: World) -> None:
+    await breakable.make()
+    breakable.write(3)
+    lags = KafkaLags(breakable_stack.operator, timeout_s=0.5)
+    impatient = replace(breakable, lags=lags)
     assert await impatient.records() == 3
-    pid = stack.kafka_pid
-    assert pid is not None
-    os.kill(pid, signal.SIGSTOP)
-    try:
+    with breakable_stack.silent():
         assert "no answer from" in str(await impatient.records())
         assert "could not connect to" in str(await impatient.records())
-    finally:
-        os.kill(pid, signal.SIGCONT)
     async with asyncio.timeout(60):
         while await impatient.records() != 3:  # noqa: ASYNC110  # the broker gives no signal
             await asyncio.sleep(0.05)

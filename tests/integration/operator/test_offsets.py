@@ -42,7 +42,6 @@ async def test_committing_nothing_does_nothing(kafka: KafkaPorts, unique: str) -
     assert (await kafka.offsets.observe(unique, unique))[0].committed is None
 
 
-@pytest.mark.kafka
 async def test_records_without_a_committed_offset_are_lost_and_never_guessed(stack: RunningStack, unique: str) -> None:
     ports = real_ports(stack)
     await ports.topics.apply(unique, TopicPlan(create=Topic(unique, partitions=1)))

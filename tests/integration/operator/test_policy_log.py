@@ -29,7 +29,6 @@ from streamwarden_operator.ports import SignedRecord, Topic, TopicPlan
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-pytestmark = pytest.mark.kafka
 
 KEY = SigningKey.create()
 RING = KeyRing(KEY.public_key)

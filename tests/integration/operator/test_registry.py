@@ -33,7 +33,7 @@ NO_LEVEL = {None, "NONE"}
 """Apicurio has no answer of its own for a subject without a level: it answers NONE."""
 
 
-@pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.kafka)])
+@pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.broker)])
 async def registry(request: pytest.FixtureRequest) -> AsyncIterator[SchemaRegistry]:
     if request.param == "fake":
         yield FakeSchemaRegistry()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from streamwarden_contract.models.scaling import Lag
@@ -11,7 +11,7 @@ from support.operator_harness import conditions_of, policy, running, scaled, unt
 from support.policy_fakes import ack_of
 
 if TYPE_CHECKING:
-    from streamwarden_contract.models import AgentDeployment
+    from streamwarden_contract.models import AgentDeployment, Policy
 
 KEY = Key("AgentDeployment", "risk", "guard")
 INPUT, DECISIONS = "risk.pages", "risk.guard.decisions"
@@ -36,7 +36,7 @@ async def test_an_agent_at_zero_is_healthy_and_its_policies_wait_for_nobody() ->
         assert harness.rollouts == []
 
         harness.put(policy("strict", "decision.confidence >= 0.5", generation=2))
-        await until(lambda: harness.get(strict).status.revision > 1)
+        await until(lambda: cast("Policy", harness.get(strict)).status.revision > 1)
         await harness.settle()
         assert conditions_of(harness.get(strict))["RolledOut"] == ("True", "NoGates")
 

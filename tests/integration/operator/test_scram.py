@@ -31,7 +31,6 @@ async def test_deleting_an_absent_user_is_success(kafka: KafkaPorts, unique: str
     assert unique not in await kafka.users.observe()
 
 
-@pytest.mark.kafka
 async def test_only_the_last_password_opens_the_door(
     stack: RunningStack, unique: str, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import signal
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -27,11 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from streamwarden_contract.models.topic_contract import TopicContractStatus
-    from support.stack_fixture import RunningStack
+    from support.stack_fixture import OwnStack, RunningStack
 
 INSTALLATION = InstallationNames()
-
-pytestmark = pytest.mark.kafka
 
 SCHEMA = {"schema": json.dumps({"type": "object", "properties": {"url": {"type": "string"}}})}
 ACCESS = {"producers": ["User:web"], "consumers": ["User:bi"]}
@@ -182,14 +178,13 @@ async def test_a_deleted_contract_with_the_policy_delete_leaves_nothing(world: W
     assert not access_acls(INSTALLATION, world.topic, wanted.spec.access) & await world.kafka.acls.observe()
 
 
-async def test_f30_a_killed_broker_is_an_outage_that_ends_by_itself(world: World, stack: RunningStack) -> None:
+async def test_f30_a_killed_broker_is_an_outage_that_ends_by_itself(world: World, breakable_stack: OwnStack) -> None:
+    world.kafka = real_ports(breakable_stack)
     world.put(access=ACCESS)
     before = await world.reconcile()
     # More patient requests may outlive the outage: the broker is started again within two seconds.
-    world.kafka = real_ports(stack, timeout_s=0.5)
-    pid = stack.kafka_pid
-    assert pid is not None
-    os.kill(pid, signal.SIGKILL)
+    world.kafka = real_ports(breakable_stack, timeout_s=0.5)
+    breakable_stack.kill()
     outages = 0
     async with asyncio.timeout(120):
         while True:

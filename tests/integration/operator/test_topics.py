@@ -109,7 +109,6 @@ async def test_topics_made_at_the_same_time_each_get_their_own_answer(kafka: Kaf
     assert [[topic.partitions for topic in topics.values()] for topics in found] == [[1], [2], [3], [4], [5], []]
 
 
-@pytest.mark.kafka
 async def test_f30_a_broker_that_does_not_answer_is_an_outage(
     stack: RunningStack, capfd: pytest.CaptureFixture[str]
 ) -> None:

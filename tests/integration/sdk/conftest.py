@@ -11,13 +11,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from support.stack_fixture import RunningStack
+    from support.stack_fixture import OwnStack, RunningStack
 
 
 @pytest.fixture
 def deployed(stack: RunningStack, tmp_path: Path, unique: str) -> Iterator[DeployedAgent]:
     """An agent with topics of its own, its least rights, and no process yet."""
-    agent = deploy(Cluster(stack.operator_properties), tmp_path, unique)
+    yield from _deployed(stack, tmp_path, unique)
+
+
+@pytest.fixture
+def deployed_to_break(breakable_stack: OwnStack, tmp_path: Path, unique: str) -> Iterator[DeployedAgent]:
+    """The same on a broker that may be killed."""
+    yield from _deployed(breakable_stack, tmp_path, unique)
+
+
+def _deployed(stack: RunningStack, folder: Path, namespace: str) -> Iterator[DeployedAgent]:
+    agent = deploy(Cluster(stack.operator_properties), folder, namespace)
     yield agent
     agent.close()
     sys.stderr.write(agent.log_text)  # pytest shows it where the test failed

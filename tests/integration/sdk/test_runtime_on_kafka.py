@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING
 
-import pytest
 from streamwarden_contract.decision import Cause, decode_decision, decode_failure
 from streamwarden_contract.events import decode
 from streamwarden_contract.partitioner import partition_of
+from streamwarden_kafka.records import headers_of
 from support.agent_process import pages, stop, wait_for
 
 if TYPE_CHECKING:
     from support.agent_process import DeployedAgent
-    from support.stack_fixture import RunningStack
+    from support.stack_fixture import OwnStack
 
-pytestmark = pytest.mark.kafka
+
+def more_decisions_than(deployed: DeployedAgent, seen: int) -> bool:
+    return sum(deployed.cluster.end_offsets(deployed.names.decisions).values()) > seen
 
 
 def test_every_event_gives_exactly_one_decision_though_the_agent_is_killed_again_and_again(
@@ -26,7 +27,7 @@ def test_every_event_gives_exactly_one_decision_though_the_agent_is_killed_again
     deployed.cluster.produce(deployed.topic, pages(range(300)))
     for round_ in range(4):
         process = deployed.start()
-        wait_for(lambda seen=round_: sum(deployed.cluster.end_offsets(deployed.names.decisions).values()) > seen * 300)
+        wait_for(partial(more_decisions_than, deployed, round_ * 300))
         process.kill()
         process.wait(10)
         deployed.cluster.produce(deployed.topic, pages(range(round_ * 425, round_ * 425 + 425)))
@@ -51,7 +52,7 @@ def test_decisions_name_what_they_answer_and_stand_on_the_partition_of_their_ent
     [record] = deployed.cluster.read_all(deployed.names.decisions)
     assert record.key() == b"page-0007"
     assert record.partition() == partition_of(b"page-0007", 2)
-    event = decode(record.headers(), strict=True)
+    event = decode(headers_of(record), strict=True)
     assert (event.type, event.subject, event.causationid, event.correlationid, event.hops) == (
         "streamwarden.decision",
         "page-0007",
@@ -88,7 +89,7 @@ def test_an_event_that_always_fails_becomes_a_failure_record_and_the_partition_g
 
     partition = partition_of(b"page-0001", 2)
     first, second, third = deployed.cluster.read_all(deployed.names.decisions)
-    assert [decode(each.headers(), strict=True).type for each in (first, second, third)] == [
+    assert [decode(headers_of(each), strict=True).type for each in (first, second, third)] == [
         "streamwarden.failure",
         "streamwarden.failure",
         "streamwarden.decision",
@@ -116,13 +117,14 @@ def test_a_killed_agent_gets_its_memory_back(deployed: DeployedAgent) -> None:
     assert stop(process) == 0
 
 
-def test_a_killed_broker_ends_no_agent_and_loses_nothing(deployed: DeployedAgent, stack: RunningStack) -> None:
+def test_a_killed_broker_ends_no_agent_and_loses_nothing(
+    deployed_to_break: DeployedAgent, breakable_stack: OwnStack
+) -> None:
+    deployed = deployed_to_break
     process = deployed.start()
     deployed.cluster.produce(deployed.topic, pages(range(500)))
     wait_for(deployed.decided)
-    pid = stack.kafka_pid
-    assert pid is not None
-    os.kill(pid, signal.SIGKILL)
+    breakable_stack.kill()
     deployed.cluster.produce(deployed.topic, pages(range(500, 1_000)))
     wait_for(deployed.caught_up, seconds=60)
 

@@ -1,5 +1,7 @@
 """Names of topics, groups, principals and transactional ids: none can reach another's."""
 
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,6 +9,9 @@ from streamwarden_contract import names
 from streamwarden_contract.errors import NameNotAllowedError
 from streamwarden_contract.models.fields import DNS_LABEL_PATTERN
 from streamwarden_contract.names import AgentNames, InstallationNames, NamespaceNames
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 agent_names = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,6}[a-z0-9])?", fullmatch=True).filter(
     lambda name: name != "streamwarden"
@@ -77,11 +82,12 @@ def test_an_installation_s_own_names_are_closed_to_everybody_else(installation: 
 
 
 def test_the_word_streamwarden_stays_reserved_in_an_installation_of_another_name() -> None:
-    for refused in (
+    checks: list[Callable[[], object]] = [
         lambda: names.check_namespace("streamwarden", "other"),
         lambda: names.check_topic_name("streamwarden", "streamwarden.policies", "other"),
         lambda: names.check_external_principal("User:streamwarden.operator", "other"),
-    ):
+    ]
+    for refused in checks:
         with pytest.raises(NameNotAllowedError, match="Streamwarden's own"):
             refused()
     names.check_namespace("risk", "other")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import pytest
 from streamwarden_contract.models.policy import PolicySpec
@@ -11,8 +12,11 @@ from streamwarden_judging import rules
 from streamwarden_judging.engine import Engine
 from streamwarden_judging.verdicts import BoundPolicy, Effect, PolicySet
 
+if TYPE_CHECKING:
+    from streamwarden_contract.canonical import JsonValue
+
 NOW = datetime(2026, 1, 2, 12, tzinfo=UTC)
-DECISION = {"type": "block", "entity": "e", "parameters": {"score": 0.9}}
+DECISION: dict[str, JsonValue] = {"type": "block", "entity": "e", "parameters": {"score": 0.9}}
 
 
 def engine(*requirements: str) -> Engine:

@@ -93,7 +93,7 @@ async def test_failures_are_reported_and_wait_longer_each_time_until_one_succeed
     async with worked.working(reconcile):
         for left in range(5, -1, -1):
             worked.queue.add("a")
-            await until(lambda left=left: len(answers) == left and worked.queue.idle)
+            await until(lambda: len(answers) == left and worked.queue.idle)  # noqa: B023  # called in this round only
     assert worked.failures == ["0", "1", "2", "3", "again"]
     assert worked.delays == [1.0, 2.0, 4.0, 5.0, 1.0]
 

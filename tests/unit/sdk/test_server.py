@@ -136,7 +136,12 @@ async def test_a_batch_that_takes_long_is_finished_while_the_group_hears_of_us(w
     world.observe(0, 1, 2)
     enough = asyncio.Event()
     loop = asyncio.get_running_loop()
-    world.feed.on_hold = lambda: loop.call_soon_threadsafe(enough.set) and None if world.feed.holds == 3 else None
+
+    def on_hold() -> None:
+        if world.feed.holds == 3:
+            loop.call_soon_threadsafe(enough.set)
+
+    world.feed.on_hold = on_hold
 
     async with world.serve(deciding_agent(lambda event: enough.wait() if event.offset == 1 else None)) as served:
         await served.until(lambda: len(world.kafka.decisions) == 3)
@@ -156,7 +161,7 @@ async def test_a_batch_that_takes_long_is_left_where_its_partitions_go_elsewhere
         seen.append(event.offset)
         return asyncio.ensure_future(never.wait()) if len(seen) == 1 else None
 
-    async with world.serve(deciding_agent(handle)) as served:  # type: ignore[arg-type]  # a task can be awaited
+    async with world.serve(deciding_agent(handle)) as served:
         await served.until(lambda: len(seen) == 2)
         await served.until(world.caught_up)
     assert world.decided() == [(0, 0)]

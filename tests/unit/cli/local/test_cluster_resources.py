@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from streamwarden_cli.local.cluster import LocalCluster
@@ -163,9 +164,7 @@ async def test_the_status_of_a_resource_that_was_replaced_is_not_written(cluster
         pytest.param({"scaling": {"maxReplicaCount": 3}}, ["spec.image", "spec.scaling"], id="scaling"),
     ],
 )
-def test_fields_that_only_pods_have_are_named(
-    cluster: LocalCluster, spec: dict[str, object], ignored: list[str]
-) -> None:
+def test_fields_that_only_pods_have_are_named(cluster: LocalCluster, spec: dict[str, Any], ignored: list[str]) -> None:
     cluster.apply([agent(**spec)])
     assert cluster.ignored_pod_fields() == ignored
 

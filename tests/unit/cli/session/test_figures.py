@@ -1,6 +1,6 @@
 """What a run's records add up to."""
 
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from streamwarden_cli.bypass.attempts import Answer, Target, all_refused, build_attempts
@@ -10,6 +10,9 @@ from streamwarden_cli.session.tally import Tally, percentiles
 from streamwarden_contract.audit import AuditRecord
 from streamwarden_contract.models import AgentDeployment, TopicContract
 from streamwarden_contract.names import AgentNames
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 COMMANDS = frozenset({"risk.blocks"})
 
@@ -76,7 +79,7 @@ def test_an_input_that_the_agent_gave_up_on_is_a_dead_letter_and_no_decision() -
 @pytest.mark.parametrize("command_first", [True, False], ids=["the-command-is-seen-first", "the-audit-is-seen-first"])
 def test_latency_joins_command_and_audit_by_the_commands_id(*, command_first: bool) -> None:
     tally = Tally()
-    steps = [
+    steps: list[Callable[[], object]] = [
         lambda: tally.command("c1", received_ms=1_007.5, now_s=3.0),
         lambda: tally.audit(audited(at_ms=1_000), commands=COMMANDS),
     ]

@@ -52,7 +52,7 @@ def test_a_stamp_is_the_hash_of_what_is_said_and_changes_with_it() -> None:
     ],
 )
 def test_what_changes_by_itself_is_no_content(change: dict[str, Any]) -> None:
-    live = {
+    live: dict[str, Any] = {
         "metadata": {"name": "a", "annotations": {"deployment.kubernetes.io/revision": "1"}, "resourceVersion": "1"},
         "spec": {"replicas": 1, "paused": False},
         "status": {},

@@ -34,7 +34,8 @@ async def again(harness: Harness, resource: Kind) -> None:
 
 
 def _key(resource: Any) -> Key:
-    return Key(type(resource).__name__, resource.metadata.namespace, resource.metadata.name)
+    kind: Any = type(resource).__name__
+    return Key(kind, resource.metadata.namespace, resource.metadata.name)
 
 
 @pytest.mark.parametrize(
@@ -49,20 +50,20 @@ async def test_a_held_resource_keeps_what_is_and_says_so(
     annotations: dict[str, str], condition: tuple[str, tuple[str, str]], kind: str
 ) -> None:
     async with running(*whole_namespace()) as harness:
-        resource = {"contract": contract("pages"), "policy": policy("strict"), "agent": GUARD}[kind]
+        resource: Any = {"contract": contract("pages"), "policy": policy("strict"), "agent": GUARD}[kind]
         before, conditions = len(harness.effects), conditions_of(harness.get(resource))
-        edit: dict[str, Any] = {
+        edits: dict[str, dict[str, Any]] = {
             "contract": {"config": {"retention.ms": 1000}},
             "policy": {"failure_action": "Audit"},
             "agent": {"image": "guard:2"},
-        }[kind]
-        harness.put(edited(with_metadata(harness.get(resource), annotations=annotations), **edit))
+        }
+        harness.put(edited(with_metadata(harness.get(resource), annotations=annotations), **edits[kind]))
         await harness.settle()
         writes = [effect for effect in harness.effects[before:] if effect[1] != "status"]
         assert writes == []
         found = harness.get(resource)
         assert conditions_of(found) == conditions | dict([condition])
-        assert found.status.observed_generation == 1
+        assert found.status.observed_generation == 1  # the edit was not looked at
         written = len(harness.effects)
         await again(harness, resource)
         assert len(harness.effects) == written

@@ -8,8 +8,9 @@ from streamwarden_kafka.connection import Connection
 from streamwarden_operator.adapters.kafka.gate_acks import KafkaGateAcks
 from streamwarden_operator.adapters.kafka.policy_log import KafkaPolicyLog
 from streamwarden_operator.backends import connect
+from streamwarden_operator.keys import key_of
 from streamwarden_operator.ports import Acl
-from support.operator_harness import SETTINGS, conditions_of, contract, key_of, running, whole_namespace
+from support.operator_harness import SETTINGS, conditions_of, contract, running, whole_namespace
 
 OTHER = SETTINGS.model_copy(update={"installation": "other"})
 OUTSIDE = {"producers": ["User:web"]}

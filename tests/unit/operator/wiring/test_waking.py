@@ -1,8 +1,10 @@
 """What a change wakes."""
 
 from dataclasses import replace
+from typing import Any, TypeVar, cast
 
 import pytest
+from pydantic import BaseModel
 from streamwarden_contract.acks import GateAck
 from streamwarden_contract.names import InstallationNames
 from streamwarden_contract.policylog import BindingRecord, BoundPolicyRef
@@ -14,6 +16,7 @@ from streamwarden_operator.wiring.waking import Waker, dependents_of, dependents
 from support.fakes import FakeCluster
 from support.operator_harness import agent, contract, policy
 
+M = TypeVar("M", bound=BaseModel)
 RIVAL = contract("rival", topicName="risk.pages")
 CONTRACTS = (contract("pages"), RIVAL, contract("unused"), contract("commands"))
 
@@ -56,8 +59,14 @@ def test_a_change_wakes_what_depends_on_it(changed: Key, woken: set[Key]) -> Non
 
 def bound(name: str, *policies: str) -> BindingRecord:
     """Return a binding that names these policies, all else the same."""
-    refs = tuple(BoundPolicyRef.model_construct(namespace="risk", name=policy, revision=1) for policy in policies)
-    return BindingRecord.model_construct(agent=name, agent_uid=f"uid-{name}", policies=refs)
+    refs = tuple(_part(BoundPolicyRef, namespace="risk", name=policy, revision=1) for policy in policies)
+    return _part(BindingRecord, agent=name, agent_uid=f"uid-{name}", policies=refs)
+
+
+def _part(model: type[M], **fields: object) -> M:
+    """Make a record that has only what is looked at here."""
+    construct: Any = model.model_construct
+    return cast("M", construct(**fields))
 
 
 def log(*bindings: BindingRecord, withheld: tuple[str, ...] = ()) -> PublishedLog:

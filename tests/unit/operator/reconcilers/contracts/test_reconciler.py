@@ -11,10 +11,11 @@ import pytest
 from streamwarden_contract.models import TopicContract
 from streamwarden_contract.names import InstallationNames
 from streamwarden_operator.desired.acls import access_acls, format_acl
+from streamwarden_operator.desired.management import ORPHAN
 from streamwarden_operator.errors import KafkaUnavailableError, RegistryUnavailableError
 from streamwarden_operator.keys import Key, key_of
 from streamwarden_operator.ports import Acl, AclPlan, Topic
-from streamwarden_operator.reconcilers.contracts.reconciler import FINALIZER, ORPHAN, TopicContractReconciler
+from streamwarden_operator.reconcilers.contracts.reconciler import FINALIZER, TopicContractReconciler
 from support.fakes import FakeAcls, FakeCluster, FakeSchemaRegistry, FakeTopics
 from support.manifests import agent, contract
 from typing_extensions import override

@@ -1,0 +1,232 @@
+"""Break what judges, one place at a time: the unit tests must notice. ``make mutants``.
+
+Each mutant is the package with one comparison, condition, constant or refusal changed. Those that no test kills are
+listed: each is a missing test, or a place where it makes no difference.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import importlib
+import multiprocessing
+import os
+import shutil
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from typing_extensions import override
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "judging" / "src" / "streamwarden_judging"
+TESTS = ROOT / "tests" / "unit" / "judging"
+PRELOADED = ("hypothesis", "jsonschema_rs", "cel_expr_python", "streamwarden_contract.models")
+"""What a mutant's process need not load anew."""
+LIMIT_S = 60
+"""A mutant that takes longer runs for ever: it is killed too."""
+
+_COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt,
+    ast.Gt: ast.GtE,
+    ast.GtE: ast.Gt,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is,
+    ast.In: ast.NotIn,
+    ast.NotIn: ast.In,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """A module with one change."""
+
+    module: str
+    line: int
+    change: str
+    source: str
+
+
+class _Changes(ast.NodeTransformer):
+    """Makes the change number ``wanted``; counts those that it passes."""
+
+    def __init__(self, wanted: int) -> None:
+        self._left = wanted
+        self.line, self.change = 0, ""
+
+    def _is_it(self, node: ast.AST, change: str) -> bool:
+        self._left -= 1
+        if self._left == -1:
+            self.line, self.change = getattr(node, "lineno", 0), change
+        return self._left == -1
+
+    @override
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        if self._left < 0:
+            return node
+        for name, value in ast.iter_fields(node):
+            # What types and decorators say is no decision.
+            if name not in {"annotation", "returns", "decorator_list"}:
+                self._visit_field(node, name, value)
+        return node
+
+    def _visit_field(self, node: ast.AST, name: str, value: object) -> None:
+        if isinstance(value, ast.AST):
+            setattr(node, name, self.visit(value))
+        elif isinstance(value, list):
+            value[:] = [self.visit(one) if isinstance(one, ast.AST) else one for one in value]
+
+    @override
+    def visit_Compare(self, node: ast.Compare) -> ast.AST:  # as ast names it
+        for place, operator in enumerate(node.ops):
+            other = _COMPARISONS[type(operator)]
+            if self._is_it(node, f"{type(operator).__name__} becomes {other.__name__}"):
+                node.ops[place] = other()
+                return node
+        return self.generic_visit(node)
+
+    @override
+    def visit_BoolOp(self, node: ast.BoolOp) -> ast.AST:
+        other: ast.boolop = ast.Or() if isinstance(node.op, ast.And) else ast.And()
+        if self._is_it(node, f"{type(node.op).__name__} becomes {type(other).__name__}"):
+            node.op = other
+            return node
+        return self.generic_visit(node)
+
+    @override
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
+        if isinstance(node.op, ast.Not) and self._is_it(node, "not is left out"):
+            return node.operand
+        return self.generic_visit(node)
+
+    @override
+    def visit_If(self, node: ast.If) -> ast.AST:
+        if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            return node
+        return self._condition(node)
+
+    @override
+    def visit_IfExp(self, node: ast.IfExp) -> ast.AST:
+        return self._condition(node)
+
+    def _condition(self, node: ast.If | ast.IfExp) -> ast.AST:
+        for value in (True, False):
+            if self._is_it(node, f"the condition is always {value}"):
+                node.test = ast.copy_location(ast.Constant(value), node.test)
+                return node
+        return self.generic_visit(node)
+
+    @override
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        if isinstance(node.value, bool):
+            other: bool | int = not node.value
+        elif isinstance(node.value, int):
+            other = node.value + 1
+        else:
+            return node  # texts are read by people, and floats do not occur
+        if self._is_it(node, f"{node.value} becomes {other}"):
+            return ast.copy_location(ast.Constant(other), node)
+        return node
+
+    @override
+    def visit_Raise(self, node: ast.Raise) -> ast.AST:
+        if self._is_it(node, "nothing is raised"):
+            return ast.copy_location(ast.Pass(), node)
+        return self.generic_visit(node)
+
+    @override
+    def visit_Return(self, node: ast.Return) -> ast.AST:
+        is_none = node.value is None or (isinstance(node.value, ast.Constant) and node.value.value is None)
+        if not is_none and self._is_it(node, "nothing is returned"):
+            return ast.copy_location(ast.Return(None), node)
+        return self.generic_visit(node)
+
+
+def mutants_of(module: str, source: str) -> Iterator[Mutant]:
+    """Give every mutant of a module."""
+    tree = ast.parse(source)
+    number = 0
+    while True:
+        changes = _Changes(number)
+        changed = changes.visit(copy.deepcopy(tree))
+        if not changes.change:
+            return
+        yield Mutant(module, changes.line, changes.change, ast.unparse(ast.fix_missing_locations(changed)))
+        number += 1
+
+
+def _judge(mutant: Mutant | None, folder: Path) -> None:
+    """Be the process that tests a mutant, or the package as it is: exit code 0 where every test passes."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+    if mutant is not None:
+        package = Path(shutil.copytree(PACKAGE, folder / PACKAGE.name))
+        (package / mutant.module).write_text(mutant.source)
+        sys.path.insert(0, str(folder))
+    os._exit(pytest.main(["-x", "-q", "-p", "no:xdist", f"--rootdir={ROOT}", str(TESTS)]))
+
+
+class Trial:
+    """A mutant's process."""
+
+    def __init__(self, mutant: Mutant | None, folder: Path) -> None:
+        self.mutant, self._deadline_s = mutant, time.monotonic() + LIMIT_S
+        folder.mkdir(parents=True)
+        self._process = multiprocessing.get_context("fork").Process(target=_judge, args=(mutant, folder))
+        self._process.start()
+
+    def over(self) -> bool:
+        if self._process.is_alive() and time.monotonic() > self._deadline_s:
+            self._process.kill()  # it runs for ever
+            self._process.join()
+        return not self._process.is_alive()
+
+    @property
+    def survived(self) -> bool:
+        self._process.join()
+        return self._process.exitcode == 0
+
+
+def trials(mutants: Sequence[Mutant | None], folder: Path, at_once: int) -> Iterator[Trial]:
+    """Try each mutant, so many at once; gives them as they end."""
+    waiting, running = list(enumerate(mutants)), list[Trial]()
+    while waiting or running:
+        while waiting and len(running) < at_once:
+            number, mutant = waiting.pop(0)
+            running.append(Trial(mutant, folder / str(number)))
+        for trial in [one for one in running if one.over()]:
+            running.remove(trial)
+            yield trial
+        time.sleep(0.02)
+
+
+def main() -> int:
+    for name in PRELOADED:
+        importlib.import_module(name)
+    os.environ["HYPOTHESIS_PROFILE"] = "mutants"
+    mutants = [mutant for path in sorted(PACKAGE.glob("*.py")) for mutant in mutants_of(path.name, path.read_text())]
+    with tempfile.TemporaryDirectory() as folder:
+        (unchanged,) = trials([None], Path(folder, "unchanged"), 1)
+        if not unchanged.survived:
+            sys.stderr.write(f"the tests in {TESTS.relative_to(ROOT)} fail as it is\n")
+            return 1
+        done = list(trials(mutants, Path(folder, "mutants"), os.cpu_count() or 1))
+    survivors = [trial.mutant for trial in done if trial.survived and trial.mutant is not None]
+    lines = [f"{PACKAGE.name}/{one.module}:{one.line}: {one.change}" for one in survivors]
+    sys.stdout.write("\n".join([*sorted(lines), f"{len(mutants) - len(lines)} of {len(mutants)} mutants killed\n"]))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
