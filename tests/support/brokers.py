@@ -54,9 +54,10 @@ def kfake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
         loop.close()
 
 
-@pytest.fixture(
-    params=[pytest.param("kfake", marks=pytest.mark.kfake), pytest.param("apache", marks=pytest.mark.broker)]
-)
+KFAKE, APACHE = pytest.param("kfake", marks=pytest.mark.kfake), pytest.param("apache", marks=pytest.mark.broker)
+
+
+@pytest.fixture(params=[KFAKE, APACHE])
 def broker(request: Any) -> Broker:
     """Each of the two in turn."""
     if request.param == "kfake":

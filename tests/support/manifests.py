@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from streamwarden_contract.models import AgentDeployment, TopicContract
 
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+M = TypeVar("M", bound="BaseModel")
 CREATED = "2026-01-01T00:00:00Z"
+
+
+def part_of(model: type[M], **fields: object) -> M:
+    """Make a record that has only what is looked at, unchecked."""
+    construct: Any = model.model_construct
+    return cast("M", construct(**fields))
 
 
 def contract(namespace: str = "risk", name: str = "urls", *, generation: int = 1, **spec: Any) -> TopicContract:

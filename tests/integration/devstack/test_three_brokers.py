@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from confluent_kafka import Producer
-from confluent_kafka.admin import ConfigResource, ResourceType
+from confluent_kafka.admin import ConfigResource, ResourceType  # type: ignore[attr-defined]  # the stubs leave them out
 from streamwarden_devstack.stack import KafkaOptions, Stack
 from support.kafka_tools import WAIT_S, Cluster
 

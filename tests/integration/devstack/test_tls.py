@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from confluent_kafka import KafkaError
@@ -37,9 +37,8 @@ def brokers_seen(connection: Connection) -> set[str]:
 def first_error(connection: Connection) -> int:
     """Connect in vain, and give the code of why."""
     codes: list[int] = []
-    admin = AdminClient(
-        {**connection.librdkafka(), "log_level": 0, "error_cb": lambda error: codes.append(error.code())}
-    )
+    told: Any = {"error_cb": lambda error: codes.append(error.code())}
+    admin = AdminClient({**connection.librdkafka(), "log_level": 0, **told})
     deadline = time.monotonic() + TIMEOUT_S
     while not codes:
         assert time.monotonic() < deadline

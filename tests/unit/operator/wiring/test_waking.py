@@ -1,10 +1,8 @@
 """What a change wakes."""
 
 from dataclasses import replace
-from typing import Any, TypeVar, cast
 
 import pytest
-from pydantic import BaseModel
 from streamwarden_contract.acks import GateAck
 from streamwarden_contract.names import InstallationNames
 from streamwarden_contract.policylog import BindingRecord, BoundPolicyRef
@@ -14,9 +12,9 @@ from streamwarden_operator.plans.log_state import LogState
 from streamwarden_operator.reconcilers.policies.log_book import LogBook, PublishedLog
 from streamwarden_operator.wiring.waking import Waker, dependents_of, dependents_of_publication
 from support.fakes import FakeCluster
+from support.manifests import part_of
 from support.operator_harness import agent, contract, policy
 
-M = TypeVar("M", bound=BaseModel)
 RIVAL = contract("rival", topicName="risk.pages")
 CONTRACTS = (contract("pages"), RIVAL, contract("unused"), contract("commands"))
 
@@ -59,14 +57,8 @@ def test_a_change_wakes_what_depends_on_it(changed: Key, woken: set[Key]) -> Non
 
 def bound(name: str, *policies: str) -> BindingRecord:
     """Return a binding that names these policies, all else the same."""
-    refs = tuple(_part(BoundPolicyRef, namespace="risk", name=policy, revision=1) for policy in policies)
-    return _part(BindingRecord, agent=name, agent_uid=f"uid-{name}", policies=refs)
-
-
-def _part(model: type[M], **fields: object) -> M:
-    """Make a record that has only what is looked at here."""
-    construct: Any = model.model_construct
-    return cast("M", construct(**fields))
+    refs = tuple(part_of(BoundPolicyRef, namespace="risk", name=policy, revision=1) for policy in policies)
+    return part_of(BindingRecord, agent=name, agent_uid=f"uid-{name}", policies=refs)
 
 
 def log(*bindings: BindingRecord, withheld: tuple[str, ...] = ()) -> PublishedLog:

@@ -45,7 +45,7 @@ OUTAGE = KafkaUnavailableError("no broker answers")
 def says(finding: Finding | None, expected: tuple[str, str] | None) -> bool:
     """Tell whether a finding is False for this reason, with these words in it; or, of None, that there is none."""
     if finding is None or expected is None:
-        return finding is expected
+        return finding is None and expected is None
     return (finding.status, finding.reason) == ("False", expected[0]) and expected[1] in finding.message
 
 

@@ -15,6 +15,7 @@ from streamwarden_operator.desired.checks.policies import (
     RolloutState,
 )
 from streamwarden_operator.errors import KafkaUnavailableError
+from support.manifests import part_of
 
 REJECTION = (GateRejection(gate="guard/pod-0", message="LowerEpoch"),)
 
@@ -49,8 +50,8 @@ def test_without_any_gate_nothing_has_converged() -> None:
     assert RolloutState(2, 1, 1, (), ()).converged
 
 
-RECORD = PolicyRecord.model_construct(name="strict", revision=3, digest="now")
-BEFORE = PolicyRecord.model_construct(name="strict", revision=3, digest="before")
+RECORD = part_of(PolicyRecord, name="strict", revision=3, digest="now")
+BEFORE = part_of(PolicyRecord, name="strict", revision=3, digest="before")
 OUTAGE = KafkaUnavailableError("no broker answers")
 STAYS = "; revision 3 stays in force"
 
