@@ -15,7 +15,7 @@ from streamwarden_kafka.logs import ClientLog
 Settings = Mapping[str, object]
 """In librdkafka's words."""
 
-_NONE: Settings = {}
+NO_SETTINGS: Settings = {}
 
 _CONSUMER: Settings = {
     "enable.auto.commit": False,
@@ -25,12 +25,12 @@ _CONSUMER: Settings = {
 """Whoever reads says itself how far it has come, and sees only what is committed."""
 
 
-def open_producer(connection: Connection, log: ClientLog, settings: Settings = _NONE) -> Producer:
+def open_producer(connection: Connection, log: ClientLog, settings: Settings = NO_SETTINGS) -> Producer:
     """Make a producer; it connects by itself."""
     return Producer(_build(connection, log, {"partitioner": PARTITIONER}, settings), logger=log)
 
 
-def open_consumer(connection: Connection, group: str, log: ClientLog, settings: Settings = _NONE) -> Consumer:
+def open_consumer(connection: Connection, group: str, log: ClientLog, settings: Settings = NO_SETTINGS) -> Consumer:
     """Make a consumer that commits nothing by itself and reads what is committed.
 
     Args:
@@ -42,9 +42,9 @@ def open_consumer(connection: Connection, group: str, log: ClientLog, settings: 
     return Consumer(_build(connection, log, {**_CONSUMER, "group.id": group}, settings), logger=log)
 
 
-def open_admin(connection: Connection, log: ClientLog, settings: Settings = _NONE) -> AdminClient:
+def open_admin(connection: Connection, log: ClientLog, settings: Settings = NO_SETTINGS) -> AdminClient:
     """Make an admin client; it connects by itself."""
-    return AdminClient(_build(connection, log, _NONE, settings), logger=log)
+    return AdminClient(_build(connection, log, NO_SETTINGS, settings), logger=log)
 
 
 def _build(connection: Connection, log: ClientLog, role: Settings, own: Settings) -> dict[str, Any]:

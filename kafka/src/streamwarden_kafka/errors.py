@@ -1,9 +1,15 @@
 """What can be wrong with Kafka's clients and their settings.
 
 KafkaClientError
-├── ConnectionSettingsError        a setting is missing or cannot be used: only an edit helps
-│   └── MalformedPropertiesError   a line of client settings that is none
-└── BrokerUnavailableError         no answer, or not the one that was waited for: try again later
+├── ConnectionSettingsError          a setting is missing or cannot be used: only an edit helps
+│   └── MalformedPropertiesError     a line of client settings that is none
+├── BrokerUnavailableError           no answer, or not the one that was waited for: try again later
+└── TransactionError                 a transaction was not committed, or is not known to be
+    ├── TransactionAbortedError      nothing of it is visible: the next one may begin
+    │   └── RecordRefusedError       the broker refuses one of its records: a repetition would be refused too
+    ├── TransactionUnknownError      nobody knows: open the producer again, then read what is committed
+    │   └── ProducerFailedError      likewise, and librdkafka calls the error fatal
+    └── ProducerFencedError          another process has the transactional id
 """
 
 
@@ -29,3 +35,46 @@ class MalformedPropertiesError(ConnectionSettingsError):
 
 class BrokerUnavailableError(KafkaClientError):
     """A broker does not answer, or refuses for now."""
+
+
+class TransactionError(KafkaClientError):
+    """A transaction was not committed, or is not known to be."""
+
+
+class TransactionAbortedError(TransactionError):
+    """The transaction was aborted: nothing of it is visible."""
+
+
+class RecordRefusedError(TransactionAbortedError):
+    """The broker refuses a record for what it is, and the transaction with it.
+
+    Attributes:
+        topic: where the record was to go; empty where librdkafka does not say.
+        code: Kafka's name of the error.
+    """
+
+    def __init__(self, message: str, *, topic: str = "", code: str = "") -> None:
+        super().__init__(message)
+        self.topic = topic
+        self.code = code
+
+
+class TransactionUnknownError(TransactionError):
+    """Nobody knows whether the transaction was committed. The producer is gone."""
+
+
+class ProducerFailedError(TransactionUnknownError):
+    """The producer met an error that librdkafka calls fatal; a new one may meet it again."""
+
+
+class ProducerFencedError(TransactionError):
+    """Another process took the transactional id over. The producer is gone.
+
+    Attributes:
+        certain: whether only another process can have done it. A coordinator also fences a producer whose transaction
+            was open for longer than its timeout, as during an outage.
+    """
+
+    def __init__(self, message: str, *, certain: bool = True) -> None:
+        super().__init__(message)
+        self.certain = certain

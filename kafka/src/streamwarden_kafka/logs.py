@@ -39,6 +39,10 @@ class ClientLog:
         self._told_s: dict[str, float] = {}
         self._left_out: Counter[str] = Counter()
 
+    def heard_by(self, on_error: Callable[[KafkaError], None]) -> "ClientLog":
+        """Return another log of the same kind, for one client whose errors ``on_error`` is told."""
+        return ClientLog(self._client, quiet=self._quiet, on_error=on_error)
+
     def log(self, level: int, _template: str, *values: object) -> None:
         """Take one of librdkafka's lines: facility, client and text come as three values."""
         text = " ".join(str(value) for value in values)

@@ -1,11 +1,33 @@
-"""What a consumer returns, without its surprises."""
+"""What is read and written, as plain values: without the surprises of librdkafka's."""
 
 from collections.abc import Sequence
-from typing import cast
+from typing import NamedTuple, cast
 
 from confluent_kafka import Message
 
 Headers = Sequence[tuple[str, bytes | str | None]]
+
+BY_KEY = -1
+"""The partition that the key says; librdkafka's word for it."""
+
+
+class Write(NamedTuple):
+    """A record to write."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: list[tuple[str, str | bytes | None]]
+    partition: int = BY_KEY
+
+
+class Offset(NamedTuple):
+    """Where a consumer group goes on in a partition."""
+
+    topic: str
+    partition: int
+    offset: int
+    metadata: str = ""
 
 
 def headers_of(message: Message) -> Headers:
