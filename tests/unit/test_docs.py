@@ -30,6 +30,40 @@ def test_words_that_the_glossary_replaces_are_nowhere() -> None:
     assert found == []
 
 
+def rows(heading: str) -> list[list[str]]:
+    """Return the cells of the table below a heading of docs/architecture.md."""
+    section = (
+        (DOCS / "architecture.md").read_text(encoding="utf-8").split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    )
+    lines = [line for line in section.splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
+
+
+def test_every_folder_with_code_is_in_the_table_of_modules_once() -> None:
+    files = [*ROOT.glob("*/src/**/*.py"), *ROOT.glob("agent_image/*/src/**/*.py")]
+    listed = [cells[0].strip("`") for cells in rows("The modules")]
+    assert len(listed) == len(set(listed))
+    assert set(listed) == {f"{path.parent.relative_to(ROOT).as_posix()}/" for path in files}
+
+
+def test_new_things_go_where_something_is() -> None:
+    named = [
+        path
+        for cells in rows("Where new things go")
+        for path in re.findall(r"`([a-z_]+/[^`<>]*)`", " ".join(cells[1:]))
+    ]
+    beside = {"core/", "cli/"}
+    assert [path for path in named if path not in beside and not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize(
+    "what",
+    ["verdict effect", "rate limit", "Avro codec", "metric", "TLS", "LLM agent kind", "command `trace`", "web console"],
+)
+def test_a_stranger_finds_where_to_add(what: str) -> None:
+    assert len([cells for cells in rows("Where new things go") if what in cells[0]]) == 1
+
+
 @pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
 def test_links_of_a_page_lead_to_files_that_exist(page: Path) -> None:
     targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8"))
