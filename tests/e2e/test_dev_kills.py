@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import random
 import time
 from typing import TYPE_CHECKING
 
+import pytest
 from support.dev_process import AGENT, BROKER, GATE
 
 if TYPE_CHECKING:
@@ -17,6 +20,9 @@ if TYPE_CHECKING:
 
 READINGS = 1_500
 RATE = 100
+Kills = list[tuple[int, str]]
+"""After so many decisions, this process."""
+SEED = int(os.environ.get("CHAOS_SEED", "0"))
 
 
 def wait_for_decisions(path: Path, count: int) -> None:
@@ -26,8 +32,34 @@ def wait_for_decisions(path: Path, count: int) -> None:
         time.sleep(0.05)
 
 
+def kill(dev: DevProcess, victim: str) -> None:
+    """Kill it once it is there, for it may just have been killed."""
+    deadline = time.monotonic() + 60
+    while not dev.has_one(victim):
+        assert time.monotonic() < deadline, f"no {victim} came back:\n{dev.output}"
+        time.sleep(0.05)
+    dev.kill(victim)
+
+
+def kills_of(seed: int) -> Kills:
+    """Choose six victims, and moments in a run."""
+    chance = random.Random(seed)  # noqa: S311  # to be had again, not to be secret
+    moments = sorted(chance.sample(range(1, READINGS - 100), 6))
+    return [(moment, chance.choice((AGENT, GATE, BROKER))) for moment in moments]
+
+
+@pytest.mark.parametrize(
+    "kills",
+    [
+        pytest.param([(100, AGENT), (300, GATE), (500, BROKER)], id="each-once"),
+        *(
+            pytest.param(kills_of(seed), id=f"by-chance-seed-{seed}", marks=pytest.mark.chaos)
+            for seed in range(SEED, SEED + 3)
+        ),
+    ],
+)
 def test_each_decision_is_judged_once_and_no_command_comes_twice(
-    tiny: Path, start_dev: Callable[..., DevProcess]
+    tiny: Path, start_dev: Callable[..., DevProcess], kills: Kills
 ) -> None:
     report, decisions = tiny / "report.json", tiny / ".streamwarden/run/decisions.jsonl"
     dev = start_dev(
@@ -38,9 +70,9 @@ def test_each_decision_is_judged_once_and_no_command_comes_twice(
         *("--report", str(report)),
         *("--timeout", "180"),
     )
-    for count, victim in [(100, AGENT), (300, GATE), (500, BROKER)]:
+    for count, victim in kills:
         wait_for_decisions(decisions, count)
-        dev.kill(victim)
+        kill(dev, victim)
 
     assert dev.wait(200) == 0, dev.output
 

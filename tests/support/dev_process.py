@@ -76,11 +76,18 @@ class DevProcess:
             below = set(found)
         return found
 
+    def has_one(self, what: str) -> bool:
+        """Tell whether one process of that command line runs."""
+        return len(self._named(what)) == 1
+
     def kill(self, what: str) -> int:
         """Kill -9 the process whose command line contains ``what`` (not its supervisor); returns its pid."""
-        (pid,) = [pid for pid, args in self.descendants().items() if what in args and "tether.py" not in args]
+        (pid,) = self._named(what)
         os.kill(pid, signal.SIGKILL)
         return pid
+
+    def _named(self, what: str) -> list[int]:
+        return [pid for pid, args in self.descendants().items() if what in args and "tether.py" not in args]
 
     def close(self) -> None:
         """End it whatever happened: its children are tethered to it."""
