@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 from typing_extensions import override
 
 if TYPE_CHECKING:
@@ -28,8 +29,10 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "judging" / "src" / "streamwarden_judging"
 TESTS = ROOT / "tests" / "unit" / "judging"
-PRELOADED = ("hypothesis", "jsonschema_rs", "cel_expr_python", "streamwarden_contract.models")
+PRELOADED = ("jsonschema_rs", "cel_expr_python", "streamwarden_contract.models")
 """What a mutant's process need not load anew."""
+OPTIONS = ("-x", "-q", "-p", "no:xdist", "--noconftest", "-W", "ignore:Module already imported")
+"""Without conftest.py: it would load every client of Kafka and Kubernetes for each mutant."""
 LIMIT_S = 60
 """A mutant that takes longer runs for ever: it is killed too."""
 
@@ -174,7 +177,9 @@ def _judge(mutant: Mutant | None, folder: Path) -> None:
         package = Path(shutil.copytree(PACKAGE, folder / PACKAGE.name))
         (package / mutant.module).write_text(mutant.source)
         sys.path.insert(0, str(folder))
-    os._exit(pytest.main(["-x", "-q", "-p", "no:xdist", f"--rootdir={ROOT}", str(TESTS)]))
+    settings.register_profile("mutants", derandomize=True, database=None, deadline=None, max_examples=50)
+    settings.load_profile("mutants")  # the same examples each time: the same mutants survive
+    os._exit(pytest.main([*OPTIONS, f"--rootdir={ROOT}", str(TESTS)]))
 
 
 class Trial:
@@ -214,7 +219,6 @@ def trials(mutants: Sequence[Mutant | None], folder: Path, at_once: int) -> Iter
 def main() -> int:
     for name in PRELOADED:
         importlib.import_module(name)
-    os.environ["HYPOTHESIS_PROFILE"] = "mutants"
     mutants = [mutant for path in sorted(PACKAGE.glob("*.py")) for mutant in mutants_of(path.name, path.read_text())]
     with tempfile.TemporaryDirectory() as folder:
         (unchanged,) = trials([None], Path(folder, "unchanged"), 1)

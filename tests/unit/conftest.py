@@ -8,6 +8,4 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("unit", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 # `make fuzz`: so many that it takes minutes. What fails is kept in .hypothesis/ and tried first the next time.
 settings.register_profile("fuzz", settings.get_profile("unit"), max_examples=3_000)
-# `make mutants`: the same examples each time, so that the same mutants survive.
-settings.register_profile("mutants", settings.get_profile("unit"), derandomize=True, database=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "unit"))
