@@ -49,7 +49,7 @@ class OperatorSettings(BaseSettings):
     """When the gate's image is pulled; left out: Kubernetes' own default."""
 
     watch_namespaces: Annotated[tuple[str, ...], NoDecode] = ()
-    """Comma-separated namespaces to look at, beside the operator's own; empty: all of them."""
+    """Comma-separated namespaces to watch, beside the operator's own; empty: all of them."""
 
     kubernetes_timeout: timedelta = timedelta(seconds=15)
     """Longest wait for one answer of the API server: a page of a list takes longest, 1-2 s of a busy server."""
@@ -78,7 +78,7 @@ class OperatorSettings(BaseSettings):
 
     @property
     def namespaces(self) -> tuple[str, ...]:
-        """The namespaces to look at, the operator's own among them; none: all."""
+        """The namespaces to watch, the operator's own among them; none: all."""
         return tuple(sorted({*self.watch_namespaces, self.operator_namespace})) if self.watch_namespaces else ()
 
     @field_validator("watch_namespaces", mode="before")
