@@ -4,10 +4,18 @@ import base64
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 from streamwarden_contract import canonical, ids
-from streamwarden_contract.audit import FORMAT, AuditRecord, ChainHead, DeadLetter, audit_key
+from streamwarden_contract.audit import (
+    FORMAT,
+    AuditRecord,
+    ChainHead,
+    DeadLetter,
+    DecisionPosition,
+    WouldDeny,
+    audit_key,
+)
 from streamwarden_contract.canonical import JsonValue
 from streamwarden_contract.decision import Decision
 from streamwarden_contract.events import CloudEvent, Headers, format_time, time_of
@@ -94,6 +102,31 @@ class Refusal(NamedTuple):
     message: str
 
 
+class _Claims(TypedDict):
+    """What an audit record says on the agent's word."""
+
+    cause: dict[str, object] | None
+    lineage: str
+    correlationid: str | None
+    causationid: str | None
+    hops: int
+    confidence: float | None
+    reasoning: str | None
+    model: dict[str, object] | None
+
+
+class _Outcome(TypedDict):
+    """What an audit record says of the verdict, or of why there is none."""
+
+    verdict: str
+    reason: str
+    deadLetter: str | None
+    rule: str | None
+    message: str
+    policies: list[str]
+    wouldDeny: list[WouldDeny]
+
+
 def build_command(
     author: Author, target: Target, record: Record, findings: Findings, verdict: Verdict, command_id: str
 ) -> Write:
@@ -150,54 +183,81 @@ def build_audit(
         now: the gate's clock.
         command: id and topic of the command that follows.
     """
-    binding, event, plain = author.binding, findings.event, findings.plain or {}
-    topic = binding.decision_topic
-    refusal = outcome if isinstance(outcome, Refusal) else None
-    verdict = None if isinstance(outcome, Refusal) else outcome
+    binding = author.binding
     audit: AuditRecord = {
         "format": FORMAT,
-        "id": ids.audit_id(binding.agent_uid, topic.topic_id, record.partition, record.offset),
+        "id": ids.audit_id(binding.agent_uid, binding.decision_topic.topic_id, record.partition, record.offset),
         "time": format_time(now),
         "namespace": binding.namespace,
         "agent": binding.agent,
         "agentUid": binding.agent_uid,
         "gate": author.pod,
-        "decision": {
-            "topic": topic.name,
-            "topicId": topic.topic_id,
-            "partition": record.partition,
-            "offset": record.offset,
-            "timestamp": record.timestamp_ms,
-            "id": event.id if event else None,
-            "type": findings.decision.type if findings.decision else None,
-            "entity": findings.decision.entity if findings.decision else None,
-            "digest": ids.sha256_hex(record.value or b""),
-        },
-        "cause": findings.cause,
-        "lineage": "claimed",
-        "correlationid": event.correlationid if event else None,
-        "causationid": event.causationid if event else None,
-        "hops": event.hops if event else 0,
-        "verdict": verdict.effect if verdict else "DeadLetter",
-        "reason": verdict.reason if verdict else VerdictReason.DEAD_LETTER,
-        "deadLetter": refusal.reason if refusal else None,
-        "rule": verdict.rule if verdict else None,
-        "message": outcome.message,
-        "policies": list(verdict.policies) if verdict else [],
-        "wouldDeny": [
-            {"policy": found.policy, "rule": found.rule, "reason": found.reason}
-            for found in (verdict.would_deny if verdict else ())
-        ],
+        "decision": _position_of(author, record, findings),
+        **_claims_of(findings),
+        **_outcome_of(outcome),
         "epochs": {"namespace": head.namespace_epoch, "guardrail": head.guardrail_epoch},
-        "command": {"id": command[0], "topic": command[1]} if command else None,
-        "confidence": findings.decision.confidence if findings.decision else None,
-        "reasoning": findings.decision.reasoning if findings.decision else None,
-        "model": plain.get("model"),  # type: ignore[typeddict-item]  # validated: an object or nothing
+        "command": None if command is None else {"id": command[0], "topic": command[1]},
         "latencyMs": max(0.0, round(now.timestamp() * 1000 - record.timestamp_ms, 3)),
         "chain": {"length": head.length + 1, "previous": head.sha256},
     }
     value = canonical.encode(audit)
     return Write(binding.audit_topic, audit_key(binding.agent, record.partition), value, []), head.after(value)
+
+
+def _position_of(author: Author, record: Record, findings: Findings) -> DecisionPosition:
+    """Say which record was judged."""
+    topic, event, decision = author.binding.decision_topic, findings.event, findings.decision
+    return {
+        "topic": topic.name,
+        "topicId": topic.topic_id,
+        "partition": record.partition,
+        "offset": record.offset,
+        "timestamp": record.timestamp_ms,
+        "id": None if event is None else event.id,
+        "type": None if decision is None else decision.type,
+        "entity": None if decision is None else decision.entity,
+        "digest": ids.sha256_hex(record.value or b""),
+    }
+
+
+def _claims_of(findings: Findings) -> _Claims:
+    """Say what the agent says: where it could not be read, nothing."""
+    event, decision, plain = findings.event, findings.decision, findings.plain or {}
+    return {
+        "cause": findings.cause,
+        "lineage": "claimed",
+        "correlationid": None if event is None else event.correlationid,
+        "causationid": None if event is None else event.causationid,
+        "hops": 0 if event is None else event.hops,
+        "confidence": None if decision is None else decision.confidence,
+        "reasoning": None if decision is None else decision.reasoning,
+        "model": plain.get("model"),  # type: ignore[typeddict-item]  # validated: an object or nothing
+    }
+
+
+def _outcome_of(outcome: Verdict | Refusal) -> _Outcome:
+    """Say what was decided, and why."""
+    if isinstance(outcome, Refusal):
+        return {
+            "verdict": "DeadLetter",
+            "reason": VerdictReason.DEAD_LETTER,
+            "deadLetter": outcome.reason,
+            "rule": None,
+            "message": outcome.message,
+            "policies": [],
+            "wouldDeny": [],
+        }
+    return {
+        "verdict": outcome.effect,
+        "reason": outcome.reason,
+        "deadLetter": None,
+        "rule": outcome.rule,
+        "message": outcome.message,
+        "policies": list(outcome.policies),
+        "wouldDeny": [
+            {"policy": found.policy, "rule": found.rule, "reason": found.reason} for found in outcome.would_deny
+        ],
+    }
 
 
 def build_dead_letter(author: Author, record: Record, findings: Findings, refusal: Refusal, now: datetime) -> Write:
