@@ -11,7 +11,9 @@ import pytest
 from confluent_kafka import KafkaError
 from confluent_kafka.admin import AdminClient
 from streamwarden_devstack.stack import KafkaOptions, Stack
+from streamwarden_devstack.stack.brokers.identity import OPERATOR
 from streamwarden_kafka.connection import Protocol
+from support.kafka_tools import Cluster
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -70,3 +72,14 @@ async def test_who_trusts_the_authority_gets_in_and_who_does_not_is_kept_out(sta
     unchecked = misnamed.with_options(ssl_endpoint_identification_algorithm="none")
     assert await asyncio.to_thread(first_error, misnamed) == KafkaError._SSL
     assert await asyncio.to_thread(brokers_seen, unchecked) == {operator.bootstrap_servers}
+
+
+async def test_a_user_with_a_certificate_needs_no_password_and_has_the_rights_of_its_name(stack: Stack) -> None:
+    operator = stack.certified(OPERATOR)
+    await asyncio.to_thread(Cluster(operator.librdkafka()).create_topics, "orders")
+
+    seen = AdminClient({**stack.certified("somebody").librdkafka(), "log_level": 0}).list_topics(timeout=TIMEOUT_S)
+    without = replace(operator, options={})
+
+    assert list(seen.topics) == []
+    assert await asyncio.to_thread(first_error, without) in {KafkaError._SSL, KafkaError._TRANSPORT}

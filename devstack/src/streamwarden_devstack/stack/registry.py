@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 from streamwarden_devstack.stack.java import JAVA
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from streamwarden_devstack.stack.locked import Artifact
 
-_OPTIONS = (
+OPTIONS = (
     "-Xmx256m",
     "-XX:+UseSerialGC",
     # Full optimisation never pays in a process that registers a few schemas: it starts a third sooner without.
@@ -32,10 +33,10 @@ _OPTIONS = (
 )
 
 
-def registry_command(program: Path, port: int, address: str) -> list[str]:
-    """Run the registry unpacked at ``program``."""
+def registry_command(program: Path, port: int, address: str, startup: Sequence[str] = ()) -> list[str]:
+    """Run the registry unpacked at ``program``, with the options of its start-up cache."""
     where = (f"-Dquarkus.http.host={address}", f"-Dquarkus.http.port={port}")
-    return [str(JAVA), *_OPTIONS, *where, "-jar", str(program / "quarkus-run.jar")]
+    return [str(JAVA), *OPTIONS, *startup, *where, "-jar", str(program / "quarkus-run.jar")]
 
 
 def registry_url(port: int, address: str) -> str:

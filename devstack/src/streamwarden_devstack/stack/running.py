@@ -14,21 +14,25 @@ from streamwarden_devstack.stack.brokers.identity import KafkaOptions
 from streamwarden_devstack.stack.brokers.running import Brokers
 from streamwarden_devstack.stack.download import Fetch, fetch
 from streamwarden_devstack.stack.errors import ServiceFailedError, StackError
+from streamwarden_devstack.stack.java import startup_cache
 from streamwarden_devstack.stack.locked import read_lock
 from streamwarden_devstack.stack.ports import LOOPBACK, PORT_RACES, free_ports, is_free
 from streamwarden_devstack.stack.probes import registry_answers
 from streamwarden_devstack.stack.reporting import QuietReporter, Reporter
 from streamwarden_devstack.stack.repository import cache_folder
-from streamwarden_devstack.stack.service import Server, Service
+from streamwarden_devstack.stack.service import Server, Service, stop_all
 from streamwarden_devstack.stack.versions import kafka_set
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
     from types import TracebackType
 
     from streamwarden_kafka.connection import Connection
 
     from streamwarden_devstack.proxy.routes import Route
+    from streamwarden_devstack.stack.java import StartupCache
+    from streamwarden_devstack.stack.locked import Artifact
 
 _ONE_BROKER = KafkaOptions()
 
@@ -65,6 +69,7 @@ class Stack:
         self._lock = read_lock()
         self._kafka_set = kafka_set(kafka.version)
         self._brokers = Brokers(self._state_dir / "kafka", kafka, address, self._lock[self._kafka_set], self._reporter)
+        self._registry_startup = _registry_startup(self._lock["registry"])
         self._registry: Service | None = None
         self._registry_port = 0
         self._registry_start: asyncio.Task[None] | None = None
@@ -101,6 +106,14 @@ class Stack:
     def plain_operator(self) -> Connection:
         """The same without TLS, also where there is TLS."""
         return self._brokers.identity.operator()
+
+    def certified(self, user: str) -> Connection:
+        """Make a certificate for a user, and return their connection, which needs no password.
+
+        Raises:
+            StackError: There is no TLS here, or the stack has not been started.
+        """
+        return self._brokers.certified(user)
 
     @property
     def routes(self) -> tuple[Route, ...]:
@@ -193,7 +206,8 @@ class Stack:
         if self._registry_start is not None and not self._registry_start.done():
             self._registry_start.cancel()
             await asyncio.wait([self._registry_start])
-        await asyncio.gather(self._brokers.stop(), self._registry.stop() if self._registry else asyncio.sleep(0))
+        services = [self._registry] if self._registry is not None else []
+        await asyncio.gather(self._brokers.stop(), stop_all(services, self._registry_startup))
 
     async def _fetched(self, what: str) -> list[Path]:
         started = time.monotonic()
@@ -221,20 +235,33 @@ class Stack:
             (port,) = free_ports(1, self._address)
             server = Server(
                 name="the schema registry",
-                command=partial(registry.registry_command, program, port, self._address),
+                command=partial(self._registry_command, program, port),
                 answers=partial(registry_answers, registry.registry_url(port, self._address)),
                 folder=folder,
                 log=log,
             )
             self._registry_port, self._registry = port, Service(server, self._reporter)
+            trained = self._registry_startup.path.is_file()
             try:
                 await self._registry.start()
                 break
             except ServiceFailedError:
-                if attempt == PORT_RACES - 1 or is_free(port, self._address):
+                taken = not is_free(port, self._address)
+                if attempt == PORT_RACES - 1 or not (taken or trained):
                     raise
+                if not taken:
+                    # Then perhaps the start-up cache does not suit this machine.
+                    self._registry_startup.drop()
         self.seconds["registry"] = time.monotonic() - started
+
+    def _registry_command(self, program: Path, port: int) -> list[str]:
+        """Asked before each start: the start-up cache may be there by now."""
+        return registry.registry_command(program, port, self._address, self._registry_startup.options())
 
     def _registry_started(self, start: asyncio.Task[None]) -> None:
         if not start.cancelled() and (error := start.exception()) is not None:
             self._reporter.note(f"no schema registry: {error}")
+
+
+def _registry_startup(artifacts: Sequence[Artifact]) -> StartupCache:
+    return startup_cache(cache_folder(), "registry", [*registry.OPTIONS, *(each.sha256 for each in artifacts)])

@@ -19,10 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from pathlib import Path
 
+    from streamwarden_devstack.stack.java import StartupCache
     from streamwarden_devstack.stack.reporting import Reporter
 
 _FIRST_BACKOFF_S = 0.1
 _LONGEST_BACKOFF_S = 5.0
+_GRACE_S = 10.0
+_TRAINING_GRACE_S = 60.0
+"""A JVM that writes its start-up cache at its end takes a few seconds more, once."""
 _STEADY_S = 30.0
 """After this long without dying the backoff starts anew."""
 
@@ -126,6 +130,13 @@ class Service:
         raise ServiceFailedError(
             f"{server.name} {what} at its start. Its log, {server.log}, ends:\n{last_lines(server.log)}"
         )
+
+
+async def stop_all(services: Sequence[Service], startup: StartupCache) -> None:
+    """End servers of one program, and keep the start-up cache that one of them has written if it was in training."""
+    grace_s = _GRACE_S if startup.path.is_file() else _TRAINING_GRACE_S
+    if all(await asyncio.gather(*(service.stop(grace_s) for service in services))) and services:
+        startup.keep()
 
 
 async def run_once(server: Server) -> None:

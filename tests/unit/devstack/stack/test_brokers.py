@@ -7,9 +7,10 @@ import json
 from pathlib import Path
 
 import pytest
+import trustme
 from streamwarden_devstack.proxy.routes import Route
 from streamwarden_devstack.stack.background import Settings
-from streamwarden_devstack.stack.brokers.configuration import build_server_properties
+from streamwarden_devstack.stack.brokers.configuration import Stores, build_server_properties
 from streamwarden_devstack.stack.brokers.files import ClusterFiles
 from streamwarden_devstack.stack.brokers.identity import Identity, KafkaOptions, Node
 from streamwarden_devstack.stack.brokers.running import Brokers
@@ -20,18 +21,11 @@ from streamwarden_devstack.stack.reporting import QuietReporter
 from streamwarden_devstack.stack.versions import KAFKAS, kafka_set
 from streamwarden_kafka.connection import Protocol
 
+STORES = Stores(Path("/data"), Path("/key-store.pem"), Path("/ca.pem"))
 THREE = Identity(
     tuple(
-        Node(
-            15000 + number,
-            15010 + number,
-            number,
-            f"directory-{number}",
-            15020 + number,
-            15030 + number,
-            15040 + number,
-        )
-        for number in (1, 2, 3)
+        Node(15000 + each, 15010 + each, each, f"dir-{each}", 15020 + each, 15025 + each, 15030 + each, 15040 + each)
+        for each in (1, 2, 3)
     ),
     "cluster",
     "operator-secret",
@@ -40,7 +34,7 @@ THREE = Identity(
 
 
 def properties_of(number: int) -> dict[str, str]:
-    return build_server_properties(THREE, THREE.nodes[number - 1], Path("/data"), Path("/key-store.pem"))
+    return build_server_properties(THREE, THREE.nodes[number - 1], STORES)
 
 
 def test_each_of_three_brokers_listens_on_ports_of_its_own_and_knows_all_controllers() -> None:
@@ -48,14 +42,14 @@ def test_each_of_three_brokers_listens_on_ports_of_its_own_and_knows_all_control
 
     assert second["node.id"] == "2"
     assert second["listeners"] == (
-        "CLIENT://127.0.0.1:15002,TLS://127.0.0.1:15022,PROXIED://127.0.0.1:15032,CONTROLLER://127.0.0.1:15012"
+        "CLIENT://127.0.0.1:15002,TLS://127.0.0.1:15022,MTLS://127.0.0.1:15027,PROXIED://127.0.0.1:15032,CONTROLLER://127.0.0.1:15012"
     )
     assert second["controller.quorum.bootstrap.servers"] == "127.0.0.1:15011,127.0.0.1:15012,127.0.0.1:15013"
 
 
 def test_clients_of_the_proxied_listener_are_told_the_proxys_address() -> None:
     assert properties_of(1)["advertised.listeners"] == (
-        "CLIENT://127.0.0.1:15001,TLS://127.0.0.1:15021,PROXIED://127.0.0.1:15041"
+        "CLIENT://127.0.0.1:15001,TLS://127.0.0.1:15021,MTLS://127.0.0.1:15026,PROXIED://127.0.0.1:15041"
     )
     assert THREE.routes == (Route(15041, 15031), Route(15042, 15032), Route(15043, 15033))
 
@@ -64,16 +58,18 @@ def test_every_listener_of_three_brokers_authenticates() -> None:
     properties = properties_of(1)
 
     assert properties["listener.security.protocol.map"] == (
-        "CLIENT:SASL_PLAINTEXT,TLS:SASL_SSL,PROXIED:SASL_PLAINTEXT,CONTROLLER:SASL_PLAINTEXT"
+        "CLIENT:SASL_PLAINTEXT,TLS:SASL_SSL,MTLS:SSL,PROXIED:SASL_PLAINTEXT,CONTROLLER:SASL_PLAINTEXT"
     )
     for listener in ("client", "tls", "proxied"):
         assert properties[f"listener.name.{listener}.sasl.enabled.mechanisms"] == "SCRAM-SHA-512"
+    assert properties["listener.name.mtls.ssl.client.auth"] == "required"
+    assert properties["listener.name.mtls.ssl.truststore.location"] == "/ca.pem"
 
 
 def test_of_three_brokers_one_may_be_gone_and_one_alone_replicates_nothing() -> None:
     names = ("default.replication.factor", "min.insync.replicas", "transaction.state.log.min.isr")
     alone = dataclasses.replace(THREE, nodes=THREE.nodes[:1])
-    single = build_server_properties(alone, alone.nodes[0], Path("/data"), Path("/key-store.pem"))
+    single = build_server_properties(alone, alone.nodes[0], STORES)
 
     assert [properties_of(1)[name] for name in names] == ["3", "2", "2"]
     assert [single.get(name) for name in names] == ["1", None, "1"]
@@ -92,14 +88,14 @@ def test_the_operator_is_told_of_every_broker_and_with_tls_of_the_authority() ->
 
 def test_keys_and_passwords_are_for_their_owner_and_in_no_command(tmp_path: Path) -> None:
     files = ClusterFiles(tmp_path)
-    files.write(THREE)
+    files.write(THREE, trustme.CA())
 
     written = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert {path.stat().st_mode & 0o077 for path in written} == {0}
     assert [each.folder.name for each in files.all_of(THREE)] == ["broker-1", "broker-2", "broker-3"]
     for each in files.all_of(THREE):
         assert not any("secret" in word for word in [*each.format_command([], ()), *each.run_command([], ())])
-        assert "-----BEGIN EC PRIVATE KEY-----" in (each.folder / "key-store.pem").read_text()
+        assert "-----BEGIN PRIVATE KEY-----" in (each.folder / "key-store.pem").read_text()
     assert Identity.load(files.identity) == THREE
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from streamwarden_contract.names import InstallationNames
 from streamwarden_devstack.stack import registry
-from streamwarden_devstack.stack.brokers.configuration import build_server_properties
+from streamwarden_devstack.stack.brokers.configuration import Stores, build_server_properties
 from streamwarden_devstack.stack.brokers.files import ClusterFiles
 from streamwarden_devstack.stack.brokers.identity import Identity, Node, new_cluster_id
 from streamwarden_devstack.stack.errors import ServiceFailedError
@@ -20,6 +20,7 @@ from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.private_files import private_folder, write_private
 
 NODE = Node(15001, 15002)
+STORES = Stores(Path("/data"), Path("/key-store.pem"), Path("/ca.pem"))
 IDENTITY = Identity((NODE,), "cluster", "operator-secret", "broker-secret")
 
 
@@ -78,14 +79,14 @@ def test_private_files_and_folders_are_for_their_owner(tmp_path: Path) -> None:
 
 
 def test_every_listener_of_the_broker_authenticates_and_is_bound_to_this_machine() -> None:
-    properties = build_server_properties(IDENTITY, NODE, Path("/data"), Path("/key-store"))
+    properties = build_server_properties(IDENTITY, NODE, STORES)
 
     assert properties["listeners"] == "CLIENT://127.0.0.1:15001,CONTROLLER://127.0.0.1:15002"
     assert properties["listener.security.protocol.map"] == "CLIENT:SASL_PLAINTEXT,CONTROLLER:SASL_PLAINTEXT"
 
 
 def test_what_no_acl_allows_is_denied_but_to_operator_and_broker() -> None:
-    properties = build_server_properties(IDENTITY, NODE, Path("/data"), Path("/key-store"))
+    properties = build_server_properties(IDENTITY, NODE, STORES)
 
     assert properties["allow.everyone.if.no.acl.found"] == "false"
     assert properties["super.users"] == "User:streamwarden.operator;User:streamwarden.broker"

@@ -1,12 +1,14 @@
 """A broker's configuration.
 
-One or three nodes in KRaft's combined mode. Every listener authenticates: clients (and the brokers' calls to each
-other) with SCRAM-SHA-512, whose users live in the metadata log, and, on 127.0.0.1 only, the controllers with PLAIN and
-one user in the configuration, because they must be able to let somebody in before they can read that log.
+One or three nodes in KRaft's combined mode. Every listener authenticates. Clients (and the brokers' calls to each
+other) do with SCRAM-SHA-512, whose users live in the metadata log, or with certificates. On 127.0.0.1 only, the
+controllers do with PLAIN and one user in the configuration, because they must be able to let somebody in before they
+can read that log.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from streamwarden_kafka.connection import SCRAM_SHA_512
@@ -19,18 +21,28 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule required"
+_PROTOCOLS = {"TLS": "SASL_SSL", "MTLS": "SSL"}
+"""Of the listeners that are not SASL_PLAINTEXT."""
 _PLAIN = "org.apache.kafka.common.security.plain.PlainLoginModule required"
 
 
-def build_server_properties(identity: Identity, node: Node, data: Path, key_store: Path) -> dict[str, str]:
-    """Build a broker's configuration; every key that differs from Kafka's default is here for a reason.
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """What a broker keeps where; the last two only for TLS."""
 
-    ``key_store`` is its key and certificate, which only a TLS listener needs.
-    """
+    data: Path
+    key_store: Path
+    """Its key and certificate."""
+    authority: Path
+    """The certificate that its clients' are signed by."""
+
+
+def build_server_properties(identity: Identity, node: Node, stores: Stores) -> dict[str, str]:
+    """Build a broker's configuration; every key that differs from Kafka's default is here for a reason."""
     login = f'username="{BROKER}" password="{identity.broker_password}"'
     listeners = {name: (where, told) for name, where, told in _listeners(identity, node)}
     controllers = ",".join(f"{LOOPBACK}:{each.controller_port}" for each in identity.nodes)
-    protocols = {name: "SASL_SSL" if name == "TLS" else "SASL_PLAINTEXT" for name in (*listeners, "CONTROLLER")}
+    protocols = {name: _PROTOCOLS.get(name, "SASL_PLAINTEXT") for name in (*listeners, "CONTROLLER")}
     return {
         "process.roles": "broker,controller",
         "node.id": str(node.id),
@@ -56,8 +68,8 @@ def build_server_properties(identity: Identity, node: Node, data: Path, key_stor
         "allow.everyone.if.no.acl.found": "false",
         "super.users": f"User:{OPERATOR};User:{BROKER}",
         "auto.create.topics.enable": "false",
-        "log.dirs": str(data),
-        **(_tls(key_store) if node.tls_port else {}),
+        "log.dirs": str(stores.data),
+        **(_tls(stores) if node.tls_port else {}),
         **_replication(len(identity.nodes)),
         **_LAPTOP,
     }
@@ -70,21 +82,31 @@ def _listeners(identity: Identity, node: Node) -> Iterator[tuple[str, str, str]]
     if node.tls_port:
         tls = f"{identity.address}:{node.tls_port}"
         yield "TLS", tls, tls
+        mtls = f"{identity.address}:{node.mtls_port}"
+        yield "MTLS", mtls, mtls
     if node.proxied_port:
         yield "PROXIED", f"{LOOPBACK}:{node.proxied_port}", f"{LOOPBACK}:{node.proxy_port}"
 
 
 def _scram(listeners: dict[str, tuple[str, str]], login: str) -> dict[str, str]:
     found: dict[str, str] = {}
-    for name in map(str.lower, listeners):
+    for name in (name.lower() for name in listeners if name != "MTLS"):
         found[f"listener.name.{name}.sasl.enabled.mechanisms"] = SCRAM_SHA_512
         # Without one the listener does not start, even though all users live in the metadata log.
         found[f"listener.name.{name}.scram-sha-512.sasl.jaas.config"] = f"{_SCRAM} {login};"
     return found
 
 
-def _tls(key_store: Path) -> dict[str, str]:
-    return {"listener.name.tls.ssl.keystore.type": "PEM", "listener.name.tls.ssl.keystore.location": str(key_store)}
+def _tls(stores: Stores) -> dict[str, str]:
+    keys = {"keystore.type": "PEM", "keystore.location": str(stores.key_store)}
+    own = {f"listener.name.{name}.ssl.{key}": value for name in ("tls", "mtls") for key, value in keys.items()}
+    return own | {
+        "listener.name.mtls.ssl.client.auth": "required",
+        "listener.name.mtls.ssl.truststore.type": "PEM",
+        "listener.name.mtls.ssl.truststore.location": str(stores.authority),
+        # The user is the common name, and not the whole of a certificate's subject.
+        "listener.name.mtls.ssl.principal.mapping.rules": "RULE:^CN=([^,]+),.*$/$1/,DEFAULT",
+    }
 
 
 def _replication(brokers: int) -> dict[str, str]:

@@ -7,11 +7,16 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-import trustme
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from streamwarden_kafka.connection import SCRAM_SHA_512
 from streamwarden_kafka.private_files import private_folder, write_private
 
-from streamwarden_devstack.stack.brokers.configuration import build_server_properties, render_properties
+from streamwarden_devstack.stack.brokers.configuration import Stores, build_server_properties, render_properties
 from streamwarden_devstack.stack.brokers.identity import BROKER, OPERATOR, Identity, Node
 from streamwarden_devstack.stack.java import JAVA
 from streamwarden_devstack.stack.ports import LOOPBACK
@@ -19,6 +24,8 @@ from streamwarden_devstack.stack.ports import LOOPBACK
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    import trustme
 
 JVM = (
     # Java warns of what Kafka's own libraries do.
@@ -59,14 +66,17 @@ class ClusterFiles:
         """Give the files of all brokers."""
         return [self.of(node, len(identity.nodes)) for node in identity.nodes]
 
-    def write(self, identity: Identity) -> None:
+    def write(self, identity: Identity, authority: trustme.CA | None = None) -> None:
         """Write everything the commands read. Passwords go through files: arguments are for all to see."""
         identity.save(self.identity)
-        authority = trustme.CA() if identity.tls_bootstrap_servers else None
         if authority is not None:
             write_private(self.authority, authority.cert_pem.bytes().decode())
         for each in self.all_of(identity):
-            each.write(identity, authority)
+            each.write(identity, self.authority, authority)
+
+    def write_certificate(self, user: str, authority: trustme.CA) -> Path:
+        """Write a user's key and certificate into one file (0600)."""
+        return write_private(self.folder / "users" / f"{user}.pem", _pem(authority.issue_cert(common_name=user)))
 
     def clear(self) -> None:
         """Remove the data of all brokers and their logs."""
@@ -109,17 +119,16 @@ class BrokerFiles:
     def _key_store(self) -> Path:
         return self.folder / "key-store.pem"
 
-    def write(self, identity: Identity, authority: trustme.CA | None) -> None:
+    def write(self, identity: Identity, trusted: Path, authority: trustme.CA | None) -> None:
         """Write the broker's configuration, its certificate, and what formatting needs."""
         private_folder(self.folder)
-        properties = build_server_properties(identity, self.node, self.data, self._key_store)
+        properties = build_server_properties(identity, self.node, Stores(self.data, self._key_store, trusted))
         write_private(self._properties, render_properties(properties))
         logging = files(__package__).joinpath("log4j2.properties").read_text("utf-8")
         write_private(self.folder / "log4j2.properties", logging)
         write_private(self._arguments, "".join(f"{line}\n" for line in _format_arguments(identity)))
         if authority is not None:
-            certificate = authority.issue_cert(identity.address, "localhost")
-            write_private(self._key_store, certificate.private_key_and_cert_chain_pem.bytes().decode())
+            write_private(self._key_store, _pem(authority.issue_cert(identity.address, "localhost")))
 
     def format_command(self, jars: Sequence[Path], options: Sequence[str]) -> list[str]:
         """Make the data folder: a metadata log with the first voters and the two SCRAM users."""
@@ -133,6 +142,13 @@ class BrokerFiles:
     def _java(self, jars: Sequence[Path], options: Sequence[str]) -> list[str]:
         logging = f"-Dlog4j2.configurationFile={self.folder / 'log4j2.properties'}"
         return [str(JAVA), *JVM, *options, logging, "-cp", ":".join(map(str, jars))]
+
+
+def _pem(certificate: trustme.LeafCert) -> str:
+    """Give key and certificates; Kafka reads a key in the form of PKCS #8 only, which trustme does not write."""
+    key = load_pem_private_key(certificate.private_key_pem.bytes(), None)
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return b"".join([pem, *(each.bytes() for each in certificate.cert_chain_pems)]).decode()
 
 
 def _format_arguments(identity: Identity) -> list[str]:

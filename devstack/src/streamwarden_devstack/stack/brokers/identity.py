@@ -48,7 +48,7 @@ class KafkaOptions:
     brokers: int = 1
     """One, or three with a replication factor of 3 and ``min.insync.replicas`` 2."""
     tls: bool = False
-    """With a TLS listener beside the plain one; clients are told of the TLS one."""
+    """With two TLS listeners beside the plain one, for passwords, which clients are told of, and for certificates."""
     proxied: bool = False
     """With a listener more for each broker, whose clients are told the address of a proxy."""
 
@@ -73,6 +73,7 @@ class Node:
     directory_id: str = field(default_factory=new_cluster_id)
     """Of its data folder; the first voters are named by it."""
     tls_port: int = 0
+    mtls_port: int = 0
     proxied_port: int = 0
     proxy_port: int = 0
     """Where a proxy before ``proxied_port`` listens."""
@@ -99,6 +100,11 @@ class Identity:
     def tls_bootstrap_servers(self) -> str:
         """Where clients connect with TLS; empty without such a listener."""
         return ",".join(f"{self.address}:{node.tls_port}" for node in self.nodes if node.tls_port)
+
+    @property
+    def mtls_bootstrap_servers(self) -> str:
+        """Where clients with certificates connect; empty without such a listener."""
+        return ",".join(f"{self.address}:{node.mtls_port}" for node in self.nodes if node.mtls_port)
 
     @property
     def routes(self) -> tuple[Route, ...]:
@@ -139,7 +145,7 @@ class Identity:
     def _listened(self) -> Iterator[tuple[int, str]]:
         for node in self.nodes:
             yield node.controller_port, LOOPBACK
-            yield from ((port, self.address) for port in (node.client_port, node.tls_port) if port)
+            yield from ((port, self.address) for port in (node.client_port, node.tls_port, node.mtls_port) if port)
             if node.proxied_port:
                 yield node.proxied_port, LOOPBACK
 
@@ -152,12 +158,13 @@ def new_identity(options: KafkaOptions, address: str) -> Identity:
 
 def new_node(number: int, options: KafkaOptions, address: str) -> Node:
     """Choose free ports for a broker."""
-    client, controller, tls, proxied, proxy = free_ports(5, address)
+    client, controller, tls, mtls, proxied, proxy = free_ports(6, address)
     return Node(
         client,
         controller,
         number,
         tls_port=tls if options.tls else 0,
+        mtls_port=mtls if options.tls else 0,
         proxied_port=proxied if options.proxied else 0,
         proxy_port=proxy if options.proxied else 0,
     )

@@ -7,6 +7,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+import trustme
+from streamwarden_kafka.connection import Connection, Protocol
 from streamwarden_kafka.private_files import private_folder
 
 from streamwarden_devstack.stack.brokers.files import JVM, BrokerFiles, ClusterFiles
@@ -21,21 +23,16 @@ from streamwarden_devstack.stack.java import startup_cache
 from streamwarden_devstack.stack.ports import PORT_RACES
 from streamwarden_devstack.stack.probes import kafka_answers
 from streamwarden_devstack.stack.repository import cache_folder
-from streamwarden_devstack.stack.service import Server, Service, run_once
+from streamwarden_devstack.stack.service import Server, Service, run_once, stop_all
 from streamwarden_devstack.stack.versions import kafka_set
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from streamwarden_kafka.connection import Connection
-
     from streamwarden_devstack.stack.locked import Artifact
     from streamwarden_devstack.stack.reporting import Reporter
 
-_GRACE_S = 10.0
-_TRAINING_GRACE_S = 60.0
-"""A JVM that writes its start-up cache at its end takes a few seconds more, once."""
 _FORMED_TIMEOUT_S = 60.0
 """From the first answer of each broker until all know of all."""
 
@@ -54,6 +51,7 @@ class Brokers:
         self._startup = startup_cache(cache_folder(), kafka_set(options.version), depends_on)
         self._identity: Identity | None = None
         self._services: tuple[Service, ...] = ()
+        self._authority = trustme.CA() if options.tls else None
 
     @property
     def identity(self) -> Identity:
@@ -71,6 +69,19 @@ class Brokers:
         """The super user's connection, with TLS where it was asked for."""
         return self.identity.tls_operator(self._files.authority) if self._options.tls else self.identity.operator()
 
+    def certified(self, user: str) -> Connection:
+        """Make a certificate for a user, and return their connection.
+
+        Raises:
+            StackError: There is no TLS here.
+        """
+        if self._authority is None:
+            raise StackError("certificates need the option tls")
+        path = str(self._files.write_certificate(user, self._authority))
+        own = {"ssl.certificate.location": path, "ssl.key.location": path}
+        servers = self.identity.mtls_bootstrap_servers
+        return Connection(servers, Protocol.SSL, ca_location=str(self._files.authority), options=own)
+
     @property
     def pids(self) -> tuple[int | None, ...]:
         """Each JVM's pid, another one after a restart; ``None`` for one that does not run."""
@@ -86,7 +97,7 @@ class Brokers:
         private_folder(self._files.folder)
         for attempt in range(PORT_RACES):
             identity = self._identity = self._choose_identity(keep_data=keep_data)
-            self._files.write(identity)
+            self._files.write(identity, self._authority)
             trained = self._startup.path.is_file()
             try:
                 await self._launch(identity, jars)
@@ -102,11 +113,8 @@ class Brokers:
 
     async def stop(self) -> None:
         """End all. Idempotent."""
-        training = not self._startup.path.is_file()
-        grace_s = _TRAINING_GRACE_S if training else _GRACE_S
         services, self._services = self._services, ()
-        if all(await asyncio.gather(*(service.stop(grace_s) for service in services))) and services:
-            self._startup.keep()
+        await stop_all(services, self._startup)
 
     async def kill(self, number: int) -> None:
         """End the broker of this number, from 1, with SIGKILL, and leave it dead."""
