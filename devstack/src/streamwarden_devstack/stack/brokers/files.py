@@ -76,7 +76,9 @@ class ClusterFiles:
 
     def write_certificate(self, user: str, authority: trustme.CA) -> Path:
         """Write a user's key and certificate into one file (0600)."""
-        return write_private(self.folder / "users" / f"{user}.pem", _pem(authority.issue_cert(common_name=user)))
+        # Without a host trustme writes an empty list of them, which Java refuses.
+        certificate = authority.issue_cert("localhost", common_name=user)
+        return write_private(self.folder / "users" / f"{user}.pem", _pem(certificate))
 
     def clear(self) -> None:
         """Remove the data of all brokers and their logs."""
