@@ -53,8 +53,8 @@ check: setup ## Lint, formatting, types, import directions, generated files
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/streamwarden-operator crds check
-	$(BIN)/streamwarden-operator docs check
+	$(BIN)/streamwarden crds check
+	$(BIN)/streamwarden docs check
 
 bench: setup ## Every benchmark; figures in build/bench/
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/run.py

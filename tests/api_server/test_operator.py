@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from support.stack_fixture import RunningStack
 
 
+PEOPLE = COMMAND.with_name("streamwarden")
 OBJECTS = "deployments,configmaps,serviceaccounts,poddisruptionbudgets,networkpolicies,secrets,pods"
 KINDS = "topiccontracts,policies,agentdeployments"
 
@@ -239,7 +240,7 @@ def test_uninstall_lets_everything_go(site: Site) -> None:
     env = operator_environment({}) | {"KUBECONFIG": str(site.server.kubeconfig)}
 
     def uninstall(*options: str) -> str:
-        done = subprocess.run([COMMAND, "uninstall", *options], env=env, capture_output=True, text=True, check=True)
+        done = subprocess.run([PEOPLE, "uninstall", *options], env=env, capture_output=True, text=True, check=True)
         return done.stdout
 
     held = {"AgentDeployment risk/url-guard"} | {

@@ -1,33 +1,33 @@
 """The command ``streamwarden-operator``."""
 
-from pathlib import Path
+from importlib.metadata import version
 from typing import Annotated, NoReturn
 
 import typer
 from pydantic import ValidationError
-from streamwarden_contract.models import KINDS
 
-from streamwarden_operator import crd_yaml, reference
-from streamwarden_operator.errors import InvalidSpecError, OperatorError
+from streamwarden_operator.errors import InvalidSpecError
 from streamwarden_operator.settings import OperatorSettings, load_settings
 
 # Plain tracebacks: logs are for programs, and local variables may be secrets.
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-crds = typer.Typer(no_args_is_help=True)
-app.add_typer(crds, name="crds", help="The CRD manifests, made from the models.")
 
-docs = typer.Typer(no_args_is_help=True)
-app.add_typer(docs, name="docs", help="The reference pages, made from the models.")
 
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]
-
-CrdDir = Annotated[Path, typer.Option("--out", help="Folder of the manifests.", file_okay=False)]
-DocsDir = Annotated[Path, typer.Option("--out", help="Folder of the pages.", file_okay=False)]
+def _show_version(*, wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"streamwarden-operator {version('streamwarden-operator')}")
+        raise typer.Exit
 
 
 @app.callback()
-def _root() -> None:
-    """Streamwarden's controller."""
+def _root(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Streamwarden's controller. The commands of people are in 'streamwarden'."""
+    del version
 
 
 @app.command()
@@ -56,23 +56,6 @@ def run() -> None:
     raise typer.Exit(code)
 
 
-@app.command()
-def uninstall(*, dry_run: DryRun = False) -> None:
-    """Take the operator's finalizers from all resources, so that they can be deleted without it.
-
-    Stop the operator first: it would put them back. Everything in Kafka stays: topics, ACLs, users, policies in force.
-    """
-    from streamwarden_operator.handlers.uninstall import uninstall as release
-
-    try:
-        lines = release(_settings(), dry_run=dry_run)
-    except OperatorError as error:
-        _refuse(str(error))
-    for line in lines:
-        typer.echo(line)
-    typer.echo(f"{len(lines)} resources {'have' if dry_run else 'had'} finalizers of Streamwarden")
-
-
 def _settings() -> OperatorSettings:
     try:
         return load_settings()
@@ -83,51 +66,3 @@ def _settings() -> OperatorSettings:
 def _refuse(message: str) -> NoReturn:
     typer.echo(message, err=True)
     raise typer.Exit(2)
-
-
-@crds.command("generate")
-def generate_crds(out: CrdDir = Path("crds")) -> None:
-    """Write the manifests."""
-    _write(out, _manifests())
-
-
-@crds.command("check")
-def check_crds(out: CrdDir = Path("crds")) -> None:
-    """Fail, naming each manifest that differs from the models."""
-    _check(out, _manifests(), "streamwarden-operator crds generate")
-
-
-@docs.command("generate")
-def generate_docs(out: DocsDir = Path("docs/reference")) -> None:
-    """Write the pages."""
-    _write(out, reference.pages())
-
-
-@docs.command("check")
-def check_docs(out: DocsDir = Path("docs/reference")) -> None:
-    """Fail, naming each page that differs from the models."""
-    _check(out, reference.pages(), "streamwarden-operator docs generate")
-
-
-def _manifests() -> dict[str, str]:
-    return {f"{kind.plural}.yaml": crd_yaml.render(kind) for kind in KINDS}
-
-
-def _write(folder: Path, files: dict[str, str]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in files.items():
-        (folder / name).write_text(text, encoding="utf-8")
-
-
-def _check(folder: Path, files: dict[str, str], remedy: str) -> None:
-    stale = [str(folder / name) for name, text in files.items() if _read(folder / name) != text]
-    if stale:
-        typer.echo(f"out of date: {', '.join(stale)}; run '{remedy}'", err=True)
-        raise typer.Exit(code=1)
-
-
-def _read(path: Path) -> str | None:
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return None

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from streamwarden_cli.commands.credentials import split_agent
+from streamwarden_cli.commands.ending import fail
+from streamwarden_cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from streamwarden_cli.bypass.attempts import Answer
@@ -32,11 +34,10 @@ def bypass(
         connection = dev.pod_connection(namespace, name, "agent")
         target = find_target(namespace, name, dev.agents(), dev.contracts())
     except StateError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1) from error
+        fail(error)
     answers = run_attempts(build_attempts(target), connection)
     _show(agent, answers)
-    raise typer.Exit(0 if all_refused(answers) else 1)
+    raise typer.Exit(ExitCode.DONE if all_refused(answers) else ExitCode.FAILED)
 
 
 def _show(agent: str, answers: list[Answer]) -> None:

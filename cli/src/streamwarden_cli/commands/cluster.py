@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from streamwarden_cli.commands.ending import fail
+from streamwarden_cli.commands.printing import Output, Printed
+from streamwarden_cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,16 +32,6 @@ HostAddress = Annotated[str, typer.Option(metavar="IP", help="This machine, as p
 _MB = 1_000_000
 
 
-class Output(StrEnum):
-    """How to print."""
-
-    TEXT = "text"
-    JSON = "json"
-
-
-Printed = Annotated[Output, typer.Option("--output", "-o", help="How to print it.")]
-
-
 @app.command()
 def up(
     context: Context = "",
@@ -57,7 +50,7 @@ def up(
         references = load_built(provider, _reporter()) if images else {}
         _report(provider, references)
     except ClusterError as error:
-        _fail(error)
+        fail(error)
 
 
 @app.command()
@@ -74,7 +67,7 @@ def build(context: Context = "", kubeconfig: Kubeconfig = None) -> None:
         provider.prepare(_reporter())
         build_images(provider, _reporter())
     except ClusterError as error:
-        _fail(error)
+        fail(error)
 
 
 @app.command()
@@ -92,7 +85,7 @@ def images(context: Context = "", kubeconfig: Kubeconfig = None, output: Printed
         if provider.status().running:
             load_images(provider, [image.reference for image in built], cache_folder(), _reporter())
     except ClusterError as error:
-        _fail(error)
+        fail(error)
 
 
 @app.command()
@@ -103,7 +96,7 @@ def down(context: Context = "", kubeconfig: Kubeconfig = None) -> None:
     try:
         taken = _choose(context, kubeconfig).down()
     except ClusterError as error:
-        _fail(error)
+        fail(error)
     typer.echo("the cluster is gone" if taken else "no cluster of ours runs here")
 
 
@@ -115,9 +108,9 @@ def status(context: Context = "", kubeconfig: Kubeconfig = None, output: Printed
     try:
         found = _choose(context, kubeconfig).status()
     except ClusterError as error:
-        _fail(error)
+        fail(error)
     typer.echo(json.dumps(dataclasses.asdict(found), indent=2) if output is Output.JSON else found.describe())
-    raise typer.Exit(0 if found.ready else 1)
+    raise typer.Exit(ExitCode.DONE if found.ready else ExitCode.FAILED)
 
 
 def _choose(context: str, kubeconfig: Path | None, host_address: str = "") -> Provider:
@@ -158,8 +151,3 @@ def _show(built: Sequence[Built], output: Output) -> None:
         return
     for image in built:
         typer.echo(f"{image.reference}  {image.size / _MB:.0f} MB")
-
-
-def _fail(error: Exception) -> NoReturn:
-    typer.echo(f"error: {error}", err=True)
-    raise typer.Exit(1)

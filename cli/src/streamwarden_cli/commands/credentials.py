@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 from streamwarden_kafka.connection import ClientFormat
 
+from streamwarden_cli.commands.ending import fail
+
 
 class Role(StrEnum):
     """Whose credentials of an agent's pod."""
@@ -46,8 +48,7 @@ def credentials(  # one parameter an option
             user = f"{namespace}.{name}.{role}"
             connection = dev.pod_connection(namespace, name, role.value)
     except StateError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1) from error
+        fail(error)
     path = output or dev.state.clients / f"{user}.{style}.properties"
     write_private(path, connection.render(style))
     typer.echo(path)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from streamwarden_cli.commands.ending import fail
+from streamwarden_cli.commands.printing import Output, Printed
+from streamwarden_cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from streamwarden_devstack.stack.background import Background, Settings, State
@@ -22,13 +25,6 @@ _DEFAULT_FOLDER = Path(".streamwarden/stack")
 Folder = Annotated[
     Path, typer.Option("--state-dir", file_okay=False, help="Where data, logs and the operator's password are kept.")
 ]
-
-
-class Output(StrEnum):
-    """How to print."""
-
-    TEXT = "text"
-    JSON = "json"
 
 
 @app.command()
@@ -79,7 +75,7 @@ def up(  # noqa: PLR0913  # one parameter an option
             _demand_same(state, kafka, brokers, tls)
             _report(background, state)
     except StackError as error:
-        _fail(error)
+        fail(error)
 
 
 @app.command()
@@ -91,14 +87,14 @@ def down(folder: Folder = _DEFAULT_FOLDER) -> None:
     try:
         stopped = Background(folder).stop()
     except StackError as error:
-        _fail(error)
+        fail(error)
     typer.echo("stopped" if stopped else "no stack runs here")
 
 
 @app.command()
 def status(
     folder: Folder = _DEFAULT_FOLDER,
-    output: Annotated[Output, typer.Option("--output", "-o", help="How to print it.")] = Output.TEXT,
+    output: Printed = Output.TEXT,
 ) -> None:
     """Ask both servers whether they answer; the exit code is 0 when they do, else 1."""
     from streamwarden_devstack.stack.background import Background
@@ -109,7 +105,7 @@ def status(
         typer.echo(json.dumps(dataclasses.asdict(health) | {"healthy": health.healthy}, indent=2))
     else:
         typer.echo(health.describe())
-    raise typer.Exit(0 if health.healthy else 1)
+    raise typer.Exit(ExitCode.DONE if health.healthy else ExitCode.FAILED)
 
 
 def _ensure(background: Background, settings: Settings) -> State:
@@ -168,8 +164,3 @@ def _report(background: Background, state: State) -> None:
     }
     for name, value in rows.items():
         typer.echo(f"{name:<16} {value}")
-
-
-def _fail(error: Exception) -> NoReturn:
-    typer.echo(f"error: {error}", err=True)
-    raise typer.Exit(1)

@@ -50,8 +50,12 @@ def watch(  # noqa: PLR0913  # one parameter an option
     from streamwarden_kafka.connection import Connection
     from streamwarden_kafka.errors import ConnectionSettingsError
 
+    from streamwarden_cli.session.programs import require_processes
     from streamwarden_cli.watch.options import WatchOptions
     from streamwarden_cli.watch.run import run_watch
+
+    if producers or at_end:
+        require_processes()
 
     try:
         connection = Connection.read(kafka)

@@ -12,9 +12,10 @@ from streamwarden_devstack.stack import ConsoleReporter, StackError
 from streamwarden_operator.errors import OperatorError
 
 from streamwarden_cli.dev.loop import Loop
+from streamwarden_cli.exit_codes import ExitCode
 from streamwarden_cli.local.folder import admit_folder
 from streamwarden_cli.local.state import StateError, StateFolder
-from streamwarden_cli.session.interrupts import FAILED, log_to, run_interruptibly, to_the_end
+from streamwarden_cli.session.interrupts import log_to, run_interruptibly, to_the_end
 from streamwarden_cli.session.options import SessionError
 from streamwarden_cli.session.screen import Screen, open_screen
 from streamwarden_cli.session.session import Session, Timing
@@ -27,19 +28,19 @@ if TYPE_CHECKING:
     from streamwarden_cli.dev.options import DevOptions
 
 
-def run_dev(options: DevOptions) -> int:
+def run_dev(options: DevOptions) -> ExitCode:
     """Run until idle, Ctrl-C or a failure; returns the exit code."""
     started = time.monotonic()
     console, errors = Console(), Console(stderr=True)
     admission = admit_folder(options.folder)
     if not admission.resources and not admission.problems:
         errors.print(f"error: no manifests in {options.folder}", markup=False, highlight=False)
-        return FAILED
+        return ExitCode.FAILED
     for problem in admission.problems:
         errors.print(str(problem), markup=False, highlight=False, soft_wrap=True)
     if admission.problems:
         errors.print("nothing was started", markup=False, highlight=False)
-        return FAILED
+        return ExitCode.FAILED
     state = StateFolder(options.folder)
     os.umask(0o077)
     try:
@@ -50,7 +51,7 @@ def run_dev(options: DevOptions) -> int:
                 return asyncio.run(_Run(options, state, console, started).run(admission.resources))
     except (StateError, OSError) as error:
         errors.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
-        return FAILED
+        return ExitCode.FAILED
 
 
 class _Run:
@@ -60,7 +61,7 @@ class _Run:
         self._console = console
         self._timing = Timing(started)
 
-    async def run(self, resources: Sequence[Kind]) -> int:
+    async def run(self, resources: Sequence[Kind]) -> ExitCode:
         """Run; returns the exit code."""
         screen = open_screen(self._console)
         return await run_interruptibly(

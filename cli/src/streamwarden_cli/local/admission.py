@@ -10,9 +10,9 @@ from typing import TypeVar, cast
 
 from streamwarden_contract.models import KINDS, AgentDeployment, Kind, Policy, TopicContract
 from streamwarden_contract.reasons import ConditionReason
-from streamwarden_operator.crd_yaml import structural_schema
 from streamwarden_operator.desired import acceptance
 
+from streamwarden_cli.generated.crd_yaml import structural_schema
 from streamwarden_cli.local.manifests import Problem, Reading
 from streamwarden_cli.local.structural import (
     FieldProblem,

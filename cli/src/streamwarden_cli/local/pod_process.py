@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import structlog
+from streamwarden_devstack.logs import last_lines
 from streamwarden_devstack.processes import Child
 
 if TYPE_CHECKING:
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 
-LAST_LINES = 5
-_TAIL_BYTES = 8_192
+_LAST_LINES = 5
+_WIDTH = 500
+"""A longer line is cut: they go into a condition's message."""
 _READY_POLL_S = 0.1
 
 
@@ -153,17 +155,5 @@ class PodProcess:
             self._changed()
 
     def _last_lines(self) -> str:
-        lines = last_lines(self._launch.log)
+        lines = [line[:_WIDTH] for line in last_lines(self._launch.log, _LAST_LINES)]
         return ". Its last lines:\n" + "\n".join(lines) if lines else ""
-
-
-def last_lines(log: Path, count: int = LAST_LINES) -> list[str]:
-    """Return the last lines of a log that are not empty; none where there is no log."""
-    try:
-        with log.open("rb") as file:
-            size = file.seek(0, 2)
-            file.seek(max(0, size - _TAIL_BYTES))
-            text = file.read().decode("utf-8", errors="replace")
-    except FileNotFoundError:
-        return []
-    return [line[:500] for line in text.splitlines() if line.strip()][-count:]

@@ -9,20 +9,19 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from streamwarden_cli.exit_codes import ExitCode
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from streamwarden_cli.session.screen import Screen
 
-DONE, FAILED = 0, 1
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_SIGNAL_BASE = 128
-"""A shell's exit code of a program that a signal ended: this plus the signal."""
 
 
 async def run_interruptibly(
     work: Callable[[], Awaitable[None]], screen: Screen, errors: tuple[type[Exception], ...]
-) -> int:
+) -> ExitCode:
     """Do the work; returns the exit code.
 
     Args:
@@ -44,13 +43,13 @@ async def run_interruptibly(
     try:
         await running
     except asyncio.CancelledError:
-        return _SIGNAL_BASE + (received or [signal.SIGINT])[0]
+        return ExitCode.of_signal((received or [signal.SIGINT])[0])
     except errors as error:
         screen.say(f"error: {error}", problem=True)
-        return FAILED
+        return ExitCode.FAILED
     finally:
         screen.close()
-    return DONE
+    return ExitCode.DONE
 
 
 async def to_the_end(stop: Awaitable[None]) -> None:

@@ -1,4 +1,8 @@
-"""Programs of the user beside the loop: producers, and one at the end."""
+"""Programs of the user beside the loop: producers, and one at the end.
+
+Only they need the extra ``devstack``, whose child processes cannot outlive this one; it is imported where one is
+started, so that a session without programs runs without it.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from streamwarden_devstack.processes import Child
-
-from streamwarden_cli.local.pod_process import last_lines
-
 if TYPE_CHECKING:
+    from streamwarden_devstack.processes import Child
+
     from streamwarden_cli.local.state import StateFolder
 
 ENV_DEV_DIR = "STREAMWARDEN_DEV_DIR"
@@ -41,12 +43,23 @@ class Program:
 
     def failure(self) -> str:
         """Return why it failed; empty while it runs, or where it ended well."""
+        from streamwarden_devstack.logs import last_lines
+
         code = self.child.returncode
         if code in {None, 0}:
             return ""
         how = f"signal {-code}" if code and code < 0 else f"exit code {code}"
         lines = "\n".join(last_lines(self.log, 10))
         return f"'{self.text}' ended with {how}; its last lines ({self.log}):\n{lines}"
+
+
+def require_processes() -> None:
+    """Tell at once, and not when the agents are ready, that programs cannot be started.
+
+    Raises:
+        ModuleNotFoundError: the extra ``devstack`` is not installed.
+    """
+    import streamwarden_devstack.processes  # noqa: F401  # whether it is there
 
 
 async def start_program(text: str, state: StateFolder, log: str) -> Program:
@@ -94,6 +107,8 @@ def _split(text: str) -> list[str]:
 
 
 async def _start(text: str, command: list[str], state: StateFolder, log: str, more: dict[str, str]) -> Program:
+    from streamwarden_devstack.processes import Child
+
     environment = dict(os.environ)
     path = [str(Path(sys.executable).parent), environment.get("PATH", os.defpath)]
     environment |= {"PATH": os.pathsep.join(path), ENV_DEV_DIR: str(state.project), **more}

@@ -13,8 +13,9 @@ from streamwarden_operator.adapters.kubernetes.cluster import KubernetesCluster
 from streamwarden_operator.adapters.kubernetes.resource_types import KINDS
 from streamwarden_operator.errors import OperatorError
 
+from streamwarden_cli.exit_codes import ExitCode
 from streamwarden_cli.local.state import StateError, StateFolder
-from streamwarden_cli.session.interrupts import FAILED, log_to, run_interruptibly, to_the_end
+from streamwarden_cli.session.interrupts import log_to, run_interruptibly, to_the_end
 from streamwarden_cli.session.options import SessionError
 from streamwarden_cli.session.screen import open_screen
 from streamwarden_cli.session.session import Session, Timing
@@ -29,7 +30,7 @@ _TIMEOUT_S = 10.0
 """Longest wait for one answer of the API server."""
 
 
-def run_watch(options: WatchOptions) -> int:
+def run_watch(options: WatchOptions) -> ExitCode:
     """Watch until idle, Ctrl-C or a failure; returns the exit code."""
     state = StateFolder(options.folder)
     os.umask(0o077)
@@ -41,10 +42,10 @@ def run_watch(options: WatchOptions) -> int:
                 return asyncio.run(_watch(options, state))
     except (StateError, OSError) as error:
         Console(stderr=True).print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
-        return FAILED
+        return ExitCode.FAILED
 
 
-async def _watch(options: WatchOptions, state: StateFolder) -> int:
+async def _watch(options: WatchOptions, state: StateFolder) -> ExitCode:
     screen = open_screen(Console())
     return await run_interruptibly(
         lambda: _session(options, state, screen), screen, (SessionError, OperatorError, StateError)

@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from streamwarden_devstack.cluster.errors import CommandFailedError, NotReadyError
-from streamwarden_devstack.stack.files import last_lines
+from streamwarden_devstack.logs import end_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -81,7 +81,7 @@ def run_logged(
             raise CommandFailedError(f"cannot run {command[0]}: {error.strerror}") from error
     if done.returncode != 0:
         raise CommandFailedError(
-            f"{shown(command)} ended with code {done.returncode}. Its log, {log}, ends:\n{last_lines(log)}"
+            f"{shown(command)} ended with code {done.returncode}. Its log, {log}, ends:\n{end_of(log)}"
         )
 
 

@@ -18,7 +18,7 @@ from streamwarden_devstack.cluster import network
 from streamwarden_devstack.cluster.addresses import CGROUP
 from streamwarden_devstack.cluster.errors import NotReadyError
 from streamwarden_devstack.cluster.execute import run, wait_until
-from streamwarden_devstack.stack.files import last_lines
+from streamwarden_devstack.logs import end_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,7 +70,7 @@ class Node:
         try:
             wait_until(lambda: self.pid() is not None, "the node's first process", _START_TIMEOUT_S)
         except NotReadyError as error:
-            raise NotReadyError(f"{error}. Its log, {self.log}, ends:\n{last_lines(self.log)}") from error
+            raise NotReadyError(f"{error}. Its log, {self.log}, ends:\n{end_of(self.log)}") from error
         network.join(self.require_pid())
 
     def kill(self) -> bool:
@@ -100,7 +100,7 @@ class Node:
         """
         pid = self.pid()
         if pid is None:
-            raise NotReadyError(f"the node does not run. Its log, {self.log}, ends:\n{last_lines(self.log)}")
+            raise NotReadyError(f"the node does not run. Its log, {self.log}, ends:\n{end_of(self.log)}")
         return pid
 
 

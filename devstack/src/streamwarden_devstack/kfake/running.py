@@ -17,11 +17,11 @@ from streamwarden_kafka.private_files import private_folder, write_private
 from streamwarden_devstack.cluster.errors import ClusterError
 from streamwarden_devstack.cluster.reporting import QuietReporter, Reporter
 from streamwarden_devstack.go_programs import Binary, content_key, ensure_built
+from streamwarden_devstack.logs import end_of
 from streamwarden_devstack.processes import Child
 from streamwarden_devstack.proxy.routes import Route
 from streamwarden_devstack.stack.brokers.identity import OPERATOR
 from streamwarden_devstack.stack.errors import ServiceFailedError, StackError
-from streamwarden_devstack.stack.files import last_lines
 from streamwarden_devstack.stack.ports import LOOPBACK, PORT_RACES, free_ports
 from streamwarden_devstack.stack.probes import kafka_answers
 from streamwarden_devstack.stack.repository import cache_folder
@@ -162,7 +162,7 @@ class Kfake:
             answering.cancel()
             ending.cancel()
         await self.stop()
-        raise ServiceFailedError(f"kfake did not come up. Its log, {self.log}, ends:\n{last_lines(self.log)}")
+        raise ServiceFailedError(f"kfake did not come up. Its log, {self.log}, ends:\n{end_of(self.log)}")
 
 
 def _environment() -> dict[str, str]:

@@ -19,9 +19,9 @@ from typing import IO, TYPE_CHECKING, Literal
 
 from streamwarden_kafka.private_files import private_folder, write_private
 
+from streamwarden_devstack.logs import end_of
 from streamwarden_devstack.stack.brokers.identity import KafkaOptions
 from streamwarden_devstack.stack.errors import StackError
-from streamwarden_devstack.stack.files import last_lines
 from streamwarden_devstack.stack.ports import LOOPBACK
 from streamwarden_devstack.stack.versions import DEFAULT
 
@@ -157,7 +157,7 @@ class Background:
             if state is not None and state.phase == "failed":
                 raise StackError(state.error)
             if gone:
-                raise StackError(f"the stack's process ended. Its log, {self.log}, ends:\n{last_lines(self.log)}")
+                raise StackError(f"the stack's process ended. Its log, {self.log}, ends:\n{end_of(self.log)}")
             if state is not None and state.phase == "ready":
                 return state
             time.sleep(_PAUSE_S)

@@ -10,9 +10,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from streamwarden_devstack.logs import end_of
 from streamwarden_devstack.processes import Child
 from streamwarden_devstack.stack.errors import ServiceFailedError
-from streamwarden_devstack.stack.files import last_lines
 from streamwarden_devstack.stack.java import java_environment
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class Service:
             ending.cancel()
         await child.stop(0.0)
         raise ServiceFailedError(
-            f"{server.name} {what} at its start. Its log, {server.log}, ends:\n{last_lines(server.log)}"
+            f"{server.name} {what} at its start. Its log, {server.log}, ends:\n{end_of(server.log)}"
         )
 
 
@@ -157,7 +157,7 @@ async def run_once(server: Server) -> None:
         what = _ended(code)
     finally:
         await child.stop(0.0)
-    raise ServiceFailedError(f"{server.name} {what}. Its log, {server.log}, ends:\n{last_lines(server.log)}")
+    raise ServiceFailedError(f"{server.name} {what}. Its log, {server.log}, ends:\n{end_of(server.log)}")
 
 
 def _ended(code: int) -> str:

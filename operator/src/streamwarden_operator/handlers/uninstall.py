@@ -9,7 +9,9 @@ from streamwarden_operator.adapters.kubernetes.resource_types import FIELD_MANAG
 from streamwarden_operator.ports import Manifest
 from streamwarden_operator.reconcilers.agents import removal as agents
 from streamwarden_operator.reconcilers.contracts import reconciler as contracts
-from streamwarden_operator.settings import OperatorSettings
+
+_TIMEOUT_S = 10.0
+"""Longest wait for one answer of the API server."""
 
 FINALIZERS = frozenset({agents.FINALIZER, contracts.FINALIZER})
 
@@ -50,15 +52,19 @@ async def _release(client: KubernetesClient, resource: ResourceType, manifest: M
     return f"released {what}"
 
 
-async def collect(settings: OperatorSettings, *, dry_run: bool) -> list[str]:
-    """Do it with a connection of its own."""
-    client = KubernetesClient(await load_configuration(), timeout_s=settings.kubernetes_timeout.total_seconds())
+def uninstall(context: str, *, dry_run: bool) -> list[str]:
+    """Take our finalizers away, with a connection of its own; returns a line for each resource that had one.
+
+    Args:
+        context: the kubeconfig's; empty: the current one.
+        dry_run: only say what would be done.
+    """
+    return asyncio.run(_collect(context, dry_run=dry_run))
+
+
+async def _collect(context: str, *, dry_run: bool) -> list[str]:
+    client = KubernetesClient(await load_configuration(context), timeout_s=_TIMEOUT_S)
     try:
         return [line async for line in release(client, dry_run=dry_run)]
     finally:
         await client.close()
-
-
-def uninstall(settings: OperatorSettings, *, dry_run: bool) -> list[str]:
-    """Take our finalizers away, and return a line for each resource that had one."""
-    return asyncio.run(collect(settings, dry_run=dry_run))

@@ -9,12 +9,12 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from streamwarden_cli.generated.crd_yaml import structural_schema
 from streamwarden_cli.local.admission import Admission, Admitted, admit, admit_all
 from streamwarden_cli.local.manifests import read_manifests
 from streamwarden_cli.local.structural import FieldProblem
 from streamwarden_cli.local.yaml_nodes import field_text
 from streamwarden_contract.models import AgentDeployment, Kind, Policy, TopicContract
-from streamwarden_operator.crd_yaml import structural_schema
 
 ROOT = Path(__file__).parents[4]
 CORPUS = ROOT / "tests" / "corpus" / "manifests"

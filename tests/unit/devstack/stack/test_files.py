@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 from streamwarden_contract.names import InstallationNames
+from streamwarden_devstack.logs import end_of
 from streamwarden_devstack.stack import registry
 from streamwarden_devstack.stack.brokers.configuration import Stores, build_server_properties
 from streamwarden_devstack.stack.brokers.files import ClusterFiles
 from streamwarden_devstack.stack.brokers.identity import Identity, Node, new_cluster_id
 from streamwarden_devstack.stack.errors import ServiceFailedError
-from streamwarden_devstack.stack.files import last_lines
 from streamwarden_devstack.stack.java import startup_cache
 from streamwarden_devstack.stack.ports import free_ports, is_free
 from streamwarden_devstack.stack.reporting import QuietReporter
@@ -36,14 +36,14 @@ def test_the_end_of_a_log_is_what_is_shown(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_text("\n".join(f"line {number}" for number in range(10_000)))
 
-    assert last_lines(log, 2) == "line 9998\nline 9999"
+    assert end_of(log, 2) == "line 9998\nline 9999"
 
 
 def test_a_log_that_is_not_there_or_empty_is_said_to_be(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
 
-    assert last_lines(tmp_path / "none") == "(no log)"
-    assert last_lines(tmp_path / "empty") == "(the log is empty)"
+    assert end_of(tmp_path / "none") == "(no log)"
+    assert end_of(tmp_path / "empty") == "(the log is empty)"
 
 
 async def test_a_server_that_dies_at_its_start_shows_the_end_of_its_log(tmp_path: Path) -> None:

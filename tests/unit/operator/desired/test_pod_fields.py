@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import Any, cast
 
 import pytest
+from streamwarden_cli.generated.crd_yaml import Schema, structural_schema
 from streamwarden_cli.local.structural import broken_rules, problems_of, with_defaults
 from streamwarden_contract.models import AgentDeployment
 from streamwarden_contract.models import pod_rules as rules
 from streamwarden_contract.models.pod import PodFields, VolumeMount
 from streamwarden_contract.reasons import ConditionReason
-from streamwarden_operator.crd_yaml import Schema, structural_schema
 from streamwarden_operator.desired.acceptance import Refusal, accept_agent
 from streamwarden_operator.desired.credentials import agent_secret_name, gate_secret_name
 from streamwarden_operator.desired.names import agent_config_name, gate_config_name

@@ -7,14 +7,14 @@ from typing import Annotated, Any, cast
 import pytest
 import yaml
 from pydantic import Field, create_model
+from streamwarden_cli.generated import crd_yaml
+from streamwarden_cli.generated.crd_yaml import NotStructuralError, Schema
+from streamwarden_cli.main import app
 from streamwarden_contract.models import KINDS, AgentDeployment, Kind, Policy, TopicContract
 from streamwarden_contract.models.base import Metadata, Resource
-from streamwarden_operator import crd_yaml
-from streamwarden_operator.crd_yaml import NotStructuralError, Schema
-from streamwarden_operator.main import app
 from typer.testing import CliRunner
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 _STRUCTURAL = {
     "type", "description", "default", "properties", "required", "items", "additionalProperties", "enum", "pattern",
     "minLength", "maxLength", "minimum", "maximum", "minItems", "maxItems", "maxProperties", "anyOf",
@@ -181,4 +181,4 @@ def test_check_names_what_is_stale_and_what_to_run(tmp_path: Path) -> None:
     (tmp_path / "policies.yaml").write_text("kind: Other\n", encoding="utf-8")
     result = runner.invoke(app, ["crds", "check", "--out", str(tmp_path)])
     assert result.exit_code == 1
-    assert result.stderr == f"out of date: {tmp_path / 'policies.yaml'}; run 'streamwarden-operator crds generate'\n"
+    assert result.stderr == f"out of date: {tmp_path / 'policies.yaml'}; run 'streamwarden crds generate'\n"

@@ -10,16 +10,18 @@ from typing import cast
 from pydantic_settings import BaseSettings
 from streamwarden_contract.models import API_VERSION, KINDS, Kind
 from streamwarden_contract.reasons import ConditionReason, DeadLetterReason, ScalingReason, VerdictReason
-
-from streamwarden_operator.crd_yaml import Schema, structural_schema
 from streamwarden_operator.settings import OperatorSettings
 
-_HEADER = "<!-- Made by 'streamwarden-operator docs generate': edit the models. -->\n\n"
+from streamwarden_cli.exit_codes import MEANINGS
+from streamwarden_cli.generated.crd_yaml import Schema, structural_schema
+
+_HEADER = "<!-- Made by 'streamwarden docs generate': edit the models. -->\n\n"
 
 
 def pages() -> dict[str, str]:
     """Return the text of each page by file name, the same for the same models."""
     return {
+        "exit-codes.md": _HEADER + "\n".join(_exit_codes()),
         "kinds.md": _HEADER + "\n".join(_kinds()),
         "reasons.md": _HEADER + "\n".join(_reasons()),
         "settings.md": _HEADER + "\n".join(_settings(OperatorSettings)),
@@ -140,6 +142,14 @@ def _settings(settings: type[BaseSettings]) -> Iterator[str]:
     for name, field in settings.model_fields.items():
         default = "required" if field.is_required() else _setting(field.get_default(call_default_factory=True))
         yield f"| `{prefix}{name.upper()}` | {default} | {_cell(field.description or '')} |"
+    yield ""
+
+
+def _exit_codes() -> Iterator[str]:
+    yield "# Exit codes of `streamwarden`\n"
+    yield "The same for every command. [`streamwarden-operator run`](../operator.md) has its own.\n"
+    yield "| code | when |\n| --- | --- |"
+    yield from (f"| {code.value} | {_cell(meaning)} |" for code, meaning in MEANINGS.items())
     yield ""
 
 

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
+from streamwarden_cli.generated import reference
 from streamwarden_contract.models import KINDS, Kind
 from streamwarden_contract.reasons import ConditionReason, DeadLetterReason, VerdictReason
-from streamwarden_operator import reference
 
-DOCS = Path(__file__).parents[3] / "docs" / "reference"
+DOCS = Path(__file__).parents[4] / "docs" / "reference"
 PAGES = reference.pages()
 
 

@@ -12,7 +12,7 @@ from typing import cast
 
 import yaml
 from pydantic.alias_generators import to_camel
-from streamwarden_contract.models import GROUP, VERSION, Kind
+from streamwarden_contract.models import GROUP, KINDS, VERSION, Kind
 from streamwarden_contract.models.base import Resource
 from typing_extensions import override
 
@@ -50,11 +50,16 @@ _SPOKEN_FOR = frozenset(
         "propertyNames",
     }
 )
-_HEADER = "# Made by 'streamwarden-operator crds generate' from streamwarden_contract.models: edit those.\n"
+_HEADER = "# Made by 'streamwarden crds generate' from streamwarden_contract.models: edit those.\n"
 
 
 class NotStructuralError(Exception):
     """A model says something that a CRD cannot say."""
+
+
+def manifests() -> dict[str, str]:
+    """Return the text of each manifest by file name, the same for the same models."""
+    return {f"{kind.plural}.yaml": render(kind) for kind in KINDS}
 
 
 def render(kind: type[Kind]) -> str:

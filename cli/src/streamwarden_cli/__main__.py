@@ -1,0 +1,29 @@
+"""Where the commands ``streamwarden`` and ``kubectl streamwarden`` begin.
+
+Nothing but the standard library is imported before :func:`main` runs, so that Ctrl-C shows no traceback even while
+the rest is being imported.
+"""
+
+from streamwarden_cli.exit_codes import end_interrupted
+
+
+def main() -> None:
+    """Run the command."""
+    try:
+        from streamwarden_cli.main import app
+
+        app(prog_name=_program_name())
+    except KeyboardInterrupt:
+        end_interrupted()
+
+
+def _program_name() -> str:
+    """Return what a person types: kubectl runs its plugin ``kubectl-streamwarden`` as ``kubectl streamwarden``."""
+    import sys
+    from pathlib import Path
+
+    return "kubectl streamwarden" if Path(sys.argv[0]).stem == "kubectl-streamwarden" else "streamwarden"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,32 @@
+"""``streamwarden crds``: the CRD manifests, made from the models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from streamwarden_cli.commands.ending import fail_stale
+
+app = typer.Typer(no_args_is_help=True, help="The CRD manifests, made from the models.")
+
+Folder = Annotated[Path, typer.Option("--out", help="Folder of the manifests.", file_okay=False)]
+_DEFAULT_FOLDER = Path("crds")
+
+
+@app.command()
+def generate(out: Folder = _DEFAULT_FOLDER) -> None:
+    """Write the manifests."""
+    from streamwarden_cli.generated import crd_yaml, files
+
+    files.write(out, crd_yaml.manifests())
+
+
+@app.command()
+def check(out: Folder = _DEFAULT_FOLDER) -> None:
+    """Fail, naming each manifest that differs from the models."""
+    from streamwarden_cli.generated import crd_yaml, files
+
+    if stale := files.stale(out, crd_yaml.manifests()):
+        fail_stale(stale, "streamwarden crds generate")

@@ -1,0 +1,161 @@
+"""What every command of ``streamwarden`` has in common: how it begins, and how it ends."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from streamwarden_cli.exit_codes import MEANINGS, ExitCode
+from streamwarden_cli.main import app
+from streamwarden_operator.main import app as operator_app
+from typer.testing import CliRunner
+
+if TYPE_CHECKING:
+    import typer
+
+WIDE = {"COLUMNS": "1000"}
+BIN = Path(sys.executable).parent
+
+WITHOUT_EXTRA = "import sys; sys.modules['streamwarden_devstack'] = None; "
+RUN = "from streamwarden_cli.__main__ import main; main()"
+INSTALL = "error: this needs an extra: pip install 'streamwarden-cli[devstack]'\n"
+INTERRUPTED_AT = """
+import os, signal, sys
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == {name!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Finder())
+"""
+
+
+def python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_every_exit_code_has_a_meaning_which_the_help_shows() -> None:
+    said = CliRunner().invoke(app, ["--help"], env=WIDE).output
+
+    assert list(MEANINGS) == list(ExitCode)
+    assert [code for code, meaning in MEANINGS.items() if f"{code.value} {meaning}" not in said] == []
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(1, ExitCode.HANGUP), (2, ExitCode.INTERRUPTED), (15, ExitCode.TERMINATED)]
+)
+def test_what_a_signal_has_ended_ends_as_shells_count(number: int, code: ExitCode) -> None:
+    assert ExitCode.of_signal(number) is code
+
+
+@pytest.mark.parametrize(
+    ("application", "name", "distribution"),
+    [
+        pytest.param(app, "streamwarden", "streamwarden-cli", id="of-people"),
+        pytest.param(operator_app, "streamwarden-operator", "streamwarden-operator", id="of-the-operator"),
+    ],
+)
+def test_a_command_says_its_version(application: typer.Typer, name: str, distribution: str) -> None:
+    answer = CliRunner().invoke(application, ["--version"])
+
+    assert (answer.exit_code, answer.output) == (0, f"{name} {version(distribution)}\n")
+
+
+def test_the_operator_s_command_only_runs_it() -> None:
+    assert [command.callback.__name__ for command in operator_app.registered_commands if command.callback] == ["run"]
+    assert operator_app.registered_groups == []
+
+
+def test_kubectl_s_plugin_is_the_same_command_and_says_how_it_was_called() -> None:
+    done = subprocess.run(
+        [BIN / "kubectl-streamwarden", "watch"], capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert done.returncode == ExitCode.USAGE
+    assert "Usage: kubectl streamwarden watch" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        pytest.param("typer", id="while-the-commands-are-imported"),
+        pytest.param("streamwarden_cli.generated.crd_yaml", id="while-a-command-imports-what-it-needs"),
+    ],
+)
+def test_ctrl_c_while_importing_ends_with_a_line_and_no_traceback(module: str) -> None:
+    done = python(INTERRUPTED_AT.format(name=module) + RUN, "crds", "check")
+
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(["stack", "up"], id="stack-up"),
+        pytest.param(["stack", "status"], id="stack-status"),
+        pytest.param(["cluster", "status"], id="cluster-status"),
+        pytest.param(["dev", "."], id="dev"),
+        pytest.param(["watch", "--kafka", "FILE", "--with", "true"], id="watch-with-a-program"),
+        pytest.param(["watch", "--kafka", "FILE", "--at-end", "true"], id="watch-with-a-program-at-its-end"),
+    ],
+)
+def test_without_the_extra_a_command_that_needs_it_says_what_to_install(arguments: list[str], tmp_path: Path) -> None:
+    file = tmp_path / "kafka.properties"
+    file.write_text("bootstrap.servers=127.0.0.1:1\n")
+    named = [str(file) if word == "FILE" else word for word in arguments]
+
+    done = python(WITHOUT_EXTRA + RUN, *named)
+
+    assert (done.returncode, done.stdout, done.stderr) == (ExitCode.USAGE, "", INSTALL)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param(["credentials", "risk/guard"], "error: no .streamwarden folder in ", id="credentials"),
+        pytest.param(["bypass", "risk/guard"], "error: no .streamwarden folder in ", id="bypass"),
+        pytest.param(["watch", "--kafka", "FILE", "--context", "nowhere", "DIR"], "error: ", id="watch"),
+    ],
+)
+def test_without_the_extra_the_others_go_as_far_as_with_it(arguments: list[str], message: str, tmp_path: Path) -> None:
+    file = tmp_path / "kafka.properties"
+    file.write_text("bootstrap.servers=127.0.0.1:1\n")
+    places = {"FILE": str(file), "DIR": str(tmp_path)}
+    named = [places.get(word, word) for word in arguments]
+    if "--kafka" not in named:
+        named += ["--dir", str(tmp_path)]
+
+    done = python(WITHOUT_EXTRA + RUN, *named)
+
+    assert done.returncode == ExitCode.FAILED, done.stderr
+    assert message in done.stdout + done.stderr
+    assert "devstack" not in done.stdout + done.stderr
+
+
+HELP = """
+from streamwarden_cli.main import app
+from typer.testing import CliRunner
+import typer.main
+
+def helps(command, words):
+    yield words
+    for name, below in getattr(command, "commands", {}).items():
+        yield from helps(below, [*words, name])
+
+for words in helps(typer.main.get_command(app), []):
+    print(*words, CliRunner().invoke(app, [*words, "--help"]).exit_code)
+"""
+
+
+def test_without_the_extra_every_help_is_shown() -> None:
+    done = python(WITHOUT_EXTRA + HELP)
+
+    lines = done.stdout.splitlines()
+    assert "cluster build 0" in lines, done.stderr
+    assert [line for line in lines if not line.endswith("0")] == []
