@@ -12,7 +12,7 @@ MEMBERS := contract judging kafka devstack operator agent_image/sdk agent_image/
 # A uv that is already on PATH serves; else the locked one is installed beside the project.
 UV := $(shell command -v uv || echo .uv/bin/uv)
 
-.PHONY: help setup demo demo-cluster unit test test-all matrix fuzz chaos mutants check bench changelog clean lock
+.PHONY: help setup demo demo-cluster unit test test-all matrix fuzz chaos mutants check bench changelog dist clean lock
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -62,8 +62,12 @@ bench: setup ## Every benchmark; figures in build/bench/
 changelog: setup ## Show what CHANGELOG.md would say of VERSION=x.y.z; docs/releasing.md has the rest
 	$(BIN)/towncrier build --draft --version "$${VERSION:?say which: make changelog VERSION=x.y.z}"
 
+dist: setup ## Wheels of all members into dist/, built by the locked backend
+	rm -rf dist
+	for member in $(MEMBERS); do $(UV) build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir dist $$member; done
+
 clean: ## Remove what the commands above made here (the download cache of the stack stays)
-	rm -rf $(VENV) .uv build .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .uv build dist .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 lock: $(UV) ## Renew requirements/*.lock from the pyproject files
 	$(UV) lock --upgrade
