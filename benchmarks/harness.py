@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 import confluent_kafka
-from streamwarden_devstack.stack.locked import read_lock
+from streamwarden_devstack.stack.versions import DEFAULT, KAFKAS
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "build" / "bench"
@@ -71,7 +71,7 @@ def describe_machine() -> dict[str, str | int | float]:
         "system": f"{platform.system()} {platform.release()}",
         "load_average_1m": round(os.getloadavg()[0], 2),
         "python": platform.python_version(),
-        "kafka": _kafka_version(),
+        "kafka": KAFKAS[DEFAULT],
         "librdkafka": confluent_kafka.libversion()[0],
     }
 
@@ -91,7 +91,3 @@ def _cpu_model() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
-
-
-def _kafka_version() -> str:
-    return next((each.version for each in read_lock()["kafka"] if each.name.startswith("kafka_")), "unknown")

@@ -9,6 +9,7 @@ import gate
 import harness
 import lag_poll
 import many_agents
+import sdk
 from rich.console import Console
 from rich.table import Table
 
@@ -17,6 +18,7 @@ BENCHMARKS = {
     lag_poll.NAME: lag_poll.run,
     cluster.NAME: cluster.run,
     many_agents.NAME: many_agents.run,
+    sdk.NAME: sdk.run,
 }
 
 

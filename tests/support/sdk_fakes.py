@@ -1,6 +1,6 @@
 """The SDK's world in memory: a consumer group, transactions, the past, and time that passes when waited for.
 
-It behaves as Kafka does where the runtime can tell: see tests/integration/sdk/test_ports.py, which runs on both.
+It is to behave as Kafka does where the runtime can tell.
 """
 
 from __future__ import annotations
