@@ -4,6 +4,7 @@ KafkaClientError
 ├── ConnectionSettingsError          a setting is missing or cannot be used: only an edit helps
 │   └── MalformedPropertiesError     a line of client settings that is none
 ├── BrokerUnavailableError           no answer, or not the one that was waited for: try again later
+├── NotAMemberError                  this process is no member of its consumer group now
 └── TransactionError                 a transaction was not committed, or is not known to be
     ├── TransactionAbortedError      nothing of it is visible: the next one may begin
     │   └── RecordRefusedError       the broker refuses one of its records: a repetition would be refused too
@@ -35,6 +36,10 @@ class MalformedPropertiesError(ConnectionSettingsError):
 
 class BrokerUnavailableError(KafkaClientError):
     """A broker does not answer, or refuses for now."""
+
+
+class NotAMemberError(KafkaClientError):
+    """This process is no member of its consumer group now, and so commits nothing for it."""
 
 
 class TransactionError(KafkaClientError):

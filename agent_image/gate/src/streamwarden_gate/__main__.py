@@ -13,11 +13,14 @@ import structlog
 from streamwarden_contract.runtime_config import ENV_LAST_WORDS
 
 from streamwarden_gate.acks import Acks, Report
+from streamwarden_gate.committer import KafkaCommitter
 from streamwarden_gate.errors import ConfigError, FatalError
 from streamwarden_gate.feed import PolicyFeed
 from streamwarden_gate.kafka import plain_producer
 from streamwarden_gate.logs import configure_logs
 from streamwarden_gate.loop import GateLoop
+from streamwarden_gate.membership import KafkaMembership
+from streamwarden_gate.ports import Links
 from streamwarden_gate.public_keys import PublicKeyFile
 from streamwarden_gate.ready import ReadyFile
 from streamwarden_gate.settings import Settings, read_settings
@@ -48,7 +51,10 @@ def _run(settings: Settings, keys: PublicKeyFile, stop: threading.Event) -> int:
     feed = PolicyFeed(settings, keys)
     feed.start()
     try:
-        GateLoop(settings, feed, acks, stop).run()
+        loop = GateLoop(
+            _links(settings, feed, acks), pod=settings.identity.pod, max_batch=settings.max_batch, stop=stop
+        )
+        loop.run()
     except FatalError as error:
         _log.error("the gate cannot go on", error=type(error).__name__, detail=str(error))
         _say_why(str(error))
@@ -58,6 +64,14 @@ def _run(settings: Settings, keys: PublicKeyFile, stop: threading.Event) -> int:
         feed.stop(timeout_s=_STOP_TIMEOUT_S)
     acks.stop(Report("Stopped"), timeout_s=_STOP_TIMEOUT_S)
     return 0
+
+
+def _links(settings: Settings, feed: PolicyFeed, acks: Acks) -> Links:
+    names = settings.identity.names
+    membership = KafkaMembership(settings.kafka, names.gate_group, names.decisions)
+    transactional_id = names.gate_transactional_id(settings.identity.pod)
+    committer = KafkaCommitter(settings.kafka, transactional_id, names.decisions, membership.member.metadata)
+    return Links(membership, committer, feed, acks)
 
 
 def _say_why(problem: str) -> None:

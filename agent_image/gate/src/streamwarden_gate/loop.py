@@ -1,44 +1,35 @@
 """The gate's loop: read decisions, judge them, and commit everything that follows in one transaction.
 
-One thread owns the consumer and judges; another one runs the transactions, one at a time, and none while the consumer
-is polled. A new policy set comes into force between two polls, and its epochs are committed before its first verdict.
+One thread reads and judges; a transaction goes on beside it, one at a time, and none while the members of the group may
+change. A new policy set comes into force between two polls, and its epochs are committed before its first verdict.
 Whatever is not certain is read from Kafka again.
 """
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import structlog
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
-from streamwarden_kafka.codes import END_OF_PARTITION, OFFSETS_GONE, UNDECODABLE, error_of
-from streamwarden_kafka.records import headers_of
 
-from streamwarden_gate.acks import Acks, Report
+from streamwarden_gate.acks import Report
 from streamwarden_gate.errors import AbortedError, FatalError, IndefiniteError
-from streamwarden_gate.feed import PolicyFeed
 from streamwarden_gate.judge import Judge
-from streamwarden_gate.kafka import decision_consumer
 from streamwarden_gate.outputs import Record, Write, record_size
 from streamwarden_gate.partitions import Partition, Place, advance_epochs, place_of
 from streamwarden_gate.policy_topic import Refusal
+from streamwarden_gate.ports import End, Item, Links, Unreadable
 from streamwarden_gate.reasons import RefusalReason
-from streamwarden_gate.settings import Settings
-from streamwarden_gate.transactions import Transactions
 
 if TYPE_CHECKING:
     from streamwarden_gate.active import ActiveSet
+    from streamwarden_gate.ports import Pending
 
 _log = structlog.get_logger(__name__)
 
 _POLL_S = 0.02
 """Longest wait for a record: also the longest time that a new policy set waits in an idle gate."""
-_COMMITTED_TIMEOUT_S = 10.0
-_MOST_UNANSWERED = 2
-"""Requests for committed offsets in a row without an answer before the consumer is replaced."""
 _QUIET_S = 0.1
 """How long nothing must have been judged before positions at ends of partitions are committed."""
 _BATCHES_A_STEP = 3
@@ -47,36 +38,28 @@ _MAX_BATCH_BYTES = 4 * 1024 * 1024
 _FIRST_BACKOFF_S, _LONGEST_BACKOFF_S = 0.02, 2.0
 
 
-Item = Record | tuple[int, int]
-"""A record, or partition and offset of an end of partition."""
-
-
 class GateLoop:
     """Judges until it is stopped."""
 
-    def __init__(self, settings: Settings, feed: PolicyFeed, acks: Acks, stop: threading.Event) -> None:
-        names = settings.identity.names
-        self._settings = settings
-        self._feed = feed
-        self._acks = acks
+    def __init__(self, links: Links, *, pod: str, max_batch: int, stop: threading.Event) -> None:
+        self._membership = links.membership
+        self._committer = links.committer
+        self._policies = links.policies
+        self._reports = links.reports
+        self._pod = pod
+        self._max_batch = max_batch
         self._stop = stop
-        self._topic = names.decisions
-        self._transactions = Transactions(settings.kafka, names.gate_transactional_id(settings.identity.pod))
-        self._consumer: Consumer = decision_consumer(settings.kafka, names.gate_group)
         self._active: ActiveSet | None = None
         self._judge: Judge | None = None
-        self._owned: set[int] = set()
-        """What the group gave this gate."""
+        self._generation = links.membership.generation
+        """Of the group, when this was last looked at."""
         self._loaded: dict[int, Partition] = {}
         """Owned, and their committed offsets are known."""
         self._halted: dict[int, Refusal] = {}
         """Owned, and must not be judged."""
         self._failures = 0
         self._judged_s = 0.0
-        self._unanswered = 0
-        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="transactions")
-        self._under_way: tuple[Future[None], list[tuple[Partition, Place]]] | None = None
-        self._fatal: KafkaError | None = None
+        self._under_way: tuple[Pending, Mapping[int, Place]] | None = None
 
     def run(self) -> None:
         """Judge until the stop event is set.
@@ -84,24 +67,28 @@ class GateLoop:
         Raises:
             FatalError: this process cannot go on.
         """
-        self._acks.report(Report("Starting"))
-        self._join()
+        self._reports.report(Report("Starting"))
         try:
             while not self._stop.is_set():
-                self._step()
+                self.step()
         finally:
-            self._consumer.close()
-        self._transactions.close()
+            self._membership.close()
+        self._committer.close()
 
-    def _step(self) -> None:
+    def step(self) -> None:
+        """Do what there is to do, once.
+
+        Raises:
+            FatalError: this process cannot go on.
+        """
         try:
-            self._transactions.open()
+            self._committer.open()
             self._follow_policies()
             self._load()
             self._commit_epochs()
             self._report()
             items = self._receive()
-            for batch in _batches(items, self._settings.max_batch):
+            for batch in _batches(items, self._max_batch):
                 self._judge_batch(batch)
             self._finish()
             if not items:
@@ -112,22 +99,19 @@ class GateLoop:
             self._back_off()
         except IndefiniteError as error:
             _log.warning("outcome unknown; starting over from the committed offsets", error=str(error))
-            self._transactions.discard()
             self._unload()
             self._back_off()
-        self._acks.serve()
-        if self._fatal is not None:
-            raise FatalError(f"the consumer of {self._topic} failed: {self._fatal.name()}")
-        if not self._feed.alive:
+        self._reports.serve()
+        if not self._policies.alive:
             raise FatalError("the policy feed ended")
 
     def _follow_policies(self) -> None:
         """Take over the feed's set. What was halted may be judged under a newer one."""
-        active = self._feed.view.active
+        active = self._policies.view.active
         if active is self._active:
             return
         self._active = active
-        self._judge = None if active is None else Judge(active, self._settings.identity.pod)
+        self._judge = None if active is None else Judge(active, self._pod)
         self._halted = {
             number: refusal
             for number, refusal in self._halted.items()
@@ -138,54 +122,31 @@ class GateLoop:
 
     def _load(self) -> None:
         """Read the committed offsets of the partitions that are owned and not known yet, and start fetching them."""
-        missing = self._owned - self._loaded.keys() - self._halted.keys()
+        self._follow_group()
+        missing = self._membership.owned - self._loaded.keys() - self._halted.keys()
         if self._active is None or not missing:
             return
-        try:
-            found = self._consumer.committed(
-                [TopicPartition(self._topic, number) for number in sorted(missing)], timeout=_COMMITTED_TIMEOUT_S
-            )
-        except KafkaException as error:
-            self._unanswered += 1
-            if self._unanswered >= _MOST_UNANSWERED:
-                self._rejoin()
-            raise AbortedError(f"cannot read the committed offsets: {error_of(error).name()}") from error
-        self._unanswered = 0
-        for entry in found:
-            if entry.error is not None:
-                raise AbortedError(f"cannot read the committed offset of {entry.partition}: {entry.error.name()}")
-            place = place_of(entry.partition, entry.offset, entry.metadata, self._active)
+        for found in self._membership.committed(missing):
+            place = place_of(found.partition, found.offset, found.metadata, self._active)
             if isinstance(place, Place):
-                self._loaded[entry.partition] = Partition(entry.partition, place)
+                self._loaded[found.partition] = Partition(found.partition, place)
             else:
-                self._halt(entry.partition, place)
+                self._halt(found.partition, place)
         self._fetch()
 
-    def _join(self) -> None:
-        self._consumer.subscribe(
-            [self._topic], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked
-        )
-
-    def _rejoin(self) -> None:
-        """Go on with a new consumer.
-
-        One that has lost its group's coordinator, as when a broker was killed, may never find it again: every request
-        for committed offsets times out though the broker answers others (librdkafka 2.16).
-        """
-        old = self._consumer
-        self._consumer = decision_consumer(self._settings.kafka, self._settings.identity.names.gate_group)
-        self._owned.clear()
+    def _follow_group(self) -> None:
+        """Forget what was known of partitions that have changed hands."""
+        generation = self._membership.generation
+        if generation == self._generation:
+            return
+        self._generation = generation
         self._loaded.clear()
         self._halted.clear()
-        self._unanswered = 0
-        self._join()
-        threading.Thread(target=old.close, name="old-consumer", daemon=True).start()  # it may hang, too
+        _log.info("partitions assigned", partitions=sorted(self._membership.owned))
 
     def _fetch(self) -> None:
-        """Fetch from where each partition stands; what was fetched before and not judged is thrown away."""
-        self._consumer.assign(
-            [TopicPartition(self._topic, entry.number, entry.position) for entry in self._loaded.values()]
-        )
+        """Fetch from where each partition stands."""
+        self._membership.fetch_from({entry.number: entry.position for entry in self._loaded.values()})
 
     def _halt(self, number: int, refusal: Refusal) -> None:
         _log.error("decision partition is not judged", reason=refusal.reason, detail=refusal.message)
@@ -200,53 +161,31 @@ class GateLoop:
     def _unload(self) -> None:
         """Forget everything about the owned partitions and fetch nothing until it is known again."""
         self._loaded.clear()
-        self._consumer.assign([])
+        self._membership.fetch_from({})
 
     def _back_off(self) -> None:
         """Wait before the next attempt, longer each time; the group's heartbeats go on by themselves."""
         self._failures += 1
         self._stop.wait(min(_FIRST_BACKOFF_S * 2 ** min(self._failures, 10), _LONGEST_BACKOFF_S))
 
-    def _receive(self) -> Sequence[Item]:
-        """Wait for a record, then take what is there without waiting: batches grow with the backlog."""
-        self._transactions.settle()
-        first = self._consumer.poll(_POLL_S)
-        if first is None:
-            return ()
-        items = (self._item(message) for message in (first, *self._drain()))
-        return [item for item in items if item is not None]
+    def _receive(self) -> Sequence[Record | End]:
+        """Wait for a record, then take what is there: batches grow with the backlog."""
+        self._committer.settle()
+        items = self._membership.receive(self._max_batch * _BATCHES_A_STEP, _POLL_S)
+        self._follow_group()
+        readable = [item for item in items if not isinstance(item, Unreadable)]
+        if len(readable) < len(items):
+            self._halt_unreadable(items)
+        return readable
 
-    def _drain(self) -> list[Message]:
-        try:
-            return self._consumer.consume(self._settings.max_batch * _BATCHES_A_STEP - 1, timeout=0)
-        except KafkaException as error:
-            raise FatalError(f"cannot consume {self._topic}: {error_of(error).name()}") from error
+    def _halt_unreadable(self, items: Sequence[Item]) -> None:
+        """Halt what cannot be read on before anything is judged: its outputs would be written without their place."""
+        for item in items:
+            if isinstance(item, Unreadable) and item.partition in self._loaded:
+                self._halt(item.partition, Refusal(item.reason, item.message))
+        self._fetch()
 
-    def _item(self, message: Message) -> Item | None:
-        error = message.error()
-        number, offset = message.partition() or 0, message.offset() or 0
-        if error is None:
-            return Record(message.key(), message.value(), headers_of(message), number, offset, message.timestamp()[1])
-        if error.code() == END_OF_PARTITION:
-            return number, offset
-        self._consumer_error(error, number)
-        return None
-
-    def _consumer_error(self, error: KafkaError, number: int) -> None:
-        if error.fatal():
-            self._fatal = error
-        elif number in self._loaded and error.code() in OFFSETS_GONE:
-            message = f"decision partition {number}: the log no longer holds the committed offset"
-            self._halt(number, Refusal(RefusalReason.OFFSETS_LOST, message))
-            self._fetch()
-        elif number in self._loaded and error.code() in UNDECODABLE:
-            message = f"decision partition {number}: a batch cannot be decoded: {error.name()}"
-            self._halt(number, Refusal(RefusalReason.UNREADABLE_PARTITION, message))
-            self._fetch()
-        else:
-            _log.warning("cannot read decisions", partition=number, error=error.name())
-
-    def _judge_batch(self, batch: Sequence[Item]) -> None:
+    def _judge_batch(self, batch: Sequence[Record | End]) -> None:
         """Judge a batch and commit all that follows from it."""
         writes = [] if self._judge is None else list(self._judged(batch, self._judge))
         if writes:
@@ -258,18 +197,19 @@ class GateLoop:
         if time.monotonic() - self._judged_s >= _QUIET_S:
             self._commit()
 
-    def _judged(self, batch: Sequence[Item], judge: Judge) -> Iterator[Write]:
+    def _judged(self, batch: Sequence[Record | End], judge: Judge) -> Iterator[Write]:
         """Judge record by record, and move the partitions' positions and chains along."""
         loaded, now = self._loaded, datetime.now
         for item in batch:
-            if not isinstance(item, Record):
-                # Positions count transaction markers too: without this an idle gate would show lag for ever.
-                if partition := loaded.get(item[0]):
-                    partition.position = max(partition.position, item[1])
-                continue
             partition = loaded.get(item.partition)
-            if partition is None or item.offset < partition.position:
-                continue  # taken away between the poll and now, or judged already
+            if partition is None:
+                continue  # taken away between the poll and now, or halted
+            if isinstance(item, End):
+                # Positions count transaction markers too: without this an idle gate would show lag for ever.
+                partition.position = max(partition.position, item.offset)
+                continue
+            if item.offset < partition.position:
+                continue  # judged already
             outputs = judge.judge(item, partition.head, now(UTC))
             partition.head, partition.position = outputs.head, item.offset + 1
             yield from outputs.writes
@@ -287,29 +227,24 @@ class GateLoop:
     def _begin(self, writes: Sequence[Write]) -> None:
         """Commit the writes and the place of every partition that has moved, while the next batch is being judged."""
         self._finish()
-        moved = [partition for partition in self._loaded.values() if partition.changed]
-        if not moved:
-            return
-        places = [(partition, partition.place) for partition in moved]
-        offsets = [
-            TopicPartition(self._topic, each.number, place.position, place.head.metadata()) for each, place in places
-        ]
-        group = self._consumer.consumer_group_metadata()
-        self._under_way = self._worker.submit(self._transactions.commit, writes, offsets, group), places
+        places = {each.number: each.place for each in self._loaded.values() if each.changed}
+        if places:
+            self._under_way = self._committer.begin(writes, places), places
 
     def _finish(self) -> None:
         """Wait for the transaction that is under way, if any. None is when the consumer is polled."""
         if self._under_way is None:
             return
         (transaction, places), self._under_way = self._under_way, None
-        transaction.result()
-        for partition, place in places:
-            partition.commit(place)
+        transaction.finish()
+        for number, place in places.items():
+            if partition := self._loaded.get(number):
+                partition.commit(place)
         self._failures = 0
 
     def _report(self) -> None:
         """Say what is in force: only called once its epochs are committed."""
-        active, problem = self._active, self._feed.view.problem
+        active, problem = self._active, self._policies.view.problem
         for refusal in self._halted.values():
             problem = problem or refusal
         if problem is None:
@@ -327,33 +262,16 @@ class GateLoop:
                 active.guardrail_epoch,
                 active.refs,
             )
-        self._acks.report(report)
-
-    def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        """Only note what is owned: fetching starts when the committed offsets and chain heads are known."""
-        self._owned = {entry.partition for entry in partitions}
-        self._loaded.clear()
-        self._halted.clear()
-        consumer.assign([])
-        _log.info("partitions assigned", partitions=sorted(self._owned))
-
-    def _revoked(self, consumer: Consumer, _partitions: list[TopicPartition]) -> None:
-        """No transaction is open here: callbacks run in ``poll`` and ``consume`` only."""
-        if consumer is not self._consumer:
-            return  # it was replaced, and is being closed in another thread
-        self._owned.clear()
-        self._loaded.clear()
-        self._halted.clear()
-        consumer.unassign()
+        self._reports.report(report)
 
 
 _WAITING = frozenset({RefusalReason.LOG_MISSING, RefusalReason.BINDING_MISSING, RefusalReason.KAFKA_UNAVAILABLE})
 """Nothing was refused: what is needed is not there yet."""
 
 
-def _batches(items: Sequence[Item], most: int) -> Iterator[Sequence[Item]]:
+def _batches(items: Sequence[Record | End], most: int) -> Iterator[Sequence[Record | End]]:
     """Split what was received so that no transaction holds more than ``most`` items or about 4 MiB of input."""
-    batch: list[Item] = []
+    batch: list[Record | End] = []
     size = 0
     for item in items:
         size += record_size(item) if isinstance(item, Record) else 0

@@ -1,0 +1,77 @@
+"""The gate's membership of its consumer group, on Kafka. Implements ``ports.Membership``."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import structlog
+from confluent_kafka import KafkaError, KafkaException, Message
+from streamwarden_kafka.codes import END_OF_PARTITION, OFFSETS_GONE, UNDECODABLE, error_of
+from streamwarden_kafka.connection import Connection
+from streamwarden_kafka.errors import BrokerUnavailableError
+from streamwarden_kafka.membership import GroupMember
+
+from streamwarden_gate.errors import AbortedError, FatalError
+from streamwarden_gate.kafka import decision_consumer
+from streamwarden_gate.ports import Committed, End, Item, Unreadable
+from streamwarden_gate.reasons import RefusalReason
+from streamwarden_gate.records import record_of
+
+_log = structlog.get_logger(__name__)
+
+
+class KafkaMembership:
+    """Reads one decision topic as a member of the gates' group."""
+
+    def __init__(self, connection: Connection, group: str, topic: str) -> None:
+        self._topic = topic
+        self.member = GroupMember(lambda: decision_consumer(connection, group), [topic])
+
+    @property
+    def generation(self) -> int:
+        return self.member.generation
+
+    @property
+    def owned(self) -> frozenset[int]:
+        return frozenset(number for _, number in self.member.assigned)
+
+    def committed(self, partitions: Iterable[int]) -> Sequence[Committed]:
+        try:
+            found = self.member.committed((self._topic, number) for number in partitions)
+        except BrokerUnavailableError as error:
+            raise AbortedError(str(error)) from error
+        return [Committed(entry.partition, entry.offset, entry.metadata) for entry in found]
+
+    def fetch_from(self, positions: Mapping[int, int]) -> None:
+        self.member.fetch_from({(self._topic, number): offset for number, offset in positions.items()})
+
+    def receive(self, most: int, timeout_s: float) -> Sequence[Item]:
+        first = self.member.poll(timeout_s)
+        if first is None:
+            return ()
+        try:
+            rest = self.member.drain(most - 1)
+        except KafkaException as error:
+            raise FatalError(f"cannot consume {self._topic}: {error_of(error).name()}") from error
+        items = (self._item(message) for message in (first, *rest))
+        return [item for item in items if item is not None]
+
+    def close(self) -> None:
+        self.member.close()
+
+    def _item(self, message: Message) -> Item | None:
+        error = message.error()
+        return record_of(message) if error is None else self._told(error, message)
+
+    def _told(self, error: KafkaError, message: Message) -> Item | None:
+        number, code = message.partition() or 0, error.code()
+        if code == END_OF_PARTITION:
+            return End(number, message.offset() or 0)
+        if error.fatal():
+            raise FatalError(f"the consumer of {self._topic} failed: {error.name()}")
+        if code in OFFSETS_GONE:
+            lost = f"decision partition {number}: the log no longer holds the committed offset"
+            return Unreadable(number, RefusalReason.OFFSETS_LOST, lost)
+        if code in UNDECODABLE:
+            garbled = f"decision partition {number}: a batch cannot be decoded: {error.name()}"
+            return Unreadable(number, RefusalReason.UNREADABLE_PARTITION, garbled)
+        _log.warning("cannot read decisions", partition=number, error=error.name())
+        return None

@@ -1,0 +1,144 @@
+"""What the gate's loop needs of others, in its own words; of Kafka, ``membership.py`` and ``committer.py`` give it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from streamwarden_gate.outputs import Record, Write
+from streamwarden_gate.partitions import Place
+from streamwarden_gate.reasons import RefusalReason
+
+if TYPE_CHECKING:
+    from streamwarden_gate.acks import Report
+    from streamwarden_gate.feed import View
+
+
+class Committed(NamedTuple):
+    """What the group has committed for a partition."""
+
+    partition: int
+    offset: int
+    """Negative where nothing is committed."""
+    metadata: str | None
+
+
+class End(NamedTuple):
+    """The end of a partition was reached; transaction markers count."""
+
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A partition that cannot be read on."""
+
+    partition: int
+    reason: RefusalReason
+    message: str
+
+
+Item = Record | End | Unreadable
+
+
+class Membership(Protocol):
+    """This gate's membership of its consumer group."""
+
+    @property
+    def generation(self) -> int:
+        """Grows whenever partitions are given or taken. What was received under an older one is somebody else's."""
+
+    @property
+    def owned(self) -> frozenset[int]:
+        """The partitions that the group gave this gate."""
+
+    def committed(self, partitions: Iterable[int]) -> Sequence[Committed]:
+        """Return what the group has committed.
+
+        Raises:
+            AbortedError: no answer; ask again.
+        """
+
+    def fetch_from(self, positions: Mapping[int, int]) -> None:
+        """Fetch from these positions, and from no other partition; what was fetched before is thrown away."""
+
+    def receive(self, most: int, timeout_s: float) -> Sequence[Item]:
+        """Wait for something, then take what is there without waiting. Partitions change hands here only.
+
+        Raises:
+            FatalError: this process cannot read on.
+        """
+
+    def close(self) -> None:
+        """Leave the group."""
+
+
+class Pending(Protocol):
+    """A transaction that is under way."""
+
+    def finish(self) -> None:
+        """Wait for its end.
+
+        Raises:
+            AbortedError: nothing of it is visible.
+            IndefiniteError: nobody knows what became of it.
+            FatalError: this process cannot go on.
+        """
+
+
+class Committer(Protocol):
+    """Runs transactions, one at a time."""
+
+    def open(self) -> None:
+        """Be ready for the next transaction, and end what an earlier process left open.
+
+        Raises:
+            IndefiniteError: not yet.
+            FatalError: never.
+        """
+
+    def settle(self) -> None:
+        """Wait until the next transaction can begin without being refused."""
+
+    def begin(self, writes: Sequence[Write], places: Mapping[int, Place]) -> Pending:
+        """Begin to write everything and to commit the places of partitions, as the member that owns them.
+
+        Raises:
+            AbortedError: this gate is no member of its group now; nothing was begun.
+            IndefiniteError: nothing was begun, and Kafka must be asked again.
+        """
+
+    def close(self) -> None:
+        """End in order."""
+
+
+class Policies(Protocol):
+    """What the loop sees of the policy feed."""
+
+    @property
+    def view(self) -> "View":
+        """The newest offer."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still follows the log."""
+
+
+class Reports(Protocol):
+    """Where the loop says how it stands."""
+
+    def report(self, report: "Report") -> None:
+        """Say it, unless it was said last."""
+
+    def serve(self) -> None:
+        """Deliver what was not delivered yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """What the loop stands between."""
+
+    membership: Membership
+    committer: Committer
+    policies: Policies
+    reports: Reports

@@ -1,0 +1,126 @@
+"""A member of a consumer group that fetches from where it is told, and knows which partitions are its own."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from threading import Thread
+
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+
+from streamwarden_kafka.codes import error_of
+from streamwarden_kafka.errors import BrokerUnavailableError, NotAMemberError
+
+_REQUEST_TIMEOUT_S = 10.0
+_MOST_UNANSWERED = 2
+"""Requests for committed offsets in a row without an answer before the consumer is replaced."""
+
+At = tuple[str, int]
+"""Topic and partition."""
+
+
+class GroupMember:
+    """A member of a group. Used from one thread only; partitions change hands in ``poll`` and ``drain``.
+
+    Nothing is fetched of a partition before ``fetch_from`` says from where.
+    """
+
+    def __init__(self, open_consumer: Callable[[], Consumer], topics: Sequence[str]) -> None:
+        """Join.
+
+        Args:
+            open_consumer: makes a consumer of the group; more than once, where one has to be replaced.
+            topics: what the group reads.
+        """
+        self.generation = 0
+        """Grows with each rebalance: what was polled under an older one is somebody else's now."""
+        self.assigned: frozenset[At] = frozenset()
+        self._open_consumer = open_consumer
+        self._topics = list(topics)
+        self._unanswered = 0
+        self._metadata: object = None
+        self._consumer = self._join()
+
+    def poll(self, timeout_s: float) -> Message | None:
+        """Wait for a record, or for anything that librdkafka tells as one."""
+        return self._consumer.poll(timeout_s)
+
+    def drain(self, most: int) -> list[Message]:
+        """Take what is there without waiting.
+
+        Raises:
+            KafkaException: the consumer cannot go on.
+        """
+        return self._consumer.consume(most, timeout=0)
+
+    def committed(self, partitions: Iterable[At]) -> list[TopicPartition]:
+        """Return what the group has committed; a negative offset where nothing.
+
+        Raises:
+            BrokerUnavailableError: no answer in time, or none for one of them.
+        """
+        wanted = [TopicPartition(*at) for at in sorted(partitions)]
+        try:
+            found = self._consumer.committed(wanted, timeout=_REQUEST_TIMEOUT_S)
+        except KafkaException as error:
+            self._unanswered += 1
+            if self._unanswered >= _MOST_UNANSWERED:
+                self._rejoin()
+            raise BrokerUnavailableError(f"cannot read the committed offsets: {error_of(error).name()}") from error
+        self._unanswered = 0
+        for entry in found:
+            if entry.error is not None:
+                raise BrokerUnavailableError(
+                    f"cannot read the committed offset of {entry.topic}/{entry.partition}: {entry.error.name()}"
+                )
+        return found
+
+    def fetch_from(self, positions: Mapping[At, int]) -> None:
+        """Fetch from these positions and nothing else; what was fetched before and not polled is thrown away."""
+        self._consumer.assign([TopicPartition(topic, number, at) for (topic, number), at in positions.items()])
+
+    def metadata(self) -> object:
+        """Return the membership of the assignment, with which a transaction's offsets are fenced.
+
+        Kept since the partitions were given: one that was asked for now could be that of a later assignment. Kafka
+        takes transactional offsets from who names no member at all, so that is refused here.
+
+        Raises:
+            NotAMemberError: nothing is assigned.
+        """
+        if self._metadata is None:
+            raise NotAMemberError("this process is no member of its group now")
+        return self._metadata
+
+    def close(self) -> None:
+        """Leave the group."""
+        self._consumer.close()
+
+    def _join(self) -> Consumer:
+        consumer = self._open_consumer()
+        consumer.subscribe(self._topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke)
+        return consumer
+
+    def _rejoin(self) -> None:
+        """Go on with a new consumer.
+
+        One that has lost its group's coordinator, as when a broker was killed, may never find it again: every request
+        for committed offsets times out though the broker answers others (librdkafka 2.16).
+        """
+        old, self._consumer = self._consumer, self._join()
+        self._unanswered = 0
+        self._change(frozenset(), None)
+        Thread(target=old.close, name="old-consumer", daemon=True).start()  # it may hang, too
+
+    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        consumer.assign([])
+        named = bool(consumer.memberid())
+        found = frozenset((entry.topic, entry.partition) for entry in partitions)
+        self._change(found, consumer.consumer_group_metadata() if named else None)
+
+    def _on_revoke(self, consumer: Consumer, _partitions: list[TopicPartition]) -> None:
+        if consumer is not self._consumer:
+            return  # it was replaced, and is being closed in another thread
+        self._change(frozenset(), None)
+        consumer.unassign()
+
+    def _change(self, assigned: frozenset[At], metadata: object) -> None:
+        self.assigned, self._metadata = assigned, metadata
+        self.generation += 1

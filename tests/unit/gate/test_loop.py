@@ -1,0 +1,260 @@
+"""The gate's loop on a Kafka in memory: nothing lost, nothing twice, whatever a transaction or the group does."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from streamwarden_contract.audit import ChainHead, parse_metadata
+from streamwarden_gate.errors import FatalError, FencedError, RecordRefusedError
+from streamwarden_gate.loop import GateLoop
+from streamwarden_gate.ports import End, Links, Unreadable
+from streamwarden_gate.reasons import RefusalReason
+from support import gate_fakes
+from support.gate_fakes import FakeCommitter, FakeMembership, FakePolicies, FakeReports, MemoryKafka
+from support.gate_log import NAMESPACE, PARTITIONS, MemoryLog, decision, headers, record
+from support.policy_log import epoch_record
+from typing_extensions import override
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+AUDIT = f"{NAMESPACE}.streamwarden.audit"
+
+
+class World:
+    """A loop, and what it stands between; decisions are written and judged by number."""
+
+    def __init__(self, log: MemoryLog, *, max_batch: int = 100) -> None:
+        self.log = log
+        self.kafka = MemoryKafka(
+            {number: [] for number in range(PARTITIONS)},
+            {number: (0, ChainHead().metadata()) for number in range(PARTITIONS)},
+        )
+        self.membership, self.committer = FakeMembership(self.kafka), FakeCommitter(self.kafka)
+        self.policies, self.reports = FakePolicies(), FakeReports()
+        links = Links(self.membership, self.committer, self.policies, self.reports)
+        self.stop = NoWait()
+        self.loop = GateLoop(links, pod="pod-0", max_batch=max_batch, stop=self.stop)
+        log.write_all()
+        self.policies.offer(log.build())
+        self.membership.assign(*range(PARTITIONS))
+
+    def write(self, *numbers: int) -> None:
+        for number in numbers:
+            entity = f"page-{number}"
+            partition = record(b"", key=entity.encode()).partition
+            own = self.kafka.log[partition]
+            given = headers(entity)
+            own.append(record(decision(entity).encode(), key=entity.encode(), headers_=given, offset=len(own)))
+
+    def steps(self, count: int = 4) -> None:
+        for _ in range(count):
+            self.loop.step()
+
+    @property
+    def judged(self) -> list[str]:
+        """Entities of the audit records, in the order they were written."""
+        return [audit["decision"]["entity"] for audit in self.audits]
+
+    @property
+    def audits(self) -> list[dict[str, Any]]:
+        return [json.loads(write.value) for write in self.kafka.written if write.topic == AUDIT]
+
+    def check(self, *numbers: int) -> None:
+        """Each decision has one audit record and one command, its chain is whole, and its place is committed."""
+        expected = sorted(f"page-{number}" for number in numbers)
+        assert sorted(self.judged) == expected
+        assert sorted((w.key or b"").decode() for w in self.kafka.written if w.topic == "risk.commands") == expected
+        heads = dict.fromkeys(range(PARTITIONS), ChainHead())
+        for write in self.kafka.written:
+            if write.topic == AUDIT:
+                audit = json.loads(write.value)
+                number = audit["decision"]["partition"]
+                assert audit["chain"] == {"length": heads[number].length + 1, "previous": heads[number].sha256}
+                heads[number] = heads[number].after(write.value)
+        for number, (offset, metadata) in self.kafka.committed.items():
+            head = parse_metadata(metadata)
+            assert (offset, head.length, head.sha256) == (
+                len(self.kafka.log[number]),
+                heads[number].length,
+                heads[number].sha256,
+            )
+
+
+class NoWait(threading.Event):
+    """A stop signal that nobody waits for."""
+
+    @override
+    def wait(self, timeout: float | None = None) -> bool:
+        assert timeout is not None
+        return self.is_set()
+
+
+@pytest.fixture
+def world(log: MemoryLog) -> World:
+    return World(log)
+
+
+def test_what_is_written_is_judged_once_and_its_place_committed(world: World) -> None:
+    world.write(*range(20))
+    world.steps()
+    world.check(*range(20))
+
+
+def test_batches_are_bounded(log: MemoryLog) -> None:
+    world = World(log, max_batch=2)
+    world.write(*range(12))
+    world.steps(8)
+    world.check(*range(12))
+    assert max(count for count, _ in world.kafka.transactions) == 4, "two decisions, each a command and an audit record"
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        pytest.param(gate_fakes.aborted, id="aborted"),
+        pytest.param(gate_fakes.unknown_though_committed, id="unknown-and-committed"),
+        pytest.param(gate_fakes.unknown_and_lost, id="unknown-and-lost"),
+    ],
+)
+@pytest.mark.parametrize("after", [0, 1, 2], ids=lambda after: f"after-{after}-good-ones")
+def test_a_transaction_that_fails_loses_and_repeats_nothing(
+    log: MemoryLog, ending: Callable[..., None], after: int
+) -> None:
+    world = World(log, max_batch=2)
+    world.steps(1)
+    world.write(*range(12))
+    world.kafka.endings = [MemoryKafka.commit] * after + [ending]
+    world.steps(10)
+    world.check(*range(12))
+
+
+def test_after_an_unknown_outcome_a_new_producer_goes_on(world: World) -> None:
+    world.steps(1)
+    world.write(1)
+    world.kafka.endings = [gate_fakes.unknown_and_lost]
+    world.steps()
+    assert world.committer.opened == 2
+
+
+@pytest.mark.parametrize(
+    ("ending", "error"),
+    [
+        pytest.param(gate_fakes.fenced, FencedError, id="fenced"),
+        pytest.param(gate_fakes.refused, RecordRefusedError, id="a-refused-record"),
+    ],
+)
+def test_a_process_that_cannot_go_on_ends_and_has_written_nothing(
+    world: World, ending: Callable[..., None], error: type[Exception]
+) -> None:
+    world.steps(1)
+    world.write(1)
+    world.kafka.endings = [ending]
+    with pytest.raises(error):
+        world.loop.run()
+    assert world.judged == []
+    assert world.membership.closed
+
+
+def test_what_was_polled_before_a_rebalance_is_judged_by_whom_it_belongs_to_now(world: World) -> None:
+    world.steps(1)
+    world.write(*range(20))
+    mine = record(b"", key=b"page-1").partition
+    world.membership.in_poll = [lambda: world.membership.assign(mine)]
+    world.steps()
+    found = {audit["decision"]["partition"] for audit in world.audits}
+    assert found == {mine}
+    world.membership.assign(*range(PARTITIONS))
+    world.steps()
+    world.check(*range(20))
+
+
+def test_another_member_that_went_on_is_not_repeated(world: World) -> None:
+    world.write(1)
+    world.steps()
+    number = record(b"", key=b"page-1").partition
+    world.write(2, 3, 4, 5, 6)
+    world.kafka.committed[number] = (len(world.kafka.log[number]), world.kafka.committed[number][1])
+    world.membership.assign()
+    world.steps(1)
+    world.membership.assign(*range(PARTITIONS))
+    world.steps()
+    judged = [audit["decision"]["offset"] for audit in world.audits if audit["decision"]["partition"] == number]
+    assert judged == [0]
+
+
+def test_a_coordinator_that_does_not_answer_is_asked_again(world: World) -> None:
+    world.membership.silent = 3
+    world.write(1)
+    world.steps(3)
+    assert world.judged == []
+    world.steps()
+    world.check(1)
+
+
+def test_a_new_sets_epochs_are_committed_before_its_first_verdict(world: World) -> None:
+    world.steps(1)
+    world.log.write(world.log.policy, world.log.schema, world.log.binding, epoch_record(2, revision_counter=2))
+    world.policies.offer(world.log.build())
+    world.write(1)
+    world.steps(1)
+    number = record(b"", key=b"page-1").partition
+    first, second = world.kafka.transactions[-2:]
+    assert first[0] == 0
+    assert first[1][number].head.namespace_epoch == 2
+    assert second[0] == 2
+    assert world.audits[0]["epochs"]["namespace"] == 2
+
+
+def test_nothing_is_judged_without_a_set(world: World) -> None:
+    world.policies.offer(None)
+    world.write(1)
+    world.steps()
+    assert (world.judged, world.kafka.transactions) == ([], [])
+    world.policies.offer(world.log.build())
+    world.steps()
+    world.check(1)
+
+
+@pytest.mark.parametrize("committed", [(-1001, None), (0, "garbled")], ids=["no-offset", "no-chain"])
+def test_a_partition_that_must_not_be_judged_stops_no_other(world: World, committed: tuple[int, str | None]) -> None:
+    halted = record(b"", key=b"page-1").partition
+    world.kafka.committed[halted] = committed
+    world.write(*range(20))
+    world.steps()
+    assert {audit["decision"]["partition"] for audit in world.audits} == set(range(PARTITIONS)) - {halted}
+    assert world.reports.said[-1].state == "Rejected"
+
+
+def test_records_before_an_unreadable_batch_are_not_written_without_their_place(world: World) -> None:
+    world.steps(1)
+    world.write(*range(20))
+    halted = record(b"", key=b"page-1").partition
+    world.membership.extra = [Unreadable(halted, RefusalReason.UNREADABLE_PARTITION, "a batch cannot be decoded")]
+    world.steps()
+    assert {audit["decision"]["partition"] for audit in world.audits} == set(range(PARTITIONS)) - {halted}
+    assert world.kafka.committed[halted][0] == 0
+    assert world.reports.said[-1].reason == RefusalReason.UNREADABLE_PARTITION
+
+
+def test_the_end_of_a_quiet_partition_is_committed(world: World) -> None:
+    world.steps()
+    world.membership.extra = [End(0, 4)]  # four markers, no record
+    world.steps(3)
+    assert world.kafka.committed[0][0] == 4
+
+
+def test_a_gate_without_its_policy_feed_ends(world: World) -> None:
+    world.policies.alive = False
+    with pytest.raises(FatalError, match="policy feed"):
+        world.steps(1)
+
+
+def test_a_gate_that_is_told_to_stop_leaves_its_group(world: World) -> None:
+    world.stop.set()
+    world.loop.run()
+    assert world.membership.closed
+    assert [report.state for report in world.reports.said] == ["Starting"]
