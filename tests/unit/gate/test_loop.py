@@ -186,6 +186,14 @@ def test_another_member_that_went_on_is_not_repeated(world: World) -> None:
     assert judged == [0]
 
 
+def test_a_record_that_is_fetched_again_is_not_judged_again(world: World) -> None:
+    world.write(*range(5))
+    world.steps()
+    world.membership.extra = [own[0] for own in world.kafka.log.values() if own]
+    world.steps()
+    world.check(*range(5))
+
+
 def test_a_coordinator_that_does_not_answer_is_asked_again(world: World) -> None:
     world.membership.silent = 3
     world.write(1)
