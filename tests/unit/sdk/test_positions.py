@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+from streamwarden.core.positions import Positions
+from streamwarden.core.records import Partition, Record
+
+A, B = Partition("t", 0), Partition("t", 1)
+
+
+def test_positions_name_what_the_group_does_not_know_yet() -> None:
+    positions = Positions()
+    positions.reset({A: 5, B: None})
+    assert positions.uncommitted() == {}
+    positions.pass_records([Record("t", 0, 5, 0, None, None, ()), Record("t", 0, 6, 0, None, None, ())])
+    positions.reach(B, 0)
+    assert positions.uncommitted() == {A: 7, B: 0}
+    positions.mark_committed({A: 7, B: 0})
+    assert positions.uncommitted() == {}
+    positions.reach(A, 9)
+    assert positions.uncommitted() == {A: 9}
+    assert positions.current() == {A: 9, B: 0}
+
+
+def test_positions_never_go_back_and_leave_others_partitions_alone() -> None:
+    positions = Positions()
+    positions.reset({A: 5})
+    positions.reach(A, 3)
+    positions.reach(B, 3)
+    assert positions.uncommitted() == {}
