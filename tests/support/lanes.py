@@ -88,7 +88,7 @@ class LaneTime:
     last: float = 0.0
 
 
-@dataclass(slots=True)
+@dataclass(eq=False)
 class LaneTimes:
     """Listens to a run, and prints what each lane took."""
 

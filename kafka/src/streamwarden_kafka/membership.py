@@ -76,6 +76,21 @@ class GroupMember:
         """Fetch from these positions and nothing else; what was fetched before and not polled is thrown away."""
         self._consumer.assign([TopicPartition(topic, number, at) for (topic, number), at in positions.items()])
 
+    def commit(self, positions: Mapping[At, int]) -> None:
+        """Commit positions outside of any transaction.
+
+        Raises:
+            BrokerUnavailableError: not committed, as by a broker that is down or when partitions are no longer ours.
+        """
+        offsets = [TopicPartition(topic, number, at) for (topic, number), at in positions.items()]
+        try:
+            answers = self._consumer.commit(offsets=offsets, asynchronous=False)
+        except KafkaException as error:
+            raise BrokerUnavailableError(error_of(error).name()) from error
+        for answer in answers:
+            if answer.error is not None:
+                raise BrokerUnavailableError(answer.error.name())
+
     def metadata(self) -> object:
         """Return the membership of the assignment, with which a transaction's offsets are fenced.
 
@@ -110,6 +125,8 @@ class GroupMember:
         Thread(target=old.close, name="old-consumer", daemon=True).start()  # it may hang, too
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        # Not the partitions, paused: librdkafka would begin to look for their offsets, and its answer could come after
+        # fetch_from and take the position back (measured: in 2 of 12 cases, records before the position came again).
         consumer.assign([])
         named = bool(consumer.memberid())
         found = frozenset((entry.topic, entry.partition) for entry in partitions)

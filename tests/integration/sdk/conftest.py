@@ -1,16 +1,18 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.agent_process import DeployedAgent, deploy
 from support.kafka_tools import Cluster
+from support.sdk_worlds import KafkaWorld, MemoryWorld, World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from support.brokers import Broker
     from support.stack_fixture import OwnStack, RunningStack
 
 
@@ -31,3 +33,15 @@ def _deployed(stack: RunningStack, folder: Path, namespace: str) -> Iterator[Dep
     yield agent
     agent.close()
     sys.stderr.write(agent.log_text)  # pytest shows it where the test failed
+
+
+@pytest.fixture(params=["memory", "kfake", pytest.param("apache", marks=pytest.mark.kafka)])
+def world(request: Any, unique: str) -> World:
+    """Each of the three in turn."""
+    if request.param == "memory":
+        return MemoryWorld()
+    if request.param == "kfake":
+        kfake: Broker = request.getfixturevalue("kfake")
+        return KafkaWorld(kfake.operator, f"{unique}.pages")
+    stack: RunningStack = request.getfixturevalue("stack")
+    return KafkaWorld(stack.operator, f"{unique}.pages")

@@ -59,7 +59,11 @@ class Feed(Protocol):
         ...
 
     def metadata(self) -> object:
-        """Return the group membership that a transaction's offsets are fenced with."""
+        """Return the group membership that a transaction's offsets are fenced with.
+
+        Raises:
+            TransactionAbortedError: we are no member now; nothing can be committed.
+        """
         ...
 
     def close(self) -> None:
