@@ -17,9 +17,6 @@ _MAP = cel.Type.Map(cel.Type.STRING, cel.Type.DYN)
 _VARIABLES: Mapping[str, cel.Type] = {"decision": _MAP, "agent": _MAP, "now": cel.Type.TIMESTAMP}
 _ENV = cel.NewEnv(variables=dict(_VARIABLES))
 
-RULE_VARIABLES = tuple(_VARIABLES)
-"""What a rule may refer to."""
-
 
 class CelExpression:
     """A compiled rule. ``facts`` for ``evaluate`` come from ``activation``."""

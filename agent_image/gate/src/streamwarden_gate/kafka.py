@@ -1,4 +1,4 @@
-"""Kafka clients as a gate configures them, and the meaning of librdkafka's errors, decided in one place."""
+"""Kafka clients as a gate configures them."""
 
 from confluent_kafka import Consumer, Producer
 from streamwarden_kafka.clients import open_consumer, open_producer

@@ -23,6 +23,8 @@ def bypass(
 
     The attempts are real: one that gets through does what it says.
     """
+    from streamwarden_contract.names import SYSTEM
+
     from streamwarden_cli.bypass.attempts import all_refused, build_attempts, run_attempts
     from streamwarden_cli.local.running import RunningDev
     from streamwarden_cli.local.state import StateError
@@ -32,7 +34,7 @@ def bypass(
     try:
         dev = RunningDev.find(folder)
         connection = dev.pod_connection(namespace, name, "agent")
-        target = find_target(namespace, name, dev.agents(), dev.contracts())
+        target = find_target(namespace, name, dev.agents(), dev.contracts(), SYSTEM)  # dev has no other
     except StateError as error:
         fail(error)
     answers = run_attempts(build_attempts(target), connection)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from streamwarden_contract.names import SYSTEM
 
 from streamwarden_cli.commands.session_options import AtEnd, AttemptBypass, Producers, Report, Timeout, UntilIdle
 
@@ -32,6 +33,9 @@ def watch(  # noqa: PLR0913  # one parameter an option
     namespaces: Annotated[
         list[str] | None, typer.Option("--namespace", "-n", help="Look here only; repeatable.")
     ] = None,
+    installation: Annotated[
+        str, typer.Option(help="The operator's STREAMWARDEN_INSTALLATION: --attempt-bypass goes for its topics.")
+    ] = SYSTEM,
     make_users: Annotated[
         bool, typer.Option("--make-users", help="Make Kafka users for the principals that contracts name, as dev does.")
     ] = False,
@@ -67,6 +71,7 @@ def watch(  # noqa: PLR0913  # one parameter an option
         context=context,
         namespaces=frozenset(namespaces or ()),
         make_users=make_users,
+        installation=installation,
         producers=tuple(producers or ()),
         at_end=at_end,
         until_idle=until_idle,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from streamwarden_contract.names import SYSTEM
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -19,6 +21,8 @@ class SessionOptions:
     """Command line, run once the loop has come to rest."""
     until_idle: bool = False
     attempt_bypass: bool = False
+    installation: str = SYSTEM
+    """What the names of the operator and of its guardrails begin with."""
     report: Path | None = None
     keep: bool = False
     """Stay up after ``until_idle`` until Ctrl-C."""

@@ -172,7 +172,7 @@ class Session:
         agents = self._loop.agents()
         for agent in agents:
             namespace, name = agent.metadata.namespace, agent.metadata.name
-            target = find_target(namespace, name, agents, self._loop.contracts())
+            target = find_target(namespace, name, agents, self._loop.contracts(), self._options.installation)
             connection = await self._loop.pod_connection(namespace, name, "agent")
             answers = await asyncio.to_thread(run_attempts, build_attempts(target), connection)
             self._findings.bypass[f"{namespace}/{name}"] = answers

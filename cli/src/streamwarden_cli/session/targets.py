@@ -15,9 +15,13 @@ if TYPE_CHECKING:
 
 
 def find_target(
-    namespace: str, name: str, agents: Sequence[AgentDeployment], contracts: Sequence[TopicContract]
+    namespace: str,
+    name: str,
+    agents: Sequence[AgentDeployment],
+    contracts: Sequence[TopicContract],
+    installation: str,
 ) -> Target:
-    """Return the target of the attempts of one agent.
+    """Return the target of the attempts of one agent, of an installation of this name.
 
     Raises:
         StateError: there is no such agent.
@@ -27,4 +31,4 @@ def find_target(
     if label not in topics:
         raise StateError(f"there is no agent {label}; agents here: {', '.join(sorted(topics)) or 'none'}")
     others = tuple(other.names for other in topics.values() if other.label != label)
-    return Target(topics[label].names, tuple(sorted(topics[label].commands)), others)
+    return Target(topics[label].names, tuple(sorted(topics[label].commands)), others, installation=installation)

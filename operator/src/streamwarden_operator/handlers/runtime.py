@@ -20,8 +20,6 @@ from streamwarden_operator.ports import Manifest
 from streamwarden_operator.settings import OperatorSettings, read_connection
 from streamwarden_operator.wiring.controller import Controller
 
-BOOTSTRAP = "bootstrap.servers"
-
 _RETRY = timedelta(seconds=2)
 _SETTLE = timedelta(seconds=3)
 """The watches begin some 100 ms after the first list, and do not tell what vanished in between: a second list does."""
