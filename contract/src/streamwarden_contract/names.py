@@ -34,7 +34,7 @@ _PRINCIPAL = re.compile(PRINCIPAL_PATTERN.strip("^$"))
 
 @dataclass(frozen=True, slots=True)
 class InstallationNames:
-    """What exists once an installation: all of it begins with its name, so that two can share a Kafka."""
+    """What exists once an installation: all of it begins with its name."""
 
     installation: str = SYSTEM
     """A DNS label: without a dot, no name of one installation begins like another's."""

@@ -1,5 +1,6 @@
 """Where a Kafka is, and who we are there: one value for everything that connects. Its secrets are in no ``repr``."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -11,6 +12,9 @@ from streamwarden_kafka.errors import ConnectionSettingsError, MalformedProperti
 
 PARTITIONER = "murmur2_random"
 """librdkafka's own default puts most keys elsewhere than Kafka's Java clients do (measured: 188 of 204)."""
+
+_SETTING_NAME = re.compile(r"[A-Za-z0-9._-]+")
+"""Anything else before the first ``=`` may be a secret, as in ``sasl.password: abc=``: it is never repeated."""
 
 _SERVERS = ("bootstrap.servers", "metadata.broker.list")
 _MECHANISMS = ("sasl.mechanism", "sasl.mechanisms")
@@ -136,8 +140,15 @@ class Connection:
         return {name: value for name, value in settings.items() if value} | dict(self.options)
 
     def render(self, style: ClientFormat = ClientFormat.LIBRDKAFKA) -> str:
-        """Write a client's properties file; it holds the password."""
+        """Write a client's properties file; it holds the password.
+
+        Raises:
+            ConnectionSettingsError: a value would be read back as another one, or as a further setting.
+        """
         pairs = self.librdkafka() | {"partitioner": PARTITIONER} if style is ClientFormat.LIBRDKAFKA else self._java()
+        for name, value in pairs.items():
+            if value != value.strip() or not value.isprintable():
+                raise ConnectionSettingsError(f"{name}: blanks at an end and control characters cannot be written")
         return "".join(f"{name}={value}\n" for name, value in pairs.items())
 
     def _java(self) -> dict[str, str]:
@@ -160,12 +171,13 @@ def parse_properties(text: str) -> dict[str, str]:
         MalformedPropertiesError: a line without ``=`` or without a name.
     """
     properties: dict[str, str] = {}
-    for number, line in enumerate(text.splitlines(), start=1):
+    # Not splitlines: it splits at characters that may be part of a value.
+    for number, line in enumerate(text.split("\n"), start=1):
         said = line.strip()
         if not said or said.startswith("#"):
             continue
         name, separator, value = said.partition("=")
-        if not separator or not name.strip():
+        if not separator or not _SETTING_NAME.fullmatch(name.strip()):
             raise MalformedPropertiesError(number)
         properties[name.strip()] = value.strip()
     return properties

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,8 +23,9 @@ def write_private(path: Path, text: str) -> Path:
     """Write a file that only its owner can read (0600), atomically; missing folders are made for its owner only."""
     if not path.parent.is_dir():
         private_folder(path.parent)
-    new = path.with_name(f".{path.name}.{os.getpid()}")
-    number = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    new = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    # A file that is there already is somebody else's: it may be readable by others.
+    number = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     with os.fdopen(number, "w", encoding="utf-8") as file:
         file.write(text)
     return new.replace(path)

@@ -15,7 +15,10 @@ from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.errors import (
     BrokerUnavailableError,
     KafkaClientError,
+    ProducerFailedError,
     ProducerFencedError,
+    RecordRefusedError,
+    TransactionAbortedError,
     TransactionUnknownError,
 )
 from streamwarden_kafka.logs import ClientLog
@@ -29,6 +32,9 @@ _SETTLE_S = 0.001
 """From a commit until the next batch is gathered: by then its markers are written, more often than not, and requests of
 the next transaction need no repetition. Measured with six output partitions, a transaction takes 5.2 ms in place of 7.
 """
+
+_MOST_LEFT_BEHIND = 3
+"""Each keeps a producer with its threads and connections for as long as the process lives."""
 
 _LIMITS = Limits()
 
@@ -74,6 +80,7 @@ class TransactionalProducer:
         }
         self._session: ProducerSession | None = None
         self._committed_s = 0.0
+        self._under_way: Transaction | None = None
         self._left_behind: list[ProducerSession] = []
         """With a call that hangs: freeing such a producer would hang too."""
 
@@ -111,27 +118,36 @@ class TransactionalProducer:
 
         Raises:
             TransactionUnknownError: no producer is open, or a new one cannot be opened. Nothing is begun.
-            ProducerFencedError: another process took the id over.
+            ProducerFailedError: too many transactions hang: only a new process can go on.
+            RuntimeError: the last one is not finished. If it is aborted, this one must not be committed.
         """
+        if self._under_way is not None:
+            raise RuntimeError("finish the last transaction first")
         session = self._sound()
-        return Transaction(self, session, session.worker.run(lambda: session.transact(writes, offsets, group)))
+        done = session.worker.run(lambda: session.transact(writes, offsets, group))
+        self._under_way = Transaction(self, session, done)
+        return self._under_way
 
     def finish(self, session: ProducerSession, done: "Future[None]") -> None:
         """Wait for a transaction's end: ``Transaction.finish`` asks for it."""
+        self._under_way = None
         try:
             done.result(self._limits.hung_s)
         except TimeoutError as error:
             self._left_behind.append(session)
             self._session = None
             raise TransactionUnknownError("the transaction hangs") from error
-        except (TransactionUnknownError, ProducerFencedError):
-            self.close()
+        except (TransactionAbortedError, RecordRefusedError):
+            raise  # it was aborted in order: the producer can go on
+        except BaseException:
+            self.close()  # whatever it was, what is open must not stay so
             raise
         self._committed_s = time.monotonic()
 
     def close(self) -> None:
         """Drop the producer and whatever it still holds; the broker aborts what it has open."""
         session, self._session = self._session, None
+        self._under_way = None
         if session is not None:
             session.close()
 
@@ -142,12 +158,15 @@ class TransactionalProducer:
         self._session.serve()  # where it tells
         try:
             return self._ready()
-        except BrokerUnavailableError as error:
+        except (BrokerUnavailableError, ProducerFencedError) as error:
+            # Fenced while it was opened: by who opens at the same time. ``open`` will say whether it lasts.
             raise TransactionUnknownError(str(error)) from error
 
     def _ready(self) -> ProducerSession:
         if self._session is not None and not self._session.shaken:
             return self._session
+        if len(self._left_behind) >= _MOST_LEFT_BEHIND:
+            raise ProducerFailedError(f"{len(self._left_behind)} transactions hang: only a new process can go on")
         self.close()
         session = ProducerSession(self._connection, self._log, self._settings, self._limits, self._on_delivered)
         try:

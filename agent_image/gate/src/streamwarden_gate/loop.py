@@ -154,6 +154,7 @@ class GateLoop:
         self._loaded.pop(number, None)
 
     def _rewind(self) -> None:
+        self._follow_group()  # the abort may come of a member that was replaced: nothing is ours now
         for partition in self._loaded.values():
             partition.rewind()
         self._fetch()

@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -27,6 +27,16 @@ Folder = Annotated[
 ]
 
 
+class _Asked(NamedTuple):
+    """What was said of a stack; None where nothing was."""
+
+    kafka: str | None
+    brokers: int | None
+    tls: bool | None
+    registry: bool | None
+    address: str | None
+
+
 @app.command()
 def up(  # noqa: PLR0913  # one parameter an option
     folder: Folder = _DEFAULT_FOLDER,
@@ -43,11 +53,16 @@ def up(  # noqa: PLR0913  # one parameter an option
         bool | None,
         typer.Option("--tls", help="With a TLS listener beside the plain one, and its certificate's authority."),
     ] = None,
-    registry: Annotated[bool, typer.Option(help="With the schema registry.")] = True,
+    registry: Annotated[
+        bool | None, typer.Option(help="With the schema registry, which is so where nothing is said.")
+    ] = None,
     keep_data: Annotated[bool, typer.Option("--keep-data", help="Go on with the topics of the last time.")] = False,
     address: Annotated[
-        str, typer.Option(help="Listen on this address of the machine, as for pods of 'streamwarden cluster up'.")
-    ] = "127.0.0.1",
+        str | None,
+        typer.Option(
+            help="Listen on this address of the machine, as for pods of 'streamwarden cluster up'; else on 127.0.0.1."
+        ),
+    ] = None,
 ) -> None:
     """Start the stack, or find that it runs; returns once Kafka and registry answer.
 
@@ -63,18 +78,25 @@ def up(  # noqa: PLR0913  # one parameter an option
     from streamwarden_devstack.stack import KafkaOptions
     from streamwarden_devstack.stack.background import Background, Settings
     from streamwarden_devstack.stack.errors import StackError
+    from streamwarden_devstack.stack.ports import LOOPBACK
     from streamwarden_devstack.stack.versions import DEFAULT
 
+    options = KafkaOptions(DEFAULT if kafka is None else kafka, 1 if brokers is None else brokers, bool(tls))
+    try:
+        options.check()
+    except StackError as error:
+        raise typer.BadParameter(str(error)) from error
     background = Background(folder)
-    settings = Settings(KafkaOptions(kafka or DEFAULT, brokers or 1, bool(tls)), registry, keep_data, address)
+    settings = Settings(options, registry is not False, keep_data, address or LOOPBACK)
+    asked = _Asked(kafka, brokers, tls, registry, address)
     try:
         if foreground:
             _keep(background, settings)
         else:
             state = _ensure(background, settings)
-            _demand_same(state, kafka, brokers, tls)
+            _demand_same(state, asked)
             _report(background, state)
-    except StackError as error:
+    except (StackError, OSError) as error:
         fail(error)
 
 
@@ -86,7 +108,7 @@ def down(folder: Folder = _DEFAULT_FOLDER) -> None:
 
     try:
         stopped = Background(folder).stop()
-    except StackError as error:
+    except (StackError, OSError) as error:
         fail(error)
     typer.echo("stopped" if stopped else "no stack runs here")
 
@@ -130,16 +152,17 @@ def _ensure(background: Background, settings: Settings) -> State:
             raise
 
 
-def _demand_same(state: State, kafka: str | None, brokers: int | None, tls: bool | None) -> None:  # noqa: FBT001  # as asked for
+def _demand_same(state: State, asked: _Asked) -> None:
     """Refuse a stack that runs already, and is another than was asked for."""
     from streamwarden_devstack.stack.errors import StackError
 
-    runs = (state.kafka, state.brokers, bool(state.plain_bootstrap_servers))
-    if any(asked not in {None, is_} for asked, is_ in zip((kafka, brokers, tls), runs, strict=True)):
-        tls_word = "with" if runs[2] else "without"
+    address = state.bootstrap_servers.partition(",")[0].rpartition(":")[0]
+    runs = _Asked(state.kafka, state.brokers, bool(state.plain_bootstrap_servers), state.registry, address)
+    if any(wanted not in {None, found} for wanted, found in zip(asked, runs, strict=True)):
+        tls, registry = ("with" if there else "without" for there in (runs.tls, runs.registry))
         raise StackError(
-            f"a stack of Kafka {state.kafka}, {state.brokers} broker(s), {tls_word} TLS runs here already; "
-            f"end it with 'streamwarden stack down', or name another folder with --state-dir"
+            f"a stack of Kafka {state.kafka}, {state.brokers} broker(s), {tls} TLS, {registry} registry, on {address} "
+            f"runs here already; end it with 'streamwarden stack down', or name another folder with --state-dir"
         )
 
 

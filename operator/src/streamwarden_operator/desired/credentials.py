@@ -1,10 +1,11 @@
 """The Secrets of an agent and its gate: one user each, one ``client.properties`` each."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 
 from streamwarden_contract.runtime_config import CLIENT_PROPERTIES_FILE
-from streamwarden_kafka.connection import Connection
-from streamwarden_kafka.errors import ConnectionSettingsError
+from streamwarden_kafka.connection import Connection, parse_properties
+from streamwarden_kafka.errors import MalformedPropertiesError
 
 PASSWORD_BYTES = 32
 """Of randomness: what no dictionary and no search reaches."""
@@ -27,8 +28,9 @@ def build_secret(user: str, password: str, bootstrap_servers: str) -> Mapping[st
 
 def find_password(secret: Mapping[str, str] | None, user: str) -> str | None:
     """Return the password that a Secret holds for the user, None where it holds none or another's."""
-    try:
-        connection = Connection.parse((secret or {}).get(CLIENT_PROPERTIES_FILE, ""))
-    except ConnectionSettingsError:
-        return None
-    return connection.password or None if connection.username == user else None
+    settings: dict[str, str] = {}
+    for line in (secret or {}).get(CLIENT_PROPERTIES_FILE, "").split("\n"):
+        # One that is no setting is no reason to give a user a new password under running pods.
+        with suppress(MalformedPropertiesError):
+            settings |= parse_properties(line)
+    return settings.get("sasl.password") or None if settings.get("sasl.username") == user else None

@@ -2,6 +2,7 @@
 
 from streamwarden_contract.ids import sha256_hex
 from streamwarden_contract.models.pod import PodFields
+from streamwarden_contract.names import SYSTEM
 from streamwarden_contract.runtime_config import AgentConfig, GateConfig
 
 from streamwarden_operator.desired.agents import ResolvedAgent
@@ -39,7 +40,12 @@ def build_workload(
     ).model_dump_json(by_alias=True, indent=2)
     gate_config = GateConfig(
         **identity, operator_namespace=operator_namespace, installation=installation
-    ).model_dump_json(by_alias=True, indent=2)
+    ).model_dump_json(
+        by_alias=True,
+        indent=2,
+        # Gates before this field refuse it, and no pod must be replaced for it.
+        exclude={"installation"} if installation == SYSTEM else None,
+    )
     pod = PodFields.model_validate({name: getattr(spec, name) for name in PodFields.model_fields})
     hashed = (spec.image, agent_config, gate_config, pod.model_dump_json(), credentials_hash)
     return Workload(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import structlog
+from streamwarden_contract.names import SYSTEM, InstallationNames
 from streamwarden_kafka.connection import Connection
 
 from streamwarden_operator.adapters.kubernetes.client import KubernetesClient, load_configuration
@@ -52,6 +53,7 @@ class Runtime:
         if settings.kafka_properties is None or not settings.gate_image:
             raise InvalidSpecError("set STREAMWARDEN_KAFKA_PROPERTIES (a file) and STREAMWARDEN_GATE_IMAGE")
         kafka = read_connection(settings.kafka_properties)
+        _check_installation(settings, kafka)
         timeout_s = settings.kubernetes_timeout.total_seconds()
         client = KubernetesClient(await load_configuration(), timeout_s=timeout_s)
         gate = GateImage(settings.gate_image, settings.gate_image_pull_policy)
@@ -140,3 +142,17 @@ class Runtime:
         await self.controller.lost.wait()
         self.lost = True
         self.stopping.set()
+
+
+def _check_installation(settings: OperatorSettings, kafka: Connection) -> None:
+    """Refuse another installation's user: its own rights would look like a way round the gates, and end all pods.
+
+    Raises:
+        InvalidSpecError: says which user the installation has.
+    """
+    wanted = InstallationNames(settings.installation).operator_principal
+    if settings.installation != SYSTEM and kafka.username not in {"", wanted}:
+        raise InvalidSpecError(
+            f"STREAMWARDEN_INSTALLATION is {settings.installation!r}, whose Kafka user is {wanted!r}, "
+            f"and {settings.kafka_properties} names {kafka.username!r}"
+        )

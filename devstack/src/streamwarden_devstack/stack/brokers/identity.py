@@ -60,7 +60,7 @@ class KafkaOptions:
         """
         kafka_set(self.version)
         if self.brokers not in COUNTS:
-            raise StackError(f"{self.brokers} brokers cannot be: {' or '.join(map(str, COUNTS))}")
+            raise StackError(f"a stack has {' or '.join(map(str, COUNTS))} brokers, not {self.brokers}")
 
 
 @dataclass(frozen=True, slots=True)
