@@ -159,3 +159,18 @@ def test_without_the_extra_every_help_is_shown() -> None:
     lines = done.stdout.splitlines()
     assert "cluster build 0" in lines, done.stderr
     assert [line for line in lines if not line.endswith("0")] == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        pytest.param(["--kafka", "4.1"], "no Kafka 4.1 here", id="a-version-that-is-not-here"),
+        pytest.param(["--kafka", ""], "no Kafka", id="an-empty-version"),
+        pytest.param(["--brokers", "2"], "1 or 3 brokers, not 2", id="two-brokers"),
+        pytest.param(["--brokers", "0"], "1 or 3 brokers, not 0", id="no-broker"),
+    ],
+)
+def test_a_stack_that_cannot_be_is_a_wrong_option(options: list[str], message: str, tmp_path: Path) -> None:
+    answer = CliRunner().invoke(app, ["stack", "up", "--state-dir", str(tmp_path), *options], env={"COLUMNS": "200"})
+    assert (answer.exit_code, message in answer.output) == (2, True)
+    assert list(tmp_path.iterdir()) == []

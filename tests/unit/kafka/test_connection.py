@@ -121,3 +121,36 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 def test_another_user_of_the_same_kafka() -> None:
     assert GUARD.as_user("risk.guard.gate", "pw") == Connection.scram("127.0.0.1:9092", "risk.guard.gate", "pw")
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        pytest.param("p\nsecurity.protocol=PLAINTEXT", id="another-setting"),
+        pytest.param("p\rq", id="a-carriage-return"),
+        pytest.param("p\u2028q", id="what-some-take-for-the-end-of-a-line"),
+    ],
+)
+@pytest.mark.parametrize("style", list(ClientFormat))
+def test_a_value_that_would_be_read_back_as_another_one_is_not_written(password: str, style: ClientFormat) -> None:
+    with pytest.raises(ConnectionSettingsError) as refused:
+        Connection.scram("a:1", "u", password).render(style)
+    assert password not in str(refused.value)
+
+
+def test_a_blank_at_an_end_would_be_lost_and_is_not_written_but_in_quotes() -> None:
+    blank = Connection.scram("a:1", "u", " p")
+    with pytest.raises(ConnectionSettingsError, match=r"sasl\.password: blanks"):
+        blank.render()
+    assert 'password=" p"' in blank.render(ClientFormat.JAVA)
+
+
+def test_only_the_end_of_a_line_ends_a_value() -> None:
+    assert parse_properties("a=b\x0cc\u2028d\r\ne=f") == {"a": "b\x0cc\u2028d", "e": "f"}
+
+
+@pytest.mark.parametrize("line", ["sasl.password: hunter2==", "sasl.password hunter2=", "sasl.jaas.config hunter2 x=y"])
+def test_a_name_that_is_none_may_be_a_secret_and_is_not_repeated(line: str) -> None:
+    with pytest.raises(MalformedPropertiesError) as refused:
+        Connection.parse(f"bootstrap.servers=a:1\n{line}\n")
+    assert "hunter2" not in str(refused.value)

@@ -273,3 +273,64 @@ def test_a_transaction_that_hangs_is_left_behind(made: list[ScriptedProducer], s
     producer.commit(WRITES)
     assert [each.calls[-1] for each in made] == ["commit", "commit"]
     let_go.set()
+
+
+def test_a_process_in_which_transactions_keep_hanging_must_end(
+    made: list[ScriptedProducer], script: dict[str, list[Any]]
+) -> None:
+    release = threading.Event()
+
+    def hang() -> KafkaException:
+        release.wait(30)
+        return TIMED_OUT()
+
+    script["commit"] = [hang] * 3
+    producer = opened(hung_s=0.01)
+    for _ in range(3):
+        with pytest.raises(TransactionUnknownError, match="hangs"):
+            producer.commit(WRITES)
+        if len(made) < 3:
+            producer.open()
+    with pytest.raises(ProducerFailedError, match="3 transactions hang: only a new process can go on"):
+        producer.open()
+    release.set()
+
+
+def test_no_transaction_begins_before_the_last_one_is_finished(
+    made: list[ScriptedProducer], script: dict[str, list[Any]]
+) -> None:
+    script["commit"] = [ABORT]
+    producer = opened()
+    first = producer.begin(WRITES, OFFSETS, "group")
+    with pytest.raises(RuntimeError, match="finish the last transaction first"):
+        producer.begin((), [Offset("in", 0, 9)], "group")
+    with pytest.raises(TransactionAbortedError):
+        first.finish()
+    producer.commit((), OFFSETS, "group")
+    assert [call for call in made[0].calls if call.startswith("offsets")] == [OFFSETS_CALL, OFFSETS_CALL]
+
+
+def test_an_error_that_is_not_kafkas_leaves_no_transaction_open(
+    made: list[ScriptedProducer], script: dict[str, list[Any]]
+) -> None:
+    script["commit"] = [lambda: TypeError("a bug")]
+    producer = opened()
+    with pytest.raises(TypeError, match="a bug"):
+        producer.commit(WRITES)
+    with pytest.raises(TransactionUnknownError, match="no producer is open"):
+        producer.commit(WRITES)
+    producer.open()
+    assert len(made) == 2
+
+
+def test_who_is_fenced_while_a_lost_producer_is_replaced_may_open_again(
+    made: list[ScriptedProducer], script: dict[str, list[Any]]
+) -> None:
+    producer = opened()
+    made[0].log.on_error(KafkaError(KafkaError._ALL_BROKERS_DOWN))
+    script["init"] = [FENCED]
+    with pytest.raises(TransactionUnknownError):
+        producer.commit(WRITES)
+    producer.open()
+    producer.commit(WRITES)
+    assert made[-1].calls[-1] == "commit"

@@ -78,6 +78,14 @@ def test_private_files_and_folders_are_for_their_owner(tmp_path: Path) -> None:
     assert [path.name for path in folder.iterdir()] == ["secret"]
 
 
+def test_a_private_file_takes_over_nobody_s_temporary_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamwarden_kafka.private_files.secrets.token_hex", lambda _: "guessed")
+    (tmp_path / ".secret.guessed").touch(mode=0o644)
+    with pytest.raises(FileExistsError):
+        write_private(tmp_path / "secret", "text")
+    assert (tmp_path / ".secret.guessed").read_text() == ""
+
+
 def test_every_listener_of_the_broker_authenticates_and_is_bound_to_this_machine() -> None:
     properties = build_server_properties(IDENTITY, NODE, STORES)
 

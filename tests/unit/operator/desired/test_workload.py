@@ -103,3 +103,8 @@ def test_a_secret_is_a_client_configuration_of_one_user() -> None:
 )
 def test_a_secret_without_the_users_password_gets_a_new_one(secret: dict[str, str] | None) -> None:
     assert find_password(secret, "risk.guard.gate") is None
+
+
+def test_a_line_that_is_no_setting_keeps_a_user_its_password() -> None:
+    text = build_secret("risk.guard.gate", "pw", "b:1")["client.properties"] + "a note\nsecurity.protocol=NONE\n"
+    assert find_password({"client.properties": text}, "risk.guard.gate") == "pw"
