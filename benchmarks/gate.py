@@ -22,7 +22,8 @@ from streamwarden_devstack.stack import Stack
 sys.path.insert(0, str(ROOT / "tests"))  # the same world as the integration tests'
 
 from support import gate_world  # needs the path above
-from support.gate_world import GateWorld, eventually, proposals  # likewise
+from support.gate_decisions import proposals  # likewise
+from support.gate_world import GateWorld, eventually  # likewise
 from support.kafka_tools import Cluster  # likewise
 from support.policy_log import SigningKey  # likewise
 

@@ -22,12 +22,12 @@ from confluent_kafka import (
     TopicCollection,
     TopicPartition,
 )
-from streamwarden_contract import canonical, events
+from streamwarden_contract import canonical
 from streamwarden_contract.acks import GateAck, decode_ack
 from streamwarden_contract.audit import ChainHead, parse_metadata
-from streamwarden_contract.decision import Cause, Decision
 from streamwarden_contract.names import AgentNames, InstallationNames, transactional_prefix
 from streamwarden_contract.policylog import CommandTarget
+from support.gate_decisions import proposals
 from support.kafka_tools import WAIT_S, Right, write_properties
 from support.policy_log import (
     SigningKey,
@@ -337,37 +337,6 @@ class GateWorld:
             heads[number] = heads[number].after(value)
         found = {number: (head.length, head.sha256) for number, (_, head) in self.committed().items()}
         assert found == {number: (head.length, head.sha256) for number, head in heads.items()}
-
-
-def proposals(numbers: Iterable[int], **fields: object) -> list[tuple[bytes | None, bytes | None, list[Any]]]:
-    """Make decision records."""
-    return [
-        (f"page-{number}".encode(), _proposal(number, **fields).encode(), headers_for(number)) for number in numbers
-    ]
-
-
-def _proposal(number: int, **fields: object) -> Decision:
-    given: dict[str, object] = {
-        "type": "block",
-        "entity": f"page-{number}",
-        "parameters": {"number": number},
-        "cause": Cause(topic="inputs", partition=0, offset=number),
-        "confidence": 0.9,
-    }
-    return Decision.model_validate(given | fields)
-
-
-def headers_for(number: int) -> list[Any]:
-    """Make the headers of a decision record."""
-    event = events.CloudEvent(
-        id=f"d-{number}",
-        source="/agent",
-        type=events.DECISION_TYPE,
-        subject=f"page-{number}",
-        correlationid="c",
-        hops=1,
-    )
-    return event.headers()
 
 
 def build(cluster: Cluster, folder: Path, namespace: str, key: SigningKey, *, offsets: bool = True) -> GateWorld:

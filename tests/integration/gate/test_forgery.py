@@ -8,7 +8,8 @@ import pytest
 from confluent_kafka import KafkaError, Producer
 from streamwarden_contract import events
 from streamwarden_contract.partitioner import partition_of
-from support.gate_world import PARTITIONS, eventually, headers_for, proposals
+from support.gate_decisions import headers_for, proposals
+from support.gate_world import PARTITIONS, eventually
 
 if TYPE_CHECKING:
     from support.gate_world import GateWorld
