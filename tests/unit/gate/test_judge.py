@@ -49,7 +49,7 @@ def audit_of(outputs: Outputs) -> dict[str, JsonValue]:
     return found
 
 
-def test_an_allowed_decision_becomes_a_command_and_an_audit_record() -> None:
+def test_an_allowed_decision_becomes_a_command() -> None:
     outputs = JUDGE.judge(record(GOOD, offset=5), HEAD, NOW)
     command, number = outputs.command, record(GOOD).partition
     assert command is not None
@@ -72,6 +72,12 @@ def test_an_allowed_decision_becomes_a_command_and_an_audit_record() -> None:
         "sw-gate": b"pod-0",
         "sw-lineage": b"claimed",
     }
+
+
+def test_an_allowed_decision_has_an_audit_record() -> None:
+    outputs = JUDGE.judge(record(GOOD, offset=5), HEAD, NOW)
+    number = record(GOOD).partition
+    command_id = ids.command_id("uid-1", "topic-id", number, 5)
     assert outputs.audit.key == f"guard/{number}".encode()
     assert audit_of(outputs) == {
         "format": 1,
