@@ -46,6 +46,14 @@ def test_every_folder_with_code_is_in_the_table_of_modules_once() -> None:
     assert set(listed) == {f"{path.parent.relative_to(ROOT).as_posix()}/" for path in files}
 
 
+def test_the_gate_s_page_has_every_module_of_the_gate() -> None:
+    page = (DOCS / "gate.md").read_text(encoding="utf-8")
+    table = "".join(line for line in page.splitlines(keepends=True) if line.startswith("| `"))
+    modules = {path.name for path in (ROOT / "agent_image/gate/src/streamwarden_gate").glob("*.py")}
+    assert modules - set(re.findall(r"`(\w+\.py)`", table)) == {"__init__.py", "__main__.py"}
+    assert set(re.findall(r"`(\w+\.py)`", table)) <= modules
+
+
 def test_new_things_go_where_something_is() -> None:
     named = [
         path
