@@ -35,7 +35,9 @@ def _deployed(stack: RunningStack, folder: Path, namespace: str) -> Iterator[Dep
     sys.stderr.write(agent.log_text)  # pytest shows it where the test failed
 
 
-@pytest.fixture(params=["memory", "kfake", pytest.param("apache", marks=pytest.mark.kafka)])
+@pytest.fixture(
+    params=["memory", pytest.param("kfake", marks=pytest.mark.kfake), pytest.param("apache", marks=pytest.mark.broker)]
+)
 def world(request: Any, unique: str) -> World:
     """Each of the three in turn."""
     if request.param == "memory":
