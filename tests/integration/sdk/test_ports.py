@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _NOT_ON_KFAKE = pytest.mark.parametrize(
     "world", ["memory", pytest.param("apache", marks=pytest.mark.broker)], indirect=True
 )
-"""kfake answers otherwise than Apache Kafka: it knows no group before its first commit, and its fencing is not fatal."""
+"""kfake answers otherwise than Apache Kafka: it knows no group before its first commit, and fences without an end."""
 
 
 class Poller:
