@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 60
 
+pytestmark = pytest.mark.own_stack
+
 OWNER = """
 import asyncio, sys
 from pathlib import Path
 from streamwarden_devstack.stack import Stack
-
-pytestmark = pytest.mark.own_stack
 
 async def main():
     async with Stack(Path(sys.argv[1]), registry=False) as stack:

@@ -51,11 +51,23 @@ async def server() -> AsyncIterator[Server]:
     await runner.cleanup()
 
 
-@pytest.fixture
-async def client(server: Server) -> AsyncIterator[KubernetesClient]:
+def configuration_of(server: Server) -> Configuration:
     configuration = Configuration()
     configuration.host = server.url
-    made = KubernetesClient(configuration, timeout_s=0.2)
+    return configuration
+
+
+@pytest.fixture
+async def client(server: Server) -> AsyncIterator[KubernetesClient]:
+    """One with more patience than an answer takes on a busy machine."""
+    made = KubernetesClient(configuration_of(server), timeout_s=30)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def impatient(server: Server) -> AsyncIterator[KubernetesClient]:
+    made = KubernetesClient(configuration_of(server), timeout_s=0.2)
     yield made
     await made.close()
 
@@ -98,10 +110,10 @@ async def test_what_the_server_says_of_a_secret_is_not_repeated(server: Server, 
     assert "Whatever" in str(refused.value)
 
 
-async def test_a_server_that_does_not_answer_is_an_outage_in_time(server: Server, client: KubernetesClient) -> None:
+async def test_a_server_that_does_not_answer_is_an_outage_in_time(server: Server, impatient: KubernetesClient) -> None:
     server.hangs = True
     with pytest.raises(KubernetesUnavailableError, match=r"could not get deployments.apps .*: no answer within 0.2 s"):
-        await client.get(DEPLOYMENT, "risk", "guard")
+        await impatient.get(DEPLOYMENT, "risk", "guard")
 
 
 async def test_a_server_that_is_not_there_is_an_outage() -> None:
