@@ -122,11 +122,6 @@ class Connection:
         """Return the same Kafka for another user."""
         return replace(self, username=username, password=password)
 
-    def with_options(self, **options: str) -> "Connection":
-        """Return the same with more of librdkafka's options; an underscore stands for a dot."""
-        more = {name.replace("_", "."): value for name, value in options.items()}
-        return replace(self, options={**self.options, **more})
-
     def librdkafka(self) -> dict[str, str]:
         """Return librdkafka's properties, password included, for clients of any role."""
         settings = {

@@ -69,7 +69,7 @@ async def test_who_trusts_the_authority_gets_in_and_who_does_not_is_kept_out(sta
     # The same address by another name.
     (port,) = ports(operator.bootstrap_servers)
     misnamed = replace(operator, bootstrap_servers=f"127.1:{port}")
-    unchecked = misnamed.with_options(ssl_endpoint_identification_algorithm="none")
+    unchecked = replace(misnamed, options={**misnamed.options, "ssl.endpoint.identification.algorithm": "none"})
     assert await asyncio.to_thread(first_error, misnamed) == KafkaError._SSL
     assert await asyncio.to_thread(brokers_seen, unchecked) == {operator.bootstrap_servers}
 

@@ -13,41 +13,17 @@ from streamwarden_contract import canonical, events
 from streamwarden_contract.acks import GateAck, decode_ack
 from streamwarden_contract.decision import Cause, Decision, Failure, decode_decision, decode_failure
 from streamwarden_contract.errors import MalformedEventError, PolicyLogError
-from streamwarden_contract.models.policy import PolicyRef, PolicySpec, Rule
+from streamwarden_contract.models.policy import PolicyRef
 from streamwarden_contract.policylog import (
-    BindingRecord,
-    BoundPolicyRef,
-    CommandTarget,
-    DecisionTopic,
     EpochRecord,
-    PolicyRecord,
-    SchemaRecord,
     decode_record,
-    spec_digest,
 )
+from support.policy_records import BINDING, POLICY, SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 CAUSE = Cause(topic="risk.urls", partition=3, offset=42)
-SPEC = PolicySpec(rules=(Rule(name="confident", require="decision.confidence > 0.8"),))
-POLICY = PolicyRecord(epoch=3, namespace="risk", name="p", revision=17, digest=spec_digest(SPEC), spec=SPEC)
-SCHEMA = SchemaRecord(epoch=3, sha256="a" * 64, definition='{"type":"object"}')
-BINDING = BindingRecord(
-    epoch=3,
-    namespace="risk",
-    agent="guard",
-    agent_uid="uid-1",
-    labels={"role": "decisioning"},
-    revision=18,
-    policies=(BoundPolicyRef(namespace="risk", name="p", revision=17, digest=POLICY.digest),),
-    decisions={"block": CommandTarget(topic="risk.commands", keyed=True, schema_sha256="a" * 64)},
-    inputs=("risk.urls",),
-    decision_topic=DecisionTopic(name="risk.guard.decisions", topic_id="t-1", partitions=12),
-    audit_topic="risk.streamwarden.audit",
-    audit_topic_id="t-2",
-    dead_letter_topic="risk.streamwarden.dlq",
-)
 ACK = GateAck(
     namespace="risk",
     agent="guard",

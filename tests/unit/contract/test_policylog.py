@@ -7,40 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from streamwarden_contract import canonical, policylog
 from streamwarden_contract.errors import PolicyLogError
-from streamwarden_contract.models.policy import Match, PolicySpec, Rule
+from streamwarden_contract.models.policy import PolicySpec
 from streamwarden_contract.policylog import (
-    BindingRecord,
-    BoundPolicyRef,
-    CommandTarget,
-    DecisionTopic,
     EpochRecord,
-    PolicyRecord,
     Record,
-    SchemaRecord,
 )
+from support.policy_records import BINDING, POLICY, SCHEMA, SPEC
 
-SPEC = PolicySpec(
-    match=Match(decisions=("block-url",)), rules=(Rule(name="confident", require="decision.confidence > 0.8"),)
-)
-POLICY = PolicyRecord(
-    epoch=3, namespace="risk", name="url-blocking", revision=17, digest=policylog.spec_digest(SPEC), spec=SPEC
-)
-SCHEMA = SchemaRecord(epoch=3, sha256="a" * 64, definition='{"type":"object"}')
-BINDING = BindingRecord(
-    epoch=3,
-    namespace="risk",
-    agent="url-guard",
-    agent_uid="uid-1",
-    labels={"role": "decisioning"},
-    revision=18,
-    policies=(BoundPolicyRef(namespace="risk", name="url-blocking", revision=17, digest=POLICY.digest),),
-    decisions={"block-url": CommandTarget(topic="risk.urls.commands", keyed=True, schema_sha256="a" * 64)},
-    inputs=("risk.urls.observed",),
-    decision_topic=DecisionTopic(name="risk.url-guard.decisions", topic_id="t-1", partitions=12),
-    audit_topic="risk.streamwarden.audit",
-    audit_topic_id="t-2",
-    dead_letter_topic="risk.streamwarden.dlq",
-)
 EPOCH = EpochRecord(epoch=3, revision_counter=18)
 RECORDS = [
     pytest.param(POLICY, "policy/url-blocking", id="a-policy"),

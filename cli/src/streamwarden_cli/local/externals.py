@@ -6,6 +6,7 @@ import secrets
 import shutil
 from typing import TYPE_CHECKING
 
+from streamwarden_contract.runtime_config import CLIENT_PROPERTIES_FILE
 from streamwarden_kafka.private_files import write_private
 
 if TYPE_CHECKING:
@@ -49,5 +50,5 @@ class Externals:
             password = secrets.token_urlsafe(_PASSWORD_BYTES)
             await self._users.upsert(user, password)
             text = self._kafka.as_user(user, password).render()
-            write_private(self._state.external / user / "client.properties", text)
+            write_private(self._state.external / user / CLIENT_PROPERTIES_FILE, text)
             self._made.add(user)

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Literal
 
 from streamwarden_contract.models import AgentDeployment, TopicContract
+from streamwarden_contract.runtime_config import CLIENT_PROPERTIES_FILE
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.errors import ConnectionSettingsError
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Role = Literal["agent", "gate"]
-_CLIENT_PROPERTIES = "client.properties"
 
 
 class RunningDev:
@@ -64,14 +64,14 @@ class RunningDev:
             StateError: no contract names it in ``access``, or its user is not made yet.
         """
         folder = self.state.external
-        if not (folder / user / _CLIENT_PROPERTIES).is_file():
+        if not (folder / user / CLIENT_PROPERTIES_FILE).is_file():
             known = ", ".join(sorted(path.name for path in folder.glob("*"))) if folder.is_dir() else ""
             raise StateError(f"no credentials for {user!r} (yet); principals that contracts name: {known or 'none'}")
         return self._connection(folder / user)
 
     def _connection(self, folder: Path) -> Connection:
         try:
-            return Connection.read(folder / _CLIENT_PROPERTIES)
+            return Connection.read(folder / CLIENT_PROPERTIES_FILE)
         except ConnectionSettingsError as error:
             raise StateError(str(error)) from error
 

@@ -7,6 +7,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
+from streamwarden_contract.runtime_config import CLIENT_PROPERTIES_FILE
 from streamwarden_kafka.admin import KafkaAdmin
 from streamwarden_kafka.connection import Connection
 from streamwarden_operator.adapters.kafka.offsets import KafkaOffsets
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from streamwarden_cli.watch.options import WatchOptions
 
 _LOOK_S = 0.5
-_CLIENT_PROPERTIES = "client.properties"
 
 
 class ClusterLoop:
@@ -95,9 +95,9 @@ class ClusterLoop:
         """
         name = agent_secret_name(agent) if role == "agent" else gate_secret_name(agent)
         secret = await self._cluster.read_secret(namespace, name)
-        if secret is None or _CLIENT_PROPERTIES not in secret:
+        if secret is None or CLIENT_PROPERTIES_FILE not in secret:
             raise StateError(f"{namespace}/{agent} has no Secret {name!r} (yet)")
-        return Connection.parse(secret[_CLIENT_PROPERTIES])
+        return Connection.parse(secret[CLIENT_PROPERTIES_FILE])
 
     def _all_ready(self) -> bool:
         agents = self.agents()
