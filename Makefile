@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 # One worker a core. More of them let deadlines of tests that kill brokers run out (measured with four on two cores).
 WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
+DIST := dist
 MEMBERS := contract judging kafka devstack operator agent_image/sdk agent_image/gate cli
 # A uv that is already on PATH serves; else the locked one is installed beside the project.
 UV := $(shell command -v uv || echo .uv/bin/uv)
@@ -64,8 +65,8 @@ changelog: setup ## Show what CHANGELOG.md would say of VERSION=x.y.z; docs/rele
 	$(BIN)/towncrier build --draft --version "$${VERSION:?say which: make changelog VERSION=x.y.z}"
 
 dist: setup ## Wheels of all members into dist/, built by the locked backend
-	rm -rf dist
-	for member in $(MEMBERS); do $(UV) build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir dist $$member; done
+	rm -rf $(DIST)
+	for member in $(MEMBERS); do $(UV) build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir $(DIST) $$member; done
 
 clean: ## Remove what the commands above made here (the download cache of the stack stays)
 	rm -rf $(VENV) .uv build dist .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -8,7 +8,8 @@ from streamwarden_contract.models import KINDS
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-PAGES = sorted([*DOCS.rglob("*.md"), *ROOT.glob("*.md"), *(ROOT / "changelog.d").glob("*.md")])
+MEMBERS_PAGES = [*ROOT.glob("*/README.md"), *ROOT.glob("agent_image/*/README.md")]
+PAGES = sorted({*DOCS.rglob("*.md"), *ROOT.glob("*.md"), *(ROOT / "changelog.d").glob("*.md"), *MEMBERS_PAGES})
 GLOSSARY = (DOCS / "glossary.md").read_text(encoding="utf-8")
 PRIVATE_WORDS = re.compile(r"\b(ledger|meeting|lab)\b", re.IGNORECASE)
 

@@ -45,20 +45,23 @@ class Image:
     """The image that the Dockerfile's argument ``AGENT`` stands for; none for one that is made from the base."""
 
 
-_BUILD = "requirements/build.lock"
+_BUILD = ("LICENSE", "requirements/build.lock")
+"""Of every image that holds wheels of ours."""
 IMAGES = (
     Image(
         "operator",
         "operator/Dockerfile",
-        ("contract", "judging", "kafka", "operator", "requirements/operator.lock", _BUILD),
+        ("contract", "judging", "kafka", "operator", "requirements/operator.lock", *_BUILD),
     ),
     Image(
-        "agent", "agent_image/sdk/Dockerfile", ("contract", "kafka", "agent_image/sdk", "requirements/sdk.lock", _BUILD)
+        "agent",
+        "agent_image/sdk/Dockerfile",
+        ("contract", "kafka", "agent_image/sdk", "requirements/sdk.lock", *_BUILD),
     ),
     Image(
         "gate",
         "agent_image/gate/Dockerfile",
-        ("contract", "judging", "kafka", "agent_image/gate", "requirements/gate.lock", _BUILD),
+        ("contract", "judging", "kafka", "agent_image/gate", "requirements/gate.lock", *_BUILD),
     ),
     Image(
         "phishing-example",
