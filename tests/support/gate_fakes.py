@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
     from streamwarden_gate.acks import Report
     from streamwarden_gate.active import ActiveSet
-    from streamwarden_gate.outputs import Record, Write
     from streamwarden_gate.partitions import Place
+    from streamwarden_gate.records import Record
+    from streamwarden_kafka.records import Write
 
 
 @dataclass

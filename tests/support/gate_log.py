@@ -9,7 +9,7 @@ from streamwarden_contract.decision import Cause, Decision
 from streamwarden_contract.names import InstallationNames
 from streamwarden_contract.partitioner import partition_of
 from streamwarden_contract.policylog import CommandTarget
-from streamwarden_gate.outputs import Record
+from streamwarden_gate.records import Record
 from streamwarden_gate.snapshot import Identity, Snapshot, TopicFacts
 from support.policy_log import (
     SigningKey,

@@ -1,9 +1,10 @@
 """What is read and written, as plain values: without the surprises of librdkafka's."""
 
 from collections.abc import Sequence
-from typing import NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
-from confluent_kafka import Message
+if TYPE_CHECKING:
+    from confluent_kafka import Message
 
 Headers = Sequence[tuple[str, bytes | str | None]]
 
@@ -17,6 +18,7 @@ class Write(NamedTuple):
     topic: str
     key: bytes | None
     value: bytes | None
+    """None is a tombstone."""
     headers: list[tuple[str, str | bytes | None]]
     partition: int = BY_KEY
 
@@ -30,7 +32,7 @@ class Offset(NamedTuple):
     metadata: str = ""
 
 
-def headers_of(message: Message) -> Headers:
+def headers_of(message: "Message") -> Headers:
     """Return a record's headers, in their order and with repetitions."""
     found = message.headers() or ()
     return cast("Headers", list(found.items()) if isinstance(found, dict) else found)

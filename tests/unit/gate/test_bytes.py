@@ -11,10 +11,13 @@ from streamwarden_contract.audit import ChainHead
 from streamwarden_contract.decision import Cause, Failure
 from streamwarden_contract.ids import sha256_hex
 from streamwarden_gate.judge import Judge
+from streamwarden_kafka.records import BY_KEY
 from support.gate_log import MemoryLog, decision, headers, record
 
 if TYPE_CHECKING:
-    from streamwarden_gate.outputs import Outputs, Record, Write
+    from streamwarden_gate.outcome import Outcome
+    from streamwarden_gate.records import Record
+    from streamwarden_kafka.records import Write
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 HEAD = ChainHead(4, "ab" * 32, 1, 1)
@@ -22,14 +25,18 @@ FAILURE = Failure(cause=Cause(topic="risk.inputs", partition=1, offset=9), error
 MODEL = {"name": "forest", "version": "3", "digest": "sha256:" + "0" * 64}
 
 
-def judged(log: MemoryLog, given: Record) -> Outputs:
+def judged(log: MemoryLog, given: Record) -> Outcome:
     log.write_all()
     return Judge(log.build(), "pod-0").judge(given, HEAD, NOW)
 
 
 def digest(write: Write | None) -> str | None:
-    """Of everything that a record holds."""
-    return None if write is None else sha256_hex(repr(tuple(write)).encode())[:16]
+    """Of everything that a record holds; its partition is the key's."""
+    if write is None:
+        return None
+    *held, partition = write
+    assert partition == BY_KEY
+    return sha256_hex(repr(tuple(held)).encode())[:16]
 
 
 @pytest.mark.parametrize(
@@ -62,7 +69,7 @@ def digest(write: Write | None) -> str | None:
 def test_the_bytes_stay(
     log: MemoryLog, given: Record, audit: str, command: str | None, dead_letter: str | None
 ) -> None:
-    outputs = judged(log, given)
-    found = digest(outputs.audit), digest(outputs.command), digest(outputs.dead_letter)
+    outcome = judged(log, given)
+    found = digest(outcome.audit), digest(outcome.command), digest(outcome.dead_letter)
     assert found == (audit, command, dead_letter)
-    assert outputs.head == HEAD.after(outputs.audit.value)
+    assert outcome.head == HEAD.after(outcome.audit.value or b"")

@@ -14,13 +14,15 @@ from streamwarden_contract.decision import Cause, Failure
 from streamwarden_contract.ids import sha256_hex
 from streamwarden_contract.policylog import CommandTarget
 from streamwarden_contract.reasons import DeadLetterReason
+from streamwarden_gate.dead_letters import MAX_DEAD_LETTER_BYTES
 from streamwarden_gate.judge import Judge
-from streamwarden_gate.outputs import MAX_DEAD_LETTER_BYTES, Outputs, Record
 from support.gate_log import AGENT, NAMESPACE, MemoryLog, decision, headers, record
 from support.policy_log import binding_record, epoch_record, policy_record, policy_spec
 
 if TYPE_CHECKING:
     from streamwarden_contract.canonical import JsonValue
+    from streamwarden_gate.outcome import Outcome
+    from streamwarden_gate.records import Record
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 HEAD = ChainHead(4, "ab" * 32, 1, 1)
@@ -43,17 +45,17 @@ def judge_of(*policies: tuple[str, tuple[str, ...], str]) -> Judge:
 JUDGE = judge_of(("confident", ("decision.confidence >= 0.8", "decision.parameters.score < 10.0"), "Enforce"))
 
 
-def audit_of(outputs: Outputs) -> dict[str, JsonValue]:
-    found = canonical.decode(outputs.audit.value)
+def audit_of(outcome: Outcome) -> dict[str, JsonValue]:
+    found = canonical.decode(outcome.audit.value or b"")
     assert isinstance(found, dict)
     return found
 
 
 def test_an_allowed_decision_becomes_a_command() -> None:
-    outputs = JUDGE.judge(record(GOOD, offset=5), HEAD, NOW)
-    command, number = outputs.command, record(GOOD).partition
+    outcome = JUDGE.judge(record(GOOD, offset=5), HEAD, NOW)
+    command, number = outcome.command, record(GOOD).partition
     assert command is not None
-    assert outputs.dead_letter is None
+    assert outcome.dead_letter is None
     assert (command.topic, command.key, command.value) == ("risk.commands", b"page-1", b'{"score":0.5}')
     command_id = ids.command_id("uid-1", "topic-id", number, 5)
     assert dict(command.headers) == {
@@ -74,12 +76,34 @@ def test_an_allowed_decision_becomes_a_command() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("value", "verdict", "topics"),
+    [
+        pytest.param(GOOD, "Allow", ["risk.commands", "risk.streamwarden.audit"], id="an-allowed-one-is-a-command"),
+        pytest.param(
+            decision(confidence=0.1).encode(),
+            "Deny",
+            ["risk.streamwarden.audit"],
+            id="a-denied-one-is-in-the-audit-only",
+        ),
+        pytest.param(
+            b"broken", "DeadLetter", ["risk.streamwarden.audit", "risk.streamwarden.dlq"], id="a-broken-one-is-kept"
+        ),
+    ],
+)
+def test_a_record_counts_as_one_verdict_and_what_follows_is_written_together(
+    value: bytes, verdict: str, topics: list[str]
+) -> None:
+    outcome = JUDGE.judge(record(value), HEAD, NOW)
+    assert (outcome.verdict, [write.topic for write in outcome.writes]) == (verdict, topics)
+
+
 def test_an_allowed_decision_has_an_audit_record() -> None:
-    outputs = JUDGE.judge(record(GOOD, offset=5), HEAD, NOW)
+    outcome = JUDGE.judge(record(GOOD, offset=5), HEAD, NOW)
     number = record(GOOD).partition
     command_id = ids.command_id("uid-1", "topic-id", number, 5)
-    assert outputs.audit.key == f"guard/{number}".encode()
-    assert audit_of(outputs) == {
+    assert outcome.audit.key == f"guard/{number}".encode()
+    assert audit_of(outcome) == {
         "format": 1,
         "id": ids.audit_id("uid-1", "topic-id", number, 5),
         "time": "2026-01-31T12:00:00.000Z",
@@ -121,9 +145,9 @@ def test_an_allowed_decision_has_an_audit_record() -> None:
 
 
 def test_a_target_without_keys_gets_a_command_without_a_key() -> None:
-    outputs = JUDGE.judge(record(decision(type="free").encode()), HEAD, NOW)
-    assert outputs.command is not None
-    assert (outputs.command.topic, outputs.command.key) == ("risk.notes", None)
+    outcome = JUDGE.judge(record(decision(type="free").encode()), HEAD, NOW)
+    assert outcome.command is not None
+    assert (outcome.command.topic, outcome.command.key) == ("risk.notes", None)
 
 
 @pytest.mark.parametrize(
@@ -145,17 +169,17 @@ def test_a_target_without_keys_gets_a_command_without_a_key() -> None:
     ],
 )
 def test_a_decision_is_denied(policies: tuple[tuple[str, tuple[str, ...], str], ...], reason: str, rule: str) -> None:
-    outputs = judge_of(*policies).judge(record(GOOD), HEAD, NOW)
-    audit = audit_of(outputs)
-    assert (outputs.command, outputs.dead_letter) == (None, None)
+    outcome = judge_of(*policies).judge(record(GOOD), HEAD, NOW)
+    audit = audit_of(outcome)
+    assert (outcome.command, outcome.dead_letter) == (None, None)
     assert (audit["verdict"], audit["reason"], audit["rule"]) == ("Deny", reason, rule)
 
 
 def test_audit_policies_only_say_what_they_would_deny() -> None:
     judge = judge_of(("open", (), "Enforce"), ("strict", ("decision.confidence > 0.99", "true"), "Audit"))
-    outputs = judge.judge(record(GOOD), HEAD, NOW)
-    assert outputs.command is not None
-    assert audit_of(outputs)["wouldDeny"] == [
+    outcome = judge.judge(record(GOOD), HEAD, NOW)
+    assert outcome.command is not None
+    assert audit_of(outcome)["wouldDeny"] == [
         {"policy": "risk/strict@2", "rule": "strict/r0", "reason": "RuleNotSatisfied"}
     ]
 
@@ -230,10 +254,10 @@ NESTED = b'{"parameters":' + b"[" * 10_000 + b"]" * 10_000 + b"}"
     ],
 )
 def test_a_record_that_cannot_be_judged_is_a_dead_letter(given_record: Record, reason: DeadLetterReason) -> None:
-    outputs = JUDGE.judge(given_record, HEAD, NOW)
-    assert outputs.command is None
-    assert outputs.dead_letter is not None
-    envelope, audit = canonical.decode(outputs.dead_letter.value), audit_of(outputs)
+    outcome = JUDGE.judge(given_record, HEAD, NOW)
+    assert outcome.command is None
+    assert outcome.dead_letter is not None
+    envelope, audit = canonical.decode(outcome.dead_letter.value or b""), audit_of(outcome)
     assert isinstance(envelope, dict)
     assert (envelope["reason"], audit["deadLetter"], audit["verdict"]) == (reason, reason, "DeadLetter")
     kept = envelope["value"]
@@ -243,14 +267,14 @@ def test_a_record_that_cannot_be_judged_is_a_dead_letter(given_record: Record, r
 
 def test_a_failure_record_is_a_dead_letter_that_names_its_input() -> None:
     failure = Failure(cause=Cause(topic="risk.inputs", partition=1, offset=9), error="ValueError: no", attempts=5)
-    outputs = JUDGE.judge(record(failure.encode(), headers_=headers(type_=events.FAILURE_TYPE)), HEAD, NOW)
-    assert outputs.dead_letter is not None
-    envelope = canonical.decode(outputs.dead_letter.value)
+    outcome = JUDGE.judge(record(failure.encode(), headers_=headers(type_=events.FAILURE_TYPE)), HEAD, NOW)
+    assert outcome.dead_letter is not None
+    envelope = canonical.decode(outcome.dead_letter.value or b"")
     assert isinstance(envelope, dict)
     cause = {"topic": "risk.inputs", "partition": 1, "offset": 9}
     assert (envelope["reason"], envelope["cause"]) == ("AgentFailure", cause)
     assert envelope["message"] == "Handle failed 5 times: ValueError: no"
-    assert audit_of(outputs)["cause"] == cause
+    assert audit_of(outcome)["cause"] == cause
 
 
 @pytest.mark.parametrize(
@@ -265,15 +289,15 @@ def test_a_failure_record_is_a_dead_letter_that_names_its_input() -> None:
 def test_a_dead_letter_fits_its_topic(given_record: Record) -> None:
     dead_letter = JUDGE.judge(given_record, HEAD, NOW).dead_letter
     assert dead_letter is not None
-    assert len(dead_letter.value) + len(dead_letter.key or b"") <= MAX_DEAD_LETTER_BYTES
+    assert len(dead_letter.value or b"") + len(dead_letter.key or b"") <= MAX_DEAD_LETTER_BYTES
 
 
 def test_a_chain_goes_on_from_record_to_record() -> None:
     head, previous = ChainHead(), ChainHead().sha256
     for offset, value in enumerate([GOOD, b"broken", decision(confidence=0.1).encode()]):
-        outputs = JUDGE.judge(record(value, offset=offset), head, NOW)
-        assert audit_of(outputs)["chain"] == {"length": offset + 1, "previous": previous}
-        head, previous = outputs.head, sha256_hex(outputs.audit.value)
+        outcome = JUDGE.judge(record(value, offset=offset), head, NOW)
+        assert audit_of(outcome)["chain"] == {"length": offset + 1, "previous": previous}
+        head, previous = outcome.head, sha256_hex(outcome.audit.value or b"")
     assert (head.length, head.sha256) == (3, previous)
 
 
@@ -315,8 +339,9 @@ HEADERS = st.one_of(
 def test_any_record_gives_exactly_one_audit_record(
     value: bytes | None, key: bytes | None, given_headers: list[tuple[str, bytes]]
 ) -> None:
-    outputs = JUDGE.judge(record(value, key=key, headers_=given_headers), HEAD, NOW)
-    audit = audit_of(outputs)
-    assert outputs.head.length == HEAD.length + 1
-    assert (outputs.command is not None) is (audit["verdict"] == "Allow")
-    assert (outputs.dead_letter is not None) is (audit["verdict"] == "DeadLetter")
+    outcome = JUDGE.judge(record(value, key=key, headers_=given_headers), HEAD, NOW)
+    audit = audit_of(outcome)
+    assert outcome.verdict == audit["verdict"]
+    assert outcome.head.length == HEAD.length + 1
+    assert (outcome.command is not None) is (audit["verdict"] == "Allow")
+    assert (outcome.dead_letter is not None) is (audit["verdict"] == "DeadLetter")

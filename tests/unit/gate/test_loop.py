@@ -61,7 +61,7 @@ class World:
 
     @property
     def audits(self) -> list[dict[str, Any]]:
-        return [json.loads(write.value) for write in self.kafka.written if write.topic == AUDIT]
+        return [json.loads(write.value or b"") for write in self.kafka.written if write.topic == AUDIT]
 
     def check(self, *numbers: int) -> None:
         """Each decision has one audit record and one command, its chain is whole, and its place is committed."""
@@ -71,10 +71,10 @@ class World:
         heads = dict.fromkeys(range(PARTITIONS), ChainHead())
         for write in self.kafka.written:
             if write.topic == AUDIT:
-                audit = json.loads(write.value)
+                audit = json.loads(write.value or b"")
                 number = audit["decision"]["partition"]
                 assert audit["chain"] == {"length": heads[number].length + 1, "previous": heads[number].sha256}
-                heads[number] = heads[number].after(write.value)
+                heads[number] = heads[number].after(write.value or b"")
         for number, (offset, metadata) in self.kafka.committed.items():
             head = parse_metadata(metadata)
             assert (offset, head.length, head.sha256) == (

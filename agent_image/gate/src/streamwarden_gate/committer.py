@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from streamwarden_kafka import records
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.errors import (
     BrokerUnavailableError,
@@ -16,11 +15,11 @@ from streamwarden_kafka.errors import (
 from streamwarden_kafka.errors import RecordRefusedError as RefusedError
 from streamwarden_kafka.logs import ClientLog
 from streamwarden_kafka.producer_session import Limits
+from streamwarden_kafka.records import Offset, Write
 from streamwarden_kafka.transactions import Transaction, TransactionalProducer
 
 from streamwarden_gate.errors import AbortedError, FatalError, FencedError, IndefiniteError, RecordRefusedError
 from streamwarden_gate.kafka import TRANSACTION_SETTINGS, TRANSACTION_TIMEOUT_S
-from streamwarden_gate.outputs import Write
 from streamwarden_gate.partitions import Place
 
 
@@ -58,11 +57,9 @@ class KafkaCommitter:
     def begin(self, writes: Sequence[Write], places: Mapping[int, Place]) -> "_Pending":
         with _translated():
             offsets = [
-                records.Offset(self._topic, number, place.position, place.head.metadata())
-                for number, place in places.items()
+                Offset(self._topic, number, place.position, place.head.metadata()) for number, place in places.items()
             ]
-            outgoing = [records.Write(*write) for write in writes]
-            return _Pending(self._producer.begin(outgoing, offsets, self._membership()))
+            return _Pending(self._producer.begin(writes, offsets, self._membership()))
 
     def close(self) -> None:
         self._producer.close()

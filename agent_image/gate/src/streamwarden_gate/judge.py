@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from streamwarden_contract import decision, events, ids
+from streamwarden_contract import decision, events
 from streamwarden_contract.audit import ChainHead
 from streamwarden_contract.decision import MAX_RECORD_BYTES
 from streamwarden_contract.errors import MalformedEventError
@@ -13,17 +13,11 @@ from streamwarden_judging.engine import Engine
 from streamwarden_judging.verdicts import Effect, Verdict
 
 from streamwarden_gate.active import ActiveSet
-from streamwarden_gate.outputs import (
-    Author,
-    Findings,
-    Outputs,
-    Record,
-    Refusal,
-    build_audit,
-    build_command,
-    build_dead_letter,
-    record_size,
-)
+from streamwarden_gate.audits import build_audit
+from streamwarden_gate.commands import build_command
+from streamwarden_gate.dead_letters import build_dead_letter
+from streamwarden_gate.outcome import Author, Findings, Outcome, Refusal
+from streamwarden_gate.records import Record, record_size
 
 if TYPE_CHECKING:
     from streamwarden_gate.active import Target
@@ -38,7 +32,7 @@ class Judge:
         self._engine = Engine(active.policies, active.agent_facts)
         self._partitions = active.binding.decision_topic.partitions
 
-    def judge(self, record: Record, head: ChainHead, now: datetime) -> Outputs:
+    def judge(self, record: Record, head: ChainHead, now: datetime) -> Outcome:
         """Return everything that follows from one record.
 
         Args:
@@ -51,15 +45,11 @@ class Judge:
             target = self._examine(record, findings)
         except MalformedEventError as error:
             return self._refuse(record, findings, Refusal(error.reason, str(error)), head, now)
-        verdict = self._verdict(findings, now)
-        if verdict.effect is not Effect.ALLOW:
-            audit, after = build_audit(self._author, record, findings, verdict, head, now)
-            return Outputs(audit, after)
-        topic = self._active.binding.decision_topic
-        command_id = ids.command_id(self._active.binding.agent_uid, topic.topic_id, record.partition, record.offset)
-        command = build_command(self._author, target, record, findings, verdict, command_id)
-        audit, after = build_audit(self._author, record, findings, verdict, head, now, (command_id, target.topic))
-        return Outputs(audit, after, command=command)
+        verdict, command = self._verdict(findings, now), None
+        if verdict.effect is Effect.ALLOW:
+            command = build_command(self._author, target, record, findings, verdict)
+        audit, after = build_audit(self._author, record, findings, verdict, head, now, command)
+        return Outcome(verdict, audit, after, command=command)
 
     def _examine(self, record: Record, findings: Findings) -> "Target":
         """Check everything that must hold before rules are asked, and fill in ``findings`` on the way."""
@@ -104,10 +94,10 @@ class Judge:
             raise ValueError("only a decision is judged")
         return self._engine.judge(proposed.type, plain, now)
 
-    def _refuse(self, record: Record, findings: Findings, refusal: Refusal, head: ChainHead, now: datetime) -> Outputs:
+    def _refuse(self, record: Record, findings: Findings, refusal: Refusal, head: ChainHead, now: datetime) -> Outcome:
         dead_letter = build_dead_letter(self._author, record, findings, refusal, now)
         audit, after = build_audit(self._author, record, findings, refusal, head, now)
-        return Outputs(audit, after, dead_letter=dead_letter)
+        return Outcome(refusal, audit, after, dead_letter=dead_letter)
 
 
 def _value_of(record: Record) -> bytes:

@@ -5,7 +5,7 @@ from streamwarden_kafka.clients import open_consumer, open_producer
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.logs import ClientLog
 
-from streamwarden_gate.outputs import MAX_DEAD_LETTER_BYTES
+from streamwarden_gate.dead_letters import MAX_DEAD_LETTER_BYTES
 
 TRANSACTION_TIMEOUT_S = 5.0
 """A gate that dies in a transaction blocks its readers for as long as this."""

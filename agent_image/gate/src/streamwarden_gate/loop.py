@@ -12,15 +12,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import structlog
+from streamwarden_kafka.records import Write
 
 from streamwarden_gate.acks import Report
 from streamwarden_gate.errors import AbortedError, FatalError, IndefiniteError
 from streamwarden_gate.judge import Judge
-from streamwarden_gate.outputs import Record, Write, record_size
 from streamwarden_gate.partitions import Partition, Place, advance_epochs, place_of
 from streamwarden_gate.policy_topic import Refusal
 from streamwarden_gate.ports import End, Item, Links, Unreadable
 from streamwarden_gate.reasons import RefusalReason
+from streamwarden_gate.records import Record, record_size
 
 if TYPE_CHECKING:
     from streamwarden_gate.active import ActiveSet
@@ -211,9 +212,9 @@ class GateLoop:
                 continue
             if item.offset < partition.position:
                 continue  # judged already
-            outputs = judge.judge(item, partition.head, now(UTC))
-            partition.head, partition.position = outputs.head, item.offset + 1
-            yield from outputs.writes
+            outcome = judge.judge(item, partition.head, now(UTC))
+            partition.head, partition.position = outcome.head, item.offset + 1
+            yield from outcome.writes
 
     def _commit_epochs(self) -> None:
         if self._active is not None:

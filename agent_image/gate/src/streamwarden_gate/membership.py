@@ -8,12 +8,13 @@ from streamwarden_kafka.codes import END_OF_PARTITION, OFFSETS_GONE, UNDECODABLE
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.errors import BrokerUnavailableError
 from streamwarden_kafka.membership import GroupMember
+from streamwarden_kafka.records import headers_of
 
 from streamwarden_gate.errors import AbortedError, FatalError
 from streamwarden_gate.kafka import decision_consumer
 from streamwarden_gate.ports import Committed, End, Item, Unreadable
 from streamwarden_gate.reasons import RefusalReason
-from streamwarden_gate.records import record_of
+from streamwarden_gate.records import Record
 
 _log = structlog.get_logger(__name__)
 
@@ -59,7 +60,7 @@ class KafkaMembership:
 
     def _item(self, message: Message) -> Item | None:
         error = message.error()
-        return record_of(message) if error is None else self._told(error, message)
+        return _record_of(message) if error is None else self._told(error, message)
 
     def _told(self, error: KafkaError, message: Message) -> Item | None:
         number, code = message.partition() or 0, error.code()
@@ -75,3 +76,9 @@ class KafkaMembership:
             return Unreadable(number, RefusalReason.UNREADABLE_PARTITION, garbled)
         _log.warning("cannot read decisions", partition=number, error=error.name())
         return None
+
+
+def _record_of(message: Message) -> Record:
+    """Read a message that is no error. Here reading one may raise."""
+    number, offset = message.partition() or 0, message.offset() or 0
+    return Record(message.key(), message.value(), headers_of(message), number, offset, message.timestamp()[1])

@@ -4,9 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from streamwarden_gate.outputs import Record, Write
+from streamwarden_kafka.records import Write
+
 from streamwarden_gate.partitions import Place
 from streamwarden_gate.reasons import RefusalReason
+from streamwarden_gate.records import Record
 
 if TYPE_CHECKING:
     from streamwarden_gate.acks import Report

@@ -1,12 +1,25 @@
-"""A message of the decision topic as a value. Here reading one may raise."""
+"""What the gate reads: one record of the decision topic, as a value. Pure."""
 
-from confluent_kafka import Message
-from streamwarden_kafka.records import headers_of
+from typing import NamedTuple
 
-from streamwarden_gate.outputs import Record
+from streamwarden_contract.events import Headers
 
 
-def record_of(message: Message) -> Record:
-    """Read a message that is no error."""
-    number, offset = message.partition() or 0, message.offset() or 0
-    return Record(message.key(), message.value(), headers_of(message), number, offset, message.timestamp()[1])
+class Record(NamedTuple):
+    """One record of the decision topic, as the agent wrote it."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+    partition: int
+    offset: int
+    timestamp_ms: int
+    """The broker's append time, milliseconds since 1970."""
+
+
+def record_size(record: Record) -> int:
+    """Return the bytes of key, value and headers together."""
+    size = len(record.key or b"") + len(record.value or b"")
+    for name, raw in record.headers:
+        size += len(name) + (len(raw) if raw is not None else 0)
+    return size

@@ -1,0 +1,136 @@
+"""The audit record of a record, a link of its partition's chain. Pure."""
+
+from datetime import datetime
+from typing import TypedDict
+
+from streamwarden_contract import canonical, ids
+from streamwarden_contract.audit import FORMAT, AuditRecord, ChainHead, DecisionPosition, WouldDeny, audit_key
+from streamwarden_contract.events import format_time
+from streamwarden_contract.reasons import VerdictReason
+from streamwarden_judging.verdicts import Verdict
+from streamwarden_kafka.records import Write
+
+from streamwarden_gate.outcome import Author, Findings, Refusal, verdict_of
+from streamwarden_gate.records import Record
+
+
+class _Claims(TypedDict):
+    """What an audit record says on the agent's word."""
+
+    cause: dict[str, object] | None
+    lineage: str
+    correlationid: str | None
+    causationid: str | None
+    hops: int
+    confidence: float | None
+    reasoning: str | None
+    model: dict[str, object] | None
+
+
+class _Reasons(TypedDict):
+    """What an audit record says of the verdict, or of why there is none."""
+
+    verdict: str
+    reason: str
+    deadLetter: str | None
+    rule: str | None
+    message: str
+    policies: list[str]
+    wouldDeny: list[WouldDeny]
+
+
+def build_audit(
+    author: Author,
+    record: Record,
+    findings: Findings,
+    judgement: Verdict | Refusal,
+    head: ChainHead,
+    now: datetime,
+    command: Write | None = None,
+) -> tuple[Write, ChainHead]:
+    """Build the audit record and the head of the chain after it.
+
+    Args:
+        author: who judged, under which binding.
+        record: what was judged.
+        findings: what could be read of it.
+        judgement: the verdict, or why there is none.
+        head: the chain before this record; its epochs are those in force.
+        now: the gate's clock, in UTC.
+        command: what follows, if anything.
+    """
+    binding = author.binding
+    audit: AuditRecord = {
+        "format": FORMAT,
+        "id": author.audit_id(record),
+        "time": format_time(now),
+        "namespace": binding.namespace,
+        "agent": binding.agent,
+        "agentUid": binding.agent_uid,
+        "gate": author.pod,
+        "decision": _position_of(author, record, findings),
+        **_claims_of(findings),
+        **_reasons_of(judgement),
+        "epochs": {"namespace": head.namespace_epoch, "guardrail": head.guardrail_epoch},
+        "command": None if command is None else {"id": author.command_id(record), "topic": command.topic},
+        "latencyMs": max(0.0, round(now.timestamp() * 1000 - record.timestamp_ms, 3)),
+        "chain": {"length": head.length + 1, "previous": head.sha256},
+    }
+    value = canonical.encode(audit)
+    return Write(binding.audit_topic, audit_key(binding.agent, record.partition), value, []), head.after(value)
+
+
+def _position_of(author: Author, record: Record, findings: Findings) -> DecisionPosition:
+    """Say which record was judged."""
+    topic, event, decision = author.binding.decision_topic, findings.event, findings.decision
+    return {
+        "topic": topic.name,
+        "topicId": topic.topic_id,
+        "partition": record.partition,
+        "offset": record.offset,
+        "timestamp": record.timestamp_ms,
+        "id": None if event is None else event.id,
+        "type": None if decision is None else decision.type,
+        "entity": None if decision is None else decision.entity,
+        "digest": ids.sha256_hex(record.value or b""),
+    }
+
+
+def _claims_of(findings: Findings) -> _Claims:
+    """Say what the agent says: where it could not be read, nothing."""
+    event, decision, plain = findings.event, findings.decision, findings.plain or {}
+    return {
+        "cause": findings.cause,
+        "lineage": "claimed",
+        "correlationid": None if event is None else event.correlationid,
+        "causationid": None if event is None else event.causationid,
+        "hops": 0 if event is None else event.hops,
+        "confidence": None if decision is None else decision.confidence,
+        "reasoning": None if decision is None else decision.reasoning,
+        "model": plain.get("model"),  # type: ignore[typeddict-item]  # validated: an object or nothing
+    }
+
+
+def _reasons_of(judgement: Verdict | Refusal) -> _Reasons:
+    """Say what was decided, and why."""
+    if isinstance(judgement, Refusal):
+        return {
+            "verdict": verdict_of(judgement),
+            "reason": VerdictReason.DEAD_LETTER,
+            "deadLetter": judgement.reason,
+            "rule": None,
+            "message": judgement.message,
+            "policies": [],
+            "wouldDeny": [],
+        }
+    return {
+        "verdict": verdict_of(judgement),
+        "reason": judgement.reason,
+        "deadLetter": None,
+        "rule": judgement.rule,
+        "message": judgement.message,
+        "policies": list(judgement.policies),
+        "wouldDeny": [
+            {"policy": found.policy, "rule": found.rule, "reason": found.reason} for found in judgement.would_deny
+        ],
+    }

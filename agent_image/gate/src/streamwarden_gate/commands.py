@@ -1,0 +1,54 @@
+"""The command that an allowed decision becomes. Pure."""
+
+from datetime import datetime
+from functools import lru_cache
+
+from streamwarden_contract import canonical
+from streamwarden_contract.events import CloudEvent, time_of
+from streamwarden_judging.verdicts import Effect, Verdict
+from streamwarden_kafka.records import Write
+
+from streamwarden_gate.active import Target
+from streamwarden_gate.outcome import Author, Findings
+from streamwarden_gate.records import Record
+
+_LAST_TIMESTAMP_MS = 253_402_300_799_999
+"""The end of the year 9999."""
+
+
+def build_command(author: Author, target: Target, record: Record, findings: Findings, verdict: Verdict) -> Write:
+    """Build the command that an allowed decision becomes.
+
+    Raises:
+        ValueError: it was not allowed, or could not be read.
+    """
+    decision, claims = findings.decision, findings.event
+    if decision is None or claims is None or findings.plain is None or verdict.effect is not Effect.ALLOW:
+        raise ValueError("only an allowed decision becomes a command")
+    event = CloudEvent(
+        id=author.command_id(record),
+        source=author.source,
+        type=decision.type,
+        subject=decision.entity,
+        time=_time_of(record.timestamp_ms),
+        correlationid=claims.correlationid,
+        causationid=claims.causationid,
+        hops=claims.hops,
+        traceparent=claims.traceparent,
+    )
+    headers: list[tuple[str, str | bytes | None]] = [
+        *event.headers(),
+        ("sw-verdict", b"Allow"),
+        ("sw-policies", ",".join(verdict.policies).encode()),
+        ("sw-gate", author.pod.encode()),
+        ("sw-lineage", b"claimed"),
+    ]
+    key = decision.entity.encode() if target.keyed else None
+    parameters = findings.plain["parameters"]
+    return Write(target.topic, key, canonical.encode(parameters), headers)
+
+
+@lru_cache(maxsize=64)
+def _time_of(timestamp_ms: int) -> datetime:
+    """The time of a record; those that arrived together share it."""
+    return time_of(min(max(timestamp_ms, 0), _LAST_TIMESTAMP_MS))
