@@ -54,6 +54,7 @@ class TransactionalProducer:
         *,
         limits: Limits = _LIMITS,
         on_delivered: Listener | None = None,
+        replace_shaken: bool = True,
     ) -> None:
         """Prepare; nothing connects before ``open``.
 
@@ -65,11 +66,15 @@ class TransactionalProducer:
             limits: how long things may take.
             on_delivered: told every record that a broker took, in the transaction's thread. Without one librdkafka
                 speaks of failures only, which costs less.
+            replace_shaken: whether a producer that lost its connection is replaced before its next transaction. Not
+                where fencing tells a process that another one has taken over: the new producer would fence that one.
+                Such a producer must send no offsets: only that call is known to hang.
         """
         self._connection = connection
         self._log = log
         self._limits = limits
         self._on_delivered = on_delivered
+        self._replace_shaken = replace_shaken
         self._settings: dict[str, object] = {
             # The default of 100 ms is waited in each transaction, until the markers of the one before are written.
             "retry.backoff.ms": 1,
@@ -163,7 +168,7 @@ class TransactionalProducer:
             raise TransactionUnknownError(str(error)) from error
 
     def _ready(self) -> ProducerSession:
-        if self._session is not None and not self._session.shaken:
+        if self._session is not None and not (self._session.shaken and self._replace_shaken):
             return self._session
         if len(self._left_behind) >= _MOST_LEFT_BEHIND:
             raise ProducerFailedError(f"{len(self._left_behind)} transactions hang: only a new process can go on")

@@ -105,8 +105,10 @@ def made(monkeypatch: pytest.MonkeyPatch, script: dict[str, list[Any]]) -> list[
     return producers
 
 
-def opened(**limits: float) -> TransactionalProducer:
-    producer = TransactionalProducer(Connection(""), "id", ClientLog("test"), limits=Limits(**limits))
+def opened(*, replace_shaken: bool = True, **limits: float) -> TransactionalProducer:
+    producer = TransactionalProducer(
+        Connection(""), "id", ClientLog("test"), limits=Limits(**limits), replace_shaken=replace_shaken
+    )
     producer.open()
     return producer
 
@@ -234,6 +236,18 @@ def test_a_producer_that_lost_its_connection_is_replaced_before_its_next_transac
     made[0].log.on_error(KafkaError(KafkaError._TRANSPORT))
     producer.commit(WRITES)
     assert [each.calls[-1] for each in made] == ["close", "commit"]
+
+
+def test_who_must_learn_of_another_process_does_not_fence_it_by_a_new_producer(
+    made: list[ScriptedProducer], script: dict[str, list[Any]]
+) -> None:
+    producer = opened(replace_shaken=False)
+    made[0].log.on_error(KafkaError(KafkaError._TRANSPORT))
+    script["commit"] = [FENCED]
+    producer.open()
+    with pytest.raises(ProducerFencedError):
+        producer.commit(WRITES)
+    assert [each.calls.count("init") for each in made] == [1]
 
 
 @pytest.mark.parametrize(

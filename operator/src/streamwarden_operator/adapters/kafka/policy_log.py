@@ -6,13 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar, cast
 
-import structlog
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
-from streamwarden_kafka.clients import open_consumer, open_producer
-from streamwarden_kafka.codes import END_OF_PARTITION, FENCING, code_of, error_of
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
+from streamwarden_kafka.clients import open_consumer
+from streamwarden_kafka.codes import END_OF_PARTITION
 from streamwarden_kafka.connection import Connection
+from streamwarden_kafka.errors import KafkaClientError, ProducerFencedError
 from streamwarden_kafka.logs import ClientLog
-from streamwarden_kafka.records import headers_of
+from streamwarden_kafka.producer_session import Limits
+from streamwarden_kafka.records import Write, headers_of
+from streamwarden_kafka.transactions import TransactionalProducer
 
 from streamwarden_operator.adapters.kafka.errors import translate
 from streamwarden_operator.errors import KafkaUnavailableError, LeadershipLostError, OperatorError
@@ -24,7 +26,12 @@ PARTITION = 0
 """A policy topic has one partition: its order is the order of publishing."""
 
 _POLL_S = 0.5
-_log = structlog.get_logger(__name__)
+_TRANSACTION_S = 5.0
+_SETTINGS: dict[str, object] = {
+    "message.timeout.ms": int(_TRANSACTION_S * 1000),
+    "compression.type": "none",
+    "linger.ms": 0,
+}
 
 
 @dataclass(slots=True)
@@ -62,9 +69,17 @@ class KafkaPolicyLog:
         self._client_log = ClientLog("policy-log", quiet=True)
         self._transactional_id = transactional_id
         self._timeout_s = timeout_s
+        self._producer = TransactionalProducer(
+            connection,
+            transactional_id,
+            self._client_log,
+            _SETTINGS,
+            limits=Limits(_TRANSACTION_S, open_s=timeout_s, call_s=timeout_s, hung_s=3 * timeout_s),
+            on_delivered=self._delivered,
+            replace_shaken=False,  # who comes back from a cut network must find out that another one publishes now
+        )
         self._lock = asyncio.Lock()
         self._cluster_id = ""
-        self._producer: Producer | None = None
         self._consumer: Consumer | None = None
         self._asker: Consumer | None = None
         self._reads: dict[str, _Read] = {}
@@ -114,56 +129,35 @@ class KafkaPolicyLog:
             raise LeadershipLostError(f"could not {doing}: another operator publishes now")
         try:
             return work()
+        except ProducerFencedError as error:
+            # Also where it is not certain that it was another process: a restart costs little, a second publisher much.
+            self._drop()
+            self._fenced = True
+            raise LeadershipLostError(f"could not {doing}: another operator publishes now") from error
+        except KafkaClientError as error:
+            self._drop()
+            raise KafkaUnavailableError(f"could not {doing}: {error}") from error
         except KafkaException as error:
             self._drop()
-            if code_of(error) in FENCING:
-                self._fenced = True
-                raise LeadershipLostError(f"could not {doing}: another operator publishes now") from error
             raise translate(error, doing) from error
         except OperatorError:
             self._drop()
             raise
 
     def _publish(self, topic: str, records: Sequence[SignedRecord]) -> None:
-        producer = self._ready_producer()
-        offsets: list[int] = []
+        self._producer.open()
+        self._producer.commit(
+            [Write(topic, record.key, record.value, list(record.headers), PARTITION) for record in records]
+        )
 
-        def delivered(error: KafkaError | None, message: Message) -> None:
-            offset = message.offset()
-            if error is None and offset is not None:
-                offsets.append(offset)
-
-        producer.begin_transaction()
-        try:
-            for record in records:
-                producer.produce(
-                    topic,
-                    key=record.key,
-                    value=record.value,
-                    headers=cast("list[tuple[str, str | bytes | None]]", list(record.headers)),
-                    partition=PARTITION,
-                    on_delivery=delivered,
-                )
-            producer.flush(self._timeout_s)
-            producer.commit_transaction(self._timeout_s)
-            self._written[topic] = max(offsets) + 1
-        except BufferError as error:
-            self._abort(producer)
-            raise KafkaUnavailableError(f"could not publish on {topic!r}: too many records at once") from error
-        except KafkaException as error:
-            if error_of(error).txn_requires_abort():
-                self._abort(producer)
-            raise
-
-    def _abort(self, producer: Producer) -> None:
-        """Abort, if it can be: what follows is a new producer in any case."""
-        try:
-            producer.abort_transaction(self._timeout_s)
-        except KafkaException as error:
-            _log.warning("policy log transaction not aborted", code=code_of(error))
+    def _delivered(self, message: Message) -> None:
+        """Note where a record stands; called in the transaction's thread, while ``_publish`` waits."""
+        topic, offset = message.topic(), message.offset()
+        if topic is not None and offset is not None:
+            self._written[topic] = max(offset + 1, self._written.get(topic, 0))
 
     def _read(self, topic: str) -> Mapping[bytes, SignedRecord]:
-        self._ready_producer()
+        self._producer.open()  # and fence every other one
         consumer = self._ready_consumer()
         if topic not in self._reads:
             consumer.incremental_assign([TopicPartition(topic, PARTITION, OFFSET_BEGINNING)])
@@ -205,25 +199,6 @@ class KafkaPolicyLog:
             headers = tuple((name, header or b"") for name, header in pairs)
             read.records[key] = SignedRecord(key, value, headers)
 
-    def _ready_producer(self) -> Producer:
-        """Return the producer, after it has fenced every other one."""
-        if self._producer is None:
-            settings: dict[str, object] = {
-                "transactional.id": self._transactional_id,
-                "transaction.timeout.ms": 5_000,
-                "message.timeout.ms": 5_000,
-                "compression.type": "none",
-                "linger.ms": 0,
-                # The default of 100 ms is what a transaction waits for the markers of the one before.
-                "retry.backoff.ms": 1,
-                "retry.backoff.max.ms": 4,
-            }
-            producer = open_producer(self._connection, self._client_log, settings)
-            producer.init_transactions(self._timeout_s)
-            self._cluster_id = producer.list_topics(timeout=self._timeout_s).cluster_id or self._cluster_id
-            self._producer = producer
-        return self._producer
-
     def _ready_consumer(self) -> Consumer:
         if self._consumer is None:
             self._consumer = self._new_consumer()
@@ -236,6 +211,7 @@ class KafkaPolicyLog:
         """
         if self._asker is None:
             self._asker = self._new_consumer()
+            self._cluster_id = self._asker.list_topics(timeout=self._timeout_s).cluster_id or self._cluster_id
         return self._asker
 
     def _new_consumer(self) -> Consumer:
@@ -249,11 +225,10 @@ class KafkaPolicyLog:
         return open_consumer(self._connection, f"{self._transactional_id}.reader", self._client_log, settings)
 
     def _drop(self) -> None:
-        producer, consumers = self._producer, (self._consumer, self._asker)
-        self._producer, self._consumer, self._asker = None, None, None
+        consumers = self._consumer, self._asker
+        self._consumer, self._asker = None, None
         self._reads, self._written = {}, {}
-        if producer is not None:
-            producer.purge()
+        self._producer.close()
         for consumer in consumers:
             if consumer is not None:
                 consumer.close()
