@@ -7,7 +7,8 @@ from typing import TypeVar
 from streamwarden_contract.models.base import Condition, ConditionStatus
 from streamwarden_contract.reasons import ConditionReason
 
-from streamwarden_operator.desired.status import shorten
+from streamwarden_operator.desired.status import failed, shorten
+from streamwarden_operator.errors import OperatorError
 
 T = TypeVar("T")
 
@@ -23,6 +24,12 @@ class Finding:
 
 
 HOLDS = Finding("True", ConditionReason.OK)
+
+
+def failure(error: OperatorError) -> Finding:
+    """Return what an error stands for: Unknown for an outage, else False."""
+    found = failed("", error)
+    return Finding(found.status, found.reason, found.message)
 
 
 def first_finding(checks: Sequence[Callable[[T], Finding | None]], gathered: T) -> Finding | None:
@@ -41,5 +48,9 @@ def decide(
         gathered: what all checks look at.
         otherwise: where none of them finds anything.
     """
-    found = first_finding(checks, gathered) or otherwise
+    return condition_of(kind, first_finding(checks, gathered) or otherwise)
+
+
+def condition_of(kind: str, found: Finding) -> Condition:
+    """Build the condition of this name that says what was found."""
     return Condition(type=kind, status=found.status, reason=str(found.reason), message=shorten(found.message))

@@ -1,14 +1,16 @@
-"""Where a contract stands: what became of its parts, and the condition DriftDetected."""
+"""Where a contract stands: the conditions of its three parts, and DriftDetected."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
-from streamwarden_contract.models import Condition
+from streamwarden_contract.models import Condition, TopicContract
 from streamwarden_contract.reasons import ConditionReason
 
-from streamwarden_operator.desired.checks.chain import Finding
-from streamwarden_operator.desired.status import failed
-from streamwarden_operator.errors import UnavailableError
+from streamwarden_operator.desired.checks.chain import HOLDS, Finding, decide, failure
+from streamwarden_operator.desired.status import is_true
+from streamwarden_operator.errors import OperatorError, UnavailableError, UnsupportedChangeError
+from streamwarden_operator.ports import Topic
 
 TOPIC_READY = "TopicReady"
 SCHEMA_READY = "SchemaReady"
@@ -27,17 +29,130 @@ class Part:
     """Why another reconcile is due soon."""
 
 
+# --- TopicReady, SchemaReady, AccessReady ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartState:
+    """What reconciling one part came to."""
+
+    settled: bool
+    """Whether this very spec was in force already: then whatever differed was changed by somebody else."""
+    changes: str = ""
+    """What was changed, in a few words; empty where nothing was."""
+    error: OperatorError | None = None
+    """Why it is not as the contract says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicState(PartState):
+    """The contract's topic."""
+
+    topic: Topic | None = None
+    """As it is now."""
+    known_id: str = ""
+    """Its id as the status has it; empty for a topic that is new to the contract."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchemaState(PartState):
+    """The contract's schema."""
+
+    wanted: bool = True
+    """Whether the contract has one."""
+    registry: bool = True
+    """Whether a schema registry is configured."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessState(PartState):
+    """The ACLs of principals outside Streamwarden."""
+
+    wanted: bool = True
+    """Whether there are any, or were."""
+
+
+P = TypeVar("P", bound=PartState)
+
+
+def is_settled(contract: TopicContract, kind: str) -> bool:
+    """Tell whether this very spec was in force already, by the condition of one part."""
+    status = contract.status
+    return status.observed_generation == contract.metadata.generation and is_true(status.conditions, kind)
+
+
+def it_is_not_as_the_contract_says(part: PartState) -> Finding | None:
+    return None if part.error is None else failure(part.error)
+
+
+def the_topic_is_there(part: TopicState) -> Finding | None:
+    if part.topic is None:
+        return None
+    message = f"{part.topic.partitions} partitions, {part.topic.replication_factor} replicas"
+    return Finding("True", ConditionReason.OK, message)
+
+
+def there_is_no_schema(part: SchemaState) -> Finding | None:
+    return None if part.wanted else Finding("True", ConditionReason.OK, "the contract has no schema")
+
+
+def there_is_no_registry(part: SchemaState) -> Finding | None:
+    if part.registry:
+        return None
+    message = "no schema registry is configured: gates judge by the schema, nobody checks its compatibility"
+    return Finding("Unknown", ConditionReason.REGISTRY_UNAVAILABLE, message)
+
+
+def nobody_outside_has_access(part: AccessState) -> Finding | None:
+    return None if part.wanted else Finding("True", ConditionReason.OK, "nobody outside Streamwarden has access")
+
+
+TOPIC = (it_is_not_as_the_contract_says, the_topic_is_there)
+SCHEMA = (there_is_no_schema, there_is_no_registry, it_is_not_as_the_contract_says)
+ACCESS = (nobody_outside_has_access, it_is_not_as_the_contract_says)
+
+
+# --- the drift of one part: all that is found counts, and not only the first -----------------------------------
+
+
+def it_cannot_be_put_back(part: PartState) -> str:
+    """Find what nobody can change back: it differs from the contract until somebody edits one of them."""
+    return str(part.error) if isinstance(part.error, UnsupportedChangeError) else ""
+
+
+def it_was_put_back(part: PartState) -> str:
+    return f"put back: {part.changes}" if part.settled and part.changes else ""
+
+
+def the_topic_is_another_one(part: PartState) -> str:
+    if not isinstance(part, TopicState) or part.topic is None or part.known_id in {"", part.topic.topic_id}:
+        return ""
+    return (
+        f"the topic was deleted and made again (id {part.known_id}, now {part.topic.topic_id}): its records are lost, "
+        "and offsets that consumers committed speak of the old one"
+    )
+
+
+PART_DRIFT = (it_cannot_be_put_back, it_was_put_back, the_topic_is_another_one)
+
+
+def judge_part(kind: str, checks: Sequence[Callable[[P], Finding | None]], state: P) -> Part:
+    """Return what is said of one part: its condition, its drift, and whether it is tried again soon."""
+    drift = "; ".join(found for check in PART_DRIFT if (found := check(state)))
+    outage = state.error if isinstance(state.error, UnavailableError) else None
+    return Part(decide(kind, checks, state, otherwise=HOLDS), drift, outage)
+
+
+# --- DriftDetected ---------------------------------------------------------------------------------------------
+
+
 def something_was_changed(parts: Sequence[Part]) -> Finding | None:
     found = [part.drift for part in parts if part.drift]
     return Finding("True", ConditionReason.DRIFTED, "; ".join(found)) if found else None
 
 
 def something_could_not_be_compared(parts: Sequence[Part]) -> Finding | None:
-    outage = next((part.outage for part in parts if part.outage is not None), None)
-    if outage is None:
-        return None
-    unknown = failed(DRIFT_DETECTED, outage)
-    return Finding(unknown.status, unknown.reason, unknown.message)
+    return next((failure(part.outage) for part in parts if part.outage is not None), None)
 
 
 DRIFT = (something_was_changed, something_could_not_be_compared)

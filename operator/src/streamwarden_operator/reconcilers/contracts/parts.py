@@ -9,38 +9,38 @@ from dataclasses import dataclass
 from streamwarden_contract.models import TopicContract
 from streamwarden_contract.models.topic_contract import RegisteredSchema
 from streamwarden_contract.names import InstallationNames
-from streamwarden_contract.reasons import ConditionReason
 
 from streamwarden_operator.desired.acls import access_acls, format_acl, parse_acl
-from streamwarden_operator.desired.checks.contracts import ACCESS_READY, SCHEMA_READY, TOPIC_READY, Part
+from streamwarden_operator.desired.checks.contracts import (
+    ACCESS,
+    ACCESS_READY,
+    SCHEMA,
+    SCHEMA_READY,
+    TOPIC,
+    TOPIC_READY,
+    AccessState,
+    Part,
+    SchemaState,
+    TopicState,
+    is_settled,
+    judge_part,
+)
 from streamwarden_operator.desired.schemas import build_schema
-from streamwarden_operator.desired.status import condition, failed, is_true, true
 from streamwarden_operator.desired.topics import build_contract_topic
-from streamwarden_operator.errors import OperatorError, UnavailableError, UnsupportedChangeError
+from streamwarden_operator.errors import OperatorError
 from streamwarden_operator.plans import schemas as schema_plans
 from streamwarden_operator.plans import topics as topic_plans
 from streamwarden_operator.plans.acls import plan_acls
-from streamwarden_operator.ports import Acl, Acls, SchemaRegistry, SubjectSchema, Topic, Topics
+from streamwarden_operator.ports import Acl, Acls, SchemaRegistry, SubjectSchema, Topics
 
 Record = Callable[[tuple[str, ...]], Awaitable[None]]
 """Writes ``status.access``."""
 
 
-def _broken(kind: str, error: OperatorError) -> Part:
-    # What cannot be changed cannot be put back either: the topic differs from its contract until somebody edits one.
-    drift = str(error) if isinstance(error, UnsupportedChangeError) else ""
-    return Part(failed(kind, error), drift, error if isinstance(error, UnavailableError) else None)
-
-
-def _settled(contract: TopicContract, kind: str) -> bool:
-    """Tell whether this very spec was in force already: then whatever differs now was changed by somebody else."""
-    status = contract.status
-    return status.observed_generation == contract.metadata.generation and is_true(status.conditions, kind)
-
-
 async def reconcile_topic(topics: Topics, contract: TopicContract) -> tuple[Part, str]:
     """Make the topic match, and return what became of it, with its id."""
     desired, known_id = build_contract_topic(contract), contract.status.topic_id
+    settled = is_settled(contract, TOPIC_READY)
     try:
         observed = (await topics.observe([desired.name])).get(desired.name)
         plan = topic_plans.plan_topic(desired, observed, keyed=contract.spec.key == "Entity")
@@ -49,16 +49,9 @@ async def reconcile_topic(topics: Topics, contract: TopicContract) -> tuple[Part
             await topics.apply(desired.name, plan)
             made = (await topics.observe([desired.name])).get(desired.name)
     except OperatorError as error:
-        return _broken(TOPIC_READY, error), known_id
-    drift = []
-    if _settled(contract, TOPIC_READY) and plan:
-        drift.append(f"put back: {topic_plans.describe_plan(plan)}")
-    if made is not None and known_id not in {"", made.topic_id}:
-        drift.append(
-            f"the topic was deleted and made again (id {known_id}, now {made.topic_id}): its records are lost, and "
-            "offsets that consumers committed speak of the old one"
-        )
-    return Part(true(TOPIC_READY, _describe(made)), "; ".join(drift)), made.topic_id if made else known_id
+        return judge_part(TOPIC_READY, TOPIC, TopicState(settled=settled, error=error)), known_id
+    state = TopicState(settled=settled, changes=topic_plans.describe_plan(plan), topic=made, known_id=known_id)
+    return judge_part(TOPIC_READY, TOPIC, state), made.topic_id if made else known_id
 
 
 async def reconcile_schema(
@@ -66,11 +59,10 @@ async def reconcile_schema(
 ) -> tuple[Part, RegisteredSchema | None]:
     """Register the schema, and return what became of it, as the registry knows it."""
     desired, known = build_schema(contract), contract.status.registered_schema
-    if desired is None:
-        return Part(true(SCHEMA_READY, "the contract has no schema")), None
-    if registry is None:
-        message = "no schema registry is configured: gates judge by the schema, nobody checks its compatibility"
-        return Part(condition(SCHEMA_READY, "Unknown", ConditionReason.REGISTRY_UNAVAILABLE, message)), known
+    settled = is_settled(contract, SCHEMA_READY)
+    if desired is None or registry is None:
+        state = SchemaState(settled=settled, wanted=desired is not None, registry=registry is not None)
+        return judge_part(SCHEMA_READY, SCHEMA, state), None if desired is None else known
     try:
         found = await registry.observe(desired.subject)
         plan = schema_plans.plan_schema(desired, found)
@@ -79,9 +71,9 @@ async def reconcile_schema(
         if plan.register is not None or found is None:
             found = await registry.register(desired.subject, desired.definition)
     except OperatorError as error:
-        return _broken(SCHEMA_READY, error), known
-    drift = f"put back: {schema_plans.describe_plan(plan)}" if plan and _settled(contract, SCHEMA_READY) else ""
-    return Part(true(SCHEMA_READY), drift), _registered(found)
+        return judge_part(SCHEMA_READY, SCHEMA, SchemaState(settled=settled, error=error)), known
+    state = SchemaState(settled=settled, changes=schema_plans.describe_plan(plan))
+    return judge_part(SCHEMA_READY, SCHEMA, state), _registered(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +93,9 @@ class AccessPart:
         """
         desired = self._access_of(contract)
         recorded = recorded_acls(contract)
+        settled = is_settled(contract, ACCESS_READY)
         if not desired and not recorded:
-            return Part(true(ACCESS_READY, "nobody outside Streamwarden has access")), ()
+            return judge_part(ACCESS_READY, ACCESS, AccessState(settled=settled, wanted=False)), ()
         either = _record_of(desired | recorded)
         try:
             plan = plan_acls(desired, await self.acls.observe(), self._ours(recorded - desired))
@@ -111,11 +104,9 @@ class AccessPart:
             if plan:
                 await self.acls.apply(plan)
         except OperatorError as error:
-            return _broken(ACCESS_READY, error), either
-        drift = ""
-        if plan.add and _settled(contract, ACCESS_READY):
-            drift = f"put back: {', '.join(format_acl(acl) for acl in sorted(plan.add))}"
-        return Part(true(ACCESS_READY), drift), _record_of(desired)
+            return judge_part(ACCESS_READY, ACCESS, AccessState(settled=settled, error=error)), either
+        given = ", ".join(format_acl(acl) for acl in sorted(plan.add))
+        return judge_part(ACCESS_READY, ACCESS, AccessState(settled=settled, changes=given)), _record_of(desired)
 
     async def revoke(self, contract: TopicContract) -> None:
         """Take back everything that is recorded and that no other contract gives."""
@@ -148,7 +139,3 @@ def _record_of(acls: Collection[Acl]) -> tuple[str, ...]:
 
 def _registered(found: SubjectSchema) -> RegisteredSchema:
     return RegisteredSchema(id=found.schema_id, version=found.version, subject=found.subject)
-
-
-def _describe(topic: Topic | None) -> str:
-    return "" if topic is None else f"{topic.partitions} partitions, {topic.replication_factor} replicas"
