@@ -35,8 +35,7 @@ class CelExpression:
             return None
         if result.type() != cel.Type.BOOL:
             return None
-        value = result.value()
-        return value if isinstance(value, bool) else None
+        return result.value() is True
 
 
 def activation(*, decision: Mapping[str, object], agent: Mapping[str, object], now: datetime) -> cel.Activation:

@@ -62,3 +62,15 @@ def test_refused(definition: str, fault: str) -> None:
 def test_at_most_eight_faults_are_told() -> None:
     properties = ",".join(f'"p{index}":{{"$ref":"http://example.com"}}' for index in range(20))
     assert len(schema_faults(f'{{"properties":{{{properties}}}}}')) == 8
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        pytest.param("http://example.com/", " points outside the schema; gates fetch nothing", id="outside"),
+        pytest.param("#/$defs/", " points to nothing in the schema", id="to-nothing"),
+    ],
+)
+def test_a_hundred_characters_of_a_reference_are_told(start: str, end: str) -> None:
+    target = start + "x" * 300
+    assert schema_faults(f'{{"$ref":"{target}"}}') == [f"$ref: {target[:100]!r}{end}"]

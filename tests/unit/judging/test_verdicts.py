@@ -1,6 +1,7 @@
 """Judging: the strongest effect counts, no cover denies, errors deny, Audit never decides."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -152,6 +153,27 @@ def test_only_what_is_true_everywhere_is_allowed_by_its_rules(policies: list[Bou
     verdict = judged(*policies)
     holds = all(rule.require.evaluate({}) is True for one in covering for rule in one.rules)
     assert (verdict.reason is VerdictReason.RULES_HOLD) == (bool(covering) and holds)
+
+
+class Unasked:
+    """An expression that nobody is to evaluate."""
+
+    def evaluate(self, facts: object) -> bool | None:
+        raise AssertionError(facts)
+
+
+UNASKED = BoundRule("unasked", Unasked(), Effect.DENY)
+
+
+def test_a_conjunction_that_holds_is_one_evaluation_in_place_of_many() -> None:
+    one = policy("p", UNASKED)
+    policies = PolicySet(enforcing=(one,), fused={"block-url": ((one,), Says(True))})
+    assert judge(policies, "block-url", {}) == Verdict(Effect.ALLOW, VerdictReason.RULES_HOLD, policies=("risk/p@17",))
+
+
+def test_the_rules_of_a_policy_that_holds_as_a_whole_are_not_asked_singly() -> None:
+    whole = replace(policy("strict", UNASKED, enforce=False), all_rules=Says(True))
+    assert judged(policy("p", TRUE), whole).would_deny == ()
 
 
 @pytest.mark.parametrize("fused", [Says(False), Says(None)], ids=["false", "an-error"])
