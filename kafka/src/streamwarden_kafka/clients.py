@@ -48,4 +48,5 @@ def open_admin(connection: Connection, log: ClientLog, settings: Settings = NO_S
 
 
 def _build(connection: Connection, log: ClientLog, role: Settings, own: Settings) -> dict[str, Any]:
+    log.hide(connection.secrets)
     return {**connection.librdkafka(), **role, **own, "error_cb": log.on_error}

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing_extensions import override
 
 from streamwarden_kafka.errors import ConnectionSettingsError, MalformedPropertiesError
+from streamwarden_kafka.redaction import Secret, is_secret, wrap_secrets
 
 PARTITIONER = "murmur2_random"
 """librdkafka's own default puts most keys elsewhere than Kafka's Java clients do (measured: 188 of 204)."""
@@ -57,6 +58,11 @@ class Connection:
     options: Mapping[str, str] = field(default_factory=dict)
     """Everything else, in librdkafka's words. It may hold secrets too."""
 
+    def __post_init__(self) -> None:
+        """Wrap what is secret, so that it is in no traceback either."""
+        object.__setattr__(self, "password", Secret(self.password))
+        object.__setattr__(self, "options", wrap_secrets(self.options))
+
     @override
     def __repr__(self) -> str:
         return f"Connection({self.bootstrap_servers!r}, {self.protocol.value}, user={self.username!r})"
@@ -64,6 +70,7 @@ class Connection:
     @classmethod
     def scram(cls, bootstrap_servers: str, username: str, password: str) -> "Connection":
         """Name a user with a SCRAM-SHA-512 password."""
+        password = Secret(password)
         return cls(bootstrap_servers, Protocol.SASL_PLAINTEXT, SCRAM_SHA_512, username, password)
 
     @classmethod
@@ -73,6 +80,7 @@ class Connection:
         Raises:
             ConnectionSettingsError: no server is named, or the protocol is none of Kafka's.
         """
+        properties = wrap_secrets(properties)
         left = {name: value for name, value in properties.items() if name != "partitioner"}
         servers = [left.pop(name, "") for name in _SERVERS]
         mechanisms = [left.pop(name, "") for name in _MECHANISMS]
@@ -98,6 +106,7 @@ class Connection:
         Raises:
             ConnectionSettingsError: as for ``of``, or a line without ``=`` or without a name.
         """
+        text = Secret(text)
         return cls.of(parse_properties(text))
 
     @classmethod
@@ -108,11 +117,13 @@ class Connection:
             ConnectionSettingsError: it cannot be read, or as for ``parse``. The message begins with the path.
         """
         try:
-            return cls.parse(path.read_text("utf-8"))
+            text = _read_utf8(path)
         except OSError as error:
             raise ConnectionSettingsError(f"{path} cannot be read: {error.strerror}") from error
-        except UnicodeDecodeError as error:
-            raise ConnectionSettingsError(f"{path} cannot be read: it is not UTF-8") from error
+        if text is None:
+            raise ConnectionSettingsError(f"{path} cannot be read: it is not UTF-8")
+        try:
+            return cls.parse(text)
         except MalformedPropertiesError as error:
             raise ConnectionSettingsError(f"{path}, {error}") from error
         except ConnectionSettingsError as error:
@@ -120,10 +131,16 @@ class Connection:
 
     def as_user(self, username: str, password: str) -> "Connection":
         """Return the same Kafka for another user."""
+        password = Secret(password)
         return replace(self, username=username, password=password)
 
+    @property
+    def secrets(self) -> dict[str, str]:
+        """The settings that must not be repeated of anything that a client says, by name."""
+        return {name: value for name, value in self.librdkafka().items() if is_secret(name)}
+
     def librdkafka(self) -> dict[str, str]:
-        """Return librdkafka's properties, password included, for clients of any role."""
+        """Return librdkafka's properties for clients of any role; those that are secret hide it from tracebacks."""
         settings = {
             "bootstrap.servers": self.bootstrap_servers,
             "security.protocol": self.protocol.value,
@@ -151,12 +168,12 @@ class Connection:
         pairs = {"bootstrap.servers": self.bootstrap_servers, "security.protocol": self.protocol.value}
         if self.mechanism:
             module = _PLAIN_MODULE if self.mechanism == "PLAIN" else _SCRAM_MODULE
-            login = f"username={_quoted(self.username)} password={_quoted(self.password)}"
+            login = Secret(f"username={_quoted(self.username)} password={_quoted(self.password)}")
             pairs["sasl.mechanism"] = self.mechanism
-            pairs["sasl.jaas.config"] = f"{module} required {login};"
+            pairs["sasl.jaas.config"] = Secret(f"{module} required {login};")
         if self.ca_location:
             pairs |= {"ssl.truststore.type": "PEM", "ssl.truststore.location": self.ca_location}
-        return {name: value.replace("\\", "\\\\") for name, value in pairs.items()}
+        return wrap_secrets({name: value.replace("\\", "\\\\") for name, value in pairs.items()})
 
 
 def parse_properties(text: str) -> dict[str, str]:
@@ -165,20 +182,27 @@ def parse_properties(text: str) -> dict[str, str]:
     Raises:
         MalformedPropertiesError: a line without ``=`` or without a name.
     """
+    text = Secret(text)
     properties: dict[str, str] = {}
     # Not splitlines: it splits at characters that may be part of a value.
-    for number, line in enumerate(text.split("\n"), start=1):
-        said = line.strip()
-        if not said or said.startswith("#"):
+    for number, line in enumerate(map(Secret, text.split("\n")), start=1):
+        if not line.strip() or line.strip().startswith("#"):
             continue
-        name, separator, value = said.partition("=")
+        name, separator, value = map(Secret, line.partition("="))
         if not separator or not _SETTING_NAME.fullmatch(name.strip()):
             raise MalformedPropertiesError(number)
-        properties[name.strip()] = value.strip()
-    return properties
+        properties[name.strip()] = Secret(value.strip())
+    return wrap_secrets(properties)
+
+
+def _read_utf8(path: Path) -> Secret | None:
+    """Return a file's text, or None: the error of what is no UTF-8 holds all of the file."""
+    try:
+        return Secret(path.read_text("utf-8"))
+    except UnicodeDecodeError:
+        return None
 
 
 def _quoted(text: str) -> str:
     """Quote a value of a JAAS configuration."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

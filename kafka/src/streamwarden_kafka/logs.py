@@ -3,10 +3,12 @@
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import structlog
 from confluent_kafka import KafkaError
+
+from streamwarden_kafka.redaction import redact
 
 _QUIET_S = 10.0
 """A client without a broker complains twenty times a second."""
@@ -38,14 +40,21 @@ class ClientLog:
         self._log = structlog.get_logger(__name__)
         self._told_s: dict[str, float] = {}
         self._left_out: Counter[str] = Counter()
+        self._secrets: Mapping[str, str] = {}
+
+    def hide(self, secrets: Mapping[str, str]) -> None:
+        """Repeat none of these settings: neither their values, nor parts that librdkafka tells beside their names."""
+        self._secrets = {**self._secrets, **secrets}
 
     def heard_by(self, on_error: Callable[[KafkaError], None]) -> "ClientLog":
         """Return another log of the same kind, for one client whose errors ``on_error`` is told."""
-        return ClientLog(self._client, quiet=self._quiet, on_error=on_error)
+        log = ClientLog(self._client, quiet=self._quiet, on_error=on_error)
+        log.hide(self._secrets)
+        return log
 
     def log(self, level: int, _template: str, *values: object) -> None:
         """Take one of librdkafka's lines: facility, client and text come as three values."""
-        text = " ".join(str(value) for value in values)
+        text = redact(" ".join(str(value) for value in values), self._secrets)
         if level >= logging.WARNING:
             self._tell(str(values[0]) if values else "", text)
         else:
@@ -53,8 +62,11 @@ class ClientLog:
 
     def on_error(self, error: KafkaError) -> None:
         """Take an error of a connection; librdkafka repeats it for every attempt."""
+        text = redact(error.str(), self._secrets)
+        if text != error.str():
+            error = KafkaError(error.code(), text, error.fatal(), error.retriable(), error.txn_requires_abort())
         self._listener(error)
-        self._tell(error.name(), error.str())
+        self._tell(error.name(), text)
 
     def _tell(self, kind: str, text: str) -> None:
         """Log the first line of a kind in ten seconds, and how many like it were left out before."""
