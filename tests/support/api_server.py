@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pytest
 import yaml
 from kubernetes.aio.client import Configuration
 from streamwarden_devstack.cluster.pki import build_pki
@@ -96,6 +95,13 @@ class ApiServer:
     def apply(self, *manifests: dict[str, Any]) -> None:
         """Apply manifests as a user would."""
         self.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", given=yaml.safe_dump_all(manifests))
+
+    def apply_crds(self) -> None:
+        """Apply our CRDs, and wait until they are served."""
+        self.kubectl("apply", "--server-side", "-k", str(ROOT / "config" / "crds"))
+        names = ("topiccontracts", "policies", "agentdeployments")
+        crds = [f"crd/{name}.streamwarden.io" for name in names]
+        self.kubectl("wait", "--for=condition=Established", *crds, "--timeout=30s")
 
     def _token(self, user: str) -> str:
         return f"token-of-{user}"
@@ -195,20 +201,3 @@ def running_api_server(folder: Path) -> Iterator[ApiServer]:
     finally:
         loop.run(server.stop(), _STOP_TIMEOUT_S)
         loop.close()
-
-
-@pytest.fixture(scope="session")
-def bare_api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
-    """The session's API server, before it has our CRDs."""
-    with running_api_server(tmp_path_factory.mktemp("api-server")) as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def api_server(bare_api_server: ApiServer) -> ApiServer:
-    """A real API server with our CRDs."""
-    bare_api_server.kubectl("apply", "--server-side", "-k", str(ROOT / "config" / "crds"))
-    names = ("topiccontracts", "policies", "agentdeployments")
-    crds = [f"crd/{name}.streamwarden.io" for name in names]
-    bare_api_server.kubectl("wait", "--for=condition=Established", *crds, "--timeout=30s")
-    return bare_api_server

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
-import pytest
 from streamwarden_devstack.kfake import Kfake
 from streamwarden_devstack.proxy import Proxy
 from streamwarden_kafka.connection import PARTITIONER, Connection
 from support.loop_thread import LoopThread
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from support.stack_fixture import RunningStack
+    from streamwarden_devstack.proxy import Route
 
 _START_TIMEOUT_S = 600
 """The first start on a machine builds."""
@@ -41,31 +41,6 @@ class Broker:
         return {**self.operator.librdkafka(), "partitioner": PARTITIONER}
 
 
-@pytest.fixture(scope="session")
-def kfake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    """An in-memory Kafka of three brokers for the session, up at once."""
-    loop = LoopThread("kfake")
-    running = Kfake(tmp_path_factory.mktemp("kfake"))
-    try:
-        loop.run(running.start(), _START_TIMEOUT_S)
-        yield Broker("kfake", running.operator)
-    finally:
-        loop.run(running.stop(), _STOP_TIMEOUT_S)
-        loop.close()
-
-
-KFAKE, APACHE = pytest.param("kfake", marks=pytest.mark.kfake), pytest.param("apache", marks=pytest.mark.broker)
-
-
-@pytest.fixture(params=[KFAKE, APACHE])
-def broker(request: Any) -> Broker:
-    """Each of the two in turn."""
-    if request.param == "kfake":
-        return cast("Broker", request.getfixturevalue("kfake"))
-    stack = cast("RunningStack", request.getfixturevalue("stack"))
-    return Broker("apache", stack.operator)
-
-
 @dataclass(frozen=True)
 class ProxiedBroker:
     """A Kafka, and a proxy before it."""
@@ -76,24 +51,42 @@ class ProxiedBroker:
     proxy: Proxy
 
 
-@pytest.fixture(params=[KFAKE, APACHE])
-def proxied(request: Any, tmp_path: Path) -> Iterator[ProxiedBroker]:
-    """Each of the two in turn, behind a proxy that lives in a thread."""
+@contextmanager
+def running_kfake(folder: Path) -> Iterator[Broker]:
+    """Run a kfake of three brokers."""
+    with _kfake(Kfake(folder)) as running:
+        yield Broker("kfake", running.operator)
+
+
+@contextmanager
+def behind_a_proxy(name: str, routes: Sequence[Route], operator: Connection) -> Iterator[ProxiedBroker]:
+    """Run a proxy before these brokers, in a thread."""
     loop = LoopThread("proxy")
-    own: Kfake | None = None
-    if request.param == "kfake":
-        own = Kfake(tmp_path / "kfake", brokers=1, proxied=True)
-        loop.run(own.start(), _START_TIMEOUT_S)
-        routes, operator = own.routes, own.operator
-    else:
-        stack = cast("RunningStack", request.getfixturevalue("stack"))
-        routes, operator = stack.routes, stack.operator
     proxy = Proxy(routes)
     try:
         loop.run(proxy.start(), _START_TIMEOUT_S)
-        yield ProxiedBroker(request.param, proxy.connection(operator), proxy)
+        yield ProxiedBroker(name, proxy.connection(operator), proxy)
     finally:
         loop.run(proxy.stop(), _STOP_TIMEOUT_S)
-        if own is not None:
-            loop.run(own.stop(), _STOP_TIMEOUT_S)
+        loop.close()
+
+
+@contextmanager
+def kfake_behind_a_proxy(folder: Path) -> Iterator[ProxiedBroker]:
+    """Run a kfake of one broker, and a proxy before it."""
+    with (
+        _kfake(Kfake(folder, brokers=1, proxied=True)) as running,
+        behind_a_proxy("kfake", running.routes, running.operator) as broker,
+    ):
+        yield broker
+
+
+@contextmanager
+def _kfake(running: Kfake) -> Iterator[Kfake]:
+    loop = LoopThread("kfake")
+    try:
+        loop.run(running.start(), _START_TIMEOUT_S)
+        yield running
+    finally:
+        loop.run(running.stop(), _STOP_TIMEOUT_S)
         loop.close()

@@ -1,4 +1,4 @@
-"""What the last run of the unit tests covered, a line for each member: ``make unit`` prints it. No threshold."""
+"""What the last run of the unit tests covered, a line for each member: ``make coverage`` prints it. No threshold."""
 
 from __future__ import annotations
 

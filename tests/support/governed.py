@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,6 @@ from streamwarden_devstack.cluster import Cluster, ClusterError, ConsoleReporter
 from streamwarden_devstack.cluster.choosing import choose, observe
 from streamwarden_devstack.cluster.installation import Kafka, install_operator
 from support.kafka_tools import Cluster as KafkaCluster
-from support.needs import without_cluster
 from support.stack_fixture import OwnStack, running_stack
 
 if TYPE_CHECKING:
@@ -87,14 +86,3 @@ def installed(folder: Path) -> Iterator[Governed]:
     finally:
         if not was_up and os.environ.get("STREAMWARDEN_KEEP_CLUSTER") != "1":
             provider.down()
-
-
-@pytest.fixture(scope="session")
-def governed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Governed]:
-    """Streamwarden on a real node, for the session."""
-    with ExitStack() as everything:
-        try:
-            site = everything.enter_context(installed(tmp_path_factory.mktemp("governed")))
-        except ClusterError as error:
-            without_cluster(str(error))
-        yield site

@@ -1,6 +1,6 @@
 """Real Kafkas: one for the whole run, with a schema registry beside it, and one of their own for tests that kill it.
 
-They work for sync and async tests alike, and nothing is cleaned between tests: each takes names of its own (see
+They work for sync and async tests alike, and nothing is cleaned between tests: each takes names of its own (the fixture
 ``unique``).
 """
 
@@ -13,16 +13,14 @@ from abc import ABC, abstractmethod
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
-import pytest
 from rich.console import Console
 from streamwarden_devstack.proxy import Route
 from streamwarden_devstack.stack import ConsoleReporter, KafkaOptions, Stack
 from streamwarden_devstack.stack.ports import LOOPBACK
 from streamwarden_kafka.connection import PARTITIONER, Connection
 from support.loop_thread import LoopThread
-from support.sharing import run_folder, shared
+from support.sharing import shared
 from typing_extensions import override
 
 if TYPE_CHECKING:
@@ -200,37 +198,8 @@ def _facts_of_a_stack(folder: Path) -> Iterator[Facts]:
         }
 
 
-@pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    """The run's one real Kafka, for all workers; its registry starts beside it, and ``registry_url`` waits for it."""
-    folder = run_folder(tmp_path_factory) / "shared-stack"
+@contextmanager
+def shared_stack(folder: Path) -> Iterator[SharedStack]:
+    """Use the stack in this folder, which the first to ask for it starts."""
     with shared(folder, _facts_of_a_stack) as facts:
         yield SharedStack(folder, facts)
-
-
-@pytest.fixture(scope="session")
-def stack_with_registry(stack: RunningStack) -> RunningStack:
-    """The run's stack, with its registry answering."""
-    assert stack.registry_url
-    return stack
-
-
-@pytest.fixture(scope="session")
-def breakable_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnStack]:
-    """A Kafka without a registry for the tests that kill it or keep it from answering."""
-    with running_stack(tmp_path_factory.mktemp("breakable-stack"), registry=False) as own:
-        yield own
-
-
-@pytest.fixture(scope="session")
-def sole_operator() -> None:
-    """Be the run's one operator: only one publishes a broker's policies, and it minds the rights of everybody there.
-
-    Whoever asks for this is in one worker with all others that do.
-    """
-
-
-@pytest.fixture
-def unique() -> str:
-    """A word that no other test has: ``t`` and 10 hex digits."""
-    return f"t{uuid4().hex[:10]}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from importlib.metadata import version
@@ -94,48 +95,75 @@ def test_ctrl_c_while_importing_ends_with_a_line_and_no_traceback(module: str) -
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        pytest.param(["stack", "up"], id="stack-up"),
-        pytest.param(["stack", "status"], id="stack-status"),
-        pytest.param(["cluster", "status"], id="cluster-status"),
-        pytest.param(["dev", "."], id="dev"),
-        pytest.param(["watch", "--kafka", "FILE", "--with", "true"], id="watch-with-a-program"),
-        pytest.param(["watch", "--kafka", "FILE", "--at-end", "true"], id="watch-with-a-program-at-its-end"),
-    ],
-)
-def test_without_the_extra_a_command_that_needs_it_says_what_to_install(arguments: list[str], tmp_path: Path) -> None:
-    file = tmp_path / "kafka.properties"
-    file.write_text("bootstrap.servers=127.0.0.1:1\n")
-    named = [str(file) if word == "FILE" else word for word in arguments]
+NEED_IT = {
+    "stack-up": ["stack", "up"],
+    "stack-status": ["stack", "status"],
+    "cluster-status": ["cluster", "status"],
+    "dev": ["dev", "."],
+    "watch-with-a-program": ["watch", "--kafka", "kafka.properties", "--with", "true"],
+    "watch-with-a-program-at-its-end": ["watch", "--kafka", "kafka.properties", "--at-end", "true"],
+}
+DO_WITHOUT = {
+    "credentials": (["credentials", "risk/guard"], "error: no .streamwarden folder in "),
+    "bypass": (["bypass", "risk/guard"], "error: no .streamwarden folder in "),
+    "watch": (["watch", "--kafka", "kafka.properties", "--context", "nowhere", "."], "error: "),
+}
+EACH_WITHOUT_EXTRA = """
+import json, os, sys
+sys.modules["streamwarden_devstack"] = None
+from streamwarden_cli.__main__ import main
+import streamwarden_cli.main, streamwarden_cli.watch.run, typer.rich_utils  # the commands are copies of this process
 
-    done = python(WITHOUT_EXTRA + RUN, *named)
+for name, arguments in json.load(sys.stdin).items():
+    if not (child := os.fork()):
+        for number, stream in ((1, "out"), (2, "err")):
+            os.dup2(os.open(f"{name}.{stream}", os.O_WRONLY | os.O_CREAT), number)
+        sys.argv[1:] = arguments
+        main()
+    print(name, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+Ended = tuple[int, str, str]
+"""Exit code, what stood on stdout, and on stderr."""
 
-    assert (done.returncode, done.stdout, done.stderr) == (ExitCode.USAGE, "", INSTALL)
+
+@pytest.fixture(scope="module")
+def without_extra(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ended]:
+    """How each of these commands ended where the extra is not installed."""
+    folder = tmp_path_factory.mktemp("without-extra")
+    (folder / "kafka.properties").write_text("bootstrap.servers=127.0.0.1:1\n")
+    asked = NEED_IT | {f"only-{name}": arguments for name, (arguments, _) in DO_WITHOUT.items()}
+    done = subprocess.run(
+        [sys.executable, "-c", EACH_WITHOUT_EXTRA],
+        cwd=folder,
+        input=json.dumps(asked),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    codes = dict(line.split() for line in done.stdout.splitlines())
+    return {
+        name: (int(code), (folder / f"{name}.out").read_text(), (folder / f"{name}.err").read_text())
+        for name, code in codes.items()
+    }
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        pytest.param(["credentials", "risk/guard"], "error: no .streamwarden folder in ", id="credentials"),
-        pytest.param(["bypass", "risk/guard"], "error: no .streamwarden folder in ", id="bypass"),
-        pytest.param(["watch", "--kafka", "FILE", "--context", "nowhere", "DIR"], "error: ", id="watch"),
-    ],
-)
-def test_without_the_extra_the_others_go_as_far_as_with_it(arguments: list[str], message: str, tmp_path: Path) -> None:
-    file = tmp_path / "kafka.properties"
-    file.write_text("bootstrap.servers=127.0.0.1:1\n")
-    places = {"FILE": str(file), "DIR": str(tmp_path)}
-    named = [places.get(word, word) for word in arguments]
-    if "--kafka" not in named:
-        named += ["--dir", str(tmp_path)]
+@pytest.mark.parametrize("name", NEED_IT)
+def test_without_the_extra_a_command_that_needs_it_says_what_to_install(
+    without_extra: dict[str, Ended], name: str
+) -> None:
+    assert without_extra[name] == (ExitCode.USAGE, "", INSTALL)
 
-    done = python(WITHOUT_EXTRA + RUN, *named)
 
-    assert done.returncode == ExitCode.FAILED, done.stderr
-    assert message in done.stdout + done.stderr
-    assert "devstack" not in done.stdout + done.stderr
+@pytest.mark.parametrize(("name", "message"), [(name, message) for name, (_, message) in DO_WITHOUT.items()])
+def test_without_the_extra_the_others_go_as_far_as_with_it(
+    without_extra: dict[str, Ended], name: str, message: str
+) -> None:
+    code, out, err = without_extra[f"only-{name}"]
+
+    assert code == ExitCode.FAILED, err
+    assert message in out + err
+    assert "devstack" not in out + err
 
 
 HELP = """

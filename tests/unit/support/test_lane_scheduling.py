@@ -1,5 +1,6 @@
 """What belongs together is in one worker, whatever its file."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -35,10 +36,23 @@ def test_a_group_is_in_one_worker(tmp_path: Path) -> None:
     for name in ("test_one.py", "test_two.py"):
         (tmp_path / name).write_text(TEST)
 
-    command = [sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadgroup", "-p", "no:cacheprovider", "-q"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "xdist",
+        "-n",
+        "2",
+        "--dist",
+        "loadgroup",
+        "-p",
+        "no:cacheprovider",
+    ]
     done = subprocess.run(
         [*command, "-c", "/dev/null", f"--rootdir={tmp_path}", "--import-mode=importlib", "-o", f"pythonpath={TESTS}"],
         cwd=tmp_path,
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},  # the other plugins take longer to load than this
         capture_output=True,
         text=True,
         check=False,
