@@ -19,6 +19,7 @@ from streamwarden_operator.errors import (
     RegistryUnavailableError,
     UnsupportedChangeError,
 )
+from streamwarden_operator.keys import Key, key_of
 from streamwarden_operator.plans.schemas import same_json
 from streamwarden_operator.ports import (
     Acl,
@@ -27,6 +28,7 @@ from streamwarden_operator.ports import (
     SubjectSchema,
     Topic,
     TopicPlan,
+    Unreadable,
     Workload,
     WorkloadState,
 )
@@ -34,7 +36,6 @@ from streamwarden_operator.ports import (
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from streamwarden_operator.keys import Key
 
 K = TypeVar("K", bound=Kind)
 
@@ -253,7 +254,7 @@ class FakeCluster:
     """Agents whose pods take their time to end."""
     existing_pods: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
     """Names of pods; of an agent without an entry nobody can tell."""
-    broken: set[Key] = field(default_factory=set)
+    broken: dict[Key, Unreadable] = field(default_factory=dict)
     """Resources that exist and cannot be read."""
     ready_pods: int = 1
     """Pods of each agent that say they are ready."""
@@ -282,8 +283,14 @@ class FakeCluster:
             if isinstance(found, kind) and namespace in {None, where}
         ]
 
-    def unreadable(self) -> frozenset[Key]:
-        return frozenset(self.broken)
+    def make_unreadable(self, resource: Kind, **metadata: object) -> None:
+        """Let a resource be as another version of the operator writes it; ``metadata`` is what changes in it."""
+        self.resources.pop((type(resource), resource.metadata.namespace, resource.metadata.name), None)
+        found = resource.metadata.model_copy(update=metadata)
+        self.broken[key_of(resource)] = Unreadable(key_of(resource), found, "spec.novelty: not known")
+
+    def unreadable(self) -> Mapping[Key, Unreadable]:
+        return self.broken
 
     async def write_status(self, resource: Kind, status: Status) -> None:
         stored = self._stored(resource)
@@ -329,7 +336,12 @@ class FakeCluster:
     def pods(self, namespace: str, agent: str) -> frozenset[str] | None:
         return self.existing_pods.get((namespace, agent))
 
-    async def set_finalizer(self, resource: Kind, finalizer: str, *, present: bool) -> None:
+    async def set_finalizer(self, resource: Kind | Unreadable, finalizer: str, *, present: bool) -> None:
+        if isinstance(resource, Unreadable):
+            assert (resource.metadata.finalizers, present) == ((finalizer,), False)
+            self.writes.append(("finalizer", resource.metadata.name, finalizer, present))
+            del self.broken[resource.key]
+            return
         stored = self._stored(resource)
         if stored is None:
             return

@@ -11,7 +11,7 @@ from streamwarden_contract.models import AgentDeployment
 from streamwarden_contract.models.pod import PodFields
 from streamwarden_kafka.private_files import write_private
 from streamwarden_operator.keys import Key, key_of, kind_of
-from streamwarden_operator.ports import Cluster, Workload, WorkloadState
+from streamwarden_operator.ports import Cluster, Unreadable, Workload, WorkloadState
 from typing_extensions import override
 
 from streamwarden_cli.local.pods import Pods, PodSettings
@@ -104,8 +104,8 @@ class LocalCluster(Cluster):
         return self._store.of_kind(kind, namespace)
 
     @override
-    def unreadable(self) -> frozenset[Key]:
-        return frozenset()
+    def unreadable(self) -> Mapping[Key, Unreadable]:
+        return {}  # a manifest that cannot be read is refused before it gets here
 
     @override
     async def write_status(self, resource: Kind, status: Status) -> None:
@@ -152,8 +152,9 @@ class LocalCluster(Cluster):
         return self._pods.names(namespace, agent)
 
     @override
-    async def set_finalizer(self, resource: Kind, finalizer: str, *, present: bool) -> None:
-        key, uid = key_of(resource), resource.metadata.uid
+    async def set_finalizer(self, resource: Kind | Unreadable, finalizer: str, *, present: bool) -> None:
+        key = resource.key if isinstance(resource, Unreadable) else key_of(resource)
+        uid = resource.metadata.uid
         applied = self._keep(self._store.set_finalizer(key, uid, finalizer, present=present))
         if applied.removed:
             # Whoever refers to it must look again, and one that was made anew meanwhile begins.

@@ -35,6 +35,9 @@ from streamwarden_contract.models.pod_rules import (
     exactly_one,
 )
 
+LONGEST_GRACE_S = 600
+"""The most that a pod may have to end, in seconds."""
+
 
 class SecretKeySelector(Resource):
     """One key of a Secret."""
@@ -278,5 +281,5 @@ class PodFields(Resource):
     """Taints of nodes that the pods put up with."""
     priority_class_name: ResourceName | None = None
     """PriorityClass of the pods."""
-    termination_grace_period_seconds: Annotated[int, Field(ge=1, le=600)] = 30
+    termination_grace_period_seconds: Annotated[int, Field(ge=1, le=LONGEST_GRACE_S)] = 30
     """Seconds that agent and gate together have to end; the agent finishes its batch for up to 10 of them."""

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from streamwarden_contract.models import AgentDeployment, Policy
+from streamwarden_contract.models.base import Metadata
 from streamwarden_contract.models.policy import PolicySpec
 from streamwarden_contract.policylog import BindingRecord, CommandTarget, DecisionTopic
 
@@ -66,7 +67,7 @@ def build_log(
     *,
     refused: Collection[str] = (),
     released: Collection[str] = (),
-    unreadable: Collection[str] = (),
+    unreadable: Collection[Metadata] = (),
 ) -> DesiredLog:
     """Build a namespace's log.
 
@@ -76,15 +77,17 @@ def build_log(
         bindings: by agent, for those that are ready for one.
         refused: names of the policies that are not accepted.
         released: uids of agents that are being deleted and have no pods and no access any more: they get no binding.
-        unreadable: names of agents that exist and cannot be read: their last binding stays.
+        unreadable: of agents that exist and cannot be read: their last binding stays.
     """
     living = [policy for policy in policies if policy.metadata.deletion_timestamp is None]
     names = {agent.metadata.name for agent in agents if agent.metadata.uid not in released}
+    kept = {metadata.name for metadata in unreadable if metadata.uid not in released}
+    ready = {name: binding for name, binding in bindings.items() if name in names}
     return DesiredLog(
         valid={policy.metadata.name: policy.spec for policy in living if policy.metadata.name not in refused},
         invalid={policy.metadata.name: policy.spec for policy in living if policy.metadata.name in refused},
-        bindings={name: binding for name, binding in bindings.items() if name in names},
-        unready=frozenset({*names, *unreadable} - set(bindings)),
+        bindings=ready,
+        unready=frozenset({*names, *kept} - set(ready)),
     )
 
 

@@ -18,11 +18,12 @@ from streamwarden_operator.ports.kafka import (
     TopicPlan,
     Topics,
 )
-from streamwarden_operator.ports.kubernetes import Cluster, Manifest, Workload, WorkloadState
+from streamwarden_operator.ports.kubernetes import NOT_READABLE, Cluster, Manifest, Unreadable, Workload, WorkloadState
 from streamwarden_operator.ports.policy_log import GateAcks, PolicyLog, SignedRecord
 from streamwarden_operator.ports.registry import SchemaRegistry, SubjectSchema
 
 __all__ = [
+    "NOT_READABLE",
     "Acl",
     "AclPlan",
     "Acls",
@@ -42,6 +43,7 @@ __all__ = [
     "Topic",
     "TopicPlan",
     "Topics",
+    "Unreadable",
     "Workload",
     "WorkloadState",
 ]

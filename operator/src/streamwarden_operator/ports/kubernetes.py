@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from streamwarden_contract.models.base import Kind, Status
+from streamwarden_contract.models.base import Kind, Metadata, Status
 from streamwarden_contract.models.pod import PodFields
 
 from streamwarden_operator.keys import Key
@@ -13,6 +13,19 @@ K = TypeVar("K", bound=Kind)
 
 Manifest = dict[str, Any]
 """A Kubernetes object, as in its YAML."""
+
+
+NOT_READABLE = "NotReadable"
+"""Reason of Events about a resource that this version of the operator cannot read: its status cannot say so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A resource that exists and is not as this version's models say. What Kubernetes itself says of it is known."""
+
+    key: Key
+    metadata: Metadata
+    problem: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +79,8 @@ class Cluster(Protocol):
         """Return all resources of a kind, in a namespace or everywhere."""
         ...
 
-    def unreadable(self) -> frozenset[Key]:
-        """Return the resources that exist but are not as this version's models say: nothing of theirs is undone."""
+    def unreadable(self) -> Mapping[Key, Unreadable]:
+        """Return the resources that cannot be read: nothing of theirs is undone before they are deleted."""
         ...
 
     async def write_status(self, resource: Kind, status: Status) -> None:
@@ -96,7 +109,7 @@ class Cluster(Protocol):
         """Return the names of the pods that exist, ending ones too; None where nobody can tell."""
         ...
 
-    async def set_finalizer(self, resource: Kind, finalizer: str, *, present: bool) -> None: ...
+    async def set_finalizer(self, resource: Kind | Unreadable, finalizer: str, *, present: bool) -> None: ...
 
     async def record_event(self, key: Key, *, reason: str, message: str, warning: bool) -> None:
         """Tell people something they should act on or look at (a Kubernetes Event)."""

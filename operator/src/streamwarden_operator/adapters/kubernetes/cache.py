@@ -5,13 +5,13 @@ Resource versions are compared as numbers, as Kubernetes allows since 1.35.
 """
 
 from collections import OrderedDict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar, cast
 
 import structlog
 from pydantic import ValidationError
-from streamwarden_contract.models.base import Kind
+from streamwarden_contract.models.base import Kind, Metadata
 
 from streamwarden_operator.adapters.kubernetes.pods import DeploymentFacts
 from streamwarden_operator.adapters.kubernetes.reading import (
@@ -21,9 +21,15 @@ from streamwarden_operator.adapters.kubernetes.reading import (
     read_owned,
     read_resource,
 )
-from streamwarden_operator.adapters.kubernetes.resource_types import DEPLOYMENT, KINDS, ResourceType, type_of
+from streamwarden_operator.adapters.kubernetes.resource_types import (
+    DEPLOYMENT,
+    KINDS,
+    ResourceType,
+    type_of,
+    type_of_key,
+)
 from streamwarden_operator.keys import Key, KeyKind
-from streamwarden_operator.ports import Manifest
+from streamwarden_operator.ports import Manifest, Unreadable
 
 K = TypeVar("K", bound=Kind)
 
@@ -31,15 +37,6 @@ _REMEMBERED_DEATHS = 20_000
 """Objects that are gone: a slow answer or an old page must not bring them back."""
 
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Unreadable:
-    """An object of the three kinds that is not as its model says."""
-
-    key: Key
-    uid: str
-    problem: str
 
 
 Place = tuple[ResourceType, str, str]
@@ -58,7 +55,7 @@ class ResourceCache:
     def __init__(self) -> None:
         self._seen: dict[Place, _Seen] = {}
         self._kinds: dict[type[Kind], dict[str, dict[str, Kind]]] = {kind: {} for kind in KINDS.values()}
-        self._unreadable: dict[Place, Unreadable] = {}
+        self._unreadable: dict[Key, Unreadable] = {}
         self._owned: dict[Place, Owned] = {}
         self._by_agent: dict[tuple[str, str], set[Place]] = {}
         self._gone: OrderedDict[str, int] = OrderedDict()
@@ -74,9 +71,9 @@ class ResourceCache:
         spaces = sorted(found) if namespace is None else [namespace]
         return [cast("K", found[space][name]) for space in spaces if space in found for name in sorted(found[space])]
 
-    def unreadable(self) -> Collection[Unreadable]:
-        """Return the objects that exist and cannot be read."""
-        return self._unreadable.values()
+    def unreadable(self) -> Mapping[Key, Unreadable]:
+        """Return the resources that exist and cannot be read."""
+        return dict(self._unreadable)
 
     def owned(self, resource: ResourceType, namespace: str, name: str) -> Owned | None:
         """Return an object of an agent."""
@@ -161,13 +158,13 @@ class ResourceCache:
             now = read_resource(kind, manifest)
         except ValidationError as error:
             # What was read before stays: the last good one is better than none, for none would undo everything.
-            found = Unreadable(key, self._seen[place].uid, describe(error))
-            news = self._unreadable.get(place) != found
-            self._unreadable[place] = found
-            if news:
-                _log.error("resource not readable", key=str(key), problem=found.problem)
-            return key if news else None
-        mended = self._unreadable.pop(place, None) is not None
+            found = Unreadable(key, Metadata.model_validate(manifest["metadata"]), describe(error))
+            before_it, self._unreadable[key] = self._unreadable.get(key), found
+            if before_it is not None and _asked(before_it) == _asked(found):
+                return None
+            _log.error("resource not readable", key=str(key), problem=found.problem)
+            return key
+        mended = self._unreadable.pop(key, None) is not None
         self._kinds[kind].setdefault(namespace, {})[name] = now
         return key if mended or before is None or needs_reconcile(before, now) else None
 
@@ -182,8 +179,8 @@ class ResourceCache:
     def _drop(self, place: Place) -> Key | None:
         resource, namespace, name = place
         self._seen.pop(place, None)
-        self._unreadable.pop(place, None)
         if resource in KINDS:
+            self._unreadable.pop(_key(place), None)
             self._kinds[KINDS[resource]].get(namespace, {}).pop(name, None)
             return _key(place)
         owned = self._owned.pop(place, None)
@@ -215,8 +212,12 @@ def _key(place: Place) -> Key:
 
 
 def _place(key: Key) -> Place:
-    resource = next(resource for resource in KINDS if resource.kind == key.kind)
-    return resource, key.namespace, key.name
+    return type_of_key(key), key.namespace, key.name
+
+
+def _asked(found: Unreadable) -> tuple[str, Metadata]:
+    """Return what is wrong with it, and what of its metadata says more than that somebody wrote it."""
+    return found.problem, found.metadata.model_copy(update={"resource_version": ""})
 
 
 def _owner(owned: Owned) -> Key | None:

@@ -24,12 +24,10 @@ from streamwarden_operator.adapters.kubernetes.workloads import Build, Workloads
 from streamwarden_operator.adapters.kubernetes.writes import ResourceWriter
 from streamwarden_operator.errors import ForbiddenError, KubernetesUnavailableError
 from streamwarden_operator.keys import Key
-from streamwarden_operator.ports import Cluster, Manifest, Workload, WorkloadState
+from streamwarden_operator.ports import NOT_READABLE, Cluster, Manifest, Unreadable, Workload, WorkloadState
 
 K = TypeVar("K", bound=Kind)
 
-NOT_READABLE = "NotReadable"
-"""Reason of the Event for a resource that this version of the operator cannot read."""
 _LIST_ATTEMPTS = 3
 
 _log = structlog.get_logger(__name__)
@@ -133,8 +131,8 @@ class KubernetesCluster(Cluster):
         return self._cache.list(kind, namespace)
 
     @override
-    def unreadable(self) -> frozenset[Key]:
-        return frozenset(found.key for found in self._cache.unreadable())
+    def unreadable(self) -> Mapping[Key, Unreadable]:
+        return self._cache.unreadable()
 
     @override
     async def write_status(self, resource: Kind, status: Status) -> None:
@@ -178,7 +176,7 @@ class KubernetesCluster(Cluster):
         return self._workloads.pods(namespace, agent) if self._complete else None
 
     @override
-    async def set_finalizer(self, resource: Kind, finalizer: str, *, present: bool) -> None:
+    async def set_finalizer(self, resource: Kind | Unreadable, finalizer: str, *, present: bool) -> None:
         await self._writer.set_finalizer(resource, finalizer, present=present)
 
     @override
@@ -198,7 +196,7 @@ class KubernetesCluster(Cluster):
 
     async def _complain(self, key: Key) -> None:
         """Tell people of a resource that cannot be read: its status cannot say so."""
-        for found in self._cache.unreadable():
-            if found.key == key:
-                message = f"not understood by this version of the operator, which leaves it as it is: {found.problem}"
-                await self.record_event(key, reason=NOT_READABLE, message=message, warning=True)
+        found = self._cache.unreadable().get(key)
+        if found is not None and found.metadata.deletion_timestamp is None:
+            message = f"not understood by this version of the operator, which leaves it as it is: {found.problem}"
+            await self.record_event(key, reason=NOT_READABLE, message=message, warning=True)

@@ -11,7 +11,7 @@ import structlog
 
 from streamwarden_operator.adapters.kubernetes.client import MERGE, KubernetesClient
 from streamwarden_operator.adapters.kubernetes.errors import AbsentError, Request
-from streamwarden_operator.adapters.kubernetes.resource_types import EVENT, FIELD_MANAGER, KINDS
+from streamwarden_operator.adapters.kubernetes.resource_types import EVENT, FIELD_MANAGER, type_of_key
 from streamwarden_operator.clock import utc_now
 from streamwarden_operator.desired.status import format_time
 from streamwarden_operator.errors import OperatorError
@@ -62,7 +62,7 @@ class EventRecorder:
             self._told.popitem(last=False)
 
     async def _create(self, key: Key, uid: str, reason: str, message: str, *, warning: bool) -> _Told:
-        resource = next(resource for resource in KINDS if resource.kind == key.kind)
+        resource = type_of_key(key)
         now = self._clock()
         name = f"{key.name[:_MAX_PREFIX]}.{uuid4().hex[:16]}"
         regarding = {

@@ -7,6 +7,7 @@ from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
 from streamwarden_contract.models.base import API_VERSION, Kind
 
 from streamwarden_operator.desired.names import MANAGED_BY_LABEL, MANAGER
+from streamwarden_operator.keys import Key
 from streamwarden_operator.ports import Manifest
 
 FIELD_MANAGER = MANAGER
@@ -69,6 +70,7 @@ OWNED = (DEPLOYMENT, POD, CONFIG_MAP, SERVICE_ACCOUNT, DISRUPTION_BUDGET, NETWOR
 
 _BY_NAME = {(known.api_version, known.kind): known for known in (*KINDS, *OWNED, SECRET, EVENT)}
 _BY_KIND = {kind: known for known, kind in KINDS.items()}
+_BY_KEY = {known.kind: known for known in KINDS}
 
 
 def type_of(manifest: Manifest) -> ResourceType:
@@ -83,3 +85,12 @@ def type_of(manifest: Manifest) -> ResourceType:
 def type_of_kind(kind: type[Kind]) -> ResourceType:
     """Return the type of one of the three kinds."""
     return _BY_KIND[kind]
+
+
+def type_of_key(key: Key) -> ResourceType:
+    """Return the type of one of the three kinds.
+
+    Raises:
+        KeyError: no object stands for keys of this kind.
+    """
+    return _BY_KEY[key.kind]

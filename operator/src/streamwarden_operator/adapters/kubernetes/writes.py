@@ -9,9 +9,10 @@ from streamwarden_operator.adapters.kubernetes.cache import ResourceCache
 from streamwarden_operator.adapters.kubernetes.client import MERGE, KubernetesClient
 from streamwarden_operator.adapters.kubernetes.errors import AbsentError, Request
 from streamwarden_operator.adapters.kubernetes.reading import same_request
-from streamwarden_operator.adapters.kubernetes.resource_types import FIELD_MANAGER, type_of_kind
+from streamwarden_operator.adapters.kubernetes.resource_types import FIELD_MANAGER, type_of_key
 from streamwarden_operator.errors import ConflictError
 from streamwarden_operator.keys import Key, key_of
+from streamwarden_operator.ports import Unreadable
 
 _KEPT_THOUGH_EMPTY = frozenset({"message"})
 """Kubernetes' own conditions always have one."""
@@ -38,12 +39,12 @@ class ResourceWriter:
         Raises:
             ConflictError: somebody edited the resource since it was looked at.
         """
-        stored = self._stored(resource)
+        key, stored = key_of(resource), self._stored(resource)
         if stored is None or stored.status == status:
             return False
         # What the operator itself wrote since does not count: the status speaks of the same request.
         seen = (stored if same_request(stored, resource) else resource).metadata
-        kind = type_of_kind(type(resource))
+        kind = type_of_key(key)
         body = {
             "apiVersion": kind.api_version,
             "kind": kind.kind,
@@ -58,22 +59,23 @@ class ResourceWriter:
         try:
             answer = await self._client.apply(kind, body, subresource="status")
         except ConflictError:
-            await self._refresh(resource)
+            await self._refresh(key)
             raise
         except AbsentError:
-            self._vanished(key_of(resource))
+            self._vanished(key)
             return False
         self._cache.observe(answer)
         return True
 
-    async def set_finalizer(self, resource: Kind, finalizer: str, *, present: bool) -> None:
+    async def set_finalizer(self, resource: Kind | Unreadable, finalizer: str, *, present: bool) -> None:
         """Add or take away a finalizer of ours; those of others stay as they are.
 
         Raises:
             ConflictError: somebody wrote the resource since it was looked at.
         """
-        stored = self._stored(resource)
-        if stored is None:
+        key = resource.key if isinstance(resource, Unreadable) else key_of(resource)
+        stored = self._cache.unreadable().get(key) if isinstance(resource, Unreadable) else self._stored(resource)
+        if stored is None or stored.metadata.uid != resource.metadata.uid:
             return
         seen = stored.metadata
         if (finalizer in seen.finalizers) == present:
@@ -82,21 +84,20 @@ class ResourceWriter:
         finalizers = [*others, finalizer] if present else others
         # A merge replaces the list as a whole, so it must be the list of the version that we saw.
         metadata = {"uid": seen.uid, "resourceVersion": seen.resource_version, "finalizers": finalizers}
-        kind = type_of_kind(type(resource))
-        request = Request("patch", kind, seen.namespace, seen.name)
+        request = Request("patch", type_of_key(key), seen.namespace, seen.name)
         try:
             answer = await self._client.patch(
                 request, {"metadata": metadata}, content_type=MERGE, manager=FIELD_MANAGER
             )
         except ConflictError:
-            await self._refresh(resource)
+            await self._refresh(key)
             raise
         except AbsentError:
-            self._vanished(key_of(resource))
+            self._vanished(key)
             return
         self._cache.observe(answer)
         if seen.deletion_timestamp and not finalizers:
-            self._vanished(key_of(resource))
+            self._vanished(key)
 
     def _stored(self, resource: Kind) -> Kind | None:
         """Return the resource as last seen; None where that very one is gone."""
@@ -104,13 +105,12 @@ class ResourceWriter:
         stored = self._cache.get(type(resource), metadata.namespace, metadata.name)
         return stored if stored is not None and stored.metadata.uid == metadata.uid else None
 
-    async def _refresh(self, resource: Kind) -> None:
-        """Look at one resource again: the watch may take a moment to tell."""
-        metadata = resource.metadata
-        found = await self._client.get(type_of_kind(type(resource)), metadata.namespace, metadata.name)
+    async def _refresh(self, key: Key) -> None:
+        """Observe one resource again: the watch may take a moment to tell."""
+        found = await self._client.get(type_of_key(key), key.namespace, key.name)
         if found is None:
-            self._vanished(key_of(resource))
-        elif (key := self._cache.observe(found)) is not None:
+            self._vanished(key)
+        elif self._cache.observe(found) is not None:
             self._changed(key)
 
     def _vanished(self, key: Key) -> None:

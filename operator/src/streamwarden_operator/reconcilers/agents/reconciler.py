@@ -98,6 +98,11 @@ class AgentReconciler:
             UnavailableError: a backend did not answer. The status is written all the same, and says so.
         """
         agent = self._cluster.get(AgentDeployment, key.namespace, key.name)
+        leaving = self._cluster.unreadable().get(key) or agent
+        if leaving is not None and leaving.metadata.deletion_timestamp is not None:
+            result = await self._removal.delete(leaving)
+            await self._acks.forget_gone(key.namespace, key.name, exists=True)
+            return result
         if agent is None:
             await self._clear_up(key)
             return GONE
@@ -117,8 +122,6 @@ class AgentReconciler:
             await self._acks.forget_gone(key.namespace, key.name, exists=False)
 
     async def _reconcile(self, agent: AgentDeployment) -> AgentDeploymentStatus:
-        if agent.metadata.deletion_timestamp is not None:
-            return await self._removal.delete(agent)
         if is_held(agent.metadata):
             status = held_status(agent.metadata, agent.status, now=self._clock())
             await self._statuses.write(agent, status)

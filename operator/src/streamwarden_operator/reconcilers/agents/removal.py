@@ -4,23 +4,24 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from streamwarden_contract.models import AgentDeployment
-from streamwarden_contract.models.agent_deployment import AgentDeploymentStatus
+from streamwarden_contract.models.base import Metadata
+from streamwarden_contract.models.pod import LONGEST_GRACE_S
 from streamwarden_contract.reasons import ConditionReason
 
-from streamwarden_operator.desired import status as conditions
 from streamwarden_operator.desired.checks.agents import READY
-from streamwarden_operator.desired.management import ORPHAN, lets_go
+from streamwarden_operator.desired.checks.chain import Finding, condition_of, first_finding
+from streamwarden_operator.desired.checks.deletion import DELETION, AgentDeletion
+from streamwarden_operator.desired.management import lets_go
 from streamwarden_operator.errors import NotReadyError, OperatorError
 from streamwarden_operator.keys import Key
-from streamwarden_operator.ports import Cluster
+from streamwarden_operator.ports import NOT_READABLE, Cluster, Unreadable
 from streamwarden_operator.reconcilers.agents.access import AgentAccess
 from streamwarden_operator.reconcilers.agents.status import AgentStatuses
 from streamwarden_operator.reconcilers.policies.log_book import LogBook
 from streamwarden_operator.reconcilers.scaling.scale_book import ScaleBook
+from streamwarden_operator.result import DONE, Result
 
 FINALIZER = "streamwarden.io/agent-deployment"
-LONGEST_ENDING = timedelta(seconds=90)
-"""After a pod's grace period; after so long something keeps it."""
 
 
 class AgentRemoval:
@@ -58,54 +59,76 @@ class AgentRemoval:
         await self._access.revoke(namespace, agent)
         return True
 
-    async def delete(self, agent: AgentDeployment) -> AgentDeploymentStatus:
-        """Bring down an agent that is being deleted as far as it can go now; returns its status.
+    async def delete(self, agent: AgentDeployment | Unreadable) -> Result:
+        """Bring down an agent that is being deleted as far as it can go now.
+
+        One that cannot be read goes the same way: pods, access and binding are known by its name alone.
 
         Raises:
-            OperatorError: something cannot be undone now. The status says so, and how to let go.
+            OperatorError: something cannot be undone now. The status says so, and how to let go; an Event does where
+                there is no status that can be written.
         """
-        if FINALIZER not in agent.metadata.finalizers:
-            return agent.status
-        namespace, name = agent.metadata.namespace, agent.metadata.name
-        orphan = lets_go(agent.metadata)  # what is left in Kafka is swept, once it answers
+        metadata = agent.metadata
+        if FINALIZER not in metadata.finalizers:
+            return DONE
+        grace_s = LONGEST_GRACE_S if isinstance(agent, Unreadable) else agent.spec.termination_grace_period_seconds
+        deletion = await self._bring_down(metadata, timedelta(seconds=grace_s))
+        finding = first_finding(DELETION, deletion)
+        if finding is None:
+            if not deletion.bound:
+                await self._let_go(agent)
+            return DONE  # the tombstone of its binding wakes it once more
+        status_changed = await self._say(agent, finding)
+        if finding.reason == ConditionReason.DELETION_BLOCKED:
+            cause = deletion.error or (deletion.outage if deletion.pods_gone else None)
+            raise cause or NotReadyError(finding.message, reason=ConditionReason.DELETION_BLOCKED)
+        # Their end wakes the agent; that they do not end must be noticed too.
+        return Result(requeue_after_s=deletion.pods_due.total_seconds() + 1, status_changed=status_changed)
+
+    async def _bring_down(self, metadata: Metadata, grace: timedelta) -> AgentDeletion:
+        namespace, name = metadata.namespace, metadata.name
+        orphan = lets_go(metadata)  # what is left in Kafka is swept, once it answers
+        started = metadata.deletion_timestamp
+        waited = self._clock() - datetime.fromisoformat(started) if started else timedelta()
         try:
             gone = await (self._cluster.delete_workload if orphan else self.abandon)(namespace, name)
         except OperatorError as error:
-            return await self._blocked(agent, error)
+            return AgentDeletion(waited=waited, grace=grace, error=error)
         if not gone and not orphan:
-            return await self._ending(agent)
+            return AgentDeletion(waited=waited, grace=grace)
         self._book.wanted.pop((namespace, name), None)
-        self._book.released.add(agent.metadata.uid)
+        self._book.released.add(metadata.uid)
         self._wake(Key("PolicyLog", namespace))
-        if not orphan and self._has_binding(agent):
-            log = self._book.published.get(namespace)
-            if log is not None and log.outage is not None:
-                return await self._blocked(agent, log.outage)
-            return agent.status  # its tombstone wakes this agent once more
+        log = self._book.published.get(namespace)
+        return AgentDeletion(
+            waited=waited,
+            grace=grace,
+            pods_gone=True,
+            bound=not orphan and self._has_binding(namespace, name),
+            outage=log.outage if log is not None else None,
+        )
+
+    async def _let_go(self, agent: AgentDeployment | Unreadable) -> None:
+        namespace = agent.metadata.namespace
+        if isinstance(agent, Unreadable):
+            message = (
+                "deleted without being understood by this version of the operator: pods, credentials, access and "
+                "binding were taken away by its name; what another version made for it besides is still there"
+            )
+            await self._cluster.record_event(agent.key, reason=NOT_READABLE, message=message, warning=True)
         await self._cluster.set_finalizer(agent, FINALIZER, present=False)
         self._wake(Key("Namespace", namespace))
-        return agent.status
 
-    def _has_binding(self, agent: AgentDeployment) -> bool:
-        """Tell whether a binding is, or may be, published: of a log that was never read nobody knows."""
-        namespace = agent.metadata.namespace
+    def _has_binding(self, namespace: str, agent: str) -> bool:
         if namespace not in self._book.published:
             self._wake(Key("Namespace", namespace))
             return True
-        return self._book.binding(namespace, agent.metadata.name) is not None
+        return self._book.binding(namespace, agent) is not None
 
-    async def _ending(self, agent: AgentDeployment) -> AgentDeploymentStatus:
-        """Wait for pods that are ending; one on a lost node never does by itself, and somebody must hear of it."""
-        started = agent.metadata.deletion_timestamp
-        waited = self._clock() - datetime.fromisoformat(started) if started else timedelta()
-        longest = LONGEST_ENDING + timedelta(seconds=agent.spec.termination_grace_period_seconds)
-        if waited > longest:
-            message = f"pods have not ended after {longest.total_seconds():.0f} s; is their node lost?"
-            await self._blocked(agent, NotReadyError(message, reason=ConditionReason.DELETION_BLOCKED))
-        ready = conditions.condition(READY, "False", ConditionReason.PENDING, "pods are ending")
-        return await self._statuses.say(agent, ready)
-
-    async def _blocked(self, agent: AgentDeployment, error: OperatorError) -> AgentDeploymentStatus:
-        message = f"{error}. The annotation {ORPHAN}: 'true' lets go; what is left in Kafka is swept when it answers"
-        await self._statuses.say(agent, conditions.condition(READY, "False", ConditionReason.DELETION_BLOCKED, message))
-        raise error
+    async def _say(self, agent: AgentDeployment | Unreadable, finding: Finding) -> bool:
+        """Say how far the deletion has come, and tell whether that is new in the agent's status."""
+        if not isinstance(agent, Unreadable):
+            return await self._statuses.say(agent, condition_of(READY, finding)) != agent.status
+        if finding.reason == ConditionReason.DELETION_BLOCKED:
+            await self._cluster.record_event(agent.key, reason=finding.reason, message=finding.message, warning=True)
+        return False

@@ -1,7 +1,7 @@
 """Keeps a namespace's policy log: reads it, plans, signs, publishes; no admin call delays an edit."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -112,7 +112,7 @@ class PolicyLogReconciler:
         if namespace == SYSTEM:
             return DesiredLog()
         every = self._cluster.list(Policy, namespace)
-        unreadable = [key for key in self._cluster.unreadable() if key.namespace == namespace]
+        unreadable = {key: it for key, it in self._cluster.unreadable().items() if key.namespace == namespace}
         _check_all_known(unreadable, every)
         held = {policy.metadata.name for policy in every if is_held(policy.metadata)}
         # What is in force of a held one stays, as of a refused one; it is not heard of before.
@@ -124,7 +124,7 @@ class PolicyLogReconciler:
             self._book.bindings_of(namespace),
             refused=self._refused(namespace, policies) | held,
             released=self._book.released,
-            unreadable=[key.name for key in unreadable if key.kind == "AgentDeployment"],
+            unreadable=[it.metadata for key, it in unreadable.items() if key.kind == "AgentDeployment"],
         )
 
     def _refused(self, namespace: str, policies: Sequence[Policy]) -> frozenset[str]:
@@ -159,7 +159,7 @@ class PolicyLogReconciler:
             )
 
 
-def _check_all_known(unreadable: Sequence[Key], policies: Sequence[Policy]) -> None:
+def _check_all_known(unreadable: Collection[Key], policies: Sequence[Policy]) -> None:
     """Refuse to go on without a policy that exists: to leave it out could permit what it denies.
 
     Raises:

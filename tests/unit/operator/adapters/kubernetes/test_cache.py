@@ -118,11 +118,21 @@ def test_a_resource_that_cannot_be_read_is_kept_out_and_known_of() -> None:
     broken = policy(10, spec={"failureAction": "Sometimes", "novelty": 1})
     assert cache.observe(broken) == KEY
     assert cache.get(Policy, "risk", "strict") is None
-    (found,) = cache.unreadable()
-    assert (found.key, found.uid) == (KEY, "u-1")
+    found = cache.unreadable()[KEY]
+    assert (found.key, found.metadata.uid) == (KEY, "u-1")
     assert "failureAction" in found.problem
     assert cache.observe(policy(11, spec=broken["spec"])) is None
+    assert cache.unreadable()[KEY].metadata.resource_version == "11"
     assert cache.observe(policy(12)) == KEY
+    assert not cache.unreadable()
+
+
+def test_the_deletion_of_what_cannot_be_read_is_told(cache: ResourceCache) -> None:
+    broken = {"failureAction": "Sometimes"}
+    cache.observe(policy(11, spec=broken))
+    assert cache.observe(policy(12, spec=broken, deletionTimestamp="2026-01-01T00:00:00Z")) == KEY
+    assert cache.unreadable()[KEY].metadata.deletion_timestamp == "2026-01-01T00:00:00Z"
+    assert cache.forget(policy(13)) == KEY
     assert not cache.unreadable()
 
 

@@ -1,0 +1,141 @@
+"""How an agent goes: one whose pods take their time, and one that this version of the operator cannot read."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from streamwarden_contract.names import InstallationNames
+from streamwarden_operator.errors import NotReadyError
+from streamwarden_operator.keys import Key, key_of
+from streamwarden_operator.reconcilers.agents.access import AgentAccess
+from streamwarden_operator.reconcilers.agents.removal import FINALIZER, AgentRemoval
+from streamwarden_operator.reconcilers.agents.status import AgentStatuses
+from streamwarden_operator.reconcilers.policies.log_book import LogBook
+from streamwarden_operator.reconcilers.scaling.scale_book import ScaleBook
+from streamwarden_operator.result import Result
+from support.fakes import FakeAcls, FakeCluster, FakeOffsets, FakeScramUsers, FakeTopics
+from support.operator_harness import Harness, agent, conditions_of, policy, running, until, whole_namespace
+
+if TYPE_CHECKING:
+    from streamwarden_contract.models import AgentDeployment
+
+GUARD = agent()
+KEY = Key("AgentDeployment", "risk", "guard")
+DELETED_AT = "2026-01-01T00:00:00Z"
+
+
+def delete_unreadable(harness: Harness, **metadata: object) -> None:
+    harness.cluster.make_unreadable(harness.get(GUARD), deletion_timestamp=DELETED_AT, **metadata)
+    harness.controller.changed(KEY)
+
+
+def told(harness: Harness, reason: str) -> list[str]:
+    return [event.message for event in harness.cluster.events if (event.key, event.reason) == (KEY, reason)]
+
+
+async def test_a_deleted_agent_that_cannot_be_read_is_undone_by_its_name() -> None:
+    async with running(*whole_namespace()) as harness:
+        start = len(harness.effects)
+        delete_unreadable(harness)
+        await until(lambda: KEY not in harness.cluster.broken)
+        await harness.settle()
+        assert [effect[:2] for effect in harness.effects[start:] if effect[1] != "status"] == [
+            ("cluster", "delete workload"),
+            ("acls", "apply"),
+            ("users", "delete"),
+            ("users", "delete"),
+            ("cluster", "delete secret"),
+            ("cluster", "delete secret"),
+            ("log", "publish"),
+            ("cluster", "finalizer"),
+        ]
+        assert (harness.acls.acls, harness.users.passwords, harness.cluster.secrets) == (set(), {}, {})
+        assert b"binding/guard" not in harness.log.topics["risk.streamwarden.policies"]
+        (message,) = told(harness, "NotReadable")
+        assert message == (
+            "deleted without being understood by this version of the operator: pods, credentials, access and binding "
+            "were taken away by its name; what another version made for it besides is still there"
+        )
+
+
+async def test_what_was_read_of_it_before_does_not_keep_it() -> None:
+    async with running(*whole_namespace()) as harness:
+        known = harness.get(GUARD)
+        delete_unreadable(harness)
+        harness.cluster.resources[type(known), "risk", "guard"] = known
+        await until(lambda: KEY not in harness.cluster.broken)
+        assert harness.acls.acls == set()
+
+
+async def test_its_finalizer_stays_until_its_access_is_taken_away() -> None:
+    async with running(*whole_namespace()) as harness:
+        harness.acls.down = True
+        delete_unreadable(harness)
+        await until(lambda: told(harness, "DeletionBlocked"))
+        assert KEY in harness.cluster.broken
+        assert "streamwarden.io/orphan: 'true' lets go" in told(harness, "DeletionBlocked")[0]
+        harness.acls.down = False
+        await until(lambda: KEY not in harness.cluster.broken)
+        assert (harness.acls.acls, harness.users.passwords) == (set(), {})
+
+
+async def test_the_annotation_lets_go_of_it_too() -> None:
+    async with running(*whole_namespace()) as harness:
+        harness.acls.down = True
+        delete_unreadable(harness, annotations={"streamwarden.io/orphan": "true"})
+        await until(lambda: KEY not in harness.cluster.broken)
+        assert harness.cluster.workloads == {}
+
+
+async def test_an_agent_that_is_not_deleted_keeps_everything_though_it_cannot_be_read() -> None:
+    async with running(*whole_namespace()) as harness:
+        before = set(harness.acls.acls)
+        harness.cluster.make_unreadable(harness.get(GUARD))
+        harness.controller.changed(KEY)
+        harness.controller.changed(key_of(policy("strict")))
+        await harness.settle()
+        assert (harness.acls.acls, KEY in harness.cluster.broken) == (before, True)
+        assert harness.binding().agent_uid == "uid-guard"
+
+
+class Removing:
+    """The removal of one agent whose pods do not end."""
+
+    def __init__(self) -> None:
+        self.cluster, self.now = FakeCluster(), datetime(2026, 1, 1, 0, 0, 10, tzinfo=UTC)
+        self.cluster.ending.add(("risk", "guard"))
+        book, scaling, installation = LogBook(InstallationNames()), ScaleBook(enabled=False), InstallationNames()
+        offsets = FakeOffsets(FakeTopics())
+        access = AgentAccess(self.cluster, FakeAcls(), FakeScramUsers(), offsets, "kafka:9092", installation)
+        self._removal = AgentRemoval(
+            self.cluster,
+            access,
+            book,
+            scaling,
+            statuses=AgentStatuses(self.cluster, book, scaling, lambda: self.now),
+            wake=lambda _: None,
+            clock=lambda: self.now,
+        )
+        metadata = GUARD.metadata.model_copy(update={"deletion_timestamp": DELETED_AT, "finalizers": (FINALIZER,)})
+        self._agent = self.cluster.put(GUARD.model_copy(update={"metadata": metadata}))
+
+    async def delete(self) -> Result:
+        return await self._removal.delete(self.agent())
+
+    def agent(self) -> AgentDeployment:
+        found = self.cluster.get(type(self._agent), "risk", "guard")
+        assert found is not None
+        return found
+
+
+async def test_pods_that_are_ending_are_looked_after_when_they_should_have_ended() -> None:
+    removing = Removing()
+    assert await removing.delete() == Result(requeue_after_s=111.0, status_changed=True)
+    assert await removing.delete() == Result(requeue_after_s=111.0)
+    assert conditions_of(removing.agent())["Ready"] == ("False", "Pending")
+    removing.now += timedelta(seconds=111)
+    with pytest.raises(NotReadyError, match="pods have not ended after 120 s"):
+        await removing.delete()
+    assert conditions_of(removing.agent())["Ready"] == ("False", "DeletionBlocked")
