@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from streamwarden_contract.models import AgentDeployment, Policy
 from streamwarden_contract.reasons import ConditionReason
 from streamwarden_operator.adapters.kubernetes import client as kubernetes_client
+from streamwarden_operator.adapters.kubernetes.errors import Request
 from streamwarden_operator.adapters.kubernetes.resource_types import (
     EVENT,
     ResourceType,
@@ -26,8 +28,26 @@ if TYPE_CHECKING:
 
 
 _WAIT_S = 20.0
+THING = ResourceType("test.streamwarden.io/v1", "Thing", "things")
+"""A kind of which two versions of a definition demand different fields."""
 POLICY = type_of_kind(Policy)
 AGENT = type_of_kind(AgentDeployment)
+
+
+def _definition_of_things(required: str) -> dict[str, Any]:
+    fields = {"type": "object", "required": [required], "properties": {required: {"type": "string"}}}
+    schema = {"openAPIV3Schema": {"type": "object", "properties": {"spec": fields}}}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": THING.described},
+        "spec": {
+            "group": THING.group,
+            "scope": "Namespaced",
+            "names": {"kind": THING.kind, "plural": THING.plural},
+            "versions": [{"name": THING.version, "served": True, "storage": True, "schema": schema}],
+        },
+    }
 
 
 @pytest.fixture
@@ -130,6 +150,35 @@ async def test_a_resource_that_goes_with_its_finalizer_is_told_to_those_who_depe
     await side.look()
     await side.cluster.set_finalizer(put, FINALIZER, present=False)
     assert side.changed == [Key("AgentDeployment", side.namespace, "guard")]
+
+
+async def test_a_deleted_resource_that_cannot_be_read_loses_our_finalizer_and_is_gone(side: KubernetesSide) -> None:
+    put = await side.put(agent(namespace=side.namespace))
+    await side.cluster.set_finalizer(put, FINALIZER, present=True)
+    await side.delete(put)
+    await side.cluster.observe({**await side.read(AGENT, "guard"), "spec": {"novelty": 1}})
+    key = Key("AgentDeployment", side.namespace, "guard")
+    leaving = side.cluster.unreadable()[key]
+    assert leaving.metadata.deletion_timestamp is not None
+    await side.cluster.set_finalizer(leaving, FINALIZER, present=False)
+    assert await side.user.get(AGENT, side.namespace, "guard") is None
+    assert not side.cluster.unreadable()
+    assert side.changed == [key]
+
+
+async def test_an_object_that_its_crd_refuses_by_now_still_loses_its_finalizer(
+    side: KubernetesSide, api_server: ApiServer
+) -> None:
+    await asyncio.to_thread(api_server.apply, _definition_of_things(required="old"))
+    await asyncio.to_thread(api_server.kubectl, "wait", "--for=condition=Established", f"crd/{THING.described}")
+    metadata = {"name": "a", "namespace": side.namespace, "finalizers": [FINALIZER]}
+    thing = {"apiVersion": THING.api_version, "kind": THING.kind, "metadata": metadata, "spec": {"old": "x"}}
+    await asyncio.to_thread(api_server.apply, thing)
+    await asyncio.to_thread(api_server.apply, _definition_of_things(required="new"))
+    uid = (await side.read(THING, "a"))["metadata"]["uid"]
+    await side.user.delete(Request("delete", THING, side.namespace, "a"), uid=uid)
+    await side.edit(THING, "a", {"metadata": {"finalizers": []}})
+    assert await side.user.get(THING, side.namespace, "a") is None
 
 
 # --- Events --------------------------------------------------------------------------------------------------------
