@@ -81,7 +81,7 @@ class FakeGateAcks:
     def say(self, ack: GateAck) -> None:
         """Let a gate report."""
         self.acks[ack.namespace, ack.agent, ack.pod] = ack
-        self.on_ack(ack.namespace, ack.agent, ack)
+        self.on_ack(ack.namespace, ack.agent, ack.pod, ack)
 
 
 def ack_of(binding: BindingRecord, pod: str = "pod-0", **changes: object) -> GateAck:
@@ -100,5 +100,5 @@ def ack_of(binding: BindingRecord, pod: str = "pod-0", **changes: object) -> Gat
     return GateAck.model_validate(fields | changes)
 
 
-def _ignore(_namespace: str, _agent: str, _ack: GateAck | None) -> None:
+def _ignore(_namespace: str, _agent: str, _pod: str, _ack: GateAck | None) -> None:
     """Before anybody listens."""

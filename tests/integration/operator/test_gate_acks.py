@@ -28,7 +28,7 @@ async def test_a_gate_that_is_forgotten_is_gone_here_and_for_whoever_reads_the_t
     cluster.create_topics(topic, config={"cleanup.policy": "compact"})
     cluster.produce(topic, [(ack(unique, pod).key, ack(unique, pod).encode(), ()) for pod in ("a", "b")])
     acks, heard = KafkaGateAcks(stack.operator, group="acks"), list[tuple[str, str, bool]]()
-    acks.on_ack = lambda namespace, agent, found: heard.append((namespace, agent, found is not None))
+    acks.on_ack = lambda namespace, agent, _pod, found: heard.append((namespace, agent, found is not None))
     acks.start()
     try:
         acks.watch(unique)

@@ -29,6 +29,7 @@ class Waker:
         self._cluster = cluster
         self._book = book
         self._last_acks: dict[tuple[str, str, str], tuple[str, str, str, str]] = {}
+        """By namespace, agent and pod, until the gate's ack is taken away: as its pod is gone, or its agent."""
 
     def changed(self, key: Key) -> None:
         """Wake a resource that was added, edited or removed, and what depends on it."""
@@ -57,15 +58,18 @@ class Waker:
         else:
             self._add_all(dependents_of_publication(namespace, before, after))
 
-    def acknowledged(self, namespace: str, agent: str, ack: GateAck | None) -> None:
+    def acknowledged(self, namespace: str, agent: str, pod: str, ack: GateAck | None) -> None:
         """Wake the policies of a gate that spoke (or is gone: None); the agent too, where the gate's state is new."""
         for policy in self._book.policies_of(namespace, agent):
             self.add(policy)
-        if ack is None or self._is_new(namespace, agent, ack):
+        if self._is_new((namespace, agent, pod), ack):
             self.add(Key("AgentDeployment", namespace, agent))
 
-    def _is_new(self, namespace: str, agent: str, ack: GateAck) -> bool:
-        gate, state = (namespace, agent, ack.pod), (ack.agent_uid, ack.state, ack.reason, ack.message)
+    def _is_new(self, gate: tuple[str, str, str], ack: GateAck | None) -> bool:
+        if ack is None:
+            self._last_acks.pop(gate, None)  # each pod has a name of its own: they would pile up
+            return True
+        state = (ack.agent_uid, ack.state, ack.reason, ack.message)
         is_new = self._last_acks.get(gate) != state
         self._last_acks[gate] = state
         return is_new

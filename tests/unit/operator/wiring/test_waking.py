@@ -123,7 +123,7 @@ class World:
                 "reported_at_ms": at_ms,
             }
         )
-        self.waker.acknowledged("risk", "guard", said)
+        self.waker.acknowledged("risk", "guard", pod, said)
         return self.woken()
 
 
@@ -154,8 +154,17 @@ def test_an_ack_wakes_the_policies_each_time_and_the_agent_when_its_state_is_ano
 
 
 def test_a_gate_that_is_gone_wakes_its_agent(world: World) -> None:
-    world.waker.acknowledged("risk", "guard", None)
+    world.waker.acknowledged("risk", "guard", "guard-1", None)
     assert world.woken() == [key("Policy", "strict"), key("AgentDeployment", "guard")]
+
+
+def test_nothing_is_remembered_of_a_gate_that_is_gone(world: World) -> None:
+    assert world.say("guard-1") == [key("Policy", "strict"), key("AgentDeployment", "guard")]
+    world.say("guard-2")
+    world.waker.acknowledged("risk", "guard", "guard-1", None)
+    world.woken()
+    assert world.say("guard-1") == [key("Policy", "strict"), key("AgentDeployment", "guard")]
+    assert world.say("guard-2") == [key("Policy", "strict")]
 
 
 OUTAGE = KafkaUnavailableError("no broker answers")

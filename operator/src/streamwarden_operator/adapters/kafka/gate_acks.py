@@ -19,7 +19,7 @@ from streamwarden_kafka.logs import ClientLog
 from streamwarden_operator.adapters.kafka.errors import translate
 from streamwarden_operator.errors import KafkaUnavailableError
 
-OnAck = Callable[[str, str, GateAck | None], None]
+OnAck = Callable[[str, str, str, GateAck | None], None]
 """Namespace, agent, and the ack; None once a gate is gone for good."""
 
 PARTITION = 0
@@ -29,7 +29,7 @@ _POLL_S = 0.1
 _log = structlog.get_logger(__name__)
 
 
-def _ignore(_namespace: str, _agent: str, _ack: GateAck | None) -> None:
+def _ignore(_namespace: str, _agent: str, _pod: str, _ack: GateAck | None) -> None:
     """Before anybody listens."""
 
 
@@ -159,7 +159,8 @@ class KafkaGateAcks:
             known.pop(key, None)
         else:
             known[key] = ack
-        self.on_ack(namespace, key.partition("/")[0], ack)
+        agent, _, pod = key.partition("/")
+        self.on_ack(namespace, agent, pod, ack)
 
 
 def _is_unknown(error: KafkaError) -> bool:
