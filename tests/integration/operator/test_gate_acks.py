@@ -27,8 +27,12 @@ async def test_a_gate_that_is_forgotten_is_gone_here_and_for_whoever_reads_the_t
     cluster, topic = Cluster(stack.operator_properties), NamespaceNames(unique).gates
     cluster.create_topics(topic, config={"cleanup.policy": "compact"})
     cluster.produce(topic, [(ack(unique, pod).key, ack(unique, pod).encode(), ()) for pod in ("a", "b")])
-    acks, heard = KafkaGateAcks(stack.operator, group="acks"), list[tuple[str, str, bool]]()
-    acks.on_ack = lambda namespace, agent, _pod, found: heard.append((namespace, agent, found is not None))
+    acks, heard = KafkaGateAcks(stack.operator, group="acks"), list[tuple[str, str, str, bool]]()
+
+    def hear(namespace: str, agent: str, pod: str, found: GateAck | None) -> None:
+        heard.append((namespace, agent, pod, found is not None))
+
+    acks.on_ack = hear
     acks.start()
     try:
         acks.watch(unique)
@@ -36,7 +40,7 @@ async def test_a_gate_that_is_forgotten_is_gone_here_and_for_whoever_reads_the_t
         await acks.forget(unique, "guard", ["b", "never-there"])
         await until(lambda: len(heard) == 4)
         assert [found.pod for found in acks.of_namespace(unique)] == ["a"]
-        assert heard[2:] == [(unique, "guard", False)] * 2
+        assert heard[2:] == [(unique, "guard", "b", False), (unique, "guard", "never-there", False)]
         last = {message.key(): message.value() for message in cluster.read_all(topic)}
         assert last == {b"guard/a": ack(unique, "a").encode(), b"guard/b": None, b"guard/never-there": None}
     finally:

@@ -20,7 +20,7 @@ from streamwarden_operator.adapters.kafka.errors import translate
 from streamwarden_operator.errors import KafkaUnavailableError
 
 OnAck = Callable[[str, str, str, GateAck | None], None]
-"""Namespace, agent, and the ack; None once a gate is gone for good."""
+"""Namespace, agent, pod, and the ack; None once a gate is gone for good."""
 
 PARTITION = 0
 _POLL_S = 0.1
