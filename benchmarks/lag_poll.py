@@ -26,7 +26,7 @@ from streamwarden_devstack.stack import Stack
 from streamwarden_kafka.wire.connections import Broker, Wire
 from streamwarden_operator.adapters.kafka.lags import KafkaLags
 from streamwarden_operator.ports import GroupLag, GroupReads, WorkloadState
-from streamwarden_operator.reconcilers.scaling.scale_book import ScaleBook
+from streamwarden_operator.reconcilers.scaling.scaling_store import ScalingStore
 from streamwarden_operator.reconcilers.scaling.scaler import Scaler
 
 sys.path.insert(0, str(ROOT / "tests"))  # the same helpers as the integration tests'
@@ -192,7 +192,7 @@ async def _markers(operator: Connection) -> Figures:
 
 async def _wake_ups(operator: Connection, interval_s: int) -> list[float]:
     """Return the seconds from a record's acknowledgement until pods are asked for, of some agents among all."""
-    cluster, book = FakeCluster(), ScaleBook(enabled=True)
+    cluster, book = FakeCluster(), ScalingStore(enabled=True)
     scaling = Scaling(polling_interval=interval_s, activation_lag_threshold=RECORDS, max_replica_count=3)
     for number in range(GROUPS):
         plain = agent(f"a{number}", "bench")

@@ -14,10 +14,10 @@ from streamwarden_operator.reconcilers.contracts.reconciler import TopicContract
 from streamwarden_operator.reconcilers.namespaces.reconciler import NamespaceReconciler
 from streamwarden_operator.reconcilers.policies.live_acks import LiveAcks
 from streamwarden_operator.reconcilers.policies.log import PolicyLogReconciler
-from streamwarden_operator.reconcilers.policies.log_book import LogBook
+from streamwarden_operator.reconcilers.policies.log_store import LogStore
 from streamwarden_operator.reconcilers.policies.reconciler import OnRollout, PolicyReconciler
 from streamwarden_operator.reconcilers.scaling.group_keeper import GroupKeeper
-from streamwarden_operator.reconcilers.scaling.scale_book import ScaleBook
+from streamwarden_operator.reconcilers.scaling.scaling_store import ScalingStore
 from streamwarden_operator.reconcilers.scaling.scaler import Scaler
 from streamwarden_operator.wiring.queue import Reconciler
 from streamwarden_operator.wiring.waking import Waker
@@ -33,8 +33,8 @@ class Factory:
     operator_namespace: str
     bootstrap_servers: str
     """As the pods reach Kafka."""
-    book: LogBook
-    scaling: ScaleBook
+    book: LogStore
+    scaling: ScalingStore
     waker: Waker
 
     def create_reconcilers(self, on_rollout: OnRollout) -> Mapping[KeyKind, Reconciler]:

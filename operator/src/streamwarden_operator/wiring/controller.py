@@ -11,8 +11,8 @@ from streamwarden_operator.adapters.signing import PublisherKeys, SigningKey
 from streamwarden_operator.backends import Backends
 from streamwarden_operator.keys import Key
 from streamwarden_operator.ports import Cluster
-from streamwarden_operator.reconcilers.policies.log_book import LogBook
-from streamwarden_operator.reconcilers.scaling.scale_book import ScaleBook
+from streamwarden_operator.reconcilers.policies.log_store import LogStore
+from streamwarden_operator.reconcilers.scaling.scaling_store import ScalingStore
 from streamwarden_operator.settings import OperatorSettings
 from streamwarden_operator.wiring.assembly import Factory
 from streamwarden_operator.wiring.queue import ReconcileQueue
@@ -60,7 +60,7 @@ class Controller:
         self.on_status: OnStatus = _ignore_status
         """Told the key of a resource whose status has changed."""
         self._backends = backends
-        self._book = LogBook(InstallationNames(settings.installation))
+        self._book = LogStore(InstallationNames(settings.installation))
         self._queue = ReconcileQueue(settings, on_status=self._status_changed)
         self._waker = Waker(cluster, self._book, self._queue.add)
         factory = Factory(
@@ -70,7 +70,7 @@ class Controller:
             settings.operator_namespace,
             settings.pod_bootstrap_servers or bootstrap_servers,
             self._book,
-            ScaleBook(enabled=backends.lags is not None),
+            ScalingStore(enabled=backends.lags is not None),
             self._waker,
         )
         self._reconcilers = factory.create_reconcilers(self._rolled_out)

@@ -11,13 +11,13 @@ from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
 from streamwarden_operator.desired.acceptance import topic_refs
 from streamwarden_operator.keys import Key
 from streamwarden_operator.ports import Cluster
-from streamwarden_operator.reconcilers.policies.log_book import LogBook, PublishedLog
+from streamwarden_operator.reconcilers.policies.log_store import LogStore, PublishedLog
 
 
 class Waker:
     """Puts the keys that a change concerns into the queue."""
 
-    def __init__(self, cluster: Cluster, book: LogBook, add: Callable[[Key], None]) -> None:
+    def __init__(self, cluster: Cluster, book: LogStore, add: Callable[[Key], None]) -> None:
         """Make a waker.
 
         Args:

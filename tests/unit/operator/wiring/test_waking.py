@@ -9,7 +9,7 @@ from streamwarden_contract.policylog import BindingRecord, BoundPolicyRef
 from streamwarden_operator.errors import KafkaUnavailableError
 from streamwarden_operator.keys import Key
 from streamwarden_operator.plans.log_state import LogState
-from streamwarden_operator.reconcilers.policies.log_book import LogBook, PublishedLog
+from streamwarden_operator.reconcilers.policies.log_store import LogStore, PublishedLog
 from streamwarden_operator.wiring.waking import Waker, dependents_of, dependents_of_publication
 from support.fakes import FakeCluster
 from support.manifests import part_of
@@ -99,7 +99,7 @@ class World:
     """A namespace with one agent, its log, and what was woken since it was asked last."""
 
     def __init__(self) -> None:
-        self.cluster, self.book = FakeCluster(), LogBook(InstallationNames())
+        self.cluster, self.book = FakeCluster(), LogStore(InstallationNames())
         for resource in (agent(), policy("strict"), *CONTRACTS):
             self.cluster.put(resource)
         self.book.topics_ready.add("risk")

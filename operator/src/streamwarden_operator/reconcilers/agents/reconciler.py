@@ -36,8 +36,8 @@ from streamwarden_operator.reconcilers.agents.access import AgentAccess, BypassP
 from streamwarden_operator.reconcilers.agents.removal import FINALIZER, AgentRemoval
 from streamwarden_operator.reconcilers.agents.status import AgentStatuses, Progress
 from streamwarden_operator.reconcilers.policies.live_acks import LiveAcks
-from streamwarden_operator.reconcilers.policies.log_book import LogBook
-from streamwarden_operator.reconcilers.scaling.scale_book import ScaleBook
+from streamwarden_operator.reconcilers.policies.log_store import LogStore
+from streamwarden_operator.reconcilers.scaling.scaling_store import ScalingStore
 from streamwarden_operator.result import GONE, Result
 
 
@@ -60,8 +60,8 @@ class AgentReconciler:
         *,
         access: AgentAccess,
         acks: LiveAcks,
-        book: LogBook,
-        scaling: ScaleBook,
+        book: LogStore,
+        scaling: ScalingStore,
         pods: PodSettings,
         wake: Callable[[Key], None],
         clock: Callable[[], datetime] = utc_now,

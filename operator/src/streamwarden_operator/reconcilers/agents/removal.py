@@ -17,8 +17,8 @@ from streamwarden_operator.keys import Key
 from streamwarden_operator.ports import NOT_READABLE, Cluster, Unreadable
 from streamwarden_operator.reconcilers.agents.access import AgentAccess
 from streamwarden_operator.reconcilers.agents.status import AgentStatuses
-from streamwarden_operator.reconcilers.policies.log_book import LogBook
-from streamwarden_operator.reconcilers.scaling.scale_book import ScaleBook
+from streamwarden_operator.reconcilers.policies.log_store import LogStore
+from streamwarden_operator.reconcilers.scaling.scaling_store import ScalingStore
 from streamwarden_operator.result import DONE, Result
 
 FINALIZER = "streamwarden.io/agent-deployment"
@@ -31,8 +31,8 @@ class AgentRemoval:
         self,
         cluster: Cluster,
         access: AgentAccess,
-        book: LogBook,
-        scaling: ScaleBook,
+        book: LogStore,
+        scaling: ScalingStore,
         *,
         statuses: AgentStatuses,
         wake: Callable[[Key], None],

@@ -22,8 +22,8 @@ from streamwarden_operator.desired.checks.agents import (
 from streamwarden_operator.desired.checks.chain import decide
 from streamwarden_operator.keys import key_of
 from streamwarden_operator.ports import Cluster
-from streamwarden_operator.reconcilers.policies.log_book import LogBook
-from streamwarden_operator.reconcilers.scaling.scale_book import ScaleBook
+from streamwarden_operator.reconcilers.policies.log_store import LogStore
+from streamwarden_operator.reconcilers.scaling.scaling_store import ScalingStore
 
 MAX_POLICIES = 64
 """Shown in the status, which has to stay small; the binding names all of them."""
@@ -69,8 +69,8 @@ class AgentStatuses:
     """The statuses of all agents."""
 
     cluster: Cluster
-    book: LogBook
-    scaling: ScaleBook
+    book: LogStore
+    scaling: ScalingStore
     clock: Callable[[], datetime]
 
     async def report(self, agent: AgentDeployment, accepted: Condition, progress: Progress) -> AgentDeploymentStatus:

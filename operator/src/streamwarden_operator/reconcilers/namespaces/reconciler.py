@@ -12,7 +12,7 @@ from streamwarden_operator.desired.topics import build_guardrail_topic, build_sh
 from streamwarden_operator.keys import Key
 from streamwarden_operator.plans.topics import plan_topic
 from streamwarden_operator.ports import Acl, AclPlan, Acls, Cluster, ScramUsers, Topic, Topics
-from streamwarden_operator.reconcilers.policies.log_book import LogBook
+from streamwarden_operator.reconcilers.policies.log_store import LogStore
 from streamwarden_operator.result import DONE, Result
 
 _log = structlog.get_logger(__name__)
@@ -28,7 +28,7 @@ class NamespaceReconciler:
         acls: Acls,
         users: ScramUsers,
         *,
-        book: LogBook,
+        book: LogStore,
         watch: Callable[[str], None],
         wake: Callable[[Key], None],
     ) -> None:

@@ -19,7 +19,7 @@ from streamwarden_operator.plans.log_state import LogState, believe
 from streamwarden_operator.plans.policy_log import LogPlan, after, plan_log, sign_plan
 from streamwarden_operator.plans.rollout import bound_agents, live_gates
 from streamwarden_operator.ports import Cluster, GateAcks, PolicyLog
-from streamwarden_operator.reconcilers.policies.log_book import LogBook, Publication, PublishedLog
+from streamwarden_operator.reconcilers.policies.log_store import LogStore, Publication, PublishedLog
 from streamwarden_operator.result import DONE, Result
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class PolicyLogReconciler:
         cluster: Cluster,
         log: PolicyLog,
         acks: GateAcks,
-        book: LogBook,
+        book: LogStore,
         *,
         keys: Keys,
         published: Callable[[str, PublishedLog | None, PublishedLog], None],

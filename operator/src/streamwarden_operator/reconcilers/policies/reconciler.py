@@ -26,7 +26,7 @@ from streamwarden_operator.desired.management import held_status, is_held
 from streamwarden_operator.keys import Key
 from streamwarden_operator.plans.rollout import observe_rollout
 from streamwarden_operator.ports import Cluster, GateAcks
-from streamwarden_operator.reconcilers.policies.log_book import LogBook
+from streamwarden_operator.reconcilers.policies.log_store import LogStore
 from streamwarden_operator.result import GONE, Result
 
 OnRollout = Callable[[str, str, int, int, int, float], None]
@@ -40,7 +40,7 @@ class PolicyReconciler:
         self,
         cluster: Cluster,
         acks: GateAcks,
-        book: LogBook,
+        book: LogStore,
         *,
         on_rollout: OnRollout,
         clock: Callable[[], datetime] = utc_now,

@@ -11,7 +11,7 @@ import structlog
 from streamwarden_operator.clock import repeat
 from streamwarden_operator.errors import OperatorError
 from streamwarden_operator.ports import Offsets
-from streamwarden_operator.reconcilers.scaling.scale_book import ScaleBook
+from streamwarden_operator.reconcilers.scaling.scaling_store import ScalingStore
 
 EVERY_S = 86_400.0
 """Often enough for ``offsets.retention.minutes`` of two days; the default is seven."""
@@ -23,7 +23,7 @@ _log = structlog.get_logger(__name__)
 class GroupKeeper:
     """Begins the retention of each agent's two groups anew, once a day at a time of the agent's own."""
 
-    def __init__(self, offsets: Offsets, book: ScaleBook) -> None:
+    def __init__(self, offsets: Offsets, book: ScalingStore) -> None:
         self._offsets = offsets
         self._book = book
         self._due_s: dict[tuple[str, str], float] = {}

@@ -22,7 +22,7 @@ from streamwarden_operator.keys import Key
 from streamwarden_operator.plans.lag_status import is_lost, scaling_condition, shown_lag
 from streamwarden_operator.plans.scaling import Decision, Failed, History, Known, Pods, Reading, decide, largest
 from streamwarden_operator.ports import Cluster, GroupLag, GroupReads, Lags
-from streamwarden_operator.reconcilers.scaling.scale_book import ScaleBook, ScaledAgent
+from streamwarden_operator.reconcilers.scaling.scaling_store import ScalingStore, ScaledAgent
 
 TICK_S = 0.25
 """How often it is asked who is due: a quarter of the shortest ``pollingInterval``. To ask costs a millisecond."""
@@ -53,7 +53,7 @@ class Scaler:
         self,
         cluster: Cluster,
         lags: Lags,
-        book: ScaleBook,
+        book: ScalingStore,
         *,
         wake: Callable[[Key], None],
         clock: Callable[[], datetime] = utc_now,

@@ -12,8 +12,8 @@ from streamwarden_operator.keys import Key, key_of
 from streamwarden_operator.reconcilers.agents.access import AgentAccess
 from streamwarden_operator.reconcilers.agents.removal import FINALIZER, AgentRemoval
 from streamwarden_operator.reconcilers.agents.status import AgentStatuses
-from streamwarden_operator.reconcilers.policies.log_book import LogBook
-from streamwarden_operator.reconcilers.scaling.scale_book import ScaleBook
+from streamwarden_operator.reconcilers.policies.log_store import LogStore
+from streamwarden_operator.reconcilers.scaling.scaling_store import ScalingStore
 from streamwarden_operator.result import Result
 from support.fakes import FakeAcls, FakeCluster, FakeOffsets, FakeScramUsers, FakeTopics
 from support.operator_harness import Harness, agent, conditions_of, policy, running, until, whole_namespace
@@ -106,7 +106,7 @@ class Removing:
     def __init__(self) -> None:
         self.cluster, self.now = FakeCluster(), datetime(2026, 1, 1, 0, 0, 10, tzinfo=UTC)
         self.cluster.ending.add(("risk", "guard"))
-        book, scaling, installation = LogBook(InstallationNames()), ScaleBook(enabled=False), InstallationNames()
+        book, scaling, installation = LogStore(InstallationNames()), ScalingStore(enabled=False), InstallationNames()
         offsets = FakeOffsets(FakeTopics())
         access = AgentAccess(self.cluster, FakeAcls(), FakeScramUsers(), offsets, "kafka:9092", installation)
         self._removal = AgentRemoval(

@@ -6,7 +6,7 @@ from typing import Any
 
 from streamwarden_operator.ports import WorkloadState
 from streamwarden_operator.reconcilers.scaling.group_keeper import EVERY_S, GroupKeeper
-from streamwarden_operator.reconcilers.scaling.scale_book import ScaleBook
+from streamwarden_operator.reconcilers.scaling.scaling_store import ScalingStore
 from support.fakes import FakeOffsets, FakeTopics
 from support.operator_harness import agent, resolved
 
@@ -20,7 +20,7 @@ BOTH = [
 class World:
     def __init__(self, pods: int) -> None:
         self.offsets = FakeOffsets(FakeTopics())
-        self.book = ScaleBook(enabled=True)
+        self.book = ScalingStore(enabled=True)
         self.book.observe(resolved(agent(), "risk.pages", "risk.results"), WorkloadState(pods, desired=pods))
         self.keeper = GroupKeeper(self.offsets, self.book)
 

@@ -11,7 +11,7 @@ from streamwarden_operator.errors import KubernetesUnavailableError
 from streamwarden_operator.keys import Key
 from streamwarden_operator.plans.scaling import History
 from streamwarden_operator.ports import Topic, WorkloadState
-from streamwarden_operator.reconcilers.scaling.scale_book import ScaleBook
+from streamwarden_operator.reconcilers.scaling.scaling_store import ScalingStore
 from streamwarden_operator.reconcilers.scaling.scaler import Scaler
 from support.fakes import FakeCluster, FakeOffsets, FakeTopics, RecordedEvent
 from support.lag_fakes import FakeLags
@@ -39,7 +39,7 @@ class World:
 
     def restart(self) -> None:
         """Begin with a new process, which remembers nothing."""
-        self.book = ScaleBook(enabled=True)
+        self.book = ScalingStore(enabled=True)
         self.scaler = Scaler(self.cluster, self.lags, self.book, wake=self.woken.append, clock=lambda: NOW)
         for (kind, _, _), resource in list(self.cluster.resources.items()):
             if kind is type(agent()):
@@ -304,7 +304,7 @@ async def test_a_workload_that_is_made_again_gets_as_many_pods_as_it_had(world: 
 
 
 async def test_where_nothing_scales_every_agent_has_one_pod() -> None:
-    book = ScaleBook(enabled=False)
+    book = ScalingStore(enabled=False)
     book.observe(resolved(scaled(), INPUT), WorkloadState(1))
     assert book.replicas_of_new(scaled(min_replica_count=2)) == 1
     assert (book.agents, book.shown(scaled()).active) == ({}, None)

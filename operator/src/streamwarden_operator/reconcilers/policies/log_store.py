@@ -37,7 +37,7 @@ class PublishedLog:
 
 
 @dataclass(slots=True)
-class LogBook:
+class LogStore:
     """Wishes of agents on one side, what is published on the other."""
 
     installation: InstallationNames

@@ -52,7 +52,7 @@ class ShownScaling:
     """None for an agent that does not scale."""
 
 
-class ScaleBook:
+class ScalingStore:
     """By namespace and agent. Where nothing scales, every agent has one pod, and its status says nothing of lag."""
 
     def __init__(self, *, enabled: bool) -> None:
