@@ -26,8 +26,8 @@ from streamwarden_devstack.stack import Stack
 from streamwarden_kafka.wire.connections import Broker, Wire
 from streamwarden_operator.adapters.kafka.lags import KafkaLags
 from streamwarden_operator.ports import GroupLag, GroupReads, WorkloadState
-from streamwarden_operator.reconcilers.scaling.scaling_store import ScalingStore
 from streamwarden_operator.reconcilers.scaling.scaler import Scaler
+from streamwarden_operator.reconcilers.scaling.scaling_store import ScalingStore
 
 sys.path.insert(0, str(ROOT / "tests"))  # the same helpers as the integration tests'
 
@@ -192,16 +192,16 @@ async def _markers(operator: Connection) -> Figures:
 
 async def _wake_ups(operator: Connection, interval_s: int) -> list[float]:
     """Return the seconds from a record's acknowledgement until pods are asked for, of some agents among all."""
-    cluster, book = FakeCluster(), ScalingStore(enabled=True)
+    cluster, store = FakeCluster(), ScalingStore(enabled=True)
     scaling = Scaling(polling_interval=interval_s, activation_lag_threshold=RECORDS, max_replica_count=3)
     for number in range(GROUPS):
         plain = agent(f"a{number}", "bench")
         made = cluster.put(plain.model_copy(update={"spec": plain.spec.model_copy(update={"scaling": scaling})}))
         cluster.workloads["bench", f"a{number}"] = cast("Any", object())
         cluster.replicas["bench", f"a{number}"] = 0
-        book.observe(resolved(made, _input(number)), WorkloadState(0, desired=0))
+        store.observe(resolved(made, _input(number)), WorkloadState(0, desired=0))
     lags = KafkaLags(operator)
-    scaler = asyncio.create_task(Scaler(cast("Any", cluster), lags, book, wake=lambda _: None).run())
+    scaler = asyncio.create_task(Scaler(cast("Any", cluster), lags, store, wake=lambda _: None).run())
     await asyncio.sleep(2 * interval_s)
     waits: list[float] = []
     producer = Producer(operator.librdkafka())

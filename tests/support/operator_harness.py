@@ -150,7 +150,7 @@ class Harness:
         return found
 
     def binding(self, agent_name: str = "guard") -> BindingRecord:
-        found = self.controller._book.binding("risk", agent_name)
+        found = self.controller._logs.binding("risk", agent_name)
         assert found is not None
         return found
 

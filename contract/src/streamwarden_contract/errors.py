@@ -3,7 +3,7 @@
 ContractError
 ├── NameNotAllowedError    a name that is malformed, reserved, or could reach another's
 ├── MalformedEventError    a record that is no valid event; carries the reason for its dead letter
-└── PolicyLogError         a policy-log record that must not be believed
+└── PolicyLogError         a policy-log record that is refused
 """
 
 from streamwarden_contract.reasons import DeadLetterReason
@@ -30,4 +30,4 @@ class MalformedEventError(ContractError):
 
 
 class PolicyLogError(ContractError):
-    """A policy-log record is unsigned, forged, out of order or unreadable: it is not believed."""
+    """A policy-log record is unsigned, forged, out of order or unreadable: it is refused."""

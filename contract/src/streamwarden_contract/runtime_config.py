@@ -1,4 +1,4 @@
-"""What the operator tells the two containers of an agent's pod, as JSON files beside their credentials.
+"""What the operator gives the two containers of an agent's pod, as JSON files beside their credentials.
 
 The agent's file says what the SDK's runtime needs; the gate's says only who it is: everything that decides comes to
 the gate from the signed policy log.

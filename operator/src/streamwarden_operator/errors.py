@@ -78,6 +78,6 @@ class ForbiddenError(KubernetesUnavailableError):
 
 
 class ConflictError(KubernetesUnavailableError):
-    """The object was changed since it was looked at; nothing was written."""
+    """The object was changed since it was read; nothing was written."""
 
     reason = ConditionReason.PENDING

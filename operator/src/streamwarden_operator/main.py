@@ -32,7 +32,7 @@ def _root(
 
 @app.command()
 def run() -> None:
-    """Run the operator until it is told to stop.
+    """Run the operator until it is stopped.
 
     Settings come from the environment (STREAMWARDEN_*, see docs/reference/settings.md). It needs
 

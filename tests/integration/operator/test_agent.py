@@ -16,7 +16,7 @@ from streamwarden_operator.adapters.signing import KeyRing, SigningKey
 from streamwarden_operator.backends import connect
 from streamwarden_operator.desired.acls import acls_of, agent_acls, gate_acls
 from streamwarden_operator.keys import Key, key_of
-from streamwarden_operator.plans.log_state import believe
+from streamwarden_operator.plans.log_state import verify_log
 from streamwarden_operator.ports import Acl, AclPlan, PartitionOffsets
 from streamwarden_operator.wiring.controller import Controller
 from support.fakes import FakeCluster
@@ -60,7 +60,7 @@ class World:
 
     @property
     def binding(self) -> BindingRecord:
-        found = self.controller._book.binding(self.namespace, "guard")
+        found = self.controller._logs.binding(self.namespace, "guard")
         assert found is not None
         return found
 
@@ -121,7 +121,7 @@ async def test_an_edited_policy_is_published_at_once_with_a_higher_revision(stac
 
         log = made.backends.log
         ring = KeyRing(made.key.public_key)
-        state = believe(await log.read(topic), topic=topic, cluster_id=log.cluster_id, verifier=ring)
+        state = verify_log(await log.read(topic), topic=topic, cluster_id=log.cluster_id, verifier=ring)
         assert state.refused == {}
         assert isinstance(state.policies["strict"], PolicyRecord)
         assert state.policies["strict"].revision == counter + 1

@@ -22,7 +22,7 @@ from streamwarden_operator.adapters.kafka.topics import KafkaTopics
 from streamwarden_operator.adapters.signing import KeyRing, SigningKey
 from streamwarden_operator.desired.policy_log import DesiredLog
 from streamwarden_operator.errors import LeadershipLostError
-from streamwarden_operator.plans.log_state import LogState, believe
+from streamwarden_operator.plans.log_state import LogState, verify_log
 from streamwarden_operator.plans.policy_log import plan_log, sign_plan
 from streamwarden_operator.ports import SignedRecord, Topic, TopicPlan
 
@@ -59,7 +59,7 @@ async def publisher(stack: Any, topic: str) -> AsyncIterator[KafkaPolicyLog]:
 
 async def state_of(log: KafkaPolicyLog, topic: str) -> LogState:
     records = await log.read(topic)
-    return believe(records, topic=topic, cluster_id=log.cluster_id, verifier=RING)
+    return verify_log(records, topic=topic, cluster_id=log.cluster_id, verifier=RING)
 
 
 async def bring(log: KafkaPolicyLog, topic: str, wanted: DesiredLog) -> LogState:

@@ -153,7 +153,7 @@ def _schema(contract: TopicContract) -> Iterator[Refusal]:
 
 
 def _conflict(contract: TopicContract, others: Collection[TopicContract]) -> Iterator[Refusal]:
-    """Refuse all claims on a topic but the oldest; resources of one age are told apart by name.
+    """Refuse all claims on a topic but the oldest; resources of one age are distinguished by name.
 
     Only claims of the own namespace count: another namespace's would be refused by its name, and must not win here.
     """

@@ -22,7 +22,7 @@ class ResolvedAgent:
     contracts: tuple[TopicContract, ...]
     """Those that it refers to, each once, in the order of its spec."""
     sources: tuple[SourceTopic, ...]
-    """What it reads, inputs before outcomes, as its runtime is told."""
+    """What it reads, inputs before outcomes, as its runtime gets it."""
     input_topics: tuple[str, ...]
     """Topics of its inputs and outcomes, sorted, each once."""
     targets: Mapping[str, CommandTarget]

@@ -190,7 +190,7 @@ def _security_context() -> Manifest:
 def _readiness() -> Manifest:
     """Look for the file that the process makes: neither listens on any port.
 
-    Each look starts a process in the container, which costs some milliseconds of CPU on the node: a period of 2 s is
+    Each probe starts a process in the container, which costs some milliseconds of CPU on the node: a period of 2 s is
     what an idle fleet can bear, and short enough that a rollout does not wait for the probe.
     """
     return {

@@ -25,7 +25,7 @@ def true(kind: str, message: str = "") -> Condition:
 
 
 def failed(kind: str, error: OperatorError) -> Condition:
-    """Build the condition that an error stands for: Unknown for an outage (nobody could look), else False."""
+    """Build the condition that an error stands for: Unknown for an outage (nothing could be observed), else False."""
     status: ConditionStatus = "Unknown" if isinstance(error, UnavailableError) else "False"
     return condition(kind, status, error.reason, str(error))
 

@@ -9,7 +9,7 @@ _TICK_S = 0.5
 
 
 class Health:
-    """Tells whether the process works. A probe that gets no answer within its own timeout has failed, too."""
+    """Answers whether the process works. A probe that gets no answer within its own timeout has failed, too."""
 
     def __init__(self, port: int, longest_stall: timedelta) -> None:
         """Prepare.

@@ -1,4 +1,4 @@
-"""Runs the operator until it is told to stop."""
+"""Runs the operator until it is stopped."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor

@@ -23,14 +23,14 @@ from streamwarden_operator.wiring.controller import Controller
 
 _RETRY = timedelta(seconds=2)
 _SETTLE = timedelta(seconds=3)
-"""The watches begin some 100 ms after the first list, and do not tell what vanished in between: a second list does."""
+"""The watches begin some 100 ms after the first list, and do not show what vanished in between: a second list does."""
 
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
 class Runtime:
-    """The operator of one process. ``open`` makes it; ``start`` returns once everything has been looked at."""
+    """The operator of one process. ``open`` makes it; ``start`` returns once everything has been listed."""
 
     settings: OperatorSettings
     kafka: Connection
@@ -120,7 +120,7 @@ class Runtime:
             await asyncio.sleep(_RETRY.total_seconds())
 
     async def _resync(self) -> None:
-        """Find what no watch told: kopf does not report what was deleted while a watch was broken."""
+        """Find what no watch showed: kopf does not report what was deleted while a watch was broken."""
         wait = _SETTLE
         while True:
             await asyncio.sleep(wait.total_seconds())
@@ -128,10 +128,10 @@ class Runtime:
             try:
                 keys = await self.cluster.resync()
             except OperatorError as error:
-                _log.warning("not everything could be looked at", error=str(error))
+                _log.warning("not everything could be listed", error=str(error))
                 continue
             if keys:
-                _log.info("found changed without being told", keys=len(keys))
+                _log.info("found changed, and no watch showed it", keys=len(keys))
             self._wake(keys)
 
     def _wake(self, keys: frozenset[Key]) -> None:
@@ -145,7 +145,7 @@ class Runtime:
 
 
 def _check_installation(settings: OperatorSettings, kafka: Connection) -> None:
-    """Refuse another installation's user: its own rights would look like a way round the gates, and end all pods.
+    """Refuse another installation's user: its own rights would appear as a way round the gates, and end all pods.
 
     Raises:
         InvalidSpecError: says which user the installation has.

@@ -104,7 +104,7 @@ async def log_in(memo: kopf.Memo, **_: object) -> kopf.ConnectionInfo:
 
 
 async def begin(memo: kopf.Memo, **_: object) -> None:
-    """Look at everything once; the watches begin after it."""
+    """List everything once; the watches begin after it."""
     runtime: Runtime = memo.runtime
     await runtime.start()
 

@@ -1,4 +1,4 @@
-"""What the status tells of an agent's scaling. Pure: the same standing twice is the same value, and is not written."""
+"""What the status says of an agent's scaling. Pure: the same standing twice is the same value, and is not written."""
 
 from streamwarden_contract.models import Condition
 from streamwarden_contract.models.scaling import Lag, LagState, Scaling

@@ -1,4 +1,4 @@
-"""A policy log as believed. A signature alone is not enough: what is older than what was believed is a replay."""
+"""A policy log as verified. A signature alone is not enough: what is older than what was verified is a replay."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ from streamwarden_operator.ports import SignedRecord
 
 @dataclass(frozen=True, slots=True)
 class LogState:
-    """A policy log as believed: only records that carry a valid signature of ours."""
+    """A policy log as verified: only records that carry a valid signature of ours."""
 
     epoch: int = 0
     """The highest epoch seen; 0 for a new log."""
@@ -37,12 +37,12 @@ class LogState:
     bindings: Mapping[str, BindingRecord] = field(default_factory=dict)
     """By agent."""
     refused: Mapping[bytes, str] = field(default_factory=dict)
-    """Keys of records that are not believed, and why: they count as absent and are written over."""
+    """Keys of records that are refused, and why: they count as absent and are written over."""
     verified: Mapping[bytes, tuple[SignedRecord, Record]] = field(default_factory=dict, compare=False, repr=False)
     """What was read and verified, by key: it need not be verified again."""
 
 
-def believe(
+def verify_log(
     records: Mapping[bytes, SignedRecord],
     *,
     topic: str,
@@ -50,15 +50,15 @@ def believe(
     verifier: Verifier,
     known: LogState | None = None,
 ) -> LogState:
-    """Read a log's records, believing only those with a valid signature.
+    """Read a log's records, and take only those with a valid signature.
 
     Args:
         records: the last record of every key.
         topic: the policy topic.
         cluster_id: Kafka's.
         verifier: knows the keys that are valid now.
-        known: what was believed before. What has not changed since is not verified again; what is older than it was
-            written again by somebody who kept it, and is not believed; epoch and counter never fall behind it.
+        known: what was verified before. What has not changed since is not verified again; what is older than it was
+            written again by somebody who kept it, and is refused; epoch and counter never fall behind it.
     """
     known = known or LogState()
     verified: dict[bytes, tuple[SignedRecord, Record]] = {}
@@ -66,9 +66,9 @@ def believe(
     for key, record in sorted(records.items()):
         seen = known.verified.get(key)
         try:
-            believed = seen[1] if seen and seen[0] == record else _verified(key, record, topic, cluster_id, verifier)
-            _check_not_older(believed, known)
-            verified[key] = (record, believed)
+            content = seen[1] if seen and seen[0] == record else _verified(key, record, topic, cluster_id, verifier)
+            _check_not_older(content, known)
+            verified[key] = (record, content)
         except PolicyLogError as error:
             refused[key] = str(error)
     found = [record for _, record in verified.values()]

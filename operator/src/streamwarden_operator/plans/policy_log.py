@@ -49,7 +49,7 @@ class LogPlan:
 
 
 def plan_log(namespace: str, desired: DesiredLog, state: LogState) -> LogPlan:
-    """Compare the desired log with the believed one."""
+    """Compare the desired log with the verified one."""
     draft = _Draft(namespace=namespace, epoch=state.epoch + 1, counter=state.revision_counter)
     policies = _plan_policies(draft, desired, state)
     withheld = _withheld(desired, state, policies)

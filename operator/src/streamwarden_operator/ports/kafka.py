@@ -136,8 +136,8 @@ class GroupReads:
     """What an offset that is not committed, or not there any more, means: the partition's beginning, or (False) that
     nobody knows the lag."""
     exact: bool = False
-    """Whether a lag that may be none (transaction markers, aborted records) is looked into at once and not only when it
-    stays."""
+    """Whether the records of a lag that may be none (transaction markers, aborted records) are fetched at once, and not
+    only when it stays."""
 
 
 @dataclass(frozen=True, slots=True)

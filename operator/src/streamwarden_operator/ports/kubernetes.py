@@ -106,11 +106,11 @@ class Cluster(Protocol):
         ...
 
     def pods(self, namespace: str, agent: str) -> frozenset[str] | None:
-        """Return the names of the pods that exist, ending ones too; None where nobody can tell."""
+        """Return the names of the pods that exist, ending ones too; None where it is not known."""
         ...
 
     async def set_finalizer(self, resource: Kind | Unreadable, finalizer: str, *, present: bool) -> None: ...
 
     async def record_event(self, key: Key, *, reason: str, message: str, warning: bool) -> None:
-        """Tell people something they should act on or look at (a Kubernetes Event)."""
+        """Record a Kubernetes Event: what people should act on or know of."""
         ...

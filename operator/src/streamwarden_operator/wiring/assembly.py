@@ -17,8 +17,8 @@ from streamwarden_operator.reconcilers.policies.log import PolicyLogReconciler
 from streamwarden_operator.reconcilers.policies.log_store import LogStore
 from streamwarden_operator.reconcilers.policies.reconciler import OnRollout, PolicyReconciler
 from streamwarden_operator.reconcilers.scaling.group_keeper import GroupKeeper
-from streamwarden_operator.reconcilers.scaling.scaling_store import ScalingStore
 from streamwarden_operator.reconcilers.scaling.scaler import Scaler
+from streamwarden_operator.reconcilers.scaling.scaling_store import ScalingStore
 from streamwarden_operator.wiring.queue import Reconciler
 from streamwarden_operator.wiring.waking import Waker
 
@@ -33,7 +33,7 @@ class Factory:
     operator_namespace: str
     bootstrap_servers: str
     """As the pods reach Kafka."""
-    book: LogStore
+    logs: LogStore
     scaling: ScalingStore
     waker: Waker
 
@@ -42,7 +42,7 @@ class Factory:
         acks = LiveAcks(self.backends.acks, self.cluster)
         return {
             "TopicContract": self._create_contracts(),
-            "Policy": PolicyReconciler(self.cluster, acks, self.book, on_rollout=on_rollout),
+            "Policy": PolicyReconciler(self.cluster, acks, self.logs, on_rollout=on_rollout),
             "AgentDeployment": self._create_agents(acks),
             "PolicyLog": self._create_log(acks),
             "Namespace": self._create_namespaces(),
@@ -63,7 +63,7 @@ class Factory:
             backends.topics,
             backends.acls,
             backends.registry,
-            installation=self.book.installation,
+            installation=self.logs.installation,
             changed=self.waker.dependents_changed,
         )
 
@@ -75,14 +75,14 @@ class Factory:
             backends.users,
             backends.offsets,
             self.bootstrap_servers,
-            self.book.installation,
+            self.logs.installation,
         )
         return AgentReconciler(
             self.cluster,
             backends.topics,
             access=access,
             acks=acks,
-            book=self.book,
+            logs=self.logs,
             scaling=self.scaling,
             pods=PodSettings(self.operator_namespace, self.keys.ring.public_keys_json()),
             wake=self.waker.add,
@@ -90,7 +90,7 @@ class Factory:
 
     def _create_log(self, acks: LiveAcks) -> PolicyLogReconciler:
         return PolicyLogReconciler(
-            self.cluster, self.backends.log, acks, self.book, keys=self.keys, published=self.waker.log_published
+            self.cluster, self.backends.log, acks, self.logs, keys=self.keys, published=self.waker.log_published
         )
 
     def _create_namespaces(self) -> NamespaceReconciler:
@@ -100,7 +100,7 @@ class Factory:
             backends.topics,
             backends.acls,
             backends.users,
-            book=self.book,
+            logs=self.logs,
             watch=backends.acks.watch,
             wake=self.waker.add,
         )

@@ -56,20 +56,20 @@ class Controller:
             signing_key: signs the policy logs.
         """
         self.on_rollout: OnRollout = _ignore_rollout
-        """Told once when a policy's revision is in force in every gate that it binds."""
+        """Called once when a policy's revision is in force in every gate that it binds."""
         self.on_status: OnStatus = _ignore_status
-        """Told the key of a resource whose status has changed."""
+        """Called with the key of a resource whose status has changed."""
         self._backends = backends
-        self._book = LogStore(InstallationNames(settings.installation))
+        self._logs = LogStore(InstallationNames(settings.installation))
         self._queue = ReconcileQueue(settings, on_status=self._status_changed)
-        self._waker = Waker(cluster, self._book, self._queue.add)
+        self._waker = Waker(cluster, self._logs, self._queue.add)
         factory = Factory(
             cluster,
             backends,
             PublisherKeys(signing_key),
             settings.operator_namespace,
             settings.pod_bootstrap_servers or bootstrap_servers,
-            self._book,
+            self._logs,
             ScalingStore(enabled=backends.lags is not None),
             self._waker,
         )
@@ -102,7 +102,7 @@ class Controller:
 
     def caches_complete(self) -> None:
         """Say that the cluster knows every resource: from now on what belongs to none of them is taken back."""
-        self._book.complete = True
+        self._logs.complete = True
         self._queue.add(Key("Namespace", SYSTEM))
 
     def add(self, key: Key) -> None:

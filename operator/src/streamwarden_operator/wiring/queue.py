@@ -29,7 +29,7 @@ class ReconcileQueue:
 
         Args:
             settings: say how many workers there are, and how long a key waits.
-            on_status: told the key of a resource whose status has changed.
+            on_status: called with the key of a resource whose status has changed.
         """
         self.lost = asyncio.Event()
         """Set when another operator has taken over."""

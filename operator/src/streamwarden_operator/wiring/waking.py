@@ -17,17 +17,17 @@ from streamwarden_operator.reconcilers.policies.log_store import LogStore, Publi
 class Waker:
     """Puts the keys that a change concerns into the queue."""
 
-    def __init__(self, cluster: Cluster, book: LogStore, add: Callable[[Key], None]) -> None:
+    def __init__(self, cluster: Cluster, logs: LogStore, add: Callable[[Key], None]) -> None:
         """Make a waker.
 
         Args:
             cluster: which resources there are.
-            book: which policies bind whom.
+            logs: which policies bind whom.
             add: puts a key into the queue.
         """
         self.add = add
         self._cluster = cluster
-        self._book = book
+        self._logs = logs
         self._last_acks: dict[tuple[str, str, str], tuple[str, str, str, str]] = {}
         """By namespace, agent and pod, until the gate's ack is taken away: as its pod is gone, or its agent."""
 
@@ -35,7 +35,7 @@ class Waker:
         """Wake a resource that was added, edited or removed, and what depends on it."""
         if key.kind == "Policy":
             self.add(Key("PolicyLog", key.namespace))  # first: people wait for this one
-        if key.namespace not in self._book.topics_ready:
+        if key.namespace not in self._logs.topics_ready:
             self.add(Key("Namespace", key.namespace))
         self.add(key)
         self.dependents_changed(key)
@@ -60,7 +60,7 @@ class Waker:
 
     def acknowledged(self, namespace: str, agent: str, pod: str, ack: GateAck | None) -> None:
         """Wake the policies of a gate that spoke (or is gone: None); the agent too, where the gate's state is new."""
-        for policy in self._book.policies_of(namespace, agent):
+        for policy in self._logs.policies_of(namespace, agent):
             self.add(policy)
         if self._is_new((namespace, agent, pod), ack):
             self.add(Key("AgentDeployment", namespace, agent))

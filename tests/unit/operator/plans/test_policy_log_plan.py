@@ -19,7 +19,7 @@ from streamwarden_contract.policylog import (
 )
 from streamwarden_operator.adapters.signing import KeyRing, SigningKey
 from streamwarden_operator.desired.policy_log import DesiredBinding, DesiredLog
-from streamwarden_operator.plans.log_state import LogState, believe
+from streamwarden_operator.plans.log_state import LogState, verify_log
 from streamwarden_operator.plans.policy_log import LogPlan, after, plan_log, sign_plan
 from streamwarden_operator.ports import SignedRecord
 
@@ -177,7 +177,7 @@ def test_a_withheld_agent_keeps_its_last_binding_and_the_deleted_policies_in_it(
 
 def test_what_is_signed_is_believed() -> None:
     state = written(BASE)
-    assert believe(_records(BASE), topic=TOPIC, cluster_id=CLUSTER, verifier=RING) == state
+    assert verify_log(_records(BASE), topic=TOPIC, cluster_id=CLUSTER, verifier=RING) == state
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_what_is_signed_is_believed() -> None:
     ],
 )
 def test_a_record_signed_for_something_else_is_not_believed(topic: str, cluster: str, ring: KeyRing) -> None:
-    state = believe(_records(BASE), topic=topic, cluster_id=cluster, verifier=ring)
+    state = verify_log(_records(BASE), topic=topic, cluster_id=cluster, verifier=ring)
     assert (state.epoch, state.policies, state.bindings) == (0, {}, {})
     assert set(state.refused.values()) == {"the signature is not ours"}
 
@@ -198,7 +198,7 @@ def test_forged_and_foreign_records_are_written_over() -> None:
     records = _records(BASE)
     records[b"policy/strict"] = SignedRecord(b"policy/strict", records[b"policy/other"].value)
     records[b"\xff"] = SignedRecord(b"\xff", b"?")
-    state = believe(records, topic=TOPIC, cluster_id=CLUSTER, verifier=RING)
+    state = verify_log(records, topic=TOPIC, cluster_id=CLUSTER, verifier=RING)
     plan = plan_log("risk", BASE, state)
     assert set(state.refused) == {b"policy/strict", b"\xff"}
     assert plan.tombstones == (b"\xff",)
@@ -215,7 +215,7 @@ def test_signed_records_written_again_by_somebody_else_are_not_believed() -> Non
     signed = sign_plan(plan, topic=TOPIC, cluster_id=CLUSTER, signer=KEY)
     honest = old | {record.key: record for record in signed}
     replayed = honest | {key: old[key] for key in (b"policy/strict", b"binding/guard", b"epoch")}
-    state = believe(replayed, topic=TOPIC, cluster_id=CLUSTER, verifier=RING, known=known)
+    state = verify_log(replayed, topic=TOPIC, cluster_id=CLUSTER, verifier=RING, known=known)
     assert set(state.refused) == {b"policy/strict", b"binding/guard", b"epoch"}
     assert (state.epoch, state.revision_counter, state.closed) == (2, 5, False)
     healed = after(state, plan_log("risk", edited, state))
@@ -223,21 +223,21 @@ def test_signed_records_written_again_by_somebody_else_are_not_believed() -> Non
 
 
 def test_a_log_that_vanished_goes_on_with_higher_epochs_and_revisions() -> None:
-    state = believe({}, topic=TOPIC, cluster_id=CLUSTER, verifier=RING, known=written(BASE))
+    state = verify_log({}, topic=TOPIC, cluster_id=CLUSTER, verifier=RING, known=written(BASE))
     healed = after(state, plan_log("risk", BASE, state))
     assert (healed.epoch, healed.policies["other"].revision) == (2, 4)
 
 
 def test_what_was_verified_is_not_verified_again() -> None:
-    known = believe(_records(BASE), topic=TOPIC, cluster_id=CLUSTER, verifier=RING)
+    known = verify_log(_records(BASE), topic=TOPIC, cluster_id=CLUSTER, verifier=RING)
     nobody = KeyRing()
-    assert believe(_records(BASE), topic=TOPIC, cluster_id=CLUSTER, verifier=nobody, known=known) == known
+    assert verify_log(_records(BASE), topic=TOPIC, cluster_id=CLUSTER, verifier=nobody, known=known) == known
 
 
 def test_a_lost_epoch_record_is_replaced_by_a_higher_one() -> None:
     records = _records(BASE)
     del records[b"epoch"]
-    state = believe(records, topic=TOPIC, cluster_id=CLUSTER, verifier=RING)
+    state = verify_log(records, topic=TOPIC, cluster_id=CLUSTER, verifier=RING)
     assert plan_log("risk", BASE, state) == LogPlan(records=(EpochRecord(epoch=2, revision_counter=3),))
 
 

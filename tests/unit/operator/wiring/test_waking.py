@@ -99,13 +99,13 @@ class World:
     """A namespace with one agent, its log, and what was woken since it was asked last."""
 
     def __init__(self) -> None:
-        self.cluster, self.book = FakeCluster(), LogStore(InstallationNames())
+        self.cluster, self.logs = FakeCluster(), LogStore(InstallationNames())
         for resource in (agent(), policy("strict"), *CONTRACTS):
             self.cluster.put(resource)
-        self.book.topics_ready.add("risk")
-        self.book.published["risk"] = log(bound("guard", "strict"))
+        self.logs.topics_ready.add("risk")
+        self.logs.published["risk"] = log(bound("guard", "strict"))
         self._woken: list[Key] = []
-        self.waker = Waker(self.cluster, self.book, self._woken.append)
+        self.waker = Waker(self.cluster, self.logs, self._woken.append)
 
     def woken(self) -> list[Key]:
         found = list(self._woken)
@@ -140,7 +140,7 @@ def test_an_edited_policy_wakes_the_log_before_itself(world: World) -> None:
 def test_a_change_wakes_the_namespace_until_its_topics_are_ready(world: World) -> None:
     world.waker.changed(key("TopicContract", "unused"))
     assert world.woken() == [key("TopicContract", "unused")]
-    world.book.topics_ready.clear()
+    world.logs.topics_ready.clear()
     world.waker.changed(key("TopicContract", "unused"))
     assert world.woken() == [key("Namespace"), key("TopicContract", "unused")]
 

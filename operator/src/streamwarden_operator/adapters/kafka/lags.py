@@ -1,4 +1,4 @@
-"""The lag of many groups at once: committed offsets, then ends, then a look at what may be markers only."""
+"""The lag of many groups at once: committed offsets, then ends, then the records of what may be markers only."""
 
 import random
 from collections.abc import Collection, Iterable, Mapping
@@ -23,7 +23,7 @@ _CLIENT_ID = "streamwarden-operator-lags"
 TIMEOUT_S = 5.0
 """Longest wait for one answer: a slower one would come when the next reading is due."""
 MOST_CHECKED = 200
-"""Partitions that one reading looks into; the others' lag counts as it is until their turn comes."""
+"""Partitions whose records one reading fetches; the others' lag counts as it is until their turn comes."""
 _MOST_REMEMBERED = 100_000
 """Groups whose last spans are remembered, those of deleted agents among them."""
 
@@ -38,7 +38,7 @@ class _Seen:
 
     span: Span
     holds_record: bool | None
-    """None: not looked into."""
+    """None: not fetched."""
 
 
 class KafkaLags:
@@ -192,9 +192,9 @@ def _spans_of(
 def _choose(
     doubtful: list[tuple[GroupReads, Partition]], seen: Mapping[GroupReads, Mapping[Partition, _Seen]]
 ) -> dict[Partition, Span]:
-    """Choose what to look into: what must be exact first, the others in any order, so that each has its turn.
+    """Choose what to fetch: what must be exact first, the others in any order, so that each has its turn.
 
-    A partition that several groups read from different offsets is looked into for one of them now.
+    A partition that several groups read from different offsets is fetched for one of them now.
     """
     random.shuffle(doubtful)
     doubtful.sort(key=lambda each: not each[0].exact)

@@ -27,7 +27,7 @@ T = TypeVar("T")
 _EARLIEST = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 _LATEST = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 _MOST_CONSUMERS = 32
-"""Groups whose consumer is kept for the next look; each has a connection to its coordinator."""
+"""Groups whose consumer is kept for the next reading; each has a connection to its coordinator."""
 _POLL_S = 0.1
 _NO_MEMBER: Mapping[str, object] = {}
 _MEMBER: Mapping[str, object] = {

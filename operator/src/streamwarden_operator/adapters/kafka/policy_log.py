@@ -168,7 +168,7 @@ class KafkaPolicyLog:
         written = self._written.get(topic, 0)
         if written and end <= written + 1:
             # Nothing but our own transaction: its commit is answered before its marker is written, so the end may still
-            # be the old one; and behind its last record there is only that marker, which no fetch tells of soon.
+            # be the old one; and behind its last record there is only that marker, which no fetch shows soon.
             end = written
         if read.position < 0 and low == end:
             read.position = end
@@ -218,7 +218,7 @@ class KafkaPolicyLog:
         settings = {
             "enable.partition.eof": True,
             "auto.offset.reset": "error",
-            # An empty answer tells of a partition's end: the first read waits for one.
+            # An empty answer shows a partition's end: the first read waits for one.
             "fetch.wait.max.ms": 100,
         }
         # Never joined and never committed to: librdkafka wants a name.

@@ -1,4 +1,4 @@
-"""Looks whether offsets that nobody has processed hold a record at all: transaction markers take offsets too.
+"""Finds out whether offsets that nobody has processed hold a record at all: transaction markers take offsets too.
 
 It reads as the agents do (read_committed): markers, records of aborted transactions and what compaction took away count
 as nothing. It is bounded in rounds and bytes; a partition without an answer is left out, and its lag counts as it is.

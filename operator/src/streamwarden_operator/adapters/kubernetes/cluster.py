@@ -57,8 +57,8 @@ class KubernetesCluster(Cluster):
         Args:
             client: the API server.
             build: makes the manifests of a workload.
-            namespaces: the namespaces to look at; none: all.
-            resources: what ``resync`` looks at; who only reads the three kinds needs no more.
+            namespaces: the namespaces to list; none: all.
+            resources: what ``resync`` lists; who only reads the three kinds needs no more.
         """
         self.on_changed: Callable[[Key], None] = _nobody
         self.client = client
@@ -79,7 +79,7 @@ class KubernetesCluster(Cluster):
         """Take in an object of the three kinds or of an agent; return the key to reconcile because of it."""
         key = self._cache.observe(manifest)
         if key is not None and type_of(manifest) in KINDS:
-            await self._complain(key)
+            await self._report_unreadable(key)
         return key
 
     def forget(self, manifest: Manifest) -> Key | None:
@@ -87,7 +87,7 @@ class KubernetesCluster(Cluster):
         return self._cache.forget(manifest)
 
     async def resync(self) -> frozenset[Key]:
-        """Look at everything, and return the keys that changed or vanished since the watches last told.
+        """List everything, and return the keys that changed or vanished without an event of a watch.
 
         Raises:
             KubernetesUnavailableError: not everything could be seen; what was seen is known now.
@@ -182,7 +182,7 @@ class KubernetesCluster(Cluster):
     @override
     async def record_event(self, key: Key, *, reason: str, message: str, warning: bool) -> None:
         if key.kind in {"PolicyLog", "Namespace"}:
-            return  # no object stands for these: the log tells
+            return  # no object stands for these: the log says it
         if uid := self._cache.uid_of(key):
             await self._events.record(key, uid, reason=reason, message=message, warning=warning)
 
@@ -194,8 +194,8 @@ class KubernetesCluster(Cluster):
     def _changed(self, key: Key) -> None:
         self.on_changed(key)
 
-    async def _complain(self, key: Key) -> None:
-        """Tell people of a resource that cannot be read: its status cannot say so."""
+    async def _report_unreadable(self, key: Key) -> None:
+        """Record an Event of a resource that cannot be read: its status cannot say so."""
         found = self._cache.unreadable().get(key)
         if found is not None and found.metadata.deletion_timestamp is None:
             message = f"not understood by this version of the operator, which leaves it as it is: {found.problem}"

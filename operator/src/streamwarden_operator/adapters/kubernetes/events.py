@@ -1,4 +1,4 @@
-"""Kubernetes Events: what people should act on or look at. To fail to tell them never fails a reconcile."""
+"""Kubernetes Events: what people should act on or know of. One that cannot be recorded never fails a reconcile."""
 
 import socket
 from collections import OrderedDict
@@ -30,7 +30,7 @@ _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class _Recorded:
     name: str
     count: int
     last: datetime
@@ -43,25 +43,25 @@ class EventRecorder:
         """Make a recorder over an API server."""
         self._client = client
         self._clock = clock
-        self._told: OrderedDict[tuple[str, str, str], _Told] = OrderedDict()
+        self._recorded: OrderedDict[tuple[str, str, str], _Recorded] = OrderedDict()
 
     async def record(self, key: Key, uid: str, *, reason: str, message: str, warning: bool) -> None:
-        """Tell people, or raise the count of what they were told some minutes ago."""
+        """Record an Event, or raise the count of the same one of some minutes ago."""
         what = (uid, reason, message)
-        told = self._told.get(what)
+        recorded = self._recorded.get(what)
         try:
-            if told is not None and self._clock() - told.last < SAME_FOR:
-                self._told[what] = await self._repeat(key, told)
+            if recorded is not None and self._clock() - recorded.last < SAME_FOR:
+                self._recorded[what] = await self._repeat(key, recorded)
             else:
-                self._told[what] = await self._create(key, uid, reason, message, warning=warning)
+                self._recorded[what] = await self._create(key, uid, reason, message, warning=warning)
         except AbsentError:
-            self._told.pop(what, None)  # it is too old for the API server, or its namespace is going
+            self._recorded.pop(what, None)  # it is too old for the API server, or its namespace is going
         except OperatorError as error:
             _log.warning("event not recorded", key=str(key), reason=reason, error=str(error))
-        while len(self._told) > _REMEMBERED:
-            self._told.popitem(last=False)
+        while len(self._recorded) > _REMEMBERED:
+            self._recorded.popitem(last=False)
 
-    async def _create(self, key: Key, uid: str, reason: str, message: str, *, warning: bool) -> _Told:
+    async def _create(self, key: Key, uid: str, reason: str, message: str, *, warning: bool) -> _Recorded:
         resource = type_of_key(key)
         now = self._clock()
         name = f"{key.name[:_MAX_PREFIX]}.{uuid4().hex[:16]}"
@@ -88,11 +88,11 @@ class EventRecorder:
             "count": 1,
         }
         await self._client.create(EVENT, event)
-        return _Told(name, 1, now)
+        return _Recorded(name, 1, now)
 
-    async def _repeat(self, key: Key, told: _Told) -> _Told:
-        again = replace(told, count=told.count + 1, last=self._clock())
+    async def _repeat(self, key: Key, recorded: _Recorded) -> _Recorded:
+        again = replace(recorded, count=recorded.count + 1, last=self._clock())
         body = {"count": again.count, "lastTimestamp": format_time(again.last)}
-        request = Request("patch", EVENT, key.namespace, told.name)
+        request = Request("patch", EVENT, key.namespace, recorded.name)
         await self._client.patch(request, body, content_type=MERGE, manager=FIELD_MANAGER)
         return again

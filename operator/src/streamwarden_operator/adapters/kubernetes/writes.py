@@ -27,7 +27,7 @@ class ResourceWriter:
         Args:
             client: the API server.
             cache: what was last seen.
-            changed: told the key of a resource that was found to be another one, or gone.
+            changed: called with the key of a resource that was found to be another one, or gone.
         """
         self._client = client
         self._cache = cache
@@ -37,7 +37,7 @@ class ResourceWriter:
         """Write the status where it differs, and tell whether it did.
 
         Raises:
-            ConflictError: somebody edited the resource since it was looked at.
+            ConflictError: somebody edited the resource since it was read.
         """
         key, stored = key_of(resource), self._stored(resource)
         if stored is None or stored.status == status:
@@ -71,7 +71,7 @@ class ResourceWriter:
         """Add or take away a finalizer of ours; those of others stay as they are.
 
         Raises:
-            ConflictError: somebody wrote the resource since it was looked at.
+            ConflictError: somebody wrote the resource since it was read.
         """
         key = resource.key if isinstance(resource, Unreadable) else key_of(resource)
         stored = self._cache.unreadable().get(key) if isinstance(resource, Unreadable) else self._stored(resource)
@@ -106,7 +106,7 @@ class ResourceWriter:
         return stored if stored is not None and stored.metadata.uid == metadata.uid else None
 
     async def _refresh(self, key: Key) -> None:
-        """Observe one resource again: the watch may take a moment to tell."""
+        """Observe one resource again: the watch may take a moment."""
         found = await self._client.get(type_of_key(key), key.namespace, key.name)
         if found is None:
             self._vanished(key)
@@ -114,7 +114,7 @@ class ResourceWriter:
             self._changed(key)
 
     def _vanished(self, key: Key) -> None:
-        """Whoever refers to it must look again."""
+        """Whoever refers to it is reconciled again."""
         if self._cache.forget_resource(key) is not None:
             self._changed(key)
 

@@ -45,7 +45,7 @@ def decide(
     Args:
         kind: name of the condition.
         checks: the chain.
-        gathered: what all checks look at.
+        gathered: what all checks go by.
         otherwise: where none of them finds anything.
     """
     return condition_of(kind, first_finding(checks, gathered) or otherwise)

@@ -60,7 +60,7 @@ class AgentAccess:
             *bypass_acls(ours, observed, [names.decisions], [names.agent_principal]),
             *bypass_acls(ours, observed, [shared.policies, ours.guardrails], []),
         }
-        # What Streamwarden's own principals have too much is taken from them by their own agents' looks or the sweep.
+        # What Streamwarden's own principals have too much, their own agents' reconciles or the sweep take from them.
         own = acls_of(observed, *gates, *(other.agent_principal for other in here))
         if foreign - own:
             listed = "; ".join(format_acl(acl) for acl in sorted(foreign - own))
@@ -134,7 +134,7 @@ class AgentAccess:
         """Keep one user and its Secret, and return a hash of what the pod mounts."""
         password = find_password(await self.cluster.read_secret(namespace, secret), user)
         if password is None or user not in existing:
-            # Kafka first: a Secret always holds the password that Kafka was told last.
+            # Kafka first: a Secret always holds the password that Kafka got last.
             password = password or secrets.token_urlsafe(PASSWORD_BYTES)
             await self.users.upsert(user, password)
         data = build_secret(user, password, self.bootstrap_servers)

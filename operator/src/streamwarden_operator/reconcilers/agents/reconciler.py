@@ -60,7 +60,7 @@ class AgentReconciler:
         *,
         access: AgentAccess,
         acks: LiveAcks,
-        book: LogStore,
+        logs: LogStore,
         scaling: ScalingStore,
         pods: PodSettings,
         wake: Callable[[Key], None],
@@ -73,23 +73,23 @@ class AgentReconciler:
             topics: Kafka's topics.
             access: users, Secrets, ACLs, offsets.
             acks: what gates report.
-            book: what is published; the agent's wish is written into it.
+            logs: what is published; the agent's wish is written into it.
             scaling: how many pods there are and why; the agent's pods are noted in it.
             pods: what all pods share.
-            wake: told the keys of what has something to do for this agent: policy log, namespace, policies.
+            wake: called with the keys of what has something to do for this agent: policy log, namespace, policies.
             clock: the time for conditions.
         """
         self._cluster = cluster
         self._topics = topics
         self._access = access
         self._acks = acks
-        self._book = book
+        self._logs = logs
         self._scaling = scaling
         self._pods = pods
         self._wake = wake
         self._clock = clock
-        self._statuses = AgentStatuses(cluster, book, scaling, clock)
-        self._removal = AgentRemoval(cluster, access, book, scaling, statuses=self._statuses, wake=wake, clock=clock)
+        self._statuses = AgentStatuses(cluster, logs, scaling, clock)
+        self._removal = AgentRemoval(cluster, access, logs, scaling, statuses=self._statuses, wake=wake, clock=clock)
 
     async def reconcile(self, key: Key) -> Result:
         """Bring the agent as far as it can come now, and write its status; one that is gone is undone.
@@ -108,13 +108,13 @@ class AgentReconciler:
             return GONE
         status = await self._reconcile(agent)
         if is_asleep(agent.status) != is_asleep(status):
-            for policy in self._book.policies_of(key.namespace, key.name):
+            for policy in self._logs.policies_of(key.namespace, key.name):
                 self._wake(policy)
         await self._acks.forget_gone(key.namespace, key.name, exists=True)
         return Result(status_changed=status != agent.status)
 
     async def _clear_up(self, key: Key) -> None:
-        if not self._book.complete or key in self._cluster.unreadable():
+        if not self._logs.complete or key in self._cluster.unreadable():
             return
         gone = await self._removal.abandon(key.namespace, key.name)
         self._wake(Key("PolicyLog", key.namespace))
@@ -128,7 +128,7 @@ class AgentReconciler:
             return status
         namespace = agent.metadata.namespace
         contracts = {contract.metadata.name: contract for contract in self._cluster.list(TopicContract, namespace)}
-        refusals = accept_agent(agent, contracts, self._book.installation.installation)
+        refusals = accept_agent(agent, contracts, self._logs.installation.installation)
         progress = Progress(replicas=agent.status.replicas)
         if not refusals:
             return await self._keep(agent, contracts, progress)
@@ -172,7 +172,7 @@ class AgentReconciler:
         workload = build_workload(
             agent,
             operator_namespace=self._pods.operator_namespace,
-            installation=self._book.installation.installation,
+            installation=self._logs.installation.installation,
             public_keys=self._pods.public_keys,
             credentials_hash=credentials_hash,
         )
@@ -190,7 +190,7 @@ class AgentReconciler:
         _demand(first_finding(checks.CONTRACTS, agent))
         needed = {names.decisions, shared.audit, shared.dead_letters, shared.policies, shared.gates}
         observed = await self._topics.observe({*needed, *agent.input_topics})
-        log, binding = self._book.published.get(names.namespace), self._book.binding(names.namespace, names.agent)
+        log, binding = self._logs.published.get(names.namespace), self._logs.binding(names.namespace, names.agent)
         topics = checks.AgentTopics(agent, observed, log is not None, binding)
         if not topics.shared_ready:
             self._wake(Key("Namespace", names.namespace))
@@ -207,10 +207,10 @@ class AgentReconciler:
         """Ask for the agent's binding, and return it once it is published."""
         namespace, name = agent.names.namespace, agent.names.agent
         wanted = build_binding(agent, decisions=decisions, audit=audit)
-        if self._book.wanted.get((namespace, name)) != wanted:
-            self._book.wanted[namespace, name] = wanted
+        if self._logs.wanted.get((namespace, name)) != wanted:
+            self._logs.wanted[namespace, name] = wanted
             self._wake(Key("PolicyLog", namespace))
-        log = self._book.published[namespace]
+        log = self._logs.published[namespace]
         published = log.state.bindings.get(name)
         binding = checks.AgentBinding(wanted, published, log.withheld.get(name, ()), log.outage)
         _demand(first_finding(checks.BINDING, binding))

@@ -31,7 +31,7 @@ class AgentRemoval:
         self,
         cluster: Cluster,
         access: AgentAccess,
-        book: LogStore,
+        logs: LogStore,
         scaling: ScalingStore,
         *,
         statuses: AgentStatuses,
@@ -41,7 +41,7 @@ class AgentRemoval:
         """Make it, over what the reconciler has."""
         self._cluster = cluster
         self._access = access
-        self._book = book
+        self._logs = logs
         self._scaling = scaling
         self._statuses = statuses
         self._wake = wake
@@ -52,7 +52,7 @@ class AgentRemoval:
 
         False: its pods are still ending, and their gates may still judge. Another reconcile is due once they have.
         """
-        self._book.wanted.pop((namespace, agent), None)
+        self._logs.wanted.pop((namespace, agent), None)
         self._scaling.forget(namespace, agent)
         if not await self._cluster.delete_workload(namespace, agent):
             return False
@@ -96,10 +96,10 @@ class AgentRemoval:
             return AgentDeletion(waited=waited, grace=grace, error=error)
         if not gone and not orphan:
             return AgentDeletion(waited=waited, grace=grace)
-        self._book.wanted.pop((namespace, name), None)
-        self._book.released.add(metadata.uid)
+        self._logs.wanted.pop((namespace, name), None)
+        self._logs.released.add(metadata.uid)
         self._wake(Key("PolicyLog", namespace))
-        log = self._book.published.get(namespace)
+        log = self._logs.published.get(namespace)
         return AgentDeletion(
             waited=waited,
             grace=grace,
@@ -120,10 +120,10 @@ class AgentRemoval:
         self._wake(Key("Namespace", namespace))
 
     def _has_binding(self, namespace: str, agent: str) -> bool:
-        if namespace not in self._book.published:
+        if namespace not in self._logs.published:
             self._wake(Key("Namespace", namespace))
             return True
-        return self._book.binding(namespace, agent) is not None
+        return self._logs.binding(namespace, agent) is not None
 
     async def _say(self, agent: AgentDeployment | Unreadable, finding: Finding) -> bool:
         """Say how far the deletion has come, and tell whether that is new in the agent's status."""

@@ -1,4 +1,4 @@
-"""Builds and writes agents' statuses, and tells people what they must act on."""
+"""Builds and writes agents' statuses, and records Events of what people must act on."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -69,7 +69,7 @@ class AgentStatuses:
     """The statuses of all agents."""
 
     cluster: Cluster
-    book: LogStore
+    logs: LogStore
     scaling: ScalingStore
     clock: Callable[[], datetime]
 
@@ -100,18 +100,18 @@ class AgentStatuses:
         return status
 
     async def write(self, agent: AgentDeployment, status: AgentDeploymentStatus) -> None:
-        """Write the status, and tell people what they must act on."""
+        """Write the status, and record an Event of what people must act on."""
         key = key_of(agent)
         if status != agent.status:
             await self.cluster.write_status(agent, status)
         before = {(part.type, part.reason, part.message) for part in agent.status.conditions}
         for part in status.conditions:
             if part.reason in _ALARMING and part.type == READY and (part.type, part.reason, part.message) not in before:
-                _log.warning("agent needs a look", key=str(key), reason=part.reason, detail=part.message)
+                _log.warning("agent needs attention", key=str(key), reason=part.reason, detail=part.message)
                 await self.cluster.record_event(key, reason=part.reason, message=part.message, warning=True)
 
     def _policies(self, agent: AgentDeployment) -> tuple[PolicyRef, ...]:
-        binding = self.book.binding(agent.metadata.namespace, agent.metadata.name)
+        binding = self.logs.binding(agent.metadata.namespace, agent.metadata.name)
         refs = binding.policies if binding is not None and binding.agent_uid == agent.metadata.uid else ()
         return tuple(
             PolicyRef(namespace=ref.namespace, name=ref.name, revision=ref.revision) for ref in refs[:MAX_POLICIES]

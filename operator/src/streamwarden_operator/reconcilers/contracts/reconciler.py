@@ -57,7 +57,7 @@ class TopicContractReconciler:
             acls: Kafka's ACLs.
             registry: the schema registry; None where there is none.
             installation: its own names, which no contract may use.
-            changed: told a contract's key when its status says something new that agents wait for: whether it is
+            changed: called with a contract's key when its status says something new that agents wait for: whether it is
                 accepted, and its topic. Called in the middle of a reconcile, before the registry is asked.
             clock: the time for conditions.
         """
@@ -112,7 +112,7 @@ class TopicContractReconciler:
         schema, registered = await reconcile_schema(self._registry, contract)
         parts = [topic, schema, access]
         status = self._status(contract, found.model_copy(update={"registered_schema": registered}), parts)
-        await self._tell(contract, DRIFT_DETECTED, "True", status)
+        await self._report(contract, DRIFT_DETECTED, "True", status)
         await self._write(contract, status)
         if not needs_undoing and not given:
             await self._cluster.set_finalizer(contract, FINALIZER, present=False)
@@ -129,7 +129,7 @@ class TopicContractReconciler:
         ]
         drift = conditions.pending(DRIFT_DETECTED, "nothing is compared")
         status = self._stamped(contract, contract.status, [accepted(refusals), *waiting, drift])
-        await self._tell(contract, ACCEPTED, "False", status)
+        await self._report(contract, ACCEPTED, "False", status)
         await self._write(contract, status)
         return status
 
@@ -147,7 +147,7 @@ class TopicContractReconciler:
                     contract.status.conditions, ready, generation=contract.metadata.generation, now=self._clock()
                 )
                 status = contract.status.model_copy(update={"conditions": blocked})
-                await self._tell(contract, "Ready", "False", status)
+                await self._report(contract, "Ready", "False", status)
                 await self._write(contract, status)
                 raise
         await self._cluster.set_finalizer(contract, FINALIZER, present=False)
@@ -201,14 +201,14 @@ class TopicContractReconciler:
         if _news(status) != _news(stored.status):
             self._changed(key_of(contract))
 
-    async def _tell(self, contract: TopicContract, kind: str, when: str, status: TopicContractStatus) -> None:
+    async def _report(self, contract: TopicContract, kind: str, when: str, status: TopicContractStatus) -> None:
         """Make an Event of a condition that begins to have this status, or has it for a new cause."""
         now = conditions.find_condition(status.conditions, kind)
         before = conditions.find_condition(contract.status.conditions, kind)
         if now is None or now.status != when:
             return
         if before is None or (before.status, before.message) != (now.status, now.message):
-            _log.warning("contract needs a look", key=str(key_of(contract)), reason=now.reason, detail=now.message)
+            _log.warning("contract needs attention", key=str(key_of(contract)), reason=now.reason, detail=now.message)
             await self._cluster.record_event(key_of(contract), reason=now.reason, message=now.message, warning=True)
 
 

@@ -28,7 +28,7 @@ class NamespaceReconciler:
         acls: Acls,
         users: ScramUsers,
         *,
-        book: LogStore,
+        logs: LogStore,
         watch: Callable[[str], None],
         wake: Callable[[Key], None],
     ) -> None:
@@ -39,15 +39,15 @@ class NamespaceReconciler:
             topics: Kafka's topics.
             acls: Kafka's ACLs.
             users: Kafka's users.
-            book: told that the topics exist; tells whether all resources are known.
-            watch: told a namespace whose gates topic may be read from now on.
-            wake: told the key of the policy log, whose topic exists from now on, and of namespaces to sweep.
+            logs: learns that the topics exist; knows whether all resources are known.
+            watch: called with a namespace whose gates topic may be read from now on.
+            wake: called with the key of the policy log, whose topic exists from now on, and of namespaces to sweep.
         """
         self._cluster = cluster
         self._topics = topics
         self._acls = acls
         self._users = users
-        self._book = book
+        self._logs = logs
         self._watch = watch
         self._wake = wake
 
@@ -59,12 +59,12 @@ class NamespaceReconciler:
         Raises:
             UnavailableError: Kafka does not answer.
         """
-        namespace, sweeps = key.namespace, self._book.complete
+        namespace, sweeps = key.namespace, self._logs.complete
         if namespace == SYSTEM or self._is_used(namespace):
             await self._keep_topics(namespace)
         if sweeps and namespace != SYSTEM:
             await self._sweep(namespace)
-        if namespace == SYSTEM and self._book.complete:
+        if namespace == SYSTEM and self._logs.complete:
             owned = owned_namespaces(await self._acls.observe(), await self._users.observe())
             for other in sorted(owned - {SYSTEM}):
                 self._wake(Key("Namespace", other))
@@ -72,7 +72,7 @@ class NamespaceReconciler:
 
     async def _keep_topics(self, namespace: str) -> None:
         if namespace == SYSTEM:
-            wanted: tuple[Topic, ...] = (build_guardrail_topic(self._book.installation),)
+            wanted: tuple[Topic, ...] = (build_guardrail_topic(self._logs.installation),)
         else:
             wanted = build_shared_topics(NamespaceNames(namespace))
         observed = await self._topics.observe([topic.name for topic in wanted])
@@ -82,8 +82,8 @@ class NamespaceReconciler:
             _log.info("shared topic changed", topic=name, created=plan.create is not None)
         # Side by side: each waits until the brokers know of its topic.
         await asyncio.gather(*(self._topics.apply(name, plan) for name, plan in changes.items()))
-        if namespace not in self._book.topics_ready:
-            self._book.topics_ready.add(namespace)
+        if namespace not in self._logs.topics_ready:
+            self._logs.topics_ready.add(namespace)
             if namespace != SYSTEM:
                 self._watch(namespace)
         self._wake(Key("PolicyLog", namespace))

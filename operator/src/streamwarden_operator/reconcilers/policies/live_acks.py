@@ -10,7 +10,7 @@ from streamwarden_contract.acks import GateAck
 from streamwarden_operator.ports import Cluster, GateAcks
 
 GONE_AFTER = timedelta(minutes=1)
-"""A gate may speak before the watch has told of its pod: one that is still not there after so long is gone for good."""
+"""A gate may speak before the watch has shown its pod: one that is still not there after so long is gone for good."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from streamwarden_operator.desired.management import is_held
 from streamwarden_operator.desired.policy_log import DesiredLog, build_log
 from streamwarden_operator.errors import InvalidSpecError, OperatorError
 from streamwarden_operator.keys import Key
-from streamwarden_operator.plans.log_state import LogState, believe
+from streamwarden_operator.plans.log_state import LogState, verify_log
 from streamwarden_operator.plans.policy_log import LogPlan, after, plan_log, sign_plan
 from streamwarden_operator.plans.rollout import bound_agents, live_gates
 from streamwarden_operator.ports import Cluster, GateAcks, PolicyLog
@@ -40,7 +40,7 @@ class PolicyLogReconciler:
         cluster: Cluster,
         log: PolicyLog,
         acks: GateAcks,
-        book: LogStore,
+        logs: LogStore,
         *,
         keys: Keys,
         published: Callable[[str, PublishedLog | None, PublishedLog], None],
@@ -51,14 +51,14 @@ class PolicyLogReconciler:
             cluster: the Kubernetes side.
             log: the policy topics.
             acks: what gates report.
-            book: what agents want, and what is published.
+            logs: what agents want, and what is published.
             keys: the signing key and the public ones that are valid.
-            published: told the namespace, what was published before (None: nothing is known), and what is now.
+            published: called with the namespace, what was published before (None: nothing is known), and what is now.
         """
         self._cluster = cluster
         self._topics = log
         self._acks = acks
-        self._book = book
+        self._logs = logs
         self._keys = keys
         self._published = published
         self._accepted: dict[str, dict[str, tuple[PolicySpec, bool]]] = {}
@@ -70,9 +70,9 @@ class PolicyLogReconciler:
             UnavailableError: nothing is known to be written; the next attempt reads the log again.
         """
         namespace = key.namespace
-        if namespace not in self._book.topics_ready:
+        if namespace not in self._logs.topics_ready:
             return DONE  # the namespace's topics come first, and wake this key
-        before = self._book.published.get(namespace)
+        before = self._logs.published.get(namespace)
         try:
             published = await self._bring(namespace)
         except OperatorError as error:
@@ -83,16 +83,16 @@ class PolicyLogReconciler:
         return DONE
 
     def _note_published(self, namespace: str, before: PublishedLog | None, after: PublishedLog) -> None:
-        self._book.published[namespace] = after
+        self._logs.published[namespace] = after
         self._published(namespace, before, after)
 
     async def _bring(self, namespace: str) -> PublishedLog:
-        topic = self._book.topic_of(namespace)
+        topic = self._logs.topic_of(namespace)
         records = await self._topics.read(topic)
         cluster_id = self._topics.cluster_id
-        before = self._book.published.get(namespace)
+        before = self._logs.published.get(namespace)
         known = before.state if before else None
-        state = believe(records, topic=topic, cluster_id=cluster_id, verifier=self._keys, known=known)
+        state = verify_log(records, topic=topic, cluster_id=cluster_id, verifier=self._keys, known=known)
         await self._report_refused(namespace, state)
         plan = plan_log(namespace, self._desired(namespace, state), state)
         if plan:
@@ -121,15 +121,15 @@ class PolicyLogReconciler:
         return build_log(
             policies,
             self._cluster.list(AgentDeployment, namespace),
-            self._book.bindings_of(namespace),
+            self._logs.bindings_of(namespace),
             refused=self._refused(namespace, policies) | held,
-            released=self._book.released,
+            released=self._logs.released,
             unreadable=[it.metadata for key, it in unreadable.items() if key.kind == "AgentDeployment"],
         )
 
     def _refused(self, namespace: str, policies: Sequence[Policy]) -> frozenset[str]:
         """Find the policies that are not accepted. Only edited ones are compiled: an edit must not wait for all."""
-        before, installation = self._accepted.get(namespace, {}), self._book.installation.installation
+        before, installation = self._accepted.get(namespace, {}), self._logs.installation.installation
         now: dict[str, tuple[PolicySpec, bool]] = {}
         for policy in policies:
             name, known = policy.metadata.name, before.get(policy.metadata.name)
@@ -145,12 +145,12 @@ class PolicyLogReconciler:
         for record in plan.records:
             if isinstance(record, PolicyRecord):
                 gates = live_gates(acks, bound_agents(state, record.name))
-                self._book.publications[namespace, record.name] = Publication(record.revision, now_s, bool(gates))
+                self._logs.publications[namespace, record.name] = Publication(record.revision, now_s, bool(gates))
 
     async def _report_refused(self, namespace: str, state: LogState) -> None:
         for key, why in state.refused.items():
             name = key.decode("utf-8", errors="replace")
-            _log.error("policy log record not believed", namespace=namespace, record=name, cause=why)
+            _log.error("policy log record not verified", namespace=namespace, record=name, cause=why)
             await self._cluster.record_event(
                 Key("PolicyLog", namespace),
                 reason="RecordNotBelieved",

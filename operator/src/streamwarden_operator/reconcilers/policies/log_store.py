@@ -1,4 +1,4 @@
-"""What the reconcilers tell one another about policy logs. In memory: a restart reads the logs again."""
+"""What the reconcilers share about policy logs. In memory: a restart reads the logs again."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,8 +20,8 @@ class Publication:
     at_s: float
     """Monotonic seconds."""
     measured: bool
-    """Whether bound gates were running then: only these can converge in a time worth telling."""
-    told: bool = False
+    """Whether bound gates were running then: only these can converge in a time worth reporting."""
+    reported: bool = False
     """Whether its convergence has been reported."""
 
 
@@ -38,7 +38,7 @@ class PublishedLog:
 
 @dataclass(slots=True)
 class LogStore:
-    """Wishes of agents on one side, what is published on the other."""
+    """What agents want on one side, what is published on the other."""
 
     installation: InstallationNames
     wanted: dict[tuple[str, str], DesiredBinding] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Tells where a policy stands. It writes nothing but the status: publishing is the policy log's business."""
+"""Reports where a policy stands. It writes nothing but the status: publishing is the policy log's business."""
 
 import time
 from collections.abc import Callable
@@ -40,7 +40,7 @@ class PolicyReconciler:
         self,
         cluster: Cluster,
         acks: GateAcks,
-        book: LogStore,
+        logs: LogStore,
         *,
         on_rollout: OnRollout,
         clock: Callable[[], datetime] = utc_now,
@@ -50,13 +50,13 @@ class PolicyReconciler:
         Args:
             cluster: the Kubernetes side.
             acks: what gates report.
-            book: what is published.
-            on_rollout: told once when a revision is in force in every gate that it binds.
+            logs: what is published.
+            on_rollout: called once when a revision is in force in every gate that it binds.
             clock: the time for conditions.
         """
         self._cluster = cluster
         self._acks = acks
-        self._book = book
+        self._logs = logs
         self._on_rollout = on_rollout
         self._clock = clock
 
@@ -64,7 +64,7 @@ class PolicyReconciler:
         """Write the policy's status."""
         policy = self._cluster.get(Policy, key.namespace, key.name)
         if policy is None:
-            self._book.publications.pop((key.namespace, key.name), None)
+            self._logs.publications.pop((key.namespace, key.name), None)
             return GONE
         status = (
             held_status(policy.metadata, policy.status, now=self._clock())
@@ -77,14 +77,14 @@ class PolicyReconciler:
 
     def _status(self, policy: Policy) -> PolicyStatus:
         namespace, name = policy.metadata.namespace, policy.metadata.name
-        refusals = accept_policy(policy, self._book.installation.installation)
-        record = self._book.policy(namespace, name)
+        refusals = accept_policy(policy, self._logs.installation.installation)
+        record = self._logs.policy(namespace, name)
         new = [accepted(refusals), self._published(policy, record, refused=bool(refusals))]
         revision, digest, rollout = policy.status.revision, policy.status.digest, policy.status.rollout
         if record is None:
             new.append(conditions.pending(ROLLED_OUT, "nothing is published yet"))
         else:
-            state = self._book.published[namespace].state
+            state = self._logs.published[namespace].state
             acks = self._acks.of_namespace(namespace)
             found = observe_rollout(
                 state,
@@ -110,18 +110,18 @@ class PolicyReconciler:
         return frozenset(agent.metadata.name for agent in agents if is_asleep(agent.status))
 
     def _published(self, policy: Policy, record: PolicyRecord | None, *, refused: bool) -> Condition:
-        log = self._book.published.get(policy.metadata.namespace)
+        log = self._logs.published.get(policy.metadata.namespace)
         gathered = Publishing(spec_digest(policy.spec), refused, record, log.outage if log else None)
         return decide(PUBLISHED, PUBLICATION, gathered)
 
     def _rollout(self, policy: Policy, record: PolicyRecord, found: RolloutState) -> Rollout:
-        """Count the gates. The time to convergence is told once a revision: a gate that joins later changes nothing."""
+        """Count the gates. Time to convergence is reported once a revision: a gate that joins later changes nothing."""
         namespace, name = policy.metadata.namespace, policy.metadata.name
         same = policy.status.revision == record.revision
         took = policy.status.rollout.converged_after if same else ""
-        publication = self._book.publications.get((namespace, name))
-        if found.converged and publication and publication.revision == record.revision and not publication.told:
-            publication.told = True
+        publication = self._logs.publications.get((namespace, name))
+        if found.converged and publication and publication.revision == record.revision and not publication.reported:
+            publication.reported = True
             if publication.measured and not took:
                 elapsed_ms = (time.monotonic() - publication.at_s) * 1000
                 took = f"{elapsed_ms:.0f}ms"

@@ -23,9 +23,9 @@ _log = structlog.get_logger(__name__)
 class GroupKeeper:
     """Begins the retention of each agent's two groups anew, once a day at a time of the agent's own."""
 
-    def __init__(self, offsets: Offsets, book: ScalingStore) -> None:
+    def __init__(self, offsets: Offsets, store: ScalingStore) -> None:
         self._offsets = offsets
-        self._book = book
+        self._store = store
         self._due_s: dict[tuple[str, str], float] = {}
 
     async def run(self) -> None:
@@ -33,19 +33,19 @@ class GroupKeeper:
         await repeat(self.tick, clock=time.time, every_s=_TICK_S, failure="groups not kept")
 
     async def tick(self, now_s: float) -> None:
-        """Look after the groups that are due.
+        """Keep the groups that are due.
 
         Args:
             now_s: seconds since the epoch, so that an operator that is restarted every day begins no wait anew.
         """
-        asleep = {where for where, entry in self._book.agents.items() if entry.state.desired == 0}
+        asleep = {where for where, entry in self._store.agents.items() if entry.state.desired == 0}
         self._due_s = {where: self._due_s.get(where) or _next(where, now_s) for where in asleep}
         for where in sorted(where for where, due_s in self._due_s.items() if due_s <= now_s):
             self._due_s[where] = _next(where, now_s)
             await self._keep(*where)
 
     async def _keep(self, namespace: str, agent: str) -> None:
-        entry = self._book.agents.get((namespace, agent))
+        entry = self._store.agents.get((namespace, agent))
         for reads in entry.reads if entry else ():
             try:
                 await self._offsets.keep(reads.group, reads.topics)

@@ -22,7 +22,7 @@ from streamwarden_operator.keys import Key
 from streamwarden_operator.plans.lag_status import is_lost, scaling_condition, shown_lag
 from streamwarden_operator.plans.scaling import Decision, Failed, History, Known, Pods, Reading, decide, largest
 from streamwarden_operator.ports import Cluster, GroupLag, GroupReads, Lags
-from streamwarden_operator.reconcilers.scaling.scaling_store import ScalingStore, ScaledAgent
+from streamwarden_operator.reconcilers.scaling.scaling_store import ScaledAgent, ScalingStore
 
 TICK_S = 0.25
 """How often it is asked who is due: a quarter of the shortest ``pollingInterval``. To ask costs a millisecond."""
@@ -53,7 +53,7 @@ class Scaler:
         self,
         cluster: Cluster,
         lags: Lags,
-        book: ScalingStore,
+        store: ScalingStore,
         *,
         wake: Callable[[Key], None],
         clock: Callable[[], datetime] = utc_now,
@@ -63,13 +63,13 @@ class Scaler:
         Args:
             cluster: the Kubernetes side.
             lags: reads lag.
-            book: the agents that have a workload.
-            wake: told the key of an agent whose status has something new to say.
+            store: the agents that have a workload.
+            wake: called with the key of an agent whose status has something new to say.
             clock: the time for the status.
         """
         self._cluster = cluster
         self._lags = lags
-        self._book = book
+        self._store = store
         self._wake = wake
         self._clock = clock
         self._limit = asyncio.Semaphore(_SIDE_BY_SIDE)
@@ -80,7 +80,7 @@ class Scaler:
         await repeat(self.tick, clock=clock, every_s=TICK_S, failure="scaling broke")
 
     async def tick(self, now_s: float) -> None:
-        """Look at every agent that is due, once.
+        """Scale every agent that is due, once.
 
         Args:
             now_s: seconds on a clock that never goes back.
@@ -96,7 +96,7 @@ class Scaler:
         """Return the agents whose lag is to be read now, and those without ``scaling`` that have not one pod."""
         due: list[_Due] = []
         fixed: list[tuple[Key, ScaledAgent]] = []
-        for (namespace, name), entry in self._book.agents.items():
+        for (namespace, name), entry in self._store.agents.items():
             agent = self._cluster.get(AgentDeployment, namespace, name)
             if agent is None or agent.metadata.uid != entry.uid or agent.metadata.deletion_timestamp is not None:
                 continue
@@ -127,7 +127,7 @@ class Scaler:
     async def _fix(self, key: Key, entry: ScaledAgent, now_s: float) -> None:
         """Give an agent without ``scaling`` its one pod."""
         entry.scaling, entry.history, entry.due_s = None, History(), now_s + _RETRY_S
-        entry.lag, entry.active, entry.told_unknown = None, None, False
+        entry.lag, entry.active, entry.unknown_reported = None, None, False
         message = f"an agent without scaling has one pod; there were {entry.state.desired}"
         await self._scale(key, entry, Decision(1, ScalingReason.BOUNDS_CHANGED, message))
         self._wake(key)
@@ -167,13 +167,13 @@ class Scaler:
         return before != (entry.lag, entry.active)
 
     async def _tell(self, due: _Due, reading: Reading) -> None:
-        """Tell people when the lag becomes unknown, and when it is known again."""
+        """Record an Event when the lag becomes unknown, and when it is known again."""
         entry = due.entry
-        if isinstance(reading, Failed) and is_lost(entry.history, due.scaling) and not entry.told_unknown:
-            entry.told_unknown = True
+        if isinstance(reading, Failed) and is_lost(entry.history, due.scaling) and not entry.unknown_reported:
+            entry.unknown_reported = True
             await self._record(due.key, ScalingReason.LAG_UNKNOWN, reading.message, warning=True)
-        elif isinstance(reading, Known) and entry.told_unknown:
-            entry.told_unknown = False
+        elif isinstance(reading, Known) and entry.unknown_reported:
+            entry.unknown_reported = False
             message = f"the lag can be read again: {reading.records} records ({reading.where})"
             await self._record(due.key, ScalingReason.LAG_KNOWN, message, warning=False)
 

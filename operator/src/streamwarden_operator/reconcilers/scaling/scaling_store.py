@@ -1,4 +1,4 @@
-"""What the agents' reconciler and the scaler tell one another. In memory: a restart begins with the pods it finds.
+"""What the agents' reconciler and the scaler share. In memory: a restart begins with the pods it finds.
 
 The reconciler notes what exists and takes from here what the status says of scaling; the scaler does the rest.
 """
@@ -38,8 +38,8 @@ class ScaledAgent:
     """As the status shows it."""
     active: Condition | None = None
     """None before the first reading of this process."""
-    told_unknown: bool = False
-    """Whether people have been told that the lag is not known."""
+    unknown_reported: bool = False
+    """Whether an Event has said that the lag is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class ScalingStore:
             state,
             lag=status.lag,
             change=status.last_scaling,
-            told_unknown=active is not None and active.reason in _UNKNOWN,
+            unknown_reported=active is not None and active.reason in _UNKNOWN,
         )
 
     def forget(self, namespace: str, agent: str) -> None:

@@ -106,15 +106,15 @@ class Removing:
     def __init__(self) -> None:
         self.cluster, self.now = FakeCluster(), datetime(2026, 1, 1, 0, 0, 10, tzinfo=UTC)
         self.cluster.ending.add(("risk", "guard"))
-        book, scaling, installation = LogStore(InstallationNames()), ScalingStore(enabled=False), InstallationNames()
+        logs, scaling, installation = LogStore(InstallationNames()), ScalingStore(enabled=False), InstallationNames()
         offsets = FakeOffsets(FakeTopics())
         access = AgentAccess(self.cluster, FakeAcls(), FakeScramUsers(), offsets, "kafka:9092", installation)
         self._removal = AgentRemoval(
             self.cluster,
             access,
-            book,
+            logs,
             scaling,
-            statuses=AgentStatuses(self.cluster, book, scaling, lambda: self.now),
+            statuses=AgentStatuses(self.cluster, logs, scaling, lambda: self.now),
             wake=lambda _: None,
             clock=lambda: self.now,
         )

@@ -20,9 +20,9 @@ BOTH = [
 class World:
     def __init__(self, pods: int) -> None:
         self.offsets = FakeOffsets(FakeTopics())
-        self.book = ScalingStore(enabled=True)
-        self.book.observe(resolved(agent(), "risk.pages", "risk.results"), WorkloadState(pods, desired=pods))
-        self.keeper = GroupKeeper(self.offsets, self.book)
+        self.store = ScalingStore(enabled=True)
+        self.store.observe(resolved(agent(), "risk.pages", "risk.results"), WorkloadState(pods, desired=pods))
+        self.keeper = GroupKeeper(self.offsets, self.store)
 
     async def run(self, from_s: float, hours: int) -> None:
         for hour in range(hours):

@@ -11,8 +11,8 @@ from streamwarden_operator.errors import KubernetesUnavailableError
 from streamwarden_operator.keys import Key
 from streamwarden_operator.plans.scaling import History
 from streamwarden_operator.ports import Topic, WorkloadState
-from streamwarden_operator.reconcilers.scaling.scaling_store import ScalingStore
 from streamwarden_operator.reconcilers.scaling.scaler import Scaler
+from streamwarden_operator.reconcilers.scaling.scaling_store import ScalingStore
 from support.fakes import FakeCluster, FakeOffsets, FakeTopics, RecordedEvent
 from support.lag_fakes import FakeLags
 from support.operator_harness import agent, resolved, scaled
@@ -39,8 +39,8 @@ class World:
 
     def restart(self) -> None:
         """Begin with a new process, which remembers nothing."""
-        self.book = ScalingStore(enabled=True)
-        self.scaler = Scaler(self.cluster, self.lags, self.book, wake=self.woken.append, clock=lambda: NOW)
+        self.store = ScalingStore(enabled=True)
+        self.scaler = Scaler(self.cluster, self.lags, self.store, wake=self.woken.append, clock=lambda: NOW)
         for (kind, _, _), resource in list(self.cluster.resources.items()):
             if kind is type(agent()):
                 self.observe(resource)
@@ -49,7 +49,7 @@ class World:
         self.cluster.put(resource)
         where = (resource.metadata.namespace, resource.metadata.name)
         self.cluster.workloads.setdefault(where, cast("Any", object()))  # nobody looks into it here
-        self.cluster.replicas.setdefault(where, self.book.replicas_of_new(resource) if pods is None else pods)
+        self.cluster.replicas.setdefault(where, self.store.replicas_of_new(resource) if pods is None else pods)
         topic = f"risk.{resource.metadata.name}.decisions"
         for partition in range(3):
             self.offsets.committed.setdefault((f"risk.{resource.metadata.name}.gate", topic, partition), (0, ""))
@@ -59,7 +59,7 @@ class World:
         """What the agent's reconciler does in each look."""
         replicas = self.cluster.replicas[resource.metadata.namespace, resource.metadata.name]
         state = WorkloadState(replicas, desired=replicas, ready=replicas, crashing=crashing)
-        self.book.observe(resolved(resource, INPUT), state)
+        self.store.observe(resolved(resource, INPUT), state)
 
     def lag(self, records: int, topic: str = INPUT) -> None:
         self.offsets.ends[topic, 0] = (0, records)
@@ -75,7 +75,7 @@ class World:
 
     @property
     def entry(self) -> Any:
-        return self.book.agents["risk", "guard"]
+        return self.store.agents["risk", "guard"]
 
     @property
     def told(self) -> list[str]:
@@ -297,14 +297,14 @@ async def test_a_workload_that_is_made_again_gets_as_many_pods_as_it_had(world: 
     world.put(scaled(min_replica_count=1))
     world.lag(30)
     await world.run(1)
-    assert world.book.replicas_of_new(scaled(min_replica_count=1)) == 3
+    assert world.store.replicas_of_new(scaled(min_replica_count=1)) == 3
     other = scaled(min_replica_count=1)
     another_uid = other.metadata.model_copy(update={"uid": "uid-2"})
-    assert world.book.replicas_of_new(other.model_copy(update={"metadata": another_uid})) == 1
+    assert world.store.replicas_of_new(other.model_copy(update={"metadata": another_uid})) == 1
 
 
 async def test_where_nothing_scales_every_agent_has_one_pod() -> None:
-    book = ScalingStore(enabled=False)
-    book.observe(resolved(scaled(), INPUT), WorkloadState(1))
-    assert book.replicas_of_new(scaled(min_replica_count=2)) == 1
-    assert (book.agents, book.shown(scaled()).active) == ({}, None)
+    store = ScalingStore(enabled=False)
+    store.observe(resolved(scaled(), INPUT), WorkloadState(1))
+    assert store.replicas_of_new(scaled(min_replica_count=2)) == 1
+    assert (store.agents, store.shown(scaled()).active) == ({}, None)
