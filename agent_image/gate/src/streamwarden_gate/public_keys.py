@@ -4,10 +4,9 @@ import base64
 import binascii
 from pathlib import Path
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from streamwarden_contract import canonical
 from streamwarden_contract.errors import MalformedEventError
+from streamwarden_contract.signatures import PUBLIC_KEY_LENGTH, PublicKeys
 
 from streamwarden_gate.errors import ConfigError
 
@@ -36,24 +35,15 @@ class PublicKeyFile:
             return False
         self._stamp = stamp
         before, self._keys = self._keys, _parse(self._path)
-        return {name: key.public_bytes_raw() for name, key in before.items()} != {
-            name: key.public_bytes_raw() for name, key in self._keys.items()
-        }
+        return before.raw != self._keys.raw
 
     def knows(self, key_id: str) -> bool:
         """Tell whether a key of this id is valid now."""
-        return key_id in self._keys
+        return key_id in self._keys.raw
 
     def verify(self, key_id: str, signature: bytes, message: bytes) -> bool:
         """Tell whether the signature is by a known key; an unknown key is False."""
-        key = self._keys.get(key_id)
-        if key is None:
-            return False
-        try:
-            key.verify(signature, message)
-        except InvalidSignature:
-            return False
-        return True
+        return self._keys.verify(key_id, signature, message)
 
     def _current_stamp(self) -> tuple[int, int, int] | None:
         try:
@@ -63,18 +53,25 @@ class PublicKeyFile:
         return status.st_mtime_ns, status.st_size, status.st_ino
 
 
-def _parse(path: Path) -> dict[str, Ed25519PublicKey]:
+def _parse(path: Path) -> PublicKeys:
     try:
         found = canonical.decode(path.read_bytes())
     except (OSError, MalformedEventError) as error:
         raise ConfigError(f"cannot read the public keys in {path}: {error}") from error
     if not isinstance(found, dict) or not found:
         raise ConfigError(f"{path} must hold an object of key ids and base64 public keys, and at least one")
-    return {key_id: _key(path, key_id, text) for key_id, text in found.items()}
+    return PublicKeys({key_id: _key(path, key_id, text) for key_id, text in found.items()})
 
 
-def _key(path: Path, key_id: str, text: object) -> Ed25519PublicKey:
+def _key(path: Path, key_id: str, text: object) -> bytes:
     try:
-        return Ed25519PublicKey.from_public_bytes(base64.b64decode(str(text), validate=True))
+        raw = base64.b64decode(str(text), validate=True)
     except (ValueError, binascii.Error) as error:
-        raise ConfigError(f"{path}: the key {key_id[:64]!r} is not 32 bytes in base64") from error
+        raise ConfigError(_not_a_key(path, key_id)) from error
+    if len(raw) != PUBLIC_KEY_LENGTH:
+        raise ConfigError(_not_a_key(path, key_id))
+    return raw
+
+
+def _not_a_key(path: Path, key_id: str) -> str:
+    return f"{path}: the key {key_id[:64]!r} is not {PUBLIC_KEY_LENGTH} bytes in base64"

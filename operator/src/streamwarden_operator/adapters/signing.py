@@ -4,9 +4,10 @@ import base64
 import hashlib
 import json
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from streamwarden_contract.signatures import PublicKeys
 from typing_extensions import override
 
 from streamwarden_operator.errors import InvalidSpecError
@@ -21,7 +22,7 @@ class SigningKey:
 
     def __init__(self, key: Ed25519PrivateKey) -> None:
         self._key = key
-        self._public = _raw(key.public_key())
+        self._public = key.public_key().public_bytes_raw()
         self._key_id = key_id(self._public)
 
     @classmethod
@@ -69,28 +70,17 @@ class SigningKey:
         return f"SigningKey(key_id={self._key_id!r})"
 
 
-class KeyRing:
-    """Verifies with the public keys that are valid now: one, and two during a rotation."""
+class KeyRing(PublicKeys):
+    """The public keys that are valid now, as gates get them."""
 
-    __slots__ = ("_keys",)
+    __slots__ = ()
 
     def __init__(self, *public_keys: bytes) -> None:
-        self._keys = {key_id(raw): Ed25519PublicKey.from_public_bytes(raw) for raw in public_keys}
-
-    def verify(self, key_id: str, signature: bytes, message: bytes) -> bool:
-        """Tell whether the signature is by a known key; an unknown key is False."""
-        key = self._keys.get(key_id)
-        if key is None:
-            return False
-        try:
-            key.verify(signature, message)
-        except InvalidSignature:
-            return False
-        return True
+        super().__init__({key_id(raw): raw for raw in public_keys})
 
     def public_keys_json(self) -> str:
         """Write ``public-keys.json`` for the gates."""
-        keys = {name: base64.b64encode(_raw(key)).decode() for name, key in sorted(self._keys.items())}
+        keys = {name: base64.b64encode(raw).decode() for name, raw in sorted(self.raw.items())}
         return json.dumps(keys, indent=2)
 
 
@@ -121,7 +111,3 @@ class PublisherKeys:
 def key_id(public_key: bytes) -> str:
     """Return the id of a raw public key."""
     return hashlib.sha256(public_key).hexdigest()[:_KEY_ID_LENGTH]
-
-
-def _raw(key: Ed25519PublicKey) -> bytes:
-    return key.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
