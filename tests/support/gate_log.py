@@ -9,6 +9,7 @@ from streamwarden_contract.decision import Cause, Decision
 from streamwarden_contract.names import InstallationNames
 from streamwarden_contract.partitioner import partition_of
 from streamwarden_contract.policylog import CommandTarget
+from streamwarden_contract.signatures import PublicKeys
 from streamwarden_gate.records import Record
 from streamwarden_gate.snapshot import Identity, Snapshot, TopicFacts
 from support.policy_log import (
@@ -38,23 +39,14 @@ FACTS = {
 }
 
 
-class MemoryKeys:
+class MemoryKeys(PublicKeys):
     """Public keys in memory."""
 
     def __init__(self, *keys: SigningKey) -> None:
-        self._keys = {key.key_id: key.private.public_key() for key in keys}
+        super().__init__({key.key_id: key.private.public_key().public_bytes_raw() for key in keys})
 
     def knows(self, key_id: str) -> bool:
-        return key_id in self._keys
-
-    def verify(self, key_id: str, signature: bytes, message: bytes) -> bool:
-        from cryptography.exceptions import InvalidSignature
-
-        try:
-            self._keys[key_id].verify(signature, message)
-        except (InvalidSignature, KeyError):
-            return False
-        return True
+        return key_id in self.raw
 
 
 class MemoryLog:

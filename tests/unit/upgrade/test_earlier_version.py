@@ -1,0 +1,164 @@
+"""What an earlier version wrote is read by this one, and this one still writes the same bytes.
+
+``recorded/`` has one file for each earlier version, named by its commit: what its operator and gate wrote from the
+inputs that are there too. The same bytes from the same inputs mean that the earlier version reads what this one writes,
+and that no pod is replaced by an upgrade.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from streamwarden_contract.acks import decode_ack
+from streamwarden_contract.audit import ChainHead, parse_metadata
+from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
+from streamwarden_contract.models.policy import PolicyRef
+from streamwarden_contract.runtime_config import AgentConfig, GateConfig
+from streamwarden_gate.public_keys import PublicKeyFile
+from streamwarden_gate.snapshot import Identity, Snapshot, TopicFacts
+from streamwarden_kafka.connection import Connection
+from streamwarden_operator.adapters.signing import KeyRing, SigningKey
+from streamwarden_operator.desired.agents import resolve_agent
+from streamwarden_operator.desired.credentials import build_secret, find_password
+from streamwarden_operator.desired.pod_template import GateImage
+from streamwarden_operator.desired.pods import build_manifests
+from streamwarden_operator.desired.policy_log import DesiredLog, build_binding, build_log
+from streamwarden_operator.desired.workload import build_workload
+from streamwarden_operator.plans.log_state import LogState, verify_log
+from streamwarden_operator.plans.policy_log import plan_log, sign_plan
+from streamwarden_operator.ports import SignedRecord, Topic, Workload
+
+DECISIONS = Topic("risk.guard.decisions", partitions=3, topic_id="id-of-decisions")
+AUDIT = Topic("risk.streamwarden.audit", partitions=3, topic_id="id-of-audit")
+LOG, GUARDRAILS = "risk.streamwarden.policies", "streamwarden.policies"
+
+
+class Recording:
+    """What one earlier version wrote, and what this version makes of the same inputs."""
+
+    def __init__(self, file: Path) -> None:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        self.written: dict[str, Any] = found["written"]
+        inputs = found["inputs"]
+        self.cluster_id: str = inputs["cluster_id"]
+        self._credentials_hash: str = inputs["credentials_hash"]
+        seed = bytes.fromhex(inputs["signing_seed"])
+        self.key = SigningKey(Ed25519PrivateKey.from_private_bytes(seed))
+        self.ring = KeyRing(self.key.public_key)
+        contracts = [TopicContract.model_validate(each) for each in inputs["contracts"]]
+        self._policies = [Policy.model_validate(each) for each in inputs["policies"]]
+        self._agent = AgentDeployment.model_validate(inputs["agent"])
+        self._resolved = resolve_agent(self._agent, {each.metadata.name: each for each in contracts})
+
+    def desired(self, topic: str) -> DesiredLog:
+        if topic == GUARDRAILS:
+            return DesiredLog()
+        binding = build_binding(self._resolved, decisions=DECISIONS, audit=AUDIT)
+        return build_log(self._policies, [self._agent], {"guard": binding})
+
+    def records(self, topic: str) -> list[SignedRecord]:
+        """Return the records of a policy topic as the earlier version wrote them."""
+        return [
+            SignedRecord(
+                record["key"].encode(),
+                record["value"].encode(),
+                tuple((name, base64.b64decode(value)) for name, value in record["headers"].items()),
+            )
+            for record in self.written["policy_logs"][topic]
+        ]
+
+    def workload(self) -> Workload:
+        return build_workload(
+            self._resolved,
+            operator_namespace="streamwarden",
+            installation="streamwarden",
+            public_keys=self.ring.public_keys_json(),
+            credentials_hash=self._credentials_hash,
+        )
+
+
+@pytest.fixture(
+    params=[pytest.param(file, id=file.stem) for file in sorted((Path(__file__).parent / "recorded").iterdir())]
+)
+def recording(request: pytest.FixtureRequest) -> Recording:
+    return Recording(request.param)
+
+
+# --- the policy log ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("topic", [LOG, GUARDRAILS])
+def test_this_operator_reads_the_log_of_an_earlier_one_and_has_nothing_to_add(recording: Recording, topic: str) -> None:
+    records = {record.key: record for record in recording.records(topic)}
+    state = verify_log(records, topic=topic, cluster_id=recording.cluster_id, verifier=recording.ring)
+    assert (state.refused, state.epoch, state.closed) == ({}, 1, True)
+    assert not plan_log(topic.split(".", maxsplit=1)[0], recording.desired(topic), state)
+
+
+@pytest.mark.parametrize("topic", [LOG, GUARDRAILS])
+def test_this_operator_writes_a_log_as_an_earlier_one_does(recording: Recording, topic: str) -> None:
+    plan = plan_log(topic.split(".", maxsplit=1)[0], recording.desired(topic), LogState())
+    signed = sign_plan(plan, topic=topic, cluster_id=recording.cluster_id, signer=recording.key)
+    assert list(signed) == recording.records(topic)
+
+
+def test_this_gate_judges_by_the_log_of_an_earlier_operator(recording: Recording, tmp_path: Path) -> None:
+    keys = tmp_path / "public-keys.json"
+    keys.write_text(recording.written["public_keys"], encoding="utf-8")
+    gate = GateConfig.model_validate_json(recording.written["gate_config"])
+    identity = Identity(gate.namespace, gate.agent, gate.uid, "pod-0", gate.operator_namespace, gate.installation)
+    snapshot = Snapshot(identity, cluster_id=recording.cluster_id, keys=PublicKeyFile(keys))
+    for topic in snapshot.topics:
+        for record in recording.records(topic):
+            assert snapshot.feed(topic, record.key, record.value, record.headers) is None
+    facts = {topic.name: TopicFacts(topic.topic_id, topic.partitions) for topic in (DECISIONS, AUDIT)}
+    active = snapshot.build(facts, None)
+    assert [(ref.name, ref.revision) for ref in active.refs] == [("strict", 1), ("watch", 2)]
+    assert active.targets["block-page"].topic == "risk.commands"
+
+
+# --- what gates write --------------------------------------------------------------------------------------------
+
+
+def test_an_ack_of_an_earlier_gate_is_read_and_written_alike(recording: Recording) -> None:
+    written = recording.written["ack"].encode()
+    ack = decode_ack(written)
+    assert (ack.key, ack.state, ack.reason) == (b"guard/guard-7d4b9c-x2x7k", "Rejected", "BindingMissing")
+    assert ack.policies == (PolicyRef(namespace="risk", name="strict", revision=2),)
+    assert ack.encode() == written
+
+
+def test_the_metadata_of_an_earlier_gate_s_offsets_is_read_and_written_alike(recording: Recording) -> None:
+    heads = [ChainHead(), ChainHead(7, "ab" * 32, 3, 1)]
+    assert [parse_metadata(text) for text in recording.written["offset_metadata"]] == heads
+    assert [head.metadata() for head in heads] == recording.written["offset_metadata"]
+
+
+# --- pods --------------------------------------------------------------------------------------------------------
+
+
+def test_the_configuration_of_pods_is_read_and_written_alike(recording: Recording) -> None:
+    workload, written = recording.workload(), recording.written
+    assert (workload.gate_config, workload.agent_config) == (written["gate_config"], written["agent_config"])
+    assert workload.public_keys == written["public_keys"]
+    assert GateConfig.model_validate_json(written["gate_config"]).installation == "streamwarden"
+    assert AgentConfig.model_validate_json(written["agent_config"]).agent == "guard"
+
+
+def test_credentials_of_an_earlier_operator_stay(recording: Recording) -> None:
+    written = recording.written["client_properties"]
+    assert build_secret("risk.guard.gate", "p-4", "kafka:9092") == written
+    assert find_password(written, "risk.guard.gate") == "p-4"
+    assert Connection.parse(written["client.properties"]) == Connection.scram("kafka:9092", "risk.guard.gate", "p-4")
+
+
+def test_no_pod_is_replaced_by_an_upgrade(recording: Recording) -> None:
+    workload = recording.workload()
+    assert workload.spec_hash == recording.written["spec_hash"]
+    manifests = list(build_manifests(workload, GateImage("registry.example/streamwarden/gate:1")))
+    assert manifests == recording.written["manifests"]
