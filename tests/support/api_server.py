@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 from kubernetes.aio.client import Configuration
+from streamwarden_devstack.cache import cache_folder
 from streamwarden_devstack.cluster.pki import build_pki
 from streamwarden_devstack.cluster.tools import tools_folder
+from streamwarden_devstack.ports import free_ports
 from streamwarden_devstack.processes import Child
-from streamwarden_devstack.stack.ports import free_ports
-from streamwarden_devstack.stack.repository import cache_folder
 from streamwarden_operator.adapters.kubernetes.client import KubernetesClient
 from support.loop_thread import LoopThread
 from support.needs import without_cluster

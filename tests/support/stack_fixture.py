@@ -15,9 +15,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from streamwarden_devstack.ports import LOOPBACK
 from streamwarden_devstack.proxy import Route
 from streamwarden_devstack.stack import ConsoleReporter, KafkaOptions, Stack
-from streamwarden_devstack.stack.ports import LOOPBACK
 from streamwarden_kafka.connection import PARTITIONER, Connection
 from support.loop_thread import LoopThread
 from support.sharing import shared

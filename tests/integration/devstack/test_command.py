@@ -11,8 +11,8 @@ import sys
 from typing import IO, TYPE_CHECKING
 
 import pytest
+from streamwarden_devstack.ports import is_free
 from streamwarden_devstack.stack.background import Background
-from streamwarden_devstack.stack.ports import is_free
 from support.pids import gone
 
 if TYPE_CHECKING:

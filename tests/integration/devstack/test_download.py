@@ -8,11 +8,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from streamwarden_devstack.ports import free_ports
 from streamwarden_devstack.stack import download
 from streamwarden_devstack.stack.download import Fetch, fetch
 from streamwarden_devstack.stack.errors import DownloadError
 from streamwarden_devstack.stack.locked import Artifact
-from streamwarden_devstack.stack.ports import free_ports
 from streamwarden_devstack.stack.repository import Repository
 from typing_extensions import override
 

@@ -73,10 +73,10 @@ def build(context: Context = "", kubeconfig: Kubeconfig = None) -> None:
 @app.command()
 def images(context: Context = "", kubeconfig: Kubeconfig = None, output: Printed = Output.TEXT) -> None:
     """Build the images that have changed, and load them into the cluster when it is up."""
+    from streamwarden_devstack.cache import cache_folder
     from streamwarden_devstack.cluster.errors import ClusterError
     from streamwarden_devstack.cluster.images import load_images
     from streamwarden_devstack.cluster.running import build
-    from streamwarden_devstack.stack.repository import cache_folder
 
     try:
         provider = _choose(context, kubeconfig)

@@ -75,10 +75,10 @@ def up(  # noqa: PLR0913  # one parameter an option
     streamwarden stack status
     streamwarden stack down
     """
+    from streamwarden_devstack.ports import LOOPBACK
     from streamwarden_devstack.stack import KafkaOptions
     from streamwarden_devstack.stack.background import Background, Settings
     from streamwarden_devstack.stack.errors import StackError
-    from streamwarden_devstack.stack.ports import LOOPBACK
     from streamwarden_devstack.stack.versions import DEFAULT
 
     options = KafkaOptions(DEFAULT if kafka is None else kafka, 1 if brokers is None else brokers, bool(tls))

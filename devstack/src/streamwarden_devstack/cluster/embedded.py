@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from streamwarden_kafka.private_files import private_folder, write_private
 
+from streamwarden_devstack.cache import cache_folder
 from streamwarden_devstack.cluster import network
 from streamwarden_devstack.cluster.addresses import HOST_ADDRESS, LOCK, NODE_NAME, PAUSE_IMAGE, STATE_FOLDER
 from streamwarden_devstack.cluster.archive import write_image
@@ -22,7 +23,6 @@ from streamwarden_devstack.cluster.pki import write_pki
 from streamwarden_devstack.cluster.provider import Status
 from streamwarden_devstack.cluster.services import PRIVATE_FOLDERS, Layout, build_files, build_plan
 from streamwarden_devstack.cluster.tools import ensure_tools, tools_folder
-from streamwarden_devstack.stack.repository import cache_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from streamwarden_kafka.private_files import private_folder, write_private
 
+from streamwarden_devstack.cache import cache_folder
 from streamwarden_devstack.cluster.engines import Docker
 from streamwarden_devstack.cluster.errors import ClusterError, CommandFailedError
 from streamwarden_devstack.cluster.execute import run
 from streamwarden_devstack.cluster.kubernetes import Kubectl
 from streamwarden_devstack.cluster.provider import Status
-from streamwarden_devstack.stack.repository import cache_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from streamwarden_kafka.private_files import private_folder
 
+from streamwarden_devstack.cache import cache_folder
 from streamwarden_devstack.cluster.addresses import CONTEXT
 from streamwarden_devstack.cluster.engines import Docker
 from streamwarden_devstack.cluster.errors import ClusterError, CommandFailedError
@@ -16,7 +17,6 @@ from streamwarden_devstack.cluster.execute import run, wait_until
 from streamwarden_devstack.cluster.kubernetes import Kubectl
 from streamwarden_devstack.cluster.provider import Status
 from streamwarden_devstack.cluster.source_tree import find_source_tree
-from streamwarden_devstack.stack.repository import cache_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from streamwarden_devstack.cache import cache_folder
 from streamwarden_devstack.cluster.choosing import choose, observe
 from streamwarden_devstack.cluster.images import build_images, load_images
 from streamwarden_devstack.cluster.kubernetes import Kubectl
 from streamwarden_devstack.cluster.reporting import QuietReporter
 from streamwarden_devstack.cluster.source_tree import find_source_tree
-from streamwarden_devstack.stack.repository import cache_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,11 +1,11 @@
-"""The programs of the embedded cluster, built from pinned Go modules (see :mod:`streamwarden_devstack.go_programs`)."""
+"""The programs of the embedded cluster, built from pinned Go modules."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streamwarden_devstack.go_programs import STRIPPED, Binary, content_key, ensure_built
+from streamwarden_devstack.cluster.go_programs import STRIPPED, Binary, content_key, ensure_built
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

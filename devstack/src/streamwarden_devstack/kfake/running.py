@@ -9,26 +9,27 @@ import secrets
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.private_files import private_folder, write_private
+from typing_extensions import override
 
+from streamwarden_devstack.cache import cache_folder
 from streamwarden_devstack.cluster.errors import ClusterError
+from streamwarden_devstack.cluster.go_programs import Binary, content_key, ensure_built
 from streamwarden_devstack.cluster.reporting import QuietReporter, Reporter
-from streamwarden_devstack.go_programs import Binary, content_key, ensure_built
 from streamwarden_devstack.logs import end_of
+from streamwarden_devstack.ports import LOOPBACK, PORT_RACES, free_ports
 from streamwarden_devstack.processes import Child
 from streamwarden_devstack.proxy.routes import Route
 from streamwarden_devstack.stack.brokers.identity import OPERATOR
 from streamwarden_devstack.stack.errors import ServiceFailedError, StackError
-from streamwarden_devstack.stack.ports import LOOPBACK, PORT_RACES, free_ports
 from streamwarden_devstack.stack.probes import kafka_answers
-from streamwarden_devstack.stack.repository import cache_folder
+from streamwarden_devstack.startable import Startable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from types import TracebackType
 
 _SERVER = Binary("kfake", Path(__file__).with_name("server"), ".", env={"CGO_ENABLED": "0"})
 _START_TIMEOUT_S = 20.0
@@ -41,7 +42,7 @@ class _Broker:
     advertised: int
 
 
-class Kfake:
+class Kfake(Startable):
     """An in-memory Kafka of ``brokers`` brokers on loopback, with its settings and log below ``state_dir``.
 
     Users authenticate with SCRAM-SHA-512, and nothing is allowed that no ACL allows. It is not started again when
@@ -68,17 +69,6 @@ class Kfake:
         self._child: Child | None = None
         self.seconds: dict[str, float] = {"build": 0.0, "start": 0.0}
         """What took how long: building the program, once for each version of it, and its start."""
-
-    async def __aenter__(self) -> Self:
-        """Start; it answers inside the block."""
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop it."""
-        await self.stop()
 
     @property
     def bootstrap_servers(self) -> str:
@@ -107,6 +97,7 @@ class Kfake:
         """What it prints: requests that failed."""
         return self._folder / "kfake.log"
 
+    @override
     async def start(self) -> None:
         """Build the program where the cache lacks it, start it, and return once it answers.
 
@@ -129,6 +120,7 @@ class Kfake:
                     raise
         self.seconds["start"] = time.monotonic() - built
 
+    @override
     async def stop(self) -> None:
         """End it. Idempotent."""
         if self._child is not None:

@@ -6,15 +6,17 @@ import asyncio
 import contextlib
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
+from typing_extensions import override
+
+from streamwarden_devstack.ports import LOOPBACK
 from streamwarden_devstack.proxy.faults import Action, Fault
 from streamwarden_devstack.proxy.frames import answer_correlation, read_frame, request_head
-from streamwarden_devstack.stack.ports import LOOPBACK
+from streamwarden_devstack.startable import Startable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import TracebackType
 
     from streamwarden_kafka.connection import Connection
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 _BUFFER = 1024 * 1024
 
 
-class Proxy:
+class Proxy(Startable):
     """Carries each route's connections, and lets orders befall the answers. Orders are given from any thread."""
 
     def __init__(self, routes: Sequence[Route]) -> None:
@@ -32,17 +34,6 @@ class Proxy:
         self._servers: list[asyncio.Server] = []
         self._carried: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
-
-    async def __aenter__(self) -> Self:
-        """Listen inside the block."""
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Cut all connections."""
-        await self.stop()
 
     @property
     def bootstrap_servers(self) -> str:
@@ -53,6 +44,7 @@ class Proxy:
         """Return the same user's connection through the proxy."""
         return replace(direct, bootstrap_servers=self.bootstrap_servers)
 
+    @override
     async def start(self) -> None:
         """Listen on all routes.
 
@@ -68,6 +60,7 @@ class Proxy:
             await self.stop()
             raise
 
+    @override
     async def stop(self) -> None:
         """Listen no longer, and cut what is carried. Idempotent."""
         servers, self._servers = self._servers, []

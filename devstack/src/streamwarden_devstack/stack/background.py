@@ -20,9 +20,9 @@ from typing import IO, TYPE_CHECKING, Literal
 from streamwarden_kafka.private_files import private_folder, write_private
 
 from streamwarden_devstack.logs import end_of
+from streamwarden_devstack.ports import LOOPBACK
 from streamwarden_devstack.stack.brokers.identity import KafkaOptions
 from streamwarden_devstack.stack.errors import StackError
-from streamwarden_devstack.stack.ports import LOOPBACK
 from streamwarden_devstack.stack.versions import DEFAULT
 
 if TYPE_CHECKING:

@@ -16,10 +16,10 @@ from rich.console import Console
 from streamwarden_kafka.connection import ClientFormat
 from streamwarden_kafka.private_files import private_folder, write_private
 
+from streamwarden_devstack.ports import LOOPBACK
 from streamwarden_devstack.stack.background import Background, Settings, State, try_lock
 from streamwarden_devstack.stack.brokers.identity import KafkaOptions
 from streamwarden_devstack.stack.errors import StackError
-from streamwarden_devstack.stack.ports import LOOPBACK
 from streamwarden_devstack.stack.reporting import ConsoleReporter, Reporter
 from streamwarden_devstack.stack.running import Stack
 from streamwarden_devstack.stack.versions import DEFAULT

@@ -1,4 +1,4 @@
-"""Where locked files are fetched from, and where they are kept. No address is written here.
+"""Where locked files are fetched from. No address is written here.
 
 The repository is, in this order: ``STREAMWARDEN_MAVEN_REPOSITORY``, a mirror that the user's Maven settings
 name for the central repository, the central repository as the library ``jgo`` knows it.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 REPOSITORY_VARIABLE = "STREAMWARDEN_MAVEN_REPOSITORY"
-CACHE_VARIABLE = "STREAMWARDEN_CACHE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +66,6 @@ def central_mirror(settings: str, environment: Mapping[str, str]) -> Repository 
             url = _filled(mirror.findtext("url", ""), environment)
             return Repository(url.rstrip("/"), *_login(root, identity, environment))
     return None
-
-
-def cache_folder(environment: Mapping[str, str] = os.environ, home: Path | None = None) -> Path:
-    """The folder for what is downloaded: ``STREAMWARDEN_CACHE``, else the platform's custom."""
-    if named := environment.get(CACHE_VARIABLE):
-        return Path(named)
-    home = home or Path.home()
-    if sys.platform == "darwin":
-        return home / "Library" / "Caches" / "streamwarden"
-    return Path(environment.get("XDG_CACHE_HOME") or home / ".cache") / "streamwarden"
 
 
 def _mirrors_central(mirror_of: str) -> bool:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from streamwarden_kafka.private_files import private_folder
+from typing_extensions import override
 
+from streamwarden_devstack.cache import cache_folder
+from streamwarden_devstack.ports import LOOPBACK, PORT_RACES, free_ports, is_free
 from streamwarden_devstack.stack import registry
 from streamwarden_devstack.stack.brokers.identity import KafkaOptions
 from streamwarden_devstack.stack.brokers.running import Brokers
@@ -16,17 +19,15 @@ from streamwarden_devstack.stack.download import Fetch, fetch
 from streamwarden_devstack.stack.errors import ServiceFailedError, StackError
 from streamwarden_devstack.stack.java import startup_cache
 from streamwarden_devstack.stack.locked import read_lock
-from streamwarden_devstack.stack.ports import LOOPBACK, PORT_RACES, free_ports, is_free
 from streamwarden_devstack.stack.probes import registry_answers
 from streamwarden_devstack.stack.reporting import QuietReporter, Reporter
-from streamwarden_devstack.stack.repository import cache_folder
 from streamwarden_devstack.stack.service import Server, Service, stop_all
 from streamwarden_devstack.stack.versions import kafka_set
+from streamwarden_devstack.startable import Startable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-    from types import TracebackType
 
     from streamwarden_kafka.connection import Connection
 
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 _ONE_BROKER = KafkaOptions()
 
 
-class Stack:
+class Stack(Startable):
     """Kafka and, beside it, the schema registry, with all their files below ``state_dir``.
 
     Every start begins with empty topics, unless ``keep_data``; the registry is always empty. Servers that
@@ -75,17 +76,6 @@ class Stack:
         self._registry_start: asyncio.Task[None] | None = None
         self.seconds: dict[str, float] = {"download": 0.0, "kafka": 0.0, "registry": 0.0}
         """What took how long: fetching what was missing, Kafka's start with formatting, the registry's start."""
-
-    async def __aenter__(self) -> Self:
-        """Start; Kafka answers inside the block."""
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop both servers."""
-        await self.stop()
 
     @property
     def bootstrap_servers(self) -> str:
@@ -164,6 +154,7 @@ class Stack:
         if self._with_registry:
             await self._registry_archive()
 
+    @override
     async def start(self) -> None:
         """Start both and return once Kafka answers the operator.
 
@@ -201,6 +192,7 @@ class Stack:
             raise StackError("this stack runs without a registry, or has not been started")
         await asyncio.shield(self._registry_start)
 
+    @override
     async def stop(self) -> None:
         """End both servers. Idempotent."""
         if self._registry_start is not None and not self._registry_start.done():

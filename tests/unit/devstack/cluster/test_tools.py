@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from streamwarden_devstack.cluster.errors import ClusterError, CommandFailedError
+from streamwarden_devstack.cluster.go_programs import Binary, content_key
 from streamwarden_devstack.cluster.golang import find_go, is_new_enough
 from streamwarden_devstack.cluster.reporting import QuietReporter
 from streamwarden_devstack.cluster.tools import BINARIES, ensure_tools, tools_folder
-from streamwarden_devstack.go_programs import Binary, content_key
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,9 +8,9 @@ import struct
 from typing import TYPE_CHECKING
 
 import pytest
+from streamwarden_devstack.ports import LOOPBACK, free_ports
 from streamwarden_devstack.proxy import Proxy, Route
 from streamwarden_devstack.proxy.frames import read_frame
-from streamwarden_devstack.stack.ports import LOOPBACK, free_ports
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import trustme
+from streamwarden_devstack.ports import LOOPBACK
 from streamwarden_devstack.proxy.routes import Route
 from streamwarden_devstack.stack.background import Settings
 from streamwarden_devstack.stack.brokers.configuration import Stores, build_server_properties
@@ -16,7 +17,6 @@ from streamwarden_devstack.stack.brokers.identity import Identity, KafkaOptions,
 from streamwarden_devstack.stack.brokers.running import Brokers
 from streamwarden_devstack.stack.errors import StackError
 from streamwarden_devstack.stack.keeper import parse_arguments
-from streamwarden_devstack.stack.ports import LOOPBACK
 from streamwarden_devstack.stack.reporting import QuietReporter
 from streamwarden_devstack.stack.versions import KAFKAS, kafka_set
 from streamwarden_kafka.connection import Protocol

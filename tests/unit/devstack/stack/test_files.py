@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from streamwarden_contract.names import InstallationNames
 from streamwarden_devstack.logs import end_of
+from streamwarden_devstack.ports import free_ports, is_free
 from streamwarden_devstack.stack import registry
 from streamwarden_devstack.stack.brokers.configuration import Stores, build_server_properties
 from streamwarden_devstack.stack.brokers.files import ClusterFiles
 from streamwarden_devstack.stack.brokers.identity import Identity, Node, new_cluster_id
 from streamwarden_devstack.stack.errors import ServiceFailedError
 from streamwarden_devstack.stack.java import startup_cache
-from streamwarden_devstack.stack.ports import free_ports, is_free
 from streamwarden_devstack.stack.reporting import QuietReporter
 from streamwarden_devstack.stack.service import Server, Service, run_once
 from streamwarden_kafka.connection import Connection

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
-import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from streamwarden_devstack.stack.errors import DownloadError
-from streamwarden_devstack.stack.repository import Repository, cache_folder, central_mirror, find_repository
+from streamwarden_devstack.stack.repository import Repository, central_mirror, find_repository
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SETTINGS = """<settings xmlns="urn:maven:settings">
   <mirrors><mirror><id>corp</id><mirrorOf>{of}</mirrorOf><url>https://{host}/maven/</url></mirror></mirrors>
@@ -67,20 +69,3 @@ def test_broken_settings_are_named(tmp_path: Path) -> None:
 
     with pytest.raises(DownloadError, match=r"settings\.xml is not XML"):
         find_repository({}, tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("platform", "environment", "expected"),
-    [
-        pytest.param("linux", {}, "/home/me/.cache/streamwarden", id="linux"),
-        pytest.param("linux", {"XDG_CACHE_HOME": "/c"}, "/c/streamwarden", id="xdg"),
-        pytest.param("darwin", {}, "/home/me/Library/Caches/streamwarden", id="macos"),
-        pytest.param("darwin", {"STREAMWARDEN_CACHE": "/mine"}, "/mine", id="said-by-the-user"),
-    ],
-)
-def test_the_cache_is_where_the_platform_keeps_caches(
-    monkeypatch: pytest.MonkeyPatch, platform: str, environment: dict[str, str], expected: str
-) -> None:
-    monkeypatch.setattr(sys, "platform", platform)
-
-    assert cache_folder(environment, Path("/home/me")) == Path(expected)

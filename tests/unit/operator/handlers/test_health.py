@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from streamwarden_devstack.stack.ports import free_ports
+from streamwarden_devstack.ports import free_ports
 from streamwarden_operator.handlers.health import Health
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from streamwarden_kafka.connection import SCRAM_SHA_512
 
+from streamwarden_devstack.ports import LOOPBACK
 from streamwarden_devstack.stack.brokers.identity import BROKER, OPERATOR, Identity, Node
-from streamwarden_devstack.stack.ports import LOOPBACK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

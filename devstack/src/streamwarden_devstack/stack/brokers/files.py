@@ -16,10 +16,10 @@ from cryptography.hazmat.primitives.serialization import (
 from streamwarden_kafka.connection import SCRAM_SHA_512
 from streamwarden_kafka.private_files import private_folder, write_private
 
+from streamwarden_devstack.ports import LOOPBACK
 from streamwarden_devstack.stack.brokers.configuration import Stores, build_server_properties, render_properties
 from streamwarden_devstack.stack.brokers.identity import BROKER, OPERATOR, Identity, Node
 from streamwarden_devstack.stack.java import JAVA
-from streamwarden_devstack.stack.ports import LOOPBACK
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

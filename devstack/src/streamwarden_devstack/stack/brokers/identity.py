@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from streamwarden_kafka.connection import Connection, Protocol
 from streamwarden_kafka.private_files import write_private
 
+from streamwarden_devstack.ports import LOOPBACK, free_ports, is_free
 from streamwarden_devstack.proxy.routes import Route
 from streamwarden_devstack.stack.errors import StackError
-from streamwarden_devstack.stack.ports import LOOPBACK, free_ports, is_free
 from streamwarden_devstack.stack.versions import DEFAULT, kafka_set
 
 if TYPE_CHECKING:

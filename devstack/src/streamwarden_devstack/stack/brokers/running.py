@@ -11,6 +11,8 @@ import trustme
 from streamwarden_kafka.connection import Connection, Protocol
 from streamwarden_kafka.private_files import private_folder
 
+from streamwarden_devstack.cache import cache_folder
+from streamwarden_devstack.ports import PORT_RACES
 from streamwarden_devstack.stack.brokers.files import JVM, BrokerFiles, ClusterFiles
 from streamwarden_devstack.stack.brokers.identity import (
     Identity,
@@ -20,9 +22,7 @@ from streamwarden_devstack.stack.brokers.identity import (
 )
 from streamwarden_devstack.stack.errors import ServiceFailedError, StackError
 from streamwarden_devstack.stack.java import startup_cache
-from streamwarden_devstack.stack.ports import PORT_RACES
 from streamwarden_devstack.stack.probes import kafka_answers
-from streamwarden_devstack.stack.repository import cache_folder
 from streamwarden_devstack.stack.service import Server, Service, run_once, stop_all
 from streamwarden_devstack.stack.versions import kafka_set
 
