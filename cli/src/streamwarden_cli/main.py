@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import Annotated, Any
 
 import typer
@@ -9,14 +10,19 @@ from typer.core import TyperGroup
 from typing_extensions import override
 
 from streamwarden_cli.commands import bypass, cluster, crds, credentials, dev, docs, stack, uninstall, watch
+from streamwarden_cli.commands.ending import fail
 from streamwarden_cli.exit_codes import MEANINGS, ExitCode, end_interrupted
 
 _EXTRA = "streamwarden_devstack"
+_INSTALL = (
+    "this needs the extra devstack: pip install 'streamwarden-cli[devstack]', "
+    "with --find-links DIR where the wheels are in a folder"
+)
 _EPILOG = "Exit codes: " + "; ".join(f"{code.value} {meaning}" for code, meaning in MEANINGS.items()) + "."
 
 
 class _Commands(TyperGroup):
-    """Ends every command the same way where it is interrupted, and where it needs what is not installed."""
+    """Ends every command the same way: interrupted, in need of what is not installed, unable to use a file."""
 
     @override
     def invoke(self, ctx: Any) -> Any:  # typer keeps its contexts' type private
@@ -27,8 +33,21 @@ class _Commands(TyperGroup):
         except ModuleNotFoundError as error:
             if (error.name or "").partition(".")[0] != _EXTRA:
                 raise
-            typer.echo("error: this needs an extra: pip install 'streamwarden-cli[devstack]'", err=True)
-            raise typer.Exit(ExitCode.USAGE) from error
+            fail(error, _INSTALL, ExitCode.USAGE)
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                raise  # whoever read our output has seen enough: click ends it
+            if (cache := _why_cache_unusable(error)) is not None:
+                fail(error, cache, ExitCode.USAGE)
+            fail(error)
+
+
+def _why_cache_unusable(error: OSError) -> str | None:
+    try:
+        from streamwarden_devstack.cache import cache_folder, why_unusable
+    except ModuleNotFoundError:
+        return None
+    return why_unusable(error, cache_folder())
 
 
 app = typer.Typer(

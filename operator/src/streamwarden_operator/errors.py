@@ -2,6 +2,7 @@
 
 OperatorError
 ├── InvalidSpecError          the user must change something; no retry helps until then
+│   ├── KubeconfigError       the way to the API server cannot be read
 │   └── UnsupportedChangeError
 ├── NotReadyError             something this resource needs is not there yet; a change there wakes it
 ├── LeadershipLostError       another operator has taken over: this process ends
@@ -31,6 +32,10 @@ class InvalidSpecError(OperatorError):
     """The resource asks for something that cannot be; only an edit helps."""
 
     reason = ConditionReason.INVALID_SPEC
+
+
+class KubeconfigError(InvalidSpecError):
+    """There is no kubeconfig, or it cannot be read, or lacks the context that was named."""
 
 
 class UnsupportedChangeError(InvalidSpecError):

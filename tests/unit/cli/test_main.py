@@ -23,13 +23,17 @@ BIN = Path(sys.executable).parent
 
 WITHOUT_EXTRA = "import sys; sys.modules['streamwarden_devstack'] = None; "
 RUN = "from streamwarden_cli.__main__ import main; main()"
-INSTALL = "error: this needs an extra: pip install 'streamwarden-cli[devstack]'\n"
+INSTALL = (
+    "error: this needs the extra devstack: pip install 'streamwarden-cli[devstack]', "
+    "with --find-links DIR where the wheels are in a folder\n"
+)
 INTERRUPTED_AT = """
 import os, signal, sys
 
 class Finder:
     def find_spec(self, name, path=None, target=None):
         if name == {name!r}:
+            sys.meta_path.remove(self)
             os.kill(os.getpid(), signal.SIGINT)
 
 sys.meta_path.insert(0, Finder())
@@ -85,6 +89,7 @@ def test_kubectl_s_plugin_is_the_same_command_and_says_how_it_was_called() -> No
 @pytest.mark.parametrize(
     "module",
     [
+        pytest.param("streamwarden_cli.exit_codes", id="before-anything-else"),
         pytest.param("typer", id="while-the-commands-are-imported"),
         pytest.param("streamwarden_cli.generated.crd_yaml", id="while-a-command-imports-what-it-needs"),
     ],
@@ -104,9 +109,9 @@ NEED_IT = {
     "watch-with-a-program-at-its-end": ["watch", "--kafka", "kafka.properties", "--at-end", "true"],
 }
 DO_WITHOUT = {
-    "credentials": (["credentials", "risk/guard"], "error: no .streamwarden folder in "),
-    "bypass": (["bypass", "risk/guard"], "error: no .streamwarden folder in "),
-    "watch": (["watch", "--kafka", "kafka.properties", "--context", "nowhere", "."], "error: "),
+    "credentials": (["credentials", "risk/guard"], ExitCode.FAILED, "error: no .streamwarden folder in "),
+    "bypass": (["bypass", "risk/guard"], ExitCode.FAILED, "error: no .streamwarden folder in "),
+    "watch": (["watch", "--kafka", "kafka.properties", "--context", "nowhere", "."], ExitCode.USAGE, "error: "),
 }
 EACH_WITHOUT_EXTRA = """
 import json, os, sys
@@ -131,7 +136,7 @@ def without_extra(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ended]:
     """How each of these commands ended where the extra is not installed."""
     folder = tmp_path_factory.mktemp("without-extra")
     (folder / "kafka.properties").write_text("bootstrap.servers=127.0.0.1:1\n")
-    asked = NEED_IT | {f"only-{name}": arguments for name, (arguments, _) in DO_WITHOUT.items()}
+    asked = NEED_IT | {f"only-{name}": arguments for name, (arguments, *_) in DO_WITHOUT.items()}
     done = subprocess.run(
         [sys.executable, "-c", EACH_WITHOUT_EXTRA],
         cwd=folder,
@@ -155,13 +160,13 @@ def test_without_the_extra_a_command_that_needs_it_says_what_to_install(
     assert without_extra[name] == (ExitCode.USAGE, "", INSTALL)
 
 
-@pytest.mark.parametrize(("name", "message"), [(name, message) for name, (_, message) in DO_WITHOUT.items()])
+@pytest.mark.parametrize(("name", "code", "message"), [(name, *ends) for name, (_, *ends) in DO_WITHOUT.items()])
 def test_without_the_extra_the_others_go_as_far_as_with_it(
-    without_extra: dict[str, Ended], name: str, message: str
+    without_extra: dict[str, Ended], name: str, code: int, message: str
 ) -> None:
-    code, out, err = without_extra[f"only-{name}"]
+    ended, out, err = without_extra[f"only-{name}"]
 
-    assert code == ExitCode.FAILED, err
+    assert ended == code, err
     assert message in out + err
     assert "devstack" not in out + err
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -16,6 +16,7 @@ from streamwarden_cli.exit_codes import ExitCode
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from streamwarden_devstack.cluster.errors import ClusterError
     from streamwarden_devstack.cluster.images import Built
     from streamwarden_devstack.cluster.provider import Provider
     from streamwarden_devstack.cluster.reporting import Reporter
@@ -50,7 +51,7 @@ def up(
         references = load_built(provider, _reporter()) if images else {}
         _report(provider, references)
     except ClusterError as error:
-        fail(error)
+        _fail(error)
 
 
 @app.command()
@@ -67,7 +68,7 @@ def build(context: Context = "", kubeconfig: Kubeconfig = None) -> None:
         provider.prepare(_reporter())
         build_images(provider, _reporter())
     except ClusterError as error:
-        fail(error)
+        _fail(error)
 
 
 @app.command()
@@ -85,7 +86,7 @@ def images(context: Context = "", kubeconfig: Kubeconfig = None, output: Printed
         if provider.status().running:
             load_images(provider, [image.reference for image in built], cache_folder(), _reporter())
     except ClusterError as error:
-        fail(error)
+        _fail(error)
 
 
 @app.command()
@@ -96,7 +97,7 @@ def down(context: Context = "", kubeconfig: Kubeconfig = None) -> None:
     try:
         taken = _choose(context, kubeconfig).down()
     except ClusterError as error:
-        fail(error)
+        _fail(error)
     typer.echo("the cluster is gone" if taken else "no cluster of ours runs here")
 
 
@@ -108,9 +109,15 @@ def status(context: Context = "", kubeconfig: Kubeconfig = None, output: Printed
     try:
         found = _choose(context, kubeconfig).status()
     except ClusterError as error:
-        fail(error)
+        _fail(error)
     typer.echo(json.dumps(dataclasses.asdict(found), indent=2) if output is Output.JSON else found.describe())
     raise typer.Exit(ExitCode.DONE if found.ready else ExitCode.FAILED)
+
+
+def _fail(error: ClusterError) -> NoReturn:
+    from streamwarden_devstack.cluster.errors import ContextError
+
+    fail(error, code=ExitCode.USAGE if isinstance(error, ContextError) else ExitCode.FAILED)
 
 
 def _choose(context: str, kubeconfig: Path | None, host_address: str = "") -> Provider:

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from streamwarden_cli.commands.ending import fail_stale
+from streamwarden_cli.commands.ending import fail_stale, report_written
 
-app = typer.Typer(no_args_is_help=True, help="The CRD manifests, made from the models.")
+app = typer.Typer(no_args_is_help=True, help="For contributors: the CRD manifests, made from the models.")
 
 Folder = Annotated[Path, typer.Option("--out", help="Folder of the manifests.", file_okay=False)]
 _DEFAULT_FOLDER = Path("crds")
@@ -17,10 +17,10 @@ _DEFAULT_FOLDER = Path("crds")
 
 @app.command()
 def generate(out: Folder = _DEFAULT_FOLDER) -> None:
-    """Write the manifests."""
+    """Write the manifests, and print their paths."""
     from streamwarden_cli.generated import crd_yaml, files
 
-    files.write(out, crd_yaml.manifests())
+    report_written(files.write(out, crd_yaml.manifests()))
 
 
 @app.command()

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from streamwarden_cli.commands.ending import fail_stale
+from streamwarden_cli.commands.ending import fail_stale, report_written
 
-app = typer.Typer(no_args_is_help=True, help="The reference pages, made from the models.")
+app = typer.Typer(no_args_is_help=True, help="For contributors: the reference pages, made from the models.")
 
 Folder = Annotated[Path, typer.Option("--out", help="Folder of the pages.", file_okay=False)]
 _DEFAULT_FOLDER = Path("docs/reference")
@@ -17,10 +17,10 @@ _DEFAULT_FOLDER = Path("docs/reference")
 
 @app.command()
 def generate(out: Folder = _DEFAULT_FOLDER) -> None:
-    """Write the pages."""
+    """Write the pages, and print their paths."""
     from streamwarden_cli.generated import files, reference
 
-    files.write(out, reference.pages())
+    report_written(files.write(out, reference.pages()))
 
 
 @app.command()

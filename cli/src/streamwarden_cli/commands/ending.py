@@ -13,10 +13,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def fail(error: Exception) -> NoReturn:
-    """End with the error's message, which is all that a person needs."""
-    typer.echo(f"error: {error}", err=True)
-    raise typer.Exit(ExitCode.FAILED) from error
+def fail(error: Exception, message: str = "", code: ExitCode = ExitCode.FAILED) -> NoReturn:
+    """End with a message, the error's own where none is given: it is all that a person needs."""
+    typer.echo(f"error: {message or error}", err=True)
+    raise typer.Exit(code) from error
+
+
+def report_written(paths: Sequence[Path]) -> None:
+    """Say which generated files were written."""
+    for path in paths:
+        typer.echo(f"wrote {path}")
 
 
 def fail_stale(paths: Sequence[Path], remedy: str) -> NoReturn:

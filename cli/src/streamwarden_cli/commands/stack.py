@@ -69,12 +69,13 @@ def up(  # noqa: PLR0913  # one parameter an option
     Users log in with SCRAM-SHA-512 on every listener, and nobody may do anything that no ACL allows,
     but the operator: its client configuration is written below the folder, for Java and for librdkafka.
 
-    streamwarden stack up                          one broker and the registry
-    streamwarden stack up --brokers 3 --tls        one may be killed, and clients use TLS
+    \b
+    streamwarden stack up                      one broker and the registry
+    streamwarden stack up --brokers 3 --tls    one may be killed, and clients use TLS
     streamwarden stack up --kafka 3.9 --no-registry
     streamwarden stack status
     streamwarden stack down
-    """
+    """  # noqa: D301  # \b is click's mark of a paragraph that keeps its lines
     from streamwarden_devstack.ports import LOOPBACK
     from streamwarden_devstack.stack import KafkaOptions
     from streamwarden_devstack.stack.background import Background, Settings
@@ -96,7 +97,7 @@ def up(  # noqa: PLR0913  # one parameter an option
             state = _ensure(background, settings)
             _demand_same(state, asked)
             _report(background, state)
-    except (StackError, OSError) as error:
+    except StackError as error:
         fail(error)
 
 
@@ -108,7 +109,7 @@ def down(folder: Folder = _DEFAULT_FOLDER) -> None:
 
     try:
         stopped = Background(folder).stop()
-    except (StackError, OSError) as error:
+    except StackError as error:
         fail(error)
     typer.echo("stopped" if stopped else "no stack runs here")
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from streamwarden_cli.commands.ending import fail
+from streamwarden_cli.exit_codes import ExitCode
 
 
 def uninstall(
@@ -18,11 +19,13 @@ def uninstall(
 
     Stop the operator first: it would put them back. Everything in Kafka stays: topics, ACLs, users, policies in force.
     """
-    from streamwarden_operator.errors import OperatorError
+    from streamwarden_operator.errors import KubeconfigError, OperatorError
     from streamwarden_operator.handlers.uninstall import uninstall as release
 
     try:
         lines = release(context, dry_run=dry_run)
+    except KubeconfigError as error:
+        fail(error, code=ExitCode.USAGE)
     except OperatorError as error:
         fail(error)
     for line in lines:

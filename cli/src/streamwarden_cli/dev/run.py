@@ -49,7 +49,7 @@ def run_dev(options: DevOptions) -> ExitCode:
             with (state.logs / "dev.log").open("a", encoding="utf-8") as log:
                 log_to(log)
                 return asyncio.run(_Run(options, state, console, started).run(admission.resources))
-    except (StateError, OSError) as error:
+    except StateError as error:
         errors.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
         return ExitCode.FAILED
 

@@ -9,11 +9,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def write(folder: Path, files: Mapping[str, str]) -> None:
-    """Write the files, by name."""
+def write(folder: Path, files: Mapping[str, str]) -> list[Path]:
+    """Write the files, by name; returns their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
+    return [folder / name for name in files]
 
 
 def stale(folder: Path, files: Mapping[str, str]) -> list[Path]:

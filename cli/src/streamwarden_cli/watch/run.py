@@ -11,7 +11,7 @@ from rich.console import Console
 from streamwarden_operator.adapters.kubernetes.client import KubernetesClient, load_configuration
 from streamwarden_operator.adapters.kubernetes.cluster import KubernetesCluster
 from streamwarden_operator.adapters.kubernetes.resource_types import KINDS
-from streamwarden_operator.errors import OperatorError
+from streamwarden_operator.errors import KubeconfigError, OperatorError
 
 from streamwarden_cli.exit_codes import ExitCode
 from streamwarden_cli.local.state import StateError, StateFolder
@@ -40,21 +40,22 @@ def run_watch(options: WatchOptions) -> ExitCode:
             with (state.logs / "watch.log").open("a", encoding="utf-8") as log:
                 log_to(log)
                 return asyncio.run(_watch(options, state))
-    except (StateError, OSError) as error:
+    except (StateError, KubeconfigError) as error:
         Console(stderr=True).print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
-        return ExitCode.FAILED
+        return ExitCode.USAGE if isinstance(error, KubeconfigError) else ExitCode.FAILED
 
 
 async def _watch(options: WatchOptions, state: StateFolder) -> ExitCode:
+    cluster = await _connect(options)
     screen = open_screen(Console())
     return await run_interruptibly(
-        lambda: _session(options, state, screen), screen, (SessionError, OperatorError, StateError)
+        lambda: _session(options, state, screen, cluster), screen, (SessionError, OperatorError, StateError)
     )
 
 
-async def _session(options: WatchOptions, state: StateFolder, screen: Screen) -> None:
+async def _session(options: WatchOptions, state: StateFolder, screen: Screen, cluster: KubernetesCluster) -> None:
     started = time.monotonic()
-    loop = ClusterLoop(options, state, screen, await _connect(options))
+    loop = ClusterLoop(options, state, screen, cluster)
     try:
         await loop.start()
         await Session(options, state, screen, loop, Timing(started)).run()
@@ -63,6 +64,10 @@ async def _session(options: WatchOptions, state: StateFolder, screen: Screen) ->
 
 
 async def _connect(options: WatchOptions) -> KubernetesCluster:
-    """Return a view of the three kinds; it has no manifests to make, as it changes nothing."""
+    """Return a view of the three kinds; it has no manifests to make, as it changes nothing.
+
+    Raises:
+        KubeconfigError: there is no way to an API server.
+    """
     client = KubernetesClient(await load_configuration(options.context), timeout_s=_TIMEOUT_S)
     return KubernetesCluster(client, lambda _: (), namespaces=options.namespaces, resources=KINDS)

@@ -1,6 +1,7 @@
 """A Kubernetes cluster for tests and the demo: one the user names, kind, or an embedded node without Docker.
 
 ClusterError
+├── ContextError           the kubeconfig lacks the context that was named, or cannot be read
 ├── NoProviderError        no way to a cluster here; says what each of the three lacks
 ├── MissingPackagesError   programs of Debian packages are missing; says how to install them
 ├── CommandFailedError     a program failed; carries its last lines
@@ -11,6 +12,7 @@ from streamwarden_devstack.cluster.choosing import Wanted
 from streamwarden_devstack.cluster.errors import (
     ClusterError,
     CommandFailedError,
+    ContextError,
     MissingPackagesError,
     NoProviderError,
     NotReadyError,
@@ -23,6 +25,7 @@ __all__ = [
     "ClusterError",
     "CommandFailedError",
     "ConsoleReporter",
+    "ContextError",
     "MissingPackagesError",
     "NoProviderError",
     "NotReadyError",

@@ -5,6 +5,10 @@ class ClusterError(Exception):
     """The cluster cannot do what was asked; the message says what to do about it."""
 
 
+class ContextError(ClusterError):
+    """The kubeconfig lacks the context that was named, or cannot be read."""
+
+
 class NoProviderError(ClusterError):
     """There is no way to a cluster here. The message says what each of the three ways lacks."""
 

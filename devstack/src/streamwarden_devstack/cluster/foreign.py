@@ -11,7 +11,7 @@ from streamwarden_kafka.private_files import private_folder, write_private
 
 from streamwarden_devstack.cache import cache_folder
 from streamwarden_devstack.cluster.engines import Docker
-from streamwarden_devstack.cluster.errors import ClusterError, CommandFailedError
+from streamwarden_devstack.cluster.errors import ClusterError, CommandFailedError, ContextError
 from streamwarden_devstack.cluster.execute import run
 from streamwarden_devstack.cluster.kubernetes import Kubectl
 from streamwarden_devstack.cluster.provider import Status
@@ -70,7 +70,7 @@ class ForeignCluster:
         try:
             text = run([self.kubectl, *source, *view])
         except CommandFailedError as error:
-            raise ClusterError(f"there is no context {self._context}: {error}") from error
+            raise ContextError(f"there is no context {self._context}: {error}") from error
         private_folder(self._kubeconfig.parent)
         write_private(self._kubeconfig, text)
         kubectl = Kubectl(self.kubectl, self._kubeconfig)

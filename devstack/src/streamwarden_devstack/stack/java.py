@@ -41,10 +41,13 @@ class StartupCache:
     """Where a JVM in training writes; moved to ``path`` once complete."""
 
     def options(self) -> tuple[str, ...]:
-        """Use the cache, or train it when there is none yet."""
+        """Use the cache, or train it when there is none yet; neither where it cannot be written."""
         if self.path.is_file():
-            return (*_QUIET, f"-XX:AOTCache={self.path}")
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+            return self.use_only()
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError:
+            return _QUIET
         self._clear_away()
         return (*_QUIET, f"-XX:AOTCacheOutput={self.training}")
 

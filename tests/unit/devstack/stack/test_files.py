@@ -142,6 +142,14 @@ def test_a_startup_cache_is_trained_once_and_used_after(tmp_path: Path) -> None:
     assert startup_cache(tmp_path, "kafka", ["other jars"]).path != cache.path
 
 
+def test_without_a_folder_that_can_be_written_a_jvm_starts_without_a_startup_cache(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    options = startup_cache(tmp_path / "file", "kafka", ["abc"]).options()
+
+    assert [option for option in options if "AOT" in option] == []
+
+
 def test_a_startup_cache_that_does_no_good_is_dropped(tmp_path: Path) -> None:
     cache = startup_cache(tmp_path, "kafka", ["abc"])
     cache.options()

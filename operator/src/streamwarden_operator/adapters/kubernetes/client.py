@@ -8,14 +8,16 @@ import json
 import os
 from collections import Counter
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import aiohttp
+import yaml
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
 
 from streamwarden_operator.adapters.kubernetes.errors import AbsentError, Request, no_answer, refusal
 from streamwarden_operator.adapters.kubernetes.resource_types import FIELD_MANAGER, ResourceType
-from streamwarden_operator.errors import InvalidSpecError, KubernetesUnavailableError
+from streamwarden_operator.errors import KubeconfigError, KubernetesUnavailableError
 from streamwarden_operator.ports import Manifest
 
 APPLY = "application/apply-patch+yaml"
@@ -181,19 +183,29 @@ async def load_configuration(context: str = "") -> Configuration:
         context: of the kubeconfig; empty: its current one.
 
     Raises:
-        InvalidSpecError: none of them is there, or one cannot be read.
+        KubeconfigError: none of them is there, or one cannot be read.
     """
     configuration = Configuration()
     named = os.environ.get("KUBECONFIG")  # the library reads it once, when it is imported
+    paths = named or "~/.kube/config"
     try:
         if named is None and os.path.exists(_TOKEN):  # noqa: ASYNC240, PTH110  # once, at start
             load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]  # its own
         else:
+            _require_one(paths)
             await load_kube_config(named, context or None, client_configuration=configuration)  # type: ignore[no-untyped-call]  # its own
+    except yaml.YAMLError as error:
+        raise KubeconfigError(f"the kubeconfig {paths} is not YAML: mend it, or set KUBECONFIG") from error
     except (ConfigException, OSError) as error:
         message = f"no API server to speak to: {error}. Set KUBECONFIG, or run in a pod with a service account"
-        raise InvalidSpecError(message) from error
+        raise KubeconfigError(message) from error
     return configuration
+
+
+def _require_one(paths: str) -> None:
+    """Refuse where no file is: the library would complain of what an empty one lacks."""
+    if not any(Path(path).expanduser().exists() for path in paths.split(os.pathsep) if path):
+        raise KubeconfigError(f"no kubeconfig at {paths}. Set KUBECONFIG, or run in a pod with a service account")
 
 
 def _now_s() -> float:
