@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from streamwarden_gate.errors import AbortedError, FencedError, IndefiniteError, RecordRefusedError
+from streamwarden_gate.errors import AbortedError, FencedError, GateError, IndefiniteError, RecordRefusedError
 from streamwarden_gate.feed import View
 from streamwarden_gate.ports import Committed, End, Item
+from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,14 +26,16 @@ if TYPE_CHECKING:
 class MemoryKafka:
     """What brokers hold, and what happens to the next transactions."""
 
-    log: dict[int, list[Record]]
-    """Decisions by partition; an offset is a place in the list."""
+    log: dict[int, list[Record | None]]
+    """Decisions by partition; an offset is a place in the list, and None a transaction's marker."""
     committed: dict[int, tuple[int, str | None]]
     written: list[Write] = field(default_factory=list)
     transactions: list[tuple[int, dict[int, Place]]] = field(default_factory=list)
     """Of each that was committed: how many records, and which places."""
     endings: list[Callable[[MemoryKafka, Sequence[Write], Mapping[int, Place]], None]] = field(default_factory=list)
     """How the next ones end; none: they are committed."""
+    producers: Counter[str] = field(default_factory=Counter)
+    """How often each transactional id was opened: the last one fences the others."""
 
     def commit(self, writes: Sequence[Write], places: Mapping[int, Place]) -> None:
         self.written += writes
@@ -64,10 +69,61 @@ def refused(_kafka: MemoryKafka, _writes: Sequence[Write], _places: Mapping[int,
     raise RecordRefusedError("as the test says")
 
 
-class FakeMembership:
-    """Implements ``ports.Membership``."""
+class NoWait(threading.Event):
+    """A stop signal that nobody waits for."""
 
-    def __init__(self, kafka: MemoryKafka) -> None:
+    @override
+    def wait(self, timeout: float | None = None) -> bool:
+        assert timeout is not None
+        return self.is_set()
+
+
+class MemoryGroup:
+    """A group as its coordinator sees it: all give back their partitions, each in its own poll, then all get some."""
+
+    def __init__(self, partitions: int) -> None:
+        self._partitions = partitions
+        self._members: list[FakeMembership] = []
+        self._awaited: set[FakeMembership] = set()
+
+    def join(self, member: FakeMembership) -> None:
+        self._members.append(member)
+        self._rebalance()
+
+    def leave(self, member: FakeMembership) -> None:
+        """Go, or be put out: the member itself may not know yet."""
+        if member in self._members:
+            self._members.remove(member)
+            self._rebalance()
+
+    def has(self, member: FakeMembership) -> bool:
+        """Whether offsets in the member's name are taken."""
+        return member in self._members
+
+    def poll(self, member: FakeMembership) -> None:
+        """Do what happens in a member's poll."""
+        if member not in self._members:
+            member.assign()
+            self.join(member)
+        if member in self._awaited:
+            self._awaited.discard(member)
+            member.assign()
+            if not self._awaited:
+                self._share_out()
+
+    def _rebalance(self) -> None:
+        self._awaited = set(self._members)
+
+    def _share_out(self) -> None:
+        count = len(self._members)
+        for place, member in enumerate(self._members):
+            member.assign(*range(place, self._partitions, count))
+
+
+class FakeMembership:
+    """Implements ``ports.Membership``. Partitions come from the group, or as a test says."""
+
+    def __init__(self, kafka: MemoryKafka, group: MemoryGroup | None = None) -> None:
         self.generation = 0
         self.owned: frozenset[int] = frozenset()
         self.silent = 0
@@ -80,6 +136,14 @@ class FakeMembership:
         self._kafka = kafka
         self._positions: dict[int, int] = {}
         self._ended: set[int] = set()
+        self._group = group
+        if group is not None:
+            group.join(self)
+
+    @property
+    def is_member(self) -> bool:
+        """Whether the group takes this member's offsets."""
+        return self._group is None or self._group.has(self)
 
     def assign(self, *partitions: int) -> None:
         """Do what a rebalance does."""
@@ -102,7 +166,7 @@ class FakeMembership:
         items: list[Item] = []
         for number, position in self._positions.items():
             found = self._kafka.log[number][position:][: most - len(items)]
-            items += found
+            items += [each for each in found if each is not None]
             self._positions[number] = position + len(found)
             at_end = self._positions[number] == len(self._kafka.log[number])
             if at_end and (found or number not in self._ended):
@@ -112,37 +176,53 @@ class FakeMembership:
         for happens in self.in_poll[:1]:
             self.in_poll.pop(0)
             happens()
+        if self._group is not None:
+            self._group.poll(self)
         return items
 
     def close(self) -> None:
         self.closed = True
+        if self._group is not None:
+            self._group.leave(self)
 
 
 class FakeCommitter:
     """Implements ``ports.Committer``."""
 
-    def __init__(self, kafka: MemoryKafka) -> None:
-        self._kafka = kafka
+    def __init__(self, kafka: MemoryKafka, membership: FakeMembership, transactional_id: str = "pod-0") -> None:
         self.opened = 0
-        self._open = False
+        self._kafka = kafka
+        self._membership = membership
+        self._id = transactional_id
+        self._epoch = 0
+        """Of the producer that is open; 0 where none is."""
+
+    @property
+    def refusal(self) -> GateError | None:
+        """Why Kafka takes nothing from it now."""
+        if self._epoch != self._kafka.producers[self._id]:
+            return FencedError("another process has the transactional id")
+        return None if self._membership.is_member else AbortedError("unknown member")
 
     def open(self) -> None:
-        self.opened += not self._open
-        self._open = True
+        if not self._epoch:
+            self.opened += 1
+            self._kafka.producers[self._id] += 1
+            self._epoch = self._kafka.producers[self._id]
 
     def settle(self) -> None:
         """Nothing to wait for."""
 
     def begin(self, writes: Sequence[Write], places: Mapping[int, Place]) -> FakePending:
-        assert self._open
+        assert self._epoch
         return FakePending(self, self._kafka, writes, places)
 
     def lost(self) -> None:
         """An unknown outcome takes the producer with it."""
-        self._open = False
+        self._epoch = 0
 
     def close(self) -> None:
-        self._open = False
+        self._epoch = 0
 
 
 @dataclass
@@ -155,6 +235,8 @@ class FakePending:
     places: Mapping[int, Place]
 
     def finish(self) -> None:
+        if (refusal := self.committer.refusal) is not None:
+            raise refusal
         ending = self.kafka.endings.pop(0) if self.kafka.endings else MemoryKafka.commit
         try:
             ending(self.kafka, self.writes, self.places)

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
-import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from streamwarden_contract.audit import ChainHead, parse_metadata
+from streamwarden_gate import loop
 from streamwarden_gate.errors import FatalError, FencedError, RecordRefusedError
 from streamwarden_gate.loop import GateLoop
 from streamwarden_gate.ports import End, Links, Unreadable
 from streamwarden_gate.reasons import RefusalReason
 from support import gate_fakes
-from support.gate_fakes import FakeCommitter, FakeMembership, FakePolicies, FakeReports, MemoryKafka
+from support.gate_chains import check_chains
+from support.gate_fakes import FakeCommitter, FakeMembership, FakePolicies, FakeReports, MemoryKafka, NoWait
 from support.gate_log import NAMESPACE, PARTITIONS, MemoryLog, decision, headers, record
 from support.policy_log import epoch_record
-from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +33,8 @@ class World:
             {number: [] for number in range(PARTITIONS)},
             {number: (0, ChainHead().metadata()) for number in range(PARTITIONS)},
         )
-        self.membership, self.committer = FakeMembership(self.kafka), FakeCommitter(self.kafka)
+        self.membership = FakeMembership(self.kafka)
+        self.committer = FakeCommitter(self.kafka, self.membership)
         self.policies, self.reports = FakePolicies(), FakeReports()
         links = Links(self.membership, self.committer, self.policies, self.reports)
         self.stop = NoWait()
@@ -49,6 +50,10 @@ class World:
             own = self.kafka.log[partition]
             given = headers(entity)
             own.append(record(decision(entity).encode(), key=entity.encode(), headers_=given, offset=len(own)))
+
+    def write_marker(self, number: int) -> None:
+        """End a transaction of the agent, in the partition of this decision."""
+        self.kafka.log[record(b"", key=f"page-{number}".encode()).partition].append(None)
 
     def steps(self, count: int = 4) -> None:
         for _ in range(count):
@@ -68,29 +73,14 @@ class World:
         expected = sorted(f"page-{number}" for number in numbers)
         assert sorted(self.judged) == expected
         assert sorted((w.key or b"").decode() for w in self.kafka.written if w.topic == "risk.commands") == expected
-        heads = dict.fromkeys(range(PARTITIONS), ChainHead())
-        for write in self.kafka.written:
-            if write.topic == AUDIT:
-                audit = json.loads(write.value or b"")
-                number = audit["decision"]["partition"]
-                assert audit["chain"] == {"length": heads[number].length + 1, "previous": heads[number].sha256}
-                heads[number] = heads[number].after(write.value or b"")
-        for number, (offset, metadata) in self.kafka.committed.items():
-            head = parse_metadata(metadata)
-            assert (offset, head.length, head.sha256) == (
-                len(self.kafka.log[number]),
-                heads[number].length,
-                heads[number].sha256,
-            )
-
-
-class NoWait(threading.Event):
-    """A stop signal that nobody waits for."""
-
-    @override
-    def wait(self, timeout: float | None = None) -> bool:
-        assert timeout is not None
-        return self.is_set()
+        committed = self.kafka.committed
+        check_chains(
+            [(write.key, write.value) for write in self.kafka.written if write.topic == AUDIT],
+            {number: parse_metadata(metadata) for number, (_, metadata) in committed.items()},
+        )
+        assert {number: offset for number, (offset, _) in committed.items()} == {
+            number: len(own) for number, own in self.kafka.log.items()
+        }
 
 
 @pytest.fixture
@@ -189,7 +179,7 @@ def test_another_member_that_went_on_is_not_repeated(world: World) -> None:
 def test_a_record_that_is_fetched_again_is_not_judged_again(world: World) -> None:
     world.write(*range(5))
     world.steps()
-    world.membership.extra = [own[0] for own in world.kafka.log.values() if own]
+    world.membership.extra = [own[0] for own in world.kafka.log.values() if own and own[0] is not None]
     world.steps()
     world.check(*range(5))
 
@@ -253,6 +243,80 @@ def test_the_end_of_a_quiet_partition_is_committed(world: World) -> None:
     world.membership.extra = [End(0, 4)]  # four markers, no record
     world.steps(3)
     assert world.kafka.committed[0][0] == 4
+
+
+class Clock:
+    """What the loop takes for the time, in seconds."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(loop, "time", made)
+    return made
+
+
+def test_between_decisions_the_end_of_a_partition_costs_no_transaction(world: World, clock: Clock) -> None:
+    world.steps()
+    before = len(world.kafka.transactions)
+    for _ in range(10):
+        world.write(1)
+        world.steps(1)
+        world.write_marker(1)
+        clock.now += 0.05
+        world.steps(2)
+    assert [writes for writes, _ in world.kafka.transactions[before:]] == [2] * 10
+
+
+def test_an_end_that_was_reached_after_the_last_decision_waits_until_it_is_quiet(world: World, clock: Clock) -> None:
+    world.write(1)
+    world.steps(2)
+    world.write_marker(1)
+    world.steps(3)
+    number = record(b"", key=b"page-1").partition
+    assert world.kafka.committed[number][0] == 1
+    clock.now += 0.1
+    world.steps(3)
+    assert world.kafka.committed[number][0] == 2
+    assert [writes for writes, _ in world.kafka.transactions] == [0, 2, 0], "epochs, the decision, the end"
+
+
+def test_an_idle_gate_commits_nothing(world: World, clock: Clock) -> None:
+    world.steps()
+    before = len(world.kafka.transactions)
+    for _ in range(50):
+        clock.now += 1
+        world.steps(1)
+    assert len(world.kafka.transactions) == before
+
+
+def test_a_gate_that_is_told_to_stop_leaves_no_lag(world: World, clock: Clock) -> None:
+    assert clock.now
+    world.write(1)
+    world.steps(2)
+    world.write_marker(1)
+    world.steps(2)
+    world.stop.set()
+    world.loop.run()
+    assert world.kafka.committed[record(b"", key=b"page-1").partition][0] == 2
+
+
+def test_a_last_commit_that_fails_is_no_failure_of_the_gate(world: World, clock: Clock) -> None:
+    assert clock.now
+    world.write(1)
+    world.steps(2)
+    world.write_marker(1)
+    world.steps(2)
+    world.kafka.endings = [gate_fakes.unknown_and_lost]
+    world.stop.set()
+    world.loop.run()
+    assert world.membership.closed
 
 
 def test_a_gate_without_its_policy_feed_ends(world: World) -> None:

@@ -53,5 +53,6 @@ def test_going_back_forgets_what_was_not_committed() -> None:
 def test_new_epochs_are_something_to_commit(log: MemoryLog) -> None:
     log.write_all()
     new, old = Partition(0, Place(4, ChainHead())), Partition(1, Place(4, HEAD))
-    advance_epochs([new, old], log.build())
+    assert advance_epochs([new, old], log.build())
     assert (new.head, new.changed, old.changed) == (ChainHead(0, "0" * 64, 1, 1), True, False)
+    assert not advance_epochs([new, old], log.build()), "they are under them already"

@@ -15,7 +15,7 @@ import structlog
 from streamwarden_kafka.records import Write
 
 from streamwarden_gate.acks import Report
-from streamwarden_gate.errors import AbortedError, FatalError, IndefiniteError
+from streamwarden_gate.errors import AbortedError, FatalError, GateError, IndefiniteError
 from streamwarden_gate.judge import Judge
 from streamwarden_gate.partitions import Partition, Place, advance_epochs, place_of
 from streamwarden_gate.policy_topic import Refusal
@@ -72,6 +72,7 @@ class GateLoop:
         try:
             while not self._stop.is_set():
                 self.step()
+            self._commit_last()
         finally:
             self._membership.close()
         self._committer.close()
@@ -199,6 +200,13 @@ class GateLoop:
         if time.monotonic() - self._judged_s >= _QUIET_S:
             self._commit()
 
+    def _commit_last(self) -> None:
+        """Commit the ends that still wait for a quiet while: a gate that was told to stop leaves no lag behind."""
+        try:
+            self._commit()
+        except GateError as error:
+            _log.warning("the last positions were not committed", error=str(error))
+
     def _judged(self, batch: Sequence[Record | End], judge: Judge) -> Iterator[Write]:
         """Judge record by record, and move the partitions' positions and chains along."""
         loaded, now = self._loaded, datetime.now
@@ -217,8 +225,8 @@ class GateLoop:
             yield from outcome.writes
 
     def _commit_epochs(self) -> None:
-        if self._active is not None:
-            advance_epochs(self._loaded.values(), self._active)
+        """Commit the set's epochs where they are new. What else has moved waits for outputs, or until it is quiet."""
+        if self._active is not None and advance_epochs(self._loaded.values(), self._active):
             self._commit()
 
     def _commit(self) -> None:

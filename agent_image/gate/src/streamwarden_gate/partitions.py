@@ -74,10 +74,11 @@ def place_of(number: int, offset: int, metadata: str | None, active: ActiveSet) 
     return Place(offset, head)
 
 
-def advance_epochs(partitions: Iterable[Partition], active: ActiveSet) -> None:
-    """Put every head under the epochs of the set, to be committed before its first verdict."""
-    epochs = active.namespace_epoch, active.guardrail_epoch
+def advance_epochs(partitions: Iterable[Partition], active: ActiveSet) -> bool:
+    """Put every head under the epochs of the set, and tell whether one was not: that is committed before a verdict."""
+    epochs, advanced = (active.namespace_epoch, active.guardrail_epoch), False
     for partition in partitions:
         head = partition.head
         if (head.namespace_epoch, head.guardrail_epoch) != epochs:
-            partition.head = head.under(namespace_epoch=epochs[0], guardrail_epoch=epochs[1])
+            partition.head, advanced = head.under(namespace_epoch=epochs[0], guardrail_epoch=epochs[1]), True
+    return advanced
