@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
@@ -10,7 +10,6 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from support.api_server import ApiServer
     from support.brokers import Broker, ProxiedBroker
@@ -82,17 +81,28 @@ def broker(request: Any) -> Broker:
 
 
 @pytest.fixture(params=[KFAKE, APACHE])
-def proxied(request: Any, tmp_path: Path) -> Iterator[ProxiedBroker]:
+def proxied(request: pytest.FixtureRequest) -> Iterator[ProxiedBroker]:
     """Each of the two in turn, behind a proxy that lives in a thread."""
-    from support.brokers import behind_a_proxy, kfake_behind_a_proxy
+    with proxied_broker(request.param, request) as broker:
+        yield broker
 
-    if request.param == "kfake":
-        with kfake_behind_a_proxy(tmp_path / "kfake") as broker:
+
+@contextmanager
+def proxied_broker(name: str, request: pytest.FixtureRequest) -> Iterator[ProxiedBroker]:
+    """Run one of the two by its name, and a proxy before it, for a fixture of a test's own."""
+    from support.brokers import behind_a_proxy, kfake_behind_a_proxy
+    from support.sharing import FileLock, run_folder
+
+    if name == "kfake":
+        with kfake_behind_a_proxy(request.getfixturevalue("tmp_path") / "kfake") as broker:
             yield broker
         return
-    stack = cast("RunningStack", request.getfixturevalue("stack"))
-    with behind_a_proxy("apache", stack.routes, stack.operator) as broker:
-        yield broker
+    stack: RunningStack = request.getfixturevalue("stack")
+    # The run's Kafka tells its clients one address, so one proxy at a time can be there.
+    with FileLock(run_folder(request.getfixturevalue("tmp_path_factory")) / "proxy") as door:
+        door.take()
+        with behind_a_proxy("apache", stack.routes, stack.operator) as broker:
+            yield broker
 
 
 @pytest.fixture(scope="session")

@@ -27,6 +27,7 @@ from streamwarden_contract.acks import GateAck, decode_ack
 from streamwarden_contract.audit import ChainHead, parse_metadata
 from streamwarden_contract.names import AgentNames, InstallationNames, transactional_prefix
 from streamwarden_contract.policylog import CommandTarget
+from support.gate_chains import AGENT, check_chains
 from support.gate_decisions import proposals
 from support.kafka_tools import WAIT_S, Right, write_properties
 from support.policy_log import (
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
 
 INSTALLATION = InstallationNames()
 
-AGENT, UID = "guard", "uid-1"
+UID = "uid-1"
 PARTITIONS = 3
 SCHEMA = '{"type":"object","properties":{"number":{"type":"integer"}},"required":["number"]}'
 RULE = "decision.confidence >= 0.5"
@@ -327,16 +328,10 @@ class GateWorld:
 
     def check_chains(self) -> None:
         """Every partition's audit chain is whole, from its genesis to the committed head."""
-        heads = dict.fromkeys(range(self.partitions), ChainHead())
-        for message in self.cluster.read_all(self.names.shared.audit):
-            value = message.value() or b""
-            audit = _json(value)
-            number = audit["decision"]["partition"]
-            assert message.key() == f"{AGENT}/{number}".encode()
-            assert audit["chain"] == {"length": heads[number].length + 1, "previous": heads[number].sha256}
-            heads[number] = heads[number].after(value)
-        found = {number: (head.length, head.sha256) for number, (_, head) in self.committed().items()}
-        assert found == {number: (head.length, head.sha256) for number, head in heads.items()}
+        written = [(message.key(), message.value()) for message in self.cluster.read_all(self.names.shared.audit)]
+        committed = {number: head for number, (_, head) in self.committed().items()}
+        assert committed.keys() == set(range(self.partitions))
+        check_chains(written, committed)
 
 
 def build(cluster: Cluster, folder: Path, namespace: str, key: SigningKey, *, offsets: bool = True) -> GateWorld:
