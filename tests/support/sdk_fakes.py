@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from streamwarden.core.records import Outgoing, Partition, Record
-from streamwarden.runtime.errors import (
-    FencedError,
-    KafkaUnavailableError,
+from streamwarden.runtime.ports import Clock, Feed, History, Polled, Ports, Ranges, Transactions
+from streamwarden_kafka.errors import (
+    BrokerUnavailableError,
+    ProducerFencedError,
     TransactionAbortedError,
     TransactionUnknownError,
 )
-from streamwarden.runtime.ports import Clock, Feed, History, Polled, Ports, Ranges, Transactions
 from typing_extensions import override
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ class FakeFeed(Feed):
     def commit(self, positions: Mapping[Partition, int]) -> None:
         self._ask()
         if self._member_generation != self._kafka.generation:
-            raise KafkaUnavailableError("ILLEGAL_GENERATION")
+            raise BrokerUnavailableError("ILLEGAL_GENERATION")
         self._kafka.committed.update(positions)
         self._kafka.commits.append(dict(positions))
 
@@ -201,7 +201,7 @@ class FakeFeed(Feed):
     def _ask(self) -> None:
         if self.unanswered:
             self.unanswered -= 1
-            raise KafkaUnavailableError("_TIMED_OUT")
+            raise BrokerUnavailableError("_TIMED_OUT")
 
     def _hear(self) -> bool:
         """Take part in a rebalance, and tell whether there was one."""
@@ -248,7 +248,7 @@ class FakeTransactions(Transactions):
     def open(self) -> None:
         if self.unanswered:
             self.unanswered -= 1
-            raise KafkaUnavailableError("_TIMED_OUT")
+            raise BrokerUnavailableError("_TIMED_OUT")
         self._epoch = self._kafka.epochs[self._id] = self._kafka.epochs.get(self._id, 0) + 1
         self.opened += 1
 
@@ -257,7 +257,7 @@ class FakeTransactions(Transactions):
         if self._epoch is None:
             raise TransactionUnknownError("no producer is open")
         if self._epoch != self._kafka.epochs[self._id]:
-            raise FencedError("another process uses the transactional id of this pod")
+            raise ProducerFencedError("another process uses the transactional id of this pod")
         outcome = self.script.popleft() if self.script else None
         if outcome == "abort" or group_metadata != self._kafka.generation:
             raise TransactionAbortedError("ILLEGAL_GENERATION")
@@ -293,12 +293,13 @@ class FakeHistory(History):
         found: list[Record] = []
         for at, place in list(self._left.items()):
             log = self._kafka.logs[at]
-            while len(found) < records and place[0] < place[1]:
+            end = min(place[1], len(log))
+            while len(found) < records and place[0] < end:
                 record = log[place[0]]
                 place[0] += 1
                 if record is not None:
                     found.append(record)
-            if place[0] >= place[1]:
+            if place[0] >= end:
                 del self._left[at]
         return tuple(found)
 

@@ -10,6 +10,7 @@ KafkaClientError
     │   └── RecordRefusedError       the broker refuses one of its records: a repetition would be refused too
     ├── TransactionUnknownError      nobody knows: open the producer again, then read what is committed
     │   └── ProducerFailedError      likewise, and librdkafka calls the error fatal
+    │       └── ProducersHangError   too many transactions hang: only a new process can go on
     └── ProducerFencedError          another process has the transactional id
 """
 
@@ -70,6 +71,10 @@ class TransactionUnknownError(TransactionError):
 
 class ProducerFailedError(TransactionUnknownError):
     """The producer met an error that librdkafka calls fatal; a new one may meet it again."""
+
+
+class ProducersHangError(ProducerFailedError):
+    """So many transactions hang that no further producer is opened: only a new process can go on."""
 
 
 class ProducerFencedError(TransactionError):

@@ -15,8 +15,8 @@ from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.errors import (
     BrokerUnavailableError,
     KafkaClientError,
-    ProducerFailedError,
     ProducerFencedError,
+    ProducersHangError,
     RecordRefusedError,
     TransactionAbortedError,
     TransactionUnknownError,
@@ -96,6 +96,7 @@ class TransactionalProducer:
             BrokerUnavailableError: not done yet; try again.
             ProducerFencedError: another process took the id over meanwhile.
             ProducerFailedError: the broker refuses, for good.
+            ProducersHangError: only a new process can go on.
         """
         self._ready()
 
@@ -123,7 +124,7 @@ class TransactionalProducer:
 
         Raises:
             TransactionUnknownError: no producer is open, or a new one cannot be opened. Nothing is begun.
-            ProducerFailedError: too many transactions hang: only a new process can go on.
+            ProducersHangError: only a new process can go on.
             RuntimeError: the last one is not finished. If it is aborted, this one must not be committed.
         """
         if self._under_way is not None:
@@ -171,7 +172,7 @@ class TransactionalProducer:
         if self._session is not None and not (self._session.shaken and self._replace_shaken):
             return self._session
         if len(self._left_behind) >= _MOST_LEFT_BEHIND:
-            raise ProducerFailedError(f"{len(self._left_behind)} transactions hang: only a new process can go on")
+            raise ProducersHangError(f"{len(self._left_behind)} transactions hang: only a new process can go on")
         self.close()
         session = ProducerSession(self._connection, self._log, self._settings, self._limits, self._on_delivered)
         try:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from streamwarden.core.records import Outgoing, Partition, Record
-from streamwarden.runtime.errors import FencedError, TransactionAbortedError, TransactionUnknownError
+from streamwarden_kafka.errors import ProducerFencedError, TransactionAbortedError, TransactionUnknownError
 from support.kafka_tools import WAIT_S
 from support.sdk_served import Served, causes, deciding_agent, offsets_of
 
@@ -189,7 +189,7 @@ def test_who_opens_a_transactional_id_fences_whoever_had_it(world: World) -> Non
         first.open()
         first.commit(decisions(0), {at: 1}, feed.metadata())
         second.open()
-        with pytest.raises(FencedError):
+        with pytest.raises(ProducerFencedError):
             first.commit(decisions(1), {at: 2}, feed.metadata())
         second.commit(decisions(2), {at: 3}, feed.metadata())
     assert world.decided() == [(0, 0), (0, 2)]
@@ -217,6 +217,18 @@ def test_the_past_ends_where_it_is_told_to_though_markers_stand_there(world: Wor
             assert time.monotonic() < deadline
             found += history.poll(records=100, timeout_s=0.1)
     assert sorted((each.partition, each.offset) for each in found) == [(0, 1), (0, 3), (1, 0)]
+
+
+def test_the_past_ends_with_its_log_where_it_was_to_reach_further(world: World) -> None:
+    at = Partition(world.topic, 0)
+    world.observe(0, 1)
+    found: list[Record] = []
+    deadline = time.monotonic() + WAIT_S
+    with closing(world.history({at: (0, 5)})) as history:
+        while not history.finished:
+            assert time.monotonic() < deadline
+            found += history.poll(records=100, timeout_s=0.1)
+    assert offsets_of(found) == [0, 1]
 
 
 class LosesAnswers:

@@ -6,8 +6,8 @@ from itertools import pairwise
 import pytest
 from streamwarden import Agent, Decision, Event
 from streamwarden.core.records import Partition
-from streamwarden.runtime.errors import FencedError
 from streamwarden.runtime.server import run_start_hooks
+from streamwarden_kafka.errors import ProducerFencedError
 from support.sdk_fakes import FakeFeed, FakeKafka, FakeTransactions, Outcome, fake_ports
 from support.sdk_served import Served, causes, deciding_agent, page_headers
 
@@ -90,7 +90,7 @@ async def test_a_process_that_is_fenced_ends_and_writes_nothing(world: World) ->
         FakeTransactions(world.kafka).open()
         world.observe(0)
         await asyncio.wait({served.task})
-        with pytest.raises(FencedError):
+        with pytest.raises(ProducerFencedError):
             served.task.result()
         served.task = asyncio.create_task(asyncio.sleep(0))
     assert world.kafka.decisions == []

@@ -7,6 +7,7 @@ from functools import partial
 
 import structlog
 from streamwarden_contract.names import AgentNames
+from streamwarden_kafka.errors import ProducerFencedError
 
 from streamwarden.agent import Agent
 from streamwarden.core.dispatch import Dispatcher
@@ -14,7 +15,7 @@ from streamwarden.core.retries import Backoff
 from streamwarden.core.routing import Routes
 from streamwarden.core.writing import Author
 from streamwarden.errors import AgentDefinitionError
-from streamwarden.runtime.errors import ConfigurationError, FencedError
+from streamwarden.runtime.errors import ConfigurationError
 from streamwarden.runtime.feed import KafkaFeed
 from streamwarden.runtime.history import KafkaHistory
 from streamwarden.runtime.logs import configure_logs
@@ -46,7 +47,7 @@ def main() -> int:
         log.warning("Event types without a handler are passed over", types=unhandled)
     try:
         asyncio.run(_serve(startup, agent, routes))
-    except FencedError as error:
+    except ProducerFencedError as error:
         log.error("Fenced", problem=str(error))  # noqa: TRY400  # nothing in our code is at fault
         return EXIT_FENCED
     log.info("Agent stopped")

@@ -4,11 +4,16 @@ import asyncio
 from collections.abc import Sequence
 
 import structlog
+from streamwarden_kafka.errors import (
+    BrokerUnavailableError,
+    NotAMemberError,
+    TransactionAbortedError,
+    TransactionUnknownError,
+)
 
 from streamwarden.core.positions import Positions
 from streamwarden.core.records import Outgoing
 from streamwarden.runtime.client_thread import ClientThread
-from streamwarden.runtime.errors import KafkaUnavailableError, TransactionAbortedError, TransactionUnknownError
 from streamwarden.runtime.pauses import Pauses
 from streamwarden.runtime.ports import Polled, Ports
 
@@ -37,7 +42,7 @@ class Commits:
         while not self._stop.is_set():
             try:
                 await self._thread.call(self._ports.transactions.open)
-            except KafkaUnavailableError as error:
+            except BrokerUnavailableError as error:
                 self._log.warning("Waiting for Kafka", step="open the producer", code=str(error))
                 await self._thread.call(self._ports.feed.hold)
                 await self._pauses.pause()
@@ -48,21 +53,21 @@ class Commits:
         """Commit what was polled and what came of it. False: nothing holds but the last commit, go back to it.
 
         Raises:
-            FencedError: another process has taken over.
+            ProducerFencedError: another process has taken over.
         """
         self.positions.pass_records(polled.records)
         for at, offset in polled.ends:
             self.positions.reach(at, offset)
         try:
             await self._write(outgoing)
-        except TransactionAbortedError as error:
+        except (TransactionAbortedError, NotAMemberError) as error:
             await self._go_back("Transaction aborted", error)
             return False
         except TransactionUnknownError as error:
             await self._go_back("Transaction of unknown outcome", error)
             await self.open()
             return False
-        except KafkaUnavailableError as error:
+        except BrokerUnavailableError as error:
             # Nothing hangs on it: the next turn tries again, or a rebalance says whose they are.
             self._log.warning("Positions not committed", code=str(error))
         return True
@@ -73,7 +78,7 @@ class Commits:
         if positions:
             try:
                 await self._thread.call(self._ports.feed.commit, positions)
-            except KafkaUnavailableError as error:
+            except BrokerUnavailableError as error:
                 self._log.warning("Positions not committed", code=str(error))
 
     async def _write(self, outgoing: Sequence[Outgoing]) -> None:

@@ -4,13 +4,11 @@ from collections.abc import Mapping, Sequence
 
 from confluent_kafka import OFFSET_BEGINNING
 from streamwarden_kafka.connection import Connection
-from streamwarden_kafka.errors import BrokerUnavailableError, NotAMemberError
 from streamwarden_kafka.membership import GroupMember
 from typing_extensions import override
 
 from streamwarden.core.records import Partition
 from streamwarden.runtime.consumers import Collected, open_input
-from streamwarden.runtime.errors import KafkaUnavailableError, TransactionAbortedError
 from streamwarden.runtime.ports import Feed, Polled
 
 _CHUNK = 50
@@ -65,25 +63,16 @@ class KafkaFeed(Feed):
     def committed(self) -> dict[Partition, int | None]:
         if not self._member.assigned:
             return {}
-        try:
-            found = self._member.committed(self._member.assigned)
-        except BrokerUnavailableError as error:
-            raise KafkaUnavailableError(str(error)) from error
+        found = self._member.committed(self._member.assigned)
         return {Partition(each.topic, each.partition): each.offset if each.offset >= 0 else None for each in found}
 
     @override
     def commit(self, positions: Mapping[Partition, int]) -> None:
-        try:
-            self._member.commit({(at.topic, at.number): offset for at, offset in positions.items()})
-        except BrokerUnavailableError as error:
-            raise KafkaUnavailableError(str(error)) from error
+        self._member.commit({(at.topic, at.number): offset for at, offset in positions.items()})
 
     @override
     def metadata(self) -> object:
-        try:
-            return self._member.metadata()
-        except NotAMemberError as error:
-            raise TransactionAbortedError(str(error)) from error
+        return self._member.metadata()
 
     @override
     def close(self) -> None:

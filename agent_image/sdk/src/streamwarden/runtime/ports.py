@@ -1,6 +1,7 @@
 """What the server needs from the outside, as Protocols: its group, its transactions, the past, and time.
 
-Kafka's clients are asked from one thread (``client_thread``); what they raise is in ``errors``, and nothing else.
+Kafka's clients are asked from one thread (``client_thread``). What they raise is in ``streamwarden_kafka.errors``; of a
+transaction it is one of the errors that are named here.
 """
 
 import asyncio
@@ -46,7 +47,7 @@ class Feed(Protocol):
         """Return what the group has committed for our partitions; None where nothing.
 
         Raises:
-            KafkaUnavailableError: no answer in time.
+            BrokerUnavailableError: no answer in time.
         """
         ...
 
@@ -54,7 +55,7 @@ class Feed(Protocol):
         """Commit positions without any decision.
 
         Raises:
-            KafkaUnavailableError: not committed, as by a broker that is down or when the partitions are no longer ours.
+            BrokerUnavailableError: not committed: the broker is down, or the partitions are no longer ours.
         """
         ...
 
@@ -62,7 +63,7 @@ class Feed(Protocol):
         """Return the group membership that a transaction's offsets are fenced with.
 
         Raises:
-            TransactionAbortedError: we are no member now; nothing can be committed.
+            NotAMemberError: nothing can be committed.
         """
         ...
 
@@ -78,7 +79,8 @@ class Transactions(Protocol):
         """Take over the transactional id: what was left open under it is finished or aborted first. Safe to repeat.
 
         Raises:
-            KafkaUnavailableError: not done yet.
+            BrokerUnavailableError: not done yet.
+            ProducersHangError: only a new process can go on.
         """
         ...
 
@@ -88,7 +90,7 @@ class Transactions(Protocol):
         Raises:
             TransactionAbortedError: nothing was done; the producer can go on.
             TransactionUnknownError: call ``open`` before anything else.
-            FencedError: another process has the transactional id.
+            ProducerFencedError: another process has the transactional id, and nothing else can be the cause.
         """
         ...
 

@@ -9,13 +9,13 @@ import inspect
 from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
+from streamwarden_kafka.errors import BrokerUnavailableError
 
 from streamwarden.core.batching import MAX_BATCH_BYTES
 from streamwarden.core.dispatch import Dispatcher
 from streamwarden.core.records import Outgoing
 from streamwarden.runtime.client_thread import ClientThread
 from streamwarden.runtime.commits import Commits
-from streamwarden.runtime.errors import KafkaUnavailableError
 from streamwarden.runtime.handling import Handling
 from streamwarden.runtime.pauses import Pauses
 from streamwarden.runtime.ports import Ports
@@ -64,7 +64,7 @@ class Server:
         """Serve until ``stop`` is set.
 
         Raises:
-            FencedError: another process has taken over.
+            ProducerFencedError: another process has taken over.
         """
         try:
             await self._commits.open()
@@ -104,7 +104,7 @@ class Server:
         generation = feed.generation
         try:
             committed = await self._thread.call(feed.committed)
-        except KafkaUnavailableError as error:
+        except BrokerUnavailableError as error:
             self._log.warning("Waiting for Kafka", step="read committed positions", code=str(error))
             await self._thread.call(feed.hold)
             await self._pauses.pause()

@@ -7,8 +7,7 @@ from streamwarden_kafka.errors import (
     BrokerUnavailableError,
     ProducerFailedError,
     ProducerFencedError,
-    TransactionAbortedError,
-    TransactionError,
+    ProducersHangError,
     TransactionUnknownError,
 )
 from streamwarden_kafka.logs import ClientLog
@@ -18,7 +17,6 @@ from streamwarden_kafka.transactions import TransactionalProducer
 from typing_extensions import override
 
 from streamwarden.core.records import Outgoing, Partition
-from streamwarden.runtime import errors
 from streamwarden.runtime.ports import Transactions
 
 _LIMITS = Limits(
@@ -52,9 +50,11 @@ class KafkaTransactions(Transactions):
     def open(self) -> None:
         try:
             self._producer.open()
-        except (BrokerUnavailableError, ProducerFailedError, ProducerFencedError) as error:
+        except ProducersHangError:
+            raise  # to wait would be in vain
+        except (ProducerFailedError, ProducerFencedError) as error:
             # Whoever else opens one at the same time does not end us: the last to open has it.
-            raise errors.KafkaUnavailableError(str(error)) from error
+            raise BrokerUnavailableError(str(error)) from error
 
     @override
     def commit(self, records: Sequence[Outgoing], positions: Mapping[Partition, int], group_metadata: object) -> None:
@@ -62,21 +62,11 @@ class KafkaTransactions(Transactions):
         offsets = [Offset(at.topic, at.number, offset) for at, offset in positions.items()]
         try:
             self._producer.commit(writes, offsets, group_metadata)
-        except TransactionError as error:
-            raise _translate(error) from error
+        except ProducerFencedError as error:
+            if not error.certain:
+                raise TransactionUnknownError(str(error)) from error
+            raise ProducerFencedError("another process uses the transactional id of this pod") from error
 
     @override
     def close(self) -> None:
         self._producer.close()
-
-
-def _translate(error: TransactionError) -> errors.RuntimeFaultError:
-    match error:
-        case TransactionAbortedError():
-            return errors.TransactionAbortedError(str(error))
-        case ProducerFencedError(certain=True):
-            return errors.FencedError("another process uses the transactional id of this pod")
-        case TransactionUnknownError() | ProducerFencedError():
-            return errors.TransactionUnknownError(str(error))
-        case _:
-            raise AssertionError(error)
