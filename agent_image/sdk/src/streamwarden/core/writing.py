@@ -203,4 +203,4 @@ def _plain(value: object, where: str, depth: int = 0) -> canonical.JsonValue:
 def _name(key: object, where: str) -> str:
     if not isinstance(key, str):
         raise DecisionRefusedError(f"{where}: a key that is no string ({type(key).__name__})")
-    return key
+    return str.__str__(key)  # an enum's is no plain text, and would not be taken as a key

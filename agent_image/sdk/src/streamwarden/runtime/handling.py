@@ -45,20 +45,33 @@ class Handling:
         """
         started_s = self._clock.now_s()
         work = asyncio.create_task(self._dispatcher.handle(records, replay=replay))
-        while not await self._clock.wait(work, HOLD_S):
-            self.held = True
-            await self._thread.call(self._feed.hold)
-            late = self._stop.is_set() and self._clock.now_s() - started_s > _GRACE_S
-            if late or generation != self._feed.generation:
+        try:
+            finished = await self._wait(work, generation)
+        finally:
+            if not work.done():  # no handler goes on beyond the batch
                 work.cancel()
                 await asyncio.wait({work})
-                self._log.warning("Batch left to the next owner of its partitions", records=len(records))
-                return None
+        if not finished:
+            self._log.warning("Batch left to the next owner of its partitions", records=len(records))
+            return None
         handled = work.result()
         self.size = self.size.after(records=len(records), seconds=self._clock.now_s() - started_s)
         for each in handled:
             self._report(each, replay=replay)
         return handled
+
+    async def _wait(self, work: asyncio.Task[list[Handled]], generation: int) -> bool:
+        """Wait for a batch, and tell whether it is done; it is not where it is no longer ours, or we are to stop."""
+        stopped_s: float | None = None
+        while not await self._clock.wait(work, HOLD_S):
+            self.held = True
+            await self._thread.call(self._feed.hold)
+            if stopped_s is None and self._stop.is_set():
+                stopped_s = self._clock.now_s()
+            late = stopped_s is not None and self._clock.now_s() - stopped_s >= _GRACE_S
+            if late or generation != self._feed.generation:
+                return False
+        return True
 
     def _report(self, handled: Handled, *, replay: bool) -> None:
         if handled.failure is None or (replay and handled.failure.stage == "Decode"):

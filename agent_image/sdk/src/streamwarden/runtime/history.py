@@ -1,12 +1,18 @@
 """The past: partitions read again from an earlier offset."""
 
-from confluent_kafka import OFFSET_BEGINNING, TopicPartition
+from contextlib import suppress
+
+import structlog
+from confluent_kafka import OFFSET_BEGINNING, KafkaException, TopicPartition
 from streamwarden_kafka.connection import Connection
 from typing_extensions import override
 
-from streamwarden.core.records import Record
+from streamwarden.core.records import Partition, Record
 from streamwarden.runtime.consumers import Collected, open_input
 from streamwarden.runtime.ports import History, Ranges
+
+_WATERMARKS_S = 2.0
+"""Longest wait for the end of a log."""
 
 
 class KafkaHistory(History):
@@ -15,6 +21,8 @@ class KafkaHistory(History):
     def __init__(self, kafka: Connection, group: str, ranges: Ranges) -> None:
         """Take the records of each partition from the first offset up to, and without, the second."""
         self._until = {at: end for at, (_, end) in ranges.items()}
+        self._short: set[Partition] = set()
+        """Of these an end was reached before that of their range."""
         self._consumer = open_input(kafka, group)
         self._consumer.assign(
             [TopicPartition(at.topic, at.number, start or OFFSET_BEGINNING) for at, (start, _) in ranges.items()]
@@ -36,7 +44,23 @@ class KafkaHistory(History):
             # A record after the range ends it too: what lies before may be markers only.
             if offset >= self._until.get(at, offset + 1):
                 del self._until[at]
+        self._short.update(at for at, _ in collected.ends)
+        self._drop_short()
         return tuple(wanted)
+
+    def _drop_short(self) -> None:
+        """End the ranges that reach beyond the end of their log, as after an election that lost records.
+
+        The end that was reached tells it not by itself: a new leader may not show all of its log yet.
+        """
+        for at in self._short & self._until.keys():
+            with suppress(KafkaException):
+                _, end = self._consumer.get_watermark_offsets(TopicPartition(*at), _WATERMARKS_S)
+                self._short.discard(at)
+                if end < self._until[at]:
+                    del self._until[at]
+                    log = structlog.get_logger()
+                    log.warning("The log ends before what is committed", topic=at.topic, partition=at.number, end=end)
 
     @override
     def close(self) -> None:

@@ -1,0 +1,57 @@
+"""What a consumer returns becomes records, ends and log lines; only a fatal error ends it."""
+
+from __future__ import annotations
+
+import pytest
+import structlog
+from confluent_kafka import KafkaError, Message
+from streamwarden.core.records import Partition, Record
+from streamwarden.runtime.consumers import Collected
+from streamwarden.runtime.errors import RuntimeFaultError
+
+
+def error(code: int, *, fatal: bool = False, offset: int = 0) -> Message:
+    return Message(topic="pages", partition=1, offset=offset, error=KafkaError(code, "why", fatal))
+
+
+def test_a_record_is_taken_as_it_is() -> None:
+    headers: list[tuple[str, str | bytes | None]] = [("a", b"1"), ("b", b"2"), ("a", b"3")]
+    collected = Collected()
+    collected.add(
+        Message(topic="pages", partition=1, offset=7, key=b"k", value=b"val", headers=headers, timestamp=(1, 1234))
+    )
+    assert collected.records == [Record("pages", 1, 7, 1234, b"k", b"val", (("a", b"1"), ("b", b"2"), ("a", b"3")))]
+    assert collected.size == 4
+
+
+def test_a_record_may_have_neither_key_nor_value_nor_headers() -> None:
+    collected = Collected()
+    collected.add(Message(topic="pages", partition=0, offset=0, timestamp=(1, 5)))
+    assert collected.records == [Record("pages", 0, 0, 5, None, None, ())]
+    assert collected.size == 0
+
+
+def test_an_end_is_no_record() -> None:
+    collected = Collected()
+    collected.add(error(KafkaError._PARTITION_EOF, offset=12))
+    assert (collected.records, collected.ends) == ([], [(Partition("pages", 1), 12)])
+
+
+def test_an_error_that_may_pass_is_logged_by_its_name() -> None:
+    collected = Collected()
+    with structlog.testing.capture_logs() as entries:
+        collected.add(error(KafkaError.TOPIC_AUTHORIZATION_FAILED))
+    assert entries == [
+        {
+            "event": "Kafka cannot be read for now",
+            "log_level": "warning",
+            "topic": "pages",
+            "code": "TOPIC_AUTHORIZATION_FAILED",
+        }
+    ]
+    assert (collected.records, collected.ends, collected.size) == ([], [], 0)
+
+
+def test_a_fatal_error_ends_the_process() -> None:
+    with pytest.raises(RuntimeFaultError, match="the consumer cannot go on: FENCED_INSTANCE_ID"):
+        Collected().add(error(KafkaError.FENCED_INSTANCE_ID, fatal=True))
