@@ -3,196 +3,43 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import threading
-import time
-from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from aiokafka.protocol.group import LeaveGroupRequest
 from confluent_kafka import ConsumerGroupState
 from streamwarden_contract.audit import ChainHead, parse_metadata
 from streamwarden_devstack.proxy import Api
 from streamwarden_gate.committer import KafkaCommitter
-from streamwarden_gate.errors import GateError
-from streamwarden_gate.loop import GateLoop
 from streamwarden_gate.membership import KafkaMembership
-from streamwarden_gate.ports import Links
 from streamwarden_gate.snapshot import Identity, Snapshot, TopicFacts
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.wire.connections import Wire
 from support import gate_fakes, gate_world
-from support.gate_chains import AGENT, check_chains
+from support.gate_chains import AGENT
 from support.gate_decisions import proposals
 from support.gate_fakes import (
     FakeCommitter,
     FakeMembership,
-    FakePolicies,
-    FakeReports,
     MemoryGroup,
     MemoryKafka,
     NoWait,
 )
 from support.gate_log import NAMESPACE, PARTITIONS, MemoryKeys, MemoryLog, record
+from support.gate_loops import DENIED, SILENT_ANSWERS, Gate
 from support.gate_world import INSTALLATION, RULE, UID, GateWorld
 from support.kafka_tools import WAIT_S, Cluster
 from support.policy_log import SigningKey, epoch_record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from streamwarden_gate.active import ActiveSet
-    from streamwarden_gate.partitions import Place
-    from streamwarden_gate.ports import Committer, Membership, Pending
-    from streamwarden_kafka.records import Write
     from support.brokers import ProxiedBroker
 
-DENIED = 5
-"""Each fifth decision is denied."""
-SILENT_ANSWERS = 2
-"""So often a coordinator that is made silent does not answer: then a member goes on with a new consumer."""
 _LEAVE_TIMEOUT_S = 10.0
-
-
-class WatchedCommitter:
-    """Implements ``ports.Committer`` by another one: something may happen before a commit, and its end is noted."""
-
-    def __init__(self, inner: Committer) -> None:
-        self.before_commit: list[Callable[[], None]] = []
-        """What happens between the poll and the next commits of outputs."""
-        self.failures: list[type[Exception]] = []
-        """How transactions ended that were not committed."""
-        self.transactions = 0
-        self._inner = inner
-
-    def open(self) -> None:
-        self._inner.open()
-
-    def settle(self) -> None:
-        self._inner.settle()
-
-    def begin(self, writes: Sequence[Write], places: Mapping[int, Place]) -> Pending:
-        if writes:
-            for happens in self.before_commit[:1]:
-                self.before_commit.pop(0)
-                happens()
-        self.transactions += 1
-        with self._noted():
-            return _WatchedPending(self._inner.begin(writes, places), self._noted)
-
-    def close(self) -> None:
-        self._inner.close()
-
-    def _noted(self) -> _Noted:
-        return _Noted(self.failures)
-
-
-@dataclass
-class _Noted:
-    failures: list[type[Exception]]
-
-    def __enter__(self) -> None:
-        """Begin."""
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, GateError):
-            self.failures.append(type(error))
-
-
-@dataclass
-class _WatchedPending:
-    inner: Pending
-    noted: Callable[[], _Noted]
-
-    def finish(self) -> None:
-        with self.noted():
-            self.inner.finish()
-
-
-class Gate:
-    """A gate's loop in this process."""
-
-    def __init__(
-        self, pod: str, membership: Membership, committer: Committer, active: ActiveSet, stop: threading.Event
-    ) -> None:
-        self.membership = membership
-        self.committer = WatchedCommitter(committer)
-        self.policies, self.reports = FakePolicies(), FakeReports()
-        self.policies.offer(active)
-        links = Links(membership, self.committer, self.policies, self.reports)
-        self.loop = GateLoop(links, pod=pod, max_batch=100, stop=stop)
-
-    def close(self) -> None:
-        """Go in order."""
-        self.membership.close()
-        self.committer.close()
-
-
-class World(Protocol):
-    """A decision topic of three partitions, the topics that a gate writes, and a group of gates."""
-
-    gates: list[Gate]
-
-    def propose(self, numbers: Iterable[int]) -> None:
-        """Write decisions ``page-<number>``; each fifth is denied."""
-
-    def start_gate(self, pod: str = "guard-0") -> Gate:
-        """Begin a gate: it joins the group, and judges as far as it is stepped."""
-
-    def put_out(self, gate: Gate) -> None:
-        """Let the group put a gate's member out, which does not know of it."""
-
-    def wait_for_rebalance(self) -> None:
-        """Wait until the group has begun to give partitions anew."""
-
-    def lose_an_outcome(self, *, committed: bool) -> None:
-        """Let nobody answer for the next transaction, whether it is committed or not."""
-
-    def silence_coordinator(self) -> Callable[[], bool]:
-        """Let no coordinator answer the next requests for committed offsets; returns whether they were made."""
-
-    def audits(self) -> list[tuple[bytes | None, bytes | None]]:
-        """Key and value of every audit record, in their order."""
-
-    def commanded(self) -> list[str]:
-        """The entities of all commands."""
-
-    def committed(self) -> dict[int, tuple[int, ChainHead]]:
-        """What the gates' group has committed: position and chain head by partition."""
-
-    def ends(self) -> dict[int, int]:
-        """The offset behind the last record or marker of each decision partition."""
-
-
-def step_until(world: World, holds: Callable[[], object], what: str) -> None:
-    """Let the gates work in turn until something holds."""
-    deadline = time.monotonic() + WAIT_S
-    while not holds():
-        assert time.monotonic() < deadline, f"not in {WAIT_S:g} s: {what}"
-        for gate in list(world.gates):
-            gate.loop.step()
-
-
-def step_until_judged(world: World) -> None:
-    """Let the gates work until nothing is left to be judged, and that is committed."""
-
-    def judged() -> bool:
-        return {number: position for number, (position, _) in world.committed().items()} == world.ends()
-
-    step_until(world, judged, "no lag")
-
-
-def check(world: World, numbers: Iterable[int]) -> None:
-    """Each decision has one audit record, each allowed one a command; chains and places are as committed."""
-    wanted, written = list(numbers), world.audits()
-    judged = Counter(json.loads(value or b"")["decision"]["entity"] for _, value in written)
-    assert judged == Counter(f"page-{number}" for number in wanted)
-    assert Counter(world.commanded()) == Counter(f"page-{number}" for number in wanted if number % DENIED)
-    committed = world.committed()
-    assert {number: position for number, (position, _) in committed.items()} == world.ends()
-    check_chains(written, {number: head for number, (_, head) in committed.items()})
 
 
 @dataclass

@@ -81,6 +81,7 @@ class GateWorld:
     cluster_id: str
     agent_properties: dict[str, str] = field(default_factory=dict)
     gate_properties: dict[str, str] = field(default_factory=dict)
+    installation: InstallationNames = INSTALLATION
     partitions: int = PARTITIONS
     epoch: int = 0
     revision: int = 0
@@ -125,7 +126,7 @@ class GateWorld:
             [
                 *(
                     Right("READ", "TOPIC", topic)
-                    for topic in (names.decisions, shared.policies, INSTALLATION.guardrails)
+                    for topic in (names.decisions, shared.policies, self.installation.guardrails)
                 ),
                 *(
                     Right("WRITE", "TOPIC", topic)
@@ -140,6 +141,8 @@ class GateWorld:
         """Write what the gate's container finds."""
         write_properties(self.folder, self.gate_properties)
         config = {"namespace": self.names.namespace, "agent": AGENT, "uid": UID}
+        if self.installation != INSTALLATION:
+            config["installation"] = self.installation.installation
         (self.folder / "gate.json").write_text(json.dumps(config))
         (self.folder / "public-keys.json").write_text(json.dumps(self.key.public_file))
 
@@ -334,11 +337,18 @@ class GateWorld:
         check_chains(written, committed)
 
 
-def build(cluster: Cluster, folder: Path, namespace: str, key: SigningKey, *, offsets: bool = True) -> GateWorld:
+def build(
+    cluster: Cluster,
+    folder: Path,
+    namespace: str,
+    key: SigningKey,
+    *,
+    offsets: bool = True,
+    installation: InstallationNames = INSTALLATION,
+) -> GateWorld:
     """Make everything but the policy log, the guardrail topic's being there."""
-    consumer = Consumer({**_consumer(cluster.properties), "group.id": "cluster-id"})
-    world = GateWorld(cluster, folder, AgentNames(namespace, AGENT), key, consumer.cluster_id(WAIT_S))
-    consumer.close()
+    names = AgentNames(namespace, AGENT)
+    world = GateWorld(cluster, folder, names, key, _cluster_id(cluster), installation=installation)
     folder.mkdir(parents=True, exist_ok=True)
     world.create_topics()
     world.create_users()
@@ -348,20 +358,19 @@ def build(cluster: Cluster, folder: Path, namespace: str, key: SigningKey, *, of
     return world
 
 
-def publish_guardrails(cluster: Cluster, key: SigningKey) -> None:
-    """Make the guardrail topic as it is without guardrails."""
-    consumer = Consumer({**_consumer(cluster.properties), "group.id": "cluster-id"})
-    cluster_id = consumer.cluster_id(WAIT_S)
+def publish_guardrails(cluster: Cluster, key: SigningKey, installation: InstallationNames = INSTALLATION) -> None:
+    """Make an installation's guardrail topic as it is without guardrails."""
+    topic = installation.guardrails
+    cluster.create_topics(topic, config={"cleanup.policy": "compact"})
+    cluster.produce(topic, [key.signed(topic, epoch_record(revision_counter=0), cluster_id=_cluster_id(cluster))])
+
+
+def _cluster_id(cluster: Cluster) -> str:
+    own = {name: value for name, value in cluster.properties.items() if name != "partitioner"}
+    consumer = Consumer({**own, "group.id": "cluster-id"})
+    found = consumer.cluster_id(WAIT_S)
     consumer.close()
-    cluster.create_topics(INSTALLATION.guardrails, config={"cleanup.policy": "compact"})
-    cluster.produce(
-        INSTALLATION.guardrails,
-        [key.signed(INSTALLATION.guardrails, epoch_record(revision_counter=0), cluster_id=cluster_id)],
-    )
-
-
-def _consumer(properties: Mapping[str, str]) -> dict[str, Any]:
-    return {name: value for name, value in properties.items() if name != "partitioner"}
+    return str(found)
 
 
 def _json(value: bytes | None) -> dict[str, Any]:

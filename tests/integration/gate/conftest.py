@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
@@ -43,7 +43,7 @@ def build_world(
     """Makes worlds; ends their gates."""
     made: list[GateWorld] = []
 
-    def make(**arguments: bool) -> GateWorld:
+    def make(**arguments: Any) -> GateWorld:
         made.append(gate_world.build(cluster, tmp_path / "gate", unique, signing_key, **arguments))
         return made[-1]
 

@@ -8,13 +8,14 @@ import pytest
 from streamwarden_gate.errors import AbortedError, FencedError, IndefiniteError
 from streamwarden_kafka import membership
 from support.fixtures import APACHE, KFAKE, proxied_broker
-from support.gate_loop_worlds import SILENT_ANSWERS, KafkaWorld, MemoryWorld, check, step_until, step_until_judged
+from support.gate_loop_worlds import KafkaWorld, MemoryWorld
+from support.gate_loops import SILENT_ANSWERS, check, step_until, step_until_judged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from support.gate_loop_worlds import Gate, World
+    from support.gate_loops import Gate, World
 
 
 @pytest.fixture(params=["memory", KFAKE, APACHE])
