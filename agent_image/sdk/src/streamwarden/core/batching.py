@@ -19,9 +19,16 @@ class BatchSize:
     """
 
     records: int = _FIRST
+    """From 1 to ``MAX_BATCH_RECORDS``."""
 
     def after(self, *, records: int, seconds: float) -> "BatchSize":
-        """Return the limit for the next batch, given how the last one went: 1 to ``MAX_BATCH_RECORDS``."""
+        """Return the limit for the next batch, given how the last one went.
+
+        Args:
+            records: how many it had. Only one that was full makes the limit grow.
+            seconds: how long its handlers took, with all attempts and waits. Below 0.25 the limit doubles; above 1 it
+                is half of what the batch had.
+        """
         if seconds > _SLOW_S:
             return BatchSize(max(1, min(self.records, records) // 2))
         if seconds < _FAST_S and records >= self.records:

@@ -15,6 +15,7 @@ from streamwarden.decision import Decision
 from streamwarden.errors import DecisionRefusedError
 
 Sleep = Callable[[float], Awaitable[None]]
+"""Waits for so many seconds."""
 
 
 class Dispatcher:
@@ -36,11 +37,14 @@ class Dispatcher:
         self._sleep = sleep
 
     async def handle(self, records: Sequence[Record], *, replay: bool = False) -> list[Handled]:
-        """Return what came of each record, in the order of the records.
+        """Return what came of each record, one for one and in the order of the records.
 
         Whatever a handler raises becomes a failure of its event once its attempts are used up; while it waits for
         the next one, only later events with the same key wait with it. In a replay only handlers that ask for it are
-        called, and nothing is to be written.
+        called, and nothing is to be written. A batch has no bounds here; the feed sets them (``batching``).
+
+        Raises:
+            CancelledError: the batch was given up. What handlers have done is lost, as if the process had ended.
         """
         results: list[Handled | None] = [None] * len(records)
 

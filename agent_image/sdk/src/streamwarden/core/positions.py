@@ -13,7 +13,7 @@ class Positions:
         self._committed: dict[Partition, int | None] = {}
 
     def reset(self, committed: Mapping[Partition, int | None]) -> None:
-        """Start from what the group has committed; None where it has committed nothing."""
+        """Start from what the group has committed, of our partitions and no others; None where it is nothing."""
         self._committed = dict(committed)
         self._next = {at: offset for at, offset in committed.items() if offset is not None}
 
@@ -28,7 +28,7 @@ class Positions:
             self._next[at] = offset
 
     def uncommitted(self) -> dict[Partition, int]:
-        """Return the positions that the group does not know yet."""
+        """Return the offsets of the next records that the group does not know yet, of partitions that moved."""
         return {at: offset for at, offset in self._next.items() if self._committed.get(at) != offset}
 
     def mark_committed(self, positions: Mapping[Partition, int]) -> None:

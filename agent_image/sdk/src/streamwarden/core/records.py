@@ -17,31 +17,36 @@ class Partition(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A record of an input."""
+    """A record of an input, as Kafka has it: nothing of it is decoded."""
 
     topic: str
     partition: int
     offset: int
     timestamp_ms: int
+    """Since 1970, in UTC: of its creation or of its appending, as the topic says."""
     key: bytes | None
     value: bytes | None
+    """None: a tombstone."""
     headers: Headers
+    """In their order; a name may come more than once."""
 
     @property
     def at(self) -> Partition:
+        """Where it stands."""
         return Partition(self.topic, self.partition)
 
     @property
     def size(self) -> int:
-        """Bytes of key and value."""
+        """Bytes of key and value, without headers: what batches are measured by."""
         return len(self.key or b"") + len(self.value or b"")
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A record for the agent's decision topic."""
+    """A record for the agent's decision topic: a decision or a failure, of at most ``MAX_RECORD_BYTES``."""
 
     key: bytes
+    """Of a decision its entity, so that a gate sees those on one entity in order; never empty."""
     value: bytes
     headers: tuple[tuple[str, bytes], ...]
 
@@ -57,8 +62,11 @@ class Handled:
 
     record: Record
     decisions: tuple[Decision, ...] = ()
+    """As their gate reads them; empty where there is a failure."""
     failure: Failure | None = None
+    """Set where the event was given up."""
     outgoing: tuple[Outgoing, ...] = ()
+    """One for each decision, in their order, or one for the failure."""
 
 
 def group_by_key(records: Iterable[Record]) -> list[list[tuple[int, Record]]]:

@@ -25,12 +25,19 @@ class Call:
     handler: Handler
     event: Event
     arguments: tuple[object, ...]
+    """One or two: the payload (a model, an object or the event itself), and the event where the handler wants it."""
 
 
 class Routes:
     """The handlers of an agent by topic and event type."""
 
     def __init__(self, agent: Agent, sources: Iterable[SourceTopic]) -> None:
+        """Bring them together.
+
+        Args:
+            agent: read once, now; handlers that are added later are not served.
+            sources: the agent's inputs and outcomes, each topic once. One without types brings every type.
+        """
         self._sources = tuple(sources)
         self._routes: dict[str, tuple[frozenset[str], Mapping[str, Handler]]] = {
             source.topic: (frozenset(source.types), agent.outcomes if source.outcome else agent.events)
@@ -53,7 +60,11 @@ class Routes:
         )
 
     def prepare(self, record: Record, *, replay: bool) -> Call | None:
-        """Decode ``record`` for its handler. None where no handler wants it.
+        """Decode ``record`` for its handler. None where no handler wants it, or its type is not among the source's.
+
+        Args:
+            record: of one of ``topics``.
+            replay: whether it is a past event, which only handlers with ``replay=True`` want.
 
         Raises:
             MalformedEventError: it is no CloudEvent, or its value is not strict JSON or not what the handler takes.

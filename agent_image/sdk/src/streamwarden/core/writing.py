@@ -36,6 +36,7 @@ class Author:
     decision_types: frozenset[str] | None
     """None: any."""
     model: decision.ModelRef | None
+    """Stamped on every decision; None where the agent names none."""
 
     @classmethod
     def of(cls, config: AgentConfig) -> "Author":
@@ -46,6 +47,7 @@ class Author:
 
     @property
     def source(self) -> str:
+        """``/streamwarden/NAMESPACE/AGENT``, as ``ce_source`` names it."""
         return f"/streamwarden/{self.namespace}/{self.agent}"
 
 
@@ -58,7 +60,9 @@ def _model_ref(model: Model | None) -> decision.ModelRef | None:
 def write_decisions(
     author: Author, event: Event, proposed: Sequence[Decision]
 ) -> tuple[tuple[decision.Decision, ...], tuple[Outgoing, ...]]:
-    """Turn the decisions on one event into records, all or none.
+    """Turn the decisions on one event into records, one for each and in their order, all or none.
+
+    Their ids follow from the author, the event's place and the order alone: a repetition writes the same ids.
 
     Raises:
         DecisionRefusedError: one of them is undeclared, not JSON, out of bounds, or too large for a gate.
@@ -124,7 +128,14 @@ def _decision_record(author: Author, event: Event, built: decision.Decision, ord
 def write_failure(
     author: Author, record: Record, attributes: events.CloudEvent | None, failure: decision.Failure
 ) -> Outgoing:
-    """Turn a failure into a record. It never fails, and never has a null key."""
+    """Turn a failure into a record of at most ``MAX_RECORD_BYTES``. It never fails, and never has a null key.
+
+    Args:
+        author: who gave up.
+        record: upon what.
+        attributes: what could be read of the event, as far as a gate takes it; None where nothing could.
+        failure: why.
+    """
     entity = (attributes.subject if attributes else None) or text_of(record.key)
     headers = events.CloudEvent(
         id=ids.decision_id(author.uid, record.topic, record.partition, record.offset, 0),
@@ -144,7 +155,15 @@ def write_failure(
 
 
 def build_failure(record: Record, *, error: str, attempts: int, stage: Stage) -> decision.Failure:
-    """Say that an input was given up: where it stands and why, never its bytes."""
+    """Say that an input was given up: where it stands and why, never its bytes.
+
+    Args:
+        record: the input.
+        error: of any length and any text; what is more than ``MAX_ERROR_LENGTH`` is left out, and what is no Unicode
+            becomes question marks.
+        attempts: how often it was tried, at least once.
+        stage: where it failed.
+    """
     return decision.Failure(
         cause=decision.Cause(topic=record.topic, partition=record.partition, offset=record.offset),
         error=error.encode("utf-8", "replace").decode()[: decision.MAX_ERROR_LENGTH],

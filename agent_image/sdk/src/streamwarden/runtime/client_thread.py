@@ -16,9 +16,15 @@ class ClientThread:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="kafka")
 
     async def call(self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        """Run a call and return what it returns."""
+        """Run a call after those before it, and return what it returns or raise what it raises.
+
+        A caller that is cancelled waits no longer; the call goes on, and the next ones wait for it.
+
+        Raises:
+            RuntimeError: the thread was ended.
+        """
         return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: function(*args, **kwargs))
 
     def close(self) -> None:
-        """End the thread once the call under way is done."""
+        """End the thread once the calls that were made are done; blocks until then."""
         self._thread.shutdown()

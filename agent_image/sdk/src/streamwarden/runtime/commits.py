@@ -38,7 +38,11 @@ class Commits:
         self._log = structlog.get_logger()
 
     async def open(self) -> None:
-        """Open a producer, however long Kafka takes."""
+        """Open a producer, however long Kafka takes, or until we are to stop; the group hears of us meanwhile.
+
+        Raises:
+            ProducersHangError: only a new process can go on.
+        """
         while not self._stop.is_set():
             try:
                 await self._thread.call(self._ports.transactions.open)
@@ -51,6 +55,13 @@ class Commits:
 
     async def commit(self, polled: Polled, outgoing: Sequence[Outgoing]) -> bool:
         """Commit what was polled and what came of it. False: nothing holds but the last commit, go back to it.
+
+        With decisions it is one transaction. Positions alone are committed at most every 200 ms, without one; where
+        that fails the next turn tries again.
+
+        Args:
+            polled: records that are done, and ends that were reached.
+            outgoing: decisions and failures that came of them, in order.
 
         Raises:
             ProducerFencedError: another process has taken over.
@@ -73,7 +84,7 @@ class Commits:
         return True
 
     async def commit_rest(self) -> None:
-        """Commit what has no decision to go with, before we leave."""
+        """Commit what has no decision to go with, before we leave. What fails is read again by whoever comes next."""
         positions = self.positions.uncommitted()
         if positions:
             try:

@@ -27,12 +27,18 @@ _SETTINGS: dict[str, object] = {
 
 
 def open_input(kafka: Connection, group: str) -> Consumer:
-    """Make a consumer of the agent's inputs."""
+    """Make a consumer of the agent's inputs; it connects by itself, commits nothing and joins only by ``subscribe``."""
     return open_consumer(kafka, group, ClientLog("feed"), _SETTINGS)
 
 
 class Collected:
-    """Sorts what a consumer returns."""
+    """Sorts what a consumer returns.
+
+    Attributes:
+        records: in the order in which they came.
+        ends: partitions whose end was reached, with the offset of the next record to be written.
+        size: bytes of the records' keys and values.
+    """
 
     def __init__(self) -> None:
         self.records: list[Record] = []
@@ -40,7 +46,7 @@ class Collected:
         self.size = 0
 
     def add(self, message: Message) -> None:
-        """Take one, or an error in its place.
+        """Take one, or an error in its place; one that may pass is logged.
 
         Raises:
             RuntimeFaultError: the consumer cannot go on.

@@ -18,6 +18,13 @@ class KafkaFeed(Feed):
     """The agent's member of its consumer group."""
 
     def __init__(self, kafka: Connection, group: str, topics: Sequence[str]) -> None:
+        """Join the group; partitions come with a later ``poll`` or ``hold``.
+
+        Args:
+            kafka: the Kafka, and the agent's user.
+            group: the agent's.
+            topics: its inputs and outcomes.
+        """
         self._member = GroupMember(lambda: open_input(kafka, group), topics)
 
     @property

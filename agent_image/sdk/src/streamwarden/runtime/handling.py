@@ -36,10 +36,13 @@ class Handling:
         self._log = structlog.get_logger()
 
     async def handle(self, records: Sequence[Record], generation: int, *, replay: bool = False) -> list[Handled] | None:
-        """Return what came of a batch. None where it was given up, as it is no longer ours to finish.
+        """Return what came of each record of a batch, in their order.
+
+        None where it was given up: its partitions are somebody else's now, or we are to stop and it took ten seconds
+        more. Its handlers have ended then, and nothing that they did counts.
 
         Args:
-            records: the batch.
+            records: the batch, at least one record.
             generation: of the group, when it was polled.
             replay: whether they are past events.
         """

@@ -19,7 +19,14 @@ class KafkaHistory(History):
     """Reads our partitions again from an earlier offset, outside the group."""
 
     def __init__(self, kafka: Connection, group: str, ranges: Ranges) -> None:
-        """Take the records of each partition from the first offset up to, and without, the second."""
+        """Begin to read.
+
+        Args:
+            kafka: the Kafka, and the agent's user.
+            group: the agent's; librdkafka wants one, and nothing is committed for it.
+            ranges: for each partition the first offset, and the one before which to end. What retention has removed is
+                passed over; a range that reaches beyond its log ends with it.
+        """
         self._until = {at: end for at, (_, end) in ranges.items()}
         self._short: set[Partition] = set()
         """Of these an end was reached before that of their range."""

@@ -20,6 +20,15 @@ class Replay:
     def __init__(
         self, ports: Ports, thread: ClientThread, handling: Handling, topics: frozenset[str], stop: asyncio.Event
     ) -> None:
+        """Begin with handlers that remember nothing.
+
+        Args:
+            ports: the past, the group and time.
+            thread: where Kafka's clients are asked.
+            handling: runs the batches, and says how large they are.
+            topics: those whose past is handed in.
+            stop: ends a replay between two batches.
+        """
         self._ports = ports
         self._thread = thread
         self._handling = handling
@@ -29,13 +38,21 @@ class Replay:
         self._log = structlog.get_logger()
 
     def remember(self, handled: Iterable[Handled]) -> None:
-        """Note what the handlers have seen."""
+        """Note what the handlers have seen, whether it is committed or not: nothing of it is handed in again."""
         for each in handled:
             at = each.record.at
             self._remembered[at] = max(self._remembered.get(at, 0), each.record.offset + 1)
 
     async def run(self, committed: Mapping[Partition, int | None], generation: int) -> bool:
-        """Hand in what was committed and is not in the handlers' memory. False where it was interrupted."""
+        """Hand in what was committed and is not in the handlers' memory. False where it was interrupted.
+
+        An interrupted one goes on after its last whole batch when it is run again; events of a batch that was given up
+        midway may be handed in twice.
+
+        Args:
+            committed: of each of our partitions the offset to end before, or None where nothing is committed.
+            generation: of the group, when it gave them to us.
+        """
         ranges = {
             at: (self._remembered.get(at, 0), end)
             for at, end in committed.items()

@@ -41,6 +41,13 @@ class KafkaTransactions(Transactions):
     """A pod's transactions on the agent's decision topic."""
 
     def __init__(self, kafka: Connection, transactional_id: str, topic: str) -> None:
+        """Prepare; nothing connects before ``open``.
+
+        Args:
+            kafka: the Kafka, and the agent's user.
+            transactional_id: the pod's: whoever opens it next fences this one.
+            topic: the agent's decision topic.
+        """
         self._topic = topic
         self._producer = TransactionalProducer(
             kafka, transactional_id, ClientLog("transactions"), _SETTINGS, limits=_LIMITS
