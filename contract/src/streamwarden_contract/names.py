@@ -136,13 +136,18 @@ def transactional_prefix(principal: str) -> str:
     return f"{principal}."
 
 
+def is_dns_label(name: str) -> bool:
+    """Whether a namespace or an installation may be called so."""
+    return _DNS_LABEL.fullmatch(name) is not None
+
+
 def check_namespace(namespace: str, installation: str = SYSTEM) -> None:
     """Refuse a namespace that may hold no agents.
 
     Raises:
         NameNotAllowedError: malformed, ``streamwarden``, or named like the installation.
     """
-    if not _DNS_LABEL.fullmatch(namespace):
+    if not is_dns_label(namespace):
         raise NameNotAllowedError(f"namespace {namespace!r} is not a DNS label")
     if namespace in {SYSTEM, installation}:
         raise NameNotAllowedError(f"the namespace {namespace!r} is Streamwarden's own and takes no agents or contracts")

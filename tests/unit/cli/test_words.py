@@ -127,3 +127,11 @@ def test_the_help_of_stack_up_shows_its_examples_a_line_each() -> None:
         "streamwarden stack status",
         "streamwarden stack down",
     ]
+
+
+@pytest.mark.parametrize("arguments", [["dev", "."], ["watch", "--kafka", "pyproject.toml"], ["bypass", "a/b"]])
+def test_an_installation_is_a_dns_label(arguments: list[str]) -> None:
+    answer = CliRunner().invoke(app, [*arguments, "--installation", "a.b"], env=WIDE)
+
+    assert answer.exit_code == ExitCode.USAGE
+    assert "'a.b' is not a DNS label" in answer.output

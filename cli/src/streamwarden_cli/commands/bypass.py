@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from streamwarden_contract.names import SYSTEM
 
 from streamwarden_cli.commands.credentials import split_agent
 from streamwarden_cli.commands.ending import fail
+from streamwarden_cli.commands.session_options import Installation
 from streamwarden_cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -18,13 +20,12 @@ if TYPE_CHECKING:
 def bypass(
     agent: Annotated[str, typer.Argument(metavar="NAMESPACE/AGENT", help="An agent of a running dev.")],
     folder: Annotated[Path, typer.Option("--dir", help="Folder that dev runs in, or one below it.")] = Path(),
+    installation: Installation = SYSTEM,
 ) -> None:
     """Try every way round the agent's gate with the agent's credentials; exit code 0 when each is refused.
 
     The attempts are real: one that gets through does what it says.
     """
-    from streamwarden_contract.names import SYSTEM
-
     from streamwarden_cli.bypass.attempts import all_refused, build_attempts, run_attempts
     from streamwarden_cli.local.running import RunningDev
     from streamwarden_cli.local.state import StateError
@@ -34,7 +35,7 @@ def bypass(
     try:
         dev = RunningDev.find(folder)
         connection = dev.pod_connection(namespace, name, "agent")
-        target = find_target(namespace, name, dev.agents(), dev.contracts(), SYSTEM)  # dev has no other
+        target = find_target(namespace, name, dev.agents(), dev.contracts(), installation)
     except StateError as error:
         fail(error)
     answers = run_attempts(build_attempts(target), connection)

@@ -6,8 +6,17 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from streamwarden_contract.names import SYSTEM
 
-from streamwarden_cli.commands.session_options import AtEnd, AttemptBypass, Producers, Report, Timeout, UntilIdle
+from streamwarden_cli.commands.session_options import (
+    AtEnd,
+    AttemptBypass,
+    Installation,
+    Producers,
+    Report,
+    Timeout,
+    UntilIdle,
+)
 
 Folder = Annotated[
     Path, typer.Argument(metavar="DIR", exists=True, file_okay=False, help="Folder with manifests and agents.")
@@ -24,6 +33,7 @@ def dev(  # noqa: PLR0913  # one parameter an option
     report: Report = None,
     registry: Annotated[bool, typer.Option(help="With a schema registry.")] = True,
     keep: Annotated[bool, typer.Option("--keep", help="Once idle, stay up until Ctrl-C.")] = False,
+    installation: Installation = SYSTEM,
     timeout: Timeout = None,
 ) -> None:
     """Start Kafka, apply the manifests, run agents and gates, and watch the files; Ctrl-C stops it all."""
@@ -38,6 +48,7 @@ def dev(  # noqa: PLR0913  # one parameter an option
         attempt_bypass=attempt_bypass,
         report=None if report is None else report.absolute(),
         registry=registry,
+        installation=installation,
         keep=keep,
         timeout_s=timeout,
     )

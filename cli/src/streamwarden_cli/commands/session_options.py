@@ -1,4 +1,4 @@
-"""Options that ``dev`` and ``watch`` have in common: what to do beside a running loop, and at its end."""
+"""Options that commands have in common: what to do beside a running loop and at its end, and whose loop it is."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from streamwarden_contract.names import is_dns_label
 
 Producers = Annotated[
     list[str] | None,
@@ -23,4 +24,20 @@ AttemptBypass = Annotated[
 Report = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the run's figures as JSON.")]
 Timeout = Annotated[
     float | None, typer.Option(metavar="SECONDS", min=0.001, help="Fail when it takes longer to become idle.")
+]
+
+
+def _check_installation(name: str) -> str:
+    if not is_dns_label(name):
+        raise typer.BadParameter(f"{name!r} is not a DNS label (a-z, 0-9, -)")
+    return name
+
+
+Installation = Annotated[
+    str,
+    typer.Option(
+        envvar="STREAMWARDEN_INSTALLATION",
+        callback=_check_installation,
+        help="As the operator's setting: what the names in Kafka begin with that exist once an installation.",
+    ),
 ]

@@ -8,7 +8,15 @@ from typing import Annotated
 import typer
 from streamwarden_contract.names import SYSTEM
 
-from streamwarden_cli.commands.session_options import AtEnd, AttemptBypass, Producers, Report, Timeout, UntilIdle
+from streamwarden_cli.commands.session_options import (
+    AtEnd,
+    AttemptBypass,
+    Installation,
+    Producers,
+    Report,
+    Timeout,
+    UntilIdle,
+)
 
 Folder = Annotated[
     Path,
@@ -33,9 +41,7 @@ def watch(  # noqa: PLR0913  # one parameter an option
     namespaces: Annotated[
         list[str] | None, typer.Option("--namespace", "-n", help="Look here only; repeatable.")
     ] = None,
-    installation: Annotated[
-        str, typer.Option(help="The operator's STREAMWARDEN_INSTALLATION: --attempt-bypass goes for its topics.")
-    ] = SYSTEM,
+    installation: Installation = SYSTEM,
     make_users: Annotated[
         bool, typer.Option("--make-users", help="Make Kafka users for the principals that contracts name, as dev does.")
     ] = False,

@@ -9,9 +9,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
-from streamwarden_contract.names import SYSTEM
+from streamwarden_contract.names import InstallationNames
 from streamwarden_contract.reasons import ConditionReason
-from streamwarden_devstack.stack import Reporter, Stack, StackError
+from streamwarden_devstack.stack import KafkaOptions, Reporter, Stack, StackError
 from streamwarden_operator.adapters.signing import SigningKey
 from streamwarden_operator.backends import connect
 from streamwarden_operator.desired.status import find_condition, is_true
@@ -66,7 +66,8 @@ class Loop:
         self._options = options
         self._state = state
         self._screen = screen
-        self.stack = Stack(state.stack, registry=options.registry, reporter=reporter)
+        kafka = KafkaOptions(operator=InstallationNames(options.installation).operator_principal)
+        self.stack = Stack(state.stack, kafka=kafka, registry=options.registry, reporter=reporter)
         self.cluster = LocalCluster(state)
         self.roles = TopicRoles()
         self._registry = LateRegistry()
@@ -100,8 +101,8 @@ class Loop:
             OperatorError: it does not answer.
         """
         await self.stack.start()
-        # The stack's users are those of the installation without a name.
-        settings = OperatorSettings(installation=SYSTEM, first_retry=timedelta(milliseconds=200))
+        names = InstallationNames(self._options.installation)
+        settings = OperatorSettings(installation=names.installation, first_retry=timedelta(milliseconds=200))
         kafka = self.stack.operator
         registry = self._registry if self._options.registry else None
         # No lag, no scaling: each agent has one process here.
@@ -118,7 +119,7 @@ class Loop:
         self.cluster.on_status = self._status_written
         self.cluster.on_event = self._event
         self._externals = Externals(self._state, backends.users, kafka)
-        self._recorder = Recorder(kafka, self._state.decisions)
+        self._recorder = Recorder(kafka, names, self._state.decisions)
         self._recorder.start()
         await self._controller.start()
         await self._apply(resources)

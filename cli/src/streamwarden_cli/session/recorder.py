@@ -23,14 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from streamwarden_contract.names import InstallationNames
     from streamwarden_kafka.connection import Connection
 
 T = TypeVar("T")
 
 _log = structlog.get_logger(__name__)
 
-GROUP = "streamwarden.dev.recorder"
-"""Never joined and never committed: partitions are assigned by hand."""
 _POLL_S = 0.1
 _METADATA_TIMEOUT_S = 5.0
 
@@ -42,9 +41,11 @@ class RecorderError(Exception):
 class Recorder:
     """Counts into a ``Tally`` and writes the run's decisions, one JSON object a line."""
 
-    def __init__(self, connection: Connection, decisions: Path) -> None:
+    def __init__(self, connection: Connection, names: InstallationNames, decisions: Path) -> None:
         """Prepare; ``connection`` is the operator's, who may read everything."""
         self._connection = connection
+        # Never joined and never committed: partitions are assigned by hand.
+        self._group = names.reader_group("recorder")
         self._path = decisions
         self._lock = threading.Lock()
         self._tally = Tally()
@@ -85,7 +86,7 @@ class Recorder:
 
     def _run(self) -> None:
         settings = {"auto.offset.reset": "error", "enable.partition.eof": True}
-        consumer = open_consumer(self._connection, GROUP, ClientLog("recorder", quiet=True), settings)
+        consumer = open_consumer(self._connection, self._group, ClientLog("recorder", quiet=True), settings)
         try:
             with self._path.open("a", encoding="utf-8", buffering=1) as lines:
                 while not self._stop.is_set():

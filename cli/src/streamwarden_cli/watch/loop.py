@@ -7,6 +7,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
+from streamwarden_contract.names import InstallationNames
 from streamwarden_contract.runtime_config import CLIENT_PROPERTIES_FILE
 from streamwarden_kafka.admin import KafkaAdmin
 from streamwarden_kafka.connection import Connection
@@ -43,7 +44,7 @@ class ClusterLoop:
         self._cluster = cluster
         self._admin = KafkaAdmin(options.kafka)
         self.offsets = KafkaOffsets(self._admin)
-        self.recorder = Recorder(options.kafka, state.decisions)
+        self.recorder = Recorder(options.kafka, InstallationNames(options.installation), state.decisions)
         self.roles = TopicRoles()
         self._externals = Externals(state, KafkaScramUsers(self._admin), options.kafka)
         self._following: asyncio.Task[None] | None = None

@@ -13,7 +13,7 @@ from streamwarden_devstack.proxy.routes import Route
 from streamwarden_devstack.stack.background import Settings
 from streamwarden_devstack.stack.brokers.configuration import Stores, build_server_properties
 from streamwarden_devstack.stack.brokers.files import ClusterFiles
-from streamwarden_devstack.stack.brokers.identity import Identity, KafkaOptions, Node
+from streamwarden_devstack.stack.brokers.identity import Identity, KafkaOptions, Node, new_identity
 from streamwarden_devstack.stack.brokers.running import Brokers
 from streamwarden_devstack.stack.errors import StackError
 from streamwarden_devstack.stack.keeper import parse_arguments
@@ -97,6 +97,15 @@ def test_keys_and_passwords_are_for_their_owner_and_in_no_command(tmp_path: Path
         assert not any("secret" in word for word in [*each.format_command([], ()), *each.run_command([], ())])
         assert "-----BEGIN PRIVATE KEY-----" in (each.folder / "key-store.pem").read_text()
     assert Identity.load(files.identity) == THREE
+
+
+def test_the_super_user_has_the_name_that_is_asked_for() -> None:
+    identity = new_identity(KafkaOptions(operator="green.operator"), LOOPBACK)
+
+    properties = build_server_properties(identity, identity.nodes[0], STORES)
+
+    assert identity.operator().username == "green.operator"
+    assert properties["super.users"] == "User:green.operator;User:streamwarden.broker"
 
 
 def test_an_identity_of_the_time_of_one_broker_is_read(tmp_path: Path) -> None:

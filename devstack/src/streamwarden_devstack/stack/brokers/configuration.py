@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from streamwarden_kafka.connection import SCRAM_SHA_512
 
 from streamwarden_devstack.ports import LOOPBACK
-from streamwarden_devstack.stack.brokers.identity import BROKER, OPERATOR, Identity, Node
+from streamwarden_devstack.stack.brokers.identity import BROKER, Identity, Node
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,7 +66,7 @@ def build_server_properties(identity: Identity, node: Node, stores: Stores) -> d
         ),
         "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
         "allow.everyone.if.no.acl.found": "false",
-        "super.users": f"User:{OPERATOR};User:{BROKER}",
+        "super.users": f"User:{identity.operator_name};User:{BROKER}",
         "auto.create.topics.enable": "false",
         "log.dirs": str(stores.data),
         **(_tls(stores) if node.tls_port else {}),

@@ -18,7 +18,7 @@ from streamwarden_kafka.private_files import private_folder, write_private
 
 from streamwarden_devstack.ports import LOOPBACK
 from streamwarden_devstack.stack.brokers.configuration import Stores, build_server_properties, render_properties
-from streamwarden_devstack.stack.brokers.identity import BROKER, OPERATOR, Identity, Node
+from streamwarden_devstack.stack.brokers.identity import BROKER, Identity, Node
 from streamwarden_devstack.stack.java import JAVA
 
 if TYPE_CHECKING:
@@ -156,6 +156,6 @@ def _pem(certificate: trustme.LeafCert) -> str:
 def _format_arguments(identity: Identity) -> list[str]:
     voters = [f"{each.id}@{LOOPBACK}:{each.controller_port}:{each.directory_id}" for each in identity.nodes]
     lines = ["--cluster-id", identity.cluster_id, "--initial-controllers", ",".join(voters)]
-    for name, password in ((OPERATOR, identity.operator_password), (BROKER, identity.broker_password)):
+    for name, password in ((identity.operator_name, identity.operator_password), (BROKER, identity.broker_password)):
         lines += ["--add-scram", f"{SCRAM_SHA_512}=[name={name},password={password}]"]
     return lines

@@ -51,6 +51,8 @@ class KafkaOptions:
     """With two TLS listeners beside the plain one, for passwords, which clients are told of, and for certificates."""
     proxied: bool = False
     """With a listener more for each broker, whose clients are told the address of a proxy."""
+    operator: str = OPERATOR
+    """The super user's name."""
 
     def check(self) -> None:
         """Refuse what cannot be.
@@ -90,6 +92,7 @@ class Identity:
     address: str = LOOPBACK
     """Where clients are listened for."""
     version: str = DEFAULT
+    operator_name: str = OPERATOR
 
     @property
     def bootstrap_servers(self) -> str:
@@ -113,7 +116,7 @@ class Identity:
 
     def operator(self) -> Connection:
         """The connection of the operator's principal, a super user, at the plain listeners."""
-        return Connection.scram(self.bootstrap_servers, OPERATOR, self.operator_password)
+        return Connection.scram(self.bootstrap_servers, self.operator_name, self.operator_password)
 
     def tls_operator(self, ca_location: Path) -> Connection:
         """The same at the TLS listeners."""
@@ -121,7 +124,7 @@ class Identity:
             self.tls_bootstrap_servers,
             Protocol.SASL_SSL,
             self.operator().mechanism,
-            OPERATOR,
+            self.operator_name,
             self.operator_password,
             str(ca_location),
         )
@@ -153,7 +156,7 @@ class Identity:
 def new_identity(options: KafkaOptions, address: str) -> Identity:
     """Make the identity of new data."""
     nodes = tuple(new_node(number, options, address) for number in range(1, options.brokers + 1))
-    return Identity(nodes, address=address, version=options.version)
+    return Identity(nodes, address=address, version=options.version, operator_name=options.operator)
 
 
 def new_node(number: int, options: KafkaOptions, address: str) -> Node:
