@@ -90,19 +90,19 @@ async def test_f14_a_namespace_that_goes_takes_along_what_the_operator_may_not_d
     await asyncio.to_thread(installed.kubectl, "delete", "namespace", side.namespace, "--wait=false")
     async with asyncio.timeout(_WAIT_S):
         while await may_read(side, workload.gate_secret):  # the RoleBinding is among the first to go
-            await side.look()
+            await side.resync()
     await side.cluster.delete_secret(side.namespace, workload.gate_secret)
     async with asyncio.timeout(_WAIT_S):
         while not await side.cluster.delete_workload(side.namespace, "guard"):
-            await side.look()
+            await side.resync()
     async with asyncio.timeout(_WAIT_S):
         while not await let_go(side):
-            await side.look()
+            await side.resync()
 
 
 async def let_go(side: KubernetesSide) -> bool:
     """Take the finalizer away; False where the agent was changed meanwhile, as by those who delete its namespace."""
-    await side.look()
+    await side.resync()
     leaving = side.cluster.get(AgentDeployment, side.namespace, "guard")
     assert leaving is not None
     try:

@@ -59,7 +59,7 @@ async def side(api_server: ApiServer) -> AsyncIterator[KubernetesSide]:
 # --- Seeing ------------------------------------------------------------------------------------------------------
 
 
-async def test_what_was_deleted_while_no_watch_told_is_found_by_the_next_look(side: KubernetesSide) -> None:
+async def test_what_was_deleted_while_no_watch_told_is_found_by_the_next_resync(side: KubernetesSide) -> None:
     put = await side.put(policy("strict", namespace=side.namespace))
     kept = await side.put(policy("watch", namespace=side.namespace))
     await side.delete(put)
@@ -75,7 +75,7 @@ async def test_a_look_takes_page_after_page(side: KubernetesSide, monkeypatch: p
     assert len(side.cluster.list(Policy, side.namespace)) == 5
 
 
-async def test_an_edit_needs_a_look_and_a_status_does_not(side: KubernetesSide) -> None:
+async def test_an_edit_needs_a_reconcile_and_a_status_does_not(side: KubernetesSide) -> None:
     await side.put(policy("strict", namespace=side.namespace))
     answer = await side.edit(POLICY, "strict", {"status": {"revision": 3}}, "status")
     assert await side.cluster.observe(answer) is None
@@ -147,7 +147,7 @@ async def test_a_resource_that_goes_with_its_finalizer_is_told_to_those_who_depe
     put = await side.put(agent(namespace=side.namespace))
     await side.cluster.set_finalizer(put, FINALIZER, present=True)
     await side.delete(put)
-    await side.look()
+    await side.resync()
     await side.cluster.set_finalizer(put, FINALIZER, present=False)
     assert side.changed == [Key("AgentDeployment", side.namespace, "guard")]
 
@@ -203,7 +203,7 @@ async def test_the_same_words_about_the_same_resource_are_one_event_that_counts(
 async def test_f16_a_missing_right_is_named_as_a_role_would_name_it(api_server: ApiServer) -> None:
     async with kubernetes_side(api_server, "nobody") as side:
         with pytest.raises(ForbiddenError) as refused:
-            await side.look()
+            await side.resync()
     assert refused.value.reason is ConditionReason.FORBIDDEN
     words = f"forbids to list topiccontracts.streamwarden.io in namespace '{side.namespace}'"
     assert words in str(refused.value)

@@ -51,7 +51,7 @@ async def seen(side: KubernetesSide, holds: Callable[[], object]) -> None:
     """Look until something holds."""
     async with asyncio.timeout(_WAIT_S):
         while not holds():
-            await side.look()
+            await side.resync()
 
 
 async def the_pod(side: KubernetesSide) -> Manifest:
@@ -60,7 +60,7 @@ async def the_pod(side: KubernetesSide) -> Manifest:
 
 
 async def test_a_look_at_what_has_not_changed_reports_nothing(side: KubernetesSide, workload: Workload) -> None:
-    await side.look()
+    await side.resync()
     assert workload.agent == "guard"
     assert await side.cluster.resync() == frozenset()
 
@@ -189,7 +189,7 @@ async def test_a_new_workload_waits_for_the_end_of_the_earlier_one(side: Kuberne
     name = (await the_pod(side))["metadata"]["name"]
     await side.edit(POD, name, {"metadata": {"finalizers": ["example.com/held"]}})
     await side.cluster.delete_workload(side.namespace, workload.agent)
-    await side.look()
+    await side.resync()
     with pytest.raises(Exception, match="the earlier Deployment 'guard' is still ending"):
         await side.cluster.apply_workload(replace(workload, image="guard:2"))
     await side.edit(POD, name, {"metadata": {"finalizers": []}})
@@ -216,7 +216,7 @@ async def test_f17_a_quota_that_leaves_no_room_is_told_with_what_to_do(side: Kub
     await side.cluster.apply_workload(workload)
     async with asyncio.timeout(_WAIT_S):
         while not (state := await side.cluster.apply_workload(workload)).crashing:
-            await side.look()
+            await side.resync()
     assert "Kubernetes makes no pods" in state.crashing
     assert "exceeded quota: none" in state.crashing
     assert "ResourceQuota" in state.crashing

@@ -224,7 +224,7 @@ def test_f9_an_operator_that_another_one_has_followed_ends(site: Site) -> None:
     actions = itertools.cycle(("Enforce", "Audit"))
 
     def ended() -> bool:
-        """Edit, and look whether the first one has noticed: it does when it publishes, once the other has begun to."""
+        """Edit, and see whether the first one has noticed: it does when it publishes, once the other has begun to."""
         patch = json.dumps({"spec": {"failureAction": next(actions)}})
         name = "url-blocking-stricter"
         site.server.kubectl("patch", "policy.streamwarden.io", name, "-n", "risk", "--type=merge", "-p", patch)

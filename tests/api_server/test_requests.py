@@ -27,7 +27,7 @@ _WAIT_S = 60.0
 
 
 class Running:
-    """The operator without kopf: the test looks in place of watches."""
+    """The operator without kopf: the test lists in place of watches."""
 
     def __init__(self, runtime: Runtime, side: KubernetesSide) -> None:
         self.runtime, self.side = runtime, side
@@ -44,7 +44,7 @@ class Running:
                     return
 
     def requests(self) -> Counter[tuple[str, str]]:
-        """Return what was asked so far, but for the test's own looks."""
+        """Return what was asked so far, but for the test's own lists."""
         asked = self.runtime.cluster.client.requests
         return Counter({what: count for what, count in asked.items() if what[0] != "list"})
 
@@ -88,9 +88,9 @@ async def test_a_second_look_at_everything_writes_nothing(running: Running) -> N
         running.runtime.controller.changed(key_of(resource))
     await running.settle()
     # The two Secrets of an agent are read by name, as they are never watched.
-    looks = (running.requests() - before)["get", "secrets"] // 2
-    assert looks >= 1
-    assert running.requests() - before == {("get", "secrets"): 2 * looks}
+    reads = (running.requests() - before)["get", "secrets"] // 2
+    assert reads >= 1
+    assert running.requests() - before == {("get", "secrets"): 2 * reads}
 
 
 async def test_one_agent_takes_a_request_for_each_object_it_needs(running: Running) -> None:

@@ -31,11 +31,11 @@ MEMBERS = {
     ],
     "streamwarden-contract": [],
     "streamwarden-devstack": ["streamwarden-kafka"],
-    "streamwarden-gate": ["streamwarden-contract", "streamwarden-judging", "streamwarden-kafka"],
+    "streamwarden-gate": ["streamwarden-contract[signatures]", "streamwarden-judging", "streamwarden-kafka"],
     "streamwarden-judging": ["streamwarden-contract"],
     "streamwarden-kafka": [],
     "streamwarden-operator": [
-        "streamwarden-contract",
+        "streamwarden-contract[signatures]",
         "streamwarden-judging[schema-faults]",
         "streamwarden-kafka[wire]",
     ],

@@ -84,7 +84,7 @@ class Side(Protocol):
         """Delete a resource as a user would."""
         ...
 
-    async def look(self) -> None:
+    async def resync(self) -> None:
         """Let the cluster see what happened outside."""
         ...
 
@@ -127,7 +127,7 @@ class ResourceBehaviour:
             found = side.cluster.get(type(resource), side.namespace, _name(resource))
             assert found is not None
             assert found.status == status
-            await side.look()
+            await side.resync()
             assert side.cluster.get(type(resource), side.namespace, _name(resource)) == found
 
     async def test_the_same_status_twice_is_one_write(self, side: Side) -> None:
@@ -142,10 +142,10 @@ class ResourceBehaviour:
     async def test_a_vanished_resource_is_not_made_again_by_its_status_or_finalizer(self, side: Side) -> None:
         put = await side.put(agent(namespace=side.namespace))
         await side.delete(put)
-        await side.look()
+        await side.resync()
         await side.cluster.write_status(put, STATUSES[AgentDeployment][0])
         await side.cluster.set_finalizer(put, FINALIZER, present=True)
-        await side.look()
+        await side.resync()
         assert side.cluster.get(AgentDeployment, side.namespace, "guard") is None
 
     async def test_a_finalizer_keeps_a_deleted_resource_until_it_is_taken_away(self, side: Side) -> None:
@@ -158,7 +158,7 @@ class ResourceBehaviour:
         await side.cluster.set_finalizer(held, FINALIZER, present=True)
         assert side.written() == before
         await side.delete(held)
-        await side.look()
+        await side.resync()
         leaving = side.cluster.get(AgentDeployment, side.namespace, "guard")
         assert leaving is not None
         assert leaving.metadata.deletion_timestamp is not None
@@ -209,7 +209,7 @@ class WorkloadBehaviour:
         before = side.written()
         again = await side.cluster.apply_workload(replace(workload, replicas=1))
         assert again.desired == 2
-        await side.look()
+        await side.resync()
         assert (await side.cluster.apply_workload(workload)).desired == 2
         assert side.written() == before
 
@@ -220,7 +220,7 @@ class WorkloadBehaviour:
         before = side.written()
         assert (await side.cluster.apply_workload(changed)).desired == 0
         assert side.written() > before
-        await side.look()
+        await side.resync()
         assert (await side.cluster.apply_workload(changed)).desired == 0
 
     async def test_scaling_changes_the_number_once_and_later_applies_keep_it(self, side: Side) -> None:
@@ -244,8 +244,8 @@ class WorkloadBehaviour:
         await side.cluster.apply_workload(workload)
         async with asyncio.timeout(_WAIT_S):
             while not await side.cluster.delete_workload(side.namespace, "guard"):
-                await side.look()
-        await side.look()
+                await side.resync()
+        await side.resync()
         assert not side.cluster.pods(side.namespace, "guard")
 
 

@@ -58,7 +58,7 @@ class KubernetesSide:
         kept = {key: dumped["metadata"][key] for key in ("name", "namespace", "labels", "annotations")}
         body = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": kept, "spec": dumped["spec"]}
         await self.user.apply(kind, body, manager=USER)
-        await self.look()
+        await self.resync()
         key = key_of(resource)
         found = self.cluster.get(type(resource), key.namespace, key.name)
         assert found is not None
@@ -81,7 +81,7 @@ class KubernetesSide:
         request = Request("patch", resource, self.namespace, name, subresource)
         return await self.user.patch(request, change, content_type=MERGE, manager=USER)
 
-    async def look(self) -> None:
+    async def resync(self) -> None:
         await self.cluster.resync()
 
     def written(self) -> int:

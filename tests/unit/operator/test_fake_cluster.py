@@ -30,7 +30,7 @@ class FakeSide:
         leaving = resource.metadata.model_copy(update={"deletion_timestamp": "2026-01-01T00:00:00Z"})
         self.cluster.put(resource.model_copy(update={"metadata": leaving}))
 
-    async def look(self) -> None:
+    async def resync(self) -> None:
         pass
 
     def written(self) -> int:

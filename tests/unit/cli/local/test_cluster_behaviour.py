@@ -41,7 +41,7 @@ class LocalSide:
         del self._desired[key_of(resource)]
         self.cluster.apply(list(self._desired.values()))
 
-    async def look(self) -> None:
+    async def resync(self) -> None:
         pass
 
     def written(self) -> int:

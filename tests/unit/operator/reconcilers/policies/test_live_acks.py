@@ -26,7 +26,7 @@ class World:
     def pods(self, *names: str) -> None:
         self.cluster.existing_pods["risk", "guard"] = frozenset(names)
 
-    async def look(self, *, exists: bool = True) -> list[str]:
+    async def reconcile(self, *, exists: bool = True) -> list[str]:
         """Look at the agent, and return the pods that were forgotten."""
         before = len(self.acks.forgotten)
         await self.live.forget_gone("risk", "guard", exists=exists)
@@ -44,37 +44,37 @@ def world() -> World:
 
 async def test_a_gate_without_a_pod_is_not_counted_and_later_forgotten(world: World) -> None:
     assert [ack.pod for ack in world.live.of_namespace("risk")] == ["a"]
-    assert await world.look() == []
+    assert await world.reconcile() == []
     world.now_s = LATER_S - 1
-    assert await world.look() == []
+    assert await world.reconcile() == []
     world.now_s = LATER_S
-    assert await world.look() == ["b"]
-    assert await world.look() == []
+    assert await world.reconcile() == ["b"]
+    assert await world.reconcile() == []
 
 
 async def test_a_gate_that_spoke_before_the_watch_told_of_its_pod_is_never_forgotten(world: World) -> None:
-    assert await world.look() == []
+    assert await world.reconcile() == []
     world.pods("a", "b")
     world.now_s = LATER_S
-    assert await world.look() == []
+    assert await world.reconcile() == []
     world.pods("a")
     world.now_s = 2 * LATER_S
-    assert await world.look() == []
+    assert await world.reconcile() == []
     world.now_s = 3 * LATER_S
-    assert await world.look() == ["b"]
+    assert await world.reconcile() == ["b"]
 
 
 async def test_gates_of_an_agent_that_is_no_more_are_forgotten_at_once(world: World) -> None:
     world.pods()
     world.say("z", name="other")
-    assert await world.look(exists=False) == ["a", "b"]
+    assert await world.reconcile(exists=False) == ["a", "b"]
     assert [ack.pod for ack in world.acks.of_namespace("risk")] == ["z"]
 
 
 async def test_where_nobody_can_tell_which_pods_exist_nothing_is_forgotten(world: World) -> None:
     world.cluster.existing_pods.clear()
     world.now_s = 2 * LATER_S
-    assert await world.look() == []
+    assert await world.reconcile() == []
     assert len(world.live.of_namespace("risk")) == 2
 
 
