@@ -26,11 +26,12 @@ from streamwarden_operator.desired.checks.contracts import (
 from streamwarden_operator.desired.management import ORPHAN, held_status, is_held, lets_go
 from streamwarden_operator.errors import OperatorError
 from streamwarden_operator.keys import Key, key_of
-from streamwarden_operator.ports import Acls, Cluster, SchemaRegistry, Topics
+from streamwarden_operator.ports import Acls, Cluster, SchemaRegistry, Topics, Unreadable
 from streamwarden_operator.reconcilers.contracts.parts import AccessPart, reconcile_schema, reconcile_topic
-from streamwarden_operator.result import GONE, Result
+from streamwarden_operator.result import DONE, GONE, Result
 
 FINALIZER = "streamwarden.io/topic-contract"
+_LETS_GO = f"The annotation {ORPHAN}: 'true' lets go and leaves everything outside as it is"
 
 _log = structlog.get_logger(__name__)
 
@@ -76,6 +77,10 @@ class TopicContractReconciler:
             UnavailableError: a backend did not answer. The status is written all the same, and says so; whoever
                 called tries again later.
         """
+        unreadable = self._cluster.unreadable().get(key)
+        if unreadable is not None and unreadable.metadata.deletion_timestamp is not None:
+            await self._delete_unreadable(unreadable)
+            return DONE
         contract = self._cluster.get(TopicContract, key.namespace, key.name)
         if contract is None:
             return GONE
@@ -141,7 +146,7 @@ class TopicContractReconciler:
             try:
                 await self._undo(contract)
             except OperatorError as error:
-                message = f"{error}. The annotation {ORPHAN}: 'true' lets go and leaves everything outside as it is"
+                message = f"{error}. {_LETS_GO}"
                 ready = conditions.condition("Ready", "False", ConditionReason.DELETION_BLOCKED, message)
                 blocked = conditions.set_condition(
                     contract.status.conditions, ready, generation=contract.metadata.generation, now=self._clock()
@@ -152,6 +157,17 @@ class TopicContractReconciler:
                 raise
         await self._cluster.set_finalizer(contract, FINALIZER, present=False)
         return contract.status
+
+    async def _delete_unreadable(self, contract: Unreadable) -> None:
+        """Let go of a contract only where that is asked for: what it gave to whom is in what cannot be read."""
+        if FINALIZER not in contract.metadata.finalizers:
+            return
+        if lets_go(contract.metadata):
+            await self._cluster.set_finalizer(contract, FINALIZER, present=False)
+            return
+        message = f"not understood by this version of the operator: {contract.problem}. {_LETS_GO}"
+        reason = ConditionReason.DELETION_BLOCKED
+        await self._cluster.record_event(contract.key, reason=reason, message=message, warning=True)
 
     async def _undo(self, contract: TopicContract) -> None:
         others = self._others(contract)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from streamwarden_operator.desired.management import ORPHAN
 from streamwarden_operator.errors import KafkaUnavailableError
+from streamwarden_operator.keys import key_of
 from streamwarden_operator.ports import Acl, Topic
 from streamwarden_operator.reconcilers.contracts.reconciler import FINALIZER
 from support.contract_world import ACCESS, ALL_WELL, KEY, SCHEMA, World, conditions, message
@@ -143,3 +144,25 @@ async def test_f12_a_deletion_that_cannot_reach_kafka_says_how_to_let_go(world: 
     await world.reconcile()
     assert world.cluster.resources == {}
     assert world.acls.acls != set()
+
+
+async def test_a_deletion_of_what_cannot_be_read_undoes_nothing_and_says_how_to_let_go(world: World) -> None:
+    put = world.cluster.put(contract(access=ACCESS))
+    await world.reconcile()
+    given, known = set(world.acls.acls), world.contract()
+    world.cluster.make_unreadable(known, deletion_timestamp="2026-03-02T00:00:00Z")
+    world.cluster.put(known)  # what was read of it before is still there
+    await world.reconcile()
+    (event,) = world.cluster.events
+    assert event.reason == "DeletionBlocked"
+    assert event.message == (
+        "not understood by this version of the operator: spec.novelty: not known. The annotation "
+        "streamwarden.io/orphan: 'true' lets go and leaves everything outside as it is"
+    )
+    assert key_of(put) in world.cluster.broken
+
+    world.cluster.make_unreadable(known, deletion_timestamp="2026-03-02T00:00:00Z", annotations={ORPHAN: "true"})
+    world.cluster.put(known)
+    await world.reconcile()
+    assert world.cluster.broken == {}
+    assert world.acls.acls == given
