@@ -111,7 +111,37 @@ class ChainLink(TypedDict):
     """SHA-256 of the value before it; ``GENESIS`` for the first."""
 
 
-class AuditRecord(TypedDict):
+class AuditClaims(TypedDict):
+    """What an audit record says of the agent's word; nobody has checked it."""
+
+    cause: dict[str, object] | None
+    """The input that the agent says it answers."""
+    lineage: str
+    """``claimed``: correlation, causation and hops are the agent's word."""
+    correlationid: str | None
+    causationid: str | None
+    hops: int
+    confidence: float | None
+    reasoning: str | None
+    model: dict[str, object] | None
+
+
+class AuditReasons(TypedDict):
+    """What an audit record says of the verdict, or of why there is none."""
+
+    verdict: str
+    """Allow, Deny or DeadLetter."""
+    reason: str
+    """A ``VerdictReason``."""
+    deadLetter: str | None
+    """A ``DeadLetterReason``, where the verdict is DeadLetter."""
+    rule: str | None
+    message: str
+    policies: list[str]
+    wouldDeny: list[WouldDeny]
+
+
+class AuditRecord(AuditClaims, AuditReasons):
     """One judged record, as canonical JSON on ``<ns>.streamwarden.audit``."""
 
     format: int
@@ -124,28 +154,8 @@ class AuditRecord(TypedDict):
     gate: str
     """Pod of the gate."""
     decision: DecisionPosition
-    cause: dict[str, object] | None
-    """The input that the agent says it answers."""
-    lineage: str
-    """``claimed``: correlation, causation and hops are the agent's word."""
-    correlationid: str | None
-    causationid: str | None
-    hops: int
-    verdict: str
-    """Allow, Deny or DeadLetter."""
-    reason: str
-    """A ``VerdictReason``."""
-    deadLetter: str | None
-    """A ``DeadLetterReason``, where the verdict is DeadLetter."""
-    rule: str | None
-    message: str
-    policies: list[str]
-    wouldDeny: list[WouldDeny]
     epochs: Epochs
     command: CommandRef | None
-    confidence: float | None
-    reasoning: str | None
-    model: dict[str, object] | None
     latencyMs: float
     """From the broker's append time until it was judged."""
     chain: ChainLink

@@ -1,10 +1,17 @@
 """The audit record of a record, a link of its partition's chain. Pure."""
 
 from datetime import datetime
-from typing import TypedDict
 
 from streamwarden_contract import canonical, ids
-from streamwarden_contract.audit import FORMAT, AuditRecord, ChainHead, DecisionPosition, WouldDeny, audit_key
+from streamwarden_contract.audit import (
+    FORMAT,
+    AuditClaims,
+    AuditReasons,
+    AuditRecord,
+    ChainHead,
+    DecisionPosition,
+    audit_key,
+)
 from streamwarden_contract.events import format_time
 from streamwarden_contract.reasons import VerdictReason
 from streamwarden_judging.verdicts import Verdict
@@ -12,31 +19,6 @@ from streamwarden_kafka.records import Write
 
 from streamwarden_gate.outcome import Author, Findings, Refusal, verdict_of
 from streamwarden_gate.records import Record
-
-
-class _Claims(TypedDict):
-    """What an audit record says on the agent's word."""
-
-    cause: dict[str, object] | None
-    lineage: str
-    correlationid: str | None
-    causationid: str | None
-    hops: int
-    confidence: float | None
-    reasoning: str | None
-    model: dict[str, object] | None
-
-
-class _Reasons(TypedDict):
-    """What an audit record says of the verdict, or of why there is none."""
-
-    verdict: str
-    reason: str
-    deadLetter: str | None
-    rule: str | None
-    message: str
-    policies: list[str]
-    wouldDeny: list[WouldDeny]
 
 
 def build_audit(
@@ -96,7 +78,7 @@ def _position_of(author: Author, record: Record, findings: Findings) -> Decision
     }
 
 
-def _claims_of(findings: Findings) -> _Claims:
+def _claims_of(findings: Findings) -> AuditClaims:
     """Say what the agent says: where it could not be read, nothing."""
     event, decision, plain = findings.event, findings.decision, findings.plain or {}
     return {
@@ -111,7 +93,7 @@ def _claims_of(findings: Findings) -> _Claims:
     }
 
 
-def _reasons_of(judgement: Verdict | Refusal) -> _Reasons:
+def _reasons_of(judgement: Verdict | Refusal) -> AuditReasons:
     """Say what was decided, and why."""
     if isinstance(judgement, Refusal):
         return {
