@@ -110,7 +110,7 @@ class AgentRemoval:
 
     async def _let_go(self, agent: AgentDeployment | Unreadable) -> None:
         namespace = agent.metadata.namespace
-        if isinstance(agent, Unreadable):
+        if isinstance(agent, Unreadable) and not lets_go(agent.metadata):
             message = (
                 "deleted without being understood by this version of the operator: pods, credentials, access and "
                 "binding were taken away by its name; what another version made for it besides is still there"

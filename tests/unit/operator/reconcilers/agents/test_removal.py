@@ -86,7 +86,7 @@ async def test_the_annotation_lets_go_of_it_too() -> None:
         harness.acls.down = True
         delete_unreadable(harness, annotations={"streamwarden.io/orphan": "true"})
         await until(lambda: KEY not in harness.cluster.broken)
-        assert harness.cluster.workloads == {}
+        assert (harness.cluster.workloads, told(harness, "NotReadable")) == ({}, [])
 
 
 async def test_an_agent_that_is_not_deleted_keeps_everything_though_it_cannot_be_read() -> None:
