@@ -17,7 +17,7 @@ from streamwarden_contract.reasons import VerdictReason
 from streamwarden_judging.verdicts import Verdict
 from streamwarden_kafka.records import Write
 
-from streamwarden_gate.outcome import Author, Findings, Refusal, verdict_of
+from streamwarden_gate.outcome import Author, Command, Findings, Refusal, verdict_of
 from streamwarden_gate.records import Record
 
 
@@ -28,7 +28,7 @@ def build_audit(
     judgement: Verdict | Refusal,
     head: ChainHead,
     now: datetime,
-    command: Write | None = None,
+    command: Command | None = None,
 ) -> tuple[Write, ChainHead]:
     """Build the audit record and the head of the chain after it.
 
@@ -54,7 +54,7 @@ def build_audit(
         **_claims_of(findings),
         **_reasons_of(judgement),
         "epochs": {"namespace": head.namespace_epoch, "guardrail": head.guardrail_epoch},
-        "command": None if command is None else {"id": author.command_id(record), "topic": command.topic},
+        "command": None if command is None else {"id": command.id, "topic": command.write.topic},
         "latencyMs": max(0.0, round(now.timestamp() * 1000 - record.timestamp_ms, 3)),
         "chain": {"length": head.length + 1, "previous": head.sha256},
     }

@@ -9,14 +9,14 @@ from streamwarden_judging.verdicts import Effect, Verdict
 from streamwarden_kafka.records import Write
 
 from streamwarden_gate.active import Target
-from streamwarden_gate.outcome import Author, Findings
+from streamwarden_gate.outcome import Author, Command, Findings
 from streamwarden_gate.records import Record
 
 _LAST_TIMESTAMP_MS = 253_402_300_799_999
 """The end of the year 9999."""
 
 
-def build_command(author: Author, target: Target, record: Record, findings: Findings, verdict: Verdict) -> Write:
+def build_command(author: Author, target: Target, record: Record, findings: Findings, verdict: Verdict) -> Command:
     """Build the command that an allowed decision becomes.
 
     Raises:
@@ -25,8 +25,9 @@ def build_command(author: Author, target: Target, record: Record, findings: Find
     decision, claims = findings.decision, findings.event
     if decision is None or claims is None or findings.plain is None or verdict.effect is not Effect.ALLOW:
         raise ValueError("only an allowed decision becomes a command")
+    command_id = author.command_id(record)
     event = CloudEvent(
-        id=author.command_id(record),
+        id=command_id,
         source=author.source,
         type=decision.type,
         subject=decision.entity,
@@ -45,7 +46,7 @@ def build_command(author: Author, target: Target, record: Record, findings: Find
     ]
     key = decision.entity.encode() if target.keyed else None
     parameters = findings.plain["parameters"]
-    return Write(target.topic, key, canonical.encode(parameters), headers)
+    return Command(command_id, Write(target.topic, key, canonical.encode(parameters), headers))
 
 
 @lru_cache(maxsize=64)

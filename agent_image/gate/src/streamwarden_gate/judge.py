@@ -49,7 +49,7 @@ class Judge:
         if verdict.effect is Effect.ALLOW:
             command = build_command(self._author, target, record, findings, verdict)
         audit, after = build_audit(self._author, record, findings, verdict, head, now, command)
-        return Outcome(verdict, audit, after, command=command)
+        return Outcome(verdict, audit, after, command=None if command is None else command.write)
 
     def _examine(self, record: Record, findings: Findings) -> "Target":
         """Check everything that must hold before rules are asked, and fill in ``findings`` on the way."""

@@ -66,6 +66,13 @@ class Refusal(NamedTuple):
     message: str
 
 
+class Command(NamedTuple):
+    """A command, and the id by which audit and executors know it."""
+
+    id: str
+    write: Write
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """Everything that follows from one record; all of it is written in one transaction, or nothing."""
