@@ -6,6 +6,7 @@ import errno
 from typing import Annotated, Any
 
 import typer
+from streamwarden_operator.version_option import version_option
 from typer.core import TyperGroup
 from typing_extensions import override
 
@@ -58,21 +59,8 @@ app = typer.Typer(
 )
 
 
-def _show_version(*, wanted: bool) -> None:
-    if wanted:
-        from importlib.metadata import version
-
-        typer.echo(f"streamwarden {version('streamwarden-cli')}")
-        raise typer.Exit
-
-
 @app.callback()
-def _root(
-    *,
-    version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
-    ] = False,
-) -> None:
+def _root(*, version: Annotated[bool, version_option("streamwarden", "streamwarden-cli")] = False) -> None:
     del version
 
 

@@ -1,6 +1,5 @@
 """The command ``streamwarden-operator``."""
 
-from importlib.metadata import version
 from typing import Annotated, NoReturn
 
 import typer
@@ -8,23 +7,15 @@ from pydantic import ValidationError
 
 from streamwarden_operator.errors import InvalidSpecError
 from streamwarden_operator.settings import OperatorSettings, load_settings
+from streamwarden_operator.version_option import version_option
 
 # Plain tracebacks: logs are for programs, and local variables may be secrets.
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
-def _show_version(*, wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"streamwarden-operator {version('streamwarden-operator')}")
-        raise typer.Exit
-
-
 @app.callback()
 def _root(
-    *,
-    version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
-    ] = False,
+    *, version: Annotated[bool, version_option("streamwarden-operator", "streamwarden-operator")] = False
 ) -> None:
     """Streamwarden's controller. The commands of people are in 'streamwarden'."""
     del version
