@@ -7,13 +7,28 @@ Nothing is imported before :func:`main` runs, so that Ctrl-C shows no traceback 
 def main() -> None:
     """Run the command."""
     try:
+        import signal
+
+        # Python lets an exception pass that is raised in a callback of its imports: there Ctrl-C would do nothing.
+        ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        if ours:
+            signal.signal(signal.SIGINT, _end_at_once)
         from streamwarden_cli.main import app
 
+        if ours:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         app(prog_name=_program_name())
     except KeyboardInterrupt:
         from streamwarden_cli.exit_codes import end_interrupted
 
         end_interrupted()
+
+
+def _end_at_once(_number: int, _frame: object) -> None:
+    import os
+
+    os.write(2, b"interrupted\n")
+    os._exit(130)  # ExitCode.INTERRUPTED, which cannot be imported now
 
 
 def _program_name() -> str:

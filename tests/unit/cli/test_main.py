@@ -100,6 +100,28 @@ def test_ctrl_c_while_importing_ends_with_a_line_and_no_traceback(module: str) -
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
 
 
+IN_A_CALLBACK = """
+import os, signal, sys, weakref
+
+class Dying:
+    pass
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "typer":
+            dying = Dying()
+            self.callback = weakref.ref(dying, lambda _: signal.raise_signal(signal.SIGINT))
+
+sys.meta_path.insert(0, Finder())
+"""
+
+
+def test_ctrl_c_in_a_callback_of_the_imports_is_not_lost() -> None:
+    done = python(IN_A_CALLBACK + RUN, "crds", "check")
+
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
+
+
 NEED_IT = {
     "stack-up": ["stack", "up"],
     "stack-status": ["stack", "status"],
