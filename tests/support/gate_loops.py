@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -17,7 +18,7 @@ from support.kafka_tools import WAIT_S
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from streamwarden_contract.audit import ChainHead
     from streamwarden_gate.active import ActiveSet
@@ -27,9 +28,10 @@ if TYPE_CHECKING:
 
 DENIED = 5
 """Each fifth decision is denied."""
-_LAST = range(1_000, 1_010)
 SILENT_ANSWERS = 2
 """So often a coordinator that is made silent does not answer: then a member goes on with a new consumer."""
+_LAST = range(1_000, 1_010)
+"""Judged before anything is counted."""
 
 
 class WatchedCommitter:
@@ -40,7 +42,6 @@ class WatchedCommitter:
         """What happens between the poll and the next commits of outputs."""
         self.failures: list[type[Exception]] = []
         """How transactions ended that were not committed."""
-        self.transactions = 0
         self._inner = inner
 
     def open(self) -> None:
@@ -54,37 +55,32 @@ class WatchedCommitter:
             for happens in self.before_commit[:1]:
                 self.before_commit.pop(0)
                 happens()
-        self.transactions += 1
-        with self._noted():
-            return _WatchedPending(self._inner.begin(writes, places), self._noted)
+        with _noted(self.failures):
+            return _WatchedPending(self._inner.begin(writes, places), self.failures)
 
     def close(self) -> None:
         self._inner.close()
 
-    def _noted(self) -> _Noted:
-        return _Noted(self.failures)
-
-
-@dataclass
-class _Noted:
-    failures: list[type[Exception]]
-
-    def __enter__(self) -> None:
-        """Begin."""
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, GateError):
-            self.failures.append(type(error))
-
 
 @dataclass
 class _WatchedPending:
+    """Implements ``ports.Pending``."""
+
     inner: Pending
-    noted: Callable[[], _Noted]
+    failures: list[type[Exception]]
 
     def finish(self) -> None:
-        with self.noted():
+        with _noted(self.failures):
             self.inner.finish()
+
+
+@contextmanager
+def _noted(failures: list[type[Exception]]) -> Iterator[None]:
+    try:
+        yield
+    except GateError as error:
+        failures.append(type(error))
+        raise
 
 
 class Gate:
