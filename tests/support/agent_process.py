@@ -21,7 +21,7 @@ from streamwarden_contract.runtime_config import AgentConfig, SourceTopic
 from support.kafka_tools import Right, write_properties
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
     from support.kafka_tools import Cluster
@@ -54,12 +54,6 @@ class DeployedAgent:
             )
         self.processes.append(process)
         return process
-
-    def set_retry(self, *, max_attempts: int, initial: str) -> None:
-        """Change what ``agent.json`` says of retries."""
-        file = self.folder / "agent.json"
-        retry = {"maxAttempts": max_attempts, "backoff": {"initial": initial}}
-        file.write_text(json.dumps({**json.loads(file.read_text()), "retry": retry}))
 
     def close(self) -> None:
         for process in self.processes:
@@ -102,9 +96,16 @@ def deploy(cluster: Cluster, folder: Path, namespace: str, *, partitions: int = 
             Right("WRITE", "TRANSACTIONAL_ID", transactional_prefix(names.agent_principal), prefixed=True),
         ],
     )
+    return configure(cluster, folder, names, topic, properties, **config)
+
+
+def configure(
+    cluster: Cluster, folder: Path, names: AgentNames, topic: str, properties: Mapping[str, str], **config: Any
+) -> DeployedAgent:
+    """Make the files of the agent ``pages:agent``, whose topics, user and rights are there."""
     settings = AgentConfig(
-        namespace=namespace,
-        agent="pages",
+        namespace=names.namespace,
+        agent=names.agent,
         uid="u",
         entrypoint="pages:agent",
         decision_topic=names.decisions,

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
+    from confluent_kafka import Message
     from streamwarden_contract.policylog import Record
     from support.kafka_tools import Cluster
     from support.policy_log import LogRecord
@@ -83,6 +84,7 @@ class GateWorld:
     gate_properties: dict[str, str] = field(default_factory=dict)
     installation: InstallationNames = INSTALLATION
     partitions: int = PARTITIONS
+    decision_types: tuple[str, ...] = ("block",)
     epoch: int = 0
     revision: int = 0
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
@@ -108,7 +110,9 @@ class GateWorld:
         self.cluster.create_topics(self.commands, partitions=self.partitions)
         self.cluster.create_topics(shared.audit, config=append_time)
         self.cluster.create_topics(shared.dead_letters, config={"max.message.bytes": "2097152"})
-        self.cluster.create_topics(shared.policies, shared.gates, config=compact)
+        self.cluster.create_topics(shared.gates, config=compact)
+        # Compacted like the operator's; and "delete", as only then Kafka lets a test delete what stands there.
+        self.cluster.create_topics(shared.policies, config={"cleanup.policy": "compact,delete"})
 
     def create_users(self) -> None:
         """Make the agent's and the gate's user with exactly the rights that the operator gives them."""
@@ -181,7 +185,7 @@ class GateWorld:
             self.names.namespace,
             AGENT,
             made,
-            {"block": target},
+            dict.fromkeys(self.decision_types, target),
             uid=UID,
             revision=self.revision,
             epoch=self.epoch,
@@ -302,11 +306,11 @@ class GateWorld:
 
     def audits(self) -> list[dict[str, Any]]:
         """Every audit record."""
-        return [_json(message.value()) for message in self.cluster.read_all(self.names.shared.audit)]
+        return values(self.cluster.read_all(self.names.shared.audit))
 
     def dead_letters(self) -> list[dict[str, Any]]:
         """Every dead letter."""
-        return [_json(message.value()) for message in self.cluster.read_all(self.names.shared.dead_letters)]
+        return values(self.cluster.read_all(self.names.shared.dead_letters))
 
     def commanded(self) -> list[str]:
         """The entities of all commands."""
@@ -371,6 +375,11 @@ def _cluster_id(cluster: Cluster) -> str:
     found = consumer.cluster_id(WAIT_S)
     consumer.close()
     return str(found)
+
+
+def values(messages: Iterable[Message]) -> list[dict[str, Any]]:
+    """Read the values of records that the gate writes."""
+    return [_json(message.value()) for message in messages]
 
 
 def _json(value: bytes | None) -> dict[str, Any]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import secrets
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from confluent_kafka import (
     OFFSET_BEGINNING,
+    OFFSET_END,
     Consumer,
     KafkaError,
     Producer,
@@ -46,6 +47,46 @@ class Right:
     prefixed: bool = False
 
 
+class Followed:
+    """All committed records of some topics, whenever one asks."""
+
+    def __init__(self, reader: Consumer, asker: Consumer, partitions: Mapping[str, Sequence[int]]) -> None:
+        """Take two consumers: questions about offsets would wait behind the reader's long fetches."""
+        self._reader, self._asker = reader, asker
+        self._found: dict[str, list[Any]] = {topic: [] for topic in partitions}
+        self._read_to = {(topic, number): -1 for topic, numbers in partitions.items() for number in numbers}
+        reader.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for topic, number in self._read_to])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._reader.close()
+        self._asker.close()
+
+    def read(self) -> dict[str, list[Message]]:
+        """Read every topic to where it ends now; returns all of each, as they came."""
+        ends = {place: self._end_of(*place) for place in self._read_to}
+        deadline = time.monotonic() + WAIT_S
+        while behind := [place for place, end in ends.items() if self._read_to[place] < end]:
+            assert time.monotonic() < deadline, f"could not be read to their ends: {behind}"
+            for message in self._reader.consume(500, 0.05):
+                self._take(message)
+        return self._found
+
+    def _take(self, message: Any) -> None:
+        if (error := message.error()) is None:
+            self._found[message.topic()].append(message)
+        elif error.code() == KafkaError._PARTITION_EOF:
+            self._read_to[message.topic(), message.partition()] = message.offset()
+
+    def _end_of(self, topic: str, partition: int) -> int:
+        return int(self._asker.get_watermark_offsets(TopicPartition(topic, partition), timeout=WAIT_S)[1])
+
+
 @dataclass
 class Cluster:
     """A Kafka that we may do everything with."""
@@ -76,6 +117,18 @@ class Cluster:
         )
         for future in self.admin.alter_user_scram_credentials([credential]).values():
             future.result(WAIT_S)
+        self.grant(name, rights)
+        return {
+            "bootstrap.servers": self.properties["bootstrap.servers"],
+            "security.protocol": "SASL_PLAINTEXT",
+            "sasl.mechanism": "SCRAM-SHA-512",
+            "sasl.username": name,
+            "sasl.password": password,
+            "partitioner": "murmur2_random",
+        }
+
+    def grant(self, name: str, rights: Iterable[Right]) -> None:
+        """Give a user these rights."""
         bindings = [
             AclBinding(
                 ResourceType[right.kind],
@@ -90,14 +143,6 @@ class Cluster:
         ]
         for future in self.admin.create_acls(bindings).values():
             future.result(WAIT_S)
-        return {
-            "bootstrap.servers": self.properties["bootstrap.servers"],
-            "security.protocol": "SASL_PLAINTEXT",
-            "sasl.mechanism": "SCRAM-SHA-512",
-            "sasl.username": name,
-            "sasl.password": password,
-            "partitioner": "murmur2_random",
-        }
 
     def produce(
         self,
@@ -131,20 +176,19 @@ class Cluster:
 
     def read_all(self, topic: str) -> list[Message]:
         """Return all committed records of a topic, partition after partition."""
-        ends = self.end_offsets(topic)
-        consumer = self._consumer("streamwarden-test-reader")
-        consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in ends])
-        open_partitions, found = set(ends), list[Any]()
-        deadline = time.monotonic() + WAIT_S
-        while open_partitions:
-            assert time.monotonic() < deadline, f"{topic} could not be read to its end"
-            for message in consumer.consume(500, 0.2):
-                if (error := message.error()) is None:
-                    found.append(message)
-                elif error.code() == KafkaError._PARTITION_EOF:
-                    open_partitions.discard(message.partition())
-        consumer.close()
-        return sorted(found, key=lambda message: (message.partition(), message.offset()))
+        with self.follow(topic) as followed:
+            return sorted(followed.read()[topic], key=lambda message: (message.partition(), message.offset()))
+
+    def delete_records(self, topic: str) -> None:
+        """Delete all records of a topic; offsets go on where they were."""
+        places = [TopicPartition(topic, partition, OFFSET_END) for partition in self._partitions(topic)]
+        for future in self.admin.delete_records(places).values():
+            future.result(WAIT_S)
+
+    def follow(self, *topics: str) -> Followed:
+        """Read topics from their beginning, again and again; close it."""
+        reader, asker = self._consumer("streamwarden-test-reader"), self._consumer("streamwarden-test-reader")
+        return Followed(reader, asker, {topic: self._partitions(topic) for topic in topics})
 
     def end_offsets(self, topic: str) -> dict[int, int]:
         """Return the high watermark of each partition."""
@@ -176,6 +220,7 @@ class Cluster:
                 "enable.auto.commit": False,
                 "isolation.level": "read_committed",
                 "enable.partition.eof": True,
+                "fetch.wait.max.ms": 50,  # the end of a partition is told by an empty answer
             }
         )
 

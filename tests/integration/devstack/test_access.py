@@ -2,68 +2,18 @@
 
 from __future__ import annotations
 
-import secrets
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException, Producer
-from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the stubs leave its names out
-    AclBinding,
-    AclOperation,
-    AclPermissionType,
-    AdminClient,
-    NewTopic,
-    ResourcePatternType,
-    ResourceType,
-    ScramCredentialInfo,
-    ScramMechanism,
-    UserScramCredentialUpsertion,
-)
+from confluent_kafka.admin import AdminClient
+from support.kafka_tools import Cluster, Right
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from support.stack_fixture import RunningStack
 
 TIMEOUT_S = 20
-
-
-def admin_of(stack: RunningStack) -> AdminClient:
-    return AdminClient({**stack.operator.librdkafka()})
-
-
-def settle(change: Callable[[AdminClient], dict[Any, Any]], stack: RunningStack) -> None:
-    admin = admin_of(stack)  # its requests die with it
-    for future in change(admin).values():
-        future.result(TIMEOUT_S)
-
-
-def make_topics(stack: RunningStack, *names: str) -> None:
-    topics = [NewTopic(name, num_partitions=1, replication_factor=1) for name in names]
-    settle(lambda admin: admin.create_topics(topics, operation_timeout=TIMEOUT_S), stack)
-
-
-def make_user(stack: RunningStack, name: str) -> dict[str, str]:
-    """A SCRAM user that may do nothing yet, and its client configuration."""
-    password = secrets.token_urlsafe(12)
-    credential = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096)
-    upsertion = UserScramCredentialUpsertion(name, credential, password.encode())
-    settle(lambda admin: admin.alter_user_scram_credentials([upsertion]), stack)
-    return stack.operator_properties | {"sasl.username": name, "sasl.password": password}
-
-
-def allow_write(stack: RunningStack, user: str, topic: str) -> None:
-    binding = AclBinding(
-        ResourceType.TOPIC,
-        topic,
-        ResourcePatternType.LITERAL,
-        f"User:{user}",
-        "*",
-        AclOperation.WRITE,
-        AclPermissionType.ALLOW,
-    )
-    settle(lambda admin: admin.create_acls([binding]), stack)
 
 
 def write(properties: dict[str, str], topic: str) -> KafkaError | None:
@@ -78,9 +28,9 @@ def write(properties: dict[str, str], topic: str) -> KafkaError | None:
 
 def test_a_user_with_one_write_acl_may_write_its_topic_and_no_other(stack: RunningStack, unique: str) -> None:
     mine, other = f"{unique}.mine", f"{unique}.other"
-    make_topics(stack, mine, other)
-    properties = make_user(stack, unique)
-    allow_write(stack, unique, mine)
+    cluster = Cluster(stack.operator_properties)
+    cluster.create_topics(mine, other)
+    properties = cluster.create_user(unique, [Right("WRITE", "TOPIC", mine)])
 
     refused = write(properties, other)
 
@@ -96,7 +46,7 @@ def test_a_topic_nobody_made_is_not_made_by_writing_to_it(stack: RunningStack, u
 
     assert refused is not None
     assert refused.code() in {KafkaError._UNKNOWN_TOPIC, KafkaError.UNKNOWN_TOPIC_OR_PART}
-    assert unique not in admin_of(stack).list_topics(timeout=TIMEOUT_S).topics
+    assert unique not in Cluster(stack.operator_properties).admin.list_topics(timeout=TIMEOUT_S).topics
 
 
 @pytest.mark.parametrize(

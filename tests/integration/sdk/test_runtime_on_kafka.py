@@ -6,7 +6,7 @@ from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING
 
-from streamwarden_contract.decision import Cause, decode_decision, decode_failure
+from streamwarden_contract.decision import Cause, decode_decision
 from streamwarden_contract.events import decode
 from streamwarden_contract.partitioner import partition_of
 from streamwarden_kafka.records import headers_of
@@ -76,29 +76,6 @@ def test_an_idle_agent_has_no_lag_though_its_input_ends_in_markers_of_transactio
 
     assert sum(deployed.cluster.end_offsets(deployed.topic).values()) > 30
     assert len(deployed.decided()) == 30
-    assert stop(process) == 0
-
-
-def test_an_event_that_always_fails_becomes_a_failure_record_and_the_partition_goes_on(deployed: DeployedAgent) -> None:
-    deployed.set_retry(max_attempts=2, initial="10ms")
-    poison = pages([1], poison=True)[0]
-    undecodable = (b"page-0001", b"{secret", poison[2])
-    deployed.cluster.produce(deployed.topic, [poison, undecodable, *pages([1])])
-    process = deployed.start()
-    wait_for(deployed.caught_up)
-
-    partition = partition_of(b"page-0001", 2)
-    first, second, third = deployed.cluster.read_all(deployed.names.decisions)
-    assert [decode(headers_of(each), strict=True).type for each in (first, second, third)] == [
-        "streamwarden.failure",
-        "streamwarden.failure",
-        "streamwarden.decision",
-    ]
-    failures = [decode_failure(each.value() or b"") for each in (first, second)]
-    assert [(f.cause.offset, f.stage, f.attempts) for f in failures] == [(0, "Handle", 2), (1, "Decode", 1)]
-    assert failures[0].error == "RuntimeError: cannot judge this one"
-    assert {each.partition() for each in (first, second, third)} == {partition}
-    assert b"secret" not in (second.value() or b"")
     assert stop(process) == 0
 
 

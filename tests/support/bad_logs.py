@@ -1,0 +1,55 @@
+"""Policy logs that no gate may take, as somebody could write them onto a namespace's policy topic."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from support.gate_world import RULE
+from support.policy_log import SigningKey, policy_record, policy_spec
+
+if TYPE_CHECKING:
+    from support.gate_world import GateWorld
+
+
+def unsigned(world: GateWorld) -> None:
+    world.write_log([(key, value, []) for key, value, _ in world.signed(world.records({"confident": ("true",)}))])
+
+
+def signed_by_a_stranger(world: GateWorld) -> None:
+    stranger = SigningKey(key_id=world.key.key_id)
+    world.write_log(world.signed(world.records({"confident": ("true",)}), stranger))
+
+
+def tampered(world: GateWorld) -> None:
+    records = world.signed(world.records({"confident": (RULE,)}))
+    key, value, headers = records[0]
+    assert value is not None
+    world.write_log([(key, value.replace(b"0.5", b"0.0"), headers), *records[1:]])
+
+
+def incomplete(world: GateWorld) -> None:
+    world.write_log(world.signed(world.records({"confident": (RULE,)})[1:]))
+
+
+def other_digest(world: GateWorld) -> None:
+    policy, *rest = world.records({"confident": (RULE,)})
+    other = policy_record(
+        world.names.namespace, "confident", policy_spec("true"), revision=world.revision - 1, epoch=world.epoch
+    )
+    assert other.key == policy.key
+    world.write_log(world.signed([other, *rest]))
+
+
+def another_uid(world: GateWorld) -> None:
+    *rest, binding, epoch = world.records({"confident": (RULE,)})
+    world.write_log(world.signed([*rest, binding.model_copy(update={"agent_uid": "uid-2"}), epoch]))
+
+
+def another_topic(world: GateWorld) -> None:
+    *rest, binding, epoch = world.records({"confident": (RULE,)})
+    topic = binding.decision_topic.model_copy(update={"topic_id": "A" * 22})  # type: ignore[union-attr]  # the binding
+    world.write_log(world.signed([*rest, binding.model_copy(update={"decision_topic": topic}), epoch]))
+
+
+def not_compiling(world: GateWorld) -> None:
+    world.publish("decision.confidence >=")
