@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
@@ -250,6 +251,7 @@ class FakePolicies:
 
     def __init__(self) -> None:
         self.view = View()
+        self.proven_at_s = math.inf
         self.alive = True
 
     def offer(self, active: ActiveSet | None) -> None:

@@ -94,7 +94,7 @@ class Gate:
         self.policies, self.reports = FakePolicies(), FakeReports()
         self.policies.offer(active)
         links = Links(membership, self.committer, self.policies, self.reports)
-        self.loop = GateLoop(links, pod=pod, max_batch=100, stop=stop)
+        self.loop = GateLoop(links, pod=pod, max_batch=100, stop=stop, max_staleness_s=30)
 
     def close(self) -> None:
         """Go in order."""

@@ -127,21 +127,14 @@ class Cluster:
             "partitioner": "murmur2_random",
         }
 
-    def grant(self, name: str, rights: Iterable[Right]) -> None:
-        """Give a user these rights."""
-        bindings = [
-            AclBinding(
-                ResourceType[right.kind],
-                right.name,
-                ResourcePatternType.PREFIXED if right.prefixed else ResourcePatternType.LITERAL,
-                f"User:{name}",
-                "*",
-                AclOperation[right.operation],
-                AclPermissionType.ALLOW,
-            )
-            for right in rights
-        ]
-        for future in self.admin.create_acls(bindings).values():
+    def grant(self, user: str, rights: Iterable[Right], permission: str = "ALLOW") -> None:
+        """Give a user rights; ``DENY`` forbids them, whatever else allows them."""
+        for future in self.admin.create_acls([_acl(user, right, permission) for right in rights]).values():
+            future.result(WAIT_S)
+
+    def revoke(self, user: str, rights: Iterable[Right], permission: str = "ALLOW") -> None:
+        """Take back what ``grant`` gave."""
+        for future in self.admin.delete_acls([_acl(user, right, permission) for right in rights]).values():
             future.result(WAIT_S)
 
     def produce(
@@ -232,6 +225,18 @@ class Cluster:
         if found.error is not None:
             return [found.error]
         return [partition.error for partition in found.partitions.values()]
+
+
+def _acl(user: str, right: Right, permission: str) -> AclBinding:
+    return AclBinding(
+        ResourceType[right.kind],
+        right.name,
+        ResourcePatternType.PREFIXED if right.prefixed else ResourcePatternType.LITERAL,
+        f"User:{user}",
+        "*",
+        AclOperation[right.operation],
+        AclPermissionType[permission],
+    )
 
 
 def write_properties(folder: Path, properties: Mapping[str, str]) -> None:

@@ -8,7 +8,7 @@ from pydantic.alias_generators import to_camel
 from streamwarden_contract import canonical
 from streamwarden_contract.models.policy import PolicyRef
 
-GateState = Literal["Starting", "InForce", "Rejected", "Stopped"]
+GateState = Literal["Starting", "InForce", "Rejected", "Stale", "Stopped"]
 
 
 class GateAck(BaseModel):
@@ -25,7 +25,8 @@ class GateAck(BaseModel):
     pod: str
     state: GateState
     """``Starting``: nothing in force yet. ``InForce``: the newest set. ``Rejected``: a newer set was refused and the
-    last good one (if any) stays. ``Stopped``: ended in order."""
+    last good one (if any) stays. ``Stale``: nothing proves that the policies are up to date, so nothing is judged.
+    ``Stopped``: ended in order."""
     reason: str = ""
     """CamelCase, where the state is not ``InForce``."""
     message: Annotated[str, Field(max_length=1024)] = ""

@@ -101,6 +101,8 @@ class ConditionReason(StrEnum):
     """No gate is bound by this policy."""
     REJECTED_BY_GATE = "RejectedByGate"
     """A gate refused the policy set; its message says why."""
+    GATE_STALE = "GateStale"
+    """Nothing proves to a gate that its policies are up to date: it judges nothing until it can read them again."""
     GATE_NOT_READY = "GateNotReady"
     """No gate of this agent has its policies in force."""
     AGENT_NOT_READY = "AgentNotReady"

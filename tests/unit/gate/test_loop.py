@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -38,7 +39,7 @@ class World:
         self.policies, self.reports = FakePolicies(), FakeReports()
         links = Links(self.membership, self.committer, self.policies, self.reports)
         self.stop = NoWait()
-        self.loop = GateLoop(links, pod="pod-0", max_batch=max_batch, stop=self.stop)
+        self.loop = GateLoop(links, pod="pod-0", max_batch=max_batch, stop=self.stop, max_staleness_s=30)
         log.write_all()
         self.policies.offer(log.build())
         self.membership.assign(*range(PARTITIONS))
@@ -330,3 +331,46 @@ def test_a_gate_that_is_told_to_stop_leaves_its_group(world: World) -> None:
     world.loop.run()
     assert world.membership.closed
     assert [report.state for report in world.reports.said] == ["Starting"]
+
+
+def stale(world: World, seconds: float = 31) -> None:
+    world.policies.proven_at_s = time.monotonic() - seconds
+
+
+def test_x03_by_policies_that_may_be_outdated_nothing_is_judged(world: World) -> None:
+    world.write(0, 1)
+    world.steps()
+    stale(world)
+    world.write(2, 3)
+    world.steps()
+    assert sorted(world.judged) == ["page-0", "page-1"]
+    assert (world.reports.said[-1].state, world.reports.said[-1].reason) == ("Stale", RefusalReason.STALE)
+    assert world.reports.said[-1].policies == ()
+
+
+def test_x03_it_goes_on_where_it_stopped_once_they_are_proven(world: World) -> None:
+    world.write(0, 1)
+    world.steps()
+    stale(world)
+    world.write(2, 3)
+    world.steps()
+    world.policies.proven_at_s = time.monotonic()
+    world.write(4)
+    world.steps()
+    world.check(*range(5))
+    assert world.reports.said[-1].state == "InForce"
+
+
+def test_x03_a_proof_that_is_almost_too_old_is_one(world: World) -> None:
+    stale(world, 20)
+    world.write(0)
+    world.steps()
+    world.check(0)
+
+
+def test_a_gate_that_has_no_policies_yet_is_starting_not_stale(log: MemoryLog) -> None:
+    world = World(log)
+    world.policies.offer(None)
+    stale(world, 1_000)
+    world.steps()
+    assert {report.state for report in world.reports.said} == {"Starting"}

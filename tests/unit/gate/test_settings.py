@@ -44,6 +44,12 @@ def test_the_gate_s_installation_is_in_its_configuration(environment: dict[str, 
     assert read_settings(environment).identity.installation == "other"
 
 
+def test_policies_are_outdated_after_30_s_unless_said(environment: dict[str, str]) -> None:
+    assert read_settings(environment).max_staleness_s == 30
+    environment["STREAMWARDEN_GATE_MAX_STALENESS"] = "2"
+    assert read_settings(environment).max_staleness_s == 2
+
+
 def test_secrets_are_not_shown(environment: dict[str, str]) -> None:
     assert "p=w" not in repr(read_settings(environment))
 
@@ -77,6 +83,7 @@ def test_secrets_are_not_shown(environment: dict[str, str]) -> None:
         pytest.param(
             lambda env, _: env.update(STREAMWARDEN_GATE_MAX_BATCH="0"), "an integer from 1 to 5000", id="batch"
         ),
+        pytest.param(lambda env, _: env.update(STREAMWARDEN_GATE_MAX_STALENESS="inf"), "from 2 to 300", id="staleness"),
     ],
 )
 def test_bad_settings_say_what_to_do(

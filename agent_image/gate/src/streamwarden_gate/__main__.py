@@ -52,7 +52,11 @@ def _run(settings: Settings, keys: PublicKeyFile, stop: threading.Event) -> int:
     feed.start()
     try:
         loop = GateLoop(
-            _links(settings, feed, acks), pod=settings.identity.pod, max_batch=settings.max_batch, stop=stop
+            _links(settings, feed, acks),
+            pod=settings.identity.pod,
+            max_batch=settings.max_batch,
+            max_staleness_s=settings.max_staleness_s,
+            stop=stop,
         )
         loop.run()
     except FatalError as error:

@@ -1,5 +1,6 @@
 """Reads the two policy topics in a thread of its own and offers the newest set that may judge."""
 
+import math
 import threading
 import time
 from dataclasses import dataclass
@@ -21,7 +22,9 @@ from streamwarden_kafka.logs import ClientLog
 from streamwarden_kafka.records import headers_of
 
 from streamwarden_gate.active import ActiveSet
+from streamwarden_gate.ends import Ends
 from streamwarden_gate.errors import ConfigError, SetRefusedError
+from streamwarden_gate.freshness import Freshness
 from streamwarden_gate.kafka import policy_consumer
 from streamwarden_gate.policy_topic import Refusal
 from streamwarden_gate.public_keys import PublicKeyFile
@@ -35,6 +38,8 @@ _POLL_S = 0.1
 _BATCH = 500
 _REQUEST_TIMEOUT_S = 10.0
 _RETRY_S = 1.0
+_ASK_EVERY_S, _QUESTIONS = 5.0, 6
+"""How often the ends of the topics are asked for: several times before the policies count as outdated."""
 _REPEATED = frozenset({RefusalReason.TOPIC_MISMATCH, RefusalReason.KAFKA_UNAVAILABLE})
 """What may heal without a new record: a topic's metadata takes a while to spread."""
 _ENDING = frozenset({RefusalReason.BINDING_MISSING, RefusalReason.AGENT_MISMATCH})
@@ -57,6 +62,8 @@ class PolicyFeed:
     def __init__(self, settings: Settings, keys: PublicKeyFile) -> None:
         self.view = View()
         """Replaced as a whole, so that any thread may read it."""
+        self.proven_at_s = -math.inf
+        """Monotonic seconds: all that was published before is in ``view``. It only grows."""
         self._settings = settings
         self._keys = keys
         self._stop = threading.Event()
@@ -103,16 +110,22 @@ class PolicyFeed:
         snapshot = Snapshot(self._settings.identity, cluster_id=cluster_id, keys=self._keys)
         consumer.assign([TopicPartition(topic, 0, OFFSET_BEGINNING) for topic in snapshot.topics])
         ended: set[str] = set()
-        stale, retry_at = True, 0.0
+        freshness = Freshness(snapshot.topics)
+        every_s = min(_ASK_EVERY_S, self._settings.max_staleness_s / _QUESTIONS)
+        ends = Ends(admin, snapshot.topics, freshness, every_s=every_s)
+        changed, retry_at = True, 0.0
         while not self._stop.is_set() and not self._keys_changed():
+            ends.follow()
             for message in _receive(consumer):
-                stale = _take(message, snapshot, ended) or stale
-            due = stale or (retry_at and time.monotonic() >= retry_at)
+                changed = _take(message, snapshot, ended, freshness) or changed
+            due = changed or (retry_at and time.monotonic() >= retry_at)
             if due and len(ended) == len(snapshot.topics):
                 self.view = self._evaluate(snapshot, admin)
-                stale = False
+                changed = False
                 repeat = self.view.problem is not None and self.view.problem.reason in _REPEATED
                 retry_at = time.monotonic() + _RETRY_S if repeat else 0.0
+            # After the view: what is proven to be read is in it.
+            self.proven_at_s = max(self.proven_at_s, freshness.proven_at_s)
 
     def _evaluate(self, snapshot: Snapshot, admin: AdminClient) -> View:
         last_good, binding = self.view.active, snapshot.binding
@@ -159,16 +172,19 @@ def _receive(consumer: Consumer) -> list[Message]:
     return [] if first is None else [first, *consumer.consume(_BATCH, timeout=0)]
 
 
-def _take(message: Message, snapshot: Snapshot, ended: set[str]) -> bool:
+def _take(message: Message, snapshot: Snapshot, ended: set[str], freshness: Freshness) -> bool:
     """Feed one message, and tell whether the set may be another one now."""
-    topic, error = message.topic() or "", message.error()
+    topic, offset, error = message.topic() or "", message.offset(), message.error()
     if error is not None:
-        if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  # librdkafka's local codes
+        if error.code() == KafkaError._PARTITION_EOF and offset is not None:  # noqa: SLF001  # librdkafka's local codes
+            freshness.reached(topic, offset)
             ended.add(topic)
             return True
         _log.warning("cannot read a policy topic", topic=topic, error=error.name())
         return False
     refusal = snapshot.feed(topic, message.key(), message.value(), headers_of(message))
+    assert offset is not None  # noqa: S101  # a record has a place
+    freshness.reached(topic, offset + 1)
     if refusal is not None:
         _log.warning("policy record refused", reason=refusal.reason, detail=refusal.message, offset=message.offset())
     return True

@@ -42,13 +42,16 @@ _FIRST_BACKOFF_S, _LONGEST_BACKOFF_S = 0.02, 2.0
 class GateLoop:
     """Judges until it is stopped."""
 
-    def __init__(self, links: Links, *, pod: str, max_batch: int, stop: threading.Event) -> None:
+    def __init__(
+        self, links: Links, *, pod: str, max_batch: int, stop: threading.Event, max_staleness_s: float
+    ) -> None:
         self._membership = links.membership
         self._committer = links.committer
         self._policies = links.policies
         self._reports = links.reports
         self._pod = pod
         self._max_batch = max_batch
+        self._max_staleness_s = max_staleness_s
         self._stop = stop
         self._active: ActiveSet | None = None
         self._judge: Judge | None = None
@@ -60,6 +63,8 @@ class GateLoop:
         """Owned, and must not be judged."""
         self._failures = 0
         self._judged_s = 0.0
+        self._stale = False
+        """Whether the policies may be outdated: nothing proves that they are not."""
         self._under_way: tuple[Pending, Mapping[int, Place]] | None = None
 
     def run(self) -> None:
@@ -108,8 +113,10 @@ class GateLoop:
             raise FatalError("the policy feed ended")
 
     def _follow_policies(self) -> None:
-        """Take over the feed's set. What was halted may be judged under a newer one."""
-        active = self._policies.view.active
+        """Take over the feed's set; none, where it may be outdated. What was halted may be judged under a newer one."""
+        # In this order: what is proven is in the view that is read after it.
+        self._stale = time.monotonic() - self._policies.proven_at_s > self._max_staleness_s
+        active = None if self._stale else self._policies.view.active
         if active is self._active:
             return
         self._active = active
@@ -255,6 +262,13 @@ class GateLoop:
     def _report(self) -> None:
         """Say what is in force: only called once its epochs are committed."""
         active, problem = self._active, self._policies.view.problem
+        if self._stale and self._policies.view.active is not None:
+            message = (
+                f"for more than {self._max_staleness_s:g} s nothing has proven that the policies are up to date: "
+                "the policy topics cannot be read to their end"
+            )
+            self._reports.report(Report("Stale", RefusalReason.STALE, message))
+            return
         for refusal in self._halted.values():
             problem = problem or refusal
         if problem is None:

@@ -122,6 +122,10 @@ class Policies(Protocol):
         """The newest offer."""
 
     @property
+    def proven_at_s(self) -> float:
+        """Monotonic seconds: everything published before is in ``view``; minus infinity where nothing is proven."""
+
+    @property
     def alive(self) -> bool:
         """Whether it still follows the log."""
 

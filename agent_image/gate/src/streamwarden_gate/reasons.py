@@ -35,3 +35,5 @@ class RefusalReason(StrEnum):
     UNREADABLE_PARTITION = "UnreadablePartition"
     """A batch of a decision partition cannot be decoded."""
     KAFKA_UNAVAILABLE = "KafkaUnavailable"
+    STALE = "Stale"
+    """For too long nothing has proven that the policy topics were read to their end."""

@@ -27,8 +27,12 @@ from streamwarden_gate.snapshot import Identity
 ENV_MAX_BATCH = "STREAMWARDEN_GATE_MAX_BATCH"
 """Most records of one transaction: 1 to 5,000."""
 
+ENV_MAX_STALENESS = "STREAMWARDEN_GATE_MAX_STALENESS"
+"""Seconds for which decisions are judged without a proof that the policies are up to date: 2 to 300."""
+
 _DEFAULT_MAX_BATCH = 1_000
 _LARGEST_MAX_BATCH = 5_000
+_DEFAULT_MAX_STALENESS_S, _SHORTEST_MAX_STALENESS_S, _LONGEST_MAX_STALENESS_S = 30, 2, 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,8 @@ class Settings:
     public_keys: Path
     max_batch: int = _DEFAULT_MAX_BATCH
     """Most records of one transaction."""
+    max_staleness_s: float = _DEFAULT_MAX_STALENESS_S
+    """How old the newest proof that the policies are up to date may be while decisions are judged."""
     ready_file: Path | None = None
     """File that is there while the gate's policies are current; without one nobody asks."""
 
@@ -71,7 +77,14 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         ),
         kafka=_connection(credentials / CLIENT_PROPERTIES_FILE),
         public_keys=config_folder / PUBLIC_KEYS_FILE,
-        max_batch=_max_batch(environment.get(ENV_MAX_BATCH)),
+        max_batch=_number(environment, ENV_MAX_BATCH, 1, _DEFAULT_MAX_BATCH, _LARGEST_MAX_BATCH),
+        max_staleness_s=_number(
+            environment,
+            ENV_MAX_STALENESS,
+            _SHORTEST_MAX_STALENESS_S,
+            _DEFAULT_MAX_STALENESS_S,
+            _LONGEST_MAX_STALENESS_S,
+        ),
         ready_file=_ready_file(environment.get(ENV_READY_FILE)),
     )
 
@@ -105,9 +118,10 @@ def _ready_file(text: str | None) -> Path | None:
     return Path(text)
 
 
-def _max_batch(text: str | None) -> int:
+def _number(environment: Mapping[str, str], variable: str, least: int, default: int, most: int) -> int:
+    text = environment.get(variable)
     if not text:
-        return _DEFAULT_MAX_BATCH
-    if not text.isdecimal() or not 1 <= int(text) <= _LARGEST_MAX_BATCH:
-        raise ConfigError(f"{ENV_MAX_BATCH} must be an integer from 1 to {_LARGEST_MAX_BATCH}, not {text!r}")
+        return default
+    if not text.isdecimal() or not least <= int(text) <= most:
+        raise ConfigError(f"{variable} must be an integer from {least} to {most}, not {text!r}")
     return int(text)

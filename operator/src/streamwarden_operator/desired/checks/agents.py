@@ -149,6 +149,13 @@ def a_gate_refuses_its_policies(found: AgentGates) -> Finding | None:
     return Finding("False", ConditionReason.REJECTED_BY_GATE, message)
 
 
+def a_gate_may_be_outdated(found: AgentGates) -> Finding | None:
+    gate = next((ack for ack in found.gates if ack.state == "Stale"), None)
+    if gate is None:
+        return None
+    return Finding("False", ConditionReason.GATE_STALE, f"gate {gate.pod} judges nothing: {gate.message}")
+
+
 def no_gate_judges(found: AgentGates) -> Finding | None:
     """Find that none has policies in force. The revision before the newest is enough: it judges by that."""
     if any(ack.state == "InForce" for ack in found.gates):
@@ -157,7 +164,7 @@ def no_gate_judges(found: AgentGates) -> Finding | None:
     return Finding("False", ConditionReason.GATE_NOT_READY, detail or "no gate of this agent has reported yet")
 
 
-GATES = (no_gate_is_wanted, a_gate_refuses_its_policies, no_gate_judges)
+GATES = (no_gate_is_wanted, a_gate_refuses_its_policies, a_gate_may_be_outdated, no_gate_judges)
 
 
 # --- Ready -----------------------------------------------------------------------------------------------------
