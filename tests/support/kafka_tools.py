@@ -17,6 +17,7 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the stubs leave its names out
     AclBinding,
+    AclBindingFilter,
     AclOperation,
     AclPermissionType,
     AdminClient,
@@ -134,7 +135,9 @@ class Cluster:
 
     def revoke(self, user: str, rights: Iterable[Right], permission: str = "ALLOW") -> None:
         """Take back what ``grant`` gave."""
-        for future in self.admin.delete_acls([_acl(user, right, permission) for right in rights]).values():
+        for future in self.admin.delete_acls(
+            [_acl(user, right, permission, AclBindingFilter) for right in rights]
+        ).values():
             future.result(WAIT_S)
 
     def produce(
@@ -227,8 +230,8 @@ class Cluster:
         return [partition.error for partition in found.partitions.values()]
 
 
-def _acl(user: str, right: Right, permission: str) -> AclBinding:
-    return AclBinding(
+def _acl(user: str, right: Right, permission: str, kind: Any = AclBinding) -> Any:
+    return kind(
         ResourceType[right.kind],
         right.name,
         ResourcePatternType.PREFIXED if right.prefixed else ResourcePatternType.LITERAL,

@@ -6,7 +6,7 @@ metadata of the offset that the same transaction commits, so the next owner of t
 
 import re
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from streamwarden_contract.errors import ContractError
 from streamwarden_contract.ids import sha256_hex
@@ -95,6 +95,13 @@ class WouldDeny(TypedDict):
     reason: str
 
 
+class Omitted(TypedDict):
+    """How many entries of long lists an audit record leaves out; the epochs and the decision's type say which."""
+
+    policies: int
+    wouldDeny: int
+
+
 class Epochs(TypedDict):
     """The epochs of the two policy logs that were in force."""
 
@@ -139,6 +146,8 @@ class AuditReasons(TypedDict):
     message: str
     policies: list[str]
     wouldDeny: list[WouldDeny]
+    omitted: NotRequired[Omitted]
+    """Only where something is left out of ``policies`` or ``wouldDeny``."""
 
 
 class AuditRecord(AuditClaims, AuditReasons):

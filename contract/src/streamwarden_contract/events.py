@@ -30,6 +30,8 @@ _REQUIRED = ("specversion", "id", "source", "type")
 _OPTIONAL = ("subject", "time", "correlationid", "causationid", "hops", "traceparent", "dataschema")
 _KNOWN = frozenset(_REQUIRED + _OPTIONAL)
 _BY_HEADER = {f"ce_{name}": name for name in _KNOWN}
+_UNREADABLE = "\ufffd"
+"""What is read in place of headers of which one has a name that is not UTF-8."""
 _FIRST_HEADERS = (("content-type", CONTENT_TYPE.encode()), ("ce_specversion", b"1.0"))
 _TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -133,6 +135,8 @@ def _collect(headers: Headers, *, strict: bool) -> dict[str, str]:
     attributes: dict[str, str] = {}
     for header, raw in headers:
         name = _BY_HEADER.get(header)
+        if header == _UNREADABLE:
+            raise _malformed("the name of a header is not UTF-8")
         if name is None:
             if strict:
                 _check_other(header)

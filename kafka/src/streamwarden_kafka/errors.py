@@ -57,12 +57,14 @@ class RecordRefusedError(TransactionAbortedError):
     Attributes:
         topic: where the record was to go; empty where librdkafka does not say.
         code: Kafka's name of the error.
+        for_itself: whether for what the record is, as for its size; else for who writes it, or where.
     """
 
-    def __init__(self, message: str, *, topic: str = "", code: str = "") -> None:
+    def __init__(self, message: str, *, topic: str = "", code: str = "", for_itself: bool = False) -> None:
         super().__init__(message)
         self.topic = topic
         self.code = code
+        self.for_itself = for_itself
 
 
 class TransactionUnknownError(TransactionError):

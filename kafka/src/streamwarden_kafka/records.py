@@ -8,6 +8,9 @@ if TYPE_CHECKING:
 
 Headers = Sequence[tuple[str, bytes | str | None]]
 
+UNREADABLE_HEADER = "\ufffd"
+"""Stands for all headers of a record where the name of one is not UTF-8: the client then gives none of them."""
+
 BY_KEY = -1
 """The partition that the key says; librdkafka's word for it."""
 
@@ -33,6 +36,12 @@ class Offset(NamedTuple):
 
 
 def headers_of(message: "Message") -> Headers:
-    """Return a record's headers, in their order and with repetitions."""
-    found = message.headers() or ()
+    """Return a record's headers, in their order and with repetitions.
+
+    Names on the wire are any bytes; one that is not UTF-8 makes a header that no event has: see ``UNREADABLE_HEADER``.
+    """
+    try:
+        found = message.headers() or ()
+    except UnicodeDecodeError:
+        return ((UNREADABLE_HEADER, None),)
     return cast("Headers", list(found.items()) if isinstance(found, dict) else found)

@@ -75,6 +75,9 @@ def test_header_values_may_be_strings() -> None:
     [
         pytest.param(None, "missing ce_specversion", id="no-headers-at-all"),
         pytest.param([], "missing ce_specversion", id="no-headers"),
+        pytest.param(
+            [*MINIMAL, ("\ufffd", None)], "the name of a header is not UTF-8", id="X06-a-header-of-an-unreadable-name"
+        ),
         pytest.param(MINIMAL[:-1], "missing ce_type", id="F62-a-required-attribute-is-missing"),
         pytest.param([*MINIMAL[:-1], ("ce_type", b"")], "missing ce_type", id="a-required-attribute-is-empty"),
         pytest.param([("ce_specversion", b"0.3"), *MINIMAL[1:]], "ce_specversion must be 1.0", id="another-version"),

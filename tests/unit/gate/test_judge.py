@@ -184,6 +184,29 @@ def test_audit_policies_only_say_what_they_would_deny() -> None:
     ]
 
 
+def test_x05_no_set_of_audit_policies_makes_a_record_that_kafka_refuses() -> None:
+    strict = [(f"strict-{number}-{'x' * 200}", ("false",) * 64, "Audit") for number in range(80)]
+    outcome = judge_of(("open", (), "Enforce"), *strict).judge(record(GOOD), HEAD, NOW)
+    audit = audit_of(outcome)
+    assert len(outcome.audit.value or b"") < 64 * 1024
+    found = audit["wouldDeny"]
+    assert isinstance(found, list)
+    assert (len(found), audit["omitted"]) == (32, {"policies": 0, "wouldDeny": 80 * 64 - 32})
+
+
+def test_x05_nor_does_any_number_of_policies_that_allow() -> None:
+    outcome = judge_of(*((f"open-{number}-{'x' * 200}", (), "Enforce") for number in range(1_000))).judge(
+        record(GOOD), HEAD, NOW
+    )
+    audit = audit_of(outcome)
+    assert outcome.command is not None
+    assert len(dict(outcome.command.headers)["sw-policies"] or b"") < 20_000
+    assert len(outcome.audit.value or b"") < 128 * 1024
+    named = audit["policies"]
+    assert isinstance(named, list)
+    assert (len(named), audit["omitted"]) == (256, {"policies": 744, "wouldDeny": 0})
+
+
 def test_rules_see_the_agent_and_the_time() -> None:
     rule = "agent.labels.role == 'test' && agent.name == 'guard' && now > timestamp('2026-01-01T00:00:00Z')"
     assert judge_of(("a", (rule,), "Enforce")).judge(record(GOOD), HEAD, NOW).command is not None

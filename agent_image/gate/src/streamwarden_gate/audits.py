@@ -20,6 +20,9 @@ from streamwarden_kafka.records import Write
 from streamwarden_gate.outcome import Author, Command, Findings, Refusal, verdict_of
 from streamwarden_gate.records import Record
 
+MAX_WOULD_DENY, MAX_POLICIES = 32, 256
+"""Longest lists in an audit record: no set of policies may make one that Kafka refuses. What is left out is counted."""
+
 
 def build_audit(
     author: Author,
@@ -105,14 +108,19 @@ def _reasons_of(judgement: Verdict | Refusal) -> AuditReasons:
             "policies": [],
             "wouldDeny": [],
         }
-    return {
+    reasons: AuditReasons = {
         "verdict": verdict_of(judgement),
         "reason": judgement.reason,
         "deadLetter": None,
         "rule": judgement.rule,
         "message": judgement.message,
-        "policies": list(judgement.policies),
+        "policies": list(judgement.policies[:MAX_POLICIES]),
         "wouldDeny": [
-            {"policy": found.policy, "rule": found.rule, "reason": found.reason} for found in judgement.would_deny
+            {"policy": found.policy, "rule": found.rule, "reason": found.reason}
+            for found in judgement.would_deny[:MAX_WOULD_DENY]
         ],
     }
+    policies, would_deny = len(judgement.policies) - MAX_POLICIES, len(judgement.would_deny) - MAX_WOULD_DENY
+    if policies > 0 or would_deny > 0:
+        reasons["omitted"] = {"policies": max(0, policies), "wouldDeny": max(0, would_deny)}
+    return reasons

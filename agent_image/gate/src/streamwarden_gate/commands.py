@@ -12,6 +12,8 @@ from streamwarden_gate.active import Target
 from streamwarden_gate.outcome import Author, Command, Findings
 from streamwarden_gate.records import Record
 
+_MAX_POLICIES = 64
+"""Policies that a command names: it must fit into its topic; the audit record names more."""
 _LAST_TIMESTAMP_MS = 253_402_300_799_999
 """The end of the year 9999."""
 
@@ -40,7 +42,7 @@ def build_command(author: Author, target: Target, record: Record, findings: Find
     headers: list[tuple[str, str | bytes | None]] = [
         *event.headers(),
         ("sw-verdict", b"Allow"),
-        ("sw-policies", ",".join(verdict.policies).encode()),
+        ("sw-policies", ",".join(verdict.policies[:_MAX_POLICIES]).encode()),
         ("sw-gate", author.pod.encode()),
         ("sw-lineage", b"claimed"),
     ]

@@ -9,16 +9,16 @@ from streamwarden_kafka.errors import (
     NotAMemberError,
     ProducerFailedError,
     ProducerFencedError,
+    RecordRefusedError,
     TransactionAbortedError,
     TransactionUnknownError,
 )
-from streamwarden_kafka.errors import RecordRefusedError as RefusedError
 from streamwarden_kafka.logs import ClientLog
 from streamwarden_kafka.producer_session import Limits
 from streamwarden_kafka.records import Offset, Write
 from streamwarden_kafka.transactions import Transaction, TransactionalProducer
 
-from streamwarden_gate.errors import AbortedError, FatalError, FencedError, IndefiniteError, RecordRefusedError
+from streamwarden_gate.errors import AbortedError, FatalError, FencedError, IndefiniteError, OutputsRefusedError
 from streamwarden_gate.kafka import TRANSACTION_SETTINGS, TRANSACTION_TIMEOUT_S
 from streamwarden_gate.partitions import Place
 
@@ -81,8 +81,8 @@ def _translated() -> Iterator[None]:
     """Say what a failure means for the loop."""
     try:
         yield
-    except RefusedError as error:
-        raise RecordRefusedError(str(error)) from error
+    except RecordRefusedError as error:
+        raise OutputsRefusedError(str(error), for_itself=error.for_itself) from error
     except ProducerFencedError as error:
         raise FencedError(str(error)) from error
     except ProducerFailedError as error:

@@ -4,10 +4,10 @@ GateError
 ├── ConfigError             a setting is missing or wrong: the process ends with code 2
 ├── SetRefusedError         a policy set must not come into force; carries the reason that is reported
 ├── AbortedError            the transaction was not committed: rewind and repeat
+├── OutputsRefusedError     the broker refuses what the gate writes: find out of which record, and go on without it
 ├── IndefiniteError         nobody knows whether it was committed: new producer, read the committed offsets again
 └── FatalError              this process cannot go on: it ends with code 1
-    ├── FencedError         another process uses the same transactional id
-    └── RecordRefusedError  the broker refuses a record that the gate writes
+    └── FencedError         another process uses the same transactional id
 """
 
 from streamwarden_gate.reasons import RefusalReason
@@ -49,5 +49,13 @@ class FencedError(FatalError):
     """Another process took over this gate's transactional id."""
 
 
-class RecordRefusedError(FatalError):
-    """The broker refuses a record that the gate must write: repeating it would change nothing."""
+class OutputsRefusedError(GateError):
+    """The broker refuses a record of a transaction, which was aborted: repeating it as it is would change nothing.
+
+    Attributes:
+        for_itself: whether for what the record is, as for its size; else its topic takes none of this gate.
+    """
+
+    def __init__(self, message: str, *, for_itself: bool) -> None:
+        super().__init__(message)
+        self.for_itself = for_itself

@@ -15,6 +15,7 @@ from streamwarden_contract.events import decode as decode_event
 from streamwarden_kafka.clients import open_consumer
 from streamwarden_kafka.codes import DISCONNECTED, END_OF_PARTITION, OFFSETS_GONE, error_of
 from streamwarden_kafka.logs import ClientLog
+from streamwarden_kafka.records import headers_of
 
 from streamwarden_cli.session.roles import TopicRoles
 from streamwarden_cli.session.tally import Tally
@@ -173,7 +174,6 @@ class Recorder:
 
 def _event_id(message: Message) -> str:
     try:
-        headers = message.headers()
-        return decode_event(headers if isinstance(headers, list) else (), strict=False).id
+        return decode_event(headers_of(message), strict=False).id
     except MalformedEventError:
         return ""

@@ -1,0 +1,37 @@
+"""Headers as clients give them, and as they do not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import pytest
+from streamwarden_kafka.records import UNREADABLE_HEADER, headers_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from confluent_kafka import Message
+
+
+class Read:
+    """As much of a message as is asked for."""
+
+    def __init__(self, headers: Callable[[], object]) -> None:
+        self.headers = headers
+
+
+def garbled() -> object:
+    return b"\xff\xfe".decode()
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        pytest.param(lambda: None, [], id="none"),
+        pytest.param(lambda: [("a", b"1"), ("a", None)], [("a", b"1"), ("a", None)], id="a-list-with-repetitions"),
+        pytest.param(lambda: {"a": b"1"}, [("a", b"1")], id="a-dictionary"),
+        pytest.param(garbled, [(UNREADABLE_HEADER, None)], id="X06-the-name-of-one-is-not-UTF-8"),
+    ],
+)
+def test_headers(given: Callable[[], object], expected: list[tuple[str, bytes | None]]) -> None:
+    assert list(headers_of(cast("Message", Read(given)))) == expected
