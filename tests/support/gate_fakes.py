@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from streamwarden_gate.errors import AbortedError, FencedError, GateError, IndefiniteError, RecordRefusedError
+from streamwarden_gate.errors import AbortedError, FencedError, GateError, IndefiniteError, OutputsRefusedError
 from streamwarden_gate.feed import View
 from streamwarden_gate.ports import Committed, End, Item
 from typing_extensions import override
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from streamwarden_gate.records import Record
     from streamwarden_kafka.records import Write
 
+    Ending = Callable[["MemoryKafka", Sequence[Write], Mapping[int, Place]], None]
+
 
 @dataclass
 class MemoryKafka:
@@ -33,8 +35,10 @@ class MemoryKafka:
     written: list[Write] = field(default_factory=list)
     transactions: list[tuple[int, dict[int, Place]]] = field(default_factory=list)
     """Of each that was committed: how many records, and which places."""
-    endings: list[Callable[[MemoryKafka, Sequence[Write], Mapping[int, Place]], None]] = field(default_factory=list)
-    """How the next ones end; none: they are committed."""
+    endings: list[Ending] = field(default_factory=list)
+    """How the next ones end."""
+    usual: Ending | None = None
+    """How all others end; None: they are committed."""
     producers: Counter[str] = field(default_factory=Counter)
     """How often each transactional id was opened: the last one fences the others."""
 
@@ -66,8 +70,19 @@ def fenced(_kafka: MemoryKafka, _writes: Sequence[Write], _places: Mapping[int, 
 
 
 def refused(_kafka: MemoryKafka, _writes: Sequence[Write], _places: Mapping[int, Place]) -> None:
-    """An ending: the broker refuses a record."""
-    raise RecordRefusedError("as the test says")
+    """An ending: the broker refuses a record for what it is."""
+    raise OutputsRefusedError("too large", for_itself=True)
+
+
+def refused_where(condition: Callable[[Sequence[Write]], bool], *, for_itself: bool = True) -> Ending:
+    """An ending: the broker refuses a transaction with such records, and no other."""
+
+    def end(kafka: MemoryKafka, writes: Sequence[Write], places: Mapping[int, Place]) -> None:
+        if condition(writes):
+            raise OutputsRefusedError("too large" if for_itself else "forbidden", for_itself=for_itself)
+        kafka.commit(writes, places)
+
+    return end
 
 
 class NoWait(threading.Event):
@@ -238,7 +253,7 @@ class FakePending:
     def finish(self) -> None:
         if (refusal := self.committer.refusal) is not None:
             raise refusal
-        ending = self.kafka.endings.pop(0) if self.kafka.endings else MemoryKafka.commit
+        ending = self.kafka.endings.pop(0) if self.kafka.endings else self.kafka.usual or MemoryKafka.commit
         try:
             ending(self.kafka, self.writes, self.places)
         except IndefiniteError:

@@ -21,6 +21,9 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the stubs l
     AclOperation,
     AclPermissionType,
     AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
     NewTopic,
     ResourcePatternType,
     ResourceType,
@@ -109,6 +112,14 @@ class Cluster:
         deadline = time.monotonic() + WAIT_S
         while any(error is not None for name in names for error in self._partition_errors(name)):
             assert time.monotonic() < deadline, f"{names} did not appear"
+
+    def configure(self, topic: str, config: Mapping[str, str]) -> None:
+        """Set configuration of a topic."""
+        entries = [
+            ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET) for name, value in config.items()
+        ]
+        resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=entries)
+        self.admin.incremental_alter_configs([resource])[resource].result(WAIT_S)
 
     def create_user(self, name: str, rights: Iterable[Right]) -> dict[str, str]:
         """Make a SCRAM user with these rights, and return its ``client.properties``."""

@@ -44,6 +44,8 @@ class DeadLetterReason(StrEnum):
     """The parameters do not fit the command topic's schema."""
     TOO_LARGE = "TooLarge"
     """The record is larger than 64 KiB."""
+    REFUSED_BY_BROKER = "RefusedByBroker"
+    """A broker refuses what would follow from it: its command is larger than the command topic allows."""
     AGENT_FAILURE = "AgentFailure"
     """The agent reported an input that it could not process."""
 

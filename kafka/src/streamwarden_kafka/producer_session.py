@@ -10,7 +10,7 @@ from threading import Thread
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
 from streamwarden_kafka.clients import Settings, open_producer
-from streamwarden_kafka.codes import DISCONNECTED, FENCING, REFUSED_RECORD, error_of
+from streamwarden_kafka.codes import DISCONNECTED, FENCING, REFUSED_FOR_ITSELF, REFUSED_RECORD, error_of
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.errors import (
     BrokerUnavailableError,
@@ -64,8 +64,8 @@ class ProducerSession:
         """Whether it lost its connection, or count of its records: another one must go on."""
         self._limits = limits
         self._on_delivered = on_delivered
-        self._refused: tuple[str, str] | None = None
-        """Topic of a record of this transaction that the broker refuses, and the name of the error."""
+        self._refused: tuple[str, KafkaError] | None = None
+        """Topic of a record of this transaction that the broker refuses, and the error."""
         own = {"on_delivery": self._delivered, "delivery.report.only.error": on_delivered is None}
         self._producer = open_producer(connection, log.heard_by(self._on_error), {**settings, **own})
         self.worker = Worker("transactions")
@@ -148,7 +148,7 @@ class ProducerSession:
                 produce(topic, value, key, partition, headers=headers)
         except KafkaException as exception:
             if error_of(exception).code() in REFUSED_RECORD:
-                self._refused = topic, error_of(exception).name()
+                self._refused = topic, error_of(exception)
             raise
 
     def _abort(self, attempt: "_Attempt") -> None:
@@ -162,10 +162,10 @@ class ProducerSession:
         if self._refused is not None:
             # Its next transaction would fail (OUT_OF_ORDER_SEQUENCE_NUMBER; librdkafka 2.16.0, Kafka 4.3).
             self.shaken = True
-            topic, code = self._refused
-            return RecordRefusedError(f"the broker refuses a record on {topic}: {code}", topic=topic, code=code)
+            topic, cause = self._refused
+            return _refusal(f"the broker refuses a record on {topic}: {cause.name()}", cause, topic)
         if error.code() in REFUSED_RECORD:
-            return RecordRefusedError(text, code=error.name())
+            return _refusal(text, error)
         return TransactionAbortedError(text)
 
     def _lost(self, attempt: "_Attempt", error: KafkaError) -> TransactionError:
@@ -186,11 +186,15 @@ class ProducerSession:
         if error is None and self._on_delivered is not None:
             self._on_delivered(message)
         if error is not None and error.code() in REFUSED_RECORD:
-            self._refused = message.topic() or "", error.name()
+            self._refused = message.topic() or "", error
 
     def _on_error(self, error: KafkaError) -> None:
         if error.code() in DISCONNECTED:
             self.shaken = True
+
+
+def _refusal(text: str, error: KafkaError, topic: str = "") -> RecordRefusedError:
+    return RecordRefusedError(text, topic=topic, code=error.name(), for_itself=error.code() in REFUSED_FOR_ITSELF)
 
 
 def _can_abort(error: KafkaError) -> bool:

@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.gate_world import eventually
+from support.kafka_tools import Right
 from support.raw_records import RawRecord, write_raw
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from support.gate_world import GateWorld
 
 
@@ -38,4 +41,53 @@ def test_poison(world: GateWorld, record: RawRecord, reason: str, message: str) 
     assert world.commanded() == ["page-1"]
     assert [(letter["reason"], letter["message"]) for letter in world.dead_letters()] == [(reason, message)]
     assert sorted(audit["verdict"] for audit in world.audits()) == ["Allow", "DeadLetter"]
+    world.check_chains()
+
+
+def test_x04_batches_fit_a_command_topic_of_small_batches(world: GateWorld) -> None:
+    world.cluster.configure(world.commands, {"max.message.bytes": "20000"})
+    world.propose(range(1_200))
+    world.start_gate()
+    eventually(world.caught_up, "no lag", timeout_s=60)
+    assert len(set(world.commanded())) == len(world.commanded()) == 1_200
+    assert world.dead_letters() == []
+    world.check_chains()
+
+
+def test_x04_a_command_that_its_topic_does_not_take_is_a_dead_letter_and_the_others_go_on(
+    build_world: Callable[..., GateWorld],
+) -> None:
+    world = build_world()
+    world.publish("true")
+    world.cluster.configure(world.commands, {"max.message.bytes": "4000"})
+    world.start_gate()
+    world.wait_in_force()
+    world.propose(range(20))
+    world.propose([20], parameters={"number": 20, "why": "x" * 5_000})
+    world.propose(range(21, 40))
+    eventually(world.caught_up, "no lag", timeout_s=60)
+    assert sorted(world.commanded()) == sorted(f"page-{number}" for number in range(40) if number != 20)
+    assert [letter["reason"] for letter in world.dead_letters()] == ["RefusedByBroker"]
+    world.check_chains()
+
+
+def test_x04_a_right_that_comes_late_costs_no_decision(build_world: Callable[..., GateWorld]) -> None:
+    world = build_world()
+    world.publish("true")
+    rights = [Right("WRITE", "TOPIC", world.commands)]
+    world.cluster.take(world.names.gate_principal, rights)
+    world.start_gate()
+    world.wait_in_force()
+    world.propose(range(20))
+
+    def waits() -> bool:
+        ack = world.last_ack()
+        return ack is not None and ack.reason == "TargetRefused"
+
+    eventually(waits, "the gate says TargetRefused")
+    world.cluster.give(world.names.gate_principal, rights)
+    eventually(world.caught_up, "no lag", timeout_s=60)
+    assert sorted(world.commanded()) == sorted(f"page-{number}" for number in range(20))
+    assert world.dead_letters() == []
+    world.wait_in_force()
     world.check_chains()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from streamwarden_contract.audit import ChainHead
 from streamwarden_gate.committer import KafkaCommitter
-from streamwarden_gate.errors import AbortedError, FatalError, FencedError, IndefiniteError, RecordRefusedError
+from streamwarden_gate.errors import AbortedError, FatalError, FencedError, IndefiniteError, OutputsRefusedError
 from streamwarden_gate.partitions import Place
 from streamwarden_kafka import errors
 from streamwarden_kafka.connection import Connection
@@ -76,7 +76,9 @@ def test_who_is_no_member_goes_back_to_the_last_commit(
         pytest.param(errors.BrokerUnavailableError("x"), IndefiniteError, id="no-broker-is-read-again"),
         pytest.param(errors.ProducerFencedError("x", certain=True), FencedError, id="fenced-ends"),
         pytest.param(errors.ProducerFailedError("x"), FatalError, id="a-failed-producer-ends"),
-        pytest.param(errors.RecordRefusedError("x", code="X"), RecordRefusedError, id="a-refused-record-ends"),
+        pytest.param(
+            errors.RecordRefusedError("x", code="X"), OutputsRefusedError, id="a-refused-record-is-looked-for"
+        ),
     ],
 )
 def test_what_an_ending_means(

@@ -9,18 +9,21 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from streamwarden_contract.audit import ChainHead, parse_metadata
 from streamwarden_gate import loop
-from streamwarden_gate.errors import FatalError, FencedError, RecordRefusedError
+from streamwarden_gate.errors import FatalError, FencedError
 from streamwarden_gate.loop import GateLoop
 from streamwarden_gate.ports import End, Links, Unreadable
 from streamwarden_gate.reasons import RefusalReason
 from support import gate_fakes
 from support.gate_chains import check_chains
 from support.gate_fakes import FakeCommitter, FakeMembership, FakePolicies, FakeReports, MemoryKafka, NoWait
-from support.gate_log import NAMESPACE, PARTITIONS, MemoryLog, decision, headers, record
-from support.policy_log import epoch_record
+from support.gate_log import AGENT, NAMESPACE, PARTITIONS, MemoryLog, decision, headers, record
+from support.policy_log import binding_record, epoch_record, policy_record, policy_spec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
+
+    from streamwarden_gate.partitions import Place
+    from streamwarden_kafka.records import Write
 
 AUDIT = f"{NAMESPACE}.streamwarden.audit"
 
@@ -74,6 +77,10 @@ class World:
         expected = sorted(f"page-{number}" for number in numbers)
         assert sorted(self.judged) == expected
         assert sorted((w.key or b"").decode() for w in self.kafka.written if w.topic == "risk.commands") == expected
+        self.check_places()
+
+    def check_places(self) -> None:
+        """All chains are whole, and everything that was written is committed."""
         committed = self.kafka.committed
         check_chains(
             [(write.key, write.value) for write in self.kafka.written if write.topic == AUDIT],
@@ -82,6 +89,12 @@ class World:
         assert {number: offset for number, (offset, _) in committed.items()} == {
             number: len(own) for number, own in self.kafka.log.items()
         }
+
+    def place_of(self, number: int) -> tuple[int, int]:
+        """Return partition and offset of a decision."""
+        partition = record(b"", key=f"page-{number}".encode()).partition
+        keys = [each.key if each else None for each in self.kafka.log[partition]]
+        return partition, keys.index(f"page-{number}".encode())
 
 
 @pytest.fixture
@@ -131,20 +144,11 @@ def test_after_an_unknown_outcome_a_new_producer_goes_on(world: World) -> None:
     assert world.committer.opened == 2
 
 
-@pytest.mark.parametrize(
-    ("ending", "error"),
-    [
-        pytest.param(gate_fakes.fenced, FencedError, id="fenced"),
-        pytest.param(gate_fakes.refused, RecordRefusedError, id="a-refused-record"),
-    ],
-)
-def test_a_process_that_cannot_go_on_ends_and_has_written_nothing(
-    world: World, ending: Callable[..., None], error: type[Exception]
-) -> None:
+def test_a_process_that_is_fenced_ends_and_has_written_nothing(world: World) -> None:
     world.steps(1)
     world.write(1)
-    world.kafka.endings = [ending]
-    with pytest.raises(error):
+    world.kafka.endings = [gate_fakes.fenced]
+    with pytest.raises(FencedError):
         world.loop.run()
     assert world.judged == []
     assert world.membership.closed
@@ -374,3 +378,102 @@ def test_a_gate_that_has_no_policies_yet_is_starting_not_stale(log: MemoryLog) -
     stale(world, 1_000)
     world.steps()
     assert {report.state for report in world.reports.said} == {"Starting"}
+
+
+COMMANDS, DEAD_LETTERS = "risk.commands", f"{NAMESPACE}.streamwarden.dlq"
+
+
+def concerns(write: Write, number: int, *topics: str) -> bool:
+    return write.topic in topics and f"page-{number}".encode() in ((write.key or b"") + (write.value or b""))
+
+
+def test_x04_a_batch_that_is_too_large_is_split_until_it_fits(world: World) -> None:
+    world.steps(1)
+    world.write(*range(100))
+    world.kafka.usual = gate_fakes.refused_where(lambda writes: sum(w.topic == COMMANDS for w in writes) > 3)
+    world.steps(100)
+    world.check(*range(100))
+
+
+@pytest.mark.parametrize(
+    ("refused", "written"),
+    [
+        pytest.param({COMMANDS}, {AUDIT, DEAD_LETTERS}, id="a-refused-command-is-a-dead-letter"),
+        pytest.param({COMMANDS, DEAD_LETTERS}, {AUDIT}, id="where-that-is-refused-too-it-is-audited-alone"),
+    ],
+)
+def test_x04_what_is_refused_for_itself_stops_nothing_beside_it(
+    world: World, refused: set[str], written: set[str]
+) -> None:
+    world.steps(1)
+    world.write(*range(40))
+    world.kafka.usual = gate_fakes.refused_where(lambda writes: any(w.topic in refused and is_7(w) for w in writes))
+    world.steps(100)
+    partition, offset = world.place_of(7)
+    dead = [audit for audit in world.audits if audit["verdict"] != "Allow"]
+    assert [(one["verdict"], one["deadLetter"], one["message"]) for one in dead] == [
+        ("DeadLetter", "RefusedByBroker", "too large")
+    ]
+    assert (dead[0]["decision"]["partition"], dead[0]["decision"]["offset"]) == (partition, offset)
+    assert {write.topic for write in world.kafka.written if write.topic != COMMANDS} == written
+    assert sum(write.topic == COMMANDS for write in world.kafka.written) == 39
+    world.check_places()
+
+
+def is_7(write: Write) -> bool:
+    return write.key == b"page-7"
+
+
+def test_x04_where_not_even_an_audit_record_is_taken_nothing_is_committed_and_others_go_on(world: World) -> None:
+    world.steps(1)
+    world.write(*range(40))
+    stopped, offset = world.place_of(7)
+
+    def is_audit_of_7(write: Write) -> bool:
+        place = json.loads(write.value or b"")["decision"] if write.topic == AUDIT else {}
+        return (place.get("partition"), place.get("offset")) == (stopped, offset)
+
+    world.kafka.usual = gate_fakes.refused_where(lambda writes: any(map(is_audit_of_7, writes)))
+    world.steps(100)
+    ends = {number: len(own) for number, own in world.kafka.log.items()} | {stopped: offset}
+    assert {number: place[0] for number, place in world.kafka.committed.items()} == ends
+    assert (world.reports.said[-1].state, world.reports.said[-1].reason) == ("Rejected", RefusalReason.TARGET_REFUSED)
+
+
+def test_where_a_target_refuses_the_gate_its_partition_waits_and_loses_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by a right that spreads late: no good decision is skipped or a dead letter."""
+    monkeypatch.setattr(loop, "_TARGET_RETRY_S", 0)
+    world.steps(1)
+    world.write(*range(40))
+    world.kafka.usual = gate_fakes.refused_where(lambda writes: any(map(is_7, writes)), for_itself=False)
+    world.steps(60)
+    assert "page-7" not in world.judged
+    world.kafka.usual = None
+    world.steps(60)
+    world.check(*range(40))
+    assert world.reports.said[-1].state == "InForce"
+
+
+def test_x09_a_newer_set_is_taken_over_between_batches_of_bounded_time(
+    log: MemoryLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "_MAX_BATCH_S", 0)  # as if judging one decision took so long
+    world = World(log)
+    world.steps(1)
+    world.write(*range(30))
+
+    def publish(kafka: MemoryKafka, writes: Sequence[Write], places: Mapping[int, Place]) -> None:
+        kafka.commit(writes, places)
+        strict = policy_record(NAMESPACE, "confident", policy_spec("false"), revision=2, epoch=2)
+        binding = binding_record(NAMESPACE, AGENT, [strict], log.targets, revision=2, epoch=2)
+        assert log.write(strict, binding, epoch_record(2, revision_counter=2)) is None
+        world.policies.offer(log.build())
+
+    world.kafka.endings = [publish]
+    world.steps(20)
+    verdicts = [audit["verdict"] for audit in world.audits]
+    assert len(verdicts) == 30
+    assert verdicts.count("Allow") <= 2, "what was judged while the newer set was published"
+    assert set(verdicts[2:]) == {"Deny"}

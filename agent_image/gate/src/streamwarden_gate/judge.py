@@ -1,5 +1,6 @@
 """One record of the decision topic, judged: checks in a fixed order, then the policies. Pure, and it never raises."""
 
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -50,6 +51,24 @@ class Judge:
             command = build_command(self._author, target, record, findings, verdict)
         audit, after = build_audit(self._author, record, findings, verdict, head, now, command)
         return Outcome(verdict, audit, after, command=None if command is None else command.write)
+
+    def refuse(self, record: Record, head: ChainHead, now: datetime, why: str, *, minimal: bool) -> Outcome:
+        """Return what follows from a record of which a broker has refused what would follow.
+
+        Args:
+            record: what the agent wrote.
+            head: the audit chain of the record's partition, under this set's epochs.
+            now: the gate's clock.
+            why: what the broker said.
+            minimal: the audit record alone, with nothing in it that the agent wrote.
+        """
+        findings, refusal = Findings(), Refusal(DeadLetterReason.REFUSED_BY_BROKER, why)
+        if minimal:
+            audit, after = build_audit(self._author, record, findings, refusal, head, now)
+            return Outcome(refusal, audit, after)
+        with suppress(MalformedEventError):
+            self._examine(record, findings)
+        return self._refuse(record, findings, refusal, head, now)
 
     def _examine(self, record: Record, findings: Findings) -> "Target":
         """Check everything that must hold before rules are asked, and fill in ``findings`` on the way."""

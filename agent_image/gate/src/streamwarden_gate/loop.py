@@ -7,7 +7,7 @@ Whatever is not certain is read from Kafka again.
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -15,13 +15,16 @@ import structlog
 from streamwarden_kafka.records import Write
 
 from streamwarden_gate.acks import Report
-from streamwarden_gate.errors import AbortedError, FatalError, GateError, IndefiniteError
+from streamwarden_gate.errors import AbortedError, FatalError, GateError, IndefiniteError, OutputsRefusedError
 from streamwarden_gate.judge import Judge
+from streamwarden_gate.outcome import Outcome
 from streamwarden_gate.partitions import Partition, Place, advance_epochs, place_of
 from streamwarden_gate.policy_topic import Refusal
 from streamwarden_gate.ports import End, Item, Links, Unreadable
 from streamwarden_gate.reasons import RefusalReason
 from streamwarden_gate.records import Record, record_size
+from streamwarden_gate.refusals import At, Refusals, Stage
+from streamwarden_gate.reporting import report_of, report_stale
 
 if TYPE_CHECKING:
     from streamwarden_gate.active import ActiveSet
@@ -33,6 +36,9 @@ _POLL_S = 0.02
 """Longest wait for a record: also the longest time that a new policy set waits in an idle gate."""
 _QUIET_S = 0.1
 """How long nothing must have been judged before positions at ends of partitions are committed."""
+_MAX_BATCH_S = 0.05
+"""How long one batch is judged, however many records were received: so long a new policy set waits."""
+_TARGET_RETRY_S = 5.0
 _BATCHES_A_STEP = 3
 """Under backlog: while one is being committed, the next is judged."""
 _MAX_BATCH_BYTES = 4 * 1024 * 1024
@@ -65,7 +71,10 @@ class GateLoop:
         self._judged_s = 0.0
         self._stale = False
         """Whether the policies may be outdated: nothing proves that they are not."""
-        self._under_way: tuple[Pending, Mapping[int, Place]] | None = None
+        self._under_way: tuple[Pending, Mapping[int, Place], Sequence[At]] | None = None
+        self._refusals = Refusals(max_batch)
+        self._try_again_at_s: dict[int, float] = {}
+        """By partition that is halted for a while only."""
 
     def run(self) -> None:
         """Judge until the stop event is set.
@@ -95,8 +104,7 @@ class GateLoop:
             self._commit_epochs()
             self._report()
             items = self._receive()
-            for batch in _batches(items, self._max_batch):
-                self._judge_batch(batch)
+            self._judge_all(items)
             self._finish()
             if not items:
                 self._commit_ends()
@@ -104,6 +112,8 @@ class GateLoop:
             _log.warning("transaction aborted; going back to the last commit", error=str(error))
             self._rewind()
             self._back_off()
+        except OutputsRefusedError:
+            self._rewind()
         except IndefiniteError as error:
             _log.warning("outcome unknown; starting over from the committed offsets", error=str(error))
             self._unload()
@@ -132,6 +142,7 @@ class GateLoop:
     def _load(self) -> None:
         """Read the committed offsets of the partitions that are owned and not known yet, and start fetching them."""
         self._follow_group()
+        self._lift_halts()
         missing = self._membership.owned - self._loaded.keys() - self._halted.keys()
         if self._active is None or not missing:
             return
@@ -151,6 +162,8 @@ class GateLoop:
         self._generation = generation
         self._loaded.clear()
         self._halted.clear()
+        self._try_again_at_s.clear()
+        self._refusals.forget()
         _log.info("partitions assigned", partitions=sorted(self._membership.owned))
 
     def _fetch(self) -> None:
@@ -195,12 +208,55 @@ class GateLoop:
                 self._halt(item.partition, Refusal(item.reason, item.message))
         self._fetch()
 
-    def _judge_batch(self, batch: Sequence[Record | End]) -> None:
-        """Judge a batch and commit all that follows from it."""
-        writes = [] if self._judge is None else list(self._judged(batch, self._judge))
-        if writes:
-            self._begin(writes)
+    def _judge_all(self, items: Sequence[Record | End]) -> None:
+        """Judge everything that was received; what is left when the policies change is read again under them."""
+        begin = 0
+        while begin < len(items) and self._judge is not None:
+            begin = self._judge_batch(items, begin, self._judge)
+            if begin < len(items) and self._policies.view.active is not self._active:
+                self._finish()
+                self._fetch()
+                return
+
+    def _judge_batch(self, items: Sequence[Record | End], begin: int, judge: Judge) -> int:
+        """Judge as much as one transaction may hold, begin to commit what follows, and return where to go on."""
+        writes: list[Write] = []
+        judged: list[At] = []
+        size, end = 0, begin
+        until_s = time.monotonic() + _MAX_BATCH_S
+        while end < len(items):
+            item = items[end]
+            size += record_size(item) if isinstance(item, Record) else 0
+            full = len(judged) >= self._refusals.limit or size > _MAX_BATCH_BYTES
+            if judged and (full or time.monotonic() >= until_s):
+                break
+            end += 1
+            if (outcome := self._outcome_of(item, judge)) is not None:
+                writes += outcome.writes
+                judged.append((item.partition, item.offset))
+        if judged:
+            self._begin(writes, judged)
             self._judged_s = time.monotonic()
+        return end
+
+    def _outcome_of(self, item: Record | End, judge: Judge) -> Outcome | None:
+        """Judge one record, and move its partition's position and chain along."""
+        partition = self._loaded.get(item.partition)
+        if partition is None:
+            return None  # taken away between the poll and now, or halted
+        if isinstance(item, End):
+            # Positions count transaction markers too: without this an idle gate would show lag for ever.
+            partition.position = max(partition.position, item.offset)
+            return None
+        if item.offset < partition.position:
+            return None  # judged already
+        now, refused = datetime.now(UTC), self._refusals.stage((item.partition, item.offset))
+        if refused is None:
+            outcome = judge.judge(item, partition.head, now)
+        else:
+            outcome = judge.refuse(item, partition.head, now, refused[1], minimal=refused[0] is Stage.MINIMAL)
+        partition.head, partition.position = outcome.head, item.offset + 1
+        return outcome
 
     def _commit_ends(self) -> None:
         """Commit ends of partitions once it is quiet: each is a transaction that a decision would wait for."""
@@ -214,23 +270,6 @@ class GateLoop:
         except GateError as error:
             _log.warning("the last positions were not committed", error=str(error))
 
-    def _judged(self, batch: Sequence[Record | End], judge: Judge) -> Iterator[Write]:
-        """Judge record by record, and move the partitions' positions and chains along."""
-        loaded, now = self._loaded, datetime.now
-        for item in batch:
-            partition = loaded.get(item.partition)
-            if partition is None:
-                continue  # taken away between the poll and now, or halted
-            if isinstance(item, End):
-                # Positions count transaction markers too: without this an idle gate would show lag for ever.
-                partition.position = max(partition.position, item.offset)
-                continue
-            if item.offset < partition.position:
-                continue  # judged already
-            outcome = judge.judge(item, partition.head, now(UTC))
-            partition.head, partition.position = outcome.head, item.offset + 1
-            yield from outcome.writes
-
     def _commit_epochs(self) -> None:
         """Commit the set's epochs where they are new. What else has moved waits for outputs, or until it is quiet."""
         if self._active is not None and advance_epochs(self._loaded.values(), self._active):
@@ -238,70 +277,53 @@ class GateLoop:
 
     def _commit(self) -> None:
         """Commit the place of every partition that has moved, without any outputs."""
-        self._begin(())
+        self._begin((), ())
         self._finish()
 
-    def _begin(self, writes: Sequence[Write]) -> None:
+    def _begin(self, writes: Sequence[Write], judged: Sequence[At]) -> None:
         """Commit the writes and the place of every partition that has moved, while the next batch is being judged."""
         self._finish()
         places = {each.number: each.place for each in self._loaded.values() if each.changed}
         if places:
-            self._under_way = self._committer.begin(writes, places), places
+            self._under_way = self._committer.begin(writes, places), places, judged
 
     def _finish(self) -> None:
         """Wait for the transaction that is under way, if any. None is when the consumer is polled."""
         if self._under_way is None:
             return
-        (transaction, places), self._under_way = self._under_way, None
-        transaction.finish()
+        (transaction, places, judged), self._under_way = self._under_way, None
+        try:
+            transaction.finish()
+        except OutputsRefusedError as error:
+            self._take_refusal(error, judged)
+            raise
         for number, place in places.items():
             if partition := self._loaded.get(number):
                 partition.commit(place)
+        self._refusals.committed(judged)
         self._failures = 0
+
+    def _take_refusal(self, error: OutputsRefusedError, judged: Sequence[At]) -> None:
+        """Find out of which record it was, by smaller transactions; halt the partition where its target is refused."""
+        if not judged:
+            raise AbortedError(str(error)) from error
+        halted = self._refusals.refused(judged, str(error), for_itself=error.for_itself)
+        _log.warning("a transaction was refused", error=str(error), records=len(judged), next=self._refusals.limit)
+        if halted is not None:
+            self._halt(halted, Refusal(RefusalReason.TARGET_REFUSED, f"decision partition {halted}: {error}"))
+            self._try_again_at_s[halted] = time.monotonic() + _TARGET_RETRY_S
+
+    def _lift_halts(self) -> None:
+        """Try again where a target was refused: rights may come late, and people mend topics."""
+        for number, at_s in list(self._try_again_at_s.items()):
+            if time.monotonic() >= at_s:
+                del self._try_again_at_s[number]
+                self._halted.pop(number, None)
 
     def _report(self) -> None:
         """Say what is in force: only called once its epochs are committed."""
-        active, problem = self._active, self._policies.view.problem
-        if self._stale and self._policies.view.active is not None:
-            message = (
-                f"for more than {self._max_staleness_s:g} s nothing has proven that the policies are up to date: "
-                "the policy topics cannot be read to their end"
-            )
-            self._reports.report(Report("Stale", RefusalReason.STALE, message))
-            return
-        for refusal in self._halted.values():
-            problem = problem or refusal
-        if problem is None:
-            report = Report("Starting" if active is None else "InForce")
-        elif active is None and problem.reason in _WAITING:
-            report = Report("Starting", problem.reason, problem.message)
+        view = self._policies.view
+        if self._stale and view.active is not None:
+            self._reports.report(report_stale(self._max_staleness_s))
         else:
-            report = Report("Rejected", problem.reason, problem.message)
-        if active is not None:
-            report = Report(
-                report.state,
-                report.reason,
-                report.message,
-                active.namespace_epoch,
-                active.guardrail_epoch,
-                active.refs,
-            )
-        self._reports.report(report)
-
-
-_WAITING = frozenset({RefusalReason.LOG_MISSING, RefusalReason.BINDING_MISSING, RefusalReason.KAFKA_UNAVAILABLE})
-"""Nothing was refused: what is needed is not there yet."""
-
-
-def _batches(items: Sequence[Record | End], most: int) -> Iterator[Sequence[Record | End]]:
-    """Split what was received so that no transaction holds more than ``most`` items or about 4 MiB of input."""
-    batch: list[Record | End] = []
-    size = 0
-    for item in items:
-        size += record_size(item) if isinstance(item, Record) else 0
-        if batch and (size > _MAX_BATCH_BYTES or len(batch) >= most):
-            yield batch
-            batch, size = [], 0
-        batch.append(item)
-    if batch:
-        yield batch
+            self._reports.report(report_of(self._active, view.problem, self._halted.values()))

@@ -34,6 +34,8 @@ class RefusalReason(StrEnum):
     """The committed offset carries no readable head of the audit chain."""
     UNREADABLE_PARTITION = "UnreadablePartition"
     """A batch of a decision partition cannot be decoded."""
+    TARGET_REFUSED = "TargetRefused"
+    """A broker takes nothing of this gate on a topic that a decision of the partition leads to."""
     KAFKA_UNAVAILABLE = "KafkaUnavailable"
     STALE = "Stale"
     """For too long nothing has proven that the policy topics were read to their end."""

@@ -1,0 +1,49 @@
+"""What a gate says of itself: what is in force, and what keeps it from judging. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from streamwarden_gate.acks import Report
+from streamwarden_gate.policy_topic import Refusal
+from streamwarden_gate.reasons import RefusalReason
+
+if TYPE_CHECKING:
+    from streamwarden_gate.active import ActiveSet
+
+_WAITING = frozenset({RefusalReason.LOG_MISSING, RefusalReason.BINDING_MISSING, RefusalReason.KAFKA_UNAVAILABLE})
+"""Nothing was refused: what is needed is not there yet."""
+
+
+def report_of(active: "ActiveSet | None", problem: Refusal | None, halted: Iterable[Refusal]) -> Report:
+    """Build the report of a gate that follows its policies.
+
+    Args:
+        active: the set in force; None: nothing is judged.
+        problem: why a newer set is not in force.
+        halted: why partitions are not judged.
+    """
+    problem = next(iter(halted), None) if problem is None else problem
+    if problem is None:
+        report = Report("Starting" if active is None else "InForce")
+    elif active is None and problem.reason in _WAITING:
+        report = Report("Starting", problem.reason, problem.message)
+    else:
+        report = Report("Rejected", problem.reason, problem.message)
+    if active is None:
+        return report
+    return replace(
+        report,
+        namespace_epoch=active.namespace_epoch,
+        guardrail_epoch=active.guardrail_epoch,
+        policies=active.refs,
+    )
+
+
+def report_stale(max_staleness_s: float) -> Report:
+    """Build the report of a gate whose policies may be outdated."""
+    message = (
+        f"for more than {max_staleness_s:g} s nothing has proven that the policies are up to date: the policy topics "
+        "cannot be read to their end"
+    )
+    return Report("Stale", RefusalReason.STALE, message)
