@@ -42,6 +42,9 @@ def headers_of(message: "Message") -> Headers:
     """
     try:
         found = message.headers() or ()
-    except UnicodeDecodeError:
+    except SystemError as error:
+        # The client goes on after the name that it could not decode (confluent-kafka 2.16).
+        if not isinstance(error.__cause__, UnicodeDecodeError):
+            raise
         return ((UNREADABLE_HEADER, None),)
     return cast("Headers", list(found.items()) if isinstance(found, dict) else found)

@@ -21,7 +21,19 @@ class Read:
 
 
 def garbled() -> object:
-    return b"\xff\xfe".decode()
+    """What confluent-kafka 2.16 does."""
+    try:
+        return b"\xff\xfe".decode()
+    except UnicodeDecodeError as error:
+        raise SystemError("returned a result with an exception set") from error
+
+
+def test_another_failure_of_the_client_is_none_of_the_records() -> None:
+    def fails() -> object:
+        raise SystemError("no memory")
+
+    with pytest.raises(SystemError):
+        headers_of(cast("Message", Read(fails)))
 
 
 @pytest.mark.parametrize(
