@@ -75,7 +75,7 @@ def test_x04_a_right_that_comes_late_costs_no_decision(build_world: Callable[...
     world = build_world()
     world.publish("true")
     rights = [Right("WRITE", "TOPIC", world.commands)]
-    world.cluster.take(world.names.gate_principal, rights)
+    world.cluster.revoke(world.names.gate_principal, rights)
     world.start_gate()
     world.wait_in_force()
     world.propose(range(20))
@@ -85,7 +85,7 @@ def test_x04_a_right_that_comes_late_costs_no_decision(build_world: Callable[...
         return ack is not None and ack.reason == "TargetRefused"
 
     eventually(waits, "the gate says TargetRefused")
-    world.cluster.give(world.names.gate_principal, rights)
+    world.cluster.grant(world.names.gate_principal, rights)
     eventually(world.caught_up, "no lag", timeout_s=60)
     assert sorted(world.commanded()) == sorted(f"page-{number}" for number in range(20))
     assert world.dead_letters() == []

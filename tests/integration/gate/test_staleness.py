@@ -21,18 +21,18 @@ MAX_STALENESS = "3"
 @contextmanager
 def without_the_right_to_read(world: GateWorld) -> Iterator[None]:
     rights = [Right("READ", "TOPIC", world.policies)]
-    world.cluster.take(world.names.gate_principal, rights)
+    world.cluster.revoke(world.names.gate_principal, rights)
     yield
-    world.cluster.give(world.names.gate_principal, rights)
+    world.cluster.grant(world.names.gate_principal, rights)
 
 
 @contextmanager
 def forbidden_to_read_what_is_published(world: GateWorld) -> Iterator[None]:
     rights = [Right("READ", "TOPIC", world.policies)]
-    world.cluster.give(world.names.gate_principal, rights, "DENY")
+    world.cluster.grant(world.names.gate_principal, rights, "DENY")
     world.publish("decision.confidence >= 0.6")
     yield
-    world.cluster.take(world.names.gate_principal, rights, "DENY")
+    world.cluster.revoke(world.names.gate_principal, rights, "DENY")
 
 
 @contextmanager
