@@ -45,7 +45,7 @@ class MemoryKafka:
     def commit(self, writes: Sequence[Write], places: Mapping[int, Place]) -> None:
         self.written += writes
         self.transactions.append((len(writes), dict(places)))
-        self.committed |= {number: (place.position, place.head.metadata()) for number, place in places.items()}
+        self.committed |= {number: (place.position, place.metadata) for number, place in places.items()}
 
 
 def aborted(_kafka: MemoryKafka, _writes: Sequence[Write], _places: Mapping[int, Place]) -> None:

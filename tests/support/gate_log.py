@@ -33,8 +33,10 @@ NAMESPACE, AGENT, PARTITIONS = "risk", "guard", 3
 POLICIES = f"{NAMESPACE}.streamwarden.policies"
 IDENTITY = Identity(NAMESPACE, AGENT, "uid-1", "pod-0")
 SCHEMA = '{"type":"object","properties":{"score":{"type":"number"}},"required":["score"]}'
+TOPIC_ID = "topic-id"
+"""Of the decision topic."""
 FACTS = {
-    f"{NAMESPACE}.{AGENT}.decisions": TopicFacts("topic-id", PARTITIONS),
+    f"{NAMESPACE}.{AGENT}.decisions": TopicFacts(TOPIC_ID, PARTITIONS),
     f"{NAMESPACE}.streamwarden.audit": TopicFacts("audit-id", 1),
 }
 

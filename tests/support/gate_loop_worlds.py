@@ -26,7 +26,7 @@ from support.gate_fakes import (
     MemoryKafka,
     NoWait,
 )
-from support.gate_log import NAMESPACE, PARTITIONS, MemoryKeys, MemoryLog, record
+from support.gate_log import NAMESPACE, PARTITIONS, TOPIC_ID, MemoryKeys, MemoryLog, record
 from support.gate_loops import DENIED, SILENT_ANSWERS, Gate
 from support.gate_world import INSTALLATION, RULE, UID, GateWorld
 from support.kafka_tools import WAIT_S, Cluster
@@ -53,7 +53,7 @@ class MemoryWorld:
     def __post_init__(self) -> None:
         self.kafka = MemoryKafka(
             {number: [] for number in range(PARTITIONS)},
-            {number: (0, ChainHead().metadata()) for number in range(PARTITIONS)},
+            {number: (0, ChainHead().metadata(TOPIC_ID, 0)) for number in range(PARTITIONS)},
         )
         self._group = MemoryGroup(PARTITIONS)
         log = MemoryLog()
@@ -97,7 +97,10 @@ class MemoryWorld:
         return [(write.key or b"").decode() for write in self.kafka.written if write.topic == f"{NAMESPACE}.commands"]
 
     def committed(self) -> dict[int, tuple[int, ChainHead]]:
-        return {number: (offset, parse_metadata(text)) for number, (offset, text) in self.kafka.committed.items()}
+        return {
+            number: (offset, parse_metadata(text, topic_id=TOPIC_ID, offset=offset))
+            for number, (offset, text) in self.kafka.committed.items()
+        }
 
     def ends(self) -> dict[int, int]:
         return {number: len(own) for number, own in self.kafka.log.items()}

@@ -150,9 +150,12 @@ class GateWorld:
         (self.folder / "gate.json").write_text(json.dumps(config))
         (self.folder / "public-keys.json").write_text(json.dumps(self.key.public_file))
 
-    def commit_first_offsets(self, metadata: str | None = None, partitions: Iterable[int] | None = None) -> None:
-        """Commit offset 0 with the head of an empty chain for the gate's group."""
-        text = ChainHead().metadata() if metadata is None else metadata
+    def commit_first_offsets(
+        self, metadata: str | None = None, partitions: Iterable[int] | None = None, *, head: ChainHead | None = None
+    ) -> None:
+        """Commit offset 0 with the head of an empty chain (or another, or any text) for the gate's group."""
+        own = (head or ChainHead()).metadata(self.topic_id(self.names.decisions), 0)
+        text = own if metadata is None else metadata
         wanted = range(self.partitions) if partitions is None else partitions
         places = [TopicPartition(self.names.decisions, number, 0, text) for number in wanted]
         futures = self.cluster.admin.alter_consumer_group_offsets(
@@ -293,7 +296,11 @@ class GateWorld:
     def committed(self) -> dict[int, tuple[int, ChainHead]]:
         """What the gate's group has committed: position and chain head by partition."""
         found = self.cluster.places(self.names.gate_group, self.names.decisions)
-        return {each.partition: (each.offset, parse_metadata(each.metadata)) for each in found}
+        own = self.topic_id(self.names.decisions)
+        return {
+            each.partition: (each.offset, parse_metadata(each.metadata, topic_id=own, offset=each.offset))
+            for each in found
+        }
 
     def caught_up(self) -> bool:
         """Whether the gate has no lag, transaction markers included."""

@@ -5,7 +5,7 @@ metadata of the offset that the same transaction commits, so the next owner of t
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NotRequired, TypedDict
 
 from streamwarden_contract.errors import ContractError
@@ -15,11 +15,16 @@ FORMAT = 1
 GENESIS = "0" * 64
 """The hash before the first record."""
 
-_METADATA = re.compile(r"1;([0-9]{1,18});([0-9a-f]{64});([0-9]{1,18});([0-9]{1,18})")
+METADATA_FORMAT = 2
+"""What is written. Format 1, without topic id, offset, state and tries, is still read."""
+
+_CHAIN = r"([0-9]{1,18});([0-9a-f]{64});([0-9]{1,18});([0-9]{1,18})"
+_METADATA_1 = re.compile(f"1;{_CHAIN}")
+_METADATA_2 = re.compile(rf"2;([A-Za-z0-9_-]{{1,64}});([0-9]{{1,18}});{_CHAIN};([0-9]{{1,18}});([0-9]{{1,18}})")
 
 
 class ChainError(ContractError):
-    """The offset metadata of a decision partition cannot be read: the chain's head is unknown."""
+    """The offset metadata of a decision partition is not its own, or cannot be read: the chain's head is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,30 +37,56 @@ class ChainHead:
     """Hash of the last record's value."""
     namespace_epoch: int = 0
     guardrail_epoch: int = 0
+    state_number: int = 0
+    """The newest record of the agent's state that was counted; 0 where it has none."""
+    tries: int = 0
+    """How often the process died of the record at the offset."""
 
-    def metadata(self) -> str:
-        """Write the offset metadata: at most 123 bytes; Kafka takes 4,095 in a transaction."""
-        return f"{FORMAT};{self.length};{self.sha256};{self.namespace_epoch};{self.guardrail_epoch}"
+    def metadata(self, topic_id: str, offset: int) -> str:
+        """Write the offset metadata: at most 245 bytes; Kafka takes 4,095 in a transaction.
+
+        Args:
+            topic_id: of the decision topic.
+            offset: what is committed with it. Whoever copies the metadata beside another offset, or to a topic that
+                was made again, is found out when it is read.
+        """
+        return (
+            f"{METADATA_FORMAT};{topic_id};{offset};{self.length};{self.sha256};{self.namespace_epoch};"
+            f"{self.guardrail_epoch};{self.state_number};{self.tries}"
+        )
 
     def after(self, value: bytes) -> "ChainHead":
-        """Return the head after one more audit record."""
-        return ChainHead(self.length + 1, sha256_hex(value), self.namespace_epoch, self.guardrail_epoch)
+        """Return the head after one more audit record: the next record has not been tried yet."""
+        return replace(self, length=self.length + 1, sha256=sha256_hex(value), tries=0)
 
     def under(self, *, namespace_epoch: int, guardrail_epoch: int) -> "ChainHead":
         """Return the same head under these epochs."""
-        return ChainHead(self.length, self.sha256, namespace_epoch, guardrail_epoch)
+        return replace(self, namespace_epoch=namespace_epoch, guardrail_epoch=guardrail_epoch)
 
 
-def parse_metadata(metadata: str | None) -> ChainHead:
+def parse_metadata(metadata: str | None, *, topic_id: str, offset: int) -> ChainHead:
     """Read the offset metadata of a decision partition.
 
+    Args:
+        metadata: what was committed.
+        topic_id: of the decision topic, as it is now.
+        offset: what the metadata was committed with.
+
     Raises:
-        ChainError: nothing there, or not of format 1. Never guessed: a lost head would hide a gap in the audit.
+        ChainError: nothing there, of no format that is known, or of another topic or offset. Never guessed: a lost
+            head would hide a gap in the audit.
     """
-    match = _METADATA.fullmatch(metadata or "")
+    text = metadata or ""
+    if match := _METADATA_1.fullmatch(text):
+        return ChainHead(int(match[1]), match[2], int(match[3]), int(match[4]))
+    match = _METADATA_2.fullmatch(text)
     if match is None:
-        raise ChainError("the committed offset carries no audit chain of format 1")
-    return ChainHead(int(match[1]), match[2], int(match[3]), int(match[4]))
+        raise ChainError("the committed offset carries no audit chain of format 1 or 2")
+    if match[1] != topic_id:
+        raise ChainError(f"the audit chain beside the offset is of the topic {match[1]}; this one is {topic_id}")
+    if int(match[2]) != offset:
+        raise ChainError(f"the audit chain beside the offset {offset} is that of the offset {int(match[2])}")
+    return ChainHead(int(match[3]), match[4], *(int(number) for number in match.groups()[4:]))
 
 
 def audit_key(agent: str, partition: int) -> bytes:

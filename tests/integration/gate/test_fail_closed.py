@@ -31,7 +31,7 @@ def test_nothing_is_judged_before_there_is_a_log(build_world: Callable[..., Gate
 
 def test_a_log_of_a_lower_epoch_than_was_in_force_judges_nothing(build_world: Callable[..., GateWorld]) -> None:
     world = build_world(offsets=False)
-    world.commit_first_offsets(ChainHead(namespace_epoch=9, guardrail_epoch=1).metadata())
+    world.commit_first_offsets(head=ChainHead(namespace_epoch=9, guardrail_epoch=1))
     world.publish("true")
     world.propose(range(3))
     world.start_gate()

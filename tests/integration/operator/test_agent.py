@@ -90,8 +90,9 @@ async def test_manifests_become_access_a_signed_binding_and_pods(stack: Any, uni
         inputs, commands = [f"{unique}.pages"], [f"{unique}.commands"]
         assert observed == agent_acls(names, inputs) | gate_acls(INSTALLATION, names, commands)
         assert {names.agent_principal, names.gate_principal} <= await made.backends.users.observe()
+        first = ChainHead().metadata(made.binding.decision_topic.topic_id, 0)
         assert await made.backends.offsets.observe(names.gate_group, names.decisions) == [
-            PartitionOffsets(partition, 0, 0, 0, ChainHead().metadata()) for partition in range(3)
+            PartitionOffsets(partition, 0, 0, 0, first) for partition in range(3)
         ]
         workload = made.cluster.workloads[unique, "guard"]
         assert AgentConfig.model_validate_json(workload.agent_config).decision_topic == names.decisions
@@ -173,7 +174,8 @@ async def test_an_agent_at_zero_is_woken_by_a_record_and_by_a_decision(stack: An
             producer.produce(topic, b"{}", b"key", partition=1)
             assert producer.flush(10) == 0
             await until(lambda: made.cluster.replicas[unique, "guard"] == 1)
-            await made.backends.offsets.commit(group, topic, {1: (1, ChainHead().metadata())})
+            judged = ChainHead().metadata(made.binding.decision_topic.topic_id, 1)
+            await made.backends.offsets.commit(group, topic, {1: (1, judged)})
             await until(lambda: made.cluster.replicas[unique, "guard"] == 0)
         reasons = [event.reason for event in made.cluster.events if event.key.name == "guard"]
         assert reasons == ["ScaledToZero", "Activated", "ScaledToZero", "Activated", "ScaledToZero"]

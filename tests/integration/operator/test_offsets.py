@@ -24,16 +24,17 @@ __all__ = ["kafka"]
 async def test_a_new_topic_gets_its_first_offsets_once(kafka: KafkaPorts, unique: str) -> None:
     names = AgentNames(unique, "guard")
     await kafka.topics.apply(names.decisions, TopicPlan(create=Topic(names.decisions, partitions=3)))
+    decisions = (await kafka.topics.observe([names.decisions]))[names.decisions]
     before = await kafka.offsets.observe(names.gate_group, names.decisions)
     assert before == [PartitionOffsets(partition, 0, 0, None) for partition in range(3)]
 
-    await kafka.offsets.commit(names.gate_group, names.decisions, plan_offsets(names.decisions, before))
+    await kafka.offsets.commit(names.gate_group, names.decisions, plan_offsets(decisions, before))
 
     after = await kafka.offsets.observe(names.gate_group, names.decisions)
-    head = ChainHead().metadata()
+    head = ChainHead().metadata(decisions.topic_id, 0)
     assert after == [PartitionOffsets(partition, 0, 0, 0, head) for partition in range(3)]
-    assert parse_metadata(after[0].metadata) == ChainHead()
-    assert plan_offsets(names.decisions, after) == {}
+    assert parse_metadata(after[0].metadata, topic_id=decisions.topic_id, offset=0) == ChainHead()
+    assert plan_offsets(decisions, after) == {}
 
 
 async def test_committing_nothing_does_nothing(kafka: KafkaPorts, unique: str) -> None:
@@ -52,7 +53,7 @@ async def test_records_without_a_committed_offset_are_lost_and_never_guessed(sta
     observed = await ports.offsets.observe(unique, unique)
     assert observed == [PartitionOffsets(0, 0, 1, None)]
     with pytest.raises(NotReadyError, match="partition 0 has had 1 records and no committed offset") as caught:
-        plan_offsets(unique, observed)
+        plan_offsets(Topic(unique, 1), observed)
     assert caught.value.reason is ConditionReason.OFFSETS_LOST
 
 

@@ -50,8 +50,8 @@ def test_places_are_offsets_with_the_chain_s_head_fenced_with_the_assignment(
     begun: list[tuple[Sequence[Write], Sequence[Offset], object]],
 ) -> None:
     committer = KafkaCommitter(Connection(""), "id", "in", lambda: "of the assignment")
-    committer.begin(WRITES, {2: Place(9, HEAD)}).finish()
-    assert begun == [(WRITES, [Offset("in", 2, 9, HEAD.metadata())], "of the assignment")]
+    committer.begin(WRITES, {2: Place(9, HEAD, "topic-id")}).finish()
+    assert begun == [(WRITES, [Offset("in", 2, 9, HEAD.metadata("topic-id", 9))], "of the assignment")]
 
 
 def nobody() -> object:
@@ -64,7 +64,7 @@ def test_who_is_no_member_goes_back_to_the_last_commit(
 ) -> None:
     committer = KafkaCommitter(Connection(""), "id", "in", membership)
     with pytest.raises(AbortedError, match="no member of its group"):
-        committer.begin(WRITES, {2: Place(9, HEAD)})
+        committer.begin(WRITES, {2: Place(9, HEAD, "topic-id")})
     assert begun == []
 
 

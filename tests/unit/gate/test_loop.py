@@ -13,10 +13,11 @@ from streamwarden_gate.errors import FatalError, FencedError
 from streamwarden_gate.loop import GateLoop
 from streamwarden_gate.ports import End, Links, Unreadable
 from streamwarden_gate.reasons import RefusalReason
+from streamwarden_gate.snapshot import TopicFacts
 from support import gate_fakes
 from support.gate_chains import check_chains
 from support.gate_fakes import FakeCommitter, FakeMembership, FakePolicies, FakeReports, MemoryKafka, NoWait
-from support.gate_log import AGENT, NAMESPACE, PARTITIONS, MemoryLog, decision, headers, record
+from support.gate_log import AGENT, FACTS, NAMESPACE, PARTITIONS, TOPIC_ID, MemoryLog, decision, headers, record
 from support.policy_log import binding_record, epoch_record, policy_record, policy_spec
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class World:
         self.log = log
         self.kafka = MemoryKafka(
             {number: [] for number in range(PARTITIONS)},
-            {number: (0, ChainHead().metadata()) for number in range(PARTITIONS)},
+            {number: (0, ChainHead().metadata(TOPIC_ID, 0)) for number in range(PARTITIONS)},
         )
         self.membership = FakeMembership(self.kafka)
         self.committer = FakeCommitter(self.kafka, self.membership)
@@ -84,7 +85,10 @@ class World:
         committed = self.kafka.committed
         check_chains(
             [(write.key, write.value) for write in self.kafka.written if write.topic == AUDIT],
-            {number: parse_metadata(metadata) for number, (_, metadata) in committed.items()},
+            {
+                number: parse_metadata(metadata, topic_id=TOPIC_ID, offset=offset)
+                for number, (offset, metadata) in committed.items()
+            },
         )
         assert {number: offset for number, (offset, _) in committed.items()} == {
             number: len(own) for number, own in self.kafka.log.items()
@@ -322,6 +326,28 @@ def test_a_last_commit_that_fails_is_no_failure_of_the_gate(world: World, clock:
     world.stop.set()
     world.loop.run()
     assert world.membership.closed
+
+
+def test_a_decision_topic_that_is_made_again_is_judged_from_its_own_offsets_only(world: World) -> None:
+    world.write(1)
+    world.steps()
+    number = record(b"", key=b"page-1").partition
+    log, last_good = world.log, world.policies.view.active
+    binding = binding_record("risk", "guard", [log.policy], log.targets, topic_id="made-again", epoch=2, revision=2)
+    log.write(binding, epoch_record(2, revision_counter=2))
+    facts = FACTS | {"risk.guard.decisions": TopicFacts("made-again", PARTITIONS)}
+    world.policies.offer(log.snapshot.build(facts, last_good))
+    world.write(1)
+    world.steps()
+    assert len(world.audits) == 1, "what was committed is of the topic that is gone"
+    assert world.reports.said[-1].reason == RefusalReason.CHAIN_LOST
+    world.kafka.log = {number: [] for number in range(PARTITIONS)}
+    world.kafka.committed = {number: (0, ChainHead().metadata("made-again", 0)) for number in range(PARTITIONS)}
+    world.write(1)
+    world.membership.assign(*range(PARTITIONS))
+    world.steps()
+    assert [audit["decision"]["topicId"] for audit in world.audits] == [TOPIC_ID, "made-again"]
+    assert (world.kafka.committed[number][1] or "").startswith("2;made-again;1;1;")
 
 
 def test_a_gate_without_its_policy_feed_ends(world: World) -> None:

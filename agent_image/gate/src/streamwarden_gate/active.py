@@ -40,3 +40,7 @@ class ActiveSet:
             "uid": binding.agent_uid,
             "labels": dict(binding.labels),
         }
+
+    def is_of_another_topic(self, before: "ActiveSet | None") -> bool:
+        """Tell whether the decision topic was made again since: what was known of its partitions is gone with it."""
+        return before is not None and self.binding.decision_topic.topic_id != before.binding.decision_topic.topic_id

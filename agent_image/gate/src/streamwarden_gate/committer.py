@@ -56,9 +56,7 @@ class KafkaCommitter:
 
     def begin(self, writes: Sequence[Write], places: Mapping[int, Place]) -> "_Pending":
         with _translated():
-            offsets = [
-                Offset(self._topic, number, place.position, place.head.metadata()) for number, place in places.items()
-            ]
+            offsets = [Offset(self._topic, number, place.position, place.metadata) for number, place in places.items()]
             return _Pending(self._producer.begin(writes, offsets, self._membership()))
 
     def close(self) -> None:

@@ -129,6 +129,9 @@ class GateLoop:
         active = None if self._stale else self._policies.view.active
         if active is self._active:
             return
+        if active is not None and active.is_of_another_topic(self._active):
+            self._unload()
+            self._halted.clear()
         self._active = active
         self._judge = None if active is None else Judge(active, self._pod)
         self._halted = {

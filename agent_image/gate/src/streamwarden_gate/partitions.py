@@ -17,6 +17,13 @@ class Place:
     position: int
     """Offset of the next record."""
     head: ChainHead
+    topic_id: str
+    """Of the decision topic."""
+
+    @property
+    def metadata(self) -> str:
+        """What is committed with the position."""
+        return self.head.metadata(self.topic_id, self.position)
 
 
 class Partition:
@@ -33,7 +40,7 @@ class Partition:
     @property
     def place(self) -> Place:
         """Where judging stands: what the next transaction commits."""
-        return Place(self.position, self.head)
+        return Place(self.position, self.head, self.committed.topic_id)
 
     @property
     def changed(self) -> bool:
@@ -61,8 +68,9 @@ def place_of(number: int, offset: int, metadata: str | None, active: ActiveSet) 
     """
     if offset < 0:
         return Refusal(RefusalReason.OFFSETS_LOST, f"decision partition {number} has no committed offset")
+    topic_id = active.binding.decision_topic.topic_id
     try:
-        head = parse_metadata(metadata)
+        head = parse_metadata(metadata, topic_id=topic_id, offset=offset)
     except ChainError as error:
         return Refusal(RefusalReason.CHAIN_LOST, f"decision partition {number}: {error}")
     if head.namespace_epoch > active.namespace_epoch or head.guardrail_epoch > active.guardrail_epoch:
@@ -71,7 +79,7 @@ def place_of(number: int, offset: int, metadata: str | None, active: ActiveSet) 
             f"decision partition {number} was judged under the epochs {head.namespace_epoch} and "
             f"{head.guardrail_epoch}; the policy log has {active.namespace_epoch} and {active.guardrail_epoch}",
         )
-    return Place(offset, head)
+    return Place(offset, head, topic_id)
 
 
 def advance_epochs(partitions: Iterable[Partition], active: ActiveSet) -> bool:

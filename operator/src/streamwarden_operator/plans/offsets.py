@@ -6,26 +6,31 @@ from streamwarden_contract.audit import ChainError, ChainHead, parse_metadata
 from streamwarden_contract.reasons import ConditionReason
 
 from streamwarden_operator.errors import NotReadyError
-from streamwarden_operator.ports import PartitionOffsets
+from streamwarden_operator.ports import PartitionOffsets, Topic
 
 
-def plan_offsets(topic: str, observed: Sequence[PartitionOffsets]) -> Mapping[int, tuple[int, str]]:
+def plan_offsets(topic: Topic, observed: Sequence[PartitionOffsets]) -> Mapping[int, tuple[int, str]]:
     """Return (offset, metadata) to commit, by partition: 0 for each one that never held a record.
+
+    Args:
+        topic: the decision topic, as observed: its id is part of the metadata.
+        observed: its partitions, and what the gate's group has committed.
 
     Raises:
         NotReadyError: ``OffsetsLost``: a partition that has, or had, records and no usable committed position.
     """
-    lost = [text for text in (_what_is_lost(partition) for partition in observed) if text]
+    lost = [text for text in (_what_is_lost(partition, topic.topic_id) for partition in observed) if text]
     if lost:
         raise NotReadyError(
-            f"topic {topic!r}: {'; '.join(lost)}. Nobody may guess where the gate goes on: restore the group's "
+            f"topic {topic.name!r}: {'; '.join(lost)}. Nobody may guess where the gate goes on: restore the group's "
             "offsets with their metadata, or delete the agent and its decision topic and make both again",
             reason=ConditionReason.OFFSETS_LOST,
         )
-    return {partition.partition: (0, ChainHead().metadata()) for partition in observed if partition.committed is None}
+    first = 0, ChainHead().metadata(topic.topic_id, 0)
+    return {partition.partition: first for partition in observed if partition.committed is None}
 
 
-def _what_is_lost(found: PartitionOffsets) -> str:
+def _what_is_lost(found: PartitionOffsets, topic_id: str) -> str:
     """Say what is wrong with a partition, empty where nothing is."""
     where = f"partition {found.partition}"
     if found.committed is None:
@@ -35,7 +40,7 @@ def _what_is_lost(found: PartitionOffsets) -> str:
     if found.committed < found.low:
         return f"{where} begins at {found.low}, after the committed offset {found.committed}: decisions were deleted"
     try:
-        parse_metadata(found.metadata)
-    except ChainError:
-        return f"{where} has a committed offset without the head of its audit chain"
+        parse_metadata(found.metadata, topic_id=topic_id, offset=found.committed)
+    except ChainError as error:
+        return f"{where} has a committed offset without the head of its audit chain: {error}"
     return ""

@@ -5,10 +5,12 @@ from streamwarden_contract.audit import ChainHead
 from streamwarden_contract.reasons import ConditionReason
 from streamwarden_operator.errors import NotReadyError
 from streamwarden_operator.plans.offsets import plan_offsets
-from streamwarden_operator.ports import PartitionOffsets
+from streamwarden_operator.ports import PartitionOffsets, Topic
 
-NEW = ChainHead().metadata()
-LATER = ChainHead(7, "ab" * 32, 3, 1).metadata()
+DECISIONS = Topic("risk.guard.decisions", 10, topic_id="an-id")
+NEW = ChainHead().metadata("an-id", 0)
+HEAD = ChainHead(7, "ab" * 32, 3, 1)
+LATER = HEAD.metadata("an-id", 7)
 
 
 @pytest.mark.parametrize(
@@ -26,13 +28,20 @@ LATER = ChainHead(7, "ab" * 32, 3, 1).metadata()
             id="only-the-new-partition-gets-an-offset",
         ),
         pytest.param([PartitionOffsets(0, 0, 4, 0, NEW)], {}, id="an-unread-partition-is-left-alone"),
-        pytest.param([PartitionOffsets(0, 9, 9, 9, LATER)], {}, id="a-partition-emptied-by-retention-is-left-alone"),
+        pytest.param(
+            [PartitionOffsets(0, 9, 9, 9, HEAD.metadata("an-id", 9))],
+            {},
+            id="a-partition-emptied-by-retention-is-left-alone",
+        ),
+        pytest.param(
+            [PartitionOffsets(0, 0, 9, 7, "1;7;" + "ab" * 32 + ";3;1")], {}, id="metadata-of-format-1-is-left-alone"
+        ),
     ],
 )
 def test_only_partitions_that_never_held_a_record_get_an_offset(
     observed: list[PartitionOffsets], expected: dict[int, tuple[int, str]]
 ) -> None:
-    assert plan_offsets("risk.guard.decisions", observed) == expected
+    assert plan_offsets(DECISIONS, observed) == expected
 
 
 @pytest.mark.parametrize(
@@ -66,10 +75,20 @@ def test_only_partitions_that_never_held_a_record_get_an_offset(
             "partition 0 has a committed offset without the head of its audit chain",
             id="offset-with-garbled-metadata",
         ),
+        pytest.param(
+            PartitionOffsets(0, 0, 9, 6, LATER),
+            "the audit chain beside the offset 6 is that of the offset 7",
+            id="metadata-copied-beside-another-offset",
+        ),
+        pytest.param(
+            PartitionOffsets(0, 0, 9, 7, HEAD.metadata("before", 7)),
+            "the audit chain beside the offset is of the topic before; this one is an-id",
+            id="metadata-of-a-topic-that-was-made-again",
+        ),
     ],
 )
 def test_lost_offsets_are_reported_and_never_guessed(found: PartitionOffsets, message: str) -> None:
     with pytest.raises(NotReadyError) as caught:
-        plan_offsets("risk.guard.decisions", [PartitionOffsets(9, 0, 0, None), found])
+        plan_offsets(DECISIONS, [PartitionOffsets(9, 0, 0, None), found])
     assert caught.value.reason is ConditionReason.OFFSETS_LOST
     assert message in str(caught.value)

@@ -22,7 +22,7 @@ from streamwarden_operator.desired.credentials import (
 from streamwarden_operator.errors import NotReadyError
 from streamwarden_operator.plans.acls import plan_acls
 from streamwarden_operator.plans.offsets import plan_offsets
-from streamwarden_operator.ports import Acl, AclPlan, Acls, Cluster, Offsets, ScramUsers
+from streamwarden_operator.ports import Acl, AclPlan, Acls, Cluster, Offsets, ScramUsers, Topic
 
 
 class BypassPossibleError(NotReadyError):
@@ -88,7 +88,7 @@ class AgentAccess:
             await self.acls.apply(now)
         return sha256_hex("".join(hashes).encode())
 
-    async def give_to_agent(self, agent: ResolvedAgent, observed: frozenset[Acl]) -> None:
+    async def give_to_agent(self, agent: ResolvedAgent, decisions: Topic, observed: frozenset[Acl]) -> None:
         """Commit where the gate begins, then let the agent write.
 
         Raises:
@@ -96,13 +96,13 @@ class AgentAccess:
         """
         names = agent.names
         try:
-            found = await self.offsets.observe(names.gate_group, names.decisions)
-            initial = plan_offsets(names.decisions, found)
+            found = await self.offsets.observe(names.gate_group, decisions.name)
+            initial = plan_offsets(decisions, found)
         except NotReadyError:
             await self._take(observed, names.agent_principal)
             raise
         if initial:
-            await self.offsets.commit(names.gate_group, names.decisions, initial)
+            await self.offsets.commit(names.gate_group, decisions.name, initial)
         desired = agent_acls(names, agent.input_topics)
         plan = plan_acls(desired, observed, frozenset())
         if plan:

@@ -166,7 +166,7 @@ class AgentReconciler:
         progress.step = GATE_READY
         binding = self._published_binding(agent, decisions, audit)
         progress.step = ACCESS_READY
-        await self._access.give_to_agent(agent, observed)
+        await self._access.give_to_agent(agent, decisions, observed)
         progress.holds(ACCESS_READY)
         progress.step = GATE_READY
         workload = build_workload(

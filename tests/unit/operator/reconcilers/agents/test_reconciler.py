@@ -75,7 +75,8 @@ async def test_an_agent_comes_up_step_by_step_and_its_pods_come_last() -> None:
         ]
         assert steps == sorted(steps)
         assert harness.acls.acls == GATE | AGENT
-        assert harness.offsets.committed["risk.guard.gate", "risk.guard.decisions", 2] == (0, ChainHead().metadata())
+        first = ChainHead().metadata(harness.topics.topics["risk.guard.decisions"].topic_id, 0)
+        assert harness.offsets.committed["risk.guard.gate", "risk.guard.decisions", 2] == (0, first)
 
 
 async def test_the_workload_has_everything_that_agent_and_gate_need() -> None:
@@ -233,7 +234,7 @@ async def test_an_agent_made_again_continues_where_the_chain_stands() -> None:
     async with running(*whole_namespace()) as harness:
         harness.put(_deleted(harness.get(GUARD)))
         await until(lambda: harness.cluster.get(type(GUARD), "risk", "guard") is None)
-        head = ChainHead(length=3).metadata()
+        head = ChainHead(length=3).metadata(harness.topics.topics["risk.guard.decisions"].topic_id, 9)
         for partition in range(3):
             harness.offsets.ends["risk.guard.decisions", partition] = (0, 9)
             harness.offsets.committed["risk.guard.gate", "risk.guard.decisions", partition] = (9, head)
