@@ -10,7 +10,7 @@ from streamwarden_operator.version_option import version_option
 from typer.core import TyperGroup
 from typing_extensions import override
 
-from streamwarden_cli.commands import bypass, cluster, crds, credentials, dev, docs, stack, uninstall, watch
+from streamwarden_cli.commands import audit, bypass, cluster, crds, credentials, dev, docs, stack, uninstall, watch
 from streamwarden_cli.commands.ending import fail
 from streamwarden_cli.exit_codes import MEANINGS, ExitCode, end_interrupted
 
@@ -69,6 +69,7 @@ app.command()(watch.watch)
 app.command()(credentials.credentials)
 app.command()(bypass.bypass)
 app.command()(uninstall.uninstall)
+app.add_typer(audit.app, name="audit")
 app.add_typer(stack.app, name="stack")
 app.add_typer(cluster.app, name="cluster")
 app.add_typer(crds.app, name="crds")

@@ -98,15 +98,21 @@ class DecisionPosition(TypedDict):
     """The judged record."""
 
     topic: str
+    """The agent's decision topic."""
     topicId: str
+    """Kafka's id of it: a topic that is made again has another."""
     partition: int
+    """Its partition."""
     offset: int
+    """Its offset."""
     timestamp: int
     """The broker's append time, milliseconds since 1970."""
     id: str | None
     """``ce_id``: the agent's claim."""
     type: str | None
+    """The decision's type; null where it could not be read."""
     entity: str | None
+    """What is decided about; null where it could not be read."""
     digest: str
     """SHA-256 of the record's value."""
 
@@ -115,29 +121,38 @@ class CommandRef(TypedDict):
     """The command that an allowed decision became."""
 
     id: str
+    """Follows from the decision's place; the ``ce_id`` of the command."""
     topic: str
+    """The command topic."""
 
 
 class WouldDeny(TypedDict):
     """A rule of an Audit policy that does not hold."""
 
     policy: str
+    """``namespace/name@revision``."""
     rule: str
+    """Its rule."""
     reason: str
+    """Why it does not hold: a ``VerdictReason``."""
 
 
 class Omitted(TypedDict):
     """How many entries of long lists an audit record leaves out; the epochs and the decision's type say which."""
 
     policies: int
+    """Of ``policies``."""
     wouldDeny: int
+    """Of ``wouldDeny``."""
 
 
 class Epochs(TypedDict):
     """The epochs of the two policy logs that were in force."""
 
     namespace: int
+    """Of the namespace's policies."""
     guardrail: int
+    """Of the guardrails."""
 
 
 class ChainLink(TypedDict):
@@ -146,7 +161,7 @@ class ChainLink(TypedDict):
     length: int
     """1 for the first record."""
     previous: str
-    """SHA-256 of the value before it; ``GENESIS`` for the first."""
+    """SHA-256 of the value before it; 64 zeros for the first."""
 
 
 class AuditClaims(TypedDict):
@@ -157,11 +172,17 @@ class AuditClaims(TypedDict):
     lineage: str
     """``claimed``: correlation, causation and hops are the agent's word."""
     correlationid: str | None
+    """Null where it could not be read."""
     causationid: str | None
+    """Null where there is none."""
     hops: int
+    """How many decisions led here."""
     confidence: float | None
+    """From 0 to 1."""
     reasoning: str | None
+    """In the agent's words."""
     model: dict[str, object] | None
+    """Name, version and digest."""
 
 
 class AuditReasons(TypedDict):
@@ -174,9 +195,13 @@ class AuditReasons(TypedDict):
     deadLetter: str | None
     """A ``DeadLetterReason``, where the verdict is DeadLetter."""
     rule: str | None
+    """The rule that decided, if one did."""
     message: str
+    """The reason in words."""
     policies: list[str]
+    """Every policy that was asked, as ``namespace/name@revision``."""
     wouldDeny: list[WouldDeny]
+    """Rules of Audit policies that do not hold."""
     omitted: NotRequired[Omitted]
     """Only where something is left out of ``policies`` or ``wouldDeny``."""
 
@@ -185,20 +210,29 @@ class AuditRecord(AuditClaims, AuditReasons):
     """One judged record, as canonical JSON on ``<ns>.streamwarden.audit``."""
 
     format: int
+    """Of this record."""
     id: str
+    """Follows from the decision's place, so that a repetition has the same."""
     time: str
     """When it was judged (RFC 3339)."""
     namespace: str
+    """The agent's."""
     agent: str
+    """Who decided."""
     agentUid: str
+    """An agent that is made again has another."""
     gate: str
     """Pod of the gate."""
     decision: DecisionPosition
+    """Which record was judged."""
     epochs: Epochs
+    """What was in force."""
     command: CommandRef | None
+    """What an allowed decision became."""
     latencyMs: float
     """From the broker's append time until it was judged."""
     chain: ChainLink
+    """Its place in the chain."""
 
 
 class DeadLetter(TypedDict):

@@ -3,62 +3,50 @@
 A chain is all audit records of one decision partition of an agent. Each record holds the SHA-256 of the one before it;
 the length and hash of the last one travel as the metadata of the offset that the gate commits. So whoever edits, drops
 or adds a record must also hold the gate's credentials, and write every later record anew.
+
+What is kept of a chain does not grow with it.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
+from typing import NamedTuple
 
-from streamwarden_contract import canonical, ids
-from streamwarden_contract.audit import FORMAT, GENESIS, ChainHead, audit_key
-from streamwarden_contract.errors import MalformedEventError
-from streamwarden_contract.ids import sha256_hex
+from streamwarden_contract.audit import GENESIS, ChainHead, audit_key
+from streamwarden_contract.audit_entries import AuditEntry, AuditEntryError, Epochs, read_entry
+from streamwarden_contract.audit_faults import AuditFaultKind, Faults, Place
+from streamwarden_contract.names import AGENT_NAME_PATTERN
 
-_REMEMBERED = 10_000
-"""Hashes kept of each chain, to tell a fork from an edit."""
-
-
-class AuditFaultKind(StrEnum):
-    """What is wrong with a chain."""
-
-    UNREADABLE = "Unreadable"
-    """The record is no audit record of a known format, or not of this chain."""
-    GAP = "Gap"
-    """Records are missing before this one."""
-    EDITED = "Edited"
-    """The record before this one is not the one that it was written after."""
-    FORK = "Fork"
-    """Two records follow the same one."""
-    REPEATED = "Repeated"
-    """A decision is judged a second time, or out of order."""
-    ROLLED_BACK = "RolledBack"
-    """It was judged under older policies than a record before it."""
-    FORGED = "Forged"
-    """An id is not the one that follows from the decision's place."""
-    TRUNCATED = "Truncated"
-    """The gate has committed a longer chain, or another one, than the topic holds."""
-    NOT_AUDITED = "NotAudited"
-    """A decision that the gate has committed has no audit record."""
-    ALTERED = "Altered"
-    """The decision on its topic is not the one that was judged."""
+_BRANCHES = 16
+"""Forks that are followed of one chain: their later records are told as part of them, not as further forks."""
+_NO_EPOCHS = Epochs(0, 0)
+_KEY = re.compile(rf"(?P<agent>{AGENT_NAME_PATTERN.strip('^$')})/(?P<partition>0|[1-9][0-9]{{0,8}})")
 
 
-@dataclass(frozen=True, slots=True)
-class AuditFault:
-    """One thing that is wrong."""
+class ChainId(NamedTuple):
+    """Whose chain, and of which decision partition."""
 
-    kind: AuditFaultKind
-    where: str
-    """The place of the record that shows it."""
-    message: str
+    agent: str
+    partition: int
+
+
+class Judged(NamedTuple):
+    """What the newest record of a chain says was judged."""
+
+    chain: ChainId
+    topic_id: str
+    offset: int
+    digest: str
 
 
 @dataclass(slots=True)
 class Chain:
     """One chain as read so far."""
 
-    key: bytes
-    """``<agent>/<decision partition>``."""
+    id: ChainId
+    namespace: str
+    head: ChainHead | None = None
+    """What the gate had committed before the chain was read; None: not known."""
     begins_at: int = 0
     """Length at the first record read: 1 where the chain is there from its beginning; 0 before the first."""
     records: int = 0
@@ -68,122 +56,206 @@ class Chain:
     topic_id: str = ""
     last_offset: int = -1
     """Of the newest judged decision."""
-    epochs: tuple[int, int] = (0, 0)
-    judged: dict[int, str] = field(default_factory=dict)
-    """SHA-256 of the judged value by offset, of the decision topic that there is now."""
-    faults: list[AuditFault] = field(default_factory=list)
-    restarts: int = 0
-    """How often the chain began anew, for an agent or decision topic that was made again."""
-    _hashes: dict[str, None] = field(default_factory=dict)
+    epochs: Epochs = _NO_EPOCHS
+    faults: Faults = field(default_factory=Faults)
+    deleted: int = 0
+    """Length of a chain of which retention has deleted every record: no fault."""
+    remade: list[str] = field(default_factory=list)
+    """Where agent or decision topic were made again: no fault. The first few."""
+    _head_seen: bool = False
+    """A record was read at the head's length."""
+    _head_found: bool = False
+    """And one of them was the head's."""
+    _newest: Place | None = None
+    _branches: dict[str, int] = field(default_factory=dict)
+    """Length by hash, of the newest record of each fork."""
 
-    def take(self, where: str, value: bytes) -> None:
-        """Add the next record of the chain, as the audit topic has it."""
-        record = self._decode(where, value)
-        if record is None:
-            return
-        decision, link = _part(record, "decision"), _part(record, "chain")
-        length, previous = _number(link, "length"), link.get("previous")
-        uid, topic_id = record.get("agentUid"), decision.get("topicId")
-        again = length == 1 and previous == GENESIS and (uid, topic_id) != (self.agent_uid, self.topic_id)
-        if self.records and again:
-            self._begin_anew()
-        if self.records:
-            self._check_link(where, length, previous)
-            self._check_order(where, record, decision)
-        else:
-            self.begins_at = length
-        self._check_ids(where, record, decision)
-        self._advance(value, length, record, decision)
-
-    def check_head(self, head: ChainHead, heads: Mapping[int, str]) -> None:
-        """Compare the chain with what the gate had committed before it was read.
+    def take(self, place: Place, value: bytes, *, log_start: int) -> Judged | None:
+        """Add the next record, as the audit topic has it.
 
         Args:
-            head: the metadata of the gate's committed offset.
-            heads: hash by length, of the records that were read.
+            place: where it stands.
+            value: its value.
+            log_start: the first offset that the topic's partition still holds.
+
+        Returns:
+            What it says was judged, where it is the chain's next record.
         """
-        if head.length == 0:
+        try:
+            entry = read_entry(value)
+        except AuditEntryError as error:
+            self.records += 1
+            self.faults.add(AuditFaultKind.UNREADABLE, place, str(error))
+            return None
+        return self.take_entry(place, entry, log_start=log_start)
+
+    def take_entry(self, place: Place, entry: AuditEntry, *, log_start: int) -> Judged | None:
+        """Do the same with a record that was read already."""
+        self.records += 1
+        if (entry.namespace, entry.agent, entry.partition) != (self.namespace, *self.id):
+            self.faults.add(AuditFaultKind.UNREADABLE, place, "its key is another chain's than its content")
+            return None
+        self._check_itself(place, entry)
+        if self._is_made_again(entry):
+            self._begin_anew(place)
+        self._look_for_head(entry)
+        if not self._follows(place, entry, log_start):
+            return None
+        self._check_order(place, entry)
+        self._advance(place, entry)
+        return Judged(self.id, entry.topic_id, entry.offset, entry.digest)
+
+    def finish(self, committed: Place, now: ChainHead, *, log_start: int) -> None:
+        """Compare the chain with what the gate has committed.
+
+        Args:
+            committed: where the offset is committed.
+            now: what is committed after the last record was read; ``head`` is what was before the first.
+            log_start: the first offset that the chain's partition of the audit topic still holds.
+        """
+        head = self.head or ChainHead()
+        if self.records == 0 and log_start > 0:
+            self.deleted = head.length
             return
         if head.length > self.length:
-            message = f"the gate has committed {head.length} records, and the topic ends at {self.length}"
-        elif head.length in heads and heads[head.length] != head.sha256:
+            message = f"the gate has committed {head.length} records, and the chain ends at {self.length}"
+            self.faults.add(AuditFaultKind.TRUNCATED, committed, message)
+        elif self._head_seen and not self._head_found:
             message = f"the gate has committed another record at length {head.length}"
-        else:
-            return
-        self.faults.append(AuditFault(AuditFaultKind.TRUNCATED, "committed offset", message))
+            self.faults.add(AuditFaultKind.REWRITTEN, committed, message)
+        if self.length > max(head.length, now.length):
+            message = f"the chain ends at {self.length}, and the gate has committed {now.length} records"
+            self.faults.add(AuditFaultKind.UNCOMMITTED, self._newest or committed, message)
+        elif self.length == now.length and (self.sha256 != now.sha256 and now != head):
+            message = f"the gate has committed another record at length {now.length}"
+            self.faults.add(AuditFaultKind.REWRITTEN, committed, message)
 
-    def _decode(self, where: str, value: bytes) -> dict[str, canonical.JsonValue] | None:
+    def _check_itself(self, place: Place, entry: AuditEntry) -> None:
+        for message in entry.forgeries:
+            self.faults.add(AuditFaultKind.FORGED, place, message)
+        for message in entry.contradictions:
+            self.faults.add(AuditFaultKind.CONTRADICTORY, place, message)
+
+    def _is_made_again(self, entry: AuditEntry) -> bool:
+        """Tell whether a new chain begins, as of an agent or a decision topic that was made again."""
+        begins = entry.length == 1 and entry.previous == GENESIS
+        return self.length > 0 and begins and (entry.agent_uid, entry.topic_id) != (self.agent_uid, self.topic_id)
+
+    def _follows(self, place: Place, entry: AuditEntry, log_start: int) -> bool:
+        """Tell whether the chain goes on with this record, also where something is wrong between them."""
+        length = entry.length
+        if self.length == 0 and log_start > 0 and length > 1:
+            self.begins_at = length
+            return True
+        self.begins_at = self.begins_at or length
+        if length == self.length + 1:
+            if entry.previous != self.sha256:
+                message = f"was written after another record than the one that stands at length {self.length}"
+                self.faults.add(AuditFaultKind.EDITED, place, message)
+            return True
+        if length > self.length:
+            first, last = self.length + 1, length - 1
+            missing = f"length {first} is" if first == last else f"lengths {first} to {last} are"
+            message = f"{missing} missing before this record"
+            self.faults.add(AuditFaultKind.GAP, place, message)
+            return True
+        self._take_aside(place, entry)
+        return False
+
+    def _take_aside(self, place: Place, entry: AuditEntry) -> None:
+        """Say once of each fork that it is there, and follow it."""
+        if entry.sha256 == self.sha256:
+            message = f"the record at length {entry.length} stands here a second time"
+            self.faults.add(AuditFaultKind.REPEATED, place, message)
+            return
+        if self._branches.pop(entry.previous, None) is None:
+            message = f"the chain has a record at length {entry.length} already, and is at {self.length}"
+            self.faults.add(AuditFaultKind.FORK, place, message)
+        self._branches[entry.sha256] = entry.length
+        if len(self._branches) > _BRANCHES:
+            del self._branches[next(iter(self._branches))]
+
+    def _look_for_head(self, entry: AuditEntry) -> None:
+        if self.head is not None and entry.length == self.head.length:
+            self._head_seen = True
+            self._head_found = self._head_found or entry.sha256 == self.head.sha256
+
+    def _check_order(self, place: Place, entry: AuditEntry) -> None:
+        if entry.topic_id == self.topic_id and entry.offset <= self.last_offset:
+            message = f"the decision at offset {entry.offset} comes after the one at {self.last_offset}"
+            self.faults.add(AuditFaultKind.REPEATED, place, message)
+        if entry.epochs.namespace < self.epochs.namespace or entry.epochs.guardrail < self.epochs.guardrail:
+            message = f"judged under epochs {tuple(entry.epochs)}, after records under {tuple(self.epochs)}"
+            self.faults.add(AuditFaultKind.ROLLED_BACK, place, message)
+
+    def _advance(self, place: Place, entry: AuditEntry) -> None:
+        if self.agent_uid and self.length:
+            self._note_remade(place, entry)
+        self.length, self.sha256, self._newest = entry.length, entry.sha256, place
+        self.agent_uid, self.topic_id = entry.agent_uid, entry.topic_id
+        self.last_offset, self.epochs = entry.offset, entry.epochs
+
+    def _note_remade(self, place: Place, entry: AuditEntry) -> None:
+        if entry.topic_id != self.topic_id:
+            self._remade("the decision topic was made again", place)
+        elif entry.agent_uid != self.agent_uid:
+            self._remade("the agent was made again", place)
+
+    def _remade(self, what: str, place: Place) -> None:
+        if len(self.remade) < _BRANCHES:
+            self.remade.append(f"{what} before {place.text}")
+
+    def _begin_anew(self, place: Place) -> None:
+        self._remade("agent or decision topic were made again, and the chain begins anew", place)
+        self.length, self.sha256, self.last_offset, self.epochs = 0, GENESIS, -1, _NO_EPOCHS
+        self._head_seen = self._head_found = False
+        self._branches.clear()
+
+
+class AuditTopic:
+    """All chains of a namespace, told apart by their records' keys."""
+
+    def __init__(self, namespace: str, *, agent: str = "", heads: Mapping[ChainId, ChainHead] | None = None) -> None:
+        """Prepare.
+
+        Args:
+            namespace: whose audit topic it is.
+            agent: the only one to look at; empty: all of them.
+            heads: what gates have committed.
+        """
+        self.namespace = namespace
+        self.faults = Faults()
+        """Of records that belong to no chain."""
+        self._agent = agent
+        self._chains: dict[bytes, Chain] = {}
+        for found, head in (heads or {}).items():
+            self._chains[audit_key(*found)] = Chain(found, namespace, head)
+
+    @property
+    def chains(self) -> list[Chain]:
+        """In the order of agents and partitions."""
+        return sorted(self._chains.values(), key=lambda chain: chain.id)
+
+    def take(self, place: Place, key: bytes | None, value: bytes | None, *, log_start: int) -> Judged | None:
+        """Add the topic's next record to its chain; see ``Chain.take``."""
+        chain = self._chains.get(key or b"")
+        if chain is None:
+            chain = self._begin(place, key or b"", value or b"")
+        return None if chain is None else chain.take(place, value or b"", log_start=log_start)
+
+    def _begin(self, place: Place, key: bytes, value: bytes) -> Chain | None:
+        """Begin a chain; unreadable records begin none, or whoever writes them could fill our memory."""
+        match = _KEY.fullmatch(key.decode(errors="replace"))
+        if match is None:
+            self.faults.add(AuditFaultKind.UNREADABLE, place, "its key names no chain")
+            return None
+        if self._agent and match["agent"] != self._agent:
+            return None
         try:
-            record = canonical.decode(value)
-        except MalformedEventError as error:
-            return self._fault(AuditFaultKind.UNREADABLE, where, str(error))
-        if not isinstance(record, dict) or record.get("format") != FORMAT:
-            return self._fault(AuditFaultKind.UNREADABLE, where, f"not an audit record of format {FORMAT}")
-        agent, partition = record.get("agent"), _part(record, "decision").get("partition")
-        if not isinstance(agent, str) or not isinstance(partition, int) or audit_key(agent, partition) != self.key:
-            return self._fault(AuditFaultKind.UNREADABLE, where, "its key is another chain's than its content")
-        return record
-
-    def _check_link(self, where: str, length: int, previous: object) -> None:
-        if previous == self.sha256 and length == self.length + 1:
-            return
-        if previous in self._hashes or (previous == GENESIS and length == 1):
-            self._fault(AuditFaultKind.FORK, where, f"follows a record that length {length} followed already")
-        elif length > self.length + 1:
-            missing = length - self.length - 1
-            self._fault(AuditFaultKind.GAP, where, f"{missing} records are missing before length {length}")
-        else:
-            message = f"was written after another record than the one before it, at length {self.length}"
-            self._fault(AuditFaultKind.EDITED, where, message)
-
-    def _check_order(
-        self, where: str, record: Mapping[str, canonical.JsonValue], decision: Mapping[str, canonical.JsonValue]
-    ) -> None:
-        offset = _number(decision, "offset")
-        if decision.get("topicId") == self.topic_id and offset <= self.last_offset:
-            message = f"the decision at offset {offset} comes after the one at {self.last_offset}"
-            self._fault(AuditFaultKind.REPEATED, where, message)
-        epochs = _epochs(record)
-        if epochs[0] < self.epochs[0] or epochs[1] < self.epochs[1]:
-            message = f"judged under the epochs {epochs}, after some under {self.epochs}"
-            self._fault(AuditFaultKind.ROLLED_BACK, where, message)
-
-    def _check_ids(
-        self, where: str, record: Mapping[str, canonical.JsonValue], decision: Mapping[str, canonical.JsonValue]
-    ) -> None:
-        place = (str(record.get("agentUid")), str(decision.get("topicId")))
-        numbers = (_number(decision, "partition"), _number(decision, "offset"))
-        if record.get("id") != ids.audit_id(*place, *numbers):
-            self._fault(AuditFaultKind.FORGED, where, "its id does not follow from the decision's place")
-        command = record.get("command")
-        if (command is not None) != (record.get("verdict") == "Allow"):
-            self._fault(AuditFaultKind.FORGED, where, f"verdict {record.get('verdict')} and command do not agree")
-        elif isinstance(command, dict) and command.get("id") != ids.command_id(*place, *numbers):
-            self._fault(AuditFaultKind.FORGED, where, "its command's id does not follow from the decision's place")
-
-    def _advance(
-        self,
-        value: bytes,
-        length: int,
-        record: Mapping[str, canonical.JsonValue],
-        decision: Mapping[str, canonical.JsonValue],
-    ) -> None:
-        topic_id = str(decision.get("topicId"))
-        if topic_id != self.topic_id:
-            self.judged.clear()
-        self._hashes[self.sha256] = None
-        if len(self._hashes) > _REMEMBERED:
-            del self._hashes[next(iter(self._hashes))]
-        self.records += 1
-        self.length, self.sha256 = length, sha256_hex(value)
-        self.agent_uid, self.topic_id = str(record.get("agentUid")), topic_id
-        self.last_offset, self.epochs = _number(decision, "offset"), _epochs(record)
-        self.judged[self.last_offset] = str(decision.get("digest"))
-
-    def _begin_anew(self) -> None:
-        self.restarts += 1
-        self.length, self.sha256, self.last_offset, self.epochs = 0, GENESIS, -1, (0, 0)
-        self._hashes.clear()
-
-    def _fault(self, kind: AuditFaultKind, where: str, message: str) -> None:
-        self.faults.append(AuditFault(kind, where, message))
+            read_entry(value)
+        except AuditEntryError as error:
+            self.faults.add(AuditFaultKind.UNREADABLE, place, str(error))
+            return None
+        chain = Chain(ChainId(match["agent"], int(match["partition"])), self.namespace)
+        self._chains[key] = chain
+        return chain

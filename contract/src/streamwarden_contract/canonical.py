@@ -83,6 +83,22 @@ def decode(raw: bytes) -> JsonValue:
     return value
 
 
+def decode_encoded(raw: bytes) -> JsonValue:
+    """Read what ``encode`` has written, byte for byte: several times as fast as ``decode``.
+
+    Raises:
+        MalformedEventError: ``MalformedValue`` for anything else, also for JSON that is not canonical.
+    """
+    try:
+        value: JsonValue = orjson.loads(raw)
+        same = encode(value) == raw
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError, RecursionError) as error:
+        raise _malformed("not JSON") from error
+    if not same:
+        raise _malformed("not canonical JSON")
+    return value
+
+
 def _check_depth(raw: bytes) -> None:
     """Refuse deep nesting without recursion, skipping over strings."""
     depth, in_string, escaped = 0, False, False

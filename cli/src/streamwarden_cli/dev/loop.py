@@ -12,6 +12,7 @@ from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
 from streamwarden_contract.names import InstallationNames
 from streamwarden_contract.reasons import ConditionReason
 from streamwarden_devstack.stack import KafkaOptions, Reporter, Stack, StackError
+from streamwarden_kafka.private_files import write_private
 from streamwarden_operator.adapters.signing import SigningKey
 from streamwarden_operator.backends import connect
 from streamwarden_operator.desired.status import find_condition, is_true
@@ -104,6 +105,7 @@ class Loop:
         names = InstallationNames(self._options.installation)
         settings = OperatorSettings(installation=names.installation, first_retry=timedelta(milliseconds=200))
         kafka = self.stack.operator
+        write_private(self._state.operator, kafka.render())
         registry = self._registry if self._options.registry else None
         # No lag, no scaling: each agent has one process here.
         backends = self._backends = replace(connect(kafka, None, settings), registry=registry, lags=None)

@@ -1,10 +1,6 @@
 """The reference pages under ``docs/reference/``, made from the models, so that they cannot lag behind."""
 
-import ast
-import inspect
 from collections.abc import Iterator
-from enum import StrEnum
-from itertools import pairwise
 from typing import cast
 
 from pydantic_settings import BaseSettings
@@ -13,7 +9,9 @@ from streamwarden_contract.reasons import ConditionReason, DeadLetterReason, Sca
 from streamwarden_operator.settings import OperatorSettings
 
 from streamwarden_cli.exit_codes import MEANINGS
+from streamwarden_cli.generated.audit_page import audit_page
 from streamwarden_cli.generated.crd_yaml import Schema, structural_schema
+from streamwarden_cli.generated.docstrings import cell, docs_of
 
 _HEADER = "<!-- Made by 'streamwarden docs generate': edit the models. -->\n\n"
 
@@ -21,6 +19,7 @@ _HEADER = "<!-- Made by 'streamwarden docs generate': edit the models. -->\n\n"
 def pages() -> dict[str, str]:
     """Return the text of each page by file name, the same for the same models."""
     return {
+        "audit.md": _HEADER + audit_page(),
         "exit-codes.md": _HEADER + "\n".join(_exit_codes()),
         "kinds.md": _HEADER + "\n".join(_kinds()),
         "reasons.md": _HEADER + "\n".join(_reasons()),
@@ -47,7 +46,7 @@ def _kind(kind: type[Kind]) -> Iterator[str]:
         yield ""
     yield f"### {kind.__name__} conditions\n"
     yield "| condition | True means |\n| --- | --- |"
-    yield from (f"| `{name}` | {_cell(meaning)} |" for name, meaning in kind.conditions.items())
+    yield from (f"| `{name}` | {cell(meaning)} |" for name, meaning in kind.conditions.items())
     yield ""
     if rules := list(dict.fromkeys(_rules_of(schema))):
         yield "The API server itself refuses what breaks one of these rules:\n"
@@ -61,7 +60,7 @@ def _rows(schema: Schema, path: str) -> Iterator[str]:
     for name, field in cast("dict[str, Schema]", schema.get("properties", {})).items():
         here = f"{path}.{name}"
         default = "required" if name in required else _code(field.get("default"))
-        yield f"| `{here}` | {_type(field)} | {default} | {_cell(str(field.get('description', '')))} |"
+        yield f"| `{here}` | {_type(field)} | {default} | {cell(str(field.get('description', '')))} |"
         if name == "conditions":
             continue
         items = cast("Schema", field.get("items", {}))
@@ -118,20 +117,9 @@ def _reasons() -> Iterator[str]:
         ("Scaling, in `status.lastScaling` and Events", ScalingReason),
     ):
         yield f"## {title}\n\n| reason | meaning |\n| --- | --- |"
-        docs = _member_docs(vocabulary)
-        yield from (f"| `{member}` | {_cell(docs[member.name])} |" for member in vocabulary)
+        docs = docs_of(vocabulary)
+        yield from (f"| `{member}` | {cell(docs[member.name])} |" for member in vocabulary)
         yield ""
-
-
-def _member_docs(vocabulary: type[StrEnum]) -> dict[str, str]:
-    """Return the docstring behind each member. A member without one is an error: it would go undocumented."""
-    body = cast("ast.ClassDef", ast.parse(inspect.getsource(vocabulary)).body[0]).body
-    docs: dict[str, str] = {}
-    for statement, following in pairwise(body):
-        if isinstance(statement, ast.Assign) and isinstance(following, ast.Expr):
-            target, text = cast("ast.Name", statement.targets[0]), cast("ast.Constant", following.value)
-            docs[target.id] = str(text.value)
-    return docs
 
 
 def _settings(settings: type[BaseSettings]) -> Iterator[str]:
@@ -141,7 +129,7 @@ def _settings(settings: type[BaseSettings]) -> Iterator[str]:
     yield "| variable | default | meaning |\n| --- | --- | --- |"
     for name, field in settings.model_fields.items():
         default = "required" if field.is_required() else _setting(field.get_default(call_default_factory=True))
-        yield f"| `{prefix}{name.upper()}` | {default} | {_cell(field.description or '')} |"
+        yield f"| `{prefix}{name.upper()}` | {default} | {cell(field.description or '')} |"
     yield ""
 
 
@@ -149,9 +137,5 @@ def _exit_codes() -> Iterator[str]:
     yield "# Exit codes of `streamwarden`\n"
     yield "The same for every command. [`streamwarden-operator run`](../operator.md) has its own.\n"
     yield "| code | when |\n| --- | --- |"
-    yield from (f"| {code.value} | {_cell(meaning)} |" for code, meaning in MEANINGS.items())
+    yield from (f"| {code.value} | {cell(meaning)} |" for code, meaning in MEANINGS.items())
     yield ""
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("``", "`").replace("|", "\\|")

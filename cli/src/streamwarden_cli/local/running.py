@@ -55,7 +55,15 @@ class RunningDev:
             known = ", ".join(f"{a.metadata.namespace}/{a.metadata.name}" for a in self.agents()) or "none"
             raise StateError(f"{namespace}/{agent} has no credentials (yet); agents here: {known}")
         secret = json.loads(names.read_text("utf-8"))[role]
-        return self._connection(self.state.secrets / namespace / secret)
+        return self._connection(self.state.secrets / namespace / secret / CLIENT_PROPERTIES_FILE)
+
+    def operator_connection(self) -> Connection:
+        """Return the connection of the operator, who may read every topic.
+
+        Raises:
+            StateError: Kafka is not up yet.
+        """
+        return self._connection(self.state.operator)
 
     def external_connection(self, user: str) -> Connection:
         """Return the connection of a principal outside Streamwarden.
@@ -67,11 +75,11 @@ class RunningDev:
         if not (folder / user / CLIENT_PROPERTIES_FILE).is_file():
             known = ", ".join(sorted(path.name for path in folder.glob("*"))) if folder.is_dir() else ""
             raise StateError(f"no credentials for {user!r} (yet); principals that contracts name: {known or 'none'}")
-        return self._connection(folder / user)
+        return self._connection(folder / user / CLIENT_PROPERTIES_FILE)
 
-    def _connection(self, folder: Path) -> Connection:
+    def _connection(self, file: Path) -> Connection:
         try:
-            return Connection.read(folder / CLIENT_PROPERTIES_FILE)
+            return Connection.read(file)
         except ConnectionSettingsError as error:
             raise StateError(str(error)) from error
 

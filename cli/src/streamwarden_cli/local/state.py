@@ -49,6 +49,11 @@ class StateFolder:
         return self.root / "secrets"
 
     @property
+    def operator(self) -> Path:
+        """The client configuration of the operator, who may read every topic."""
+        return self.root / "operator.properties"
+
+    @property
     def external(self) -> Path:
         """``<user>/client.properties`` of principals outside Streamwarden."""
         return self.secrets / "external"

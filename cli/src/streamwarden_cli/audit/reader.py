@@ -1,0 +1,192 @@
+"""Reads topics and committed offsets as an auditor does: to the ends that they had at the start, in no group."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicCollection, TopicPartition
+from streamwarden_kafka.clients import open_admin, open_consumer
+from streamwarden_kafka.codes import END_OF_PARTITION, FORBIDDEN, OFFSETS_GONE, SPREADING, code_of, error_of
+from streamwarden_kafka.logs import ClientLog
+
+from streamwarden_cli.audit.source import (
+    AbsentError,
+    AuditReadError,
+    Committed,
+    ForbiddenError,
+    Log,
+    Record,
+    StalledError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from streamwarden_kafka.connection import Connection
+
+GROUP = "streamwarden.audit"
+"""Never joined and never committed: partitions are assigned by hand."""
+_TIMEOUT_S = 15.0
+_POLL_S = 0.2
+_BATCH = 2_000
+_STALL_S = 20.0
+"""Longer than a gate's transaction can be open, and than a broker is away when it starts anew."""
+_SETTINGS: Mapping[str, object] = {
+    "auto.offset.reset": "error",
+    "enable.partition.eof": True,
+    "queued.max.messages.kbytes": 32_768,
+    "fetch.message.max.bytes": 1_048_576,
+}
+_UNCOMMITTED: Mapping[str, object] = {"isolation.level": "read_uncommitted"}
+"""Ends are asked for without regard to transactions: what was written by then is waited for."""
+
+
+class AuditReader:
+    """Implements ``AuditSource``; close it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._log = ClientLog("audit", quiet=True)
+        self._asking = open_consumer(connection, GROUP, self._log, _UNCOMMITTED)
+        self._admin = open_admin(connection, self._log)
+
+    def topics(self) -> Mapping[str, Sequence[int]]:
+        """Return the partitions of every topic that the principal may describe."""
+        with _translated("list the topics"):
+            found = self._asking.list_topics(timeout=_TIMEOUT_S).topics
+        return {name: sorted(topic.partitions) for name, topic in found.items() if topic.error is None}
+
+    def partitions(self, topic: str) -> Sequence[int]:
+        """Return the partitions of a topic.
+
+        Raises:
+            AuditReadError: it cannot be described.
+        """
+        with _translated(topic):
+            found = self._asking.list_topics(topic, timeout=_TIMEOUT_S).topics[topic]
+            if found.error is not None:
+                raise KafkaException(found.error)
+        return sorted(found.partitions)
+
+    def topic_id(self, topic: str) -> str:
+        """Return Kafka's id of a topic."""
+        futures = self._admin.describe_topics(TopicCollection([topic]), request_timeout=_TIMEOUT_S)
+        with _translated(topic):
+            return str(futures[topic].result(_TIMEOUT_S + 1).topic_id)
+
+    def logs(self, topic: str) -> Sequence[Log]:
+        """Return where each partition of a topic begins and ends now."""
+        return [self._log_of(topic, partition) for partition in self.partitions(topic)]
+
+    def _log_of(self, topic: str, partition: int) -> Log:
+        with _translated(topic):
+            low, end = self._asking.get_watermark_offsets(TopicPartition(topic, partition), timeout=_TIMEOUT_S)
+        return Log(partition, low, end)
+
+    def committed(self, group: str, topic: str, partitions: Iterable[int]) -> Mapping[int, Committed]:
+        """Return what a group has committed, for the partitions where it has; asking is no joining."""
+        self._check_group(group)
+        asked = [TopicPartition(topic, partition) for partition in partitions]
+        consumer = open_consumer(self._connection, group, self._log)
+        try:
+            with _translated(f"committed offsets of the group {group}"):
+                found = consumer.committed(asked, timeout=_TIMEOUT_S)
+                for each in found:
+                    if each.error is not None:
+                        raise KafkaException(each.error)
+        finally:
+            consumer.close()
+        return {each.partition: Committed(each.offset, each.metadata or "") for each in found if each.offset >= 0}
+
+    def _check_group(self, group: str) -> None:
+        """Raise where the principal may not describe a group: asked for its offsets, librdkafka waits in vain."""
+        futures = self._admin.describe_consumer_groups([group], request_timeout=_TIMEOUT_S)
+        try:
+            futures[group].result(_TIMEOUT_S + 1)
+        except KafkaException as error:
+            if code_of(error) in FORBIDDEN:
+                raise ForbiddenError(f"the group {group}: {error_of(error).name()}") from error
+
+    def read(self, topic: str, logs: Sequence[Log]) -> Iterator[Sequence[Record]]:
+        """Yield the committed records of a topic, from ``low`` to ``end`` of each partition, in order of partitions.
+
+        Raises:
+            ForbiddenError: the principal may describe the topic, and not read it.
+            StalledError: a partition did not get to its end; whatever was there has been yielded.
+            AuditReadError: what was to be read is gone.
+        """
+        ends = {log.partition: log.end for log in logs if log.low < log.end}
+        positions = {log.partition: log.low for log in logs if log.partition in ends}
+        consumer = open_consumer(self._connection, GROUP, self._log, _SETTINGS)
+        try:
+            consumer.assign([TopicPartition(topic, number, offset) for number, offset in positions.items()])
+            yield from _read(consumer, topic, ends, positions)
+        finally:
+            consumer.close()
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._asking.close()
+
+
+def _read(
+    consumer: Consumer, topic: str, ends: Mapping[int, int], positions: dict[int, int]
+) -> Iterator[Sequence[Record]]:
+    progress_s = time.monotonic()
+    while left := {number: at for number, at in positions.items() if at < ends[number]}:
+        records: list[Record] = []
+        for message in consumer.consume(_BATCH, _POLL_S):
+            error = message.error()
+            if error is not None and error.code() != END_OF_PARTITION:
+                _raise_if_final(topic, error)
+                continue
+            progress_s = time.monotonic()
+            number, offset = _place(message)
+            positions[number] = offset + (error is None)
+            if error is None and offset < ends[number]:
+                records.append(Record(number, offset, _bytes(message.key()), _bytes(message.value())))
+        if time.monotonic() - progress_s > _STALL_S:
+            raise StalledError(topic, left)
+        if records:
+            yield records
+            progress_s = time.monotonic()
+
+
+def _place(message: Message) -> tuple[int, int]:
+    """Return partition and offset; what is read has both."""
+    number, offset = message.partition(), message.offset()
+    if number is None or offset is None:
+        raise AuditReadError("Kafka gave a record without a place")
+    return number, offset
+
+
+def _raise_if_final(topic: str, error: KafkaError) -> None:
+    code = error.code()
+    # Nobody needs a right to our own group, which is never joined: librdkafka asks for its coordinator all the same.
+    if code in FORBIDDEN - {KafkaError.GROUP_AUTHORIZATION_FAILED}:
+        raise ForbiddenError(f"{topic}: {error.name()}")
+    if code in OFFSETS_GONE:
+        raise AuditReadError(f"{topic}: records were deleted while they were read; verify again")
+    if error.fatal():
+        raise AuditReadError(f"{topic}: {error.str()}")
+
+
+@contextmanager
+def _translated(what: str) -> Iterator[None]:
+    try:
+        yield
+    except KafkaException as error:
+        code = code_of(error)
+        said = f"{what}: {error_of(error).name()}"
+        if code in FORBIDDEN:
+            raise ForbiddenError(said) from error
+        if code in SPREADING:
+            raise AbsentError(said) from error
+        raise AuditReadError(said) from error
+
+
+def _bytes(given: bytes | str | None) -> bytes | None:
+    """Return what librdkafka gave: bytes, whatever its stubs say."""
+    return given.encode() if isinstance(given, str) else given

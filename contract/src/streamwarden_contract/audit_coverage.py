@@ -1,0 +1,73 @@
+"""Whether every decision that a gate has committed has exactly one audit record, with the digest of its value."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from streamwarden_contract.audit_faults import AuditFaultKind, Faults, Place
+
+
+class JudgedDecision(NamedTuple):
+    """What an audit record says of the decision that it is about."""
+
+    offset: int
+    digest: bytes
+    """SHA-256 of the judged value."""
+
+
+class Coverage:
+    """Compares one partition of a decision topic with its chain: both in order, record by record."""
+
+    def __init__(self, topic: str, partition: int, *, low: int, end: int, judged: Iterator[JudgedDecision]) -> None:
+        """Prepare.
+
+        Args:
+            topic: the decision topic.
+            partition: its partition.
+            low: the first offset that it still holds.
+            end: the offset that the gate had committed; what is judged later is left alone.
+            judged: what the chain says, by growing offset.
+        """
+        self.compared = 0
+        """Decisions that have their audit record."""
+        self.deleted = 0
+        """Audited decisions that retention has deleted."""
+        self.faults = Faults()
+        self._place = (topic, partition)
+        self._low, self._end = low, end
+        self._judged = judged
+        self._next = next(judged, None)
+        self.start = end if self._next is None else max(low, self._next.offset)
+        """Where to read from: the first audited decision, or the first that is left."""
+
+    def take(self, offset: int, digest: bytes) -> None:
+        """Take the next committed data record of the partition."""
+        if not self.start <= offset < self._end:
+            return
+        self._pass_over(offset)
+        judged = self._next
+        if judged is None or judged.offset != offset:
+            self._fault(AuditFaultKind.NOT_AUDITED, offset, "the gate has committed it, and no audit record names it")
+            return
+        if judged.digest == digest:
+            self.compared += 1
+        else:
+            self._fault(AuditFaultKind.ALTERED, offset, "its value has another digest than the one that was judged")
+        self._next = next(self._judged, None)
+
+    def finish(self) -> None:
+        """Say that the partition has been read to its end."""
+        self._pass_over(self._end)
+
+    def _pass_over(self, offset: int) -> None:
+        """Drop what was judged before this offset: no record of the partition was it."""
+        while self._next is not None and self._next.offset < offset:
+            if self._next.offset < self._low:
+                self.deleted += 1
+            else:
+                self._fault(
+                    AuditFaultKind.NO_DECISION, self._next.offset, "an audit record names it, and it is not here"
+                )
+            self._next = next(self._judged, None)
+
+    def _fault(self, kind: AuditFaultKind, offset: int, message: str) -> None:
+        self.faults.add(kind, Place(*self._place, offset), message)

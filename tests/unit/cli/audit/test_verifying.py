@@ -1,0 +1,270 @@
+"""What a verification says of what a principal sees: faults, what is no fault, and what it could not check."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from streamwarden_cli.audit.report import ChainReport, Report
+from streamwarden_cli.audit.source import AbsentError, Committed, ForbiddenError, Record
+from streamwarden_cli.audit.spool import Spool
+from streamwarden_cli.audit.verifying import Verification, Wanted
+from streamwarden_contract.audit import ChainHead
+from streamwarden_contract.audit_chains import Chain, ChainId, Judged
+from streamwarden_contract.audit_coverage import JudgedDecision
+from streamwarden_contract.audit_faults import AuditFaultKind, Faults, Place
+from support.audit_records import DECISIONS, EPOCHS, ID, PARTITION, TOPIC, build_chain, changed, judge
+from support.audit_source import GROUP, judged_source, place, stalled
+from support.gate_log import AGENT, NAMESPACE
+
+if TYPE_CHECKING:
+    from support.audit_source import MemorySource
+
+PAGE = Path(__file__).parents[4] / "docs" / "reference" / "audit.md"
+CHAIN = f"{NAMESPACE}/{AGENT} partition {PARTITION}"
+
+
+def verify(source: MemorySource, **wanted: Any) -> Report:
+    return Verification(source, Wanted(namespace=NAMESPACE, **wanted), lambda *_: None).run()
+
+
+def said(source: MemorySource, **wanted: Any) -> list[str]:
+    return list(verify(source, **wanted).lines())
+
+
+def test_all_is_whole() -> None:
+    assert said(judged_source(), decisions=True) == [
+        f"{CHAIN}: 6 records, from the beginning, 6 decisions compared, whole",
+        "1 chain, 6 records, 0 faults: whole",
+    ]
+
+
+def test_nothing_at_all_is_whole() -> None:
+    assert said(judged_source(0), decisions=True) == ["0 chains, 0 records, 0 faults: whole"]
+
+
+def test_a_fault_is_a_line_with_kind_and_place() -> None:
+    source = judged_source()
+    del source.records[TOPIC][3]
+    report = verify(source)
+    assert list(report.lines()) == [
+        f"{CHAIN}: 5 records, from the beginning, 1 fault",
+        f"  Gap {TOPIC} [0] @4: length 4 is missing before this record",
+        "1 chain, 5 records, 1 fault: NOT WHOLE",
+    ]
+    assert not report.whole
+
+
+def test_a_record_of_no_chain_is_a_fault() -> None:
+    source = judged_source()
+    source.records[TOPIC].append(Record(0, 6, b"nobody's", b"{}"))
+    assert said(source)[-3:] == [
+        "records of no chain: 1 fault",
+        f"  Unreadable {TOPIC} [0] @6: its key names no chain",
+        "1 chain, 6 records, 1 fault: NOT WHOLE",
+    ]
+
+
+def test_an_audit_that_is_emptied_is_found_by_what_the_gate_has_committed() -> None:
+    source = judged_source()
+    source.records[TOPIC].clear()
+    assert (
+        f"  Truncated {DECISIONS} [{PARTITION}] @12: the gate has committed 6 records, and the chain ends at 0"
+        in said(source)
+    )
+    assert verify(source, heads=False).whole
+
+
+def test_a_gate_that_goes_on_meanwhile_is_no_fault() -> None:
+    source = judged_source()
+    source.later = source.offsets
+    (_, head) = build_chain(4, judge())
+    source.offsets = place(8, head)
+    assert said(source, decisions=True) == [
+        f"{CHAIN}: 6 records, from the beginning, 4 decisions compared, whole",
+        "1 chain, 6 records, 0 faults: whole",
+    ]
+
+
+def test_records_that_the_gate_has_not_committed_are_found() -> None:
+    source = judged_source()
+    source.offsets = place(8, build_chain(4, judge())[1])
+    assert "  Uncommitted " in said(source)[1]
+
+
+def test_metadata_that_holds_no_head_is_found() -> None:
+    source = judged_source()
+    source.offsets = {GROUP: {PARTITION: Committed(12, "")}}
+    assert (
+        said(source)[1]
+        == f"  Unreadable {DECISIONS} [{PARTITION}] @12: the committed metadata holds no head of a chain"
+    )
+
+
+def test_decisions_are_compared_with_what_was_judged() -> None:
+    source = judged_source()
+    records = source.records[DECISIONS]
+    records[2] = records[2]._replace(value=b"another")
+    records.insert(4, Record(PARTITION, 7, b"page-1", b"slipped in"))
+    del records[1]
+    report = verify(source, decisions=True)
+    (chain,) = report.chains
+    assert chain.coverage is not None
+    assert [(fault.kind, fault.place.offset) for fault in chain.coverage.faults] == [
+        ("NoDecision", 2),
+        ("Altered", 4),
+        ("NotAudited", 7),
+    ]
+    assert next(iter(report.lines())) == f"{CHAIN}: 6 records, from the beginning, 4 decisions compared, 3 faults"
+
+
+def test_what_retention_has_deleted_is_said_and_no_fault() -> None:
+    source = judged_source()
+    source.records[TOPIC] = source.records[TOPIC][2:]
+    source.records[DECISIONS] = source.records[DECISIONS][3:]
+    source.lows = {(TOPIC, 0): 2, (DECISIONS, PARTITION): 6}
+    assert said(source, decisions=True) == [
+        f"{CHAIN}: 4 records, from length 3 on, 3 decisions compared, whole",
+        "  older records are deleted: the topic begins at offset 2",
+        f"  1 judged decision deleted from {DECISIONS} by its retention",
+        "1 chain, 4 records, 0 faults: whole",
+    ]
+
+
+def test_a_chain_that_retention_has_deleted_altogether_is_said() -> None:
+    source = judged_source()
+    source.records[TOPIC], source.lows = [], {(TOPIC, 0): 6}
+    assert said(source)[1:] == [
+        "  deleted up to length 6: the topic begins at offset 6",
+        "1 chain, 0 records, 0 faults: whole",
+    ]
+
+
+@pytest.mark.parametrize("how", ["gone", "made again"])
+def test_a_decision_topic_that_is_gone_or_made_again_is_said_and_no_fault(how: str) -> None:
+    source = judged_source()
+    source.offsets = place(0, ChainHead())
+    if how == "gone":
+        del source.counts[DECISIONS]
+    else:
+        source.ids[DECISIONS] = "topic-2"
+    lines = said(source, decisions=True)
+    assert lines[0] == f"{CHAIN}: 6 records, from the beginning, whole"
+    assert re.fullmatch(r"  the decision topic (is gone|has been made again since): nothing is committed .*", lines[1])
+    assert lines[2] == "1 chain, 6 records, 0 faults: whole"
+
+
+@pytest.mark.parametrize(
+    ("failing", "not_checked"),
+    [
+        pytest.param(DECISIONS, f"what the gate of {AGENT} has committed (no right)", id="the-decision-topic"),
+        pytest.param(GROUP, f"what the gate of {AGENT} has committed (no right)", id="the-gate-s-group"),
+        pytest.param(f"read {DECISIONS}", "no right", id="to-read-decisions"),
+    ],
+)
+def test_what_one_may_not_read_is_said_and_nothing_is_certain(failing: str, not_checked: str) -> None:
+    source = judged_source()
+    source.failing[failing] = ForbiddenError("no right")
+    report = verify(source, decisions=True)
+    assert report.not_checked == [not_checked]
+    assert list(report.lines())[-2:] == [
+        f"not checked: {not_checked}",
+        "1 chain, 6 records, 0 faults, 1 not checked: not certain",
+    ]
+    assert not report.whole
+
+
+def test_a_group_that_has_committed_nothing_leaves_the_end_unchecked() -> None:
+    source = judged_source()
+    source.offsets = {}
+    assert verify(source).not_checked == [
+        f"the end of the chain {AGENT}/{PARTITION} ({GROUP} has committed nothing for partition {PARTITION})"
+    ]
+
+
+def test_an_audit_that_could_not_be_read_to_its_end_is_not_said_to_be_cut_off() -> None:
+    source = judged_source()
+    source.records[TOPIC], source.failing[f"read {TOPIC}"] = source.records[TOPIC][:3], stalled(TOPIC)
+    report = verify(source, decisions=True)
+    assert (report.fault_count, report.whole) == (0, False)
+    assert report.not_checked == [
+        f"{TOPIC} [0] @3 and what follows: a transaction is open there, or the broker is away"
+    ]
+
+
+def test_without_an_audit_topic_it_fails() -> None:
+    source = judged_source()
+    del source.counts[TOPIC]
+    with pytest.raises(AbsentError, match=TOPIC):
+        verify(source)
+
+
+def test_only_the_agent_that_is_named_is_looked_at() -> None:
+    assert said(judged_source(), agent="other") == ["0 chains, 0 records, 0 faults: whole"]
+
+
+def test_json_has_the_shape_that_the_reference_shows() -> None:
+    source = judged_source()
+    source.records[TOPIC].append(Record(0, 6, None, b"{}"))
+    source.records[TOPIC][3] = source.records[TOPIC][3]._replace(
+        value=changed(source.records[TOPIC][3].value or b"", "message", to="x")
+    )
+    found = json.loads(verify(source, decisions=True).to_json())
+    (chain,), (stray,) = found["chains"], found["faults"]
+    documented = set(
+        re.findall(r"`([A-Za-z]+(?:\[\])?(?:\.[A-Za-z0-9]+(?:\[\])?)*)`", PAGE.read_text().split("## As JSON")[1])
+    )
+    shown = {name if name not in {"chains", "faults"} else f"{name}[]" for name in found}
+    assert (shown - {"chains[]"}) | {f"chains[].{name}" for name in chain if name != "faults"} <= documented
+    assert "chains[].faults[]" in documented
+    assert set(chain["faults"][0]) == set(stray) <= documented
+    assert set(chain["decisions"]) <= documented
+    assert (found["whole"], found["faultCount"], chain["faultCount"]) == (False, 2, 1)
+    assert chain["faults"][0] | {"message": ""} == {
+        "kind": "Edited",
+        "topic": TOPIC,
+        "partition": 0,
+        "offset": 4,
+        "message": "",
+    }
+
+
+def test_the_reference_s_ten_lines_verify_a_chain_by_hand() -> None:
+    code = PAGE.read_text().split("```python\n")[1].split("```")[0]
+    names: dict[str, Any] = {}
+    exec(code, names)  # noqa: S102  # the page is ours
+    records, head = build_chain(5, judge())
+    assert names["verify"](records) == (head.length, head.sha256)
+    with pytest.raises(ValueError, match="the chain breaks at length 4"):
+        names["verify"]([*records[:2], *records[3:]])
+
+
+def test_faults_that_are_not_kept_are_counted() -> None:
+    faults = Faults()
+    for offset in range(103):
+        faults.add(AuditFaultKind.GAP, Place(TOPIC, 0, offset), "x")
+    chain = ChainReport(Chain(ID, NAMESPACE, EPOCHS, faults=faults))
+    assert list(chain.lines(NAMESPACE))[-1] == "  and 3 further faults"
+    assert chain.fault_count == 103
+
+
+def test_what_was_judged_comes_back_from_the_disk_chain_by_chain() -> None:
+    chains = [ChainId("a", 0), ChainId("a", 1)]
+    with Spool() as spool:
+        for offset in range(1_000):
+            for chain in chains:
+                spool.add(Judged(chain, "topic", offset + chain.partition, f"{offset:064x}"))
+        for chain in chains:
+            expected = [JudgedDecision(at + chain.partition, at.to_bytes(32, "big")) for at in range(1_000)]
+            assert list(spool.judged(chain)) == expected
+
+
+def test_what_is_out_of_order_or_of_a_topic_that_is_gone_is_not_kept() -> None:
+    with Spool() as spool:
+        for topic, offset in (("old", 7), ("old", 8), ("new", 3), ("new", 3), ("new", 2), ("new", 5)):
+            spool.add(Judged(ID, topic, offset, "0" * 64))
+        assert ([each.offset for each in spool.judged(ID)], spool.topic_id(ID)) == ([3, 5], "new")
+        assert list(spool.judged(ChainId("other", 0))) == []
