@@ -1,6 +1,6 @@
 """The reference page of the audit: its records field by field, the chain, and what a verification can find."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import get_args, get_type_hints, is_typeddict
 
 from streamwarden_contract.audit import FORMAT, GENESIS, AuditRecord
@@ -33,7 +33,9 @@ _BY_HAND = """
 With the values of one key's records, in order (`kafka-console-consumer --isolation-level read_committed`):
 
 ```python
-import hashlib, json
+import hashlib
+import json
+
 
 def verify(values):
     length, previous = 0, "0" * 64
@@ -91,7 +93,7 @@ _JSON = """
 
 def audit_page() -> str:
     """Return the page's text."""
-    return "\n".join(_lines()).replace("\n\n\n", "\n\n").rstrip() + "\n"
+    return "\n".join(_lines()).rstrip() + "\n"
 
 
 def _lines() -> Iterator[str]:
@@ -112,23 +114,18 @@ def _lines() -> Iterator[str]:
     yield from (f"| `{kind}` | {cell(docs[kind.name])} |" for kind in AuditFaultKind)
     yield "\n## As JSON"
     yield _JSON.format(most=MOST_TOLD)
-    yield "## By hand, in ten lines of Python"
+    yield "## By hand, in a few lines of Python"
     yield _BY_HAND
 
 
 def _rows(record: type, path: str) -> Iterator[str]:
     """One row a field, depth first."""
-    # A record's parts are its bases.
-    docs = {name: text for part in (record, *getattr(record, "__orig_bases__", ())) for name, text in _docs(part)}
+    docs = docs_of(record)
     for name, kind in get_type_hints(record).items():
         here = f"{path}{name}"
         yield f"| `{here}` | {_type(kind)} | {cell(docs[name])} |"
         for inner, suffix in _records_in(kind):
             yield from _rows(inner, f"{here}{suffix}.")
-
-
-def _docs(part: object) -> Iterable[tuple[str, str]]:
-    return docs_of(part).items() if isinstance(part, type) and is_typeddict(part) else ()
 
 
 def _records_in(kind: object) -> Iterator[tuple[type, str]]:
