@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from confluent_kafka import TopicPartition
 from streamwarden_contract import canonical
-from support.gate_world import AGENT, eventually
+from support.gate_chains import AGENT
+from support.gate_world import eventually
 from support.kafka_tools import WAIT_S, Right, write_properties
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ def docs_of(described: type) -> dict[str, str]:
     docs: dict[str, str] = {}
     # A TypedDict forgets its bases: the source has them.
     for base in (getattr(inspect.getmodule(described), expression.id, None) for expression in _names(source.bases)):
-        if is_typeddict(base):
+        if isinstance(base, type) and is_typeddict(base):
             docs |= docs_of(base)
     for statement, following in pairwise(source.body):
         match statement, following:
