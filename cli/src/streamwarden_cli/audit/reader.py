@@ -96,6 +96,8 @@ class AuditReader:
                 for each in found:
                     if each.error is not None:
                         raise KafkaException(each.error)
+        except AbsentError:
+            return {}  # Kafka knows no group that has never committed
         finally:
             consumer.close()
         return {each.partition: Committed(each.offset, each.metadata or "") for each in found if each.offset >= 0}
@@ -182,7 +184,7 @@ def _translated(what: str) -> Iterator[None]:
         said = f"{what}: {error_of(error).name()}"
         if code in FORBIDDEN:
             raise ForbiddenError(said) from error
-        if code in SPREADING:
+        if code in SPREADING or code == KafkaError.GROUP_ID_NOT_FOUND:
             raise AbsentError(said) from error
         raise AuditReadError(said) from error
 
