@@ -20,7 +20,7 @@ METADATA_FORMAT = 2
 
 _CHAIN = r"([0-9]{1,18});([0-9a-f]{64});([0-9]{1,18});([0-9]{1,18})"
 _METADATA_1 = re.compile(f"1;{_CHAIN}")
-_METADATA_2 = re.compile(rf"2;([A-Za-z0-9_-]{{1,64}});([0-9]{{1,18}});{_CHAIN};([0-9]{{1,18}});([0-9]{{1,18}})")
+_METADATA_2 = re.compile(rf"2;([A-Za-z0-9+/_-]{{1,64}});([0-9]{{1,18}});{_CHAIN};([0-9]{{1,18}});([0-9]{{1,18}})")
 
 
 class ChainError(ContractError):
@@ -46,7 +46,7 @@ class ChainHead:
         """Write the offset metadata: at most 245 bytes; Kafka takes 4,095 in a transaction.
 
         Args:
-            topic_id: of the decision topic.
+            topic_id: of the decision topic, in base64.
             offset: what is committed with it. Whoever copies the metadata beside another offset, or to a topic that
                 was made again, is found out when it is read.
         """

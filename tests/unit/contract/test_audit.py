@@ -10,7 +10,7 @@ from streamwarden_contract.ids import sha256_hex
 counters = st.integers(0, 10**18 - 1)
 hashes = st.from_regex(r"[0-9a-f]{64}", fullmatch=True)
 heads = st.builds(ChainHead, counters, hashes, counters, counters, counters, counters)
-topic_ids = st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True)
+topic_ids = st.from_regex(r"[A-Za-z0-9+/_-]{1,64}", fullmatch=True)
 ZEROS = "0" * 64
 
 
@@ -26,7 +26,7 @@ def test_it_fits_into_256_bytes() -> None:
 
 
 def test_the_format_is_final() -> None:
-    assert ChainHead().metadata("Lq8gAXCnTEyHmTwTCNJYSQ", 0) == f"2;Lq8gAXCnTEyHmTwTCNJYSQ;0;0;{ZEROS};0;0;0;0"
+    assert ChainHead().metadata("Lq8g/XCnTEyHm+wTCNJYSQ", 0) == f"2;Lq8g/XCnTEyHm+wTCNJYSQ;0;0;{ZEROS};0;0;0;0"
     assert ChainHead(7, "a" * 64, 3, 2, 5, 1).metadata("T1", 9) == "2;T1;9;7;" + "a" * 64 + ";3;2;5;1"
 
 
