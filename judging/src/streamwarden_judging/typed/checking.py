@@ -2,22 +2,33 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
+from types import MappingProxyType
 
 from cel_expr_python import cel
+from google.protobuf.message import DecodeError
 
 from streamwarden_judging.typed import syntax
-from streamwarden_judging.typed.environment import checking_env, zoneless
-from streamwarden_judging.typed.messages import RuleFault, readable
-from streamwarden_judging.typed.quoting import for_checking
+from streamwarden_judging.typed.environment import checking_env, runtime_config
+from streamwarden_judging.typed.messages import TOO_DEEP, RuleFault, readable, unwrapped
+from streamwarden_judging.typed.quoting import ForChecking
 from streamwarden_judging.typed.reading import Reading
-from streamwarden_judging.typed.sizes import size_of
-from streamwarden_judging.typed.types import ObjectRef, Types
+from streamwarden_judging.typed.sizes import Size, size_of
+from streamwarden_judging.typed.types import ObjectRef, Typed, Types, ValueType
 
 MAX_COST_NS = 100_000_000
 """What one evaluation of a rule may take at most, by estimate: a tenth of a second of one core."""
 MAX_FAULTS = 8
-_CONVERSIONS = ("duration", "timestamp", "int", "uint", "double", "bool")
-_PROBE = cel.NewEnv(config=cel.NewEnvConfigFromYaml(zoneless()), variables={"x": cel.Type.DYN})
+MAX_LENGTH = 16 * 1024
+"""Longest expression, in code points."""
+MAX_CHECKERS = 256
+"""Environments that are kept, by their content: agents of the same contracts share one."""
+_NOW: Mapping[str, cel.Type] = MappingProxyType({"now": cel.Type.TIMESTAMP})
+_CONVERSIONS = frozenset({"duration", "timestamp", "int", "uint", "double", "bool"})
+_HINTS = {
+    "duration(x)": "; a duration is written as in '36h', '90s' or '1h30m': the largest unit is the hour",
+    "timestamp(x)": "; a timestamp is written as in '2026-01-31T08:00:00Z'",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +37,21 @@ class CheckedRule:
 
     cost_ns: float
     """An upper estimate of what one evaluation takes."""
-    dynamic: bool
-    """Whether it reads something that the schema does not type, through ``dyn(...)``."""
+    dynamic: tuple[str, ...]
+    """What it reads through ``dyn(...)``, where no name can be found wrong: ``decision.parameters.extra``."""
+
+
+class _RefusedError(Exception):
+    """A rule that cannot be used."""
+
+    def __init__(self, faults: list[RuleFault]) -> None:
+        super().__init__()
+        self.faults = faults
 
 
 @dataclass(frozen=True, slots=True)
 class RuleChecker:
-    """Checks rules for one kind of decision."""
+    """Checks rules for one kind of decision. ``checker_for`` keeps them."""
 
     types: Types
     variables: Mapping[str, ObjectRef]
@@ -40,8 +59,7 @@ class RuleChecker:
     _env: cel.Env = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        env = checking_env(self.types, self.variables, {"now": cel.Type.TIMESTAMP})
-        object.__setattr__(self, "_env", env)
+        object.__setattr__(self, "_env", checking_env(self.types, self.variables, _NOW))
 
     def check(self, expression: str) -> CheckedRule | list[RuleFault]:
         """Check one rule.
@@ -49,23 +67,77 @@ class RuleChecker:
         Returns:
             What is known of it; or why it is refused, at most eight faults in the order of their places.
         """
+        rule = ForChecking(expression)
         try:
-            program = self._env.compile(for_checking(expression))
-        except Exception as error:  # noqa: BLE001  # the engine raises RuntimeError and ValueError alike
-            return readable(str(error), self.types, (*self.variables, "now"), expression)[:MAX_FAULTS]
-        if program.return_type() not in (cel.Type.BOOL, cel.Type.DYN):
-            return [RuleFault(1, 1, f"must be a boolean, and is {program.return_type().name()}")]
-        tree = syntax.parse(program)
-        reading = Reading(self.types)
-        reading.read(tree, {name: size_of(ref, frozenset(), name) for name, ref in self.variables.items()})
-        mistakes = {mistake.at: mistake.message for mistake in reading.mistakes}
-        mistakes |= {node.at: said for node in syntax.walk(tree) if (said := _never(node)) is not None}
-        if mistakes:
-            return [_fault(expression, at, message) for at, message in sorted(mistakes.items())][:MAX_FAULTS]
+            reading = self._read(self._tree(rule), rule)
+        except _RefusedError as refused:
+            return refused.faults[:MAX_FAULTS]
+        except (DecodeError, RecursionError):
+            return [RuleFault(1, 1, TOO_DEEP)]
         if reading.cost_ns > MAX_COST_NS:
             return [RuleFault(1, 1, _too_costly(reading))]
-        dynamic = any(isinstance(node, syntax.Call) and node.function == "dyn" for node in syntax.walk(tree))
-        return CheckedRule(reading.cost_ns, dynamic)
+        return CheckedRule(reading.cost_ns, tuple(reading.dynamic))
+
+    def _tree(self, rule: ForChecking) -> syntax.Node:
+        """Return the rule as a tree, once the engine has found its names and types to be right."""
+        if not rule.expression.strip():
+            raise _RefusedError([RuleFault(1, 1, "is empty")])
+        if len(rule.expression) > MAX_LENGTH:
+            raise _RefusedError([RuleFault(1, 1, f"is longer than {MAX_LENGTH} characters")])
+        try:
+            program = self._env.compile(rule.text)
+            kind = program.return_type()
+        except Exception as error:
+            # The engine raises RuntimeError, ValueError and TypeError alike.
+            faults = readable(str(error), self.types, (*self.variables, *_NOW), rule)
+            raise _RefusedError(sorted(faults, key=_place)) from error
+        if kind not in (cel.Type.BOOL, cel.Type.DYN):
+            raise _RefusedError([RuleFault(1, 1, f"must be a boolean, and is {kind.name().lower()}")])
+        return syntax.parse(program)
+
+    def _read(self, tree: syntax.Node, rule: ForChecking) -> Reading:
+        """Return what the rule costs, once it has been found without mistakes."""
+        reading = Reading(self.types)
+        reading.read(tree, {name: self._size(name, ref) for name, ref in self.variables.items()})
+        mistakes = {mistake.at: mistake.message for mistake in reversed(reading.mistakes)}
+        mistakes |= {node.at: said for node in syntax.walk(tree) if (said := _never(node))}
+        if mistakes:
+            raise _RefusedError([RuleFault(*rule.place(at), mistakes[at]) for at in sorted(mistakes)])
+        return reading
+
+    def _size(self, name: str, ref: ObjectRef) -> Size:
+        known = self.types.sizes.get(ref.name)
+        return size_of(ref, frozenset(), name) if known is None else size_of(ref, None, name, known)
+
+
+_Objects = tuple[tuple[str, tuple[tuple[str, ValueType], ...]], ...]
+
+
+def checker_for(types: Types, variables: Mapping[str, ObjectRef]) -> RuleChecker:
+    """Return the checker for these types: the one that is there already for types of the same content."""
+    return _checker(
+        tuple((name, tuple(fields.items())) for name, fields in types.objects.items()),
+        tuple(types.shown.items()),
+        tuple(types.indexed.items()),
+        tuple(types.sizes.items()),
+        tuple(variables.items()),
+    )
+
+
+@lru_cache(maxsize=MAX_CHECKERS)
+def _checker(
+    objects: _Objects,
+    shown: tuple[tuple[str, str], ...],
+    indexed: tuple[tuple[str, Typed], ...],
+    sizes: tuple[tuple[str, int], ...],
+    variables: tuple[tuple[str, ObjectRef], ...],
+) -> RuleChecker:
+    types = Types({name: dict(fields) for name, fields in objects}, dict(shown), dict(indexed), dict(sizes))
+    return RuleChecker(types, dict(variables))
+
+
+def _place(fault: RuleFault) -> tuple[int, int]:
+    return fault.line, fault.column
 
 
 def _too_costly(reading: Reading) -> str:
@@ -85,27 +157,21 @@ def _never(node: syntax.Node) -> str | None:
             return _engine_error(f"{name}(x)", text)
         case syntax.Call(function="matches", args=(_, syntax.Constant(value=str() as pattern))):
             return _engine_error("''.matches(x)", pattern)
-        case syntax.Call(function="_/_" | "_%_", args=(_, syntax.Constant(value=0))):
+        case syntax.Call(function="_/_" | "_%_", args=(_, syntax.Constant(value=int(0)))):
             return "divides by zero"
-    return None
+        case _:
+            return None
 
 
 def _engine_error(probe: str, value: str) -> str | None:
+    env = _probes()
     try:
-        result = _PROBE.compile(probe).eval(_PROBE.Activation({"x": value}))
+        result = env.compile(probe).eval(env.Activation({"x": value}))
     except (RuntimeError, ValueError) as error:
-        return str(error)
-    if result.type() != cel.Type.ERROR:
-        return None
-    return f"{result.value()}{_HINTS.get(probe, '')}"
+        return unwrapped(str(error))
+    return f"{unwrapped(str(result.value()))}{_HINTS.get(probe, '')}" if result.type() == cel.Type.ERROR else None
 
 
-_HINTS = {
-    "duration(x)": "; a duration is written as in '36h', '90s' or '1h30m': the largest unit is the hour",
-    "timestamp(x)": "; a timestamp is written as in '2026-01-31T08:00:00Z'",
-}
-
-
-def _fault(expression: str, at: int, message: str) -> RuleFault:
-    before = expression[: max(at, 0)]
-    return RuleFault(before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1, message)
+@lru_cache(maxsize=1)
+def _probes() -> cel.Env:
+    return cel.NewEnv(config=runtime_config(), variables={"x": cel.Type.DYN})

@@ -1,16 +1,26 @@
 """Values as the schema types them: JSON has one kind of number, rules have two.
 
-A ``number`` that is written ``40`` becomes 40.0, an ``integer`` that is written ``5.0`` becomes 5: what the checker took
-also runs. What the type cannot hold exactly is not judged by another value.
+A ``number`` that is written ``40`` becomes 40.0, an ``integer`` that is written ``5.0`` becomes 5: what the checker
+took also runs. What the type cannot hold exactly is not judged by another value.
 """
 
 from collections.abc import Callable, Mapping
 
 from streamwarden_contract.canonical import JsonValue
 
-from streamwarden_judging.typed.types import ListType, MapType, ObjectRef, Scalar, ScalarType, Types, ValueType
+from streamwarden_judging.typed.types import (
+    ListType,
+    MapType,
+    ObjectRef,
+    Scalar,
+    ScalarType,
+    Types,
+    Untyped,
+    ValueType,
+)
 
 Coerce = Callable[[JsonValue], JsonValue]
+_INT64 = range(-(2**63), 2**63)
 
 
 class InexactNumberError(ValueError):
@@ -21,6 +31,7 @@ def coercion(kind: ValueType, types: Types) -> Coerce | None:
     """Return what gives a value its types; None where it has no numbers, and stays as it is.
 
     The value has been found to fit its schema. It is not changed: what needs a change is copied.
+    The function that is returned raises ``InexactNumberError``.
     """
     return _Coercions(types).of(kind)
 
@@ -32,20 +43,19 @@ class _Coercions:
 
     def of(self, kind: ValueType) -> Coerce | None:
         match kind:
-            case ScalarType(Scalar.DOUBLE):
-                return _to_double
-            case ScalarType(Scalar.INT):
-                return _to_int
+            case ScalarType(scalar):
+                return _NUMBERS.get(scalar)
             case ListType(items):
                 return _each_item(self.of(items))
             case MapType(values):
                 return _each_value(self.of(values))
             case ObjectRef(name):
                 return self._object(name)
-        return None
+            case Untyped():
+                return None
 
     def _object(self, name: str) -> Coerce | None:
-        if name in self._open:  # it holds itself: whether it has numbers is known only at the end
+        if name in self._open:  # it holds itself, or was there before: only the end tells whether it has numbers
             later = self._open[name]
             return lambda value: value if later[0] is None else later[0](value)
         self._open[name] = [None]
@@ -58,18 +68,24 @@ class _Coercions:
 def _to_double(value: JsonValue) -> JsonValue:
     if not isinstance(value, int) or isinstance(value, bool):
         return value
-    double = float(value)
+    try:
+        double = float(value)
+    except OverflowError:
+        raise InexactNumberError("an integer beyond all doubles") from None
     if int(double) != value:
         raise InexactNumberError(f"{value} is no double: as a number it would be {double:.0f}")
     return double
 
 
 def _to_int(value: JsonValue) -> JsonValue:
-    if not isinstance(value, float):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return value
-    if not value.is_integer() or not -(2**63) <= value < 2**63:
-        raise InexactNumberError(f"{value!r} is no 64-bit integer")
+    if (isinstance(value, float) and not value.is_integer()) or int(value) not in _INT64:
+        raise InexactNumberError(f"{repr(value)[:40]} is no 64-bit integer")
     return int(value)
+
+
+_NUMBERS: Mapping[Scalar, Coerce] = {Scalar.DOUBLE: _to_double, Scalar.INT: _to_int}
 
 
 def _each_item(do: Coerce | None) -> Coerce | None:

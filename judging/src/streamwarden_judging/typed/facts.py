@@ -1,16 +1,28 @@
 """The types of what rules read when a decision of one type is judged."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from streamwarden_contract.canonical import JsonValue
 from streamwarden_contract.decision import MAX_ENTITY_LENGTH, MAX_REASONING_LENGTH
 
+from streamwarden_judging.typed.data_types import add_data
 from streamwarden_judging.typed.schema_types import SchemaTypes
-from streamwarden_judging.typed.types import UNTYPED, ListType, MapType, ObjectRef, Scalar, ScalarType, Types, ValueType
+from streamwarden_judging.typed.types import (
+    UNTYPED,
+    ListType,
+    MapType,
+    ObjectRef,
+    Scalar,
+    ScalarType,
+    Types,
+    ValueType,
+    join,
+)
 
 _PARAMETERS = "decision.parameters"
-_ANY_OBJECT: JsonValue = {"type": "object"}
+_TEXT = ScalarType(Scalar.STRING)
+_COUNT = ScalarType(Scalar.INT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +35,10 @@ class Covered:
 
 
 def rule_types(
-    own: Covered, others: Iterable[Covered] = (), labels: Iterable[str] = ()
+    own: Covered,
+    others: Iterable[Covered] = (),
+    labels: Iterable[str] = (),
+    params: dict[str, JsonValue] | None = None,
 ) -> tuple[Types, dict[str, ObjectRef]]:
     """Return the types of the variables, for decisions of one type.
 
@@ -34,6 +49,10 @@ def rule_types(
         own: the type that is judged.
         others: all other types that the policy covers, of any agent.
         labels: what may be read of ``agent.labels``: what the policy's selector demands.
+        params: the data beside the policy's rules; without it there is no such variable.
+
+    Raises:
+        ParamsError: the data cannot be typed.
     """
     types = Types()
     others = list(others)
@@ -41,43 +60,35 @@ def rule_types(
     for other in others:
         parameters = _union(parameters, _parameters(other, types), types)
     covered = tuple(sorted({own.decision_type, *(other.decision_type for other in others)}))
-    text = ScalarType(Scalar.STRING)
-    variables = {
-        "decision": _object(
-            types,
-            "decision",
-            {
-                "type": ScalarType(Scalar.STRING, values=covered, max_length=max(map(len, covered))),
-                "entity": ScalarType(Scalar.STRING, max_length=MAX_ENTITY_LENGTH),
-                "parameters": parameters,
-                "cause": _object(
-                    types,
-                    "decision.cause",
-                    {"topic": text, "partition": ScalarType(Scalar.INT), "offset": ScalarType(Scalar.INT)},
-                ),
-                "confidence": ScalarType(Scalar.DOUBLE),
-                "reasoning": ScalarType(Scalar.STRING, max_length=MAX_REASONING_LENGTH),
-                "model": _object(types, "decision.model", {"name": text, "version": text, "digest": text}),
-                "expectedVersion": ScalarType(Scalar.INT),
-            },
-        ),
-        "agent": _object(
-            types,
-            "agent",
-            {
-                "namespace": text,
-                "name": text,
-                "uid": text,
-                "labels": _object(types, "agent.labels", dict.fromkeys(labels, text)),
-            },
-        ),
-    }
+    variables = {"decision": _decision(types, covered, parameters), "agent": _agent(types, labels)}
+    if params is not None:
+        variables["params"] = add_data(params, types, "params")
     return types, variables
 
 
-def _object(types: Types, place: str, fields: dict[str, ValueType]) -> ObjectRef:
-    ref = ObjectRef(types.new_name(place))
-    types.objects[ref.name], types.shown[ref.name] = fields, place
+def _decision(types: Types, covered: tuple[str, ...], parameters: ValueType) -> ObjectRef:
+    fields: dict[str, ValueType] = {
+        "type": ScalarType(Scalar.STRING, values=covered, max_length=max(map(len, covered))),
+        "entity": ScalarType(Scalar.STRING, max_length=MAX_ENTITY_LENGTH),
+        "parameters": parameters,
+        "cause": _object(types, "decision.cause", {"topic": _TEXT, "partition": _COUNT, "offset": _COUNT}),
+        "confidence": ScalarType(Scalar.DOUBLE),
+        "reasoning": ScalarType(Scalar.STRING, max_length=MAX_REASONING_LENGTH),
+        "model": _object(types, "decision.model", dict.fromkeys(("name", "version", "digest"), _TEXT)),
+        "expectedVersion": _COUNT,
+    }
+    return _object(types, "decision", fields)
+
+
+def _agent(types: Types, labels: Iterable[str]) -> ObjectRef:
+    fields: dict[str, ValueType] = dict.fromkeys(("namespace", "name", "uid"), _TEXT)
+    fields["labels"] = _object(types, "agent.labels", dict.fromkeys(labels, _TEXT))
+    return _object(types, "agent", fields)
+
+
+def _object(types: Types, place: str, given: dict[str, ScalarType] | dict[str, ValueType]) -> ObjectRef:
+    ref, fields = types.add(place)
+    fields.update(given)
     return ref
 
 
@@ -86,14 +97,22 @@ def _parameters(covered: Covered, types: Types) -> ValueType:
 
 
 def _union(own: ValueType, other: ValueType, types: Types) -> ValueType:
-    """Add to an object the fields that only the other one has; of all else the own type counts."""
+    """Add to an object the fields, and to a text the values, that only the other one has; else the own type counts."""
     match own, other:
-        case ObjectRef(), ObjectRef() if own != other:
+        case ObjectRef(), ObjectRef() if own.name != other.name:
             fields = types.objects[own.name]
-            for name, kind in types.objects[other.name].items():
+            for name, kind in list(types.objects[other.name].items()):
                 fields[name] = _union(fields[name], kind, types) if name in fields else kind
         case ListType(ObjectRef() as one), ListType(ObjectRef() as two):
             _union(one, two, types)
         case MapType(ObjectRef() as one), MapType(ObjectRef() as two):
             _union(one, two, types)
+        case ScalarType(Scalar.STRING), ScalarType(Scalar.STRING):
+            joined = join((own, other))
+            return replace(joined, nullable=own.nullable) if isinstance(joined, ScalarType) else own
+        case ListType(ScalarType(Scalar.STRING) as one), ListType(ScalarType(Scalar.STRING) as two):
+            items = _union(one, two, types)
+            return replace(own, items=items)
+        case _:
+            pass
     return own

@@ -4,21 +4,25 @@ import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Final
 
-from streamwarden_judging.typed.environment import ZONED
+from typing_extensions import override
+
 from streamwarden_judging.typed.descriptors import UNTYPED_MESSAGE
-from streamwarden_judging.typed.quoting import field_name
+from streamwarden_judging.typed.environment import ZONED
+from streamwarden_judging.typed.quoting import ForChecking, as_written, field_name, written_name
 from streamwarden_judging.typed.types import Types
 
 
 @dataclass(frozen=True, slots=True)
 class RuleFault:
-    """Why a rule is refused, and where."""
+    """Why a rule is refused, and where: line and column count from 1, in code points."""
 
     line: int
     column: int
     message: str
 
+    @override
     def __str__(self) -> str:
         return f"{self.line}:{self.column}: {self.message}"
 
@@ -27,116 +31,172 @@ _FAULT = re.compile(r"(?:ERROR: )?<input>:(\d+):(\d+): (.*)")
 _FIELD = re.compile(r"undefined field '(.+)' not found in struct 'sw\.(\w+)'")
 _NAME = re.compile(r"undeclared reference to '(.+)' \(in container ''\)")
 _OVERLOAD = re.compile(r"found no matching overload for '(.+)' applied to '\((.*)\)'")
-_ARITHMETIC = {"_+_": "+", "_-_": "-", "_*_": "*", "_/_": "/", "_%_": "%"}
-_OPERATORS = {
-    **_ARITHMETIC,
-    "_<_": "<",
-    "_<=_": "<=",
-    "_>_": ">",
-    "_>=_": ">=",
-    "_==_": "==",
-    "_!=_": "!=",
-    "_&&_": "&&",
-    "_||_": "||",
-    "!_": "!",
-    "-_": "-",
-    "@in": "in",
-    "_[_]": "[]",
-    "_?_:_": "?:",
-}
-_LOGICAL = ("_&&_", "_||_", "!_")
+_SELECT = re.compile(r"expression of type '(.+)' cannot be the operand of a select operation")
+_RANGE = re.compile(r"expression of type '(.+)' cannot be the range of a comprehension .*")
+_ARITHMETIC = {"_+_": "added", "_-_": "subtracted", "_*_": "multiplied", "_/_": "divided", "_%_": "divided"}
+_COMPARISONS = ("_<_", "_<=_", "_>_", "_>=_", "_==_", "_!=_")
+_LOGICAL = {"_&&_": "&&", "_||_": "||", "!_": "!"}
+_NUMBERS = frozenset({"double", "int", "uint"})
 _FOREIGN = {" and ": "&&", " or ": "||", "not ": "!"}
 """Operators of other languages, and what CEL has in their place."""
+_FUNCTIONS: Final = (
+    *("all", "bool", "bytes", "contains", "double", "duration", "dyn", "endsWith", "exists", "exists_one", "filter"),
+    *("has", "int", "map", "matches", "size", "startsWith", "string", "timestamp", "type", "uint"),
+    *ZONED,
+)
+_MAX_LISTED = 12
+TOO_DEEP = "is nested too deeply: take it apart into several rules"
+_IDENTIFIER = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 
 
-def readable(text: str, types: Types, variables: Collection[str], expression: str) -> list[RuleFault]:
+def readable(text: str, types: Types, variables: Collection[str], rule: ForChecking) -> list[RuleFault]:
     """Return what the checker says, fault by fault."""
-    found = [
-        RuleFault(int(line), int(column), _sentence(said.removesuffix("[INVALID_ARGUMENT]").strip(), types, variables))
-        for line, column, said in _FAULT.findall(text)
-    ]
+    words = _Words(types, variables)
+    found: list[RuleFault] = []
+    for line, column, said in _FAULT.findall(text.replace("<input>:-1:-1:", "")):
+        place = rule.place(rule.offset(int(line), int(column)))
+        if "*error*" in said:
+            continue  # follows from another
+        fault = RuleFault(*place, words.sentence(said.removesuffix("[INVALID_ARGUMENT]").strip()))
+        if fault not in found:
+            found.append(fault)
     if found and "Syntax error" in text:
-        return [_with_hint(found[0], expression)]  # what follows the first is noise
-    return found or [
-        RuleFault(1, 1, text.removeprefix("INVALID_ARGUMENT: ").removesuffix("[INVALID_ARGUMENT]").strip())
-    ]
+        return [_with_hint(found[0], rule.expression)]  # what follows the first is noise
+    return found or [RuleFault(1, 1, as_written(unwrapped(text)))]
+
+
+def unwrapped(text: str) -> str:
+    """Return what the engine says without the name of its error."""
+    said = re.sub(r"^[A-Z_]+: |\[[A-Z_]+\]$", "", text.strip()).strip()
+    return TOO_DEEP if re.search(r"recursion (limit|depth)", said) else said
 
 
 def _with_hint(fault: RuleFault, expression: str) -> RuleFault:
     for word, instead in _FOREIGN.items():
         if word in expression:
-            return RuleFault(
-                fault.line, fault.column, f"{fault.message}; in CEL, {word.strip()!r} is written {instead}"
-            )
+            message = f"{fault.message}; in CEL, {word.strip()!r} is written {instead}"
+            return RuleFault(fault.line, fault.column, message)
     if re.search(r"[^=!<>]=[^=]", expression):
         return RuleFault(fault.line, fault.column, f"{fault.message}; in CEL, equality is written ==")
     return fault
 
 
-def _sentence(said: str, types: Types, variables: Collection[str]) -> str:
-    if match := _FIELD.fullmatch(said):
-        return _missing_field(match[1], match[2], types)
-    if match := _NAME.fullmatch(said):
-        return _missing_name(match[1], variables)
-    if match := _OVERLOAD.fullmatch(said):
-        return _no_overload(match[1], _split(match[2]), types)
-    return said
+@dataclass(frozen=True, slots=True)
+class _Words:
+    types: Types
+    variables: Collection[str]
 
+    def sentence(self, said: str) -> str:
+        if match := _FIELD.fullmatch(said):
+            return self._missing_field(written_name(match[1]), match[2])
+        if match := _NAME.fullmatch(said):
+            return self._missing_name(match[1].partition(".")[0])
+        if match := _OVERLOAD.fullmatch(said):
+            return self._no_overload(match[1], _split(match[2]))
+        if match := _SELECT.fullmatch(said):
+            return f"{self._one(match[1])} has no fields"
+        if match := _RANGE.fullmatch(said):
+            return f"all, exists, map and filter go over a list or a map, not over {self._one(match[1])}"
+        return as_written(said)
 
-def _missing_field(stand_in: str, message: str, types: Types) -> str:
-    if message == UNTYPED_MESSAGE:
+    def _missing_field(self, name: str, message: str) -> str:
+        if message == UNTYPED_MESSAGE:
+            return (
+                f"the schema does not say what {name!r} is read from: write dyn(...) around what stands before the dot"
+            )
+        shown = self.types.shown.get(message, message)
+        return f"{shown} has no field {name!r}{_suggestion(name, self.types.objects.get(message, ()))}"
+
+    def _missing_name(self, name: str) -> str:
+        if name in ZONED:
+            return f"{name} takes no time zone here: it answers in UTC, and {name}() is how to ask"
+        if name in _FUNCTIONS:
+            return f"{name} is not used like this: docs/reference/rules.md shows how"
+        suggested = _suggestion(name, (*self.variables, *_FUNCTIONS), listed=False)
+        return f"there is no variable or function {name!r}{suggested or '; there are ' + ', '.join(self.variables)}"
+
+    def _no_overload(self, function: str, operands: list[str]) -> str:
+        if f"sw.{UNTYPED_MESSAGE}" in operands:
+            return "this is applied to a value of which the schema says no type: write dyn(...) around it"
+        if function in _LOGICAL:
+            return f"{_LOGICAL[function]} takes booleans, not {self._all(operands)}"
+        if function == "_?_:_":
+            return f"? : takes a boolean, and two values of one type, not {self._all(operands)}"
+        if function in _ARITHMETIC:
+            return self._no_arithmetic(function, operands)
+        if function in _COMPARISONS:
+            return self._no_comparison(operands)
+        return self._no_access(function, operands)
+
+    def _no_arithmetic(self, function: str, operands: list[str]) -> str:
+        plain = [_unwrapped_type(operand) for operand in operands]
+        if not set(plain) <= _NUMBERS:
+            return f"{self._all(operands)} cannot be {_ARITHMETIC[function]}"
+        if function == "_%_":
+            return "% takes two ints"
         return (
-            f"the schema does not say what {stand_in!r} is read from: write dyn(...) around what stands before the dot"
+            f"{self._all(operands)} cannot be {_ARITHMETIC[function]}: write 2.0 for 2, or int(...) or double(...) "
+            f"around one"
         )
-    fields = types.objects[message]
-    shown = types.shown.get(message, message)
-    name = next((field for field in fields if field_name(field) == stand_in), stand_in)
-    return f"{shown} has no field {name!r}{_suggestion(name, fields)}"
+
+    def _no_comparison(self, operands: list[str]) -> str:
+        if "null_type" in operands:
+            other = next((operand for operand in operands if operand != "null_type"), "null_type")
+            return f"{self._one(other)} is never null here: has(...) tells whether it is there"
+        return f"{self._all(operands)} cannot be compared"
+
+    def _no_access(self, function: str, operands: list[str]) -> str:
+        if function == "_[_]" and operands[0].startswith("sw."):
+            shown = self._one(operands[0])
+            return f"a field of {shown} is read with a dot, as in {shown}.name"
+        if function == "_[_]":
+            return f"{self._one(operands[0])} has nothing at {self._one(operands[1])}"
+        if function == "@in":
+            return f"{self._one(operands[0])} cannot be in {self._one(operands[1])}"
+        if function == "-_":
+            return f"- takes a number, not {self._all(operands)}"
+        return f"{function} cannot be applied to {self._all(operands) or 'nothing'}"
+
+    def _all(self, operands: Iterable[str]) -> str:
+        *first, last = [self._one(operand) for operand in operands] or [""]
+        return f"{', '.join(first)} and {last}" if first else last
+
+    def _one(self, operand: str) -> str:
+        """Return a type as a person would name one value of it."""
+        shown = self._shown(operand)
+        if operand.startswith("sw.") or operand in ("null_type", "bytes"):
+            return shown
+        return f"{'an' if shown[:1] in 'aeio' else 'a'} {shown}"
+
+    def _shown(self, operand: str) -> str:
+        if operand.startswith("sw."):
+            return self.types.shown.get(operand.removeprefix("sw."), "an untyped value")
+        if match := re.fullmatch(r"wrapper\((\w+)\)", operand):
+            return f"{match[1]} or null"
+        if match := re.fullmatch(r"list\((.+)\)", operand):
+            return f"list of {self._many(match[1])}"
+        if match := re.fullmatch(r"map\((.+)\)", operand):
+            return f"map of {self._many(_split(match[1])[-1])}"
+        known = {"null_type": "null", "google.protobuf.Timestamp": "timestamp", "google.protobuf.Duration": "duration"}
+        return known.get(operand, operand)
+
+    def _many(self, operand: str) -> str:
+        shown = self._shown(operand)
+        return "values" if operand.startswith("T%") else shown if operand.startswith("sw.") else f"{shown}s"
 
 
-def _missing_name(name: str, variables: Collection[str]) -> str:
-    if name in ZONED:
-        return f"{name} takes no time zone here: it answers in UTC, and {name}() is how to ask"
-    return f"there is no variable or function {name!r}{_suggestion(name, (*variables, *_FUNCTIONS))}"
+def _unwrapped_type(operand: str) -> str:
+    return re.sub(r"^wrapper\((\w+)\)$", r"\1", operand)
 
 
-_FUNCTIONS = (
-    "all contains duration dyn endsWith exists exists_one filter has map matches size startsWith timestamp int uint double "
-    "string bool bytes type " + " ".join(ZONED)
-).split()
-
-
-def _suggestion(name: str, known: Iterable[str]) -> str:
-    close = get_close_matches(name, list(known), n=1, cutoff=0.6)
+def _suggestion(name: str, known: Iterable[str], *, listed: bool = True) -> str:
+    names = sorted(known)
+    close = get_close_matches(name[:200], names, n=1, cutoff=0.6)
     if close:
-        return f"; did you mean {close[0]!r}?"
-    listed = sorted(known)
-    return f"; it has {', '.join(listed[:12])}{', ...' if len(listed) > 12 else ''}" if listed else ""
-
-
-def _no_overload(function: str, operands: list[str], types: Types) -> str:
-    shown = [_shown(operand, types) for operand in operands]
-    written = _OPERATORS.get(function, function)
-    if any(operand == f"sw.{UNTYPED_MESSAGE}" for operand in operands):
-        return f"{written} is applied to a value of which the schema says no type: write dyn(...) around it"
-    if function in _ARITHMETIC and sorted(operands) in (["double", "int"], ["double", "uint"], ["int", "uint"]):
-        return f"{written} takes two numbers of one kind, not {' and '.join(shown)}: write 2.0 for 2, or int(...), double(...)"
-    if function in _LOGICAL:
-        return f"{written} takes booleans, not {' and '.join(shown)}"
-    if function == "_?_:_":
-        return f"?: takes a boolean and two values of one type, not {', '.join(shown)}"
-    if function == "_[_]" and operands[0].startswith("sw."):
-        return f"a field of {shown[0]} is read with a dot, as in {shown[0]}.name"
-    if function in _OPERATORS and len(shown) == 2:  # noqa: PLR2004  # an operator between two values
-        return f"{shown[0]} and {shown[1]} cannot be used with {written}"
-    return f"{written} cannot be applied to {', '.join(shown) or 'nothing'}"
-
-
-def _shown(operand: str, types: Types) -> str:
-    if operand.startswith("sw."):
-        return types.shown.get(operand.removeprefix("sw."), operand)
-    wrapped = re.fullmatch(r"wrapper\((\w+)\)", operand)
-    return f"{wrapped[1]} or null" if wrapped else {"null_type": "null"}.get(operand, operand)
+        plain = _IDENTIFIER.fullmatch(close[0]) and field_name(close[0]) == close[0]
+        return f"; did you mean {close[0]!r}?" if plain else f"; did you mean `{close[0]}`, in back-quotes?"
+    more = ", ..." if len(names) > _MAX_LISTED else ""
+    return f"; it has {', '.join(names[:_MAX_LISTED])}{more}" if listed and names else ""
 
 
 def _split(operands: str) -> list[str]:

@@ -1,38 +1,31 @@
 """What a checked rule would cost, and the mistakes in it that its types alone don't show.
 
-Costs are in nanoseconds of one core, measured on lists and texts of all sizes (``benchmarks/rule_costs.py``) and rounded
-up. As in Kubernetes, an estimate takes each value at its largest; unlike there, the values of one record cannot all be
-at their largest, since they share its 64 KiB.
+Costs are in nanoseconds of one core, measured on lists and texts of all sizes (``benchmarks/rule_costs.py``) and
+rounded up. As in Kubernetes, an estimate takes each value at its largest; unlike there, the values of one record cannot
+all be at their largest, since they share its 64 KiB.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import prod
+from typing import ClassVar
 
 from streamwarden_contract.decision import MAX_RECORD_BYTES
 
-from streamwarden_judging.typed import syntax
-from streamwarden_judging.typed.sizes import Size, size_of
-from streamwarden_judging.typed.types import UNTYPED, ListType, MapType, ObjectRef, Scalar, ScalarType, Types, ValueType
+from streamwarden_judging.typed import mistakes, syntax
+from streamwarden_judging.typed.mistakes import Mistake
+from streamwarden_judging.typed.sizes import MIN_ITEM_BYTES, Size, field_of, indexed_of, item_of
+from streamwarden_judging.typed.types import ListType, MapType, Scalar, ScalarType, Types, ValueType, join
 
 MAX_ITERATIONS = 10_000
-"""The engine's own limit, all loops of an expression together: more is an error, which denies."""
+"""The engine's own limit, all loops of one evaluation together: more is an error, which denies."""
 _NODE, _ITERATION, _MATCH, _CONVERSION = 100.0, 200.0, 5_000.0, 1_000.0
 _APPEND_PER_ITEM, _JOIN_PER_ITEM, _EQUAL_PER_ITEM, _SEARCH_PER_ITEM = 14.0, 60.0, 150.0, 6.0
 _COMPARE_PER_BYTE, _COPY_PER_BYTE, _COUNT_PER_BYTE, _MATCH_PER_BYTE = 0.3, 1.2, 1.6, 3.0
 _PATTERN_LENGTH = 16
 """Length of a regular expression that costs as measured; a longer one costs in proportion."""
-_EQUALITIES, _ORDERINGS = ("_==_", "_!=_"), ("_<_", "_<=_", "_>_", "_>=_")
-_SEARCHES = ("contains", "startsWith", "endsWith")
-
-
-@dataclass(frozen=True, slots=True)
-class Mistake:
-    """Something that a rule cannot mean."""
-
-    at: int
-    """Offset in the expression, in code points."""
-    message: str
+_RECORD_ITEMS = MAX_RECORD_BYTES // MIN_ITEM_BYTES
+_BOOL, _INT = ScalarType(Scalar.BOOL), ScalarType(Scalar.INT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,108 +37,84 @@ class _Loop:
 
 @dataclass(slots=True)
 class Reading:
-    """Reads one expression; see ``cost_ns``, ``mistakes`` and ``unbounded`` afterwards."""
+    """Reads one expression; see ``cost_ns``, ``mistakes``, ``dynamic`` and ``unbounded`` afterwards."""
 
     types: Types
     cost_ns: float = 0.0
     mistakes: list[Mistake] = field(default_factory=list)
+    dynamic: dict[str, None] = field(default_factory=dict)
+    """Paths that are read through ``dyn(...)``, in the order of the text."""
     unbounded: dict[str, str] = field(default_factory=dict)
     """By path: the keyword that would bound what a loop or a search goes over."""
     _loops: list[_Loop] = field(default_factory=list)
     _evaluations: int = 1
     _count: int = 0
+    _appended: Size = field(default_factory=Size)
 
     def read(self, node: syntax.Node, variables: Mapping[str, Size]) -> Size:
         """Return the size of a node's value."""
         self.cost_ns += _NODE * self._evaluations
         match node:
-            case syntax.Constant(value=value):
-                return _constant(value)
+            case syntax.Constant():
+                size = _constant(node)
             case syntax.Ident(name=name):
-                return variables.get(name, Size())
+                size = variables.get(name, Size())
             case syntax.Select():
-                return self._select(node, variables)
-            case syntax.ListLiteral(items=items):
-                sizes = [self.read(item, variables) for item in items]
-                kind = sizes[0].type if sizes else None
-                return Size(ListType(kind) if kind else None, sum(size.bytes for size in sizes), len(sizes))
-            case syntax.MapLiteral(entries=entries):
-                sizes = [self.read(part, variables) for entry in entries for part in entry]
-                return Size(None, sum(size.bytes for size in sizes), len(entries))
+                operand = self.read(node.operand, variables)
+                size = Size(_BOOL) if node.test else field_of(operand, node.field, self.types)
+            case syntax.ListLiteral() | syntax.MapLiteral():
+                self.mistakes += mistakes.of_literal(node)
+                size = _literal(node, [self.read(part, variables) for part in syntax.children(node)])
             case syntax.Loop():
-                return self._loop(node, variables)
+                size = self._loop(node, variables)
             case syntax.Call():
-                return self._call(node, [self.read(arg, variables) for arg in node.args])
-
-    def _select(self, node: syntax.Select, variables: Mapping[str, Size]) -> Size:
-        operand = self.read(node.operand, variables)
-        if node.test:
-            return Size(ScalarType(Scalar.BOOL))
-        kind: ValueType | None = None
-        match operand.type:
-            case ObjectRef():
-                kind = self.types.fields(operand.type).get(node.field)
-            case MapType(values):
-                kind = values
-        return size_of(kind, operand.shares, f"{operand.path}.{node.field}")
+                size = self._call(node, [self.read(arg, variables) for arg in node.args])
+        return size
 
     def _loop(self, node: syntax.Loop, variables: Mapping[str, Size]) -> Size:
         span = self.read(node.range, variables)
         start = self.read(node.start, variables)
-        self._note_bound(span, "maxItems")
-        runs = min(span.items, MAX_ITERATIONS)
-        before = self._evaluations
-        self._count += 1
-        loop = _Loop(self._count, runs)
-        self._evaluations = min(max(1, self._total(span, span.items, MAX_RECORD_BYTES // 2)), MAX_ITERATIONS)
+        self._note_bound(span)
+        before, self._count = self._evaluations, self._count + 1
+        loop = _Loop(self._count, min(span.items, MAX_ITERATIONS))
+        self._evaluations = min(max(1, self._total(span, span.items, _RECORD_ITEMS)), MAX_ITERATIONS)
         self._loops.append(loop)
         self.cost_ns += _ITERATION * self._evaluations
         shares = None if span.shares is None else span.shares | {loop.number}
-        inner = {**variables, node.variable: _item(span, shares), node.result_variable: start}
+        inner = {**variables, node.variable: item_of(span, shares), node.result_variable: start}
         self.read(node.condition, inner)
-        step = self.read(node.step, inner)
+        self._appended = Size()
+        self.read(node.step, inner)
         self._loops.pop()
         self._evaluations = before
         if not isinstance(node.start, syntax.ListLiteral):
             return self.read(node.result, {**variables, node.result_variable: start})
-        item = step.bytes if isinstance(node.step, syntax.Call) and node.step.function == "_+_" else span.bytes
-        return Size(step.type, runs * item, runs)
+        return _gathered(self._appended, span, loop)
 
     def _call(self, node: syntax.Call, args: list[Size]) -> Size:
-        name = node.function
-        truth = Size(ScalarType(Scalar.BOOL))
-        if name in _EQUALITIES or name in _ORDERINGS:
-            self._compare(*args)
-            self._check_values(node, args)
-            return truth
-        if name in _SEARCHES:
-            self._touch(args[0], _COMPARE_PER_BYTE)
-            return truth
-        if name == "matches":
-            self._match(node, args[0])
-            return truth
-        if name == "@in":
-            self._check_values(node, args)
-            self.cost_ns += self._total(args[1], args[1].items, MAX_RECORD_BYTES // 2) * _SEARCH_PER_ITEM
-            self._touch(args[1], _COMPARE_PER_BYTE)
-            return truth
-        if name == "_+_":
-            return self._add(node, args)
-        if name == "size":
-            self._touch(args[0], _COUNT_PER_BYTE if _is_text(args[0]) else 0.0)
-            return Size(ScalarType(Scalar.INT))
-        if name == "_?_:_":
-            return max(args[1:], key=lambda size: size.bytes)
-        if name == "_[_]":
-            return _item(args[0], args[0].shares)
-        if name == "dyn":
-            return Size(None, args[0].bytes, max(args[0].items, args[0].bytes // 2), args[0].shares, args[0].path)
-        if name in ("_&&_", "_||_", "!_", "@not_strictly_false"):
-            return truth
-        self.cost_ns += _CONVERSION * self._evaluations
-        for arg in args:
-            self._touch(arg, _COPY_PER_BYTE)
-        return Size(None, max((arg.bytes for arg in args), default=0) * 2)
+        self.mistakes += mistakes.of_call(node, args)
+        how = self._CALLS.get(node.function)
+        return self._convert(node, args) if how is None else how(self, node, args)
+
+    def _logic(self, _node: syntax.Call, _args: list[Size]) -> Size:
+        return Size(_BOOL)
+
+    def _compare(self, _node: syntax.Call, args: list[Size]) -> Size:
+        smaller = min(args, key=lambda size: size.bytes)
+        self._touch(smaller, _COMPARE_PER_BYTE if _is_text(smaller) else _EQUAL_PER_ITEM / MIN_ITEM_BYTES)
+        return Size(_BOOL)
+
+    def _search(self, _node: syntax.Call, args: list[Size]) -> Size:
+        self._touch(args[0], _COMPARE_PER_BYTE)
+        return Size(_BOOL)
+
+    def _in(self, _node: syntax.Call, args: list[Size]) -> Size:
+        one, many = args
+        if isinstance(many.type, ListType) or many.type is None:
+            each = _SEARCH_PER_ITEM if _has_no_parts(one) else _EQUAL_PER_ITEM
+            self.cost_ns += self._total(many, many.items, _RECORD_ITEMS) * each
+            self._touch(many, _COMPARE_PER_BYTE)
+        return Size(_BOOL)
 
     def _add(self, node: syntax.Call, args: list[Size]) -> Size:
         one, other = args
@@ -154,78 +123,133 @@ class Reading:
                 # The engine copies what it has gathered for each item that comes to it.
                 runs = self._loops[-1].runs
                 self.cost_ns += self._evaluations * runs * _APPEND_PER_ITEM
+                self._appended = other
                 return Size(other.type, other.bytes, runs)
+            case _:
+                pass
+        kind = join(size.type for size in args if size.type is not None) if one.type and other.type else None
+        if isinstance(kind, ScalarType):
+            kind = replace(kind, values=None, max_length=None)
         if one.items > 1 or other.items > 1:
             self.cost_ns += self._evaluations * (one.items + other.items) * _JOIN_PER_ITEM
         else:
             self._touch(one, _COPY_PER_BYTE)
             self._touch(other, _COPY_PER_BYTE)
-        return Size(one.type, one.bytes + other.bytes, one.items + other.items if one.items > 1 else 1)
+        items = one.items + other.items if one.items > 1 or other.items > 1 else 1
+        return Size(
+            kind, one.bytes + other.bytes, items, constants=one.constants + other.constants if items > 1 else ()
+        )
 
-    def _match(self, node: syntax.Call, text: Size) -> None:
+    def _size(self, _node: syntax.Call, args: list[Size]) -> Size:
+        self._touch(args[0], _COUNT_PER_BYTE if _is_text(args[0]) else 0.0)
+        return Size(_INT)
+
+    def _choose(self, _node: syntax.Call, args: list[Size]) -> Size:
+        larger = max(args[1:], key=lambda size: size.bytes)
+        kinds: list[ValueType] = [size.type for size in args[1:] if size.type is not None]
+        return replace(
+            larger,
+            type=join(kinds) if len(kinds) == len(args) - 1 else None,
+            items=max(size.items for size in args[1:]),
+            path=args[1].path or args[2].path,
+            constants=args[1].constants + args[2].constants,
+        )
+
+    def _index(self, _node: syntax.Call, args: list[Size]) -> Size:
+        self.mistakes += mistakes.of_key(args, self.types)
+        return indexed_of(args[0], self.types)
+
+    def _dyn(self, _node: syntax.Call, args: list[Size]) -> Size:
+        (size,) = args
+        if size.path:
+            self.dynamic[size.path] = None
+        return replace(size, type=None, items=max(size.items, size.bytes // MIN_ITEM_BYTES), constants=())
+
+    def _match(self, node: syntax.Call, args: list[Size]) -> Size:
         pattern = node.args[1]
-        if not isinstance(pattern, syntax.Constant) or not isinstance(pattern.value, str):
-            self.mistakes.append(Mistake(node.at, "a regular expression must be written in the rule, not come from data"))
-            return
+        length = len(pattern.value) if isinstance(pattern, syntax.Constant) and isinstance(pattern.value, str) else 0
         self.cost_ns += _MATCH * self._evaluations
-        self._touch(text, _MATCH_PER_BYTE * max(1.0, len(pattern.value) / _PATTERN_LENGTH))
+        self._touch(args[0], _MATCH_PER_BYTE * max(1.0, length / _PATTERN_LENGTH))
+        return Size(_BOOL)
 
-    def _compare(self, one: Size, other: Size) -> None:
-        smaller = min(one, other, key=lambda size: size.bytes)
-        self._touch(smaller, _COMPARE_PER_BYTE if _is_text(smaller) else _EQUAL_PER_ITEM / 2)
+    def _convert(self, _node: syntax.Call, args: list[Size]) -> Size:
+        self.cost_ns += _CONVERSION * self._evaluations
+        for arg in args:
+            self._touch(arg, _COPY_PER_BYTE)
+        return Size(None, max((arg.bytes for arg in args), default=0) * 2)
 
     def _touch(self, size: Size, per_byte: float) -> None:
         if per_byte and size.bytes > MAX_RECORD_BYTES // 16:
-            self._note_bound(size, "maxLength")
+            self._note_bound(size)
         self.cost_ns += self._total(size, size.bytes, MAX_RECORD_BYTES) * per_byte
 
     def _total(self, size: Size, each: int, record: int) -> int:
-        """Return the most that all evaluations together go over: each at its largest, or a record's worth a run of loops."""
+        """Return the most that all evaluations together go over.
+
+        That is each at its largest, or a record's worth for each run of the loops that it does not share it among.
+        """
         largest = each * self._evaluations
-        if size.shares is None:
-            return largest
         shares = size.shares
+        if shares is None:
+            return largest
         return min(largest, record * prod(loop.runs for loop in self._loops if loop.number not in shares))
 
-    def _note_bound(self, size: Size, keyword: str) -> None:
+    def _note_bound(self, size: Size) -> None:
         match size.type:
             case ListType(max_items=None) if size.path:
-                self.unbounded[size.path] = keyword
+                self.unbounded[size.path] = "maxItems"
+            case MapType(max_entries=None) if size.path:
+                self.unbounded[size.path] = "maxProperties"
             case ScalarType(Scalar.STRING, max_length=None) if size.path:
-                self.unbounded[size.path] = keyword
+                self.unbounded[size.path] = "maxLength"
+            case _:
+                pass
 
-    def _check_values(self, node: syntax.Call, args: list[Size]) -> None:
-        """Refuse to compare a text with one that the schema rules out: ``!=`` would always hold."""
-        for kind, against in ((args[0].type, node.args[1]), (args[1].type, node.args[0])):
-            if isinstance(kind, ListType):
-                kind = kind.items
-            if not isinstance(kind, ScalarType) or kind.values is None:
-                continue
-            constants = against.items if isinstance(against, syntax.ListLiteral) else (against,)
-            for constant in constants:
-                if isinstance(constant, syntax.Constant) and isinstance(constant.value, str):
-                    self._check_value(constant, kind.values)
-
-    def _check_value(self, constant: syntax.Constant, values: tuple[str, ...]) -> None:
-        if constant.value not in values:
-            listed = ", ".join(values[:8]) + (", ..." if len(values) > 8 else "")
-            self.mistakes.append(Mistake(constant.at, f"the schema never allows {constant.value!r} here, only {listed}"))
+    _CALLS: ClassVar[Mapping[str, Callable[["Reading", syntax.Call, list[Size]], Size]]] = {
+        **dict.fromkeys(("_&&_", "_||_", "!_", "@not_strictly_false"), _logic),
+        **dict.fromkeys(("_==_", "_!=_", "_<_", "_<=_", "_>_", "_>=_"), _compare),
+        **dict.fromkeys(("contains", "startsWith", "endsWith"), _search),
+        "matches": _match,
+        "@in": _in,
+        "_+_": _add,
+        "size": _size,
+        "_?_:_": _choose,
+        "_[_]": _index,
+        "dyn": _dyn,
+    }
 
 
 def _is_text(size: Size) -> bool:
     return isinstance(size.type, ScalarType) and size.type.kind is Scalar.STRING
 
 
-def _item(span: Size, shares: frozenset[int] | None) -> Size:
-    match span.type:
-        case ListType(items):
-            return size_of(items, shares, f"{span.path}[]")
-        case MapType():
-            return size_of(ScalarType(Scalar.STRING), shares, f"{span.path}[]")
-    return Size(None, span.bytes, max(1, span.bytes // 2), shares, f"{span.path}[]")
+def _has_no_parts(size: Size) -> bool:
+    return isinstance(size.type, ScalarType)
 
 
-def _constant(value: object) -> Size:
-    if isinstance(value, str):
-        return Size(ScalarType(Scalar.STRING), len(value.encode(errors="surrogatepass")))
-    return Size()
+def _gathered(item: Size, span: Size, loop: _Loop) -> Size:
+    """Return the size of the list that a loop makes of what it appends each time."""
+    bytes_ = loop.runs * item.bytes
+    if item.shares is not None and loop.number in item.shares:
+        bytes_ = min(bytes_, span.bytes)  # items of the record itself
+    return Size(item.type, bytes_, loop.runs, constants=item.constants)
+
+
+def _constant(node: syntax.Constant) -> Size:
+    if isinstance(node.value, str):
+        kind = ScalarType(Scalar.STRING, max_length=len(node.value), values=(node.value,))
+        return Size(kind, len(node.value.encode(errors="surrogatepass")), constants=(node,))
+    kinds = {bool: Scalar.BOOL, int: Scalar.INT, float: Scalar.DOUBLE}
+    scalar = kinds.get(type(node.value))
+    return Size(None if scalar is None else ScalarType(scalar))
+
+
+def _literal(node: syntax.ListLiteral | syntax.MapLiteral, parts: Sequence[Size]) -> Size:
+    size = sum(part.bytes for part in parts)
+    constants = tuple(constant for part in parts for constant in part.constants)
+    if isinstance(node, syntax.MapLiteral):
+        return Size(None, size, len(node.entries))
+    kinds = [part.type for part in parts if part.type is not None]
+    kind = ListType(join(kinds)) if kinds and len(kinds) == len(parts) else None
+    shares = parts[0].shares if len(parts) == 1 else None
+    return Size(kind, size, len(parts), shares, constants=constants)

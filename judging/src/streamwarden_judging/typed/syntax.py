@@ -4,7 +4,7 @@ The message is ``cel.expr.CheckedExpr`` of the CEL specification; no package car
 are read here are declared by hand.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -21,7 +21,12 @@ _TYPES = {
 }
 _TYPES |= {"uint64": _Field.TYPE_UINT64, "double": _Field.TYPE_DOUBLE, "bytes": _Field.TYPE_BYTES}
 _MESSAGES: Mapping[str, Mapping[str, tuple[int, str]]] = {
-    "CheckedExpr": {"expr": (4, "Expr"), "source_info": (5, "SourceInfo")},
+    "CheckedExpr": {"type_map": (3, "*Typed"), "expr": (4, "Expr"), "source_info": (5, "SourceInfo")},
+    "Typed": {"key": (1, "int64"), "value": (2, "Type")},
+    "Type": {"dyn": (1, "Nothing"), "list_type": (6, "OfList"), "map_type": (7, "OfMap")},
+    "OfList": {"elem_type": (1, "Type")},
+    "OfMap": {"key_type": (1, "Type"), "value_type": (2, "Type")},
+    "Nothing": {},
     "SourceInfo": {"positions": (4, "*Position")},
     "Position": {"key": (1, "int64"), "value": (2, "int32")},
     "Expr": {
@@ -38,7 +43,7 @@ _MESSAGES: Mapping[str, Mapping[str, tuple[int, str]]] = {
     "Select": {"operand": (1, "Expr"), "field": (2, "string"), "test_only": (3, "bool")},
     "Call": {"target": (1, "Expr"), "function": (2, "string"), "args": (3, "*Expr")},
     "CreateList": {"elements": (1, "*Expr")},
-    "CreateStruct": {"entries": (2, "*Entry")},
+    "CreateStruct": {"message_name": (1, "string"), "entries": (2, "*Entry")},
     "Entry": {"map_key": (3, "Expr"), "value": (4, "Expr")},
     "Comprehension": {
         "iter_var": (1, "string"),
@@ -97,18 +102,21 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class ListLiteral:
-    """A list written out."""
+    """A list written out; ``mixed`` where its items are of several types."""
 
     at: int
     items: tuple["Node", ...]
+    mixed: bool
 
 
 @dataclass(frozen=True, slots=True)
 class MapLiteral:
-    """A map written out."""
+    """A map written out, or a message if it has a name; ``mixed`` where its keys or its values are of several types."""
 
     at: int
     entries: tuple[tuple["Node", "Node"], ...]
+    mixed: bool
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +140,10 @@ def parse(program: cel.Expression) -> Node:
     """Return the tree of a checked expression. ``at`` is the offset in code points, -1 where there is none."""
     wrapped = any_pb2.Any.FromString(program.serialize())
     checked = _classes()["cel.expr.CheckedExpr"].FromString(wrapped.value)
-    positions = {entry.key: entry.value for entry in checked.source_info.positions}
-    return _node(checked.expr, positions)
+    return _Reader(
+        {entry.key: entry.value for entry in checked.source_info.positions},
+        {entry.key: entry.value for entry in checked.type_map},
+    ).node(checked.expr)
 
 
 def children(node: Node) -> Iterator[Node]:
@@ -145,10 +155,11 @@ def children(node: Node) -> Iterator[Node]:
             yield from node.args if isinstance(node, Call) else node.items
         case MapLiteral():
             for key, value in node.entries:
-                yield key
-                yield value
+                yield from (key, value)
         case Loop():
             yield from (node.range, node.start, node.condition, node.step, node.result)
+        case Constant() | Ident():
+            pass
 
 
 def walk(node: Node) -> Iterator[Node]:
@@ -160,40 +171,74 @@ def walk(node: Node) -> Iterator[Node]:
         pending.extend(children(node))
 
 
-def _node(expr: Any, positions: Mapping[int, int]) -> Node:  # noqa: PLR0911  # one for each kind
-    at = positions.get(expr.id, -1)
-    if expr.HasField("ident_expr"):
+_Message = Any
+"""A message of a class that is made at run time: its fields are known to nobody before."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    positions: Mapping[int, int]
+    types: Mapping[int, _Message]
+
+    def node(self, expr: _Message) -> Node:
+        at = self.positions.get(expr.id, -1)
+        for name, read in _KINDS.items():
+            if expr.HasField(name):
+                return read(self, at, expr)
+        return Constant(at, _constant(expr.const_expr))
+
+    def all(self, exprs: Iterable[_Message]) -> tuple[Node, ...]:
+        return tuple(self.node(expr) for expr in exprs)
+
+    def ident(self, at: int, expr: _Message) -> Node:
         return Ident(at, expr.ident_expr.name)
-    if expr.HasField("select_expr"):
+
+    def select(self, at: int, expr: _Message) -> Node:
         select = expr.select_expr
-        return Select(at, _node(select.operand, positions), select.field, select.test_only)
-    if expr.HasField("call_expr"):
+        return Select(at, self.node(select.operand), select.field, select.test_only)
+
+    def call(self, at: int, expr: _Message) -> Node:
         call = expr.call_expr
-        given = [*([call.target] if call.HasField("target") else []), *call.args]
-        return Call(at, call.function, tuple(_node(arg, positions) for arg in given))
-    if expr.HasField("list_expr"):
-        return ListLiteral(at, tuple(_node(item, positions) for item in expr.list_expr.elements))
-    if expr.HasField("struct_expr"):
-        entries = expr.struct_expr.entries
-        return MapLiteral(
-            at, tuple((_node(entry.map_key, positions), _node(entry.value, positions)) for entry in entries)
+        return Call(at, call.function, self.all([*([call.target] if call.HasField("target") else []), *call.args]))
+
+    def list(self, at: int, expr: _Message) -> Node:
+        kind = self.types.get(expr.id)
+        return ListLiteral(
+            at, self.all(expr.list_expr.elements), kind is not None and _is_dyn(kind.list_type.elem_type)
         )
-    if expr.HasField("comprehension_expr"):
+
+    def map(self, at: int, expr: _Message) -> Node:
+        struct, kind = expr.struct_expr, self.types.get(expr.id)
+        mixed = kind is not None and (_is_dyn(kind.map_type.key_type) or _is_dyn(kind.map_type.value_type))
+        entries = tuple((self.node(entry.map_key), self.node(entry.value)) for entry in struct.entries)
+        return MapLiteral(at, entries, mixed, struct.message_name)
+
+    def loop(self, at: int, expr: _Message) -> Node:
         loop = expr.comprehension_expr
         return Loop(
             at,
             loop.iter_var,
-            _node(loop.iter_range, positions),
+            self.node(loop.iter_range),
             loop.accu_var,
-            _node(loop.accu_init, positions),
-            _node(loop.loop_condition, positions),
-            _node(loop.loop_step, positions),
-            _node(loop.result, positions),
+            *self.all((loop.accu_init, loop.loop_condition, loop.loop_step, loop.result)),
         )
-    return Constant(at, _constant(expr.const_expr))
 
 
-def _constant(constant: Any) -> bool | int | float | str | bytes | None:
+_KINDS: Mapping[str, Callable[[_Reader, int, _Message], Node]] = {
+    "ident_expr": _Reader.ident,
+    "select_expr": _Reader.select,
+    "call_expr": _Reader.call,
+    "list_expr": _Reader.list,
+    "struct_expr": _Reader.map,
+    "comprehension_expr": _Reader.loop,
+}
+
+
+def _is_dyn(kind: _Message) -> bool:
+    return bool(kind.HasField("dyn"))
+
+
+def _constant(constant: _Message) -> bool | int | float | str | bytes | None:
     for name in _MESSAGES["Constant"]:
         if constant.HasField(name):
             value: bool | int | float | str | bytes = getattr(constant, name)

@@ -1,7 +1,7 @@
 """Types of the values that rules read, and the largest sizes that a schema allows."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 
@@ -32,6 +32,7 @@ class ListType:
 
     items: "ValueType"
     max_items: int | None = None
+    nullable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class MapType:
 
     values: "ValueType"
     max_entries: int | None = None
+    nullable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class ObjectRef:
     """An object with known fields, by its name in ``Types.objects``: schemas may refer to themselves."""
 
     name: str
+    nullable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +57,11 @@ class Untyped:
     """A value that the schema says too little about: rules read it only as ``dyn(...)``."""
 
 
-ValueType = ScalarType | ListType | MapType | ObjectRef | Untyped
+Typed = ScalarType | ListType | MapType | ObjectRef
+ValueType = Typed | Untyped
 
 UNTYPED = Untyped()
+_NUMBERS = frozenset({Scalar.INT, Scalar.DOUBLE})
 
 
 @dataclass(slots=True)
@@ -66,16 +71,66 @@ class Types:
     objects: dict[str, dict[str, ValueType]] = field(default_factory=dict)
     shown: dict[str, str] = field(default_factory=dict)
     """How people write the place of an object: ``decision.parameters.items[]``, by its name."""
+    indexed: dict[str, Typed] = field(default_factory=dict)
+    """Objects that are also read by a key that comes from data, and the one type of their values."""
+    sizes: dict[str, int] = field(default_factory=dict)
+    """Objects whose size in bytes is known, and is no part of a record."""
 
     def fields(self, ref: ObjectRef) -> Mapping[str, ValueType]:
         """Return the fields of an object."""
         return self.objects[ref.name]
 
-    def new_name(self, place: str) -> str:
-        """Return a message name for an object at a place, which no other object has."""
+    def add(self, place: str) -> tuple[ObjectRef, dict[str, ValueType]]:
+        """Add an object that is found at a place, and return its fields, to be filled."""
         plain = "".join(letter if letter.isalnum() and letter.isascii() else "_" for letter in place)
         name, number = plain, 1
         while name in self.objects:
             number += 1
             name = f"{plain}_{number}"
-        return name
+        self.objects[name], self.shown[name] = {}, place
+        return ObjectRef(name), self.objects[name]
+
+
+def join(kinds: Iterable[ValueType]) -> ValueType:
+    """Return the type of a value that has one of these types; ``UNTYPED`` where no type holds for all."""
+    result: ValueType | None = None
+    for kind in kinds:
+        result = kind if result is None else _join(result, kind)
+    return UNTYPED if result is None else result
+
+
+def as_nullable(kind: ValueType, *, nullable: bool) -> ValueType:
+    """Return the type that also allows null, if asked to."""
+    return kind if isinstance(kind, Untyped) or not nullable else replace(kind, nullable=True)
+
+
+def _join(one: ValueType, other: ValueType) -> ValueType:
+    if one == other:
+        return one
+    match one, other:
+        case ScalarType(), ScalarType():
+            return _join_scalars(one, other)
+        case ListType(items, most, nullable), ListType(other_items, other_most, other_nullable):
+            return ListType(_join(items, other_items), _larger(most, other_most), nullable or other_nullable)
+        case MapType(values, most, nullable), MapType(other_values, other_most, other_nullable):
+            return MapType(_join(values, other_values), _larger(most, other_most), nullable or other_nullable)
+        case ObjectRef(name), ObjectRef(other_name) if name == other_name:
+            return ObjectRef(name, nullable=True)
+        case _:
+            return UNTYPED
+
+
+def _join_scalars(one: ScalarType, other: ScalarType) -> ValueType:
+    if one.kind != other.kind and {one.kind, other.kind} != _NUMBERS:
+        return UNTYPED
+    both = one.values is not None and other.values is not None
+    return ScalarType(
+        one.kind if one.kind == other.kind else Scalar.DOUBLE,
+        one.nullable or other.nullable,
+        _larger(one.max_length, other.max_length),
+        tuple(dict.fromkeys((*(one.values or ()), *(other.values or ())))) if both else None,
+    )
+
+
+def _larger(one: int | None, other: int | None) -> int | None:
+    return None if one is None or other is None else max(one, other)
