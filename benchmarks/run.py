@@ -9,6 +9,7 @@ import gate
 import harness
 import lag_poll
 import many_agents
+import rule_costs
 import sdk
 from rich.console import Console
 from rich.table import Table
@@ -19,6 +20,7 @@ BENCHMARKS = {
     cluster.NAME: cluster.run,
     many_agents.NAME: many_agents.run,
     sdk.NAME: sdk.run,
+    rule_costs.NAME: rule_costs.run,
 }
 
 

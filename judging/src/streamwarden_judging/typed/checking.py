@@ -9,7 +9,7 @@ from cel_expr_python import cel
 from google.protobuf.message import DecodeError
 
 from streamwarden_judging.typed import syntax
-from streamwarden_judging.typed.environment import checking_env, runtime_config
+from streamwarden_judging.typed.environment import checking_env, runtime_env
 from streamwarden_judging.typed.messages import TOO_DEEP, RuleFault, readable, unwrapped
 from streamwarden_judging.typed.quoting import ForChecking
 from streamwarden_judging.typed.reading import Reading
@@ -174,4 +174,4 @@ def _engine_error(probe: str, value: str) -> str | None:
 
 @lru_cache(maxsize=1)
 def _probes() -> cel.Env:
-    return cel.NewEnv(config=runtime_config(), variables={"x": cel.Type.DYN})
+    return runtime_env({"x": cel.Type.DYN})

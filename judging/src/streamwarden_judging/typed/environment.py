@@ -47,9 +47,9 @@ _Indexed = tuple[tuple[str, str], ...]
 """Messages that are read by a key from data, and the YAML of the type of their values."""
 
 
-def runtime_config() -> cel.EnvConfig:
-    """Return what rules run with: what they are checked with, over values of any type."""
-    return _checking_config(())
+def runtime_env(variables: Mapping[str, cel.Type]) -> cel.Env:
+    """Build an environment that rules run in, with the functions that they are checked with."""
+    return cel.NewEnv(config=_checking_config(()), variables=dict(variables))
 
 
 @lru_cache(maxsize=64)

@@ -1,7 +1,7 @@
 """The types of what rules read when a decision of one type is judged."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from streamwarden_contract.canonical import JsonValue
 from streamwarden_contract.decision import MAX_ENTITY_LENGTH, MAX_REASONING_LENGTH
@@ -57,8 +57,9 @@ def rule_types(
     types = Types()
     others = list(others)
     parameters = _parameters(own, types)
+    union = _Union(types)
     for other in others:
-        parameters = _union(parameters, _parameters(other, types), types)
+        parameters = union.of(parameters, _parameters(other, types))
     covered = tuple(sorted({own.decision_type, *(other.decision_type for other in others)}))
     variables = {"decision": _decision(types, covered, parameters), "agent": _agent(types, labels)}
     if params is not None:
@@ -96,23 +97,33 @@ def _parameters(covered: Covered, types: Types) -> ValueType:
     return UNTYPED if covered.schema is None else SchemaTypes(covered.schema, types, _PARAMETERS).read()
 
 
-def _union(own: ValueType, other: ValueType, types: Types) -> ValueType:
-    """Add to an object the fields, and to a text the values, that only the other one has; else the own type counts."""
-    match own, other:
-        case ObjectRef(), ObjectRef() if own.name != other.name:
-            fields = types.objects[own.name]
-            for name, kind in list(types.objects[other.name].items()):
-                fields[name] = _union(fields[name], kind, types) if name in fields else kind
-        case ListType(ObjectRef() as one), ListType(ObjectRef() as two):
-            _union(one, two, types)
-        case MapType(ObjectRef() as one), MapType(ObjectRef() as two):
-            _union(one, two, types)
-        case ScalarType(Scalar.STRING), ScalarType(Scalar.STRING):
-            joined = join((own, other))
-            return replace(joined, nullable=own.nullable) if isinstance(joined, ScalarType) else own
-        case ListType(ScalarType(Scalar.STRING) as one), ListType(ScalarType(Scalar.STRING) as two):
-            items = _union(one, two, types)
-            return replace(own, items=items)
-        case _:
-            pass
-    return own
+@dataclass(frozen=True, slots=True)
+class _Union:
+    """Adds to one type what only another has; of all else the own type counts."""
+
+    types: Types
+    done: set[tuple[str, str]] = field(default_factory=set)
+    """Pairs of objects that are united, or being united: both may hold themselves."""
+
+    def of(self, own: ValueType, other: ValueType) -> ValueType:
+        match own, other:
+            case ObjectRef(one), ObjectRef(two):
+                self._unite(one, two)
+            case ListType(items), ListType(more):
+                return replace(own, items=self.of(items, more))
+            case MapType(values), MapType(more):
+                return replace(own, values=self.of(values, more))
+            case ScalarType(Scalar.STRING), ScalarType(Scalar.STRING):
+                joined = join((own, other))
+                return replace(joined, nullable=own.nullable) if isinstance(joined, ScalarType) else own
+            case _:
+                pass
+        return own
+
+    def _unite(self, one: str, two: str) -> None:
+        if one == two or (one, two) in self.done:
+            return
+        self.done.add((one, two))
+        fields = self.types.objects[one]
+        for name, kind in list(self.types.objects[two].items()):
+            fields[name] = self.of(fields[name], kind) if name in fields else kind

@@ -168,21 +168,19 @@ class _Words:
             return shown
         return f"{'an' if shown[:1] in 'aeio' else 'a'} {shown}"
 
-    def _shown(self, operand: str) -> str:
+    def _shown(self, operand: str, s: str = "") -> str:
+        """Return the name of a type, in the plural with an ``s``."""
         if operand.startswith("sw."):
-            return self.types.shown.get(operand.removeprefix("sw."), "an untyped value")
+            return self.types.shown.get(operand.removeprefix("sw."), f"untyped value{s}" if s else "an untyped value")
         if match := re.fullmatch(r"wrapper\((\w+)\)", operand):
-            return f"{match[1]} or null"
-        if match := re.fullmatch(r"list\((.+)\)", operand):
-            return f"list of {self._many(match[1])}"
-        if match := re.fullmatch(r"map\((.+)\)", operand):
-            return f"map of {self._many(_split(match[1])[-1])}"
-        known = {"null_type": "null", "google.protobuf.Timestamp": "timestamp", "google.protobuf.Duration": "duration"}
-        return known.get(operand, operand)
-
-    def _many(self, operand: str) -> str:
-        shown = self._shown(operand)
-        return "values" if operand.startswith("T%") else shown if operand.startswith("sw.") else f"{shown}s"
+            return f"{match[1]}{s} or null"
+        if match := re.fullmatch(r"(list|map|type)\((.+)\)", operand):
+            inner = self._shown(_split(match[2])[-1], "s")
+            return f"type{s}" if match[1] == "type" else f"{match[1]}{s} of {inner}"
+        known = {"google.protobuf.Timestamp": "timestamp", "google.protobuf.Duration": "duration", "dyn": "value"}
+        if operand in ("null_type", "bytes"):
+            return operand.removesuffix("_type")
+        return f"{'value' if operand.startswith('T%') else known.get(operand, operand)}{s}"
 
 
 def _unwrapped_type(operand: str) -> str:

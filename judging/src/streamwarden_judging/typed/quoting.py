@@ -8,11 +8,8 @@ import re
 from dataclasses import dataclass, field
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# As in CEL's grammar; `in`, `true` and the like are no identifiers.
-RESERVED = frozenset(
-    {"as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in", "let", "loop"}
-    | {"namespace", "null", "package", "return", "true", "var", "void", "while"}
-)
+RESERVED = frozenset({"false", "in", "null", "true"})
+"""What CEL never takes behind a dot. `namespace`, `if` and the like are reserved only as variables."""
 _STAND_IN = "quoted__"
 _STAND_INS = re.compile(rf"{_STAND_IN}([0-9a-f]*)")
 _TOKENS = re.compile(

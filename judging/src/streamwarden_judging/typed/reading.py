@@ -14,16 +14,21 @@ from streamwarden_contract.decision import MAX_RECORD_BYTES
 
 from streamwarden_judging.typed import mistakes, syntax
 from streamwarden_judging.typed.mistakes import Mistake
+from streamwarden_judging.typed.patterns import written_out
 from streamwarden_judging.typed.sizes import MIN_ITEM_BYTES, Size, field_of, indexed_of, item_of
 from streamwarden_judging.typed.types import ListType, MapType, Scalar, ScalarType, Types, ValueType, join
 
 MAX_ITERATIONS = 10_000
-"""The engine's own limit, all loops of one evaluation together: more is an error, which denies."""
-_NODE, _ITERATION, _MATCH, _CONVERSION = 100.0, 200.0, 5_000.0, 1_000.0
-_APPEND_PER_ITEM, _JOIN_PER_ITEM, _EQUAL_PER_ITEM, _SEARCH_PER_ITEM = 14.0, 60.0, 150.0, 6.0
-_COMPARE_PER_BYTE, _COPY_PER_BYTE, _COUNT_PER_BYTE, _MATCH_PER_BYTE = 0.3, 1.2, 1.6, 3.0
+"""The engine's own limit, all loops of one evaluation together: so many are an error, which denies."""
+_RULE, _NODE, _ITERATION, _LITERAL, _MATCH, _CONVERSION = 100_000.0, 100.0, 200.0, 500.0, 6_000.0, 1_000.0
+_APPEND_PER_ITEM, _JOIN_PER_ITEM, _EQUAL_PER_ITEM, _SEARCH_PER_ITEM = 30.0, 60.0, 150.0, 6.0
+_COMPARE_PER_BYTE, _COPY_PER_BYTE, _COUNT_PER_BYTE, _MATCH_PER_BYTE = 0.3, 1.2, 2.5, 4.0
+_FIND_PER_BYTES = 0.03
+"""For each byte of a text and of what is searched in it."""
 _PATTERN_LENGTH = 16
 """Length of a regular expression that costs as measured; a longer one costs in proportion."""
+_LARGE_PATTERN, _LARGE_MATCH_PER_BYTE = 500, 10.0
+"""Size, with repetitions written out, from which the engine goes the slow way, and what that costs for each of it."""
 _RECORD_ITEMS = MAX_RECORD_BYTES // MIN_ITEM_BYTES
 _BOOL, _INT = ScalarType(Scalar.BOOL), ScalarType(Scalar.INT)
 
@@ -40,7 +45,7 @@ class Reading:
     """Reads one expression; see ``cost_ns``, ``mistakes``, ``dynamic`` and ``unbounded`` afterwards."""
 
     types: Types
-    cost_ns: float = 0.0
+    cost_ns: float = _RULE
     mistakes: list[Mistake] = field(default_factory=list)
     dynamic: dict[str, None] = field(default_factory=dict)
     """Paths that are read through ``dyn(...)``, in the order of the text."""
@@ -64,6 +69,7 @@ class Reading:
                 size = Size(_BOOL) if node.test else field_of(operand, node.field, self.types)
             case syntax.ListLiteral() | syntax.MapLiteral():
                 self.mistakes += mistakes.of_literal(node)
+                self.cost_ns += _LITERAL * self._evaluations
                 size = _literal(node, [self.read(part, variables) for part in syntax.children(node)])
             case syntax.Loop():
                 size = self._loop(node, variables)
@@ -106,6 +112,17 @@ class Reading:
 
     def _search(self, _node: syntax.Call, args: list[Size]) -> Size:
         self._touch(args[0], _COMPARE_PER_BYTE)
+        return Size(_BOOL)
+
+    def _find(self, _node: syntax.Call, args: list[Size]) -> Size:
+        """Search a text in another: at worst each byte of one is compared with each of the other."""
+        text, part = args
+        self._touch(text, _COMPARE_PER_BYTE)
+        pairs = min(
+            self._total(text, text.bytes, MAX_RECORD_BYTES) * min(part.bytes, MAX_RECORD_BYTES // 4),
+            self._total(part, part.bytes, MAX_RECORD_BYTES) * text.bytes,
+        )
+        self.cost_ns += pairs * _FIND_PER_BYTES
         return Size(_BOOL)
 
     def _in(self, _node: syntax.Call, args: list[Size]) -> Size:
@@ -167,9 +184,11 @@ class Reading:
 
     def _match(self, node: syntax.Call, args: list[Size]) -> Size:
         pattern = node.args[1]
-        length = len(pattern.value) if isinstance(pattern, syntax.Constant) and isinstance(pattern.value, str) else 0
+        constant = pattern.value if isinstance(pattern, syntax.Constant) else None
+        size = written_out(constant) if isinstance(constant, str) else 0
+        large = _LARGE_MATCH_PER_BYTE * size if size > _LARGE_PATTERN else 0.0
         self.cost_ns += _MATCH * self._evaluations
-        self._touch(args[0], _MATCH_PER_BYTE * max(1.0, length / _PATTERN_LENGTH))
+        self._touch(args[0], max(large, _MATCH_PER_BYTE * max(1.0, size / _PATTERN_LENGTH)))
         return Size(_BOOL)
 
     def _convert(self, _node: syntax.Call, args: list[Size]) -> Size:
@@ -208,7 +227,8 @@ class Reading:
     _CALLS: ClassVar[Mapping[str, Callable[["Reading", syntax.Call, list[Size]], Size]]] = {
         **dict.fromkeys(("_&&_", "_||_", "!_", "@not_strictly_false"), _logic),
         **dict.fromkeys(("_==_", "_!=_", "_<_", "_<=_", "_>_", "_>=_"), _compare),
-        **dict.fromkeys(("contains", "startsWith", "endsWith"), _search),
+        **dict.fromkeys(("startsWith", "endsWith"), _search),
+        "contains": _find,
         "matches": _match,
         "@in": _in,
         "_+_": _add,
