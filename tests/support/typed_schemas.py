@@ -81,16 +81,17 @@ class Drawing:
 
     def _schema(self, depth: int) -> JsonValue:
         if depth > _MAX_DEPTH or self._random.random() < 0.3:  # so that most stay small
-            return self._random.choice((True, False, *({"type": name} for name in _TYPES), {"$ref": self._reference()}))
+            simple: list[JsonValue] = [True, False, {"$ref": self._reference()}]
+            simple += [{"type": name} for name in _TYPES]
+            return self._random.choice(simple)
         return self._keywords(depth)
 
     def _keywords(self, depth: int) -> dict[str, JsonValue]:
         drawn: dict[str, JsonValue] = {}
         kind = self._random.choice((*_TYPES, "object", "array", None))
         if kind is not None:
-            drawn["type"] = (
-                kind if self._random.random() < 0.7 else [kind, *{self._random.choice(_TYPES)} - {kind}]
-            )  # mostly one
+            several: list[JsonValue] = [kind, *{self._random.choice(_TYPES)} - {kind}]
+            drawn["type"] = kind if self._random.random() < 0.7 else several  # mostly one
         if kind in ("object", None) and self._random.random() < 0.8:  # mostly with fields
             drawn["properties"] = self._fields(depth + 1, 3)
         more = self._random.choice(("items", "additionalProperties", "", ""))

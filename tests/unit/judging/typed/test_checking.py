@@ -29,8 +29,10 @@ def test_x01_a_name_with_one_letter_missing_is_refused_with_its_column_and_a_sug
         ),
         (
             "duration('7d') < duration('1h')",
-            "1:9: String to Duration conversion failed; a duration is written as in '36h', '90s' or '1h30m': the largest "
-            "unit is the hour",
+            (
+                "1:9: String to Duration conversion failed; a duration is written as in '36h', '90s' or '1h30m': "
+                "the largest unit is the hour"
+            ),
         ),
     ],
 )
@@ -49,13 +51,17 @@ MESSAGES = {
     "all(1)": "1:4: all is not used like this: docs/reference/rules.md shows how",
     f"{P}.`frst-name` == 'x'": f"1:20: {P} has no field 'frst-name'; did you mean `first-name`, in back-quotes?",
     f"{P}.open == 1": "1:26: this is applied to a value of which the schema says no type: write dyn(...) around it",
-    f"{P}.open.x == 1": "1:25: the schema does not say what 'x' is read from: write dyn(...) around what stands before the dot",
+    f"{P}.open.x == 1": (
+        "1:25: the schema does not say what 'x' is read from: write dyn(...) around what stands before the dot"
+    ),
     f"{P}.text.x == 1": "1:25: a string has no fields",
     f"{P}.all(x, true)": f"1:9: all, exists, map and filter go over a list or a map, not over {P}",
     f"{P}['text'] == 'a'": f"1:20: a field of {P} is read with a dot, as in {P}.name",
     f"{P}.tags['a'] == 'a'": "1:25: a list of strings has nothing at a string",
     f"1 in {P}.tags": "1:3: an int cannot be in a list of strings",
-    f"{P}.rate * 2 > 1.0": "1:26: a double and an int cannot be multiplied: write 2.0 for 2, or int(...) or double(...) around one",
+    f"{P}.rate * 2 > 1.0": (
+        "1:26: a double and an int cannot be multiplied: write 2.0 for 2, or int(...) or double(...) around one"
+    ),
     f"{P}.rate % 2.0 > 1.0": "1:26: % takes two ints",
     "'a' + 1 == 'a'": "1:5: a string and an int cannot be added",
     "-'a' == 'a'": "1:1: - takes a number, not a string",
@@ -67,10 +73,18 @@ MESSAGES = {
     f"{P}.tags == null": f"1:26: {P}.tags is never null: has({P}.tags) tells whether it is there",
     "now < null": "1:7: null can only be compared with == and !=",
     f"'a' in null || {P}.urgent": "1:8: nothing is in null",
-    "[1, 'a'].exists(x, x == 1)": "1:1: all items of one list must be of one type: write dyn(...) around one that is not",
-    "{'a': 1, 'b': 'x'}.a == 1": "1:1: all keys, and values, of one map must be of one type: write dyn(...) around one that is not",
-    "google.protobuf.Int64Value{value: 1} == 1": "1:1: google.protobuf.Int64Value cannot be made in a rule: write a map, as in {'name': 'value'}",
-    "decision.entity.matches(decision.type)": "1:24: a regular expression must be written in the rule, not come from data",
+    "[1, 'a'].exists(x, x == 1)": (
+        "1:1: all items of one list must be of one type: write dyn(...) around one that is not"
+    ),
+    "{'a': 1, 'b': 'x'}.a == 1": (
+        "1:1: all keys, and values, of one map must be of one type: write dyn(...) around one that is not"
+    ),
+    "google.protobuf.Int64Value{value: 1} == 1": (
+        "1:1: google.protobuf.Int64Value cannot be made in a rule: write a map, as in {'name': 'value'}"
+    ),
+    "decision.entity.matches(decision.type)": (
+        "1:24: a regular expression must be written in the rule, not come from data"
+    ),
     "decision.entity.matches('(a')": "1:24: invalid regular expression: missing ): (a",
     f"{P}.count / 0 == 1": "1:27: divides by zero",
     f"{P}.kind == 'typo'": "1:29: the schema never allows 'typo' here, only mail, url",
@@ -122,15 +136,13 @@ def test_a_rule_that_takes_too_long_says_what_would_bound_it() -> None:
     checked = RuleChecker(types, variables).check(f"{P}.l.map(x, x).size() > 1")
     assert isinstance(checked, list)
     assert str(checked[0]) == (
-        f"1:1: may take 3.0 s for one decision, and at most {MAX_COST_NS / 1e9} s is allowed: set maxItems for {P}.l in the schema"
+        f"1:1: may take 3.0 s for one decision, and at most {MAX_COST_NS / 1e9} s is allowed: "
+        f"set maxItems for {P}.l in the schema"
     )
 
 
 def test_a_rule_that_takes_too_long_by_itself_says_so() -> None:
-    loops = "[1,2,3,4,5,6,7,8,9].map(a, [1,2,3,4,5,6,7,8,9].map(b, [1,2,3,4,5,6,7,8,9].map(c, [1,2,3,4,5,6,7,8,9].map(d, a))))"
-    checked = CHECKER.check(
-        f"{loops}.size() > 1 && '{'a' * 900}'.matches('(a?){{1000}}')" + f" && {loops} == {loops}" * 3
-    )
+    checked = CHECKER.check("decision.reasoning.matches('(a?){1000}')")
     assert isinstance(checked, list)
     assert str(checked[0]).endswith("go over less, or over it fewer times")
 

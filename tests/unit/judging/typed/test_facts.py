@@ -1,4 +1,4 @@
-"""Types of the variables: united over the decision types that a policy covers, and worked out from the data beside it."""
+"""Types of the variables: united over the decision types that a policy covers, and those of the data beside it."""
 
 import pytest
 from streamwarden_contract.canonical import JsonValue
@@ -46,9 +46,12 @@ def test_a_name_is_a_mistake_only_where_no_covered_type_has_it(rule: str, expect
 
 
 def test_types_that_hold_themselves_are_united() -> None:
-    other: JsonValue = {**NODE, "properties": {**NODE["properties"], "w": {"type": "string"}}}  # type: ignore[index,dict-item]
-    assert outcome("decision.parameters.c.all(x, x.c.all(y, y.w == 'a'))", Covered("a", NODE), Covered("b", other))
-    assert outcome("decision.parameters.w == 'a'", Covered("a", NODE), Covered("b", other)) == "taken"
+    items: JsonValue = {"type": "array", "items": {"$ref": "#"}}
+    other: JsonValue = {"type": "object", "properties": {"c": items, "w": {"type": "string"}}}
+    both = Covered("a", NODE), Covered("b", other)
+    rule = "decision.parameters.c.all(x, x.c.all(y, y.w == 'a')) && decision.parameters.w == 'a'"
+    assert outcome(rule, *both) == "taken"
+    assert outcome("decision.parameters.c.all(x, x.ww == 'a')", *both).startswith("1:31: decision.parameters")
 
 
 def test_without_a_schema_parameters_are_untyped() -> None:
@@ -93,7 +96,10 @@ def test_objects_in_a_list_have_the_fields_of_all() -> None:
 def test_data_of_one_type_is_indexed_by_a_key_from_the_decision() -> None:
     params: dict[str, JsonValue] = {"limits": {"EUR": 100, "USD": 1.5}, "owners": {"a": ["x"]}, "deep": {"a": {"b": 1}}}
     checker = checker_for(*rule_types(BLOCK, params=params))
-    good = "params.limits[decision.parameters.kind] > 3 && decision.entity in params.limits && 'x' in params.owners[decision.entity]"
+    good = (
+        "params.limits[decision.parameters.kind] > 3 && decision.entity in params.limits "
+        "&& 'x' in params.owners[decision.entity]"
+    )
     assert isinstance(checker.check(good), CheckedRule)
     for rule, message in {
         "params.limits['GBP'] > 1": "1:15: params.limits has no field 'GBP'",
