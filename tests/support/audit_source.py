@@ -75,7 +75,7 @@ def stalled(topic: str) -> StalledError:
 
 def place(offset: int, head: ChainHead) -> dict[str, dict[int, Committed]]:
     """Return what the gate has committed for its one partition with decisions."""
-    return {GROUP: {PARTITION: Committed(offset, head.metadata())}}
+    return {GROUP: {PARTITION: Committed(offset, head.metadata("topic-id", offset))}}
 
 
 def judged_source(count: int = 6) -> MemorySource:

@@ -121,7 +121,7 @@ class Verification:
 
     def _heads(self) -> dict[ChainId, ChainHead]:
         found = {
-            ChainId(agent, partition): _head(committed)
+            ChainId(agent, partition): _head(committed, facts.topic_id)
             for agent, facts in self._agents.items()
             for partition, committed in facts.committed.items()
         }
@@ -176,9 +176,14 @@ class Verification:
             said = f"{facts.names.gate_group} has committed nothing for partition {chain.id.partition}"
             self._report.not_checked.append(f"the end of the chain {chain.id.agent}/{chain.id.partition} ({said})")
             return
-        place, head = Place(facts.names.decisions, chain.id.partition, committed.offset), _head(committed)
+        place = Place(facts.names.decisions, chain.id.partition, committed.offset)
+        head = _head(committed, facts.topic_id)
         if head is None:
-            chain.faults.add(AuditFaultKind.UNREADABLE, place, "the committed metadata holds no head of a chain")
+            chain.faults.add(
+                AuditFaultKind.UNREADABLE,
+                place,
+                "the committed metadata holds no head of this place",
+            )
             return
         now = head if chain.length <= head.length else self._newer_head(facts, chain.id.partition)
         if now is not None:
@@ -188,7 +193,7 @@ class Verification:
         """Return what is committed now: the gate has gone on since it was asked for first."""
         names = facts.names
         committed = self._source.committed(names.gate_group, names.decisions, [partition]).get(partition)
-        return None if committed is None else _head(committed)
+        return None if committed is None else _head(committed, facts.topic_id)
 
     def _compare_decisions(self, spool: Spool) -> None:
         for agent, facts in self._agents.items():
@@ -239,9 +244,9 @@ def _cover(records: Sequence[Record], reports: Mapping[int, ChainReport]) -> Non
             coverage.take(offset, sha256(value or b"").digest())
 
 
-def _head(committed: Committed) -> ChainHead | None:
+def _head(committed: Committed, topic_id: str) -> ChainHead | None:
     try:
-        return parse_metadata(committed.metadata)
+        return parse_metadata(committed.metadata, topic_id=topic_id, offset=committed.offset)
     except ChainError:
         return None
 

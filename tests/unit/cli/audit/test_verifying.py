@@ -100,7 +100,7 @@ def test_metadata_that_holds_no_head_is_found() -> None:
     source.offsets = {GROUP: {PARTITION: Committed(12, "")}}
     assert (
         said(source)[1]
-        == f"  Unreadable {DECISIONS} [{PARTITION}] @12: the committed metadata holds no head of a chain"
+        == f"  Unreadable {DECISIONS} [{PARTITION}] @12: the committed metadata holds no head of this place"
     )
 
 
