@@ -10,7 +10,19 @@ from streamwarden_operator.version_option import version_option
 from typer.core import TyperGroup
 from typing_extensions import override
 
-from streamwarden_cli.commands import audit, bypass, cluster, crds, credentials, dev, docs, stack, uninstall, watch
+from streamwarden_cli.commands import (
+    audit,
+    bypass,
+    cluster,
+    crds,
+    credentials,
+    dev,
+    docs,
+    stack,
+    uninstall,
+    validate,
+    watch,
+)
 from streamwarden_cli.commands.ending import fail
 from streamwarden_cli.exit_codes import MEANINGS, ExitCode, end_interrupted
 
@@ -65,6 +77,7 @@ def _root(*, version: Annotated[bool, version_option("streamwarden", "streamward
 
 
 app.command()(dev.dev)
+app.command()(validate.validate)
 app.command()(watch.watch)
 app.command()(credentials.credentials)
 app.command()(bypass.bypass)

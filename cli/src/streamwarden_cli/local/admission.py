@@ -79,6 +79,8 @@ class Admission:
 
     resources: tuple[Kind, ...] = ()
     problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+    """What would be applied, and is hardly meant."""
 
 
 def admit(manifest: Mapping[str, JsonValue], old: Kind | None) -> Admitted | list[FieldProblem]:
@@ -106,7 +108,7 @@ def admit(manifest: Mapping[str, JsonValue], old: Kind | None) -> Admitted | lis
     resource = kind.model_validate({"metadata": _metadata(value), "spec": value["spec"]})
     refusals = _webhook(resource)
     if refusals:
-        return [FieldProblem(_parse(refusal.field), refusal.message) for refusal in refusals]
+        return [FieldProblem(_parse(refusal.field), refusal.message, refusal.reason) for refusal in refusals]
     return Admitted(_with_generation(resource, old))
 
 
@@ -130,7 +132,9 @@ def check_set(resources: Sequence[Kind]) -> list[SetProblem]:
     found += [
         (_key(policy), refusal) for policy in _of(Policy, resources) for refusal in acceptance.accept_policy(policy)
     ]
-    return [SetProblem(key, FieldProblem(_parse(refusal.field), refusal.message)) for key, refusal in found]
+    return [
+        SetProblem(key, FieldProblem(_parse(refusal.field), refusal.message, refusal.reason)) for key, refusal in found
+    ]
 
 
 def admit_all(reading: Reading, old: Mapping[ResourceKey, Kind]) -> Admission:
@@ -147,11 +151,12 @@ def admit_all(reading: Reading, old: Mapping[ResourceKey, Kind]) -> Admission:
         if isinstance(outcome, Admitted):
             resources.append(outcome.resource)
         else:
-            problems.extend(manifest.problem(found.path, found.message) for found in outcome)
+            problems.extend(manifest.problem(found.path, found.message, found.reason) for found in outcome)
     if not problems:  # else much of what follows would only follow from them
         sources = {manifest.key: manifest for manifest in reading.manifests}
         problems = [
-            sources[found.key].problem(found.problem.path, found.problem.message) for found in check_set(resources)
+            sources[found.key].problem(found.problem.path, found.problem.message, found.problem.reason)
+            for found in check_set(resources)
         ]
     return Admission(() if problems else tuple(resources), tuple(sorted(problems)))
 

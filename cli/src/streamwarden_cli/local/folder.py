@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from watchfiles import Change, awatch
 
 from streamwarden_cli.local.admission import Admission, admit_all
-from streamwarden_cli.local.manifests import read_manifests
+from streamwarden_cli.local.manifests import SUFFIXES, read_manifests
 
 if TYPE_CHECKING:
     import asyncio
@@ -40,7 +40,7 @@ async def changes(folder: Path, stop: asyncio.Event) -> AsyncIterator[float]:
 
     def is_manifest(_change: Change, path: str) -> bool:
         relative = path.removeprefix(f"{folder}/")
-        return path.endswith((".yaml", ".yml")) and not any(part.startswith(".") for part in relative.split("/"))
+        return path.endswith(SUFFIXES) and not any(part.startswith(".") for part in relative.split("/"))
 
     async for _ in awatch(
         folder, watch_filter=is_manifest, debounce=_DEBOUNCE_MS, step=_STEP_MS, stop_event=stop, recursive=True

@@ -1,22 +1,38 @@
-"""Manifests as people write them: files of YAML documents, with the line of every field.
+"""Manifests as people write them: files of YAML or JSON documents, with line and column of every field.
 
 Reading follows ``kubectl``: a mapping has each key once, timestamps are strings, ``yes`` is a boolean. What could be
 understood in two ways is a problem with file and line, never a guess.
 """
 
+import dataclasses
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import yaml
 from streamwarden_contract.models import API_VERSION, GROUP, KINDS
+from streamwarden_contract.reasons import ConditionReason
 from typing_extensions import override
 
 from streamwarden_cli.local.structural import nearest
-from streamwarden_cli.local.yaml_nodes import Document, FieldPath, JsonValue, Loader, TooLargeError, field_text, line_of
+from streamwarden_cli.local.yaml_nodes import (
+    Document,
+    FieldPath,
+    JsonValue,
+    Loader,
+    TooLargeError,
+    field_text,
+    line_of,
+)
 
 MAX_FILE_BYTES = 4 * 1024 * 1024
+
+SUFFIXES: Final = (".yaml", ".yml", ".json")
+"""What ``kubectl apply -f FOLDER`` reads."""
+
+UNREADABLE: Final = "Unreadable"
+"""The reason of whatever is wrong with a file or document before anybody knows what it is."""
 
 _IGNORED_FILES = frozenset({"kustomization.yaml", "kustomization.yml"})
 _OUR_KINDS: Final = {kind.__name__: kind for kind in KINDS}
@@ -32,6 +48,10 @@ class Problem:
     field: str
     """As in ``spec.rules[0].require``; empty where it is about the document or file."""
     message: str
+    column: int = dataclasses.field(default=1, compare=False)
+    """In characters, from 1."""
+    reason: str = dataclasses.field(default=UNREADABLE, compare=False)
+    """A word for programs: a condition's reason, or ``UNREADABLE``."""
 
     @override
     def __str__(self) -> str:
@@ -46,7 +66,8 @@ class Manifest:
     file: str
     line: int
     value: dict[str, JsonValue]
-    lines: Mapping[FieldPath, int] = field(repr=False)
+    lines: Mapping[FieldPath, int] = dataclasses.field(repr=False)
+    columns: Mapping[FieldPath, int] = dataclasses.field(repr=False, default_factory=dict)
 
     @property
     def kind(self) -> str:
@@ -73,12 +94,25 @@ class Manifest:
         value = metadata.get(key) if isinstance(metadata, dict) else None
         return value if isinstance(value, str) else ""
 
-    def problem(self, path: FieldPath, message: str) -> Problem:
-        """Say that the field at ``path`` is wrong; a field that is missing has the line of what should hold it."""
+    def problem(self, path: FieldPath, message: str, reason: str = ConditionReason.INVALID_SPEC) -> Problem:
+        """Say that the field at ``path`` is wrong; a field that is missing has the place of what should hold it."""
         known = path
         while known and known not in self.lines:
             known = known[:-1]
-        return Problem(self.file, self.lines.get(known, self.line), field_text(path), message)
+        line, column = self.lines.get(known, self.line), self.columns.get(known, 1)
+        return Problem(self.file, line, field_text(path), message, column, reason)
+
+    def items(self) -> Iterator["Manifest"]:
+        """Yield the documents of a ``List``, each with its own places; what is no list has none."""
+        values = self.value.get("items")
+        for index, value in enumerate(values if isinstance(values, list) else ()):
+            at: FieldPath = ("items", index)
+            lines, columns = (
+                {path[2:]: place for path, place in places.items() if path[:2] == at}
+                for places in (self.lines, self.columns)
+            )
+            # A document that is no mapping is told as one that is passed over.
+            yield Manifest(self.file, lines[()], value if isinstance(value, dict) else {}, lines, columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +126,10 @@ class Reading:
 
 
 def read_manifests(path: Path) -> Reading:
-    """Read a file, or all ``*.yaml`` and ``*.yml`` of a folder and those below it, hidden ones left out."""
+    """Read a file, or all ``SUFFIXES`` of a folder and those below it, hidden ones left out.
+
+    A folder's JSON files are often data: one that does not even name our group is passed over, whatever it holds.
+    """
     manifests: list[Manifest] = []
     problems: list[Problem] = []
     notes: list[Problem] = []
@@ -106,6 +143,9 @@ def read_manifests(path: Path) -> Reading:
                 data = stream.read(MAX_FILE_BYTES + 1)
         except OSError as error:
             problems.append(Problem(str(file), 1, "", f"cannot be read: {error.strerror}"))
+            continue
+        if path != file and file.suffix == ".json" and GROUP.encode() not in data:
+            notes.append(Problem(str(file), 1, "", f"passed over: does not name {GROUP}"))
             continue
         reading = parse_manifests(str(file), data)
         manifests.extend(reading.manifests)
@@ -123,18 +163,23 @@ def parse_manifests(file: str, data: bytes) -> Reading:
     problems: list[Problem] = []
     notes: list[Problem] = []
     try:
-        for node in yaml.compose_all(data, Loader=Loader):
-            document = Document()
+        # A tab between JSON's tokens is space, and within a string it cannot stand; YAML knows it as neither.
+        is_json = file.endswith(".json")
+        for node in yaml.compose_all(data.replace(b"\t", b" ") if is_json else data, Loader=Loader):
+            document = Document(is_json=is_json)
             value = document.read(node)
             problems.extend(
-                Problem(file, fault.line, field_text(fault.path), fault.message) for fault in document.faults
+                Problem(file, fault.line, field_text(fault.path), fault.message, fault.column)
+                for fault in document.faults
             )
             if document.faults or value is None:
                 continue
-            _sort_out(Manifest(file, line_of(node), {}, document.lines), value, manifests, problems, notes)
+            shell = Manifest(file, line_of(node), {}, document.lines, document.columns)
+            _sort_out(shell, value, manifests, problems, notes)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        problems.append(Problem(file, mark.line + 1 if mark else 1, "", f"not YAML: {error.problem or error.context}"))
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        problems.append(Problem(file, line, "", f"not YAML: {error.problem or error.context}", column))
     except yaml.YAMLError as error:
         # Only the reader's errors have no mark: characters that YAML forbids, or bytes that are not UTF-8.
         line = data.count(b"\n", 0, getattr(error, "position", 0)) + 1
@@ -146,7 +191,7 @@ def parse_manifests(file: str, data: bytes) -> Reading:
 
 def _files(folder: Path) -> Iterator[Path]:
     for file in folder.rglob("*"):
-        if file.suffix not in {".yaml", ".yml"} or file.name in _IGNORED_FILES or not file.is_file():
+        if file.suffix not in SUFFIXES or file.name in _IGNORED_FILES or not file.is_file():
             continue
         if not any(part.startswith(".") for part in file.relative_to(folder).parts):
             yield file
@@ -162,7 +207,7 @@ def _sort_out(
     api_version, kind = value.get("apiVersion"), value.get("kind")
     ours = GROUP in (str(part).split("/")[0] for part in value.values() if isinstance(part, str))
     if api_version == API_VERSION and kind in _OUR_KINDS:
-        manifests.append(Manifest(shell.file, shell.line, value, shell.lines))
+        manifests.append(dataclasses.replace(shell, value=value))
     elif api_version == API_VERSION:
         known = f"{', '.join(_OUR_KINDS)}{nearest(str(kind), list(_OUR_KINDS))}"
         problems.append(shell.problem(("kind",), f"{_shown(kind)} is no kind of {API_VERSION}: {known}"))
@@ -171,7 +216,8 @@ def _sort_out(
     elif kind in _OUR_KINDS and "spec" in value and not isinstance(api_version, str):
         problems.append(shell.problem(("apiVersion",), f"missing: write {API_VERSION}"))
     elif kind == "List" and api_version == "v1":
-        problems.append(shell.problem(("kind",), "a List is not read: give each resource a document of its own"))
+        for item in dataclasses.replace(shell, value=value).items():
+            _sort_out(item, item.value, manifests, problems, notes)
     elif isinstance(kind, str) and isinstance(api_version, str):
         notes.append(Problem(shell.file, shell.line, "", f"passed over: {kind} of {api_version}"))
     else:

@@ -7,14 +7,16 @@ import copy
 import difflib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import cast
 
 from cel_expr_python import cel
 from jsonschema.exceptions import ValidationError
 from jsonschema.validators import Draft202012Validator, extend
+from streamwarden_contract.reasons import ConditionReason
 
+from streamwarden_cli.local.examples import written_as
 from streamwarden_cli.local.yaml_nodes import FieldPath, JsonValue
 
 Schema = Mapping[str, object]
@@ -29,6 +31,8 @@ class FieldProblem:
 
     path: FieldPath
     message: str
+    reason: str = field(default=ConditionReason.INVALID_SPEC, compare=False)
+    """A word for programs."""
 
 
 def with_defaults(value: JsonValue, schema: Schema) -> JsonValue:
@@ -216,7 +220,7 @@ def _say(error: ValidationError) -> Iterator[tuple[FieldPath, str]]:
             known_words = f"one of {', '.join(words)}" if len(words) > 1 else words[0]
             yield (), f"{_shown(error.instance)} is not {known_words}{nearest(str(error.instance), words)}"
         case "pattern":
-            yield (), f"{_shown(error.instance)} must match {limit}"
+            yield (), f"{_shown(error.instance)}: {written_as(str(limit))}"
         case "minimum" | "maximum":
             yield (), f"must be at {'least' if error.validator == 'minimum' else 'most'} {limit}, not {error.instance}"
         case "minLength" | "maxLength":

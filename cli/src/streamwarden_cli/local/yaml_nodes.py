@@ -25,6 +25,7 @@ class Fault:
     line: int
     path: FieldPath
     message: str
+    column: int = 1
 
 
 def field_text(path: FieldPath) -> str:
@@ -43,6 +44,11 @@ def field_text(path: FieldPath) -> str:
 def line_of(node: yaml.Node) -> int:
     """Return the line of a node, from 1."""
     return int(node.start_mark.line) + 1
+
+
+def column_of(node: yaml.Node) -> int:
+    """Return the column of a node, in characters from 1."""
+    return int(node.start_mark.column) + 1
 
 
 class TooLargeError(Exception):
@@ -106,24 +112,30 @@ _TRUE: Final = frozenset({"y", "yes", "true", "on"})
 
 
 class Document:
-    """Turns the nodes of one document into plain values, and keeps their lines."""
+    """Turns the nodes of one document into plain values, and keeps their lines and columns."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_json: bool = False) -> None:
+        self._is_json = is_json
         self.faults: list[Fault] = []
         self.lines: dict[FieldPath, int] = {}
+        self.columns: dict[FieldPath, int] = {}
         self._nodes = 0
 
     def read(self, node: yaml.Node) -> JsonValue:
         """Return the value of the document; it counts only where there are no ``faults``."""
-        self.lines[()] = line_of(node)
+        self._mark((), node)
         try:
             return self._value(node, ())
         except TooLargeError as error:
             self.faults = [Fault(error.line, (), str(error))]
             return None
 
+    def _mark(self, path: FieldPath, node: yaml.Node) -> None:
+        self.lines[path] = line_of(node)
+        self.columns[path] = column_of(node)
+
     def _problem(self, node: yaml.Node, path: FieldPath, message: str) -> None:
-        self.faults.append(Fault(line_of(node), path, message))
+        self.faults.append(Fault(line_of(node), path, message, column_of(node)))
 
     def _value(self, node: yaml.Node, path: FieldPath) -> JsonValue:
         self._nodes += 1
@@ -142,7 +154,7 @@ class Document:
     def _sequence(self, node: yaml.SequenceNode, path: FieldPath) -> list[JsonValue]:
         values: list[JsonValue] = []
         for index, item in enumerate(node.value):
-            self.lines[(*path, index)] = line_of(item)
+            self._mark((*path, index), item)
             values.append(self._value(item, (*path, index)))
         return values
 
@@ -161,7 +173,7 @@ class Document:
             if key in result:
                 self._problem(key_node, (*path, key), "is there twice")
                 continue
-            self.lines[(*path, key)] = line_of(key_node)
+            self._mark((*path, key), key_node)
             result[key] = self._value(value_node, (*path, key))
         return {**merged, **result}
 
@@ -197,8 +209,10 @@ class Document:
     def _text(self, node: yaml.Node, path: FieldPath) -> str:
         text = str(node.value)
         try:
+            if self._is_json:  # there two escapes may make one character, which in YAML they may not
+                text = text.encode("utf-16", "surrogatepass").decode("utf-16")
             text.encode()
-        except UnicodeEncodeError:
+        except UnicodeError:
             self._problem(node, path, "has half of a surrogate pair, which is no character")
             return ""
         return text

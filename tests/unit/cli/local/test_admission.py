@@ -17,6 +17,7 @@ from streamwarden_cli.local.yaml_nodes import field_text
 from streamwarden_contract.models import AgentDeployment, Kind, Policy, TopicContract
 
 ROOT = Path(__file__).parents[4]
+AS_A_USER = "write it as in User:page-crawler; it must match ^User:[a-zA-Z0-9][a-zA-Z0-9_-]{0,99}$"
 CORPUS = ROOT / "tests" / "corpus" / "manifests"
 
 
@@ -104,8 +105,8 @@ def test_all_problems_of_a_manifest_are_found_at_once() -> None:
         "spec.kee: unknown field; did you mean 'key'?",
         "spec.partitions: must be an integer, not '3'",
         "spec.config.a: must be a string or an integer, not true; put it in quotes",
-        "spec.access.producers[0]: 'web' must match ^User:[a-zA-Z0-9][a-zA-Z0-9_-]{0,99}$",
-        "spec.access.producers[1]: 'User:*' must match ^User:[a-zA-Z0-9][a-zA-Z0-9_-]{0,99}$",
+        f"spec.access.producers[0]: 'web': {AS_A_USER}",
+        f"spec.access.producers[1]: 'User:*': {AS_A_USER}",
     ]
 
 

@@ -198,11 +198,6 @@ def test_what_is_not_ours_is_passed_over_with_a_note(text: str, message: str) ->
             id="a-misspelt-apiVersion",
         ),
         pytest.param("kind: Policy\nspec: {}\n", "apiVersion: missing: write", id="no-apiVersion"),
-        pytest.param(
-            "apiVersion: v1\nkind: List\nitems: []\n",
-            "kind: a List is not read: give each resource a document of its own",
-            id="a-list-of-resources",
-        ),
     ],
 )
 def test_what_was_meant_to_be_ours_is_a_problem(text: str, message: str) -> None:
@@ -250,3 +245,90 @@ def test_the_same_resource_twice_names_both_places(tmp_path: Path) -> None:
 
 def test_the_namespace_is_default_where_it_is_left_out() -> None:
     assert parse(HEAD).manifests[0].key == ("Policy", "default", "p")
+
+
+LIST = """\
+apiVersion: v1
+kind: List
+items:
+- apiVersion: streamwarden.io/v1alpha1
+  kind: Policy
+  metadata: {name: a}
+- {apiVersion: v1, kind: Service}
+- apiVersion: streamwarden.io/v1alpha1
+  kind: Policy
+  metadata:
+    name: b
+- 5
+- apiVersion: v1
+  kind: List
+  items: [{apiVersion: streamwarden.io/v1alpha1, kind: Polcy}]
+"""
+JSON = """\
+{
+\t"apiVersion": "streamwarden.io/v1alpha1",
+\t"kind": "Policy",
+\t"metadata": {"name": "p", "annotations": {"a": "\\ud83d\\ude00 \\/"}}
+}
+"""
+
+
+def test_x63_a_list_is_its_items_each_with_its_own_places() -> None:
+    reading = parse(LIST)
+
+    assert [(found.name, found.line) for found in reading.manifests] == [("a", 4), ("b", 8)]
+    second = reading.manifests[1]
+    assert (second.lines["metadata", "name"], second.columns["metadata", "name"]) == (11, 5)
+    misspelt = (
+        "policy.yaml:15: kind: 'Polcy' is no kind of streamwarden.io/v1alpha1: "
+        "TopicContract, Policy, AgentDeployment; did you mean 'Policy'?"
+    )
+    assert [str(problem) for problem in reading.problems] == [misspelt]
+    assert [str(note) for note in reading.notes] == [
+        "policy.yaml:7: passed over: Service of v1",
+        "policy.yaml:12: passed over: not a Kubernetes resource",
+    ]
+
+
+def test_x63_each_field_has_its_column() -> None:
+    manifest = parse(f"{HEAD}spec:\n  rules:\n    - {{name: a, require: b}}\n").manifests[0]
+
+    assert manifest.columns["spec", "rules", 0, "require"] == 17
+    assert manifest.problem(("spec", "rules", 0, "require"), "wrong").column == 17
+    assert manifest.problem(("spec", "rules", 0, "nothing"), "missing").column == 7
+
+
+def test_x64_json_manifests_are_read(tmp_path: Path) -> None:
+    (tmp_path / "p.json").write_text(JSON, encoding="utf-8")
+
+    reading = read_manifests(tmp_path)
+
+    assert (reading.problems, reading.notes) == ((), ())
+    manifest = reading.manifests[0]
+    assert (manifest.lines["metadata",], manifest.columns["metadata",]) == (4, 2)
+    assert manifest.value["metadata"] == {"name": "p", "annotations": {"a": "\N{GRINNING FACE} /"}}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b'{"name": "web"}', id="of-another-tool"),
+        pytest.param(b'{"a": 1}\n{"a": 2}\n', id="with-an-object-a-line"),
+        pytest.param(b"[" * 5_000_000, id="huge"),
+    ],
+)
+def test_x64_json_that_does_not_name_our_group_is_data(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "data.json").write_bytes(data)
+
+    assert read_manifests(tmp_path) == Reading(
+        notes=(Problem(str(tmp_path / "data.json"), 1, "", "passed over: does not name streamwarden.io"),)
+    )
+
+
+def test_x64_half_a_character_in_json_is_a_problem(tmp_path: Path) -> None:
+    file = tmp_path / "p.json"
+    file.write_text(JSON.replace("\\ude00", ""), encoding="utf-8")
+
+    assert [problem.message for problem in read_manifests(file).problems] == [
+        "has half of a surrogate pair, which is no character"
+    ]
