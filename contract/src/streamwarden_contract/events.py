@@ -5,10 +5,11 @@ Protocol: CloudEvents 1.0.2, "Kafka Protocol Binding", section 3.2. Extensions: 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from typing import TypeVar
 
 from streamwarden_contract.errors import MalformedEventError
 from streamwarden_contract.reasons import DeadLetterReason
@@ -30,10 +31,24 @@ _REQUIRED = ("specversion", "id", "source", "type")
 _OPTIONAL = ("subject", "time", "correlationid", "causationid", "hops", "traceparent", "dataschema")
 _KNOWN = frozenset(_REQUIRED + _OPTIONAL)
 _BY_HEADER = {f"ce_{name}": name for name in _KNOWN}
-_UNREADABLE = "\ufffd"
+UNREADABLE = "\ufffd"
 """What is read in place of headers of which one has a name that is not UTF-8."""
 _FIRST_HEADERS = (("content-type", CONTENT_TYPE.encode()), ("ce_specversion", b"1.0"))
 _TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_HOPS = re.compile(r"[0-9]+")
+_RFC3339 = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]((?:[01][0-9]|2[0-3]):[0-5][0-9]):([0-5][0-9]|60)(?:\.([0-9]+))?"
+    r"([Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
+)
+_LAST_MINUTE = (23, 59)
+_FORBIDDEN = re.compile(
+    "[\\x00-\\x1f\\x7f-\\x9f\\ud800-\\udfff\\ufdd0-\\ufdef"
+    + "".join(chr(plane << 16 | last) for plane in range(17) for last in (0xFFFE, 0xFFFF))
+    + "]"
+)
+"""CloudEvents 1.0.2, "Type System": what a String must not contain."""
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,57 +109,103 @@ def _malformed(message: str) -> MalformedEventError:
     return MalformedEventError(DeadLetterReason.MALFORMED_HEADERS, message)
 
 
-def decode(headers: Headers | None, *, strict: bool) -> CloudEvent:
+def is_text(text: str) -> bool:
+    """Whether CloudEvents takes ``text`` as a value: no control characters, surrogates or noncharacters.
+
+    Format characters are taken: Persian is not written without the zero-width non-joiner.
+    """
+    return _FORBIDDEN.search(text) is None
+
+
+def decode(headers: Headers | None, *, strict: bool, dropped: set[str] | None = None) -> CloudEvent:
     """Read the attributes of a record.
 
     Args:
         headers: the record's headers.
-        strict: refuse unknown ``ce_`` attributes and any ``sw-`` header, as the gate must with what agents write.
-            Otherwise both are passed over: other producers may add extensions, and gates add ``sw-`` headers.
+        strict: refuse whatever is wrong, unknown ``ce_`` attributes and any ``sw-`` header, as the gate must with what
+            agents write: a decision whose lineage, subject or time were left out would be another decision.
+            Otherwise unknown attributes and ``sw-`` headers are passed over, since other producers may add extensions
+            and gates add ``sw-`` headers; and an optional attribute that is wrong, null or repeated is dropped.
+        dropped: takes the names of such attributes.
 
     Raises:
         MalformedEventError: ``ReservedHeader``, or ``MalformedHeaders`` for an attribute that is missing, repeated,
             too long, not UTF-8 or not valid.
     """
-    attributes = _collect(headers or (), strict=strict)
-    missing = [name for name in _REQUIRED if not attributes.get(name)]
-    if missing:
-        raise _malformed(f"missing ce_{missing[0]}")
-    if attributes["specversion"] != "1.0":
-        raise _malformed("ce_specversion must be 1.0")
-    traceparent = attributes.get("traceparent")
-    if traceparent is not None and not _TRACEPARENT.fullmatch(traceparent):
-        if strict:
-            raise _malformed("ce_traceparent is not a W3C trace context")
-        traceparent = None
-    return CloudEvent(
-        id=attributes["id"],
-        source=attributes["source"],
-        type=attributes["type"],
-        subject=attributes.get("subject"),
-        time=_time(attributes.get("time")),
-        correlationid=attributes.get("correlationid"),
-        causationid=attributes.get("causationid"),
-        hops=_hops(attributes.get("hops", "0")),
-        traceparent=traceparent,
-        dataschema=attributes.get("dataschema"),
-    )
-
-
-def _collect(headers: Headers, *, strict: bool) -> dict[str, str]:
-    attributes: dict[str, str] = {}
-    for header, raw in headers:
+    attributes = _Attributes(strict=strict, dropped=set() if dropped is None else dropped)
+    for header, raw in headers or ():
         name = _BY_HEADER.get(header)
-        if header == _UNREADABLE:
+        if name is not None:
+            attributes.add(name, raw)
+        elif header == UNREADABLE:
             raise _malformed("the name of a header is not UTF-8")
-        if name is None:
-            if strict:
-                _check_other(header)
-            continue
-        if name in attributes:
-            raise _malformed(f"{header} is repeated")
-        attributes[name] = _text(header, raw)
-    return attributes
+        elif strict:
+            _check_other(header)
+    return attributes.event()
+
+
+class _Attributes:
+    """Attributes as they come in, each read once."""
+
+    def __init__(self, *, strict: bool, dropped: set[str]) -> None:
+        self._strict = strict
+        self._dropped = dropped
+        self._found: dict[str, str] = {}
+
+    def add(self, name: str, raw: bytes | str | None) -> None:
+        """Take the value of a known attribute.
+
+        Raises:
+            MalformedEventError: it is wrong, and it is required or everything must be right.
+        """
+        try:
+            if name in self._found or name in self._dropped:
+                raise _malformed(f"ce_{name} is repeated")
+            self._found[name] = _text(f"ce_{name}", raw)
+        except MalformedEventError as error:
+            self._drop(name, error)
+
+    def event(self) -> CloudEvent:
+        """Return the event.
+
+        Raises:
+            MalformedEventError: a required attribute is missing, or one is not what it should be.
+        """
+        found = self._found
+        missing = [name for name in _REQUIRED if not found.get(name)]
+        if missing:
+            raise _malformed(f"missing ce_{missing[0]}")
+        if found["specversion"] != "1.0":
+            raise _malformed("ce_specversion must be 1.0")
+        return CloudEvent(
+            id=found["id"],
+            source=found["source"],
+            type=found["type"],
+            subject=found.get("subject"),
+            time=self._read("time", _time),
+            correlationid=found.get("correlationid"),
+            causationid=found.get("causationid"),
+            hops=self._read("hops", _hops if self._strict else _hops_so_far) or 0,
+            traceparent=self._read("traceparent", _trace_context),
+            dataschema=found.get("dataschema"),
+        )
+
+    def _read(self, name: str, read: Callable[[str], _T]) -> _T | None:
+        text = self._found.get(name)
+        if text is None:
+            return None
+        try:
+            return read(text)
+        except MalformedEventError as error:
+            self._drop(name, error)
+            return None
+
+    def _drop(self, name: str, error: MalformedEventError) -> None:
+        """Leave out what is wrong, or raise it where it must be right."""
+        if self._strict or name in _REQUIRED:
+            raise error
+        self._found.pop(name, None)
+        self._dropped.add(name)
 
 
 def _check_other(header: str) -> None:
@@ -169,24 +230,45 @@ def _text(header: str, raw: bytes | str | None) -> str:
         raise _malformed(f"{header} is not UTF-8") from error
     if len(data) > MAX_ATTRIBUTE_BYTES:
         raise _malformed(f"{header} is longer than {MAX_ATTRIBUTE_BYTES} bytes")
-    if not text.isprintable():
-        raise _malformed(f"{header} has control characters")
+    if not is_text(text):
+        raise _malformed(f"{header} has control characters or noncharacters")
     return text
 
 
-def _time(text: str | None) -> datetime | None:
-    if text is None:
-        return None
+def _time(text: str) -> datetime:
+    found = _RFC3339.fullmatch(text)
+    if found is None:
+        raise _malformed("ce_time has no time zone" if _RFC3339.fullmatch(text + "Z") else "ce_time is not RFC 3339")
+    date, clock, second, fraction, zone = found.groups()
+    leap = second == "60"
     try:
-        time = datetime.fromisoformat(text)
-        if time.tzinfo is None:
-            raise _malformed("ce_time has no time zone")
-        return time.astimezone(UTC)
+        time = datetime.fromisoformat(
+            f"{date}T{clock}:{'59' if leap else second}.{(fraction or '')[:6]:0<6}{'+00:00' if zone in 'Zz' else zone}"
+        ).astimezone(UTC)
+        if leap:  # the calendar has no such second: it is read as the next one
+            if (time.hour, time.minute) != _LAST_MINUTE:
+                raise _malformed("ce_time is not RFC 3339")
+            time += timedelta(seconds=1)
     except (ValueError, OverflowError) as error:  # overflow: the first and last day of the calendar, with an offset
         raise _malformed("ce_time is not RFC 3339") from error
+    return time
 
 
 def _hops(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= 4) or int(text) > MAX_HOPS:  # noqa: PLR2004  # digits of MAX_HOPS
+    if not _HOPS.fullmatch(text) or len(text) > 4 or int(text) > MAX_HOPS:  # noqa: PLR2004  # digits of MAX_HOPS
         raise _malformed(f"ce_hops must be an integer from 0 to {MAX_HOPS}")
     return int(text)
+
+
+def _hops_so_far(text: str) -> int:
+    """Read a number that is too large as the largest, so that a loop ends there and does not begin anew."""
+    if not _HOPS.fullmatch(text):
+        raise _malformed("ce_hops is not an integer")
+    digits = text.lstrip("0") or "0"
+    return MAX_HOPS if len(digits) > 4 else min(int(digits), MAX_HOPS)  # noqa: PLR2004  # digits of MAX_HOPS
+
+
+def _trace_context(text: str) -> str:
+    if not _TRACEPARENT.fullmatch(text):
+        raise _malformed("ce_traceparent is not a W3C trace context")
+    return text

@@ -82,38 +82,130 @@ def test_header_values_may_be_strings() -> None:
         pytest.param([*MINIMAL[:-1], ("ce_type", b"")], "missing ce_type", id="a-required-attribute-is-empty"),
         pytest.param([("ce_specversion", b"0.3"), *MINIMAL[1:]], "ce_specversion must be 1.0", id="another-version"),
         pytest.param([*MINIMAL, ("ce_id", b"1")], "ce_id is repeated", id="an-attribute-is-repeated"),
-        pytest.param([*MINIMAL, ("ce_subject", None)], "ce_subject has no value", id="an-attribute-is-null"),
-        pytest.param([*MINIMAL, ("ce_subject", b"\xff")], "ce_subject is not UTF-8", id="an-attribute-is-broken-utf8"),
-        pytest.param([*MINIMAL, ("ce_subject", "\ud800")], "ce_subject is not UTF-8", id="an-attribute-is-a-surrogate"),
-        pytest.param([*MINIMAL, ("ce_subject", b"a\nb")], "ce_subject has control characters", id="a-line-break"),
-        pytest.param(
-            [*MINIMAL, ("ce_subject", "a\u202eb".encode())], "ce_subject has control characters", id="F23-bidi"
-        ),
-        pytest.param([*MINIMAL, ("ce_subject", b"x" * 513)], "ce_subject is longer than 512 bytes", id="too-long"),
-        pytest.param([*MINIMAL, ("ce_hops", b"1001")], "ce_hops must be an integer from 0 to 1000", id="too-many-hops"),
-        pytest.param([*MINIMAL, ("ce_hops", b"-1")], "ce_hops must be an integer from 0 to 1000", id="negative-hops"),
-        pytest.param([*MINIMAL, ("ce_hops", b"")], "ce_hops must be an integer from 0 to 1000", id="empty-hops"),
-        pytest.param(
-            [*MINIMAL, ("ce_hops", "٣".encode())], "ce_hops must be an integer from 0 to 1000", id="arabic-hops"
-        ),
-        pytest.param(
-            [*MINIMAL, ("ce_hops", b"9" * 512)], "ce_hops must be an integer from 0 to 1000", id="endless-hops"
-        ),
-        pytest.param([*MINIMAL, ("ce_time", b"yesterday")], "ce_time is not RFC 3339", id="a-time-in-words"),
-        pytest.param(
-            [*MINIMAL, ("ce_time", b"2026-01-31T12:00:00")], "ce_time has no time zone", id="a-time-without-zone"
-        ),
-        pytest.param(
-            [*MINIMAL, ("ce_time", b"0001-01-01T00:00:00+23:59")],
-            "ce_time is not RFC 3339",
-            id="a-time-before-the-first",
-        ),
+        pytest.param([*MINIMAL[:-1], ("ce_type", None)], "ce_type has no value", id="a-required-attribute-is-null"),
+        pytest.param([*MINIMAL[:-1], ("ce_type", b"\xff")], "ce_type is not UTF-8", id="a-required-one-is-broken-utf8"),
     ],
 )
 def test_refused_as_malformed(headers: events.Headers | None, message: str, *, strict: bool) -> None:
     with pytest.raises(MalformedEventError, match=f"^{message}$") as caught:
         events.decode(headers, strict=strict)
     assert caught.value.reason is DeadLetterReason.MALFORMED_HEADERS
+
+
+WRONG_OPTIONS = [
+    pytest.param([*MINIMAL, ("ce_subject", None)], "ce_subject has no value", id="an-attribute-is-null"),
+    pytest.param([*MINIMAL, ("ce_subject", b"\xff")], "ce_subject is not UTF-8", id="an-attribute-is-broken-utf8"),
+    pytest.param([*MINIMAL, ("ce_subject", "\ud800")], "ce_subject is not UTF-8", id="an-attribute-is-a-surrogate"),
+    pytest.param(
+        [*MINIMAL, ("ce_subject", b"a\nb")], "ce_subject has control characters or noncharacters", id="a-line-break"
+    ),
+    pytest.param(
+        [*MINIMAL, ("ce_subject", "a\ufdd0b".encode())],
+        "ce_subject has control characters or noncharacters",
+        id="X24-a-noncharacter",
+    ),
+    pytest.param(
+        [*MINIMAL, ("ce_subject", "a\U0010ffffb".encode())],
+        "ce_subject has control characters or noncharacters",
+        id="X24-the-last-noncharacter",
+    ),
+    pytest.param(
+        [*MINIMAL, ("ce_subject", "a\x85b".encode())],
+        "ce_subject has control characters or noncharacters",
+        id="X24-a-control-character-of-latin-1",
+    ),
+    pytest.param([*MINIMAL, ("ce_subject", b"x" * 513)], "ce_subject is longer than 512 bytes", id="too-long"),
+    pytest.param([*MINIMAL, ("ce_hops", b"1001")], "ce_hops must be an integer from 0 to 1000", id="too-many-hops"),
+    pytest.param([*MINIMAL, ("ce_hops", b"-1")], "ce_hops must be an integer from 0 to 1000", id="negative-hops"),
+    pytest.param([*MINIMAL, ("ce_hops", b"")], "ce_hops must be an integer from 0 to 1000", id="empty-hops"),
+    pytest.param([*MINIMAL, ("ce_hops", "٣".encode())], "ce_hops must be an integer from 0 to 1000", id="arabic-hops"),
+    pytest.param([*MINIMAL, ("ce_hops", b"9" * 512)], "ce_hops must be an integer from 0 to 1000", id="endless-hops"),
+    pytest.param([*MINIMAL, ("ce_time", b"yesterday")], "ce_time is not RFC 3339", id="a-time-in-words"),
+    pytest.param([*MINIMAL, ("ce_time", b"2026-01-31T12:00:00")], "ce_time has no time zone", id="a-time-without-zone"),
+    pytest.param(
+        [*MINIMAL, ("ce_time", b"0001-01-01T00:00:00+23:59")],
+        "ce_time is not RFC 3339",
+        id="a-time-before-the-first",
+    ),
+    pytest.param([*MINIMAL, ("ce_time", b"2026-W01-1T00:00:00Z")], "ce_time is not RFC 3339", id="X25-a-week-date"),
+    pytest.param([*MINIMAL, ("ce_time", b"2026-001T00:00:00Z")], "ce_time is not RFC 3339", id="X25-a-day-of-the-year"),
+    pytest.param([*MINIMAL, ("ce_time", b"20260101T000000Z")], "ce_time is not RFC 3339", id="X25-the-basic-format"),
+    pytest.param([*MINIMAL, ("ce_time", b"2026-01-01 00:00:00Z")], "ce_time is not RFC 3339", id="X25-a-blank"),
+    pytest.param([*MINIMAL, ("ce_time", b"2026-01-01T00:00Z")], "ce_time is not RFC 3339", id="X25-no-seconds"),
+    pytest.param([*MINIMAL, ("ce_time", b"2026-01-01T24:00:00Z")], "ce_time is not RFC 3339", id="X25-hour-24"),
+    pytest.param([*MINIMAL, ("ce_time", b"2026-02-30T00:00:00Z")], "ce_time is not RFC 3339", id="X25-no-such-day"),
+    pytest.param([*MINIMAL, ("ce_time", b"2026-01-01T00:00:00,5Z")], "ce_time is not RFC 3339", id="X25-a-comma"),
+    pytest.param([*MINIMAL, ("ce_time", b"2026-01-01T12:00:60Z")], "ce_time is not RFC 3339", id="X25-no-leap-second"),
+    pytest.param([*MINIMAL, ("ce_time", b"2026-01-01T00:00:00+0130")], "ce_time is not RFC 3339", id="X25-a-bare-zone"),
+    pytest.param(
+        [*MINIMAL, ("ce_subject", b"a"), ("ce_subject", b"a")], "ce_subject is repeated", id="X25-an-attribute-twice"
+    ),
+    pytest.param(
+        [*MINIMAL, ("ce_traceparent", b"01-x")],
+        "ce_traceparent is not a W3C trace context",
+        id="X25-a-strange-trace-context",
+    ),
+]
+"""A header too much, and what the gate says of it."""
+
+
+@pytest.mark.parametrize(("headers", "message"), WRONG_OPTIONS)
+def test_x25_the_gate_refuses_an_optional_attribute_that_is_wrong(headers: events.Headers, message: str) -> None:
+    with pytest.raises(MalformedEventError, match=f"^{message}$") as caught:
+        events.decode(headers, strict=True)
+    assert caught.value.reason is DeadLetterReason.MALFORMED_HEADERS
+
+
+@pytest.mark.parametrize(("headers", "message"), WRONG_OPTIONS)
+def test_x25_others_drop_an_optional_attribute_that_is_wrong(headers: events.Headers, message: str) -> None:
+    dropped: set[str] = set()
+    found = events.decode(headers, strict=False, dropped=dropped)
+    too_many_hops = message.startswith("ce_hops") and headers[-1][1] in (b"1001", b"9" * 512)
+    assert found == CloudEvent(id="1", source="/s", type="t", hops=events.MAX_HOPS if too_many_hops else 0)
+    assert dropped == (set() if too_many_hops else {str(headers[-1][0])[3:]})
+
+
+def test_x25_an_attribute_three_times_is_dropped_whichever_is_right() -> None:
+    dropped: set[str] = set()
+    headers = [*MINIMAL, *[("ce_subject", b"a")] * 3, ("ce_time", b"2026-01-01T00:00:00Z")]
+    found = events.decode(headers, strict=False, dropped=dropped)
+    assert (found.subject, found.time, dropped) == (None, datetime(2026, 1, 1, tzinfo=UTC), {"subject"})
+
+
+@pytest.mark.parametrize("strict", [True, False], ids=["strictly", "leniently"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", id="X24-persian-with-its-non-joiner"),
+        pytest.param("\U0001f469\u200d\U0001f680", id="X24-an-emoji-of-two-with-a-joiner"),
+        pytest.param("soft\u00adhyphen and\u00a0blank", id="X24-a-soft-hyphen-and-a-blank-that-does-not-break"),
+        pytest.param("a\u202eb", id="X24-bidi-which-is-escaped-where-it-is-shown"),
+        pytest.param("\ue000\u2028", id="X24-private-use-and-a-line-separator"),
+    ],
+)
+def test_x24_only_what_cloudevents_forbids_is_refused(text: str, *, strict: bool) -> None:
+    event = CloudEvent(id=text, source=text, type=text, subject=text)
+    assert events.decode(event.headers(), strict=strict) == event
+
+
+@pytest.mark.parametrize("strict", [True, False], ids=["strictly", "leniently"])
+@pytest.mark.parametrize(
+    ("text", "time"),
+    [
+        pytest.param(b"2026-01-01t00:00:00z", datetime(2026, 1, 1, tzinfo=UTC), id="X25-lower-case"),
+        pytest.param(
+            b"2026-01-01T00:00:00.123456789Z", datetime(2026, 1, 1, 0, 0, 0, 123_456, UTC), id="X25-nanoseconds"
+        ),
+        pytest.param(b"2026-01-01T00:00:00.5Z", datetime(2026, 1, 1, 0, 0, 0, 500_000, UTC), id="X25-one-digit"),
+        pytest.param(b"2026-01-01T00:00:00-00:00", datetime(2026, 1, 1, tzinfo=UTC), id="X25-a-zone-that-is-unknown"),
+        pytest.param(b"2016-12-31T23:59:60Z", datetime(2017, 1, 1, tzinfo=UTC), id="X25-a-leap-second"),
+        pytest.param(b"2016-12-31T15:59:60-08:00", datetime(2017, 1, 1, tzinfo=UTC), id="X25-a-leap-second-elsewhere"),
+    ],
+)
+def test_x25_times_are_those_of_rfc_3339(text: bytes, time: datetime, *, strict: bool) -> None:
+    dropped: set[str] = set()
+    assert events.decode([*MINIMAL, ("ce_time", text)], strict=strict, dropped=dropped).time == time
+    assert dropped == set()
 
 
 @pytest.mark.parametrize(

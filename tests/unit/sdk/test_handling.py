@@ -185,3 +185,18 @@ async def test_an_event_that_is_given_up_is_told(
         for stage, attempts, error, again in told
     ]
     assert entries == expected
+
+
+async def test_x25_attributes_that_are_dropped_cost_no_event_and_are_counted_by_source(world: World) -> None:
+    headers = (*page_headers(0), ("ce_time", b"yesterday"), ("ce_dataschema", None))
+    records = [Record("pages", 0, offset, 0, b"page-0", b"{}", headers) for offset in range(3)]
+    with structlog.testing.capture_logs() as entries:
+        handled = await world.handle(*records)
+    assert handled is not None
+    assert [(each.failure, each.dropped) for each in handled] == [(None, frozenset({"time", "dataschema"}))] * 3
+    assert [(entry["source"], entry["attribute"], entry["count"]) for entry in entries] == [
+        ("/web", "ce_dataschema", 1),
+        ("/web", "ce_time", 1),
+        ("/web", "ce_dataschema", 2),
+        ("/web", "ce_time", 2),
+    ]

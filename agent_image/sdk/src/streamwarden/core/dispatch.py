@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
 
 from streamwarden_contract import events
 from streamwarden_contract.errors import MalformedEventError
@@ -71,7 +72,8 @@ class Dispatcher:
                 return outcome
             wait_s = self._backoff.wait_s(attempts)
             if wait_s is None or isinstance(outcome, DecisionRefusedError):
-                return self._fail(record, call.event, outcome, attempts=attempts, stage="Handle")
+                failed = self._fail(record, call.event, outcome, attempts=attempts, stage="Handle")
+                return replace(failed, dropped=call.dropped)
             await self._sleep(wait_s)
 
     def _prepare(self, record: Record, *, replay: bool) -> Call | Handled:
@@ -97,14 +99,15 @@ class Dispatcher:
             return error
         except Exception as error:  # noqa: BLE001  # the author's code may raise anything: that is one event's failure
             return error
-        return Handled(record, decisions=decisions, outgoing=outgoing)
+        return Handled(record, decisions=decisions, outgoing=outgoing, source=call.event.source, dropped=call.dropped)
 
     def _fail(
         self, record: Record, attributes: events.CloudEvent | None, error: BaseException, *, attempts: int, stage: Stage
     ) -> Handled:
         failure = build_failure(record, error=describe_error(error), attempts=attempts, stage=stage)
         written = write_failure(self._author, record, attributes, failure)
-        return Handled(record, failure=failure, outgoing=(written,))
+        source = attributes.source if attributes else ""
+        return Handled(record, failure=failure, outgoing=(written,), source=source)
 
 
 def _attributes(record: Record) -> events.CloudEvent | None:

@@ -67,6 +67,10 @@ class Handled:
     """Set where the event was given up."""
     outgoing: tuple[Outgoing, ...] = ()
     """One for each decision, in their order, or one for the failure."""
+    source: str = ""
+    """Who says that the event is theirs (``ce_source``); empty where that could not be read."""
+    dropped: frozenset[str] = frozenset()
+    """Optional attributes of the event that were wrong, and so left out."""
 
 
 def group_by_key(records: Iterable[Record]) -> list[list[tuple[int, Record]]]:

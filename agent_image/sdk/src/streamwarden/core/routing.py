@@ -26,6 +26,8 @@ class Call:
     event: Event
     arguments: tuple[object, ...]
     """One or two: the payload (a model, an object or the event itself), and the event where the handler wants it."""
+    dropped: frozenset[str]
+    """Optional attributes of the event that were wrong, and so left out."""
 
 
 class Routes:
@@ -70,13 +72,14 @@ class Routes:
             MalformedEventError: it is no CloudEvent, or its value is not strict JSON or not what the handler takes.
         """
         types, handlers = self._routes[record.topic]
-        attributes = events.decode(record.headers, strict=False)
+        dropped: set[str] = set()
+        attributes = events.decode(record.headers, strict=False, dropped=dropped)
         handler = handlers.get(attributes.type)
         if handler is None or (types and attributes.type not in types) or (replay and not handler.replay):
             return None
         event = _build_event(attributes, record)
         first = _payload(handler, event, record.value) if handler.wants_data else event
-        return Call(handler, event, (first, event) if handler.wants_event else (first,))
+        return Call(handler, event, (first, event) if handler.wants_event else (first,), frozenset(dropped))
 
     def check(self) -> list[str]:
         """Compare the handlers with the sources, and return the event types that are read and not handled.

@@ -180,7 +180,7 @@ def describe_error(error: BaseException) -> str:
 
 
 def _fits_header(text: str) -> bool:
-    return text.isprintable() and len(text.encode("utf-8", "replace")) <= events.MAX_ATTRIBUTE_BYTES
+    return events.is_text(text) and len(text.encode("utf-8", "replace")) <= events.MAX_ATTRIBUTE_BYTES
 
 
 def _number(value: object) -> float | None:

@@ -8,6 +8,7 @@ import structlog
 from streamwarden.core.batching import BatchSize
 from streamwarden.core.dispatch import Dispatcher
 from streamwarden.core.records import Handled, Record
+from streamwarden.core.tally import Tally
 from streamwarden.runtime.client_thread import ClientThread
 from streamwarden.runtime.ports import Ports
 
@@ -32,6 +33,7 @@ class Handling:
         self._clock = ports.clock
         self._thread = thread
         self._dispatcher = dispatcher
+        self._tally = Tally()
         self._stop = stop
         self._log = structlog.get_logger()
 
@@ -77,6 +79,17 @@ class Handling:
         return True
 
     def _report(self, handled: Handled, *, replay: bool) -> None:
+        for attribute in sorted(handled.dropped) if not replay else ():
+            topic = handled.record.topic
+            count = self._tally.add(topic, handled.source, attribute)
+            if count is not None:
+                self._log.warning(
+                    "Attribute that is not valid left out of events",
+                    topic=topic,
+                    source=handled.source,
+                    attribute=f"ce_{attribute}",
+                    count=count,
+                )
         if handled.failure is None or (replay and handled.failure.stage == "Decode"):
             return  # what does not decode in a replay was given up when it was new
         cause = handled.failure.cause
