@@ -50,8 +50,9 @@ fuzz: setup ## The property tests with many more examples, which differ from run
 chaos: setup ## Kills at random moments of a running loop; the seed is in the test's name
 	CHAOS_SEED="$${CHAOS_SEED:-$$RANDOM}" $(PYTEST) -m chaos
 
-mutants: setup ## Break each condition of what judges; the unit tests must notice
+mutants: setup ## Break each condition of what judges; the unit tests must notice, and the corpus alone
 	$(BIN)/python tests/support/mutants.py
+	$(BIN)/python tests/support/mutants.py --corpus
 
 check: setup ## Lint, formatting, types, import directions, generated files
 	$(BIN)/ruff check .

@@ -1,11 +1,13 @@
-"""Break what judges, one place at a time: the unit tests must notice. ``make mutants``.
+"""Break what judges, one place at a time: the tests must notice. ``make mutants``.
 
 Each mutant is the package with one comparison, condition, constant or refusal changed. Those that no test kills are
-listed: each is a missing test, or a place where it makes no difference.
+listed: each is a missing test, or a place where it makes no difference. With ``--corpus`` only the conformance corpus
+may kill, and of what makes verdicts it must kill nine in ten.
 """
 
 from __future__ import annotations
 
+import argparse
 import ast
 import copy
 import importlib
@@ -15,6 +17,7 @@ import shutil
 import sys
 import tempfile
 import time
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,9 +31,15 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "judging" / "src" / "streamwarden_judging"
-TESTS = ROOT / "tests" / "unit" / "judging"
-PRELOADED = ("jsonschema_rs", "cel_expr_python", "streamwarden_contract.models")
-"""What a mutant's process need not load anew."""
+PRELOADED = (
+    "jsonschema_rs",
+    "cel_expr_python",
+    "cryptography.hazmat.primitives.asymmetric.ed25519",
+    "yaml",
+    "streamwarden_contract.models",
+    "streamwarden_contract.policylog",
+)
+"""What a mutant's process need not load anew; nothing here may load the package."""
 OPTIONS = ("-x", "-q", "-p", "no:xdist", "--noconftest", "-W", "ignore:Module already imported")
 """Without conftest.py: it would load every client of Kafka and Kubernetes for each mutant."""
 LIMIT_S = 60
@@ -42,6 +51,21 @@ EQUIVALENT = {
     ),
 }
 """Module, line and change of what makes no difference, with the reason: no test can kill it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Killers:
+    """The tests that may kill, and what they must."""
+
+    tests: Path
+    demanded: frozenset[str] = frozenset()
+    """Modules of which they must kill at least ``LEAST``."""
+
+
+UNIT_TESTS = Killers(ROOT / "tests" / "unit" / "judging")
+CORPUS = Killers(ROOT / "tests" / "conformance", frozenset({"rules.py", "verdicts.py"}))
+LEAST = 0.9
+"""Of the mutants of each demanded module."""
 
 _COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.LtE,
@@ -183,7 +207,7 @@ def mutants_of(module: str, source: str) -> Iterator[Mutant]:
         number += 1
 
 
-def _judge(mutant: Mutant | None, folder: Path) -> None:
+def _judge(mutant: Mutant | None, folder: Path, tests: Path) -> None:
     """Be the process that tests a mutant, or the package as it is: exit code 0 where every test passes."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
@@ -194,16 +218,16 @@ def _judge(mutant: Mutant | None, folder: Path) -> None:
         sys.path.insert(0, str(folder))
     settings.register_profile("mutants", derandomize=True, database=None, deadline=None, max_examples=50)
     settings.load_profile("mutants")  # the same examples each time: the same mutants survive
-    os._exit(pytest.main([*OPTIONS, f"--rootdir={ROOT}", str(TESTS)]))
+    os._exit(pytest.main([*OPTIONS, f"--rootdir={ROOT}", str(tests)]))
 
 
 class Trial:
     """A mutant's process."""
 
-    def __init__(self, mutant: Mutant | None, folder: Path) -> None:
+    def __init__(self, mutant: Mutant | None, folder: Path, tests: Path) -> None:
         self.mutant, self._deadline_s = mutant, time.monotonic() + LIMIT_S
         folder.mkdir(parents=True)
-        self._process = multiprocessing.get_context("fork").Process(target=_judge, args=(mutant, folder))
+        self._process = multiprocessing.get_context("fork").Process(target=_judge, args=(mutant, folder, tests))
         self._process.start()
 
     def over(self) -> bool:
@@ -218,35 +242,56 @@ class Trial:
         return self._process.exitcode == 0
 
 
-def trials(mutants: Sequence[Mutant | None], folder: Path, at_once: int) -> Iterator[Trial]:
-    """Try each mutant, so many at once; gives them as they end."""
+def trials(mutants: Sequence[Mutant | None], folder: Path, tests: Path, at_once: int) -> Iterator[Trial]:
+    """Try each mutant by these tests, so many at once; gives them as they end."""
     waiting, running = list(enumerate(mutants)), list[Trial]()
     while waiting or running:
         while waiting and len(running) < at_once:
             number, mutant = waiting.pop(0)
-            running.append(Trial(mutant, folder / str(number)))
+            running.append(Trial(mutant, folder / str(number), tests))
         for trial in [one for one in running if one.over()]:
             running.remove(trial)
             yield trial
         time.sleep(0.02)
 
 
-def main() -> int:
+def report(mutants: Sequence[Mutant], survivors: Sequence[Mutant]) -> list[str]:
+    """List those that live, and of each module how many do not."""
+    lived = [f"{PACKAGE.name}/{one.module}:{one.line}: {one.change}" for one in survivors]
+    alive = Counter(one.module for one in survivors)
+    modules = [
+        f"{PACKAGE.name}/{module}: {count - alive[module]} of {count} killed"
+        for module, count in sorted(Counter(one.module for one in mutants).items())
+    ]
+    return [*sorted(lived), *modules, f"{len(mutants) - len(survivors)} of {len(mutants)} mutants killed"]
+
+
+def too_few(mutants: Sequence[Mutant], survivors: Sequence[Mutant], demanded: frozenset[str]) -> list[str]:
+    """Return the demanded modules of which less than ``LEAST`` was killed."""
+    made, alive = Counter(one.module for one in mutants), Counter(one.module for one in survivors)
+    return sorted(module for module in demanded if made[module] - alive[module] < LEAST * made[module])
+
+
+def main(killers: Killers) -> int:
     for name in PRELOADED:
         importlib.import_module(name)
     found = (mutant for path in sorted(PACKAGE.glob("*.py")) for mutant in mutants_of(path.name, path.read_text()))
     mutants = [mutant for mutant in found if not mutant.equivalent]
     with tempfile.TemporaryDirectory() as folder:
-        (unchanged,) = trials([None], Path(folder, "unchanged"), 1)
+        (unchanged,) = trials([None], Path(folder, "unchanged"), killers.tests, 1)
         if not unchanged.survived:
-            sys.stderr.write(f"the tests in {TESTS.relative_to(ROOT)} fail as it is\n")
+            sys.stderr.write(f"the tests in {killers.tests.relative_to(ROOT)} fail as it is\n")
             return 1
-        done = list(trials(mutants, Path(folder, "mutants"), os.cpu_count() or 1))
+        done = list(trials(mutants, Path(folder, "mutants"), killers.tests, os.cpu_count() or 1))
     survivors = [trial.mutant for trial in done if trial.survived and trial.mutant is not None]
-    lines = [f"{PACKAGE.name}/{one.module}:{one.line}: {one.change}" for one in survivors]
-    sys.stdout.write("\n".join([*sorted(lines), f"{len(mutants) - len(lines)} of {len(mutants)} mutants killed\n"]))
-    return 0
+    sys.stdout.write("\n".join([*report(mutants, survivors), ""]))
+    missed = too_few(mutants, survivors, killers.demanded)
+    if missed:
+        sys.stderr.write(f"less than {LEAST:.0%} killed of {', '.join(missed)}\n")
+    return 1 if missed else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    parser = argparse.ArgumentParser(description="Break what judges, one place at a time.")
+    parser.add_argument("--corpus", action="store_true", help="only the conformance corpus may kill")
+    sys.exit(main(CORPUS if parser.parse_args().corpus else UNIT_TESTS))

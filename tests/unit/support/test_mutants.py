@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 
 import pytest
-from support.mutants import EQUIVALENT, PACKAGE, mutants_of
+from support.mutants import EQUIVALENT, PACKAGE, PRELOADED, mutants_of, report, too_few
 
 
 @pytest.mark.parametrize(
@@ -47,3 +49,32 @@ def test_what_is_said_to_make_no_difference_is_a_mutant_of_today() -> None:
     found = [mutant for path in PACKAGE.glob("*.py") for mutant in mutants_of(path.name, path.read_text())]
     known = {(mutant.module, mutant.place, mutant.change) for mutant in found if mutant.equivalent}
     assert known == set(EQUIVALENT)
+
+
+def test_a_report_lists_those_that_live_and_counts_by_module() -> None:
+    made = [*mutants_of("m.py", "a < b\nc == d"), *mutants_of("n.py", "a < b")]
+    assert report(made, made[:1]) == [
+        "streamwarden_judging/m.py:1: Lt becomes LtE",
+        "streamwarden_judging/m.py: 1 of 2 killed",
+        "streamwarden_judging/n.py: 1 of 1 killed",
+        "2 of 3 mutants killed",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("alive", "expected"),
+    [
+        pytest.param(0, [], id="all-killed"),
+        pytest.param(1, [], id="nine-in-ten-are-enough"),
+        pytest.param(2, ["m.py"], id="eight-in-ten-are-too-few"),
+    ],
+)
+def test_of_a_demanded_module_nine_in_ten_must_die(alive: int, expected: list[str]) -> None:
+    made = list(mutants_of("m.py", "a < b\n" * 10))
+    assert too_few(made, made[:alive], frozenset({"m.py"})) == expected
+
+
+def test_what_is_loaded_before_the_mutants_is_not_the_package() -> None:
+    loaded = f"import sys; {'; '.join(f'import {name}' for name in PRELOADED)}; print('{PACKAGE.name}' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

@@ -1,0 +1,299 @@
+"""The conformance corpus (``tests/conformance``): its files, and the gate's judging path in a case's situation."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache, cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from streamwarden_contract.audit import ChainHead
+from streamwarden_contract.models.policy import PolicySpec
+from streamwarden_contract.names import InstallationNames
+from streamwarden_contract.partitioner import partition_of
+from streamwarden_contract.policylog import CommandTarget, SchemaRecord
+from streamwarden_gate.judge import Judge
+from streamwarden_gate.records import Record
+from streamwarden_gate.snapshot import Identity, Snapshot, TopicFacts
+from support.gate_log import CLUSTER, MemoryKeys
+from support.policy_log import SigningKey, binding_record, epoch_record, policy_record, schema_record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from streamwarden_contract import policylog
+    from streamwarden_gate.active import ActiveSet
+    from streamwarden_gate.outcome import Outcome
+
+FOLDER = Path(__file__).parents[1] / "conformance"
+OFFERED: frozenset[str] = frozenset()
+"""What files may need and the engine has: the one place to switch on. ``typed`` comes with rules that are typed."""
+
+POD = "pod-0"
+_KEY = SigningKey()
+_GUARDRAILS = InstallationNames().guardrails
+_DEFAULTS: Mapping[str, Any] = {
+    "agent": {"namespace": "risk", "name": "guard", "uid": "uid-1", "labels": {"role": "test"}},
+    "decisions": {"block": {"topic": "risk.commands", "keyed": True, "schema": None}},
+    "policies": [],
+    "partitions": 3,
+    "now": "2026-01-31T12:00:00Z",
+}
+_DECISION: Mapping[str, Any] = {
+    "type": "block",
+    "entity": "page-1",
+    "parameters": {},
+    "cause": {"topic": "risk.inputs", "partition": 0, "offset": 7},
+    "confidence": 0.9,
+}
+_HEADERS: Mapping[str, str] = {
+    "content-type": "application/json",
+    "ce_specversion": "1.0",
+    "ce_id": "d-1",
+    "ce_source": "/streamwarden/risk/guard",
+    "ce_type": "streamwarden.decision",
+    "ce_subject": "page-1",
+    "ce_correlationid": "c-1",
+    "ce_causationid": "i-1",
+    "ce_hops": "2",
+}
+_SAYS: Mapping[object, Mapping[str, Any]] = {
+    True: {"verdict": "Allow", "reason": "RulesHold", "rule": None},
+    False: {"verdict": "Deny", "reason": "RuleNotSatisfied", "rule": "p/r"},
+    "error": {"verdict": "Deny", "reason": "RuleError", "rule": "p/r"},
+    "deny": {"verdict": "Deny"},
+}
+_TIMESTAMP_MS = 1_700_000_000_000
+
+
+@dataclass(frozen=True)
+class Case:
+    """A situation and the records that are judged in it, one after the other."""
+
+    file: str
+    needs: str | None
+    situation: Mapping[str, Any] = field(repr=False)
+    said: Mapping[str, Any] = field(repr=False)
+    """As the file says it."""
+
+    @property
+    def skipped(self) -> str:
+        """Why it cannot be judged yet; empty where it can."""
+        return "" if self.needs is None or self.needs in OFFERED else f"needs {self.needs}"
+
+    @cached_property
+    def judged(self) -> list[tuple[Record, ChainHead, Outcome]]:
+        """Each record with its partition's chain before it, and what follows from it."""
+        heads: dict[int, ChainHead] = {}
+        found = []
+        for number, said in enumerate(self.said["records"]):
+            situation = with_rule(self.situation, said)
+            given = record_of(said, number, situation["partitions"])
+            head = heads.get(given.partition, ChainHead(namespace_epoch=1, guardrail_epoch=1))
+            now = datetime.fromisoformat(situation["now"]).astimezone(UTC)
+            outcome = Judge(active_set(situation), POD).judge(given, head, now)
+            heads[given.partition] = outcome.head
+            found.append((given, head, outcome))
+        return found
+
+
+@dataclass(frozen=True)
+class Row:
+    """One record of a case, and what is expected of it."""
+
+    case: Case
+    number: int
+    said: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def sentence(self) -> str:
+        """What it says, unique in the corpus."""
+        parts = [self.case.file, self.case.said["case"], self.said.get("when")]
+        return ": ".join(part for part in parts if part)
+
+    @property
+    def fault(self) -> str | None:
+        """The fault of the product that it shows."""
+        found: str | None = self.said.get("fault", self.case.said.get("fault"))
+        return found
+
+
+@cache
+def cases() -> list[Case]:
+    """Read every case of the corpus."""
+    return [case for path in sorted((FOLDER / "cases").glob("*.yaml")) for case in _cases_of(path)]
+
+
+def _cases_of(path: Path) -> Iterator[Case]:
+    content = read(path)
+    base = with_rule(_DEFAULTS, content.get("given", {}))
+    for said in content["cases"]:
+        situation = with_rule(with_rule(base, said.get("given", {})), said)
+        yield Case(path.stem, content.get("needs"), situation, said)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read one file."""
+    content: dict[str, Any] = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506  # a safe one
+    return content
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # the fast one where it is built
+    """Reads plain data only."""
+
+
+def rows() -> list[Row]:
+    """Return every record of the corpus."""
+    return [Row(case, number, said) for case in cases() for number, said in enumerate(case.said.get("records", ()))]
+
+
+def expectation_of(said: Mapping[str, Any]) -> dict[str, Any]:
+    """Write out what is expected of a record: the short forms as the keys of ``expect``, but for ``messageParts``."""
+    if "says" in said:
+        return dict(_SAYS[said["says"]])
+    if "deadLetter" in said:
+        return {"verdict": "DeadLetter", "reason": "DeadLetter", "deadLetter": said["deadLetter"]}
+    if "notApplicable" in said:
+        return {"verdict": "Deny", "reason": "PolicyNotApplicable", "messageParts": said["notApplicable"]}
+    return dict(said["expect"])
+
+
+def with_rule(situation: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
+    """Put what is said in the place of a situation's keys; a ``rule`` in that of its policies."""
+    changed = {**situation, **{key: said[key] for key in _DEFAULTS if key in said}}
+    if "rule" in said:
+        rule = {"name": "r", "require": said["rule"]}
+        changed["policies"] = [{"name": "p", "revision": 1, "rules": [rule]}]
+    return changed
+
+
+def policies_of(situation: Mapping[str, Any], namespace: str) -> list[policylog.PolicyRecord]:
+    """Make the records of a situation's policies."""
+    return [
+        policy_record(
+            namespace,
+            said["name"],
+            PolicySpec.model_validate({key: said[key] for key in said if key not in {"name", "revision"}}),
+            revision=said["revision"],
+        )
+        for said in situation["policies"]
+    ]
+
+
+def schemas_of(situation: Mapping[str, Any]) -> dict[str, SchemaRecord]:
+    """Make the records of the schemas, by decision type."""
+    decisions = situation["decisions"].items()
+    return {name: schema_record(json.dumps(said["schema"])) for name, said in decisions if said["schema"] is not None}
+
+
+def active_set(situation: Mapping[str, Any]) -> ActiveSet:
+    """Build the set of a situation as a gate does, from a signed log; once for all records that share it.
+
+    Raises:
+        SetRefusedError: the gate does not take it.
+    """
+    return _active_set(json.dumps(situation))
+
+
+@cache
+def _active_set(text: str) -> ActiveSet:
+    situation = json.loads(text)
+    agent = {**_DEFAULTS["agent"], **situation["agent"]}
+    namespace, name = agent["namespace"], agent["name"]
+    topic = f"{namespace}.streamwarden.policies"
+    policies, schemas = policies_of(situation, namespace), schemas_of(situation)
+    targets = {
+        type_: CommandTarget(
+            topic=said["topic"],
+            keyed=said["keyed"],
+            schema_sha256=schemas[type_].sha256 if type_ in schemas else None,
+        )
+        for type_, said in situation["decisions"].items()
+    }
+    partitions = situation["partitions"]
+    binding = binding_record(namespace, name, policies, targets, uid=agent["uid"], partitions=partitions)
+    binding = binding.model_copy(update={"labels": agent["labels"]})
+    snapshot = Snapshot(Identity(namespace, name, agent["uid"], POD), cluster_id=CLUSTER, keys=MemoryKeys(_KEY))
+    closing = epoch_record(revision_counter=max([1, *(policy.revision for policy in policies)]))
+    own: list[policylog.Record] = [*policies, *schemas.values(), binding, closing]
+    for where, record in [(_GUARDRAILS, epoch_record(revision_counter=0)), *((topic, one) for one in own)]:
+        refusal = snapshot.feed(where, *_KEY.signed(where, record, cluster_id=CLUSTER))
+        assert refusal is None
+    facts = {
+        binding.decision_topic.name: TopicFacts("topic-id", partitions),
+        binding.audit_topic: TopicFacts("audit-id", 1),
+    }
+    return snapshot.build(facts, None)
+
+
+def record_of(said: Mapping[str, Any], number: int, partitions: int) -> Record:
+    """Make a record of the decision topic as a case says it; it is the case's ``number``-th."""
+    entity = text_of(said.get("entity", _DECISION["entity"]))
+    key = bytes_of(said.get("key", entity))
+    headers = _headers_of(said, entity)
+    return Record(
+        key,
+        _value_of(said, entity, key, headers),
+        headers,
+        said.get("partition", partition_of(key or b"", partitions) if key is not None else 0),
+        said.get("offset", number),
+        said.get("timestamp", _TIMESTAMP_MS),
+    )
+
+
+def _headers_of(said: Mapping[str, Any], entity: str) -> list[tuple[str, bytes | str | None]]:
+    named = {**_HEADERS, "ce_subject": entity, **said.get("headers", {})}
+    dropped = said.get("dropHeaders", ())
+    return [
+        *((name, bytes_of(value)) for name, value in named.items() if name not in dropped),
+        *((text_of(name), bytes_of(value)) for name, value in said.get("moreHeaders", ())),
+    ]
+
+
+def _value_of(
+    said: Mapping[str, Any], entity: str, key: bytes | None, headers: list[tuple[str, bytes | str | None]]
+) -> bytes | None:
+    if "value" in said:
+        return bytes_of(said["value"])
+    decision = {**_DECISION, "entity": entity, **_expanded(said.get("decision", {}))}
+    if "parameters" in said:
+        decision["parameters"] = said["parameters"]
+    for name in said.get("without", ()):
+        del decision[name]
+    if "padTo" in said:
+        beside = len(key or b"") + sum(len(name) + len(value or b"") for name, value in headers)
+        unpadded = {**decision, "parameters": {**decision["parameters"], "pad": ""}}
+        pad = "x" * (said["padTo"] - beside - len(_json(unpadded)))
+        decision["parameters"] = {**decision["parameters"], "pad": pad}
+    return _json(decision)
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _expanded(value: Any) -> Any:
+    """Write out the texts that say how often they are repeated."""
+    if isinstance(value, dict):
+        is_text = set(value) == {"text", "times"}
+        return text_of(value) if is_text else {name: _expanded(inner) for name, inner in value.items()}
+    return [_expanded(inner) for inner in value] if isinstance(value, list) else value
+
+
+def text_of(said: Any) -> str:
+    """Return the text that is said, once or many times."""
+    return said if isinstance(said, str) else str(said["text"]) * int(said["times"])
+
+
+def bytes_of(said: Any) -> bytes | None:
+    """Return the bytes that are said."""
+    if said is None:
+        return None
+    if isinstance(said, dict) and "base64" in said:
+        return base64.b64decode(said["base64"])
+    parts = said["parts"] if isinstance(said, dict) and "parts" in said else [said]
+    return "".join(text_of(part) for part in parts).encode()
