@@ -23,6 +23,14 @@ if TYPE_CHECKING:
 FILES = sorted((FOLDER / "cases").glob("*.yaml"))
 REFUSED = [case for case in conformance.cases() if "refused" in case.said]
 LEAST = 150
+OPERATORS = (
+    *("==", "!=", "<", "<=", ">", ">=", "in", "+", "-", "-_", "*", "/", "%", "!", "&&", "||", "?:", "[]"),
+    *("has", "all", "exists", "exists_one", "map", "filter", "size", "contains", "startsWith", "endsWith", "matches"),
+    *("duration", "timestamp", "getFullYear", "getMonth", "getDate", "getDayOfMonth", "getDayOfWeek", "getDayOfYear"),
+    *("getHours", "getMinutes", "getSeconds", "getMilliseconds"),
+    *("int", "uint", "double", "string", "bytes", "bool", "type", "dyn"),
+)
+"""What rules may use of CEL; ``-_`` is the negative."""
 
 
 def marks(skipped: str, fault: str | None) -> list[pytest.MarkDecorator]:
@@ -105,6 +113,26 @@ def test_every_sentence_stands_once_and_there_are_enough() -> None:
     sentences = [row.sentence for row in conformance.rows() if not row.case.skipped]
     assert len(sentences) >= LEAST
     assert len(set(sentences)) == len(sentences)
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_an_operator_is_tried_with_every_kind_of_value(operator: str) -> None:
+    """Absent, null, empty, each numeric type, and where doubles end to tell integers apart."""
+    tried = [
+        row.said["parameters"]
+        for row in conformance.rows()
+        if row.case.said.get("operator") == operator and "parameters" in row.said
+    ]
+    leaves = [leaf for parameters in tried for value in parameters.values() for leaf in _leaves(value)]
+    found = {type(leaf) for leaf in leaves} | {leaf for leaf in leaves if type(leaf) is int}
+    assert {int, float, type(None), 2**53 - 1, 2**53 + 1} - found == set()
+    assert {} in tried
+    assert any(leaf in ("", [], {}) for leaf in leaves)
+
+
+def _leaves(value: Any) -> list[Any]:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [value, *(leaf for one in inner for leaf in _leaves(one))]
 
 
 def test_the_page_of_the_corpus_has_every_key_of_the_schema() -> None:
