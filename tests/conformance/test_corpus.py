@@ -208,3 +208,21 @@ def _text(raw: bytes | str | None) -> str | None:
 
 def _in_base64(raw: bytes | str | None) -> str | None:
     return None if raw is None else base64.b64encode(raw.encode() if isinstance(raw, str) else raw).decode()
+
+
+@pytest.mark.parametrize(
+    ("needs", "until", "offered", "expected"),
+    [
+        pytest.param(None, None, set(), "", id="nothing-said"),
+        pytest.param("typed", None, set(), "needs typed", id="what-it-needs-is-not-there"),
+        pytest.param("typed", None, {"typed"}, "", id="what-it-needs-is-there"),
+        pytest.param(None, "typed", set(), "", id="what-ends-it-is-not-there"),
+        pytest.param(None, "typed", {"typed"}, "until typed", id="what-ends-it-is-there"),
+    ],
+)
+def test_a_case_is_judged_while_what_it_stands_on_is_there(
+    monkeypatch: pytest.MonkeyPatch, needs: str | None, until: str | None, offered: set[str], expected: str
+) -> None:
+    monkeypatch.setattr(conformance, "OFFERED", frozenset(offered))
+    said = {"case": "c"} if until is None else {"case": "c", "until": until}
+    assert Case("file", needs, {}, said).skipped == expected

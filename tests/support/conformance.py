@@ -82,8 +82,10 @@ class Case:
 
     @property
     def skipped(self) -> str:
-        """Why it cannot be judged yet; empty where it can."""
-        return "" if self.needs is None or self.needs in OFFERED else f"needs {self.needs}"
+        """Why it is not judged: what it needs is not there yet, or what ends it is; empty where it is judged."""
+        if self.needs is not None and self.needs not in OFFERED:
+            return f"needs {self.needs}"
+        return f"until {self.said['until']}" if self.said.get("until") in OFFERED else ""
 
     @cached_property
     def judged(self) -> list[tuple[Record, ChainHead, Outcome]]:
