@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,11 +13,10 @@ import yaml
 from streamwarden_contract.audit import ChainHead
 from streamwarden_contract.models.policy import PolicySpec
 from streamwarden_contract.names import InstallationNames
-from streamwarden_contract.partitioner import partition_of
 from streamwarden_contract.policylog import CommandTarget, SchemaRecord
 from streamwarden_gate.judge import Judge
-from streamwarden_gate.records import Record
 from streamwarden_gate.snapshot import Identity, Snapshot, TopicFacts
+from support.conformance_records import record_of
 from support.gate_log import CLUSTER, MemoryKeys
 from support.policy_log import SigningKey, binding_record, epoch_record, policy_record, schema_record
 
@@ -28,6 +26,7 @@ if TYPE_CHECKING:
     from streamwarden_contract import policylog
     from streamwarden_gate.active import ActiveSet
     from streamwarden_gate.outcome import Outcome
+    from streamwarden_gate.records import Record
 
 FOLDER = Path(__file__).parents[1] / "conformance"
 OFFERED: frozenset[str] = frozenset()
@@ -43,31 +42,12 @@ _DEFAULTS: Mapping[str, Any] = {
     "partitions": 3,
     "now": "2026-01-31T12:00:00Z",
 }
-_DECISION: Mapping[str, Any] = {
-    "type": "block",
-    "entity": "page-1",
-    "parameters": {},
-    "cause": {"topic": "risk.inputs", "partition": 0, "offset": 7},
-    "confidence": 0.9,
-}
-_HEADERS: Mapping[str, str] = {
-    "content-type": "application/json",
-    "ce_specversion": "1.0",
-    "ce_id": "d-1",
-    "ce_source": "/streamwarden/risk/guard",
-    "ce_type": "streamwarden.decision",
-    "ce_subject": "page-1",
-    "ce_correlationid": "c-1",
-    "ce_causationid": "i-1",
-    "ce_hops": "2",
-}
 _SAYS: Mapping[object, Mapping[str, Any]] = {
     True: {"verdict": "Allow", "reason": "RulesHold", "rule": None},
     False: {"verdict": "Deny", "reason": "RuleNotSatisfied", "rule": "p/r"},
     "error": {"verdict": "Deny", "reason": "RuleError", "rule": "p/r"},
     "deny": {"verdict": "Deny"},
 }
-_TIMESTAMP_MS = 1_700_000_000_000
 
 
 @dataclass(frozen=True)
@@ -192,6 +172,15 @@ def schemas_of(situation: Mapping[str, Any]) -> dict[str, SchemaRecord]:
     return {name: schema_record(json.dumps(said["schema"])) for name, said in decisions if said["schema"] is not None}
 
 
+def targets_of(situation: Mapping[str, Any], schemas: Mapping[str, SchemaRecord]) -> dict[str, CommandTarget]:
+    """Return where a situation's decision types go, with these schemas."""
+    digests = {name: schema.sha256 for name, schema in schemas.items()}
+    return {
+        name: CommandTarget(topic=said["topic"], keyed=said["keyed"], schema_sha256=digests.get(name))
+        for name, said in situation["decisions"].items()
+    }
+
+
 def active_set(situation: Mapping[str, Any]) -> ActiveSet:
     """Build the set of a situation as a gate does, from a signed log; once for all records that share it.
 
@@ -208,14 +197,7 @@ def _active_set(text: str) -> ActiveSet:
     namespace, name = agent["namespace"], agent["name"]
     topic = f"{namespace}.streamwarden.policies"
     policies, schemas = policies_of(situation, namespace), schemas_of(situation)
-    targets = {
-        type_: CommandTarget(
-            topic=said["topic"],
-            keyed=said["keyed"],
-            schema_sha256=schemas[type_].sha256 if type_ in schemas else None,
-        )
-        for type_, said in situation["decisions"].items()
-    }
+    targets = targets_of(situation, schemas)
     partitions = situation["partitions"]
     binding = binding_record(namespace, name, policies, targets, uid=agent["uid"], partitions=partitions)
     binding = binding.model_copy(update={"labels": agent["labels"]})
@@ -230,72 +212,3 @@ def _active_set(text: str) -> ActiveSet:
         binding.audit_topic: TopicFacts("audit-id", 1),
     }
     return snapshot.build(facts, None)
-
-
-def record_of(said: Mapping[str, Any], number: int, partitions: int) -> Record:
-    """Make a record of the decision topic as a case says it; it is the case's ``number``-th."""
-    entity = text_of(said.get("entity", _DECISION["entity"]))
-    key = bytes_of(said.get("key", entity))
-    headers = _headers_of(said, entity)
-    return Record(
-        key,
-        _value_of(said, entity, key, headers),
-        headers,
-        said.get("partition", partition_of(key or b"", partitions) if key is not None else 0),
-        said.get("offset", number),
-        said.get("timestamp", _TIMESTAMP_MS),
-    )
-
-
-def _headers_of(said: Mapping[str, Any], entity: str) -> list[tuple[str, bytes | str | None]]:
-    named = {**_HEADERS, "ce_subject": entity, **said.get("headers", {})}
-    dropped = said.get("dropHeaders", ())
-    return [
-        *((name, bytes_of(value)) for name, value in named.items() if name not in dropped),
-        *((text_of(name), bytes_of(value)) for name, value in said.get("moreHeaders", ())),
-    ]
-
-
-def _value_of(
-    said: Mapping[str, Any], entity: str, key: bytes | None, headers: list[tuple[str, bytes | str | None]]
-) -> bytes | None:
-    if "value" in said:
-        return bytes_of(said["value"])
-    decision = {**_DECISION, "entity": entity, **_expanded(said.get("decision", {}))}
-    if "parameters" in said:
-        decision["parameters"] = said["parameters"]
-    for name in said.get("without", ()):
-        del decision[name]
-    if "padTo" in said:
-        beside = len(key or b"") + sum(len(name) + len(value or b"") for name, value in headers)
-        unpadded = {**decision, "parameters": {**decision["parameters"], "pad": ""}}
-        pad = "x" * (said["padTo"] - beside - len(_json(unpadded)))
-        decision["parameters"] = {**decision["parameters"], "pad": pad}
-    return _json(decision)
-
-
-def _json(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def _expanded(value: Any) -> Any:
-    """Write out the texts that say how often they are repeated."""
-    if isinstance(value, dict):
-        is_text = set(value) == {"text", "times"}
-        return text_of(value) if is_text else {name: _expanded(inner) for name, inner in value.items()}
-    return [_expanded(inner) for inner in value] if isinstance(value, list) else value
-
-
-def text_of(said: Any) -> str:
-    """Return the text that is said, once or many times."""
-    return said if isinstance(said, str) else str(said["text"]) * int(said["times"])
-
-
-def bytes_of(said: Any) -> bytes | None:
-    """Return the bytes that are said."""
-    if said is None:
-        return None
-    if isinstance(said, dict) and "base64" in said:
-        return base64.b64decode(said["base64"])
-    parts = said["parts"] if isinstance(said, dict) and "parts" in said else [said]
-    return "".join(text_of(part) for part in parts).encode()

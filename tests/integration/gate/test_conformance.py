@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from streamwarden_contract.policylog import CommandTarget
 from support import conformance
-from support.conformance import Row, expectation_of, policies_of, record_of, schemas_of, with_rule
+from support.conformance import Row, expectation_of, policies_of, schemas_of, targets_of, with_rule
+from support.conformance_records import record_of
 from support.gate_world import AGENT, UID, eventually
 from support.policy_log import binding_record, epoch_record
 
@@ -52,12 +52,8 @@ def publish(world: GateWorld, situation: Mapping[str, Any]) -> None:
     world.revision += 1
     schemas = {name: one.model_copy(update={"epoch": world.epoch}) for name, one in schemas_of(situation).items()}
     targets = {
-        name: CommandTarget(
-            topic=world.commands,
-            keyed=said["keyed"],
-            schema_sha256=schemas[name].sha256 if name in schemas else None,
-        )
-        for name, said in situation["decisions"].items()
+        name: target.model_copy(update={"topic": world.commands})
+        for name, target in targets_of(situation, schemas).items()
     }
     binding = binding_record(
         world.names.namespace,
