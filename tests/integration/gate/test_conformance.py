@@ -8,7 +8,8 @@ import pytest
 from support import conformance
 from support.conformance import Row, expectation_of, policies_of, schemas_of, targets_of, with_rule
 from support.conformance_records import record_of
-from support.gate_world import AGENT, UID, eventually
+from support.gate_chains import AGENT
+from support.gate_world import UID, eventually
 from support.policy_log import binding_record, epoch_record
 
 if TYPE_CHECKING:
