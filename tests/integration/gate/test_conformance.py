@@ -25,7 +25,7 @@ ALIKE = ("verdict", "reason", "rule", "deadLetter", "message")
 @pytest.fixture(scope="module")
 def judged(world_for_module: GateWorld) -> dict[str, tuple[dict[str, Any], list[bytes | None]]]:
     """Of each sentence: the audit record, and the values of the commands that came of it."""
-    world, found, situation = world_for_module, {}, None
+    world, situation = world_for_module, None
     for row in SAMPLE:
         wanted = with_rule(row.case.situation, row.said)
         if wanted != situation:
@@ -34,12 +34,19 @@ def judged(world_for_module: GateWorld) -> dict[str, tuple[dict[str, Any], list[
             if not world.processes:
                 world.start_gate()
             world.wait_in_force()
-        audits, commands = len(world.audits()), len(world.cluster.read_all(world.commands))
         given = record_of(row.said, row.number, world.partitions)
         world.write_as_agent([(given.key, given.value, list(given.headers))], partition=given.partition)
-        eventually(lambda before=audits: len(world.audits()) > before, f"an audit record of {row.sentence!r}")  # type: ignore[misc]  # a loop's variable, bound now
-        written = [message.value() for message in world.cluster.read_all(world.commands)[commands:]]
-        found[row.sentence] = world.audits()[-1], written
+        eventually(world.caught_up, f"no lag after {row.sentence!r}")
+    written = world.cluster.read_all(world.commands)
+    commands = {_id_of(message): message.value() for message in written}
+    audits = world.audits()
+    made = [[commands[audit["command"]["id"].encode()]] if audit["command"] else [] for audit in audits]
+    assert len(written) == sum(map(len, made))
+    return {row.sentence: pair for row, pair in zip(SAMPLE, zip(audits, made, strict=True), strict=True)}
+
+
+def _id_of(command: Any) -> bytes:
+    found: bytes = dict(command.headers())["ce_id"]
     return found
 
 
