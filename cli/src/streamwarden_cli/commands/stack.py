@@ -37,6 +37,14 @@ class _Asked(NamedTuple):
     address: str | None
 
 
+Address = Annotated[
+    str | None,
+    typer.Option(
+        help="Listen on this address of the machine, as for pods of 'streamwarden cluster up'; else on 127.0.0.1."
+    ),
+]
+
+
 @app.command()
 def up(  # noqa: PLR0913  # one parameter an option
     folder: Folder = _DEFAULT_FOLDER,
@@ -57,12 +65,7 @@ def up(  # noqa: PLR0913  # one parameter an option
         bool | None, typer.Option(help="With the schema registry, which is so where nothing is said.")
     ] = None,
     keep_data: Annotated[bool, typer.Option("--keep-data", help="Go on with the topics of the last time.")] = False,
-    address: Annotated[
-        str | None,
-        typer.Option(
-            help="Listen on this address of the machine, as for pods of 'streamwarden cluster up'; else on 127.0.0.1."
-        ),
-    ] = None,
+    address: Address = None,
 ) -> None:
     """Start the stack, or find that it runs; returns once Kafka and registry answer.
 

@@ -24,17 +24,20 @@ Folder = Annotated[
 ]
 
 
+KafkaSettings = Annotated[
+    Path,
+    typer.Option(
+        "--kafka",
+        metavar="FILE",
+        exists=True,
+        dir_okay=False,
+        help="librdkafka settings of somebody who may read every topic, as the operator; one name=value a line.",
+    ),
+]
+
+
 def watch(  # noqa: PLR0913  # one parameter an option
-    kafka: Annotated[
-        Path,
-        typer.Option(
-            "--kafka",
-            metavar="FILE",
-            exists=True,
-            dir_okay=False,
-            help="librdkafka settings of somebody who may read every topic, as the operator; one name=value a line.",
-        ),
-    ],
+    kafka: KafkaSettings,
     folder: Folder = Path(),
     *,
     context: Annotated[str, typer.Option(help="The kubeconfig's context; else the current one.")] = "",
