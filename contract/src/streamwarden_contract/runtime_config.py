@@ -14,6 +14,8 @@ from streamwarden_contract.models.fields import DnsLabel
 from streamwarden_contract.names import SYSTEM
 
 AGENT_CONFIG_FILE = "agent.json"
+AGENT_INPUTS_FILE = "inputs.json"
+"""Beside ``agent.json``: what the agent's contracts say of the events that it reads. Reread when it changes."""
 GATE_CONFIG_FILE = "gate.json"
 PUBLIC_KEYS_FILE = "public-keys.json"
 """``{"<key id>": "<Ed25519 public key, base64 of 32 bytes>"}``: reread when it changes."""
@@ -64,6 +66,30 @@ class AgentConfig(_Config):
     sources: Annotated[tuple[SourceTopic, ...], Field(min_length=1)]
     model: Model | None = None
     retry: Retry = Retry()
+
+
+class InputTopic(BaseModel):
+    """How the events of one topic are written, as its contract says."""
+
+    # A newer operator may say more. What is not known here is passed over, and the agent goes on as before.
+    model_config = ConfigDict(**_Config.model_config | {"extra": "ignore"})
+
+    event_type: str | None = None
+    """Type of an event that names none, as plain JSON; None: the topic's name."""
+    framing: Literal["None", "Confluent"] = "None"
+    """What stands before each value."""
+    schema_sha256: str | None = None
+    """Of the schema that the data must fit; None: any JSON."""
+
+
+class AgentInputs(BaseModel):
+    """For the SDK's runtime: a file of its own, so that an older SDK does not meet it and pods stay as they are."""
+
+    model_config = InputTopic.model_config
+
+    topics: dict[str, InputTopic] = {}
+    schemas: dict[str, str] = {}
+    """Text by SHA-256, of each schema that ``topics`` names."""
 
 
 class GateConfig(_Config):

@@ -12,7 +12,7 @@ class Event(CloudEvent):
     """One event: its CloudEvents attributes, its data, and where its record stands."""
 
     data: JsonValue
-    """The record's value, read as strict JSON; None for a record without value."""
+    """The event's data, read as strict JSON; None for an event without data, as a tombstone."""
     topic: str
     partition: int
     offset: int

@@ -1,6 +1,7 @@
 """What a handler's signature says: which payload it takes, and whether it takes the event too."""
 
 import inspect
+import types
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ class Handler:
     """Whether past events are handed in again at start."""
     known_names: frozenset[str]
     """Names of the model's fields at any depth: what an error message may repeat of the data's structure."""
+    takes_nothing: bool
+    """Whether it is called for an event without data, as a tombstone: with the event itself, or with None."""
 
 
 def inspect_handler(function: Function, *, replay: bool) -> Handler:
@@ -52,12 +55,12 @@ def inspect_handler(function: Function, *, replay: bool) -> Handler:
     wants_event = len(parameters) == _MAX_PARAMETERS
     if wants_event and hints.get(parameters[1].name, Event) is not Event:
         raise AgentDefinitionError(f"{where}: the second parameter {parameters[1].name!r} is the Event; {_SHAPE}")
-    payload = hints.get(parameters[0].name)
+    payload, takes_nothing = _without_none(hints.get(parameters[0].name))
     model = _model(payload)
     if model is None and payload is not Event and not _is_object(payload):
         raise AgentDefinitionError(
             f"{where}: annotate the first parameter {parameters[0].name!r} with a pydantic model, dict[str, object] "
-            f"or Event; {_SHAPE}"
+            f"(either with '| None' for events without data) or Event; {_SHAPE}"
         )
     return Handler(
         function=function,
@@ -66,7 +69,17 @@ def inspect_handler(function: Function, *, replay: bool) -> Handler:
         wants_event=wants_event,
         replay=replay,
         known_names=frozenset() if model is None else _field_names(model),
+        takes_nothing=takes_nothing or payload is Event,
     )
+
+
+def _without_none(payload: object) -> tuple[object, bool]:
+    """Take ``None`` out of a union of two, and tell whether it was there."""
+    if typing.get_origin(payload) in (typing.Union, types.UnionType):
+        rest = [each for each in typing.get_args(payload) if each is not types.NoneType]
+        if len(rest) == 1 and len(typing.get_args(payload)) > 1:
+            return rest[0], True
+    return payload, False
 
 
 def _model(payload: object) -> type[BaseModel] | None:

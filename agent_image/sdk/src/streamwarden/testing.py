@@ -15,7 +15,7 @@ from streamwarden_contract import canonical
 from streamwarden_contract.decision import Decision, Failure, ModelRef
 from streamwarden_contract.events import CloudEvent
 from streamwarden_contract.models.agent_deployment import Retry
-from streamwarden_contract.runtime_config import SourceTopic
+from streamwarden_contract.runtime_config import AgentInputs, InputTopic, SourceTopic
 
 from streamwarden.agent import Agent
 from streamwarden.core.dispatch import Dispatcher
@@ -112,6 +112,7 @@ def run(
     replay: Iterable[GivenEvent] = (),
     decision_types: Iterable[str] | None = None,
     retry: Retry | None = None,
+    schema: str | None = None,
 ) -> Result:
     """Run ``agent`` on ``events`` and return what came of them. Not for use inside an event loop: see ``run_async``.
 
@@ -121,8 +122,11 @@ def run(
         replay: past events, handed to the handlers with ``replay=True`` first.
         decision_types: the types that the AgentDeployment declares; any where left out.
         retry: as in the AgentDeployment; its defaults where left out. Waits take no time.
+        schema: the JSON Schema of the contract of the events' topic, as text; any JSON fits where left out.
     """
-    return asyncio.run(run_async(agent, events, replay=replay, decision_types=decision_types, retry=retry))
+    return asyncio.run(
+        run_async(agent, events, replay=replay, decision_types=decision_types, retry=retry, schema=schema)
+    )
 
 
 async def run_async(
@@ -132,6 +136,7 @@ async def run_async(
     replay: Iterable[GivenEvent] = (),
     decision_types: Iterable[str] | None = None,
     retry: Retry | None = None,
+    schema: str | None = None,
 ) -> Result:
     """Do as ``run`` inside an event loop."""
     waits_s: list[float] = []
@@ -152,7 +157,11 @@ async def run_async(
         model=ModelRef(name="test", version="1"),
     )
     dispatcher = Dispatcher(
-        Routes(agent, sources), author, Backoff.of(retry or Retry()), concurrency=agent.concurrency, sleep=skip
+        Routes(agent, sources, _inputs(schema)),
+        author,
+        Backoff.of(retry or Retry()),
+        concurrency=agent.concurrency,
+        sleep=skip,
     )
     for function in agent.start:
         started = function()
@@ -161,6 +170,12 @@ async def run_async(
     past, new = _records(list(replay), list(events))
     await dispatcher.handle(past, replay=True)
     return Result(tuple(await dispatcher.handle(new)), tuple(waits_s))
+
+
+def _inputs(schema: str | None) -> AgentInputs:
+    if schema is None:
+        return AgentInputs()
+    return AgentInputs(topics={_EVENTS: InputTopic(schema_sha256="given")}, schemas={"given": schema})
 
 
 def _records(*batches: Sequence[GivenEvent]) -> list[list[Record]]:

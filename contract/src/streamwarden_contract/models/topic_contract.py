@@ -13,7 +13,7 @@ from streamwarden_contract.models.base import (
     Resource,
     Status,
 )
-from streamwarden_contract.models.fields import Principal, TopicName
+from streamwarden_contract.models.fields import EventType, Principal, TopicName
 from streamwarden_contract.names import AGENT_TOPICS
 
 ConfigKey = Annotated[str, Field(pattern=r"^[a-z][a-z.]{1,99}$", max_length=100)]
@@ -84,7 +84,12 @@ class TopicContractSpec(Resource):
     key: Literal["Entity", "None"] = "Entity"
     """``Entity``: the record key is the entity (CloudEvents' subject). ``None``: records have no key. Immutable."""
     value_schema: Annotated[TopicSchema | None, Field(alias="schema")] = None
-    """The schema of the values; without one any JSON object fits."""
+    """The schema of the values; without one any JSON object fits. Events that do not fit reach no agent's handler."""
+    event_type: EventType | None = None
+    """Type of the events whose records name none, as plain JSON without ``ce_`` headers; left out: the topic's name."""
+    framing: Literal["None", "Confluent"] = "None"
+    """What stands before each value. ``Confluent``: a zero byte and the schema's id in four, as registry serialisers
+    write it. Not for topics that agents command: gates write plain JSON."""
     access: Access = Access()
     """Principals outside Streamwarden."""
     deletion_policy: Literal["Retain", "Delete"] = "Retain"

@@ -59,6 +59,7 @@ def accept_contract(
         *_schema(contract),
         *_conflict(contract, others),
         *_ungoverned(contract, agents),
+        *_framed_commands(contract, agents),
     ]
 
 
@@ -171,6 +172,16 @@ def _conflict(contract: TopicContract, others: Collection[TopicContract]) -> Ite
             ConditionReason.RESOURCE_CONFLICT,
             "spec.topicName",
             f"the TopicContract {min(older)!r} already claims the topic {contract.spec.topic_name!r}",
+        )
+
+
+def _framed_commands(contract: TopicContract, agents: Collection[AgentDeployment]) -> Iterator[Refusal]:
+    commanding = sorted(agent.metadata.name for agent in agents if commands(agent, contract))
+    if contract.spec.framing != "None" and commanding:
+        yield Refusal(
+            ConditionReason.INVALID_SPEC,
+            "spec.framing",
+            f"the topic holds the commands of {', '.join(commanding)}, and gates write plain JSON: leave it out",
         )
 
 

@@ -1,13 +1,13 @@
 """An agent resolved: all names, topics and decision types that it and its contracts say, computed once."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from streamwarden_contract.ids import sha256_hex
 from streamwarden_contract.models import AgentDeployment, TopicContract
 from streamwarden_contract.names import AgentNames
 from streamwarden_contract.policylog import CommandTarget
-from streamwarden_contract.runtime_config import SourceTopic
+from streamwarden_contract.runtime_config import AgentInputs, InputTopic, SourceTopic
 
 from streamwarden_operator.desired.acceptance import topic_refs
 
@@ -31,6 +31,8 @@ class ResolvedAgent:
     """Topics of its commands, sorted, each once."""
     schemas: Mapping[str, str]
     """Text by SHA-256, of each schema that ``targets`` names."""
+    inputs: AgentInputs
+    """What the contracts of ``sources`` say of their events, as far as they say anything."""
 
 
 def resolve_agent(agent: AgentDeployment, contracts: Mapping[str, TopicContract]) -> ResolvedAgent:
@@ -58,6 +60,7 @@ def resolve_agent(agent: AgentDeployment, contracts: Mapping[str, TopicContract]
         targets=targets,
         command_topics=tuple(sorted({target.topic for target in targets.values()})),
         schemas=schemas,
+        inputs=_inputs(sources, contracts),
     )
 
 
@@ -71,3 +74,18 @@ def _sources(agent: AgentDeployment, contracts: Mapping[str, TopicContract]) -> 
         for entry in agent.spec.outcomes
     )
     return (*inputs, *outcomes)
+
+
+def _inputs(sources: Iterable[SourceTopic], contracts: Mapping[str, TopicContract]) -> AgentInputs:
+    topics: dict[str, InputTopic] = {}
+    schemas: dict[str, str] = {}
+    by_topic = {contract.spec.topic_name: contract.spec for contract in contracts.values()}
+    for topic in sorted({source.topic for source in sources}):
+        spec, sha256 = by_topic[topic], None
+        if spec.value_schema is not None:
+            sha256 = sha256_hex(spec.value_schema.definition.encode())
+            schemas[sha256] = spec.value_schema.definition
+        shape = InputTopic(event_type=spec.event_type, framing=spec.framing, schema_sha256=sha256)
+        if shape != InputTopic():
+            topics[topic] = shape
+    return AgentInputs(topics=topics, schemas=schemas)

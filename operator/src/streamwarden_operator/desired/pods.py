@@ -3,7 +3,12 @@
 from collections.abc import Sequence
 
 from streamwarden_contract.models import API_VERSION
-from streamwarden_contract.runtime_config import AGENT_CONFIG_FILE, GATE_CONFIG_FILE, PUBLIC_KEYS_FILE
+from streamwarden_contract.runtime_config import (
+    AGENT_CONFIG_FILE,
+    AGENT_INPUTS_FILE,
+    GATE_CONFIG_FILE,
+    PUBLIC_KEYS_FILE,
+)
 
 from streamwarden_operator.desired.names import agent_config_name, gate_config_name, object_labels, selector_labels
 from streamwarden_operator.desired.pod_fields import check_pod_fields
@@ -25,9 +30,12 @@ def build_manifests(workload: Workload, gate_image: GateImage) -> Sequence[Manif
     """
     check_pod_fields(workload.pod)
     gate_files = {GATE_CONFIG_FILE: workload.gate_config, PUBLIC_KEYS_FILE: workload.public_keys}
+    agent_files = {AGENT_CONFIG_FILE: workload.agent_config}
+    if workload.agent_inputs:
+        agent_files[AGENT_INPUTS_FILE] = workload.agent_inputs
     return (
         _service_account(workload),
-        _config_map(workload, agent_config_name(workload.agent), {AGENT_CONFIG_FILE: workload.agent_config}),
+        _config_map(workload, agent_config_name(workload.agent), agent_files),
         _config_map(workload, gate_config_name(workload.agent), gate_files),
         _network_policy(workload),
         _disruption_budget(workload),

@@ -55,6 +55,9 @@ def build_workload(
         image=spec.image,
         pod=pod,
         agent_config=agent_config,
+        agent_inputs=(
+            agent.inputs.model_dump_json(by_alias=True, exclude_defaults=True, indent=2) if agent.inputs.topics else ""
+        ),
         gate_config=gate_config,
         agent_secret=agent_secret_name(metadata.name),
         gate_secret=gate_secret_name(metadata.name),

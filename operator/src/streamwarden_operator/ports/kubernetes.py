@@ -50,6 +50,8 @@ class Workload:
     """JSON of ``public-keys.json``; a change needs no restart."""
     spec_hash: str
     """Changes when the pods must be replaced."""
+    agent_inputs: str = ""
+    """JSON of ``AgentInputs``, empty where there is nothing to say; a change needs no restart."""
     replicas: int = 1
     """Pods of a workload that is made now; of one that exists ``scale_workload`` alone changes the number."""
 

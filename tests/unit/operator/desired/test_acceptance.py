@@ -104,6 +104,14 @@ def test_nobody_outside_may_write_commands() -> None:
     assert "the commands of a, b" in refusals[0].message
 
 
+def test_x26_a_topic_of_commands_has_no_frames() -> None:
+    refunds = contract("refunds", framing="Confluent")
+    assert accept_contract(refunds, [], [agent(command="other"), agent(namespace="bank")]) == []
+    refusals = accept_contract(refunds, [], [agent("b"), agent("a")])
+    assert told(refusals) == [(ConditionReason.INVALID_SPEC, "spec.framing")]
+    assert "the commands of a, b" in refusals[0].message
+
+
 def test_outside_consumers_of_commands_are_welcome() -> None:
     assert accept_contract(contract("refunds", access={"consumers": ["User:web"]}), [], [agent()]) == []
 

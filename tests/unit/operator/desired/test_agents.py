@@ -4,7 +4,7 @@ from streamwarden_contract.ids import sha256_hex
 from streamwarden_contract.models import AgentDeployment
 from streamwarden_contract.names import AgentNames
 from streamwarden_contract.policylog import CommandTarget
-from streamwarden_contract.runtime_config import SourceTopic
+from streamwarden_contract.runtime_config import AgentInputs, InputTopic, SourceTopic
 from streamwarden_operator.desired.agents import resolve_agent
 from support.operator_harness import contract
 
@@ -60,3 +60,19 @@ def test_an_agent_is_resolved_into_the_topics_of_its_contracts() -> None:
 
 def test_the_same_agent_and_contracts_are_the_same_value() -> None:
     assert resolve_agent(GUARD, CONTRACTS) == resolve_agent(GUARD, dict(reversed(CONTRACTS.items())))
+
+
+def test_the_runtime_is_told_how_events_are_written_and_what_they_must_fit() -> None:
+    told = CONTRACTS | {
+        "pages": contract("pages", topicName="risk.z.pages", schema={"schema": SCHEMA}, eventType="page.seen"),
+        "blocked": contract("blocked", framing="Confluent"),
+    }
+    sha256 = sha256_hex(SCHEMA.encode())
+    assert resolve_agent(GUARD, CONTRACTS).inputs == AgentInputs()
+    assert resolve_agent(GUARD, told).inputs == AgentInputs(
+        topics={
+            "risk.blocked": InputTopic(framing="Confluent"),
+            "risk.z.pages": InputTopic(event_type="page.seen", schema_sha256=sha256),
+        },
+        schemas={sha256: SCHEMA},
+    )

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from streamwarden_contract.models.pod import PodFields
 from streamwarden_contract.models.scaling import Scaling
+from streamwarden_contract.runtime_config import AgentInputs, InputTopic
 from streamwarden_operator.desired.credentials import build_secret, find_password
+from streamwarden_operator.desired.names import agent_config_name
+from streamwarden_operator.desired.pod_template import GateImage
+from streamwarden_operator.desired.pods import build_manifests
 from streamwarden_operator.desired.workload import build_workload
 from support.operator_harness import agent, resolved
 
@@ -108,3 +114,20 @@ def test_a_secret_without_the_users_password_gets_a_new_one(secret: dict[str, st
 def test_a_line_that_is_no_setting_keeps_a_user_its_password() -> None:
     text = build_secret("risk.guard.gate", "pw", "b:1")["client.properties"] + "a note\nsecurity.protocol=NONE\n"
     assert find_password({"client.properties": text}, "risk.guard.gate") == "pw"
+
+
+def test_contracts_of_inputs_are_reread_and_replace_no_pods() -> None:
+    found = resolved(GUARD)
+    judged = replace(found, inputs=AgentInputs(topics={"risk.pages": InputTopic(event_type="page.seen")}))
+    plain, told = (
+        build_workload(
+            each, operator_namespace="streamwarden", installation="streamwarden", public_keys="{}", credentials_hash="c"
+        )
+        for each in (found, judged)
+    )
+    assert plain.agent_inputs == ""
+    assert AgentInputs.model_validate_json(told.agent_inputs) == judged.inputs
+    assert told.spec_hash == plain.spec_hash
+    image = GateImage("registry.example/gate:1")
+    [config] = [each for each in build_manifests(told, image) if each["metadata"]["name"] == agent_config_name("guard")]
+    assert config["data"] == {"agent.json": told.agent_config, "inputs.json": told.agent_inputs}

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Sequen
 from dataclasses import replace
 
 from streamwarden_contract import events
-from streamwarden_contract.errors import MalformedEventError
 
 from streamwarden.core.records import Handled, Record, group_by_key
 from streamwarden.core.retries import Backoff
@@ -80,7 +79,7 @@ class Dispatcher:
         try:
             return self._routes.prepare(record, replay=replay) or Handled(record)
         except Exception as error:  # noqa: BLE001  # validators are the author's code, and may raise anything
-            return self._fail(record, _attributes(record), error, attempts=1, stage="Decode")
+            return self._fail(record, self._routes.attributes(record), error, attempts=1, stage="Decode")
 
     async def _attempt(self, record: Record, call: Call) -> Handled | BaseException:
         """Call the handler once, and return what came of it or what was raised."""
@@ -108,14 +107,6 @@ class Dispatcher:
         written = write_failure(self._author, record, attributes, failure)
         source = attributes.source if attributes else ""
         return Handled(record, failure=failure, outgoing=(written,), source=source)
-
-
-def _attributes(record: Record) -> events.CloudEvent | None:
-    """Read what can be read of a record that failed to decode."""
-    try:
-        return events.decode(record.headers, strict=False)
-    except MalformedEventError:
-        return None
 
 
 def _is_async(call: Call) -> bool:

@@ -7,15 +7,19 @@ from pydantic import ValidationError
 from streamwarden_contract import canonical, events
 from streamwarden_contract.errors import MalformedEventError
 from streamwarden_contract.reasons import DeadLetterReason
-from streamwarden_contract.runtime_config import SourceTopic
+from streamwarden_contract.runtime_config import AgentInputs, InputTopic, SourceTopic
 
 from streamwarden.agent import Agent
+from streamwarden.core.reading import ReadEvent, read_event
 from streamwarden.core.records import Record
+from streamwarden.core.schemas import EventSchema
 from streamwarden.errors import AgentDefinitionError
 from streamwarden.event import Event
 from streamwarden.handlers import Handler
 
 _MAX_NAMED_FAULTS = 5
+_NO_INPUTS = AgentInputs()
+_NO_SHAPE = InputTopic()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +37,16 @@ class Call:
 class Routes:
     """The handlers of an agent by topic and event type."""
 
-    def __init__(self, agent: Agent, sources: Iterable[SourceTopic]) -> None:
+    def __init__(self, agent: Agent, sources: Iterable[SourceTopic], inputs: AgentInputs = _NO_INPUTS) -> None:
         """Bring them together.
 
         Args:
             agent: read once, now; handlers that are added later are not served.
             sources: the agent's inputs and outcomes, each topic once. One without types brings every type.
+            inputs: what the contracts of these topics say of their events.
+
+        Raises:
+            ValueError: a schema of ``inputs`` cannot be used.
         """
         self._sources = tuple(sources)
         self._routes: dict[str, tuple[frozenset[str], Mapping[str, Handler]]] = {
@@ -46,6 +54,22 @@ class Routes:
             for source in self._sources
         }
         self._agent = agent
+        self.judge_by(inputs)
+
+    def judge_by(self, inputs: AgentInputs) -> None:
+        """Read events by these contracts from now on.
+
+        Raises:
+            ValueError: a schema cannot be used; nothing has changed.
+        """
+        schemas = {sha256: EventSchema(definition) for sha256, definition in inputs.schemas.items()}
+        judged: dict[str, EventSchema] = {}
+        for topic, shape in inputs.topics.items():
+            if shape.schema_sha256 is not None:
+                if shape.schema_sha256 not in schemas:
+                    raise ValueError(f"the schema {shape.schema_sha256} of {topic} is missing")
+                judged[topic] = schemas[shape.schema_sha256]
+        self._shapes, self._schemas = inputs.topics, judged
 
     @property
     def topics(self) -> list[str]:
@@ -69,17 +93,31 @@ class Routes:
             replay: whether it is a past event, which only handlers with ``replay=True`` want.
 
         Raises:
-            MalformedEventError: it is no CloudEvent, or its value is not strict JSON or not what the handler takes.
+            MalformedEventError: it is no event, or its value is not strict JSON, not what the contract promises or
+                not what the handler takes.
         """
         types, handlers = self._routes[record.topic]
-        dropped: set[str] = set()
-        attributes = events.decode(record.headers, strict=False, dropped=dropped)
-        handler = handlers.get(attributes.type)
-        if handler is None or (types and attributes.type not in types) or (replay and not handler.replay):
+        found = read_event(record, self._shapes.get(record.topic, _NO_SHAPE))
+        name = found.attributes.type
+        handler = handlers.get(name)
+        if handler is None or (types and name not in types) or (replay and not handler.replay):
             return None
-        event = _build_event(attributes, record)
-        first = _payload(handler, event, record.value) if handler.wants_data else event
-        return Call(handler, event, (first, event) if handler.wants_event else (first,), frozenset(dropped))
+        if found.value is None and not handler.takes_nothing:
+            return None
+        event = _build_event(found, record)
+        schema = self._schemas.get(record.topic)
+        mismatch = None if schema is None or found.value is None else schema.mismatch(event.data)
+        if mismatch is not None:
+            raise MalformedEventError(DeadLetterReason.SCHEMA_MISMATCH, f"not what the contract promises: {mismatch}")
+        first = _payload(handler, event, found.value) if handler.wants_data else event
+        return Call(handler, event, (first, event) if handler.wants_event else (first,), found.dropped)
+
+    def attributes(self, record: Record) -> events.CloudEvent | None:
+        """Read what can be read of a record that ``prepare`` refused."""
+        try:
+            return read_event(record, self._shapes.get(record.topic, _NO_SHAPE)).attributes
+        except MalformedEventError:
+            return None
 
     def check(self) -> list[str]:
         """Compare the handlers with the sources, and return the event types that are read and not handled.
@@ -109,7 +147,8 @@ class Routes:
         )
 
 
-def _build_event(attributes: events.CloudEvent, record: Record) -> Event:
+def _build_event(found: ReadEvent, record: Record) -> Event:
+    attributes = found.attributes
     return Event(
         id=attributes.id,
         source=attributes.source,
@@ -121,7 +160,7 @@ def _build_event(attributes: events.CloudEvent, record: Record) -> Event:
         hops=attributes.hops,
         traceparent=attributes.traceparent,
         dataschema=attributes.dataschema,
-        data=None if record.value is None else canonical.decode(record.value),
+        data=None if found.value is None else canonical.decode(found.value),
         topic=record.topic,
         partition=record.partition,
         offset=record.offset,
@@ -131,8 +170,8 @@ def _build_event(attributes: events.CloudEvent, record: Record) -> Event:
 
 
 def _payload(handler: Handler, event: Event, value: bytes | None) -> object:
-    if value is None:
-        raise MalformedEventError(DeadLetterReason.MALFORMED_VALUE, "the record has no value")
+    if value is None or (event.data is None and handler.takes_nothing):
+        return None
     if handler.model is None:
         if not isinstance(event.data, dict):
             raise MalformedEventError(DeadLetterReason.MALFORMED_VALUE, "the value is not a JSON object")

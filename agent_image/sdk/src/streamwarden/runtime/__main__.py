@@ -18,6 +18,7 @@ from streamwarden.errors import AgentDefinitionError
 from streamwarden.runtime.errors import ConfigurationError
 from streamwarden.runtime.feed import KafkaFeed
 from streamwarden.runtime.history import KafkaHistory
+from streamwarden.runtime.inputs import follow
 from streamwarden.runtime.logs import configure_logs
 from streamwarden.runtime.pauses import LoopClock
 from streamwarden.runtime.ports import Ports
@@ -39,6 +40,8 @@ def main() -> int:
         agent = load_agent(startup.agent.entrypoint)
         routes = Routes(agent, startup.agent.sources)
         unhandled = routes.check()
+        if startup.inputs is not None:
+            startup.inputs.apply(routes)
     except (ConfigurationError, AgentDefinitionError) as error:
         log.error("The agent cannot start", problem=str(error))  # noqa: TRY400  # the message is for the author; a traceback is not
         say_why(str(error))
@@ -78,7 +81,12 @@ async def _serve(startup: Startup, agent: Agent, routes: Routes) -> None:
         "Agent started", namespace=config.namespace, agent=config.agent, pod=startup.pod, topics=routes.topics
     )
     server = Server(ports, dispatcher, replayed_topics=routes.replayed_topics, stop=stop, on_joined=startup.mark_ready)
-    await server.run()
+    following = None if startup.inputs is None else asyncio.create_task(follow(startup.inputs, routes))
+    try:
+        await server.run()
+    finally:
+        if following is not None:
+            following.cancel()
 
 
 if __name__ == "__main__":

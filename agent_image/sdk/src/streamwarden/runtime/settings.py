@@ -13,6 +13,7 @@ from streamwarden_kafka.errors import ConnectionSettingsError
 
 from streamwarden.agent import Agent
 from streamwarden.runtime.errors import ConfigurationError
+from streamwarden.runtime.inputs import InputsFile
 
 
 class RuntimeSettings(BaseSettings):
@@ -38,6 +39,8 @@ class Startup:
     pod: str
     kafka: Connection
     ready_file: Path | None = None
+    inputs: InputsFile | None = None
+    """What the contracts say of the agent's events."""
 
     def mark_ready(self) -> None:
         """Make the file that says so, where one is named."""
@@ -68,7 +71,7 @@ def read_startup() -> Startup:
         faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
         raise ConfigurationError(f"{config_file}: {faults}") from error
     kafka = read_connection(settings.credentials)
-    return Startup(config, settings.pod, kafka, settings.ready_file)
+    return Startup(config, settings.pod, kafka, settings.ready_file, InputsFile(settings.config))
 
 
 def say_why(problem: str) -> None:
