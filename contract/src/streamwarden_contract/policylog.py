@@ -5,6 +5,7 @@ and ``epoch``. The publisher writes what changed and, last in the same transacti
 activates the set. A tombstone removes a record and needs no signature: the signed binding says what must be there.
 """
 
+import operator
 from typing import Annotated, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -132,6 +133,15 @@ class BindingRecord(_Record):
     revision: Revision
     policies: Annotated[tuple[BoundPolicyRef, ...], Field(strict=False)]
     decisions: dict[DecisionType, CommandTarget]
+    not_applicable: Annotated[
+        dict[DecisionType, Annotated[tuple[ResourceName, ...], Field(min_length=1, strict=False)]],
+        Field(exclude_if=operator.not_),
+    ] = {}
+    """By decision type: the policies whose rules do not check for it. Left out of the bytes where there are none.
+
+    A decision of such a type is denied where one of them is an Enforce policy. A gate that does not know the field
+    refuses the set, and its last good one stays.
+    """
     inputs: Annotated[tuple[TopicName, ...], Field(strict=False)]
     decision_topic: DecisionTopic
     audit_topic: str

@@ -17,6 +17,8 @@ class VerdictReason(StrEnum):
     """A rule is false; its ``otherwise`` is the effect."""
     RULE_ERROR = "RuleError"
     """A rule failed, or gave something that is no boolean."""
+    POLICY_NOT_APPLICABLE = "PolicyNotApplicable"
+    """An Enforce policy covers the decision, and its rules do not check for this agent and decision type."""
     DEAD_LETTER = "DeadLetter"
     """The record could not be judged; the dead letter says why."""
 

@@ -19,6 +19,11 @@ RECORDS = [
     pytest.param(POLICY, "policy/url-blocking", id="a-policy"),
     pytest.param(SCHEMA, "schema/" + "a" * 64, id="a-schema"),
     pytest.param(BINDING, "binding/url-guard", id="a-binding"),
+    pytest.param(
+        BINDING.model_copy(update={"not_applicable": {"block-url": ("url-blocking",)}}),
+        "binding/url-guard",
+        id="a-binding-with-a-policy-that-is-not-applicable",
+    ),
     pytest.param(EPOCH, "epoch", id="an-epoch"),
 ]
 parts = st.fixed_dictionaries(
@@ -35,6 +40,18 @@ parts = st.fixed_dictionaries(
 def test_what_is_written_is_read_back(record: Record, key: str) -> None:
     assert record.key == key
     assert policylog.decode_record(key.encode(), record.encode()) == record
+
+
+def test_a_binding_without_policies_that_are_not_applicable_says_nothing_of_them() -> None:
+    assert b"not_applicable" not in BINDING.encode()
+    marked = BINDING.model_copy(update={"not_applicable": {"block-url": ("url-blocking",)}})
+    assert json.loads(marked.encode())["not_applicable"] == {"block-url": ["url-blocking"]}
+
+
+def test_a_binding_that_names_no_policy_as_not_applicable_is_refused() -> None:
+    raw = {**json.loads(BINDING.encode()), "not_applicable": {"block-url": []}}
+    with pytest.raises(PolicyLogError, match=r"^binding/url-guard: not_applicable\.block-url: "):
+        policylog.decode_record(b"binding/url-guard", canonical.encode(raw))
 
 
 @pytest.mark.parametrize(("record", "key"), RECORDS)
