@@ -15,7 +15,8 @@ from streamwarden_contract.models.policy import PolicySpec
 from streamwarden_contract.names import InstallationNames
 from streamwarden_contract.policylog import CommandTarget, SchemaRecord
 from streamwarden_gate.judge import Judge
-from streamwarden_gate.snapshot import Identity, Snapshot, TopicFacts
+from streamwarden_gate.snapshot import Identity, Snapshot
+from streamwarden_kafka.records import TopicFacts
 from support.conformance_records import record_of
 from support.gate_log import CLUSTER, MemoryKeys
 from support.policy_log import SigningKey, binding_record, epoch_record, policy_record, schema_record

@@ -11,7 +11,8 @@ from streamwarden_contract.partitioner import partition_of
 from streamwarden_contract.policylog import CommandTarget
 from streamwarden_contract.signatures import PublicKeys
 from streamwarden_gate.records import Record
-from streamwarden_gate.snapshot import Identity, Snapshot, TopicFacts
+from streamwarden_gate.snapshot import Identity, Snapshot
+from streamwarden_kafka.records import TopicFacts
 from support.policy_log import (
     SigningKey,
     binding_record,

@@ -13,8 +13,9 @@ from streamwarden_contract.audit import ChainHead, parse_metadata
 from streamwarden_devstack.proxy import Api
 from streamwarden_gate.committer import KafkaCommitter
 from streamwarden_gate.membership import KafkaMembership
-from streamwarden_gate.snapshot import Identity, Snapshot, TopicFacts
+from streamwarden_gate.snapshot import Identity, Snapshot
 from streamwarden_kafka.connection import Connection
+from streamwarden_kafka.records import TopicFacts
 from streamwarden_kafka.wire.connections import Wire
 from support import gate_fakes, gate_world
 from support.gate_chains import AGENT

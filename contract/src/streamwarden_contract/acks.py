@@ -1,22 +1,59 @@
 """What a gate reports on ``<ns>.streamwarden.gates``: key ``<agent>/<pod>``, one record whenever something changed."""
 
+import base64
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from streamwarden_contract import canonical
+from streamwarden_contract.errors import PolicyLogError
 from streamwarden_contract.models.policy import PolicyRef
+from streamwarden_contract.policylog import EPOCH_KEY, EpochRecord, Verifier, decode_record, signed_message
 
 GateState = Literal["Starting", "InForce", "Rejected", "Stale", "Stopped"]
 
 
-class GateAck(BaseModel):
-    """The state of one gate. A tombstone says that it is gone for good."""
+class _Data(BaseModel):
+    """What a newer gate says besides is passed over: the operator may be older than a gate."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, alias_generator=to_camel, validate_by_name=True, validate_by_alias=True
+        extra="ignore", frozen=True, alias_generator=to_camel, validate_by_name=True, validate_by_alias=True
     )
+
+
+Newest = Annotated[int, Field(ge=1)]
+"""The newest format that is read; all older ones are, too."""
+
+
+class ReadFormats(_Data):
+    """Which formats a gate reads. One that does not say reads format 1 of everything."""
+
+    decision: Newest = 1
+    """Of decisions and failure records."""
+    policy_log: Newest = 1
+    offset_metadata: Newest = 1
+
+
+class SignedEpoch(_Data):
+    """The epoch record that closed a policy topic's newest set, as its publisher signed it."""
+
+    value: Annotated[str, Field(max_length=1024)]
+    """The exact bytes, which are UTF-8."""
+    signature: Annotated[str, Field(max_length=128)]
+    """Base64."""
+    key_id: Annotated[str, Field(max_length=128)]
+
+
+class SignedEpochs(_Data):
+    """Of the two policy topics."""
+
+    namespace: SignedEpoch | None = None
+    guardrail: SignedEpoch | None = None
+
+
+class GateAck(_Data):
+    """The state of one gate. A tombstone says that it is gone for good."""
 
     format: Literal[1] = 1
     namespace: str
@@ -31,8 +68,12 @@ class GateAck(BaseModel):
     """CamelCase, where the state is not ``InForce``."""
     message: Annotated[str, Field(max_length=1024)] = ""
     namespace_epoch: Annotated[int, Field(ge=0)] = 0
-    """Epoch in force; 0 where none is."""
+    """Epoch in force; 0 where none is. Anybody may claim a number: ``proven_epoch`` believes only ``epochs``."""
     guardrail_epoch: Annotated[int, Field(ge=0)] = 0
+    epochs: SignedEpochs | None = None
+    """The records behind the two numbers; None of a gate that does not say."""
+    formats: ReadFormats | None = None
+    """What the gate reads; None: format 1 of everything."""
     policies: tuple[PolicyRef, ...] = ()
     """Policies in force."""
     reported_at_ms: int
@@ -43,12 +84,38 @@ class GateAck(BaseModel):
         return ack_key(self.agent, self.pod)
 
     def encode(self) -> bytes:
-        return canonical.encode(self.model_dump(mode="json", by_alias=True))
+        return canonical.encode(self.model_dump(mode="json", by_alias=True, exclude_none=True))
+
+    @property
+    def reads(self) -> ReadFormats:
+        """What the gate reads, said or not."""
+        return self.formats or ReadFormats()
 
 
 def ack_key(agent: str, pod: str) -> bytes:
     """Return the key of what the gate in a pod reports."""
     return f"{agent}/{pod}".encode()
+
+
+def proven_epoch(echo: SignedEpoch | None, *, topic: str, cluster_id: str, verifier: Verifier) -> EpochRecord | None:
+    """Return the epoch record that a gate has seen, where its signature proves it; else None.
+
+    Args:
+        echo: what the gate says of the topic.
+        topic: the policy topic.
+        cluster_id: Kafka's.
+        verifier: knows the keys that are valid now.
+    """
+    if echo is None:
+        return None
+    key, value = EPOCH_KEY.encode(), echo.value.encode("utf-8", "surrogatepass")
+    try:
+        signature = base64.b64decode(echo.signature, validate=True)
+        message = signed_message(cluster_id=cluster_id, topic=topic, key=key, value=value)
+        record = decode_record(key, value) if verifier.verify(echo.key_id, signature, message) else None
+    except (ValueError, PolicyLogError):  # no base64, or signed and of no format that is known
+        return None
+    return record if isinstance(record, EpochRecord) else None
 
 
 def decode_ack(value: bytes) -> GateAck:

@@ -9,6 +9,10 @@ from streamwarden_contract.errors import MalformedEventError
 from streamwarden_contract.models.fields import DecisionType
 from streamwarden_contract.reasons import DeadLetterReason
 
+DecisionFormat = Literal[1, 2]
+"""2 says ``format``, and of its cause the topic's id and the digest. A reader of 2 reads 1."""
+NEWEST_FORMAT: DecisionFormat = 2
+
 MAX_RECORD_BYTES = 64 * 1024
 """Largest decision record (key, value and headers) that a gate judges."""
 
@@ -25,11 +29,15 @@ _T = TypeVar("_T", bound=_Data)
 
 
 class Cause(_Data):
-    """Where the input stands that a decision answers: the record's topic, partition and offset."""
+    """The input that a decision answers. A topic that is made again gives the same place to another record."""
 
     topic: Annotated[str, Field(min_length=1, max_length=249)]
     partition: Annotated[int, Field(ge=0)]
     offset: Annotated[int, Field(ge=0)]
+    topicId: Annotated[str, Field(pattern=r"^[A-Za-z0-9+/_-]{1,64}$")] | None = None  # noqa: N815  # the name on the wire
+    """The topic's id, in base64. From format 2 on."""
+    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    """SHA-256 of the record's value; none of a record without value. From format 2 on."""
 
 
 class ModelRef(_Data):
@@ -43,6 +51,8 @@ class ModelRef(_Data):
 class Decision(_Data):
     """What the agent proposes to do about one entity. Everything in it is the agent's claim."""
 
+    format: DecisionFormat = 1
+    """Left out of the bytes where it is 1: gates of that format know no such field."""
     type: DecisionType
     entity: Annotated[str, Field(min_length=1, max_length=MAX_ENTITY_LENGTH)]
     parameters: dict[str, object]
@@ -54,12 +64,14 @@ class Decision(_Data):
 
     def encode(self) -> bytes:
         """Write the record's value: canonical JSON without the optional fields that are not set."""
-        return canonical.encode(self.model_dump(exclude_none=True))
+        return canonical.encode(_written(self))
 
 
 class Failure(_Data):
     """An input that an agent gave up on. It names the input's position, never its bytes."""
 
+    format: DecisionFormat = 1
+    """Of a decision; left out of the bytes where it is 1."""
     cause: Cause
     error: Annotated[str, Field(max_length=MAX_ERROR_LENGTH)]
     """The exception's type and message."""
@@ -68,7 +80,11 @@ class Failure(_Data):
 
     def encode(self) -> bytes:
         """Write the record's value as canonical JSON."""
-        return canonical.encode(self.model_dump())
+        return canonical.encode(_written(self))
+
+
+def _written(data: Decision | Failure) -> dict[str, object]:
+    return data.model_dump(exclude_none=True, exclude={"format"} if data.format == 1 else None)
 
 
 def decode_decision(raw: bytes) -> tuple[Decision, dict[str, canonical.JsonValue]]:

@@ -43,6 +43,13 @@ def decision_id(agent_uid: str, topic: str, partition: int, offset: int, ordinal
     """Return the id that the SDK gives the ``ordinal``-th decision on the input at this position.
 
     It is the agent's claim: gates derive their own ids from what they see themselves.
+
+    Args:
+        agent_uid: whose decision it is.
+        topic: the input topic's id, so that a topic that is made again gives other ids; its name where no id is known.
+        partition: of the input.
+        offset: of the input.
+        ordinal: from 0.
     """
     return _derive("decision", agent_uid, topic, partition, offset, ordinal)
 

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from streamwarden_contract.decision import NEWEST_FORMAT, DecisionFormat
 from streamwarden_contract.models.agent_deployment import Model, Retry
 from streamwarden_contract.models.fields import DnsLabel
 from streamwarden_contract.names import SYSTEM
@@ -16,6 +17,9 @@ from streamwarden_contract.names import SYSTEM
 AGENT_CONFIG_FILE = "agent.json"
 AGENT_INPUTS_FILE = "inputs.json"
 """Beside ``agent.json``: what the agent's contracts say of the events that it reads. Reread when it changes."""
+FORMATS_FILE = "formats.json"
+"""Beside ``agent.json``: a ``Formats``. It is no field of that, as an SDK that does not know the field would not start:
+agents bring their SDK along, and an older one passes this file over."""
 GATE_CONFIG_FILE = "gate.json"
 PUBLIC_KEYS_FILE = "public-keys.json"
 """``{"<key id>": "<Ed25519 public key, base64 of 32 bytes>"}``: reread when it changes."""
@@ -90,6 +94,20 @@ class AgentInputs(BaseModel):
     topics: dict[str, InputTopic] = {}
     schemas: dict[str, str] = {}
     """Text by SHA-256, of each schema that ``topics`` names."""
+
+
+class Formats(BaseModel):
+    """What every gate of the agent reads now: the runtime writes nothing newer. Reread when it changes."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    decision: Annotated[int, Field(ge=1)] = 1
+    """The newest format of decisions and failures."""
+
+    @property
+    def writable(self) -> DecisionFormat:
+        """The format to write: the newest one that both sides know."""
+        return NEWEST_FORMAT if self.decision >= NEWEST_FORMAT else 1
 
 
 class GateConfig(_Config):

@@ -35,6 +35,14 @@ class Offset(NamedTuple):
     metadata: str = ""
 
 
+class TopicFacts(NamedTuple):
+    """A topic as the broker has it: another id once it was made again."""
+
+    topic_id: str
+    """Base64 as librdkafka writes it: ``+`` and ``/`` where Kafka's own tools have ``-`` and ``_``."""
+    partitions: int
+
+
 def headers_of(message: "Message") -> Headers:
     """Return a record's headers, in their order and with repetitions.
 

@@ -38,6 +38,7 @@ WORKLOAD = Workload(
     ),
     agent_config='{"role": "agent"}',
     gate_config='{"role": "gate"}',
+    formats='{"decision": 2}',
     agent_secret="guard.agent",
     gate_secret="guard.gate",
     public_keys="{}",

@@ -1,13 +1,18 @@
 """What gates report."""
 
+import base64
 import json
 
 import pytest
 from pydantic import ValidationError
 from streamwarden_contract import canonical
-from streamwarden_contract.acks import GateAck, decode_ack
+from streamwarden_contract.acks import GateAck, ReadFormats, SignedEpoch, SignedEpochs, decode_ack, proven_epoch
 from streamwarden_contract.errors import MalformedEventError
 from streamwarden_contract.models.policy import PolicyRef
+from streamwarden_contract.policylog import EpochRecord, Record
+from streamwarden_contract.signatures import PublicKeys
+from support.policy_log import SigningKey, epoch_record
+from support.policy_records import POLICY
 
 ACK = GateAck(
     namespace="risk",
@@ -20,10 +25,25 @@ ACK = GateAck(
     policies=(PolicyRef(namespace="risk", name="url-blocking", revision=17),),
     reported_at_ms=1_769_860_800_000,
 )
+KEY = SigningKey()
+TOPIC, CLUSTER = "risk.streamwarden.policies", "cluster-1"
+
+
+def echo(record: Record | None = None, *, topic: str = TOPIC, cluster_id: str = CLUSTER) -> SignedEpoch:
+    """What a gate says of an epoch record that was signed for a topic."""
+    _, value, headers = KEY.signed(topic, record or epoch_record(5, revision_counter=9), cluster_id=cluster_id)
+    signature = base64.b64encode(dict(headers)["sw-signature"]).decode()
+    return SignedEpoch(value=(value or b"").decode(), signature=signature, key_id=KEY.key_id)
+
+
+def proven(said: SignedEpoch | None) -> EpochRecord | None:
+    keys = PublicKeys({KEY.key_id: KEY.private.public_key().public_bytes_raw()})
+    return proven_epoch(said, topic=TOPIC, cluster_id=CLUSTER, verifier=keys)
 
 
 def test_what_is_written_is_read_back() -> None:
-    assert decode_ack(ACK.encode()) == ACK
+    full = ACK.model_copy(update={"formats": ReadFormats(decision=2), "epochs": SignedEpochs(namespace=echo())})
+    assert [decode_ack(ack.encode()) for ack in (ACK, full)] == [ACK, full]
 
 
 def test_the_key_names_the_agent_and_its_pod() -> None:
@@ -49,13 +69,49 @@ def test_the_wire_format_is_in_camel_case() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"extra": 1}, {"state": "Happy"}, {"format": 2}, {"namespaceEpoch": -1}],
-    ids=["an-unknown-field", "an-unknown-state", "another-format", "a-negative-epoch"],
+    [{"state": "Happy"}, {"format": 2}, {"namespaceEpoch": -1}, {"formats": {"decision": 0}}, {"epochs": 5}],
+    ids=["an-unknown-state", "another-format", "a-negative-epoch", "a-format-of-0", "epochs-that-are-a-number"],
 )
 def test_what_is_no_ack_is_refused(change: dict[str, object]) -> None:
     raw = canonical.decode(ACK.encode())
     with pytest.raises(ValidationError):
         decode_ack(canonical.encode({**raw, **change}))  # type: ignore[dict-item]  # an object
+
+
+def test_what_a_newer_gate_says_besides_is_passed_over() -> None:
+    raw = canonical.decode(ACK.model_copy(update={"formats": ReadFormats(decision=2)}).encode())
+    assert isinstance(raw, dict)
+    newer = {**raw, "skipped": [1], "formats": {"decision": 3, "command": 2}}
+    ack = decode_ack(canonical.encode(newer))
+    assert (ack.reads.decision, ack.reads.policy_log, ack.state) == (3, 1, "InForce")
+
+
+def test_a_gate_that_does_not_say_reads_format_1() -> None:
+    assert ACK.reads == ReadFormats(decision=1, policy_log=1, offset_metadata=1)
+
+
+def test_an_epoch_is_believed_by_its_signature() -> None:
+    assert proven(echo()) == epoch_record(5, revision_counter=9)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        pytest.param(None, id="nothing"),
+        pytest.param(echo(topic="other.streamwarden.policies"), id="of-another-topic"),
+        pytest.param(echo(cluster_id="cluster-2"), id="of-another-cluster"),
+        pytest.param(
+            echo().model_copy(update={"value": epoch_record(6, revision_counter=9).encode().decode()}),
+            id="a-higher-number-under-the-signature-of-a-lower-one",
+        ),
+        pytest.param(echo().model_copy(update={"key_id": "another"}), id="of-a-key-that-is-not-known"),
+        pytest.param(echo().model_copy(update={"signature": "no base64"}), id="a-signature-that-is-no-base64"),
+        pytest.param(echo().model_copy(update={"value": "\ud800"}), id="a-value-that-is-no-text"),
+        pytest.param(echo(POLICY), id="another-record-than-an-epoch"),
+    ],
+)
+def test_an_epoch_without_its_signature_is_anybody_s_claim(said: SignedEpoch | None) -> None:
+    assert proven(said) is None
 
 
 def test_what_is_no_json_is_refused() -> None:

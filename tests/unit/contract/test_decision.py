@@ -41,6 +41,19 @@ def test_the_wire_format() -> None:
     )
 
 
+def test_the_wire_format_2() -> None:
+    cause = Cause(topic="risk.urls", partition=3, offset=42, topicId="T1", digest="a" * 64)
+    written = Decision(format=2, type="block-url", entity="é", parameters={}, cause=cause).encode()
+    assert (
+        written
+        == (
+            f'{{"cause":{{"digest":"{"a" * 64}","offset":42,"partition":3,"topic":"risk.urls","topicId":"T1"}},'
+            '"entity":"é","format":2,"parameters":{},"type":"block-url"}'
+        ).encode()
+    )
+    assert decode_decision(written)[0].cause == cause
+
+
 def test_a_null_parameter_stays_a_parameter() -> None:
     _, value = decode_decision(DECISION.encode())
     assert value["parameters"] == {"minutes": 30, "note": None, "nested": {"a": [1, None]}}
@@ -52,6 +65,9 @@ def test_a_null_parameter_stays_a_parameter() -> None:
         pytest.param({"verdict": "Allow"}, "verdict", id="an-unknown-field"),
         pytest.param({"type": "block url"}, "type", id="a-type-with-a-space"),
         pytest.param({"type": "\u0430dmin"}, "type", id="F23-a-type-in-cyrillic"),
+        pytest.param({"format": 3}, "format", id="a-newer-format"),
+        pytest.param({"cause": {**RAW["cause"], "topicId": ""}}, "cause.topicId", id="an-empty-topic-id"),  # type: ignore[dict-item]  # a dict
+        pytest.param({"cause": {**RAW["cause"], "digest": "A" * 64}}, "cause.digest", id="a-digest-in-capitals"),  # type: ignore[dict-item]  # a dict
         pytest.param({"entity": ""}, "entity", id="an-empty-entity"),
         pytest.param({"entity": "x" * 513}, "entity", id="a-long-entity"),
         pytest.param({"entity": 5}, "entity", id="an-entity-that-is-a-number"),
@@ -97,7 +113,7 @@ def test_a_whole_number_is_a_confidence_too() -> None:
 def test_a_failure_is_read_back_and_names_no_bytes_of_the_input() -> None:
     failure = Failure(cause=CAUSE, error="ValueError: boom", attempts=5, stage="Decode")
     assert decode_failure(failure.encode()) == failure
-    assert set(Failure.model_fields) == {"cause", "error", "attempts", "stage"}
+    assert set(Failure.model_fields) == {"format", "cause", "error", "attempts", "stage"}
 
 
 def test_a_failure_with_another_field_is_refused() -> None:

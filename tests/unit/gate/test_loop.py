@@ -13,7 +13,7 @@ from streamwarden_gate.errors import FatalError, FencedError
 from streamwarden_gate.loop import GateLoop
 from streamwarden_gate.ports import End, Links, Unreadable
 from streamwarden_gate.reasons import RefusalReason
-from streamwarden_gate.snapshot import TopicFacts
+from streamwarden_kafka.records import TopicFacts
 from support import gate_fakes
 from support.gate_chains import check_chains
 from support.gate_fakes import FakeCommitter, FakeMembership, FakePolicies, FakeReports, MemoryKafka, NoWait

@@ -4,12 +4,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from streamwarden_contract.acks import proven_epoch
 from streamwarden_contract.models.policy import PolicyRef
 from streamwarden_contract.names import InstallationNames
 from streamwarden_contract.policylog import CommandTarget
 from streamwarden_gate.errors import SetRefusedError
 from streamwarden_gate.reasons import RefusalReason
-from streamwarden_gate.snapshot import Snapshot, TopicFacts
+from streamwarden_gate.snapshot import Snapshot
+from streamwarden_kafka.records import TopicFacts
 from support.gate_log import AGENT, CLUSTER, FACTS, IDENTITY, NAMESPACE, POLICIES, MemoryKeys, MemoryLog
 from support.policy_log import (
     SigningKey,
@@ -42,6 +44,15 @@ def test_a_complete_log_gives_the_set_it_describes(log: MemoryLog) -> None:
     assert active.refs == (PolicyRef(namespace=NAMESPACE, name="confident", revision=1),)
     assert set(active.targets) == {"block", "free"}
     assert log.snapshot.refusal(active.binding) is None
+
+
+def test_a_set_keeps_the_signed_epochs_that_closed_it(log: MemoryLog) -> None:
+    log.write_all()
+    epochs = log.build().epochs
+    keys = MemoryKeys(log.key)
+    own = proven_epoch(epochs.namespace, topic=POLICIES, cluster_id=CLUSTER, verifier=keys)
+    guardrail = proven_epoch(epochs.guardrail, topic=INSTALLATION.guardrails, cluster_id=CLUSTER, verifier=keys)
+    assert (own, guardrail) == (epoch_record(), epoch_record(revision_counter=0))
 
 
 def test_nothing_is_active_before_its_epoch_record(log: MemoryLog) -> None:

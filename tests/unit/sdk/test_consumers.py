@@ -24,6 +24,13 @@ def test_a_record_is_taken_as_it_is() -> None:
     assert collected.size == 4
 
 
+def test_a_record_says_which_topic_of_that_name_it_is_of() -> None:
+    collected = Collected({"pages": "T1"})
+    for topic in ("pages", "others"):
+        collected.add(Message(topic=topic, partition=1, offset=7, key=b"k", value=b"v", timestamp=(1, 5)))
+    assert [record.topic_id for record in collected.records] == ["T1", ""]
+
+
 def test_a_record_may_have_neither_key_nor_value_nor_headers() -> None:
     collected = Collected()
     collected.add(Message(topic="pages", partition=0, offset=0, timestamp=(1, 5)))

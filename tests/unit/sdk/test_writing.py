@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import enum
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Literal
 
 import pytest
 from pydantic import BaseModel, ValidationError
@@ -13,7 +15,7 @@ from streamwarden.core.records import Record
 from streamwarden.core.writing import Author, build_failure, describe_error, write_decisions, write_failure
 from streamwarden_contract.decision import MAX_ERROR_LENGTH, MAX_RECORD_BYTES, Cause, Failure, decode_failure
 from streamwarden_contract.events import CloudEvent, decode
-from streamwarden_contract.ids import decision_id
+from streamwarden_contract.ids import decision_id, sha256_hex
 from streamwarden_contract.models.agent_deployment import Model
 from streamwarden_contract.runtime_config import AgentConfig, SourceTopic
 
@@ -50,7 +52,7 @@ def unreadable(key: bytes | None) -> Record:
 
 
 def failure(error: str = "why") -> Failure:
-    return build_failure(unreadable(None), error=error, attempts=3, stage="Handle")
+    return build_failure(AUTHOR, unreadable(None), error=error, attempts=3, stage="Handle")
 
 
 def test_a_decision_says_who_decides_upon_what_and_whence_it_came() -> None:
@@ -62,6 +64,47 @@ def test_a_decision_says_who_decides_upon_what_and_whence_it_came() -> None:
     assert (attributes.source, attributes.subject) == ("/streamwarden/risk/guard", "page-1")
     assert (attributes.correlationid, attributes.causationid, attributes.hops) == ("first", "e1", 5)
     assert (attributes.id, attributes.traceparent) == (decision_id("uid", "pages", 2, 7, 0), PARENT)
+
+
+def test_a_gate_that_reads_format_2_is_told_which_topic_and_which_bytes_are_answered() -> None:
+    event = seen(topic_id="T1", digest="ab" * 32)
+    (built,), (record,) = write_decisions(replace(AUTHOR, decision_format=2), event, [Decision("go")])
+    assert json.loads(record.value)["format"] == 2
+    assert built.cause == Cause(topic="pages", partition=2, offset=7, topicId="T1", digest="ab" * 32)
+    (_,), (older,) = write_decisions(AUTHOR, event, [Decision("go")])
+    assert older.value == (
+        b'{"cause":{"offset":7,"partition":2,"topic":"pages"},"entity":"page-1","parameters":{},"type":"go"}'
+    )
+
+
+def test_a_failure_in_format_2_says_which_topic_and_which_bytes_were_given_up() -> None:
+    given = replace(unreadable(None), topic_id="T1")
+    author = replace(AUTHOR, decision_format=2)
+    built = build_failure(author, given, error="why", attempts=3, stage="Decode")
+    cause = {"offset": 7, "partition": 2, "topic": "pages", "topicId": "T1", "digest": sha256_hex(b"{")}
+    assert json.loads(built.encode()) == {"attempts": 3, "cause": cause, "error": "why", "format": 2, "stage": "Decode"}
+    tombstone = build_failure(author, replace(given, value=None), error="why", attempts=1, stage="Decode")
+    assert tombstone.cause.digest is None
+
+
+@pytest.mark.parametrize("decision_format", [1, 2])
+@pytest.mark.parametrize(
+    ("before", "after", "ids"),
+    [
+        pytest.param("T1", "T1", 1, id="a-repetition-has-the-same-id"),
+        pytest.param("T1", "T2", 2, id="X20-a-topic-that-was-made-again-gives-other-ids"),
+        pytest.param("", "", 1, id="without-a-topic-id-the-name-counts"),
+    ],
+)
+def test_ids_follow_from_the_topic_s_id(before: str, after: str, ids: int, decision_format: Literal[1, 2]) -> None:
+    author = replace(AUTHOR, decision_format=decision_format)
+    decided, given_up = set[str](), set[str]()
+    for topic_id in (before, after):
+        _, (record,) = write_decisions(author, seen(topic_id=topic_id), [Decision("go")])
+        decided.add(decode(record.headers, strict=True).id)
+        written = write_failure(author, replace(unreadable(b"k"), topic_id=topic_id), None, failure())
+        given_up.add(decode(written.headers, strict=True).id)
+    assert (len(decided), len(given_up)) == (ids, ids)
 
 
 def test_each_of_several_decisions_has_an_id_of_its_own() -> None:

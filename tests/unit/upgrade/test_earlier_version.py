@@ -14,14 +14,15 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from streamwarden_contract.acks import decode_ack
+from streamwarden_contract.acks import ReadFormats, SignedEpochs, decode_ack
 from streamwarden_contract.audit import ChainHead, parse_metadata
 from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
 from streamwarden_contract.models.policy import PolicyRef
 from streamwarden_contract.runtime_config import AgentConfig, GateConfig
 from streamwarden_gate.public_keys import PublicKeyFile
-from streamwarden_gate.snapshot import Identity, Snapshot, TopicFacts
+from streamwarden_gate.snapshot import Identity, Snapshot
 from streamwarden_kafka.connection import Connection
+from streamwarden_kafka.records import TopicFacts
 from streamwarden_operator.adapters.signing import KeyRing, SigningKey
 from streamwarden_operator.desired.agents import resolve_agent
 from streamwarden_operator.desired.credentials import build_secret, find_password
@@ -131,6 +132,15 @@ def test_an_ack_of_an_earlier_gate_is_read_and_written_alike(recording: Recordin
     assert (ack.key, ack.state, ack.reason) == (b"guard/guard-7d4b9c-x2x7k", "Rejected", "BindingMissing")
     assert ack.policies == (PolicyRef(namespace="risk", name="strict", revision=2),)
     assert ack.encode() == written
+
+
+def test_an_earlier_operator_does_not_read_the_acks_of_this_version_s_gates(recording: Recording) -> None:
+    """So operators are upgraded before gates; this one passes over what gates after it will say besides."""
+    ack = decode_ack(recording.written["ack"].encode())
+    assert ack.reads == ReadFormats(decision=1, policy_log=1, offset_metadata=1)
+    todays = ack.model_copy(update={"formats": ReadFormats(decision=2), "epochs": SignedEpochs()})
+    unknown = json.loads(todays.encode()).keys() - json.loads(recording.written["ack"]).keys()
+    assert unknown == {"formats", "epochs"}
 
 
 def test_the_metadata_of_an_earlier_gate_s_offsets_is_read_beside_any_offset(recording: Recording) -> None:

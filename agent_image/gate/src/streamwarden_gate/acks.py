@@ -8,8 +8,11 @@ from dataclasses import dataclass
 
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
-from streamwarden_contract.acks import GateAck, GateState
+from streamwarden_contract.acks import GateAck, GateState, ReadFormats, SignedEpochs
+from streamwarden_contract.audit import METADATA_FORMAT
+from streamwarden_contract.decision import NEWEST_FORMAT
 from streamwarden_contract.models.policy import PolicyRef
+from streamwarden_contract.policylog import FORMAT
 from streamwarden_kafka.codes import error_of
 
 from streamwarden_gate.ready import ReadyFile
@@ -18,6 +21,7 @@ from streamwarden_gate.snapshot import Identity
 _log = structlog.get_logger(__name__)
 
 _MAX_MESSAGE_LENGTH = 1024
+_READS = ReadFormats(decision=NEWEST_FORMAT, policy_log=FORMAT, offset_metadata=METADATA_FORMAT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,8 @@ class Report:
     namespace_epoch: int = 0
     guardrail_epoch: int = 0
     policies: tuple[PolicyRef, ...] = ()
+    epochs: SignedEpochs | None = None
+    """The signed records behind the two numbers."""
 
 
 class Acks:
@@ -73,6 +79,8 @@ class Acks:
                 namespace_epoch=report.namespace_epoch,
                 guardrail_epoch=report.guardrail_epoch,
                 policies=report.policies,
+                epochs=report.epochs,
+                formats=_READS,
                 reported_at_ms=time.time_ns() // 1_000_000,
             )
         )

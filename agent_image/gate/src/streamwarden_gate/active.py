@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from streamwarden_contract.acks import SignedEpochs
 from streamwarden_contract.models.policy import PolicyRef
 from streamwarden_contract.policylog import BindingRecord
 from streamwarden_judging.schemas import Schema
@@ -29,6 +30,8 @@ class ActiveSet:
     refs: tuple[PolicyRef, ...]
     targets: Mapping[str, Target]
     """By decision type."""
+    epochs: SignedEpochs
+    """The signed records that closed it."""
 
     @property
     def agent_facts(self) -> dict[str, object]:

@@ -12,14 +12,15 @@ from confluent_kafka import (
     KafkaError,
     KafkaException,
     Message,
-    TopicCollection,
     TopicPartition,
 )
 from confluent_kafka.admin import AdminClient
 from streamwarden_kafka.clients import open_admin
 from streamwarden_kafka.codes import error_of
+from streamwarden_kafka.errors import BrokerUnavailableError
 from streamwarden_kafka.logs import ClientLog
-from streamwarden_kafka.records import headers_of
+from streamwarden_kafka.records import TopicFacts, headers_of
+from streamwarden_kafka.topics import describe_topics
 
 from streamwarden_gate.active import ActiveSet
 from streamwarden_gate.ends import Ends
@@ -30,7 +31,7 @@ from streamwarden_gate.policy_topic import Refusal
 from streamwarden_gate.public_keys import PublicKeyFile
 from streamwarden_gate.reasons import RefusalReason
 from streamwarden_gate.settings import Settings
-from streamwarden_gate.snapshot import Snapshot, TopicFacts
+from streamwarden_gate.snapshot import Snapshot
 
 _log = structlog.get_logger(__name__)
 
@@ -156,7 +157,10 @@ class PolicyFeed:
             return {}
         names = {binding.decision_topic.name, binding.audit_topic}
         if names != self._facts.keys():
-            self._facts = _describe(admin, sorted(names))
+            try:
+                self._facts = describe_topics(admin, sorted(names), timeout_s=_REQUEST_TIMEOUT_S)
+            except BrokerUnavailableError as error:
+                raise SetRefusedError(RefusalReason.KAFKA_UNAVAILABLE, str(error)) from error
         return self._facts
 
     def _keys_changed(self) -> bool:
@@ -188,20 +192,3 @@ def _take(message: Message, snapshot: Snapshot, ended: set[str], freshness: Fres
     if refusal is not None:
         _log.warning("policy record refused", reason=refusal.reason, detail=refusal.message, offset=message.offset())
     return True
-
-
-def _describe(admin: AdminClient, names: list[str]) -> dict[str, TopicFacts]:
-    """Return the topics that exist and that this gate may see."""
-    facts: dict[str, TopicFacts] = {}
-    futures = admin.describe_topics(TopicCollection(names), request_timeout=_REQUEST_TIMEOUT_S)
-    for name, future in futures.items():
-        try:
-            found = future.result()
-        except KafkaException as exception:
-            error = error_of(exception)
-            if error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_AUTHORIZATION_FAILED):
-                continue
-            message = f"cannot describe {name}: {error.name()}"
-            raise SetRefusedError(RefusalReason.KAFKA_UNAVAILABLE, message) from exception
-        facts[name] = TopicFacts(str(found.topic_id), len(found.partitions))
-    return facts

@@ -102,7 +102,7 @@ class Judge:
 
     def _report_failure(self, record: Record, findings: Findings) -> None:
         failure = decision.decode_failure(_value_of(record))
-        findings.cause = failure.cause.model_dump()
+        findings.cause = failure.cause.model_dump(exclude_none=True)
         raise _refused(
             DeadLetterReason.AGENT_FAILURE, f"{failure.stage} failed {failure.attempts} times: {failure.error}"
         )

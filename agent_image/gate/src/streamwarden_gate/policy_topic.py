@@ -4,10 +4,12 @@ Pure: bytes in, state out. Records wait until a signed epoch record closes them.
 the list of refusals, so the last good records stay.
 """
 
+import base64
 from dataclasses import dataclass
 from typing import Protocol
 
 from streamwarden_contract import policylog
+from streamwarden_contract.acks import SignedEpoch
 from streamwarden_contract.errors import PolicyLogError
 from streamwarden_contract.events import Headers
 from streamwarden_contract.policylog import EpochRecord, Record
@@ -48,6 +50,8 @@ class PolicyTopic:
         self.topic = topic
         self.epoch: EpochRecord | None = None
         """The record that closed the newest set; None as long as there is none."""
+        self.signed_epoch: SignedEpoch | None = None
+        """The same as it was signed, for acks."""
         self.refused: dict[str, Refusal] = {}
         """By key: records that were not believed and that no believed one has replaced since."""
         self._cluster_id = cluster_id
@@ -84,6 +88,7 @@ class PolicyTopic:
         if isinstance(record, EpochRecord):
             self._close(record)
             self._epoch_value = value
+            self.signed_epoch = _signed_epoch(value, headers)
         else:
             self._pending[name] = _Entry(record, value)
         return None
@@ -159,6 +164,12 @@ def _signature_of(headers: Headers | None) -> tuple[bytes, str]:
     if not isinstance(signature, bytes) or len(signature) != _SIGNATURE_BYTES or not isinstance(key_id, bytes):
         raise _RefusedError(RefusalReason.UNSIGNED, "its signature is not 64 bytes, or its key id is empty")
     return signature, key_id.decode("utf-8", errors="replace")
+
+
+def _signed_epoch(value: bytes, headers: Headers | None) -> SignedEpoch:
+    """Keep a verified epoch record as it was signed."""
+    signature, key_id = _signature_of(headers)
+    return SignedEpoch(value=value.decode(), signature=base64.b64encode(signature).decode(), key_id=key_id)
 
 
 def _revision(record: Record) -> int:

@@ -37,6 +37,7 @@ def report_of(active: "ActiveSet | None", problem: Refusal | None, halted: Itera
         namespace_epoch=active.namespace_epoch,
         guardrail_epoch=active.guardrail_epoch,
         policies=active.refs,
+        epochs=active.epochs,
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from streamwarden_contract import policylog
+from streamwarden_contract.acks import SignedEpochs
 from streamwarden_contract.events import Headers
 from streamwarden_contract.ids import sha256_hex
 from streamwarden_contract.models.policy import PolicyRef, PolicySpec
@@ -20,6 +21,7 @@ from streamwarden_judging import rules
 from streamwarden_judging.errors import ExpressionError
 from streamwarden_judging.schemas import JsonSchema
 from streamwarden_judging.verdicts import BoundPolicy
+from streamwarden_kafka.records import TopicFacts
 
 from streamwarden_gate.active import ActiveSet, Target
 from streamwarden_gate.errors import SetRefusedError
@@ -41,14 +43,6 @@ class Identity:
     @property
     def names(self) -> AgentNames:
         return AgentNames(self.namespace, self.agent)
-
-
-@dataclass(frozen=True, slots=True)
-class TopicFacts:
-    """A topic as the broker has it now."""
-
-    topic_id: str
-    partitions: int
 
 
 class Snapshot:
@@ -123,6 +117,7 @@ class Snapshot:
             policies=rules.build_policy_set(pairs, tuple(binding.decisions)),
             refs=tuple(PolicyRef(namespace=r.namespace, name=r.name, revision=r.revision) for r in binding.policies),
             targets={name: self._target(target) for name, target in binding.decisions.items()},
+            epochs=SignedEpochs(namespace=self._own.signed_epoch, guardrail=self._guardrails.signed_epoch),
         )
         if last_good is not None:
             _check_not_older(active, last_good)

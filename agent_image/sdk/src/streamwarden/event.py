@@ -19,6 +19,10 @@ class Event(CloudEvent):
     timestamp: datetime
     """Kafka's timestamp of the record."""
     key: bytes | None
+    topic_id: str = ""
+    """Kafka's id of the topic; empty where it is not known."""
+    digest: str | None = None
+    """SHA-256 of the record's value; None for a record without value."""
 
     @property
     def entity(self) -> str | None:

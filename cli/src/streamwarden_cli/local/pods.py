@@ -64,6 +64,7 @@ class Pods:
             pods = self._pods.get(who)
             write_private(self._config(workload, "gate") / names.PUBLIC_KEYS_FILE, workload.public_keys)
             write_private(self._config(workload, "agent") / names.AGENT_INPUTS_FILE, workload.agent_inputs)
+            write_private(self._config(workload, "agent") / names.FORMATS_FILE, workload.formats)
             self._note_secrets(workload)
             if pods is not None and pods.workload.spec_hash == workload.spec_hash:
                 await self._resize(pods, workload)

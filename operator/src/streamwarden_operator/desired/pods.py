@@ -6,6 +6,7 @@ from streamwarden_contract.models import API_VERSION
 from streamwarden_contract.runtime_config import (
     AGENT_CONFIG_FILE,
     AGENT_INPUTS_FILE,
+    FORMATS_FILE,
     GATE_CONFIG_FILE,
     PUBLIC_KEYS_FILE,
 )
@@ -33,6 +34,8 @@ def build_manifests(workload: Workload, gate_image: GateImage) -> Sequence[Manif
     agent_files = {AGENT_CONFIG_FILE: workload.agent_config}
     if workload.agent_inputs:
         agent_files[AGENT_INPUTS_FILE] = workload.agent_inputs
+    if workload.formats:
+        agent_files[FORMATS_FILE] = workload.formats
     return (
         _service_account(workload),
         _config_map(workload, agent_config_name(workload.agent), agent_files),

@@ -3,7 +3,7 @@
 from streamwarden_contract.ids import sha256_hex
 from streamwarden_contract.models.pod import PodFields
 from streamwarden_contract.names import SYSTEM
-from streamwarden_contract.runtime_config import AgentConfig, GateConfig
+from streamwarden_contract.runtime_config import AgentConfig, Formats, GateConfig
 
 from streamwarden_operator.desired.agents import ResolvedAgent
 from streamwarden_operator.desired.credentials import agent_secret_name, gate_secret_name
@@ -17,6 +17,7 @@ def build_workload(
     installation: str,
     public_keys: str,
     credentials_hash: str,
+    decision_format: int = 1,
 ) -> Workload:
     """Build an agent's pods.
 
@@ -26,6 +27,7 @@ def build_workload(
         installation: its name, for the gate.
         public_keys: ``public-keys.json``; gates reread it, so it replaces no pods.
         credentials_hash: of both Secrets: new passwords need new pods.
+        decision_format: the newest that all of the agent's gates read; agents reread it, so it replaces no pods.
     """
     metadata, spec = agent.resource.metadata, agent.resource.spec
     identity = {"namespace": metadata.namespace, "agent": metadata.name, "uid": metadata.uid}
@@ -59,6 +61,7 @@ def build_workload(
             agent.inputs.model_dump_json(by_alias=True, exclude_defaults=True, indent=2) if agent.inputs.topics else ""
         ),
         gate_config=gate_config,
+        formats=Formats(decision=decision_format).model_dump_json() if decision_format > 1 else "",
         agent_secret=agent_secret_name(metadata.name),
         gate_secret=gate_secret_name(metadata.name),
         public_keys=public_keys,

@@ -1,7 +1,7 @@
 """A policy log as verified. A signature alone is not enough: what is older than what was verified is a replay."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from streamwarden_contract.errors import PolicyLogError
 from streamwarden_contract.policylog import (
@@ -40,6 +40,23 @@ class LogState:
     """Keys of records that are refused, and why: they count as absent and are written over."""
     verified: Mapping[bytes, tuple[SignedRecord, Record]] = field(default_factory=dict, compare=False, repr=False)
     """What was read and verified, by key: it need not be verified again."""
+
+
+def go_on_above(state: LogState, seen: Iterable[EpochRecord]) -> LogState:
+    """Return the state as it is for a publisher, who must not fall behind what gates have proven to have in force.
+
+    Where they have seen more than the log holds, it was lost or restored from an older copy: whatever continued below
+    would be refused by them (``RolledBack``).
+
+    Args:
+        state: the log as verified.
+        seen: what gates have proven to have seen.
+    """
+    newest = max(seen, key=lambda record: record.epoch, default=None)
+    if newest is None or newest.epoch <= state.epoch:
+        return state
+    counter = max(state.revision_counter, newest.revision_counter)
+    return replace(state, epoch=newest.epoch, revision_counter=counter, closed=False)
 
 
 def verify_log(

@@ -28,6 +28,11 @@ def live_gates(acks: Iterable[GateAck], agents: Mapping[str, str]) -> list[GateA
     return [ack for ack in acks if ack.state != "Stopped" and agents.get(ack.agent) == ack.agent_uid]
 
 
+def common_decision_format(gates: Iterable[GateAck]) -> int:
+    """Return the newest format of decisions that all of an agent's running gates read; 1 where none has spoken."""
+    return min((ack.reads.decision for ack in gates), default=1)
+
+
 def observe_rollout(
     state: LogState,
     acks: Sequence[GateAck],

@@ -42,6 +42,8 @@ class Workload:
     """JSON of ``AgentConfig``."""
     gate_config: str
     """JSON of ``GateConfig``."""
+    formats: str
+    """JSON of ``Formats``, empty where all of them are 1; a change needs no restart."""
     agent_secret: str
     """Name of the Secret with the agent's ``client.properties``."""
     gate_secret: str

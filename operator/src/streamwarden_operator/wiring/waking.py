@@ -28,7 +28,7 @@ class Waker:
         self.add = add
         self._cluster = cluster
         self._logs = logs
-        self._last_acks: dict[tuple[str, str, str], tuple[str, str, str, str]] = {}
+        self._last_acks: dict[tuple[str, str, str], tuple[object, ...]] = {}
         """By namespace, agent and pod, until the gate's ack is taken away: as its pod is gone, or its agent."""
 
     def changed(self, key: Key) -> None:
@@ -69,7 +69,7 @@ class Waker:
         if ack is None:
             self._last_acks.pop(gate, None)  # each pod has a name of its own: they would pile up
             return True
-        state = (ack.agent_uid, ack.state, ack.reason, ack.message)
+        state: tuple[object, ...] = (ack.agent_uid, ack.state, ack.reason, ack.message, ack.formats)
         is_new = self._last_acks.get(gate) != state
         self._last_acks[gate] = state
         return is_new

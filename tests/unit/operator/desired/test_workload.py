@@ -27,7 +27,7 @@ def hash_of(**changes: object) -> str:
     }
     spec = GUARD.spec.model_copy(update={key: value for key, value in changes.items() if key not in arguments})
     arguments |= {key: str(value) for key, value in changes.items() if key in arguments}
-    return build_workload(resolved(GUARD.model_copy(update={"spec": spec})), **arguments).spec_hash
+    return build_workload(resolved(GUARD.model_copy(update={"spec": spec})), **arguments, decision_format=1).spec_hash
 
 
 @pytest.mark.parametrize(
@@ -43,6 +43,24 @@ def hash_of(**changes: object) -> str:
 )
 def test_pods_are_replaced_for_what_they_cannot_reread(changes: dict[str, object], replaced: bool) -> None:  # noqa: FBT001  # a parameter of the test
     assert (hash_of(**changes) != hash_of()) == replaced
+
+
+def test_what_gates_read_is_reread_and_a_file_of_its_own_that_older_runtimes_pass_over() -> None:
+    older, newer = (
+        build_workload(
+            resolved(GUARD),
+            operator_namespace="o",
+            installation="o",
+            public_keys="{}",
+            credentials_hash="c",
+            decision_format=number,
+        )
+        for number in (1, 2)
+    )
+    assert (older.formats, newer.formats) == ("", '{"decision":2}')
+    assert (older.agent_config, older.spec_hash) == (newer.agent_config, newer.spec_hash)
+    files = [build_manifests(each, GateImage("gate:1"))[1]["data"] for each in (older, newer)]
+    assert [sorted(each) for each in files] == [["agent.json"], ["agent.json", "formats.json"]]
 
 
 OTHER_PODS: dict[str, object] = {

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Sequen
 from dataclasses import replace
 
 from streamwarden_contract import events
+from streamwarden_contract.decision import DecisionFormat
 
 from streamwarden.core.records import Handled, Record, group_by_key
 from streamwarden.core.retries import Backoff
@@ -27,14 +28,25 @@ class Dispatcher:
         backoff: how often a failing event is tried, and the waits in between.
         concurrency: how many async handlers may run at a time.
         sleep: waits for a number of seconds.
+        decision_format: returns what every gate of the agent reads now; asked before each batch.
     """
 
-    def __init__(self, routes: Routes, author: Author, backoff: Backoff, *, concurrency: int, sleep: Sleep) -> None:
+    def __init__(
+        self,
+        routes: Routes,
+        author: Author,
+        backoff: Backoff,
+        *,
+        concurrency: int,
+        sleep: Sleep,
+        decision_format: Callable[[], DecisionFormat] = lambda: 1,
+    ) -> None:
         self._routes = routes
         self._author = author
         self._backoff = backoff
         self._slots = asyncio.Semaphore(concurrency)
         self._sleep = sleep
+        self._decision_format = decision_format
 
     async def handle(self, records: Sequence[Record], *, replay: bool = False) -> list[Handled]:
         """Return what came of each record, one for one and in the order of the records.
@@ -47,6 +59,7 @@ class Dispatcher:
             CancelledError: the batch was given up. What handlers have done is lost, as if the process had ended.
         """
         results: list[Handled | None] = [None] * len(records)
+        self._author = replace(self._author, decision_format=self._decision_format())
 
         async def work(group: Sequence[tuple[int, Record]]) -> None:
             for index, record in group:
@@ -103,7 +116,7 @@ class Dispatcher:
     def _fail(
         self, record: Record, attributes: events.CloudEvent | None, error: BaseException, *, attempts: int, stage: Stage
     ) -> Handled:
-        failure = build_failure(record, error=describe_error(error), attempts=attempts, stage=stage)
+        failure = build_failure(self._author, record, error=describe_error(error), attempts=attempts, stage=stage)
         written = write_failure(self._author, record, attributes, failure)
         source = attributes.source if attributes else ""
         return Handled(record, failure=failure, outgoing=(written,), source=source)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from streamwarden_contract.decision import Decision, Failure
 from streamwarden_contract.events import Headers
+from streamwarden_contract.ids import sha256_hex
 
 
 class Partition(NamedTuple):
@@ -29,6 +30,8 @@ class Record:
     """None: a tombstone."""
     headers: Headers
     """In their order; a name may come more than once."""
+    topic_id: str = ""
+    """The topic's, in base64: another one once the topic was made again. Empty where it is not known."""
 
     @property
     def at(self) -> Partition:
@@ -71,6 +74,11 @@ class Handled:
     """Who says that the event is theirs (``ce_source``); empty where that could not be read."""
     dropped: frozenset[str] = frozenset()
     """Optional attributes of the event that were wrong, and so left out."""
+
+
+def digest_of(record: Record) -> str | None:
+    """Return the SHA-256 of a record's value."""
+    return None if record.value is None else sha256_hex(record.value)
 
 
 def group_by_key(records: Iterable[Record]) -> list[list[tuple[int, Record]]]:

@@ -11,7 +11,7 @@ from streamwarden_contract.runtime_config import AgentInputs, InputTopic, Source
 
 from streamwarden.agent import Agent
 from streamwarden.core.reading import ReadEvent, read_event
-from streamwarden.core.records import Record
+from streamwarden.core.records import Record, digest_of
 from streamwarden.core.schemas import EventSchema
 from streamwarden.errors import AgentDefinitionError
 from streamwarden.event import Event
@@ -166,6 +166,8 @@ def _build_event(found: ReadEvent, record: Record) -> Event:
         offset=record.offset,
         timestamp=events.time_of(record.timestamp_ms),
         key=record.key,
+        topic_id=record.topic_id,
+        digest=digest_of(record),
     )
 
 

@@ -13,7 +13,7 @@ from streamwarden_contract.errors import MalformedEventError
 from streamwarden_contract.models.agent_deployment import Model
 from streamwarden_contract.runtime_config import AgentConfig
 
-from streamwarden.core.records import Outgoing, Record
+from streamwarden.core.records import Outgoing, Record, digest_of
 from streamwarden.core.routing import describe_faults
 from streamwarden.decision import Decision
 from streamwarden.errors import DecisionRefusedError
@@ -37,6 +37,8 @@ class Author:
     """None: any."""
     model: decision.ModelRef | None
     """Stamped on every decision; None where the agent names none."""
+    decision_format: decision.DecisionFormat = 1
+    """What its gates read."""
 
     @classmethod
     def of(cls, config: AgentConfig) -> "Author":
@@ -49,6 +51,22 @@ class Author:
     def source(self) -> str:
         """``/streamwarden/NAMESPACE/AGENT``, as ``ce_source`` names it."""
         return f"/streamwarden/{self.namespace}/{self.agent}"
+
+    def id_of(self, place: Event | Record, ordinal: int = 0) -> str:
+        """Name the ``ordinal``-th record that follows from an input: the same one however often it is handled."""
+        return ids.decision_id(self.uid, place.topic_id or place.topic, place.partition, place.offset, ordinal)
+
+    def cause_of(self, place: Event | Record, digest: str | None) -> decision.Cause:
+        """Say which input is answered, as far as the gates' format has words for it."""
+        if self.decision_format == 1:
+            return decision.Cause(topic=place.topic, partition=place.partition, offset=place.offset)
+        return decision.Cause(
+            topic=place.topic,
+            partition=place.partition,
+            offset=place.offset,
+            topicId=place.topic_id or None,
+            digest=digest,
+        )
 
 
 def _model_ref(model: Model | None) -> decision.ModelRef | None:
@@ -85,10 +103,11 @@ def _build_decision(author: Author, event: Event, proposed: Decision) -> decisio
         raise DecisionRefusedError("parameters: not a mapping")
     try:
         return decision.Decision(
+            format=author.decision_format,
             type=proposed.type,
             entity=entity,
             parameters=dict(parameters),
-            cause=decision.Cause(topic=event.topic, partition=event.partition, offset=event.offset),
+            cause=author.cause_of(event, event.digest),
             confidence=_number(proposed.confidence),
             reasoning=proposed.reasoning,
             model=author.model,
@@ -101,7 +120,7 @@ def _build_decision(author: Author, event: Event, proposed: Decision) -> decisio
 
 def _decision_record(author: Author, event: Event, built: decision.Decision, ordinal: int) -> Outgoing:
     attributes = events.CloudEvent(
-        id=ids.decision_id(author.uid, event.topic, event.partition, event.offset, ordinal),
+        id=author.id_of(event, ordinal),
         source=author.source,
         type=events.DECISION_TYPE,
         subject=built.entity,
@@ -138,7 +157,7 @@ def write_failure(
     """
     entity = (attributes.subject if attributes else None) or text_of(record.key)
     headers = events.CloudEvent(
-        id=ids.decision_id(author.uid, record.topic, record.partition, record.offset, 0),
+        id=author.id_of(record),
         source=author.source,
         type=events.FAILURE_TYPE,
         subject=entity if entity and _fits_header(entity) else None,
@@ -154,10 +173,11 @@ def write_failure(
     return written
 
 
-def build_failure(record: Record, *, error: str, attempts: int, stage: Stage) -> decision.Failure:
+def build_failure(author: Author, record: Record, *, error: str, attempts: int, stage: Stage) -> decision.Failure:
     """Say that an input was given up: where it stands and why, never its bytes.
 
     Args:
+        author: who gives it up.
         record: the input.
         error: of any length and any text; what is more than ``MAX_ERROR_LENGTH`` is left out, and what is no Unicode
             becomes question marks.
@@ -165,7 +185,8 @@ def build_failure(record: Record, *, error: str, attempts: int, stage: Stage) ->
         stage: where it failed.
     """
     return decision.Failure(
-        cause=decision.Cause(topic=record.topic, partition=record.partition, offset=record.offset),
+        format=author.decision_format,
+        cause=author.cause_of(record, digest_of(record)),
         error=error.encode("utf-8", "replace").decode()[: decision.MAX_ERROR_LENGTH],
         attempts=attempts,
         stage=stage,

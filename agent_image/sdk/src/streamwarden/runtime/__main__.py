@@ -70,6 +70,7 @@ async def _serve(startup: Startup, agent: Agent, routes: Routes) -> None:
         Backoff.of(config.retry),
         concurrency=agent.concurrency,
         sleep=asyncio.sleep,
+        decision_format=startup.formats.decision,
     )
     ports = Ports(
         feed=KafkaFeed(startup.kafka, names.agent_group, routes.topics),

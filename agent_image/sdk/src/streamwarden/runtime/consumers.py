@@ -1,5 +1,8 @@
 """What the feed and the history have in common: a consumer's settings, and what it returns."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import structlog
 from confluent_kafka import Consumer, Message
 from streamwarden_kafka.clients import open_consumer
@@ -40,7 +43,13 @@ class Collected:
         size: bytes of the records' keys and values.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, topic_ids: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Begin with nothing.
+
+        Args:
+            topic_ids: by topic; records of a topic that is not there say nothing of it.
+        """
+        self._topic_ids = topic_ids
         self.records: list[Record] = []
         self.ends: list[tuple[Partition, int]] = []
         self.size = 0
@@ -53,7 +62,7 @@ class Collected:
         """
         error = message.error()
         if error is None:
-            record = _record(message)
+            record = _record(message, self._topic_ids)
             self.records.append(record)
             self.size += record.size
         elif error.code() == END_OF_PARTITION:
@@ -64,13 +73,15 @@ class Collected:
             structlog.get_logger().warning("Kafka cannot be read for now", topic=message.topic(), code=error.name())
 
 
-def _record(message: Message) -> Record:
+def _record(message: Message, topic_ids: Mapping[str, str]) -> Record:
+    topic = message.topic() or ""
     return Record(
-        topic=message.topic() or "",
+        topic=topic,
         partition=message.partition() or 0,
         offset=message.offset() or 0,
         timestamp_ms=message.timestamp()[1],
         key=message.key(),
         value=message.value(),
         headers=tuple(headers_of(message)),
+        topic_id=topic_ids.get(topic, ""),
     )

@@ -3,8 +3,11 @@
 from collections.abc import Mapping, Sequence
 
 from confluent_kafka import OFFSET_BEGINNING
+from streamwarden_kafka.clients import open_admin
 from streamwarden_kafka.connection import Connection
+from streamwarden_kafka.logs import ClientLog
 from streamwarden_kafka.membership import GroupMember
+from streamwarden_kafka.topics import describe_topics
 from typing_extensions import override
 
 from streamwarden.core.records import Partition
@@ -12,6 +15,8 @@ from streamwarden.runtime.consumers import Collected, open_input
 from streamwarden.runtime.ports import Feed, Polled
 
 _CHUNK = 50
+_DESCRIBE_S = 10.0
+"""Longest wait for the topics' ids, which are asked for whenever partitions are given."""
 
 
 class KafkaFeed(Feed):
@@ -26,6 +31,9 @@ class KafkaFeed(Feed):
             topics: its inputs and outcomes.
         """
         self._member = GroupMember(lambda: open_input(kafka, group), topics)
+        self._kafka = kafka
+        self._topics = sorted(topics)
+        self._topic_ids: dict[str, str] = {}
 
     @property
     @override
@@ -43,7 +51,7 @@ class KafkaFeed(Feed):
         first = self._member.poll(timeout_s)
         if first is None or generation != self.generation:
             return Polled()
-        collected = Collected()
+        collected = Collected(self._topic_ids)
         collected.add(first)
         while len(collected.records) < records and collected.size < size:
             more = self._member.drain(min(_CHUNK, records - len(collected.records)))
@@ -70,6 +78,9 @@ class KafkaFeed(Feed):
     def committed(self) -> dict[Partition, int | None]:
         if not self._member.assigned:
             return {}
+        admin = open_admin(self._kafka, ClientLog("topics", quiet=True))  # not kept: a connection less, for good
+        described = describe_topics(admin, self._topics, timeout_s=_DESCRIBE_S)
+        self._topic_ids = {name: found.topic_id for name, found in described.items()}
         found = self._member.committed(self._member.assigned)
         return {Partition(each.topic, each.partition): each.offset if each.offset >= 0 else None for each in found}
 

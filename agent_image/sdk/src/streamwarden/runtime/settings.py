@@ -7,7 +7,15 @@ from pathlib import Path
 
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
-from streamwarden_contract.runtime_config import AGENT_CONFIG_FILE, CLIENT_PROPERTIES_FILE, ENV_LAST_WORDS, AgentConfig
+from streamwarden_contract.decision import DecisionFormat
+from streamwarden_contract.runtime_config import (
+    AGENT_CONFIG_FILE,
+    CLIENT_PROPERTIES_FILE,
+    ENV_LAST_WORDS,
+    FORMATS_FILE,
+    AgentConfig,
+    Formats,
+)
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.errors import ConnectionSettingsError
 
@@ -38,6 +46,7 @@ class Startup:
     agent: AgentConfig
     pod: str
     kafka: Connection
+    formats: "FormatsFile"
     ready_file: Path | None = None
     inputs: InputsFile | None = None
     """What the contracts say of the agent's events."""
@@ -51,6 +60,26 @@ class Startup:
         """Remove the file of an earlier process: a pod's volumes outlive the restart of a container."""
         if self.ready_file is not None:
             self.ready_file.unlink(missing_ok=True)
+
+
+class FormatsFile:
+    """What the agent's gates read, in a file that changes while the agent runs. Whatever is not certain is format 1."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._stamp: tuple[int, int] | None = None
+        self._decision: DecisionFormat = 1
+
+    def decision(self) -> DecisionFormat:
+        """Return the format to write now; without a file, or with one that cannot be read, 1."""
+        try:
+            status = self._file.stat()
+            stamp = status.st_mtime_ns, status.st_ino
+            if stamp != self._stamp:
+                self._stamp, self._decision = stamp, Formats.model_validate_json(self._file.read_bytes()).writable
+        except (OSError, ValidationError):
+            self._stamp, self._decision = None, 1
+        return self._decision
 
 
 def read_startup() -> Startup:
@@ -71,7 +100,8 @@ def read_startup() -> Startup:
         faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
         raise ConfigurationError(f"{config_file}: {faults}") from error
     kafka = read_connection(settings.credentials)
-    return Startup(config, settings.pod, kafka, settings.ready_file, InputsFile(settings.config))
+    formats = FormatsFile(settings.config / FORMATS_FILE)
+    return Startup(config, settings.pod, kafka, formats, settings.ready_file, InputsFile(settings.config))
 
 
 def say_why(problem: str) -> None:

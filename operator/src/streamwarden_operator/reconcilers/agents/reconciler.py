@@ -29,7 +29,7 @@ from streamwarden_operator.desired.topics import build_decision_topic
 from streamwarden_operator.desired.workload import build_workload
 from streamwarden_operator.errors import NotReadyError, OperatorError, UnavailableError
 from streamwarden_operator.keys import Key
-from streamwarden_operator.plans.rollout import live_gates
+from streamwarden_operator.plans.rollout import common_decision_format, live_gates
 from streamwarden_operator.plans.topics import keep_partitions, plan_topic
 from streamwarden_operator.ports import Cluster, Topic, Topics
 from streamwarden_operator.reconcilers.agents.access import AgentAccess, BypassPossibleError
@@ -169,19 +169,20 @@ class AgentReconciler:
         await self._access.give_to_agent(agent, decisions, observed)
         progress.holds(ACCESS_READY)
         progress.step = GATE_READY
+        gates = live_gates(self._acks.of_namespace(binding.namespace), {binding.agent: binding.agent_uid})
         workload = build_workload(
             agent,
             operator_namespace=self._pods.operator_namespace,
             installation=self._logs.installation.installation,
             public_keys=self._pods.public_keys,
             credentials_hash=credentials_hash,
+            decision_format=common_decision_format(gates),
         )
         workload = replace(workload, replicas=self._scaling.replicas_of_new(agent.resource))
         state = await self._cluster.apply_workload(workload)
         self._scaling.observe(agent, state)
         progress.replicas, progress.pods_ready, progress.crashing = state.replicas, state.ready > 0, state.crashing
         progress.asleep = state.desired == 0
-        gates = live_gates(self._acks.of_namespace(binding.namespace), {binding.agent: binding.agent_uid})
         progress.found[GATE_READY] = decide(GATE_READY, checks.GATES, checks.AgentGates(gates, progress.asleep))
 
     async def _ready_topics(self, agent: ResolvedAgent) -> tuple[Topic, Topic]:

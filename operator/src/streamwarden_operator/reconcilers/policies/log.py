@@ -6,16 +6,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
+from streamwarden_contract.acks import proven_epoch
 from streamwarden_contract.models import AgentDeployment, Policy
 from streamwarden_contract.names import SYSTEM
-from streamwarden_contract.policylog import PolicyRecord, Signer, Verifier
+from streamwarden_contract.policylog import EpochRecord, PolicyRecord, Signer, Verifier
 
 from streamwarden_operator.desired.acceptance import accept_policy
 from streamwarden_operator.desired.management import is_held
 from streamwarden_operator.desired.policy_log import DesiredLog, build_log
 from streamwarden_operator.errors import InvalidSpecError, OperatorError
 from streamwarden_operator.keys import Key
-from streamwarden_operator.plans.log_state import LogState, verify_log
+from streamwarden_operator.plans.log_state import LogState, go_on_above, verify_log
 from streamwarden_operator.plans.policy_log import LogPlan, after, plan_log, sign_plan
 from streamwarden_operator.plans.rollout import bound_agents, live_gates
 from streamwarden_operator.ports import Cluster, GateAcks, PolicyLog
@@ -94,6 +95,7 @@ class PolicyLogReconciler:
         known = before.state if before else None
         state = verify_log(records, topic=topic, cluster_id=cluster_id, verifier=self._keys, known=known)
         await self._report_refused(namespace, state)
+        state = go_on_above(state, self._proven(namespace, state, topic, cluster_id))
         plan = plan_log(namespace, self._desired(namespace, state), state)
         if plan:
             await self._topics.publish(topic, sign_plan(plan, topic=topic, cluster_id=cluster_id, signer=self._keys))
@@ -107,6 +109,17 @@ class PolicyLogReconciler:
             state = after(state, plan)
             self._note(namespace, plan, state)
         return PublishedLog(state, plan.withheld)
+
+    def _proven(self, namespace: str, state: LogState, topic: str, cluster_id: str) -> list[EpochRecord]:
+        """Return what gates have seen beyond the end of the log, by the operator's own signature: a log was lost."""
+        claims = [ack for ack in self._acks.of_namespace(namespace) if ack.namespace_epoch > state.epoch and ack.epochs]
+        echoes = (ack.epochs.namespace for ack in claims if ack.epochs)
+        found = (proven_epoch(echo, topic=topic, cluster_id=cluster_id, verifier=self._keys) for echo in echoes)
+        proven = [record for record in found if record is not None]
+        if proven:
+            newest = max(record.epoch for record in proven)
+            _log.error("policy log lost or rolled back: going on above", topic=topic, log=state.epoch, gates=newest)
+        return proven
 
     def _desired(self, namespace: str, state: LogState) -> DesiredLog:
         if namespace == SYSTEM:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from streamwarden_contract.acks import ReadFormats
 from streamwarden_contract.audit import ChainHead
 from streamwarden_contract.names import AgentNames, InstallationNames
 from streamwarden_contract.runtime_config import AgentConfig, GateConfig
@@ -128,6 +129,27 @@ async def test_an_agent_is_ready_when_a_gate_has_its_policies_in_force() -> None
         )
         assert [(ref.name, ref.revision) for ref in found.status.policies] == [("strict", 1), ("watch", 2)]
         assert found.status.replicas == 1
+
+
+async def test_an_agent_is_told_the_newest_format_that_all_its_gates_read() -> None:
+    newer, found = ReadFormats(decision=2), list[str]()
+    async with running(*whole_namespace()) as harness:
+
+        async def note(pod: str = "", **said: object) -> None:
+            if pod:
+                harness.acks.say(ack_of(harness.binding(), pod, **said))
+            await harness.settle()
+            found.append(harness.cluster.workloads["risk", "guard"].formats)
+
+        before = harness.cluster.workloads["risk", "guard"].spec_hash
+        await note()
+        await note(pod="pod-0")
+        await note(pod="pod-0", formats=newer)
+        await note(pod="pod-1")
+        await note(pod="pod-1", state="Stopped")
+        assert harness.cluster.workloads["risk", "guard"].spec_hash == before, "agents reread it"
+    two = '{"decision":2}'
+    assert found == ["", "", two, "", two], "none yet, an older gate, a newer one, both of them, the newer one again"
 
 
 async def test_an_agent_is_not_ready_before_a_pod_has_joined_its_group() -> None:

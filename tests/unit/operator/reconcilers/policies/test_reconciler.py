@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 from typing import TYPE_CHECKING
 
+import pytest
+from streamwarden_contract.acks import SignedEpoch, SignedEpochs
+from streamwarden_contract.policylog import EpochRecord
+from streamwarden_operator.adapters.signing import SigningKey
 from streamwarden_operator.keys import Key
+from streamwarden_operator.plans.policy_log import LogPlan, sign_plan
 from support.operator_harness import conditions_of, policy, running, until, whole_namespace
 from support.policy_fakes import ack_of
 
@@ -14,6 +21,7 @@ if TYPE_CHECKING:
     from support.operator_harness import Harness
 
 STRICT = policy("strict")
+TOPIC = "risk.streamwarden.policies"
 
 
 async def test_a_policy_is_rolled_out_when_every_gate_has_its_revision() -> None:
@@ -115,6 +123,33 @@ async def test_a_forged_record_is_written_over_and_reported() -> None:
         await harness.settle()
         assert harness.binding().policies[0].revision == 4
         assert [event.reason for event in harness.cluster.events] == ["RecordNotBelieved"]
+
+
+@pytest.mark.parametrize(
+    ("signed", "expected"),
+    [
+        pytest.param(True, 42, id="X83-a-lost-log-goes-on-above-what-a-gate-proves-to-have-in-force"),
+        pytest.param(False, 3, id="a-number-without-its-signature-moves-nothing"),
+    ],
+)
+async def test_epochs_are_believed_by_their_signature(signed: bool, expected: int) -> None:  # noqa: FBT001  # a parameter of the test
+    async with running(*whole_namespace()) as harness:
+        plan = LogPlan(records=(EpochRecord(epoch=41, revision_counter=70),))
+        key = harness.signing_key if signed else SigningKey.create()
+        (record,) = sign_plan(plan, topic=TOPIC, cluster_id="fake-cluster", signer=key)
+        echo = SignedEpoch(
+            value=(record.value or b"").decode(),
+            signature=base64.b64encode(dict(record.headers)["sw-signature"]).decode(),
+            key_id=harness.signing_key.key_id,
+        )
+        epochs = SignedEpochs(namespace=echo)
+        harness.acks.say(ack_of(harness.binding(), namespace_epoch=41, epochs=epochs))
+        harness.put(_with_status(harness, policy("strict", "1 < 2", generation=2)))
+        await until(lambda: harness.get(STRICT).status.revision > 1)
+        await harness.settle()
+        written = json.loads(harness.log.topics[TOPIC][b"epoch"].value or b"")
+        assert written["epoch"] == expected
+        assert (harness.get(STRICT).status.revision > 70) is signed
 
 
 async def test_the_guardrail_topic_holds_its_signed_epoch() -> None:
