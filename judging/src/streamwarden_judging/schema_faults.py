@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
+import jsonschema_rs
 from jsonschema.exceptions import best_match
 from jsonschema.validators import Draft7Validator, Draft201909Validator, Draft202012Validator
 from referencing import Registry, Specification
@@ -10,6 +11,8 @@ from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT7, DRAFT201909, DRAFT202012
 from streamwarden_contract import canonical
 from streamwarden_contract.errors import MalformedEventError
+
+from streamwarden_judging.schemas import JsonSchema
 
 _DEFAULT_DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _DRAFTS = {
@@ -40,7 +43,19 @@ def schema_faults(definition: str) -> list[str]:
         # "not valid under any of the given schemas" helps nobody: name the words that would fit.
         shown = next((part for part in worst.context or () if part.validator == "enum"), worst)
         return [f"{_pointer(worst.absolute_path)}: {shown.message}"]
-    return list(islice(_reference_faults(schema, specification), _MAX_FAULTS))
+    return list(islice(_reference_faults(schema, specification), _MAX_FAULTS)) or _engine_faults(definition)
+
+
+def _engine_faults(definition: str) -> list[str]:
+    """Return why the engine of the gate does not take a schema that is valid: it knows fewer regular expressions."""
+    try:
+        JsonSchema(definition)
+    except jsonschema_rs.ValidationError as error:
+        hint = "; gates match in linear time: no look-around, no back-references" if "regex" in error.message else ""
+        return [f"{_pointer(error.instance_path)}: {error.message}{hint}"]
+    except (ValueError, jsonschema_rs.ReferencingError) as error:
+        return [f"gates cannot use it: {error}"]
+    return []
 
 
 def _pointer(path: Iterable[str | int]) -> str:

@@ -39,6 +39,16 @@ def test_usable(definition: str) -> None:
         pytest.param(
             '{"properties":{"a":{"pattern":"("}}}', "#/properties/a/pattern: '(' is not", id="F53-a-broken-pattern"
         ),
+        pytest.param(
+            '{"properties":{"user":{"pattern":"^(?!admin)[a-z0-9-]+$"}}}',
+            '#/properties/user/pattern: "^(?!admin)[a-z0-9-]+$" is not a "regex"; gates match in linear time',
+            id="X13-a-pattern-that-gates-do-not-take",
+        ),
+        pytest.param(
+            '{"patternProperties":{"(?<=a)b":true}}',
+            '#/patternProperties/(?<=a)b: "(?<=a)b" is not a "regex"; gates',
+            id="X13-a-name-that-gates-do-not-match",
+        ),
         pytest.param('{"$schema":"http://example.com"}', "$schema must be one of https://", id="an-unknown-draft"),
         pytest.param('{"$schema":5}', "$schema must be one of https://", id="a-draft-that-is-a-number"),
         pytest.param('{"$ref":"http://example.com"}', "$ref: 'http://example.com' points outside", id="F41-http"),

@@ -56,6 +56,7 @@ def accept_contract(
     """
     return [
         *_contract_names(contract, installation),
+        *_config(contract),
         *_schema(contract),
         *_conflict(contract, others),
         *_ungoverned(contract, agents),
@@ -144,6 +145,27 @@ def _contract_names(contract: TopicContract, installation: str) -> Iterator[Refu
         for index, principal in enumerate(principals):
             path = f"spec.access.{field}[{index}]"
             yield from _name_refusal(path, names.check_external_principal, principal, installation)
+
+
+def _config(contract: TopicContract) -> Iterator[Refusal]:
+    """Refuse what Kafka takes and nobody could then write to."""
+    spec = contract.spec
+    cleanup = str(spec.config.get("cleanup.policy", ""))
+    if spec.key == "None" and "compact" in [part.strip() for part in cleanup.split(",")]:
+        yield Refusal(
+            ConditionReason.INVALID_SPEC,
+            "spec.key",
+            "None gives records no key, and brokers refuse those on a topic with cleanup.policy compact:"
+            " use Entity, or cleanup.policy delete",
+        )
+    demanded = str(spec.config.get("min.insync.replicas", ""))
+    if spec.replicas is not None and demanded.isdecimal() and int(demanded) > spec.replicas:
+        yield Refusal(
+            ConditionReason.INVALID_SPEC,
+            "spec.replicas",
+            f"{spec.replicas} can never be the {demanded} replicas in sync that min.insync.replicas demands:"
+            " no record would be taken",
+        )
 
 
 def _schema(contract: TopicContract) -> Iterator[Refusal]:

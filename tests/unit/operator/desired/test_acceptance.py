@@ -57,6 +57,30 @@ NAME, SCHEMA, TOPIC = ConditionReason.NAME_NOT_ALLOWED, ConditionReason.INVALID_
         ),
         pytest.param(contract(schema={"schema": "no"}), SCHEMA, "spec.schema.schema", id="no-schema"),
         pytest.param(
+            contract(schema={"schema": '{"properties":{"a":{"pattern":"^(?!admin)a"}}}'}),
+            SCHEMA,
+            "spec.schema.schema",
+            id="X13-a-pattern-that-gates-do-not-take",
+        ),
+        pytest.param(
+            contract(key="None", config={"cleanup.policy": "compact"}),
+            ConditionReason.INVALID_SPEC,
+            "spec.key",
+            id="X14-no-keys-to-compact-by",
+        ),
+        pytest.param(
+            contract(key="None", config={"cleanup.policy": "delete, compact"}),
+            ConditionReason.INVALID_SPEC,
+            "spec.key",
+            id="X14-no-keys-to-compact-by-beside-delete",
+        ),
+        pytest.param(
+            contract(replicas=1, config={"min.insync.replicas": 2}),
+            ConditionReason.INVALID_SPEC,
+            "spec.replicas",
+            id="X14-more-replicas-in-sync-than-there-are",
+        ),
+        pytest.param(
             contract(namespace="streamwarden", topicName="streamwarden.x"),
             NAME,
             "metadata.namespace",
@@ -66,6 +90,19 @@ NAME, SCHEMA, TOPIC = ConditionReason.NAME_NOT_ALLOWED, ConditionReason.INVALID_
 )
 def test_a_contract_is_refused(refused: TopicContract, reason: ConditionReason, field: str) -> None:
     assert told(accept_contract(refused, [], []))[0] == (reason, field)
+
+
+@pytest.mark.parametrize(
+    "fine",
+    [
+        pytest.param(contract(config={"cleanup.policy": "compact,delete"}), id="keyed-and-compacted"),
+        pytest.param(contract(key="None", config={"cleanup.policy": "delete"}), id="without-keys-and-deleted"),
+        pytest.param(contract(replicas=2, config={"min.insync.replicas": "2"}), id="as-many-in-sync-as-there-are"),
+        pytest.param(contract(config={"min.insync.replicas": 2}), id="the-broker-s-replicas"),
+    ],
+)
+def test_x14_what_does_not_contradict_itself_is_accepted(fine: TopicContract) -> None:
+    assert accept_contract(fine, [], []) == []
 
 
 @pytest.mark.parametrize("order", [1, -1], ids=["as-made", "backwards"])
