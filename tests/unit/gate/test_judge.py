@@ -296,6 +296,11 @@ def test_a_failure_record_is_a_dead_letter_that_names_its_input() -> None:
     assert isinstance(envelope, dict)
     cause = {"topic": "risk.inputs", "partition": 1, "offset": 9}
     assert (envelope["reason"], envelope["cause"]) == ("AgentFailure", cause)
+    audit = canonical.decode(outcome.audit.value or b"")
+    assert isinstance(audit, dict)
+    position = audit["decision"]
+    assert isinstance(position, dict)
+    assert (position["type"], position["entity"]) == (None, "page-1"), "X22: what it was about is told"
     assert envelope["message"] == "Handle failed 5 times: ValueError: no"
     assert audit_of(outcome)["cause"] == cause
 

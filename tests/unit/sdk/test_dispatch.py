@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import UTC, datetime
+from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from streamwarden import Agent, Decision, Event
 from streamwarden.core.dispatch import Dispatcher
 from streamwarden.core.records import Record, group_by_key
@@ -14,7 +17,7 @@ from streamwarden.core.retries import Backoff
 from streamwarden.core.routing import Routes
 from streamwarden.core.writing import Author
 from streamwarden.testing import GivenEvent, event, run, run_async
-from streamwarden_contract.decision import Cause, Failure, decode_decision, decode_failure
+from streamwarden_contract.decision import MAX_ERROR_LENGTH, Cause, Failure, decode_decision, decode_failure
 from streamwarden_contract.events import CloudEvent, decode
 from streamwarden_contract.models.agent_deployment import Backoff as Waits
 from streamwarden_contract.models.agent_deployment import Retry
@@ -142,7 +145,7 @@ def test_a_failure_record_names_the_input_and_never_its_bytes() -> None:
         for n, stage in enumerate(["Decode", "Decode", "Decode", "Decode", "Handle"])
     ]
     assert result.failures[0].error == "MalformedEventError: Page: score: float_parsing; ?: extra_forbidden"
-    assert result.failures[4].error == "ValidationError: Page: ?: float_parsing"
+    assert result.failures[4].error.startswith("ValidationError: Page: ?: float_parsing (")
     for written, failure in zip(result.records, result.failures, strict=True):
         assert SECRET.encode() not in written.value + b"".join(value for _, value in written.headers)
         assert decode_failure(written.value) == failure
@@ -161,7 +164,7 @@ def test_a_record_that_is_no_event_or_has_no_usable_key_still_becomes_a_failure(
     huge = GivenEvent(plain.attributes, plain.value, b"k" * 100_000, plain.topic)
     result = run(agent, [plain, broken, huge], retry=Retry(max_attempts=1))
     assert [written.key for written in result.records] == [b"failure"] * 3
-    assert [f.error for f in result.failures] == ["ValueError"] * 3
+    assert [f.error.partition(" (")[0] for f in result.failures] == ["ValueError"] * 3
 
 
 def test_decisions_carry_cause_lineage_and_an_id_that_a_retry_repeats() -> None:
@@ -238,6 +241,70 @@ def test_numbers_of_other_libraries_are_numbers() -> None:
     assert json.loads(result.records[0].value)["parameters"] == {"a": [0.5, True, None], "b": {"score": 1.0}}
 
 
+class Bill(BaseModel):
+    due: datetime
+    total: float = Field(serialization_alias="totalAmount")
+    paid: object = None
+
+
+@pytest.mark.parametrize(
+    ("given", "written"),
+    [
+        pytest.param(np.bool_(True), True, id="X23-a-truth-value-of-numpy"),
+        pytest.param(np.int64(3), 3, id="X23-an-integer-of-numpy"),
+        pytest.param(np.float32(0.5), 0.5, id="X23-a-float-of-numpy"),
+        pytest.param(np.str_("a"), "a", id="X23-a-text-of-numpy"),
+        pytest.param(np.array(7), 7, id="X23-an-array-without-dimensions"),
+        pytest.param([{"a": np.bool_(False)}], [{"a": False}], id="X23-numpy-at-any-depth"),
+        pytest.param(
+            Bill(due=datetime(2026, 1, 31, tzinfo=UTC), total=1, paid={"by": Path("a")}),
+            {"due": "2026-01-31T00:00:00Z", "totalAmount": 1.0, "paid": {"by": "a"}},
+            id="X23-a-model-with-a-date-and-an-alias",
+        ),
+    ],
+)
+def test_x23_parameters_may_be_numpys_and_models(given: object, written: object) -> None:
+    agent = Agent()
+
+    @agent.on_event("step")
+    def handle(_event: Event) -> Decision:
+        return Decision("go", parameters={"v": given})
+
+    result = run(agent, [event("step", "a", data={})])
+    assert result.failures == []
+    found = json.loads(result.records[0].value)["parameters"]["v"]
+    assert (found, type(found)) == (written, type(written))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        pytest.param(np.datetime64("2026-01-31"), "parameters.v: date is not JSON", id="X23-a-date-of-numpy"),
+        pytest.param(np.float64("nan"), "parameters.v: not a finite number", id="X23-no-number-of-numpy"),
+        pytest.param(np.array([1]), "parameters.v: ndarray is not JSON", id="X23-an-array"),
+        pytest.param(
+            Bill(due=datetime(2026, 1, 31, tzinfo=UTC), total=float("inf")),
+            "parameters.v.totalAmount: not a finite number",
+            id="X23-a-model-with-infinity",
+        ),
+        pytest.param(
+            Bill(due=datetime(2026, 1, 31, tzinfo=UTC), total=1, paid=object()),
+            "parameters.v: Bill cannot be written as JSON",
+            id="X23-a-model-with-what-is-no-json",
+        ),
+    ],
+)
+def test_x23_what_no_json_can_hold_is_refused_with_its_place(given: object, message: str) -> None:
+    agent = Agent()
+
+    @agent.on_event("step")
+    def handle(_event: Event) -> Decision:
+        return Decision("go", parameters={"v": given})
+
+    [failure] = run(agent, [event("step", "a", data={})]).failures
+    assert message in failure.error
+
+
 def test_a_handler_whose_own_task_was_cancelled_has_failed() -> None:
     agent = Agent()
 
@@ -246,9 +313,55 @@ def test_a_handler_whose_own_task_was_cancelled_has_failed() -> None:
         raise asyncio.CancelledError
 
     result = run(agent, [event("step", "a", data={})], retry=Retry(max_attempts=2))
-    assert result.failures == [
-        Failure(cause=Cause(topic="test.events", partition=0, offset=0), error="CancelledError", attempts=2)
-    ]
+    line = handle.__code__.co_firstlineno + 2
+    where = f"test_dispatch.py:{line} in test_a_handler_whose_own_task_was_cancelled_has_failed.<locals>.handle"
+    [failure] = result.failures
+    assert failure.error.endswith(f"{where})")
+    error = failure.error
+    assert error.startswith("CancelledError (")
+    assert failure == Failure(cause=Cause(topic="test.events", partition=0, offset=0), error=error, attempts=2)
+
+
+class Shop:
+    """Not in the handler's own function."""
+
+    def sell(self) -> None:
+        raise ValueError("my own bug")
+
+
+@pytest.mark.parametrize("cause", ["raised", "returned", "validated"])
+def test_x22_a_failure_names_the_authors_file_and_line(cause: str) -> None:
+    agent = Agent()
+
+    @agent.on_event("step")
+    def handle(event: Event) -> object:
+        if event.subject == "raised":
+            Shop().sell()
+        if event.subject == "validated":
+            Page.model_validate({})
+        return "no decision"
+
+    [failure] = run(agent, [event("step", cause, data={})], retry=Retry(max_attempts=1)).failures
+    first = handle.__code__.co_firstlineno
+    prefix = "test_x22_a_failure_names_the_authors_file_and_line.<locals>.handle"
+    expected = {
+        "raised": f"test_dispatch.py:{Shop.sell.__code__.co_firstlineno + 1} in Shop.sell)",
+        "returned": f"test_dispatch.py:{first} in {prefix})",
+        "validated": f"test_dispatch.py:{first + 5} in {prefix})",
+    }
+    assert failure.error.endswith(expected[cause])
+
+
+def test_x22_a_long_message_leaves_room_for_the_place() -> None:
+    agent = Agent()
+
+    @agent.on_event("step")
+    def handle(_event: Event) -> None:
+        raise ValueError("x" * 5_000)
+
+    [failure] = run(agent, [event("step", "a", data={})], retry=Retry(max_attempts=1)).failures
+    assert len(failure.error) == MAX_ERROR_LENGTH
+    assert failure.error.endswith(".handle)")
 
 
 def test_a_validation_error_of_a_handler_repeats_no_input() -> None:

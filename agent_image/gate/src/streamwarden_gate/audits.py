@@ -12,7 +12,7 @@ from streamwarden_contract.audit import (
     DecisionPosition,
     audit_key,
 )
-from streamwarden_contract.events import format_time
+from streamwarden_contract.events import FAILURE_TYPE, format_time
 from streamwarden_contract.reasons import VerdictReason
 from streamwarden_judging.verdicts import Verdict
 from streamwarden_kafka.records import Write
@@ -76,9 +76,17 @@ def _position_of(author: Author, record: Record, findings: Findings) -> Decision
         "timestamp": record.timestamp_ms,
         "id": None if event is None else event.id,
         "type": None if decision is None else decision.type,
-        "entity": None if decision is None else decision.entity,
+        "entity": _entity_of(findings),
         "digest": ids.sha256_hex(record.value or b""),
     }
+
+
+def _entity_of(findings: Findings) -> str | None:
+    """Say what it is about; of an input that the agent gave up, as its failure record says."""
+    if findings.decision is not None:
+        return findings.decision.entity
+    event = findings.event
+    return event.subject if event is not None and event.type == FAILURE_TYPE else None
 
 
 def _claims_of(findings: Findings) -> AuditClaims:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from streamwarden_cli.session.tally import ALLOW, DEAD_LETTER, DENY, AgentTally, Tally, percentiles
@@ -71,6 +71,7 @@ def build_report(tally: Tally, extras: Extras) -> dict[str, Any]:
             },
         },
         "seconds": {name: _rounded(getattr(extras.seconds, name)) for name in Seconds.__slots__},
+        "given_up": [asdict(found) for found in tally.failures.first],
         "policies": dict(sorted(extras.policies.items())),
         "agents": {label: _agent(agent) for label, agent in sorted(tally.agents.items())},
     }

@@ -127,6 +127,7 @@ class Session:
             figures.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await figures
+            self._tell_failures()
             await asyncio.gather(*(program.child.stop() for program in self._programs))
             self.write_report()
 
@@ -191,8 +192,13 @@ class Session:
             # Kafka may be starting again: the last figures stand until it answers.
             with contextlib.suppress(OperatorError):
                 self._readings.append(await read_lags(self._loop.offsets, self._loop.roles.agents))
+            self._tell_failures()
             self._screen.show(self._loop.recorder.look(self._rows_now))
             await asyncio.sleep(_LOOK_S)
+
+    def _tell_failures(self) -> None:
+        for line in self._loop.recorder.look(lambda tally: tally.failures.news()):
+            self._screen.say(line, problem=True)
 
     def _report(self, tally: Tally) -> dict[str, Any]:
         timing = self._timing

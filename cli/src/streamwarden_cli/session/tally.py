@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, TypedDict
 
 from streamwarden_contract.reasons import DeadLetterReason
 
+from streamwarden_cli.session.failures import Failures
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -76,6 +78,7 @@ class Tally:
         self.agents: dict[str, AgentTally] = {}
         self.rules: Counter[str] = Counter()
         self.would_deny: Counter[str] = Counter()
+        self.failures = Failures()
         self.first_command_s: float | None = None
         """Receipt of the first command, on the caller's clock."""
         self._decided: dict[str, tuple[str, int]] = {}
@@ -111,6 +114,7 @@ class Tally:
         agent.verdicts[record["verdict"]] += 1
         if record["deadLetter"] == DeadLetterReason.AGENT_FAILURE:
             agent.failures += 1
+            self.failures.add(label, record)
             return None
         agent.decisions += 1
         if record["rule"] is not None:

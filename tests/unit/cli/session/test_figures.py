@@ -1,9 +1,10 @@
 """What a run's records add up to."""
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from streamwarden_cli.bypass.attempts import Answer, Target, all_refused, build_attempts
+from streamwarden_cli.session.failures import printable
 from streamwarden_cli.session.report import Extras, Seconds, build_report
 from streamwarden_cli.session.roles import find_roles
 from streamwarden_cli.session.tally import Tally, percentiles
@@ -40,6 +41,8 @@ def audited(
             "wouldDeny": [{"policy": "risk/p@1", "rule": name, "reason": "RuleNotSatisfied"} for name in would_deny],
             "command": {"id": command, "topic": topic} if verdict == "Allow" else None,
             "decision": {"type": "block", "entity": "e1", "timestamp": at_ms},
+            "cause": {"topic": "risk.pages", "partition": 2, "offset": 7},
+            "message": "Handle failed 3 times: ValueError: my own bug (pages.py:12 in judge)",
             "confidence": 0.9,
         },
     )
@@ -74,6 +77,42 @@ def test_an_input_that_the_agent_gave_up_on_is_a_dead_letter_and_no_decision() -
 
     assert tally.audit(audited("DeadLetter", dead_letter="AgentFailure"), commands=COMMANDS) is None
     assert (report(tally)["decisions"], report(tally)["dead_letters"]) == (0, 1)
+
+
+def test_x22_what_was_given_up_is_told_once_and_reported_with_entity_place_and_the_authors_line() -> None:
+    tally = Tally()
+    tally.audit(audited("DeadLetter", dead_letter="AgentFailure"), commands=COMMANDS)
+    assert tally.failures.news() == [
+        (
+            "risk/guard has given up risk.pages/2/7 (e1): "
+            "Handle failed 3 times: ValueError: my own bug (pages.py:12 in judge)"
+        )
+    ]
+    assert tally.failures.news() == []
+    assert report(tally)["given_up"] == [
+        {
+            "agent": "risk/guard",
+            "entity": "e1",
+            "place": "risk.pages/2/7",
+            "why": "Handle failed 3 times: ValueError: my own bug (pages.py:12 in judge)",
+        }
+    ]
+
+
+def test_x22_many_failures_are_told_in_few_lines_and_reported_up_to_a_hundred() -> None:
+    tally = Tally()
+    for _ in range(120):
+        tally.audit(audited("DeadLetter", dead_letter="AgentFailure"), commands=COMMANDS)
+    news = tally.failures.news()
+    assert (news[0], len(news)) == ("115 more inputs were given up", 6)
+    found: dict[str, Any] = report(tally)
+    assert len(found["given_up"]) == 100
+    assert found["agents"]["risk/guard"]["failures"] == 120
+
+
+def test_text_of_an_agent_is_shown_escaped_and_cut() -> None:
+    assert printable("a\x1b[2J\u202eb\nc") == "a\\x1b[2J\\u202eb\\nc"
+    assert printable("x" * 500) == "x" * 400 + "..."
 
 
 @pytest.mark.parametrize("command_first", [True, False], ids=["the-command-is-seen-first", "the-audit-is-seen-first"])

@@ -8,6 +8,7 @@ from dataclasses import replace
 from streamwarden_contract import events
 from streamwarden_contract.decision import DecisionFormat
 
+from streamwarden.core.places import find_place
 from streamwarden.core.records import Handled, Record, group_by_key
 from streamwarden.core.retries import Backoff
 from streamwarden.core.routing import Call, Routes
@@ -84,7 +85,8 @@ class Dispatcher:
                 return outcome
             wait_s = self._backoff.wait_s(attempts)
             if wait_s is None or isinstance(outcome, DecisionRefusedError):
-                failed = self._fail(record, call.event, outcome, attempts=attempts, stage="Handle")
+                where = find_place(outcome, call.handler.function)
+                failed = self._fail(record, call.event, outcome, attempts=attempts, stage="Handle", where=where)
                 return replace(failed, dropped=call.dropped)
             await self._sleep(wait_s)
 
@@ -114,9 +116,18 @@ class Dispatcher:
         return Handled(record, decisions=decisions, outgoing=outgoing, source=call.event.source, dropped=call.dropped)
 
     def _fail(
-        self, record: Record, attributes: events.CloudEvent | None, error: BaseException, *, attempts: int, stage: Stage
+        self,
+        record: Record,
+        attributes: events.CloudEvent | None,
+        error: BaseException,
+        *,
+        attempts: int,
+        stage: Stage,
+        where: str | None = None,
     ) -> Handled:
-        failure = build_failure(self._author, record, error=describe_error(error), attempts=attempts, stage=stage)
+        failure = build_failure(
+            self._author, record, error=describe_error(error), attempts=attempts, stage=stage, where=where
+        )
         written = write_failure(self._author, record, attributes, failure)
         source = attributes.source if attributes else ""
         return Handled(record, failure=failure, outgoing=(written,), source=source)

@@ -1,4 +1,4 @@
-"""Counts of what goes wrong again and again, told ever more seldom."""
+"""Counts of what goes wrong again and again."""
 
 from collections import Counter
 
@@ -12,9 +12,13 @@ class Tally:
     def __init__(self) -> None:
         self._counts: Counter[tuple[str, ...]] = Counter()
 
-    def add(self, *name: str) -> int | None:
-        """Count one more, and return how many there are now where it is time to tell: at 1, 2, 4, 8 and so on."""
+    def add(self, *name: str) -> int:
+        """Count one more, and return how many there are now."""
         known = name if name in self._counts or len(self._counts) < _MOST_NAMES else _REST
         self._counts[known] += 1
-        count = self._counts[known]
-        return count if count & (count - 1) == 0 else None
+        return self._counts[known]
+
+
+def is_worth_telling(count: int) -> bool:
+    """Whether it is time to tell of so many again: at 1, 2, 4, 8 and so on."""
+    return count & (count - 1) == 0

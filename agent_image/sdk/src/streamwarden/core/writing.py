@@ -23,6 +23,7 @@ Stage = Literal["Decode", "Handle"]
 """Where an input failed."""
 
 _FAILURE_KEY = b"failure"
+_MAX_PLACE_LENGTH = 300
 _INT64_MIN, _INT64_MAX = -(2**63), 2**63 - 1
 
 
@@ -173,7 +174,9 @@ def write_failure(
     return written
 
 
-def build_failure(author: Author, record: Record, *, error: str, attempts: int, stage: Stage) -> decision.Failure:
+def build_failure(
+    author: Author, record: Record, *, error: str, attempts: int, stage: Stage, where: str | None = None
+) -> decision.Failure:
     """Say that an input was given up: where it stands and why, never its bytes.
 
     Args:
@@ -183,14 +186,22 @@ def build_failure(author: Author, record: Record, *, error: str, attempts: int, 
             becomes question marks.
         attempts: how often it was tried, at least once.
         stage: where it failed.
+        where: file, line and function of the author's program. It ends the text of the error, in brackets: gates of
+            earlier versions take no other field.
     """
+    place = "" if where is None else f" ({_unicode(where)[:_MAX_PLACE_LENGTH]})"
+    text = _unicode(error)[: decision.MAX_ERROR_LENGTH - len(place)] + place
     return decision.Failure(
         format=author.decision_format,
         cause=author.cause_of(record, digest_of(record)),
-        error=error.encode("utf-8", "replace").decode()[: decision.MAX_ERROR_LENGTH],
+        error=text,
         attempts=attempts,
         stage=stage,
     )
+
+
+def _unicode(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
 
 
 def describe_error(error: BaseException) -> str:
@@ -217,6 +228,7 @@ def _plain(value: object, where: str, depth: int = 0) -> canonical.JsonValue:
     Raises:
         DecisionRefusedError: it is not JSON; the message says where.
     """
+    value = _opened(value, where)
     match value:
         case None | bool() | str():
             return value
@@ -230,14 +242,24 @@ def _plain(value: object, where: str, depth: int = 0) -> canonical.JsonValue:
             return number
         case _ if depth >= canonical.MAX_DEPTH - 1:  # the decision itself is one level
             raise DecisionRefusedError(f"{where[:80]}...: nested deeper than {canonical.MAX_DEPTH}")
-        case BaseModel():
-            return _plain(value.model_dump(), where, depth)
         case Mapping():
             return {_name(key, where): _plain(each, f"{where}.{key}", depth + 1) for key, each in value.items()}
         case list() | tuple():
             return [_plain(each, f"{where}.{index}", depth + 1) for index, each in enumerate(value)]
         case _:
             raise DecisionRefusedError(f"{where}: {type(value).__name__} is not JSON")
+
+
+def _opened(value: object, where: str) -> object:
+    """Return what a model or a scalar of numpy's holds: a model's fields as in its JSON, under their aliases."""
+    if isinstance(value, BaseModel):
+        try:
+            return value.model_dump(mode="json", by_alias=True)
+        except ValueError as error:  # pydantic's own text repeats the value
+            raise DecisionRefusedError(f"{where}: {type(value).__name__} cannot be written as JSON") from error
+    if getattr(value, "shape", None) == () and hasattr(value, "dtype") and hasattr(value, "item"):
+        return value.item()
+    return value
 
 
 def _name(key: object, where: str) -> str:

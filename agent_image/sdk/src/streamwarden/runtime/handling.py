@@ -8,7 +8,7 @@ import structlog
 from streamwarden.core.batching import BatchSize
 from streamwarden.core.dispatch import Dispatcher
 from streamwarden.core.records import Handled, Record
-from streamwarden.core.tally import Tally
+from streamwarden.core.tally import Tally, is_worth_telling
 from streamwarden.runtime.client_thread import ClientThread
 from streamwarden.runtime.ports import Ports
 
@@ -33,7 +33,8 @@ class Handling:
         self._clock = ports.clock
         self._thread = thread
         self._dispatcher = dispatcher
-        self._tally = Tally()
+        self._dropped = Tally()
+        self._given_up = Tally()
         self._stop = stop
         self._log = structlog.get_logger()
 
@@ -81,8 +82,8 @@ class Handling:
     def _report(self, handled: Handled, *, replay: bool) -> None:
         for attribute in sorted(handled.dropped) if not replay else ():
             topic = handled.record.topic
-            count = self._tally.add(topic, handled.source, attribute)
-            if count is not None:
+            count = self._dropped.add(topic, handled.source, attribute)
+            if is_worth_telling(count):
                 self._log.warning(
                     "Attribute that is not valid left out of events",
                     topic=topic,
@@ -101,5 +102,7 @@ class Handling:
             stage=handled.failure.stage,
             attempts=handled.failure.attempts,
             error=handled.failure.error,
+            source=handled.source,
+            count=self._given_up.add(cause.topic, handled.source),
             replay=replay,
         )
