@@ -1,21 +1,24 @@
-"""Records that no client would write: the bytes of a batch are ours, the connection is aiokafka's."""
+"""Records that no client would write: every byte of a batch is ours, and the broker's answer is told."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, NamedTuple
+import struct
+from typing import TYPE_CHECKING, NamedTuple, Self
 
-from aiokafka import AIOKafkaProducer
-from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
+from aiokafka.protocol.produce import ProduceRequest
+from aiokafka.record.util import calc_crc32c, encode_varint
 from streamwarden_kafka.connection import Connection
-from streamwarden_kafka.wire.settings import translate_security
-from typing_extensions import override
+from streamwarden_kafka.wire.connections import NO_ERROR, Wire
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _LIMIT_S = 30
-_BATCH_BYTES = 1024 * 1024
+_ALL_IN_SYNC = -1
+_MAGIC = 2
+_AFTER_CRC = struct.Struct(">hiqqqhii")
+_HEAD = struct.Struct(">qiibI")
 
 
 class RawRecord(NamedTuple):
@@ -23,22 +26,66 @@ class RawRecord(NamedTuple):
 
     key: bytes | None
     value: bytes | None
-    headers: Sequence[tuple[bytes, bytes]] = ()
+    headers: Sequence[tuple[bytes, bytes | None]] = ()
+    timestamp_delta: int = 0
+    """Milliseconds after the batch's."""
 
 
-class _Name(str):
-    """A name that is encoded as somebody said."""
+class Fields(NamedTuple):
+    """What stands before the records of a batch, as a producer that is not idempotent says it."""
 
-    __slots__ = ("raw",)
-    raw: bytes
+    attributes: int = 0
+    """Its lowest three bits: how the records are compressed."""
+    last_offset_delta: int = 0
+    first_timestamp: int = -1
+    max_timestamp: int = -1
+    producer_id: int = -1
+    producer_epoch: int = -1
+    first_sequence: int = -1
+    records: int = 1
 
-    @override
-    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
-        return self.raw
+
+class Answer(NamedTuple):
+    """What the broker says."""
+
+    code: int
+    """Kafka's error code; 0 where it took the batch."""
+    offset: int
+    """Of the batch's first record."""
+
+
+class RawWriter:
+    """A client of one broker, the leader of every partition, that writes any bytes; close it."""
+
+    def __init__(self, properties: Mapping[str, str]) -> None:
+        """Take librdkafka's settings of whoever writes."""
+        self._runner = asyncio.Runner()
+        self._wire = Wire(Connection.of(properties), "raw", timeout_s=_LIMIT_S)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._runner.run(self._wire.close())
+        self._runner.run(asyncio.sleep(0))  # its connections end in the loop's next round
+        self._runner.close()
+
+    def write(self, topic: str, partition: int, batch: bytes) -> Answer:
+        """Write one batch, or what is said to be one."""
+        return self._runner.run(self._write(topic, partition, batch))
+
+    async def _write(self, topic: str, partition: int, batch: bytes) -> Answer:
+        broker = await self._wire.any_broker()
+        answer = await broker.ask(ProduceRequest(None, _ALL_IN_SYNC, _LIMIT_S * 1_000, [(topic, [(partition, batch)])]))
+        [(_, [(_, code, offset, *_)])] = answer.topics
+        return Answer(code, offset)
 
 
 def write_raw(properties: Mapping[str, str], topic: str, partition: int, records: Sequence[RawRecord]) -> None:
-    """Write one batch and wait until it is acknowledged.
+    """Write one batch that the broker takes.
 
     Args:
         properties: librdkafka's settings of whoever writes.
@@ -46,28 +93,44 @@ def write_raw(properties: Mapping[str, str], topic: str, partition: int, records
         partition: of it.
         records: in their order.
     """
-    asyncio.run(asyncio.wait_for(_write(properties, topic, partition, records), _LIMIT_S))
+    with RawWriter(properties) as writer:
+        assert writer.write(topic, partition, batch_of(records)).code == NO_ERROR
 
 
-async def _write(properties: Mapping[str, str], topic: str, partition: int, records: Sequence[RawRecord]) -> None:
-    connection = Connection.parse("\n".join(f"{name}={value}" for name, value in properties.items()))
-    producer = AIOKafkaProducer(
-        bootstrap_servers=connection.bootstrap_servers, acks="all", **translate_security(connection)
-    )
-    await producer.start()
-    try:
-        batch = producer.create_batch()
-        batch._builder = _DefaultRecordBatchBuilderPy(2, 0, 0, -1, -1, 0, _BATCH_BYTES)
-        for record in records:
-            names = [(_named(name), value) for name, value in record.headers]
-            assert batch.append(key=record.key, value=record.value, timestamp=None, headers=names) is not None
-        batch.close()
-        await (await producer.send_batch(batch, topic, partition=partition))
-    finally:
-        await producer.stop()
+def batch_of(records: Sequence[RawRecord]) -> bytes:
+    """Return a batch as it should be."""
+    encoded = b"".join(encode_record(record, number) for number, record in enumerate(records))
+    return encode_batch(encoded, Fields(last_offset_delta=len(records) - 1, records=len(records)))
 
 
-def _named(raw: bytes) -> _Name:
-    name = _Name("x")
-    name.raw = raw
-    return name
+def encode_batch(records: bytes, fields: Fields) -> bytes:
+    """Return a batch with a right length and checksum, whatever is in it."""
+    checked = _AFTER_CRC.pack(*fields) + records
+    # The length counts all that follows it: leader epoch, magic, checksum.
+    return _HEAD.pack(0, len(checked) + 9, -1, _MAGIC, calc_crc32c(checked)) + checked
+
+
+def encode_record(record: RawRecord, offset_delta: int) -> bytes:
+    """Return one record of a batch, uncompressed."""
+    body = bytearray(b"\0")  # its attributes: none
+    _add_number(body, record.timestamp_delta)
+    _add_number(body, offset_delta)
+    _add_bytes(body, record.key)
+    _add_bytes(body, record.value)
+    _add_number(body, len(record.headers))
+    for name, value in record.headers:
+        _add_bytes(body, name)
+        _add_bytes(body, value)
+    whole = bytearray()
+    _add_bytes(whole, bytes(body))
+    return bytes(whole)
+
+
+def _add_number(to: bytearray, number: int) -> None:
+    encode_varint(number, to.append)
+
+
+def _add_bytes(to: bytearray, data: bytes | None) -> None:
+    """Add bytes after their length; -1 is nothing at all."""
+    _add_number(to, -1 if data is None else len(data))
+    to += data or b""

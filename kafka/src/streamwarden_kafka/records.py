@@ -1,6 +1,7 @@
 """What is read and written, as plain values: without the surprises of librdkafka's."""
 
 from collections.abc import Sequence
+from operator import methodcaller
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 if TYPE_CHECKING:
@@ -13,6 +14,11 @@ UNREADABLE_HEADER = "\ufffd"
 
 BY_KEY = -1
 """The partition that the key says; librdkafka's word for it."""
+
+
+_ask_for_headers = methodcaller("headers")
+"""Fails where the client does: where a call is written out, and made often, CPython 3.11 looks only at its result, and
+the client's failure comes up in whatever is called next."""
 
 
 class Write(NamedTuple):
@@ -49,7 +55,7 @@ def headers_of(message: "Message") -> Headers:
     Names on the wire are any bytes; one that is not UTF-8 makes a header that no event has: see ``UNREADABLE_HEADER``.
     """
     try:
-        found = message.headers() or ()
+        found = _ask_for_headers(message) or ()
     except SystemError as error:
         # The client goes on after the name that it could not decode (confluent-kafka 2.16).
         if not isinstance(error.__cause__, UnicodeDecodeError):

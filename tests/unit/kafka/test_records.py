@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 from streamwarden_kafka.records import UNREADABLE_HEADER, headers_of
+from support.mock_broker import mock_broker, read
+from support.raw_records import RawRecord, write_raw
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,3 +49,13 @@ def test_another_failure_of_the_client_is_none_of_the_records() -> None:
 )
 def test_headers(given: Callable[[], object], expected: list[tuple[str, bytes | None]]) -> None:
     assert list(headers_of(cast("Message", Read(given)))) == expected
+
+
+def test_x06_an_unreadable_name_is_noticed_at_its_record_however_many_are_read() -> None:
+    # CPython calls a method in another way once it has called it often, and does not ask then whether it has failed.
+    many, good, bad = 50, RawRecord(b"k", b"v", [(b"ce_id", b"1")]), RawRecord(b"k", b"v", [(b"\xff\xfe", b"1")])
+    with mock_broker("pages") as properties:
+        write_raw(properties, "pages", 0, [good, bad] * many)
+        messages = read(properties, "pages", 2 * many)
+    found = [(list(headers_of(message)), message.value()) for message in messages]
+    assert found == [([("ce_id", b"1")], b"v"), ([(UNREADABLE_HEADER, None)], b"v")] * many
