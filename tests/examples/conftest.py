@@ -57,6 +57,7 @@ def report() -> dict[str, Any]:
             "overall": overall,
             "false_alarms": {"proposed": 71, "commanded": 8, "plain": 72},
             "missed": {"proposed": 80, "commanded": 347, "plain": 78},
+            "right_blocks": {"proposed": 0.8683, "commanded": 0.9617, "plain": 0.8667},
         },
         "bypass": {"attempted": 1, "refused": 1, "attempts": {"web/page-guard": [refused]}},
         "seconds": {"stack": 3.1, "download": 0.0, "ready": 9.5, "first_command": None, "total": 48.2},

@@ -45,6 +45,32 @@ def test_a_run_that_was_not_scored_is_shown_all_the_same(load: Load, report: dic
     assert ["unknown:", "the", "run", "was", "not", "scored"] in printed(load, report)
 
 
+def test_x64_the_last_section_says_what_the_gate_kept_from_happening_and_what_that_saved(
+    load: Load, report: dict[str, Any]
+) -> None:
+    lines = [" ".join(line) for line in printed(load, report)]
+    last = " ".join(lines[lines.index("What the gate kept from happening") + 1 :])
+    assert last == (
+        "Without its gate the agent would have blocked 71 legitimate pages; 8 were blocked. "
+        "Saved: 63 pages that people may need stayed in reach. "
+        "Of what was blocked, 96.2% was phishing; of what the agent proposed, 86.8%. "
+        "The price: 267 phishing pages passed, of which the agent was less sure than the policies ask. "
+        "Round the gate: 1 ways were tried with the agents' own credentials, and 0 got through."
+    )
+
+
+def test_x64_without_a_score_only_what_is_known_is_said(load: Load, report: dict[str, Any]) -> None:
+    report["accuracy"] = None
+    lines = [" ".join(line) for line in printed(load, report)]
+    last = lines[lines.index("What the gate kept from happening") + 1 :]
+    assert [line.split(":")[0] for line in last] == ["Round the gate"]
+
+
+def test_x64_what_the_total_leaves_out_is_said(load: Load, report: dict[str, Any]) -> None:
+    lines = [" ".join(line) for line in printed(load, report)]
+    assert "this run in all, download included, installing left out 48.2" in lines
+
+
 def test_a_good_run_has_no_problems(load: Load, report: dict[str, Any]) -> None:
     assert load("closing").problems(report) == []
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from streamwarden_cli.local.cluster import LocalCluster
+from streamwarden_cli.local.local_secrets import LocalSecrets
 from streamwarden_cli.local.pod_process import Backoff
 from streamwarden_cli.local.pods import PodSettings
 from streamwarden_cli.local.state import StateFolder
@@ -148,6 +149,81 @@ async def test_unchanged_pods_are_left_alone_and_a_new_hash_replaces_them(
     second = await shown(state, "agent", starts=2)
     assert second["pid"] != first["pid"]
     assert not alive(first["pid"])
+
+
+async def test_x28_an_agent_has_the_variables_and_secrets_of_the_person_and_its_gate_has_not(
+    made: Callable[..., LocalCluster], state: StateFolder
+) -> None:
+    given = {"MODEL": "small", "THRESHOLD": "5", "STREAMWARDEN_POD": "mine"}
+    cluster = made(env=given, secrets=LocalSecrets({("risk", "a"): {"k": "tell-nobody"}}))
+
+    await cluster.apply_workload(WORKLOAD)
+
+    agent, gate = await shown(state, "agent"), await shown(state, "gate")
+    assert (agent["MODEL"], agent["THRESHOLD"], agent["TOKEN"]) == ("small", "5", "tell-nobody")
+    assert agent["STREAMWARDEN_POD"] == gate["STREAMWARDEN_POD"] == "guard-0"
+    assert {"MODEL", "THRESHOLD", "TOKEN"} & set(gate) == set()
+    # The agent of this test writes its environment into its log; nothing else of ours may have it.
+    files = [path for path in state.root.rglob("*") if path.is_file() and path != state.logs / "risk.guard.agent.log"]
+    assert [path for path in files if b"tell-nobody" in path.read_bytes()] == []
+
+
+async def test_x28_an_agent_whose_secret_nobody_gave_says_so_and_does_not_start(
+    made: Callable[..., LocalCluster], state: StateFolder
+) -> None:
+    result = await made(secrets=LocalSecrets()).apply_workload(WORKLOAD)
+
+    await shown(state, "gate")
+    why = "spec.env[1].valueFrom.secretKeyRef: no key 'k' of a Secret risk/a in what --secrets names"
+    assert (result.ready, result.crashing) == (0, why)
+    assert not (state.logs / "risk.guard.agent.log").exists()
+
+
+async def test_x29_a_restarted_agent_is_a_new_process_and_its_gate_goes_on(
+    made: Callable[..., LocalCluster], state: StateFolder
+) -> None:
+    cluster = made()
+    await cluster.apply_workload(WORKLOAD)
+    first, gate = await shown(state, "agent"), await shown(state, "gate")
+
+    await cluster.restart_agent("risk", "guard")
+    second = await shown(state, "agent", starts=2)
+
+    assert not alive(first["pid"])
+    async with asyncio.timeout(20):  # a child may speak before its supervisor has told its pid
+        while cluster.pids("risk", "guard") != ([int(second["pid"])], [int(gate["pid"])]):  # noqa: ASYNC110  # a state
+            await asyncio.sleep(0.01)
+    assert {**second, "pid": ""} == {**first, "pid": ""}
+    await cluster.restart_agent("risk", "nobody")
+
+
+async def test_x29_an_agent_that_a_person_runs_is_theirs_to_start_and_counts_when_it_is_ready(
+    made: Callable[..., LocalCluster], state: StateFolder
+) -> None:
+    said: list[tuple[str, str]] = []
+    cluster = made(run_by_person=frozenset({("risk", "guard")}), secrets=LocalSecrets({("risk", "a"): {"k": "hidden"}}))
+    cluster.on_event = lambda key, reason, message, _warning: said.append((f"{key} {reason}", message))
+
+    for _ in range(2):
+        result = await cluster.apply_workload(WORKLOAD)
+
+    file = state.agent_env("risk", "guard")
+    assert [who for who, _ in said] == ["AgentDeployment risk/guard RunByYou"]
+    assert f"set -a; . {file}; python " in said[0][1]
+    assert (result, cluster.pids("risk", "guard")[0]) == (WorkloadState(replicas=1), [])
+    assert (file.stat().st_mode & 0o777, "hidden" in file.read_text()) == (0o600, False)
+
+    program = 'touch "$STREAMWARDEN_READY_FILE"; cat "$STREAMWARDEN_CONFIG/agent.json"; echo " $THRESHOLD"'
+    process = await asyncio.create_subprocess_shell(
+        f"set -a; . {file}; {program}",
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert (await process.communicate())[0] == b'{"role": "agent"} 3\n'
+    async with asyncio.timeout(20):
+        while (await cluster.apply_workload(WORKLOAD)).ready != 1:  # noqa: ASYNC110  # a state, asked for
+            await asyncio.sleep(0.01)
+    await cluster.apply_workload(replace(WORKLOAD, spec_hash="2"))
+    assert len(said) == 2
 
 
 async def test_a_process_that_ends_is_started_again_and_its_last_lines_are_shown(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import typer
 
 WIDE = {"COLUMNS": "1000"}
+ROOT = Path(__file__).parents[3]
 BIN = Path(sys.executable).parent
 
 WITHOUT_EXTRA = "import sys; sys.modules['streamwarden_devstack'] = None; "
@@ -191,6 +192,39 @@ def test_without_the_extra_the_others_go_as_far_as_with_it(
     assert ended == code, err
     assert message in out + err
     assert "devstack" not in out + err
+
+
+@pytest.mark.parametrize("options", [["--attempt-bypass"], ["--at-end", "true"]], ids=lambda options: options[0])
+@pytest.mark.parametrize("command", [["dev", "."], ["watch", "--kafka", __file__]], ids=lambda command: command[0])
+def test_x64_what_happens_once_idle_asks_for_an_end(command: list[str], options: list[str]) -> None:
+    answer = CliRunner().invoke(app, [*command, *options], env=WIDE)
+
+    assert answer.exit_code == ExitCode.USAGE
+    assert f"'{options[0]}': this happens once all is idle: add --until-idle" in answer.output
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        pytest.param(
+            ["--env", "NOT_SET_HERE"], "--env NOT_SET_HERE: no such variable is set here", id="x28-a-variable"
+        ),
+        pytest.param(["--env-file", "nowhere"], "nowhere cannot be read: No such file", id="x28-variables"),
+        pytest.param(["--secrets", "nowhere"], "nowhere cannot be read: No such file", id="x28-secrets"),
+        pytest.param(["--python", "nowhere"], "--python nowhere: no such program", id="x29-an-interpreter"),
+        pytest.param(["--external", "guard"], "'guard': write NAMESPACE/AGENT", id="x29-an-agent-without-namespace"),
+        pytest.param(["--external", "a/b"], "--external a/b: no AgentDeployment of that name here", id="x29-an-agent"),
+    ],
+)
+def test_what_dev_cannot_do_as_asked_is_told_before_anything_starts(
+    options: list[str], message: str, tmp_path: Path
+) -> None:
+    (tmp_path / "topic.yaml").write_text((ROOT / "config" / "samples" / "topiccontracts.yaml").read_text())
+
+    answer = CliRunner().invoke(app, ["dev", str(tmp_path), *options], env=WIDE)
+
+    assert (answer.exit_code, message in answer.output) == (ExitCode.USAGE, True), answer.output
+    assert not (tmp_path / ".streamwarden").exists()
 
 
 HELP = """

@@ -27,6 +27,19 @@ Timeout = Annotated[
 ]
 
 
+def require_until_idle(*, until_idle: bool, **asked: object) -> None:
+    """Refuse what happens only once the loop is idle, where that would never come.
+
+    Args:
+        until_idle: whether it was asked for.
+        asked: by option, as in ``at_end``: what was given.
+    """
+    for name, given in asked.items():
+        if given and not until_idle:
+            option = f"--{name.replace('_', '-')}"
+            raise typer.BadParameter("this happens once all is idle: add --until-idle", param_hint=f"'{option}'")
+
+
 def _check_installation(name: str) -> str:
     if not is_dns_label(name):
         raise typer.BadParameter(f"{name!r} is not a DNS label (a-z, 0-9, -)")

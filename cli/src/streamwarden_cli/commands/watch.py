@@ -16,6 +16,7 @@ from streamwarden_cli.commands.session_options import (
     Report,
     Timeout,
     UntilIdle,
+    require_until_idle,
 )
 
 Folder = Annotated[
@@ -69,6 +70,7 @@ def watch(  # noqa: PLR0913  # one parameter an option
 
     if producers or at_end:
         require_processes()
+    require_until_idle(until_idle=until_idle, at_end=at_end, attempt_bypass=attempt_bypass)
 
     try:
         connection = Connection.read(kafka)

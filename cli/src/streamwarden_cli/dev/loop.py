@@ -19,6 +19,7 @@ from streamwarden_operator.desired.status import find_condition, is_true
 from streamwarden_operator.settings import OperatorSettings
 from streamwarden_operator.wiring.controller import Controller
 
+from streamwarden_cli.dev.agents_code import AgentsCode
 from streamwarden_cli.local.cluster import LocalCluster
 from streamwarden_cli.local.externals import Externals, external_users
 from streamwarden_cli.local.folder import admit_folder, changes
@@ -29,6 +30,7 @@ from streamwarden_cli.session.roles import TopicRoles, find_roles
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from streamwarden_contract.models.base import Condition, Kind
     from streamwarden_kafka.connection import Connection
@@ -69,10 +71,12 @@ class Loop:
         self._screen = screen
         kafka = KafkaOptions(operator=InstallationNames(options.installation).operator_principal)
         self.stack = Stack(state.stack, kafka=kafka, registry=options.registry, reporter=reporter)
-        self.cluster = LocalCluster(state)
+        self.cluster = LocalCluster(state, options.pods)
         self.roles = TopicRoles()
         self._registry = LateRegistry()
         self._tasks: list[asyncio.Task[None]] = []
+        self._restarts: set[asyncio.Task[None]] = set()
+        self._code = AgentsCode(options.folder)
         self._stop_watching = asyncio.Event()
         self._edited: dict[tuple[str, str], float] = {}
         """When an edit of a policy was seen (monotonic), until it is in force."""
@@ -145,9 +149,10 @@ class Loop:
         """Stop everything in order: agents, gates, the controller, the recorder, the stack."""
         self._closing = True
         self._stop_watching.set()
-        for task in self._tasks:
+        tasks = [*self._tasks, *self._restarts]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         if self._controller is not None:
             await self._controller.stop()
         await self.cluster.stop()
@@ -195,29 +200,52 @@ class Loop:
 
     async def _watch(self) -> None:
         folder = self._options.folder
-        async for seen in changes(folder, self._stop_watching):
-            admission = admit_folder(folder, self.cluster.resources())
-            if admission.problems:
-                for problem in admission.problems:
-                    self._screen.say(str(problem), problem=True)
-                self._screen.say("nothing of this was applied: what ran before goes on", problem=True)
+        self._code.note(self.agents())
+        async for change in changes(folder, self._stop_watching):
+            if change.manifests:
+                await self._apply_folder(change.seen)
+            if change.code:
+                self._restart(change.code)
+
+    async def _apply_folder(self, seen: float) -> None:
+        """Apply what was saved at this moment (monotonic), where all of it is good."""
+        admission = admit_folder(self._options.folder, self.cluster.resources())
+        if admission.problems:
+            for problem in admission.problems:
+                self._screen.say(str(problem), problem=True)
+            self._screen.say("nothing of this was applied: what ran before goes on", problem=True)
+            return
+        applied = await self._apply(admission.resources)
+        for key in applied.changed:
+            if key.kind == "Policy":
+                self._edited[key.namespace, key.name] = seen
+            self._screen.say(f"{key} changed")
+        for key in applied.removed:
+            self._screen.say(f"{key} removed")
+
+    def _restart(self, files: frozenset[Path]) -> None:
+        """Start the agents again whose program these files are."""
+        names = ", ".join(sorted(file.name for file in files))
+        for agent in self._code.changed(self.agents(), files):
+            key = self.cluster.key(agent)
+            if (key.namespace, key.name) in self._options.pods.run_by_person:
+                self._screen.say(f"{names} changed: {key} is yours to start again")
                 continue
-            applied = await self._apply(admission.resources)
-            for key in applied.changed:
-                if key.kind == "Policy":
-                    self._edited[key.namespace, key.name] = seen
-                self._screen.say(f"{key} changed")
-            for key in applied.removed:
-                self._screen.say(f"{key} removed")
+            self._screen.say(f"{names} changed: {key} is started again")
+            task = asyncio.create_task(self.cluster.restart_agent(key.namespace, key.name))
+            self._restarts.add(task)
+            task.add_done_callback(self._restarts.discard)
 
     async def _await_registry(self) -> None:
         try:
             await self.stack.registry_ready()
         except StackError as error:
+            self._registry.failed(str(error))
             self._screen.say(f"no schema registry: {error}", problem=True)
-            return
-        self._registry.ready(self.stack.registry_url)
-        self._screen.say(f"schema registry ready at {self.stack.registry_url}")
+        else:
+            self._registry.ready(self.stack.registry_url)
+            self._screen.say(f"schema registry ready at {self.stack.registry_url}")
+        # Where there is none, contracts with a schema shall say why.
         assert self._controller is not None  # noqa: S101  # started
         for contract in self.cluster.list(TopicContract):
             if contract.spec.value_schema is not None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from streamwarden_cli.local.pods import PodSettings
 from streamwarden_cli.session.options import SessionOptions
 
 if TYPE_CHECKING:
@@ -17,3 +18,4 @@ class DevOptions(SessionOptions):
 
     folder: Path
     registry: bool = True
+    pods: PodSettings = field(default_factory=PodSettings)

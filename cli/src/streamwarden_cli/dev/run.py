@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from streamwarden_contract.models import AgentDeployment
 from streamwarden_devstack.stack import ConsoleReporter, StackError
 from streamwarden_operator.errors import OperatorError
 
@@ -41,6 +42,9 @@ def run_dev(options: DevOptions) -> ExitCode:
     if admission.problems:
         errors.print("nothing was started", markup=False, highlight=False)
         return ExitCode.FAILED
+    if unknown := sorted(options.pods.run_by_person - _agents(admission.resources)):
+        errors.print(f"error: --external {'/'.join(unknown[0])}: no AgentDeployment of that name here", markup=False)
+        return ExitCode.USAGE
     state = StateFolder(options.folder)
     os.umask(0o077)
     try:
@@ -52,6 +56,10 @@ def run_dev(options: DevOptions) -> ExitCode:
     except StateError as error:
         errors.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
         return ExitCode.FAILED
+
+
+def _agents(resources: Sequence[Kind]) -> set[tuple[str, str]]:
+    return {(r.metadata.namespace, r.metadata.name) for r in resources if isinstance(r, AgentDeployment)}
 
 
 class _Run:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import uuid
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from streamwarden_operator.keys import Key, key_of, kind_of
 from streamwarden_operator.ports import Cluster, Unreadable, Workload, WorkloadState
 from typing_extensions import override
 
+from streamwarden_cli.local.agent_env import unresolved
 from streamwarden_cli.local.pods import Pods, PodSettings
 from streamwarden_cli.local.state import write_private_json
 from streamwarden_cli.local.store import Applied, ResourceStore
@@ -34,16 +36,15 @@ def _nobody(_key: Key) -> None:
     """Before anybody listens."""
 
 
-def _ignored(spec: AgentDeploymentSpec) -> Iterator[str]:
-    """Yield what the agent's process has not: of the pod fields it has ``env``, as far as that says values."""
+def _ignored(spec: AgentDeploymentSpec, *, with_secrets: bool) -> Iterator[str]:
+    """Yield what the agent's process has not: of the pod fields it has the environment, as far as that is known."""
     yield "spec.image"
     if spec.scaling is not None:
         yield "spec.scaling"
     for name, field in PodFields.model_fields.items():
-        if name != "env" and getattr(spec, name) != field.default:
+        if name not in {"env", "env_from"} and getattr(spec, name) != field.default:
             yield f"spec.{field.alias}"
-    if any(variable.value_from is not None for variable in spec.env):
-        yield "spec.env[].valueFrom"
+    yield from unresolved(spec, with_secrets=with_secrets)
 
 
 def _silence(_key: Key, _reason: str, _message: str, _warning: bool) -> None:  # noqa: FBT001  # a callback's signature
@@ -60,7 +61,10 @@ class LocalCluster(Cluster):
     def __init__(self, state: StateFolder, settings: PodSettings | None = None) -> None:
         self._state = state
         self._store = ResourceStore(started=datetime.now(UTC), new_uid=lambda: str(uuid.uuid4()))
-        self._pods = Pods(state, settings or PodSettings(), self._pods_changed)
+        self._settings = settings or PodSettings()
+        self._pods = Pods(state, self._settings, self._pods_changed)
+        self._told: dict[tuple[str, str], str] = {}
+        """By agent that a person runs: the hash of the workload of which that was said."""
         self.on_changed: Callable[[Key], None] = _nobody
         self.on_status: Callable[[Key], None] = _nobody
         self.on_event: Callable[[Key, str, str, bool], None] = _silence
@@ -71,7 +75,9 @@ class LocalCluster(Cluster):
 
     def ignored_pod_fields(self) -> list[str]:
         """Return the fields that pods have in a cluster, and processes have not."""
-        return sorted({field for agent in self._store.of_kind(AgentDeployment) for field in _ignored(agent.spec)})
+        agents = self._store.of_kind(AgentDeployment)
+        with_secrets = self._settings.secrets is not None
+        return sorted({field for agent in agents for field in _ignored(agent.spec, with_secrets=with_secrets)})
 
     def resources(self) -> Sequence[Kind]:
         """Return all resources as they stand."""
@@ -89,6 +95,10 @@ class LocalCluster(Cluster):
     def pids(self, namespace: str, agent: str) -> tuple[list[int], list[int]]:
         """Return the pids of an agent's and of its gate's running processes."""
         return self._pods.pids(namespace, agent)
+
+    async def restart_agent(self, namespace: str, agent: str) -> None:
+        """Start an agent's own process again, its gate going on."""
+        await self._pods.restart_agents(namespace, agent)
 
     async def stop(self) -> None:
         """End all processes: agents first, then gates."""
@@ -136,7 +146,12 @@ class LocalCluster(Cluster):
 
     @override
     async def apply_workload(self, workload: Workload) -> WorkloadState:
-        return await self._pods.apply(workload)
+        state = await self._pods.apply(workload)
+        who = workload.namespace, workload.agent
+        if who in self._settings.run_by_person and self._told.get(who) != workload.spec_hash:
+            self._told[who] = workload.spec_hash
+            self.on_event(Key("AgentDeployment", *who), "RunByYou", self._how_to_run(*who), False)
+        return state
 
     @override
     async def scale_workload(self, namespace: str, agent: str, replicas: int) -> None:
@@ -163,6 +178,10 @@ class LocalCluster(Cluster):
     @override
     async def record_event(self, key: Key, *, reason: str, message: str, warning: bool) -> None:
         self.on_event(key, reason, message, warning)
+
+    def _how_to_run(self, namespace: str, agent: str) -> str:
+        file = shlex.quote(str(self._state.agent_env(namespace, agent)))
+        return f"start it (again) with: set -a; . {file}; python {' '.join(self._settings.agent_command)}"
 
     def _pods_changed(self, namespace: str, agent: str) -> None:
         self.on_changed(Key("AgentDeployment", namespace, agent))

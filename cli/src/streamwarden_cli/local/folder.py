@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from watchfiles import Change, awatch
@@ -13,10 +15,10 @@ from streamwarden_cli.local.manifests import SUFFIXES, read_manifests
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import AsyncIterator, Iterable, Mapping
-    from pathlib import Path
 
     from streamwarden_contract.models.base import Kind
 
+_CODE = ".py"
 _DEBOUNCE_MS = 100
 _STEP_MS = 10
 """Editors write a file in several steps: wait until nothing has happened for so long."""
@@ -35,14 +37,31 @@ def _by_key(resources: Iterable[Kind]) -> Mapping[tuple[str, str, str], Kind]:
     return found
 
 
-async def changes(folder: Path, stop: asyncio.Event) -> AsyncIterator[float]:
-    """Yield the monotonic time at which a change of manifests was seen, until ``stop`` is set."""
+@dataclass(frozen=True, slots=True)
+class FolderChange:
+    """What a person has saved."""
 
-    def is_manifest(_change: Change, path: str) -> bool:
+    seen: float
+    """On the monotonic clock."""
+    manifests: bool
+    """Whether a file that may hold manifests is among it."""
+    code: frozenset[Path]
+    """Python's files."""
+
+
+async def changes(folder: Path, stop: asyncio.Event) -> AsyncIterator[FolderChange]:
+    """Yield what has changed below a folder, hidden files left out, until ``stop`` is set."""
+
+    def is_ours(_change: Change, path: str) -> bool:
         relative = path.removeprefix(f"{folder}/")
-        return path.endswith(SUFFIXES) and not any(part.startswith(".") for part in relative.split("/"))
+        return path.endswith((*SUFFIXES, _CODE)) and not any(part.startswith(".") for part in relative.split("/"))
 
-    async for _ in awatch(
-        folder, watch_filter=is_manifest, debounce=_DEBOUNCE_MS, step=_STEP_MS, stop_event=stop, recursive=True
+    async for found in awatch(
+        folder, watch_filter=is_ours, debounce=_DEBOUNCE_MS, step=_STEP_MS, stop_event=stop, recursive=True
     ):
-        yield time.monotonic()
+        paths = [Path(path) for _, path in found]
+        yield FolderChange(
+            seen=time.monotonic(),
+            manifests=any(path.suffix in SUFFIXES for path in paths),
+            code=frozenset(path for path in paths if path.suffix == _CODE),
+        )

@@ -13,10 +13,15 @@ class LateRegistry(SchemaRegistry):
 
     def __init__(self) -> None:
         self._registry: ConfluentRegistry | None = None
+        self._why = "the schema registry is still starting"
 
     def ready(self, url: str) -> None:
         """Use the registry at this URL from now on."""
         self._registry = ConfluentRegistry(url)
+
+    def failed(self, why: str) -> None:
+        """Say from now on why there is none."""
+        self._why = f"there is no schema registry: {why}"
 
     @override
     async def observe(self, subject: str) -> SubjectSchema | None:
@@ -36,5 +41,5 @@ class LateRegistry(SchemaRegistry):
 
     def _now(self) -> ConfluentRegistry:
         if self._registry is None:
-            raise RegistryUnavailableError("the schema registry is still starting")
+            raise RegistryUnavailableError(self._why)
         return self._registry

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import structlog
@@ -45,7 +45,7 @@ class Launch:
     name: str
     """For people: ``agent of risk/url-guard``."""
     command: Sequence[str | Path]
-    env: Mapping[str, str]
+    env: Mapping[str, str] = field(repr=False)
     cwd: Path
     log: Path
     ready_file: Path | None = None

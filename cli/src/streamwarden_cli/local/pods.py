@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import sys
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -12,13 +13,17 @@ from streamwarden_contract import runtime_config as names
 from streamwarden_kafka.private_files import private_folder, write_private
 from streamwarden_operator.ports import Workload, WorkloadState
 
+from streamwarden_cli.local.agent_env import agent_environment
 from streamwarden_cli.local.pod_process import Backoff, Launch, PodProcess
+from streamwarden_cli.local.stand_ins import AgentProcess, NotStarted, RunByPerson
 from streamwarden_cli.local.state import write_private_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from streamwarden_cli.local.agent_env import AgentEnvironment
+    from streamwarden_cli.local.local_secrets import LocalSecrets
     from streamwarden_cli.local.state import StateFolder
 
 _INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "SSL_CERT_FILE")
@@ -31,7 +36,7 @@ GATE_COMMAND = ("-m", "streamwarden_gate")
 @dataclass
 class _Pods:
     workload: Workload
-    agents: list[PodProcess] = field(default_factory=list)
+    agents: list[AgentProcess] = field(default_factory=list)
     gates: list[PodProcess] = field(default_factory=list)
 
 
@@ -43,8 +48,17 @@ class PodSettings:
     agent_grace_s: float = 10.0
     gate_grace_s: float = 10.0
     agent_command: tuple[str, ...] = AGENT_COMMAND
-    """Arguments of dev's own interpreter."""
+    """Arguments of the agents' interpreter."""
     gate_command: tuple[str, ...] = GATE_COMMAND
+    """Arguments of dev's own interpreter."""
+    python: str = sys.executable
+    """The agents' interpreter."""
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What a person gives to all agents; it goes before what manifests say."""
+    secrets: LocalSecrets | None = None
+    """Where ``env[].valueFrom`` finds its values; None where it is ignored."""
+    run_by_person: frozenset[tuple[str, str]] = frozenset()
+    """Namespace and name of agents that are not started here."""
 
 
 class Pods:
@@ -76,6 +90,14 @@ class Pods:
                 pods = self._pods[who] = _Pods(workload)
                 await self._resize(pods, workload)
             return _state(pods)
+
+    async def restart_agents(self, namespace: str, agent: str) -> None:
+        """Start an agent's own processes again; the gates go on, and absent ones are success."""
+        who = namespace, agent
+        async with self._lock(who):
+            if pods := self._pods.get(who):
+                await self._stop_all(pods.agents, self._settings.agent_grace_s)
+                pods.agents[:] = [self._agent(pods.workload, ordinal) for ordinal in range(len(pods.agents))]
 
     async def delete(self, namespace: str, agent: str) -> None:
         """End an agent's processes; absent ones are success."""
@@ -115,7 +137,7 @@ class Pods:
         await self._stop_all(surplus_gates, self._settings.gate_grace_s)
         for ordinal in range(len(pods.agents), workload.replicas):
             pods.gates.append(self._start(self._gate(workload, ordinal), workload))
-            pods.agents.append(self._start(self._agent(workload, ordinal), workload))
+            pods.agents.append(self._agent(workload, ordinal))
 
     def _start(self, launch: Launch, workload: Workload) -> PodProcess:
         namespace, agent = workload.namespace, workload.agent
@@ -125,21 +147,37 @@ class Pods:
         await self._stop_all(pods.agents, self._settings.agent_grace_s)
         await self._stop_all(pods.gates, self._settings.gate_grace_s)
 
-    async def _stop_all(self, processes: list[PodProcess], grace_s: float) -> None:
+    async def _stop_all(self, processes: Sequence[AgentProcess], grace_s: float) -> None:
         await asyncio.gather(*(process.stop(grace_s) for process in processes))
 
-    def _agent(self, workload: Workload, ordinal: int) -> Launch:
-        said = {variable.name: variable.value for variable in workload.pod.env if variable.value_from is None}
-        # The folder comes before the site packages, as the working directory of an image would.
-        env = {
-            **_environment(),
-            **said,
-            "PYTHONPATH": os.pathsep.join(filter(None, (str(self._state.project), said.get("PYTHONPATH", "")))),
-            **self._mounts(workload, "agent", workload.agent_secret, ordinal),
-        }
+    def _agent(self, workload: Workload, ordinal: int) -> AgentProcess:
+        """Start one agent, or what stands in its place."""
+        environment = agent_environment(workload.pod, workload.namespace, self._settings.secrets)
         ready_file = self._config(workload, "agent") / f"ready-{ordinal}"
-        env[names.ENV_READY_FILE] = str(ready_file)
-        return replace(self._launch(workload, "agent", self._settings.agent_command, env), ready_file=ready_file)
+        # The folder comes before the site packages, as the working directory of an image would.
+        said = {**environment.said, **environment.secret, **self._settings.env}
+        path = os.pathsep.join(filter(None, (str(self._state.project), said.get("PYTHONPATH", ""))))
+        own = {
+            "PYTHONPATH": path,
+            **self._mounts(workload, "agent", workload.agent_secret, ordinal),
+            names.ENV_READY_FILE: str(ready_file),
+        }
+        if (workload.namespace, workload.agent) in self._settings.run_by_person:
+            return self._run_by_person(workload, environment, own, ready_file)
+        if environment.missing:
+            return NotStarted("\n".join(environment.missing))
+        launch = self._launch(workload, "agent", self._settings.agent_command, {**_environment(), **said, **own})
+        command = (self._settings.python, *self._settings.agent_command)
+        return self._start(replace(launch, command=command, ready_file=ready_file), workload)
+
+    def _run_by_person(
+        self, workload: Workload, environment: AgentEnvironment, own: Mapping[str, str], ready_file: Path
+    ) -> RunByPerson:
+        """Write what its process needs; values from Secrets stay where they are."""
+        variables = {**environment.said, **own}
+        lines = "".join(f"{name}={shlex.quote(value)}\n" for name, value in sorted(variables.items()))
+        write_private(self._state.agent_env(workload.namespace, workload.agent), lines)
+        return RunByPerson(ready_file, lambda: self._changed(workload.namespace, workload.agent))
 
     def _gate(self, workload: Workload, ordinal: int) -> Launch:
         # Nothing of the agent's author: neither its environment nor its folder on the path.

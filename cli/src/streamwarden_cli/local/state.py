@@ -71,6 +71,10 @@ class StateFolder:
         """Return the file that names the Secrets of an agent's pods, by role."""
         return self.pod_config(namespace, agent) / "secrets.json"
 
+    def agent_env(self, namespace: str, agent: str) -> Path:
+        """Return the file with the variables of an agent that a person runs, for a shell to read."""
+        return self.pod_config(namespace, agent) / "agent.env"
+
     @property
     def decisions(self) -> Path:
         """The decisions of this run: JSON, one a line."""

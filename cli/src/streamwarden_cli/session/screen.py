@@ -11,13 +11,15 @@ from rich.text import Text
 from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from rich.console import Console
 
 _COLUMNS = ("agent", "state", "lag", "gate", "dec/s", "allow", "deny", "dead", "p50/p99 ms", "policies")
 """Short enough for 80 columns: ``lag`` is the agent's, ``gate`` its gate's; times are from decision to command."""
 _TEXT_COLUMNS = frozenset({"agent", "state", "policies"})
+_DISPENSABLE = ("policies", "p50/p99 ms", "dec/s", "gate", "dead", "deny", "allow")
+"""What goes first where a terminal is narrow: a column that is cut says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ class LiveScreen(LineScreen):
         if self._live is None:
             self._live = Live(console=self._console, auto_refresh=False)
             self._live.start()
-        self._live.update(build_table(rows), refresh=True)
+        self._live.update(build_table(rows, self._console.width), refresh=True)
 
     @override
     def close(self) -> None:
@@ -107,10 +109,12 @@ class LiveScreen(LineScreen):
             self._live = None
 
 
-def build_table(rows: Sequence[AgentRow]) -> Table:
-    """Return the table of all agents."""
+def build_table(rows: Sequence[AgentRow], width: int | None = None) -> Table:
+    """Return the table of all agents, with as many columns as fit into ``width`` characters."""
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
-    for column in _COLUMNS:
+    cells = [dict(zip(_COLUMNS, row.cells(), strict=True)) for row in rows]
+    shown = _fitting(cells, width)
+    for column in shown:
         wraps = column == "policies"
         table.add_column(
             column,
@@ -118,9 +122,21 @@ def build_table(rows: Sequence[AgentRow]) -> Table:
             no_wrap=not wraps,
             overflow="fold" if wraps else "ellipsis",
         )
-    for row in rows:
-        table.add_row(*row.cells())
+    for row in cells:
+        table.add_row(*(row[column] for column in shown))
     return table
+
+
+def _fitting(cells: Sequence[Mapping[str, Text]], width: int | None) -> list[str]:
+    widths = {column: max([len(column), *(len(row[column]) for row in cells)]) for column in _COLUMNS}
+    shown = list(_COLUMNS)
+    # Policies wrap between their names, so that they need no more than a name's width.
+    widths["policies"] = max([len("policies"), *(len(name) for row in cells for name in row["policies"].plain.split())])
+    for column in _DISPENSABLE:
+        if width is None or sum(widths[name] + 1 for name in shown) - 1 <= width:
+            break
+        shown.remove(column)
+    return shown
 
 
 def open_screen(console: Console) -> Screen:

@@ -59,15 +59,15 @@ def _unpack(archive: Path, to: Path) -> None:
         return  # another process has unpacked it since we looked, and removed the archive
     half = to.with_name(f".{to.name}.{os.getpid()}")
     shutil.rmtree(half, ignore_errors=True)
-    with tarfile.open(archive) as tar:
-        # The filter came with 3.11.4; the content is known by its SHA-256 either way.
-        tar.extraction_filter = getattr(tarfile, "data_filter", lambda member, _: member)
-        tar.extractall(half)  # noqa: S202  # see above
     try:
+        with tarfile.open(archive) as tar:
+            # The filter came with 3.11.4; the content is known by its SHA-256 either way.
+            tar.extraction_filter = getattr(tarfile, "data_filter", lambda member, _: member)
+            tar.extractall(half)  # noqa: S202  # see above
         half.rename(to)
     except OSError:
-        # Another process was first, or the folder would not be there.
-        shutil.rmtree(half)
+        # Another process was first, or the disk is full: what is half there must not keep it full.
+        shutil.rmtree(half, ignore_errors=True)
         if not to.is_dir():
             raise
     archive.unlink(missing_ok=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from streamwarden_kafka.private_files import private_folder
 from typing_extensions import override
 
-from streamwarden_devstack.cache import cache_folder
+from streamwarden_devstack.cache import cache_folder, why_unusable
 from streamwarden_devstack.ports import LOOPBACK, PORT_RACES, free_ports, is_free
 from streamwarden_devstack.stack import registry
 from streamwarden_devstack.stack.brokers.identity import KafkaOptions
@@ -214,6 +214,13 @@ class Stack(Startable):
         return (None if program.is_dir() else (await self._fetched("registry"))[0]), program
 
     async def _start_registry(self, kafka_up: asyncio.Event) -> None:
+        try:
+            await self._run_registry(kafka_up)
+        except OSError as error:
+            # Kafka runs without it, so that this must not end the stack as an unknown error would.
+            raise StackError(why_unusable(error, cache_folder()) or _told(error)) from error
+
+    async def _run_registry(self, kafka_up: asyncio.Event) -> None:
         archive, program = await self._registry_archive()
         # Measured on two cores: starting both JVMs at once doubles Kafka's start, and gains the registry nothing.
         await kafka_up.wait()
@@ -253,6 +260,11 @@ class Stack(Startable):
     def _registry_started(self, start: asyncio.Task[None]) -> None:
         if not start.cancelled() and (error := start.exception()) is not None:
             self._reporter.note(f"no schema registry: {error}")
+
+
+def _told(error: OSError) -> str:
+    # A full disk is told without the file that was being written.
+    return f"{error.filename or f'writing to {cache_folder()}'}: {error.strerror or error}"
 
 
 def _registry_startup(artifacts: Sequence[Artifact]) -> StartupCache:

@@ -71,6 +71,29 @@ def test_the_table_fits_eighty_columns() -> None:
     assert "13.6/178" in capture.get()
 
 
+@pytest.mark.parametrize(
+    ("width", "columns"),
+    [
+        pytest.param(200, 10, id="a-wide-terminal-has-every-column"),
+        pytest.param(60, 8, id="x64-sixty-columns"),
+        pytest.param(40, 5, id="x64-forty-columns"),
+        pytest.param(10, 3, id="x64-less-than-the-least"),
+    ],
+)
+def test_x64_a_narrow_terminal_has_fewer_columns_and_each_is_whole(width: int, columns: int) -> None:
+    console = Console(width=max(width, 30), force_terminal=False, no_color=True)
+    row = AgentRow("web/page-blocker", ready=True, state="Ready", lag=3, policies="careful@1 stricter-trial@12")
+    with console.capture() as capture:
+        console.print(build_table([row], width))
+
+    lines = capture.get().splitlines()
+    every = ["agent", "state", "lag", "gate", "dec/s", "allow", "deny", "dead", "p50/p99", "ms", "policies"]
+    assert len(lines[0].replace("p50/p99 ms", "p50/p99").split()) == columns
+    assert [word for word in lines[0].split() if word not in every] == []
+    assert "web/page-blocker" in lines[1]
+    assert "\N{HORIZONTAL ELLIPSIS}" not in capture.get()
+
+
 class Users:
     """SCRAM users in memory."""
 
