@@ -28,8 +28,16 @@ INSTALL = (
     "error: this needs the extra devstack: pip install 'streamwarden-cli[devstack]', "
     "with --find-links DIR where the wheels are in a folder\n"
 )
-INTERRUPTED_AT = """
-import os, signal, sys
+HEARS_CTRL_C = """
+import signal
+
+# Who starts the tests in the background of a shell has them ignore SIGINT, and their children too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+"""
+INTERRUPTED_AT = (
+    HEARS_CTRL_C
+    + """
+import os, sys
 
 class Finder:
     def find_spec(self, name, path=None, target=None):
@@ -39,6 +47,7 @@ class Finder:
 
 sys.meta_path.insert(0, Finder())
 """
+)
 
 
 def python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -101,8 +110,10 @@ def test_ctrl_c_while_importing_ends_with_a_line_and_no_traceback(module: str) -
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
 
 
-IN_A_CALLBACK = """
-import os, signal, sys, weakref
+IN_A_CALLBACK = (
+    HEARS_CTRL_C
+    + """
+import sys, weakref
 
 class Dying:
     pass
@@ -115,6 +126,7 @@ class Finder:
 
 sys.meta_path.insert(0, Finder())
 """
+)
 
 
 def test_ctrl_c_in_a_callback_of_the_imports_is_not_lost() -> None:
