@@ -14,6 +14,7 @@ from streamwarden_operator.desired import acceptance
 
 from streamwarden_cli.generated.crd_yaml import structural_schema
 from streamwarden_cli.local.manifests import Problem, Reading
+from streamwarden_cli.local.remarks import remarks
 from streamwarden_cli.local.structural import (
     FieldProblem,
     broken_rules,
@@ -152,13 +153,16 @@ def admit_all(reading: Reading, old: Mapping[ResourceKey, Kind]) -> Admission:
             resources.append(outcome.resource)
         else:
             problems.extend(manifest.problem(found.path, found.message, found.reason) for found in outcome)
+    sources = {manifest.key: manifest for manifest in reading.manifests}
     if not problems:  # else much of what follows would only follow from them
-        sources = {manifest.key: manifest for manifest in reading.manifests}
         problems = [
             sources[found.key].problem(found.problem.path, found.problem.message, found.problem.reason)
             for found in check_set(resources)
         ]
-    return Admission(() if problems else tuple(resources), tuple(sorted(problems)))
+    if problems:
+        return Admission(problems=tuple(sorted(problems)))
+    warnings = [sources[_key(of)].problem(path, message, word) for of, path, message, word in remarks(resources)]
+    return Admission(tuple(resources), warnings=tuple(sorted(warnings)))
 
 
 def _at_the_name(problem: FieldProblem) -> FieldProblem:

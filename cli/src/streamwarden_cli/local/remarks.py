@@ -1,0 +1,44 @@
+"""What is accepted and hardly meant: resources of a folder that have no effect together, or too little. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from streamwarden_contract.models import AgentDeployment, Policy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from streamwarden_contract.models.base import Kind
+
+    from streamwarden_cli.local.yaml_nodes import FieldPath
+
+Remark = tuple["Kind", "FieldPath", str, str]
+"""The resource, the field, the message, and a word for programs."""
+
+
+def remarks(resources: Iterable[Kind]) -> Iterator[Remark]:
+    """Yield what deserves a warning among resources that are all accepted."""
+    resources = tuple(resources)
+    agents = [resource for resource in resources if isinstance(resource, AgentDeployment)]
+    policies = [resource for resource in resources if isinstance(resource, Policy)]
+    for policy in policies:
+        if not any(_covers(policy, agent, decision.type) for agent in agents for decision in agent.spec.decisions):
+            yield policy, ("spec", "match"), "covers no decision of any agent here", "CoversNothing"
+        if policy.spec.failure_action == "Enforce" and not policy.spec.rules:
+            yield policy, ("spec", "rules"), "an Enforce policy without rules allows all that it covers", "NoRules"
+    enforced = [policy for policy in policies if policy.spec.failure_action == "Enforce" and policy.spec.rules]
+    for agent in agents:
+        for index, decision in enumerate(agent.spec.decisions):
+            if not any(_covers(policy, agent, decision.type) for policy in enforced):
+                path: FieldPath = ("spec", "decisions", index, "type")
+                yield agent, path, f"no Enforce policy here has a rule for {decision.type!r}", "NotCovered"
+
+
+def _covers(policy: Policy, agent: AgentDeployment, decision_type: str) -> bool:
+    match = policy.spec.match
+    return (
+        policy.metadata.namespace == agent.metadata.namespace
+        and match.agent_selector.selects(agent.metadata.labels)
+        and (not match.decisions or decision_type in match.decisions)
+    )

@@ -1,0 +1,74 @@
+"""X49: what is accepted and hardly meant is told as a warning, with its place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from streamwarden_cli.local.admission import admit_all
+from streamwarden_cli.local.manifests import read_manifests
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HEAD = "apiVersion: streamwarden.io/v1alpha1\nkind: {}\nmetadata: {{name: {}, namespace: risk{}}}\nspec:\n"
+FOLDER = (
+    HEAD.format("TopicContract", "urls", "")
+    + "  topicName: risk.urls\n---\n"
+    + HEAD.format("TopicContract", "blocks", "")
+    + "  topicName: risk.blocks\n---\n"
+    + HEAD.format("AgentDeployment", "guard", ", labels: {role: detection}")
+    + """\
+  image: guard:1
+  agent: {entrypoint: "guard:agent"}
+  inputs:
+    - {name: urls, topicRef: {name: urls}, types: [url.observed]}
+  decisions:
+    - {type: block-url, commandTopicRef: {name: blocks}}
+    - {type: allow-url, commandTopicRef: {name: blocks}}
+"""
+)
+RULE = "  rules: [{name: sure, require: decision.confidence > 0.5}]\n"
+NOT_COVERED = "spec.decisions[{}].type: no Enforce policy here has a rule for {!r}"
+BLOCK, ALLOW = NOT_COVERED.format(0, "block-url"), NOT_COVERED.format(1, "allow-url")
+NOTHING = "spec.match: covers no decision of any agent here"
+NO_RULES = "spec.rules: an Enforce policy without rules allows all that it covers"
+
+
+@pytest.mark.parametrize(
+    ("namespace", "spec", "warnings"),
+    [
+        pytest.param("risk", RULE, [], id="all-is-covered"),
+        pytest.param("risk", "  match: {decisions: [block-url]}\n" + RULE, [ALLOW], id="a-type-that-nobody-covers"),
+        pytest.param(
+            "risk", "  match: {decisions: [blok-url]}\n" + RULE, [BLOCK, ALLOW, NOTHING], id="a-type-that-nobody-has"
+        ),
+        pytest.param(
+            "risk",
+            "  match: {agentSelector: {matchLabels: {role: none}}}\n" + RULE,
+            [BLOCK, ALLOW, NOTHING],
+            id="a-selector-of-nobody",
+        ),
+        pytest.param("shop", RULE, [BLOCK, ALLOW, NOTHING], id="another-namespace"),
+        pytest.param("risk", "  failureAction: Audit\n" + RULE, [BLOCK, ALLOW], id="on-trial-only"),
+        pytest.param("risk", "  rules: []\n", [BLOCK, ALLOW, NO_RULES], id="enforced-without-rules"),
+        pytest.param("risk", "  failureAction: Audit\n  rules: []\n", [BLOCK, ALLOW], id="on-trial-without-rules"),
+    ],
+)
+def test_x49_what_has_no_effect_is_a_warning(tmp_path: Path, namespace: str, spec: str, warnings: list[str]) -> None:
+    (tmp_path / "a.yaml").write_text(FOLDER)
+    (tmp_path / "b.yaml").write_text(HEAD.format("Policy", "careful", "").replace("risk", namespace) + spec)
+
+    admission = admit_all(read_manifests(tmp_path), {})
+
+    assert admission.problems == ()
+    assert [f"{found.field}: {found.message}" for found in admission.warnings] == warnings
+    assert len(admission.resources) == 4
+
+
+def test_x49_what_is_refused_has_no_warnings(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(HEAD.format("Policy", "careful", "") + "  rules: [{name: a, require: 'x >'}]\n")
+
+    admission = admit_all(read_manifests(tmp_path), {})
+
+    assert (len(admission.problems), admission.warnings) == (1, ())
