@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from streamwarden_gate.errors import AbortedError, FencedError, GateError, IndefiniteError, OutputsRefusedError
 from streamwarden_gate.feed import View
-from streamwarden_gate.ports import Committed, End, Item
+from streamwarden_gate.ports import Batch, Committed, End, Item, Unreadable
+from streamwarden_gate.reasons import RefusalReason
 from typing_extensions import override
 
 if TYPE_CHECKING:
@@ -85,6 +86,10 @@ def refused_where(condition: Callable[[Sequence[Write]], bool], *, for_itself: b
     return end
 
 
+class DiedError(BaseException):
+    """The process is dead: nothing catches it."""
+
+
 class NoWait(threading.Event):
     """A stop signal that nobody waits for."""
 
@@ -148,6 +153,12 @@ class FakeMembership:
         """What the next poll brings besides, at its end."""
         self.in_poll: list[Callable[[], None]] = []
         """What happens in the next polls, after they have taken records: a rebalance, as in Kafka."""
+        self.unreadable: dict[int, tuple[int, ...]] = {}
+        """Offsets by partition that no client can decode."""
+        self.deadly_to_read: set[tuple[int, int]] = set()
+        """Partitions and offsets of what kills a process that reads it by itself."""
+        self.batch_ends: dict[tuple[int, int], int] = {}
+        """The last offset of batches that are longer than a record."""
         self.closed = False
         self._kafka = kafka
         self._positions: dict[int, int] = {}
@@ -182,8 +193,13 @@ class FakeMembership:
         items: list[Item] = []
         for number, position in self._positions.items():
             found = self._kafka.log[number][position:][: most - len(items)]
+            found = found[
+                : min((bad for bad in self.unreadable.get(number, ()) if bad >= position), default=most) - position
+            ]
             items += [each for each in found if each is not None]
             self._positions[number] = position + len(found)
+            if self._positions[number] in self.unreadable.get(number, ()):
+                items.append(Unreadable(number, RefusalReason.UNREADABLE_PARTITION, "cannot be decoded"))
             at_end = self._positions[number] == len(self._kafka.log[number])
             if at_end and (found or number not in self._ended):
                 self._ended.add(number)
@@ -195,6 +211,20 @@ class FakeMembership:
         if self._group is not None:
             self._group.poll(self)
         return items
+
+    def receive_alone(self, number: int, position: int, reading: Callable[[int], None]) -> Sequence[Item]:
+        reading(position)
+        if position in self.unreadable.get(number, ()):
+            return [Unreadable(number, RefusalReason.UNREADABLE_PARTITION, "cannot be decoded")]
+        if (number, position) in self.deadly_to_read:
+            raise DiedError
+        found = [each for each in self._kafka.log[number][position:] if each is not None][:1]
+        for each in found:
+            reading(each.offset + 1)
+        return found or [End(number, len(self._kafka.log[number]))]
+
+    def batch_at(self, number: int, position: int) -> Batch:
+        return Batch(position, self.batch_ends.get((number, position), position), "0" * 64, 0)
 
     def close(self) -> None:
         self.closed = True

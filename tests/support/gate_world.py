@@ -217,8 +217,10 @@ class GateWorld:
 
     # The processes
 
-    def start_gate(self, pod: str = "guard-0", **environment: str) -> subprocess.Popen[bytes]:
-        """Start a gate; its log lines are appended to ``log-<pod>``."""
+    def start_gate(
+        self, pod: str = "guard-0", *, module: str = "streamwarden_gate", **environment: str
+    ) -> subprocess.Popen[bytes]:
+        """Start a gate, by itself or under its supervisor; its log lines are appended to ``log-<pod>``."""
         own = {
             "STREAMWARDEN_CONFIG": str(self.folder),
             "STREAMWARDEN_CREDENTIALS": str(self.folder),
@@ -226,7 +228,7 @@ class GateWorld:
         }
         with (self.folder / f"log-{pod}").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "streamwarden_gate"], env={**os.environ, **own, **environment}, stderr=log
+                [sys.executable, "-m", module], env={**os.environ, **own, **environment}, stderr=log
             )
         self.processes.append(process)
         return process
@@ -251,9 +253,9 @@ class GateWorld:
                 process.wait(10)
 
     def log_lines(self, pod: str = "guard-0") -> list[dict[str, Any]]:
-        """What a gate has logged."""
+        """What a gate has logged; what libraries wrote when they died is no line of its log."""
         lines = (self.folder / f"log-{pod}").read_text().splitlines()
-        return [json.loads(line) for line in lines]
+        return [json.loads(line) for line in lines if line.startswith("{")]
 
     # What the agent does
 

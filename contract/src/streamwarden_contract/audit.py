@@ -59,6 +59,14 @@ class ChainHead:
         """Return the head after one more audit record: the next record has not been tried yet."""
         return replace(self, length=self.length + 1, sha256=sha256_hex(value), tries=0)
 
+    def tried(self) -> "ChainHead":
+        """Return the same head after one more death of the record at the offset."""
+        return replace(self, tries=self.tries + 1)
+
+    def untried(self) -> "ChainHead":
+        """Return the same head where another record is next."""
+        return replace(self, tries=0) if self.tries else self
+
     def under(self, *, namespace_epoch: int, guardrail_epoch: int) -> "ChainHead":
         """Return the same head under these epochs."""
         return replace(self, namespace_epoch=namespace_epoch, guardrail_epoch=guardrail_epoch)
@@ -114,7 +122,9 @@ class DecisionPosition(TypedDict):
     entity: str | None
     """What is decided about; null where it could not be read."""
     digest: str
-    """SHA-256 of the record's value."""
+    """SHA-256 of the record's value; of a skipped range that could not be read, of its batch as the broker has it."""
+    lastOffset: NotRequired[int]
+    """Only of a skipped range: its last offset. All from ``offset`` on were passed over."""
 
 
 class CommandRef(TypedDict):
@@ -189,7 +199,7 @@ class AuditReasons(TypedDict):
     """What an audit record says of the verdict, or of why there is none."""
 
     verdict: str
-    """Allow, Deny or DeadLetter."""
+    """Allow, Deny, DeadLetter or Skipped."""
     reason: str
     """A ``VerdictReason``."""
     deadLetter: str | None

@@ -21,6 +21,8 @@ class VerdictReason(StrEnum):
     """An Enforce policy covers the decision, and its rules do not check for this agent and decision type."""
     DEAD_LETTER = "DeadLetter"
     """The record could not be judged; the dead letter says why."""
+    SKIPPED = "Skipped"
+    """The process of the gate died of it again and again, or it cannot be decompressed: it was passed over."""
 
 
 class DeadLetterReason(StrEnum):

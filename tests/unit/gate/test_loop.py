@@ -236,15 +236,15 @@ def test_a_partition_that_must_not_be_judged_stops_no_other(world: World, commit
     assert world.reports.said[-1].state == "Rejected"
 
 
-def test_records_before_an_unreadable_batch_are_not_written_without_their_place(world: World) -> None:
+def test_records_before_what_cannot_be_read_on_are_not_written_without_their_place(world: World) -> None:
     world.steps(1)
     world.write(*range(20))
     halted = record(b"", key=b"page-1").partition
-    world.membership.extra = [Unreadable(halted, RefusalReason.UNREADABLE_PARTITION, "a batch cannot be decoded")]
+    world.membership.extra = [Unreadable(halted, RefusalReason.OFFSETS_LOST, "gone")]
     world.steps()
     assert {audit["decision"]["partition"] for audit in world.audits} == set(range(PARTITIONS)) - {halted}
     assert world.kafka.committed[halted][0] == 0
-    assert world.reports.said[-1].reason == RefusalReason.UNREADABLE_PARTITION
+    assert world.reports.said[-1].reason == RefusalReason.OFFSETS_LOST
 
 
 def test_the_end_of_a_quiet_partition_is_committed(world: World) -> None:

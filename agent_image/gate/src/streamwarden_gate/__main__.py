@@ -1,12 +1,15 @@
 """``python -m streamwarden_gate``: stands between one agent and the topics it commands.
 
-Exit codes: 0 stopped by SIGTERM or SIGINT, 1 cannot go on (a supervisor starts it again), 2 bad configuration.
+Exit codes: 0 stopped by SIGTERM or SIGINT, 1 cannot go on (Kubernetes starts it again), 2 bad configuration,
+3 no memory (the supervisor starts it again).
 """
 
 import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
@@ -20,10 +23,12 @@ from streamwarden_gate.kafka import plain_producer
 from streamwarden_gate.logs import configure_logs
 from streamwarden_gate.loop import GateLoop
 from streamwarden_gate.membership import KafkaMembership
+from streamwarden_gate.note import EXIT_OUT_OF_MEMORY, Note
 from streamwarden_gate.ports import Links
 from streamwarden_gate.public_keys import PublicKeyFile
 from streamwarden_gate.ready import ReadyFile
 from streamwarden_gate.settings import Settings, read_settings
+from streamwarden_gate.supervised import attach
 
 _log = structlog.get_logger(__name__)
 
@@ -40,19 +45,25 @@ def main() -> int:
         _log.error("bad configuration", detail=str(error))
         _say_why(str(error))
         return 2
+    note, before_batch = attach()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    return _run(settings, keys, stop)
+    try:
+        return _run(settings, keys, stop, note, before_batch)
+    except (MemoryError, SystemError):  # the second is what a client says that could not copy a record
+        os._exit(EXIT_OUT_OF_MEMORY)  # at once: what else there is to do may want memory too
 
 
-def _run(settings: Settings, keys: PublicKeyFile, stop: threading.Event) -> int:
+def _run(
+    settings: Settings, keys: PublicKeyFile, stop: threading.Event, note: Note, before_batch: Callable[[], None]
+) -> int:
     acks = Acks(settings.identity, plain_producer(settings.kafka), ReadyFile(settings.ready_file))
     feed = PolicyFeed(settings, keys)
     feed.start()
     try:
         loop = GateLoop(
-            _links(settings, feed, acks),
+            replace(_links(settings, feed, acks), note=note, before_batch=before_batch),
             pod=settings.identity.pod,
             max_batch=settings.max_batch,
             max_staleness_s=settings.max_staleness_s,

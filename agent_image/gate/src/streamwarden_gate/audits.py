@@ -17,7 +17,7 @@ from streamwarden_contract.reasons import VerdictReason
 from streamwarden_judging.verdicts import Verdict
 from streamwarden_kafka.records import Write
 
-from streamwarden_gate.outcome import Author, Command, Findings, Refusal, verdict_of
+from streamwarden_gate.outcome import Author, Command, Findings, Refusal, Skip, verdict_of
 from streamwarden_gate.records import Record
 
 MAX_WOULD_DENY, MAX_POLICIES = 32, 256
@@ -28,7 +28,7 @@ def build_audit(
     author: Author,
     record: Record,
     findings: Findings,
-    judgement: Verdict | Refusal,
+    judgement: Verdict | Refusal | Skip,
     head: ChainHead,
     now: datetime,
     command: Command | None = None,
@@ -39,7 +39,7 @@ def build_audit(
         author: who judged, under which binding.
         record: what was judged.
         findings: what could be read of it.
-        judgement: the verdict, or why there is none.
+        judgement: the verdict, or why there is none; of a skipped range, ``record`` is where it begins.
         head: the chain before this record; its epochs are those in force.
         now: the gate's clock, in UTC.
         command: what follows, if anything.
@@ -53,7 +53,7 @@ def build_audit(
         "agent": binding.agent,
         "agentUid": binding.agent_uid,
         "gate": author.pod,
-        "decision": _position_of(author, record, findings),
+        "decision": _position_of(author, record, findings, judgement),
         **_claims_of(findings),
         **_reasons_of(judgement),
         "epochs": {"namespace": head.namespace_epoch, "guardrail": head.guardrail_epoch},
@@ -65,10 +65,12 @@ def build_audit(
     return Write(binding.audit_topic, audit_key(binding.agent, record.partition), value, []), head.after(value)
 
 
-def _position_of(author: Author, record: Record, findings: Findings) -> DecisionPosition:
-    """Say which record was judged."""
+def _position_of(
+    author: Author, record: Record, findings: Findings, judgement: Verdict | Refusal | Skip
+) -> DecisionPosition:
+    """Say which record was judged, or which range was not."""
     topic, event, decision = author.binding.decision_topic, findings.event, findings.decision
-    return {
+    position: DecisionPosition = {
         "topic": topic.name,
         "topicId": topic.topic_id,
         "partition": record.partition,
@@ -77,8 +79,11 @@ def _position_of(author: Author, record: Record, findings: Findings) -> Decision
         "id": None if event is None else event.id,
         "type": None if decision is None else decision.type,
         "entity": _entity_of(findings),
-        "digest": ids.sha256_hex(record.value or b""),
+        "digest": judgement.digest if isinstance(judgement, Skip) else ids.sha256_hex(record.value or b""),
     }
+    if isinstance(judgement, Skip):
+        position["lastOffset"] = judgement.last
+    return position
 
 
 def _entity_of(findings: Findings) -> str | None:
@@ -104,13 +109,14 @@ def _claims_of(findings: Findings) -> AuditClaims:
     }
 
 
-def _reasons_of(judgement: Verdict | Refusal) -> AuditReasons:
+def _reasons_of(judgement: Verdict | Refusal | Skip) -> AuditReasons:
     """Say what was decided, and why."""
-    if isinstance(judgement, Refusal):
+    if isinstance(judgement, Refusal | Skip):
+        skipped = isinstance(judgement, Skip)
         return {
             "verdict": verdict_of(judgement),
-            "reason": VerdictReason.DEAD_LETTER,
-            "deadLetter": judgement.reason,
+            "reason": VerdictReason.SKIPPED if skipped else VerdictReason.DEAD_LETTER,
+            "deadLetter": None if isinstance(judgement, Skip) else judgement.reason,
             "rule": None,
             "message": judgement.message,
             "policies": [],

@@ -17,7 +17,7 @@ from streamwarden_gate.active import ActiveSet
 from streamwarden_gate.audits import build_audit
 from streamwarden_gate.commands import build_command
 from streamwarden_gate.dead_letters import build_dead_letter
-from streamwarden_gate.outcome import Author, Findings, Outcome, Refusal
+from streamwarden_gate.outcome import Author, Findings, Outcome, Refusal, Skip
 from streamwarden_gate.records import Record, record_size
 
 if TYPE_CHECKING:
@@ -69,6 +69,11 @@ class Judge:
         with suppress(MalformedEventError):
             self._examine(record, findings)
         return self._refuse(record, findings, refusal, head, now)
+
+    def skip(self, record: Record, skip: Skip, head: ChainHead, now: datetime) -> Outcome:
+        """Return what follows from a range that is passed over; ``record`` is where it begins."""
+        audit, after = build_audit(self._author, record, Findings(), skip, head, now)
+        return Outcome(skip, audit, after)
 
     def _examine(self, record: Record, findings: Findings) -> "Target":
         """Check everything that must hold before rules are asked, and fill in ``findings`` on the way."""

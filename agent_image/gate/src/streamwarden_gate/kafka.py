@@ -1,7 +1,7 @@
 """Kafka clients as a gate configures them."""
 
 from confluent_kafka import Consumer, Producer
-from streamwarden_kafka.clients import open_consumer, open_producer
+from streamwarden_kafka.clients import NO_SETTINGS, Settings, open_consumer, open_producer
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.logs import ClientLog
 
@@ -21,7 +21,11 @@ TRANSACTION_SETTINGS: dict[str, object] = {
 """Of the producer of everything that is judged."""
 
 
-def decision_consumer(connection: Connection, group: str) -> Consumer:
+ONE_BATCH: Settings = {"fetch.message.max.bytes": 1, "queued.min.messages": 1}
+"""Of a consumer that gets one batch a request: brokers send it whole, however large."""
+
+
+def decision_consumer(connection: Connection, group: str, settings: Settings = NO_SETTINGS) -> Consumer:
     """Make the consumer of the decision topic: it guesses no offset and commits none by itself."""
     return open_consumer(
         connection,
@@ -34,6 +38,7 @@ def decision_consumer(connection: Connection, group: str) -> Consumer:
             "session.timeout.ms": _SESSION_TIMEOUT_MS,
             "heartbeat.interval.ms": _SESSION_TIMEOUT_MS // 4,
             "queued.max.messages.kbytes": 32 * 1024,
+            **settings,
         },
     )
 

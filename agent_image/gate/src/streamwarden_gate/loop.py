@@ -15,8 +15,11 @@ import structlog
 from streamwarden_kafka.records import Write
 
 from streamwarden_gate.acks import Report
+from streamwarden_gate.alone import Acts, Alone
+from streamwarden_gate.careful import Careful
 from streamwarden_gate.errors import AbortedError, FatalError, GateError, IndefiniteError, OutputsRefusedError
 from streamwarden_gate.judge import Judge
+from streamwarden_gate.note import Doing
 from streamwarden_gate.outcome import Outcome
 from streamwarden_gate.partitions import Partition, Place, advance_epochs, place_of
 from streamwarden_gate.policy_topic import Refusal
@@ -75,6 +78,11 @@ class GateLoop:
         self._refusals = Refusals(max_batch)
         self._try_again_at_s: dict[int, float] = {}
         """By partition that is halted for a while only."""
+        self._note = links.note
+        self._before_batch = links.before_batch
+        self._careful = Careful(links.note)
+        acts = Acts(self._judge_one, self._skip, self._commit, self._halt)
+        self._alone = Alone(links.membership, self._careful, links.note, acts)
 
     def run(self) -> None:
         """Judge until the stop event is set.
@@ -103,11 +111,11 @@ class GateLoop:
             self._load()
             self._commit_epochs()
             self._report()
-            items = self._receive()
-            self._judge_all(items)
-            self._finish()
-            if not items:
-                self._commit_ends()
+            self._before_batch()
+            if self._careful.active:
+                self._step_alone()
+            else:
+                self._step_batches()
         except AbortedError as error:
             _log.warning("transaction aborted; going back to the last commit", error=str(error))
             self._rewind()
@@ -121,6 +129,13 @@ class GateLoop:
         self._reports.serve()
         if not self._policies.alive:
             raise FatalError("the policy feed ended")
+
+    def _step_batches(self) -> None:
+        items = self._receive()
+        self._judge_all(items)
+        self._finish()
+        if not items:
+            self._commit_ends()
 
     def _follow_policies(self) -> None:
         """Take over the feed's set; none, where it may be outdated. What was halted may be judged under a newer one."""
@@ -153,6 +168,8 @@ class GateLoop:
             place = place_of(found.partition, found.offset, found.metadata, self._active)
             if isinstance(place, Place):
                 self._loaded[found.partition] = Partition(found.partition, place)
+                if place.head.tries:
+                    self._careful.begin()
             else:
                 self._halt(found.partition, place)
         self._fetch()
@@ -167,16 +184,21 @@ class GateLoop:
         self._halted.clear()
         self._try_again_at_s.clear()
         self._refusals.forget()
+        self._careful.forget()
         _log.info("partitions assigned", partitions=sorted(self._membership.owned))
 
     def _fetch(self) -> None:
-        """Fetch from where each partition stands."""
-        self._membership.fetch_from({entry.number: entry.position for entry in self._loaded.values()})
+        """Fetch from where each partition stands; nothing of its own accord, where records are read one by one."""
+        wanted = () if self._careful.active else self._loaded.values()
+        self._membership.fetch_from({entry.number: entry.position for entry in wanted})
 
-    def _halt(self, number: int, refusal: Refusal) -> None:
+    def _halt(self, number: int, refusal: Refusal, for_s: float | None = None) -> None:
+        """Judge no more of a partition: for a while, or until the group or the policies change."""
         _log.error("decision partition is not judged", reason=refusal.reason, detail=refusal.message)
         self._halted[number] = refusal
         self._loaded.pop(number, None)
+        if for_s is not None:
+            self._try_again_at_s[number] = time.monotonic() + for_s
 
     def _rewind(self) -> None:
         self._follow_group()  # the abort may come of a member that was replaced: nothing is ours now
@@ -205,10 +227,16 @@ class GateLoop:
         return readable
 
     def _halt_unreadable(self, items: Sequence[Item]) -> None:
-        """Halt what cannot be read on before anything is judged: its outputs would be written without their place."""
+        """Halt what cannot be read on before anything is judged: its outputs would be written without their place.
+
+        A batch that cannot be decoded is looked for record by record, to be skipped.
+        """
         for item in items:
             if isinstance(item, Unreadable) and item.partition in self._loaded:
-                self._halt(item.partition, Refusal(item.reason, item.message))
+                if item.reason is RefusalReason.UNREADABLE_PARTITION:
+                    self._careful.begin()
+                else:
+                    self._halt(item.partition, Refusal(item.reason, item.message))
         self._fetch()
 
     def _judge_all(self, items: Sequence[Record | End]) -> None:
@@ -226,6 +254,7 @@ class GateLoop:
         writes: list[Write] = []
         judged: list[At] = []
         size, end = 0, begin
+        self._before_batch()
         until_s = time.monotonic() + _MAX_BATCH_S
         while end < len(items):
             item = items[end]
@@ -237,6 +266,7 @@ class GateLoop:
             if (outcome := self._outcome_of(item, judge)) is not None:
                 writes += outcome.writes
                 judged.append((item.partition, item.offset))
+        self._note.drop()
         if judged:
             self._begin(writes, judged)
             self._judged_s = time.monotonic()
@@ -249,10 +279,11 @@ class GateLoop:
             return None  # taken away between the poll and now, or halted
         if isinstance(item, End):
             # Positions count transaction markers too: without this an idle gate would show lag for ever.
-            partition.position = max(partition.position, item.offset)
+            partition.reach(item.offset)
             return None
         if item.offset < partition.position:
             return None  # judged already
+        self._note.take(Doing.JUDGING, item.partition, item.offset)
         now, refused = datetime.now(UTC), self._refusals.stage((item.partition, item.offset))
         if refused is None:
             outcome = judge.judge(item, partition.head, now)
@@ -260,6 +291,22 @@ class GateLoop:
             outcome = judge.refuse(item, partition.head, now, refused[1], minimal=refused[0] is Stage.MINIMAL)
         partition.head, partition.position = outcome.head, item.offset + 1
         return outcome
+
+    def _step_alone(self) -> None:
+        """Read one batch, and judge it record by record: of what the process dies now, that is known."""
+        self._committer.settle()
+        self._membership.receive(1, _POLL_S)  # what the group wants; nothing is fetched
+        self._follow_group()
+        if self._judge is not None and self._loaded and not self._alone.step(self._loaded, self._judge):
+            self._fetch()
+
+    def _judge_one(self, record: Record, judge: Judge) -> None:
+        self._judge_batch([record], 0, judge)
+        self._finish()
+
+    def _skip(self, outcome: Outcome, first: At) -> None:
+        self._begin(outcome.writes, [first])
+        self._finish()
 
     def _commit_ends(self) -> None:
         """Commit ends of partitions once it is quiet: each is a transaction that a decision would wait for."""
@@ -313,8 +360,8 @@ class GateLoop:
         halted = self._refusals.refused(judged, str(error), for_itself=error.for_itself)
         _log.warning("a transaction was refused", error=str(error), records=len(judged), next=self._refusals.limit)
         if halted is not None:
-            self._halt(halted, Refusal(RefusalReason.TARGET_REFUSED, f"decision partition {halted}: {error}"))
-            self._try_again_at_s[halted] = time.monotonic() + _TARGET_RETRY_S
+            refusal = Refusal(RefusalReason.TARGET_REFUSED, f"decision partition {halted}: {error}")
+            self._halt(halted, refusal, _TARGET_RETRY_S)
 
     def _lift_halts(self) -> None:
         """Try again where a target was refused: rights may come late, and people mend topics."""
@@ -329,4 +376,4 @@ class GateLoop:
         if self._stale and view.active is not None:
             self._reports.report(report_stale(self._max_staleness_s))
         else:
-            self._reports.report(report_of(self._active, view.problem, self._halted.values()))
+            self._reports.report(report_of(self._active, view.problem, self._halted.values(), self._alone.skipped))

@@ -18,6 +18,9 @@ from streamwarden_gate.records import Record
 DEAD_LETTER = "DeadLetter"
 """What the audit says where nothing could be judged: the verdict beside those of policies."""
 
+SKIPPED = "Skipped"
+"""What the audit says where nothing was read, or judged, of a range."""
+
 
 @dataclass(frozen=True, slots=True)
 class Author:
@@ -66,6 +69,16 @@ class Refusal(NamedTuple):
     message: str
 
 
+class Skip(NamedTuple):
+    """Why a range of records was passed over."""
+
+    last: int
+    """Its last offset."""
+    digest: str
+    """SHA-256 of the record's value, or of the batch that cannot be read."""
+    message: str
+
+
 class Command(NamedTuple):
     """A command, and the id by which audit and executors know it."""
 
@@ -77,7 +90,7 @@ class Command(NamedTuple):
 class Outcome:
     """Everything that follows from one record; all of it is written in one transaction, or nothing."""
 
-    judgement: Verdict | Refusal
+    judgement: Verdict | Refusal | Skip
     """What was decided, or why nothing could be."""
     audit: Write
     head: ChainHead
@@ -89,7 +102,7 @@ class Outcome:
 
     @property
     def verdict(self) -> str:
-        """The one word that the record counts as: ``Allow``, ``Deny`` or ``DeadLetter``."""
+        """The one word that the record counts as: ``Allow``, ``Deny``, ``DeadLetter`` or ``Skipped``."""
         return verdict_of(self.judgement)
 
     @property
@@ -100,6 +113,8 @@ class Outcome:
         return (self.audit,) if self.dead_letter is None else (self.audit, self.dead_letter)
 
 
-def verdict_of(judgement: Verdict | Refusal) -> str:
+def verdict_of(judgement: Verdict | Refusal | Skip) -> str:
     """Return the verdict's word in the audit."""
+    if isinstance(judgement, Skip):
+        return SKIPPED
     return DEAD_LETTER if isinstance(judgement, Refusal) else judgement.effect

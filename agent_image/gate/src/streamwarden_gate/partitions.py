@@ -51,6 +51,15 @@ class Partition:
         """Take over what a transaction committed; judging may be further already."""
         self.committed = place
 
+    def count_try(self) -> None:
+        """Say that a process died of what is next."""
+        self.head = self.head.tried()
+
+    def reach(self, offset: int) -> None:
+        """Go on to the end of the partition: transaction markers count, and what was tried lies before it."""
+        if offset > self.position:
+            self.position, self.head = offset, self.head.untried()
+
     def rewind(self) -> None:
         """Go back to the last commit."""
         self.position, self.head = self.committed.position, self.committed.head

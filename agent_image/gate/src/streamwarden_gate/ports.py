@@ -1,11 +1,12 @@
 """What the gate's loop needs of others, in its own words; of Kafka, ``membership.py`` and ``committer.py`` give it."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from streamwarden_kafka.records import Write
 
+from streamwarden_gate.note import Note
 from streamwarden_gate.partitions import Place
 from streamwarden_gate.reasons import RefusalReason
 from streamwarden_gate.records import Record
@@ -43,6 +44,17 @@ class Unreadable:
 Item = Record | End | Unreadable
 
 
+class Batch(NamedTuple):
+    """A batch of records that was not decoded."""
+
+    first: int
+    last: int
+    """Offset of its last record."""
+    sha256: str
+    """Of the batch as the broker has it."""
+    timestamp_ms: int
+
+
 class Membership(Protocol):
     """This gate's membership of its consumer group."""
 
@@ -69,6 +81,25 @@ class Membership(Protocol):
 
         Raises:
             FatalError: this process cannot read on.
+        """
+
+    def receive_alone(self, number: int, position: int, reading: Callable[[int], None]) -> Sequence[Item]:
+        """Read the batch at a position, and nothing behind it is being read any more when this returns.
+
+        Args:
+            number: the partition.
+            position: of its next record.
+            reading: is told the position of the batch that is read next, while it is.
+
+        Returns:
+            Records in their order; or the end, or why it cannot be read, where that is first. Empty: not now.
+        """
+
+    def batch_at(self, number: int, position: int) -> Batch:
+        """Return what the header of the next batch at a position says, without decoding it.
+
+        Raises:
+            AbortedError: it cannot be had; ask again.
         """
 
     def close(self) -> None:
@@ -148,3 +179,6 @@ class Links:
     committer: Committer
     policies: Policies
     reports: Reports
+    note: Note = field(default_factory=Note)
+    before_batch: Callable[[], None] = lambda: None
+    """Called before each batch: until the next call it may use some seconds of CPU."""

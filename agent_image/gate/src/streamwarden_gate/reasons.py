@@ -36,6 +36,8 @@ class RefusalReason(StrEnum):
     """A batch of a decision partition cannot be decoded."""
     TARGET_REFUSED = "TargetRefused"
     """A broker takes nothing of this gate on a topic that a decision of the partition leads to."""
+    TOO_MANY_SKIPS = "TooManySkips"
+    """So many ranges of records that kill the gate were skipped in an hour that it skips no more."""
     KAFKA_UNAVAILABLE = "KafkaUnavailable"
     STALE = "Stale"
     """For too long nothing has proven that the policy topics were read to their end."""

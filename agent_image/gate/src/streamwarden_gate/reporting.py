@@ -13,19 +13,24 @@ if TYPE_CHECKING:
 
 _WAITING = frozenset({RefusalReason.LOG_MISSING, RefusalReason.BINDING_MISSING, RefusalReason.KAFKA_UNAVAILABLE})
 """Nothing was refused: what is needed is not there yet."""
+_SKIPPED = "RecordsSkipped"
+"""The one reason beside ``InForce``: all is well again, and somebody should know."""
 
 
-def report_of(active: "ActiveSet | None", problem: Refusal | None, halted: Iterable[Refusal]) -> Report:
+def report_of(
+    active: "ActiveSet | None", problem: Refusal | None, halted: Iterable[Refusal], skipped: str = ""
+) -> Report:
     """Build the report of a gate that follows its policies.
 
     Args:
         active: the set in force; None: nothing is judged.
         problem: why a newer set is not in force.
         halted: why partitions are not judged.
+        skipped: which records were passed over last, in words.
     """
     problem = next(iter(halted), None) if problem is None else problem
     if problem is None:
-        report = Report("Starting" if active is None else "InForce")
+        report = Report("Starting") if active is None else Report("InForce", _SKIPPED if skipped else "", skipped)
     elif active is None and problem.reason in _WAITING:
         report = Report("Starting", problem.reason, problem.message)
     else:

@@ -25,6 +25,10 @@ class Batch:
     transactional: bool
     control: bool
     """Whether it is a marker: the end of a transaction of its producer."""
+    size: int
+    """Bytes, the header's included."""
+    timestamp_ms: int
+    """The latest of its records: the append time, where the topic has that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,7 @@ def read_batches(data: bytes) -> Iterator[Batch]:
     """
     at = 0
     while at + _HEADER.size <= len(data):
-        base, length, _, magic, _, attributes, delta, _, _, producer, _, _, records = _HEADER.unpack_from(data, at)
+        base, length, _, magic, _, attributes, delta, _, latest, producer, _, _, records = _HEADER.unpack_from(data, at)
         if magic != _MAGIC:
             raise ValueError(f"record batch of format {magic}")
         yield Batch(
@@ -76,5 +80,7 @@ def read_batches(data: bytes) -> Iterator[Batch]:
             producer=producer,
             transactional=bool(attributes & _TRANSACTIONAL),
             control=bool(attributes & _CONTROL),
+            size=_BEFORE_LENGTH + length,
+            timestamp_ms=latest,
         )
         at += _BEFORE_LENGTH + length

@@ -14,6 +14,7 @@ from streamwarden_kafka.errors import KafkaClientError
 from streamwarden_kafka.wire.batches import Scan, scan
 from streamwarden_kafka.wire.connections import NO_ERROR, Partition, Wire
 from streamwarden_kafka.wire.ends import At, TopicEnds
+from streamwarden_kafka.wire.raw import find_aborted
 
 from streamwarden_operator.plans.lag import Span
 
@@ -84,9 +85,7 @@ class RecordCheck:
         found: dict[Partition, _Answer] = dict.fromkeys(offsets)
         for topic, answers in answer.topics:
             for number, code, _high, _stable, *others, data in answers:
-                # Of the others, which differ by version, only the aborted transactions are a list, if there are any.
-                aborted = next((each for each in others if isinstance(each, list)), [])
-                found[topic, number] = _read(code, data or b"", aborted)
+                found[topic, number] = _read(code, data or b"", find_aborted(others))
         return found
 
 

@@ -1,0 +1,135 @@
+"""Reads and judges record by record, and passes over what no process can take."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import structlog
+from streamwarden_contract.ids import sha256_hex
+
+from streamwarden_gate.careful import MOST_TRIES, Careful
+from streamwarden_gate.judge import Judge
+from streamwarden_gate.note import MAX_SKIPS, Doing, Note
+from streamwarden_gate.outcome import Outcome, Skip
+from streamwarden_gate.partitions import Partition
+from streamwarden_gate.policy_topic import Refusal
+from streamwarden_gate.ports import End, Item, Membership, Unreadable
+from streamwarden_gate.reasons import RefusalReason
+from streamwarden_gate.records import Record
+from streamwarden_gate.refusals import At
+
+_log = structlog.get_logger(__name__)
+
+_TRY_AGAIN_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Acts:
+    """What the loop does for it."""
+
+    judge: Callable[[Record, Judge], None]
+    """Judge a record and commit what follows."""
+    skip: Callable[[Outcome, At], None]
+    """Commit what follows from a range that is passed over."""
+    commit: Callable[[], None]
+    """Commit all places."""
+    halt: Callable[[int, Refusal, float | None], None]
+    """Judge no more of a partition, for so many seconds or until something changes."""
+
+
+class Alone:
+    """Steps through partitions, a batch at a time, while records are under suspicion."""
+
+    def __init__(self, membership: Membership, careful: Careful, note: Note, acts: Acts) -> None:
+        self.skipped = ""
+        """Which records were passed over last, in words."""
+        self._membership = membership
+        self._careful = careful
+        self._note = note
+        self._acts = acts
+
+    def step(self, loaded: Mapping[int, Partition], judge: Judge) -> bool:
+        """Read one batch and judge its records, each in a transaction of its own; return whether to go on like this."""
+        partition = self._careful.choose(loaded.values())
+        if partition is None:
+            self._careful.end()
+        elif self._may_read(partition, judge):
+            for item in self._read(partition):
+                if partition.number in loaded:  # else it was halted
+                    self._take(partition, judge, item)
+        return self._careful.active
+
+    def _may_read(self, partition: Partition, judge: Judge) -> bool:
+        """Count the try of a process that died here; after too many of them the batch is skipped unread."""
+        if self._careful.died_reading(partition):
+            self._count_try(partition)
+        tries = partition.head.tries
+        if tries < MOST_TRIES or not self._careful.cannot_read(partition):
+            return True
+        self._skip_batch(partition, judge, f"{tries} processes died of reading it")
+        return False
+
+    def _read(self, partition: Partition) -> list[Item]:
+        number = partition.number
+        items = self._membership.receive_alone(
+            number, partition.position, lambda offset: self._note.take(Doing.READING, number, offset)
+        )
+        self._note.drop()
+        return list(items)
+
+    def _take(self, partition: Partition, judge: Judge, item: Item) -> None:
+        if isinstance(item, Record):
+            self._take_record(partition, judge, item)
+        elif isinstance(item, End):
+            partition.reach(item.offset)
+            self._careful.reached_end(partition.number)
+            self._acts.commit()
+        elif item.reason is RefusalReason.UNREADABLE_PARTITION:
+            self._skip_batch(partition, judge, item.message)
+        else:
+            self._halt(item)
+
+    def _halt(self, item: Unreadable) -> None:
+        self._acts.halt(item.partition, Refusal(item.reason, item.message), None)
+
+    def _take_record(self, partition: Partition, judge: Judge, record: Record) -> None:
+        if record.offset < partition.position:
+            return
+        if self._careful.died_judging(record.partition, record.offset):
+            self._count_try(partition)
+        tries = partition.head.tries
+        if tries < MOST_TRIES:
+            self._acts.judge(record, judge)
+            return
+        digest = sha256_hex(record.value or b"")
+        self._skip(partition, judge, record, Skip(record.offset, digest, f"{tries} processes died of it"))
+
+    def _count_try(self, partition: Partition) -> None:
+        """Commit that a process died of what is next, before it is tried again."""
+        partition.count_try()
+        self._acts.commit()
+        self._careful.counted()
+
+    def _skip_batch(self, partition: Partition, judge: Judge, why: str) -> None:
+        batch = self._membership.batch_at(partition.number, partition.position)
+        first = max(batch.first, partition.position)
+        record = Record(None, None, [], partition.number, first, batch.timestamp_ms)
+        self._skip(partition, judge, record, Skip(batch.last, batch.sha256, why))
+
+    def _skip(self, partition: Partition, judge: Judge, first: Record, skip: Skip) -> None:
+        """Pass over a range, unless there were too many of them."""
+        number, what = partition.number, f"offset {first.offset}"
+        if skip.last > first.offset:
+            what = f"offsets {first.offset} to {skip.last}"
+        if not self._note.may_skip(time.time()):
+            told = f"decision partition {number}: {what} would be skipped, and {MAX_SKIPS} ranges were within an hour"
+            self._acts.halt(number, Refusal(RefusalReason.TOO_MANY_SKIPS, told), _TRY_AGAIN_S)
+            return
+        outcome = judge.skip(first, skip, partition.head, datetime.now(UTC))
+        partition.head, partition.position = outcome.head, skip.last + 1
+        self._acts.skip(outcome, (number, first.offset))
+        self._note.skipped(time.time())
+        self.skipped = f"decision partition {number}: {what} skipped: {skip.message}; the audit has the range"
+        _log.error("records skipped", partition=number, first=first.offset, last=skip.last, why=skip.message)
+        self._careful.end()

@@ -1,0 +1,92 @@
+"""Reading record by record, after a death that a record may have caused: so the record in hand is the one.
+
+It ends when that record was skipped, when every partition was read to its end, or after some minutes without a death.
+"""
+
+import time
+from collections.abc import Collection
+
+from streamwarden_gate.note import Doing, Hand, Note
+from streamwarden_gate.partitions import Partition
+
+MOST_TRIES = 3
+"""So often a process may die of a record, whichever pod it is in."""
+
+_LONGEST_S = 300.0
+
+
+class Careful:
+    """What is known of earlier deaths, and whose turn it is."""
+
+    def __init__(self, note: Note) -> None:
+        self._note = note
+        self._blamed: Hand | None = note.hand if note.hand.doing is not Doing.NOTHING else None
+        """What the last process died of; its try is not committed yet."""
+        self._unreadable: tuple[int, int] | None = None
+        """Partition and position of a batch that killed while it was read."""
+        self._ended: set[int] = set()
+        self._turns: dict[int, int] = {}
+        self._since_s = time.monotonic()
+        note.drop()
+
+    @property
+    def active(self) -> bool:
+        """Whether records are read one by one."""
+        return self._note.careful
+
+    def begin(self) -> None:
+        """Read record by record from now on."""
+        if not self._note.careful:
+            self._since_s = time.monotonic()
+            self._note.careful = True
+        self.forget()
+
+    def forget(self) -> None:
+        """Partitions have changed hands: none is known to be read to its end."""
+        self._ended.clear()
+        self._turns.clear()
+
+    def choose(self, partitions: Collection[Partition]) -> Partition | None:
+        """Return the partition to read from now: those under suspicion first. None: it is over."""
+        suspects = [each for each in partitions if each.head.tries or self._is_blamed(each)]
+        left = suspects or [each for each in partitions if each.number not in self._ended]
+        if not left or (not suspects and time.monotonic() - self._since_s > _LONGEST_S):
+            return None
+        chosen = min(left, key=lambda each: self._turns.get(each.number, 0))
+        self._turns[chosen.number] = 1 + max(self._turns.values(), default=0)
+        return chosen
+
+    def end(self) -> None:
+        """Read as usual again."""
+        self._note.careful = False
+        self.forget()
+
+    def reached_end(self, number: int) -> None:
+        self._ended.add(number)
+
+    def died_reading(self, partition: Partition) -> bool:
+        """Tell whether the last process died of reading on here."""
+        return self._blamed == (Doing.READING, partition.number, partition.position)
+
+    def died_judging(self, number: int, offset: int) -> bool:
+        """Tell whether the last process died of this record."""
+        return self._blamed == (Doing.JUDGING, number, offset)
+
+    def counted(self) -> None:
+        """Say that the try is committed."""
+        blamed, self._blamed = self._blamed, None
+        if blamed is not None and blamed.doing is Doing.READING:
+            self._unreadable = blamed.partition, blamed.offset
+
+    def cannot_read(self, partition: Partition) -> bool:
+        """Tell whether the tries that were counted were of reading, as far as is known."""
+        return self._unreadable == (partition.number, partition.position)
+
+    def _is_blamed(self, partition: Partition) -> bool:
+        blamed = self._blamed
+        if blamed is None or blamed.partition != partition.number:
+            return False
+        if blamed.offset < partition.position:
+            self._blamed = None  # another pod has come past it
+            return False
+        return True

@@ -1,0 +1,52 @@
+"""Batches that kill who reads them, on a real broker: the gate under its supervisor, as in a pod of 512 MiB."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from streamwarden_gate.supervisor import ENV_MEMORY_LIMIT
+from support.bombs import gzip_bomb, zstd_bomb
+from support.gate_world import eventually
+from support.raw_records import RawWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from support.gate_world import GateWorld
+
+MIB = 1024 * 1024
+SUPERVISED = "streamwarden_gate.supervisor"
+MINUTE_S = 60
+
+
+@pytest.mark.parametrize(
+    ("bomb", "deaths"),
+    [
+        pytest.param(gzip_bomb, 4, id="X07-gzip"),
+        pytest.param(zstd_bomb, 0, id="X11-zstd"),
+    ],
+)
+def test_a_batch_that_no_pod_has_memory_for(world: GateWorld, bomb: Callable[[int], bytes], deaths: int) -> None:
+    world.start_gate(module=SUPERVISED, **{ENV_MEMORY_LIMIT: str(512 * MIB)})
+    world.wait_in_force()
+    world.propose(range(20))
+    with RawWriter(world.agent_properties) as writer:
+        assert writer.write(world.names.decisions, 0, bomb(640 * MIB)).code == 0
+    began_s = time.monotonic()
+    world.propose(range(20, 40))
+    eventually(world.caught_up, "no lag", timeout_s=2 * MINUTE_S)
+    assert time.monotonic() - began_s < MINUTE_S
+    assert sorted(world.commanded()) == sorted(f"page-{number}" for number in range(40))
+    [told] = [audit for audit in world.audits() if audit["verdict"] == "Skipped"]
+    at = told["decision"]
+    assert (at["partition"], at["lastOffset"]) == (0, at["offset"])
+    assert len(world.audits()) == 41
+    world.check_chains()
+    events = [line["event"] for line in world.log_lines()]
+    assert events.count("the gate's process has died; starting it again") == deaths
+    ack = world.last_ack()
+    assert ack is not None
+    assert (ack.state, ack.reason) == ("InForce", "RecordsSkipped")
+    assert f"decision partition 0: offset {at['offset']} skipped" in ack.message
