@@ -12,6 +12,9 @@ from streamwarden_contract.errors import ContractError
 from streamwarden_contract.ids import sha256_hex
 
 FORMAT = 1
+SKIPPED = "Skipped"
+"""The verdict of a range that was passed over."""
+
 GENESIS = "0" * 64
 """The hash before the first record."""
 

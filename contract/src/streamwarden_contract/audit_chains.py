@@ -37,6 +37,8 @@ class Judged(NamedTuple):
     topic_id: str
     offset: int
     digest: str
+    last: int | None = None
+    """Of a skipped range its last offset."""
 
 
 @dataclass(slots=True)
@@ -103,7 +105,8 @@ class Chain:
             return None
         self._check_order(place, entry)
         self._advance(place, entry)
-        return Judged(self.id, entry.topic_id, entry.offset, entry.digest)
+        last = entry.last if entry.skipped else None
+        return Judged(self.id, entry.topic_id, entry.offset, entry.digest, last)
 
     def finish(self, committed: Place, now: ChainHead, *, log_start: int) -> None:
         """Compare the chain with what the gate has committed.
@@ -193,7 +196,7 @@ class Chain:
             self._note_remade(place, entry)
         self.length, self.sha256, self._newest = entry.length, entry.sha256, place
         self.agent_uid, self.topic_id = entry.agent_uid, entry.topic_id
-        self.last_offset, self.epochs = entry.offset, entry.epochs
+        self.last_offset, self.epochs = entry.last, entry.epochs
 
     def _note_remade(self, place: Place, entry: AuditEntry) -> None:
         if entry.topic_id != self.topic_id:

@@ -12,6 +12,8 @@ class JudgedDecision(NamedTuple):
     offset: int
     digest: bytes
     """SHA-256 of the judged value."""
+    last: int = -1
+    """Of a skipped range its last offset, whatever its records hold; -1: one decision was judged."""
 
 
 class Coverage:
@@ -31,6 +33,8 @@ class Coverage:
         """Decisions that have their audit record."""
         self.deleted = 0
         """Audited decisions that retention has deleted."""
+        self.skipped = 0
+        """Decisions that lie in a skipped range."""
         self.faults = Faults()
         self._place = (topic, partition)
         self._low, self._end = low, end
@@ -45,6 +49,9 @@ class Coverage:
             return
         self._pass_over(offset)
         judged = self._next
+        if judged is not None and judged.offset <= offset <= judged.last:
+            self.skipped += 1
+            return
         if judged is None or judged.offset != offset:
             self._fault(AuditFaultKind.NOT_AUDITED, offset, "the gate has committed it, and no audit record names it")
             return
@@ -60,8 +67,10 @@ class Coverage:
 
     def _pass_over(self, offset: int) -> None:
         """Drop what was judged before this offset: no record of the partition was it."""
-        while self._next is not None and self._next.offset < offset:
-            if self._next.offset < self._low:
+        while self._next is not None and max(self._next.offset, self._next.last) < offset:
+            if self._next.last >= 0:
+                pass  # a range: what it held may have been deleted, or read by nobody
+            elif self._next.offset < self._low:
                 self.deleted += 1
             else:
                 self._fault(

@@ -4,7 +4,7 @@ import re
 from typing import NamedTuple
 
 from streamwarden_contract import canonical, ids
-from streamwarden_contract.audit import FORMAT
+from streamwarden_contract.audit import FORMAT, SKIPPED
 from streamwarden_contract.errors import ContractError, MalformedEventError
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -37,8 +37,12 @@ class AuditEntry(NamedTuple):
     partition: int
     """Of the decision topic."""
     offset: int
+    last: int
+    """Of a skipped range the last offset, else the same."""
+    skipped: bool
+    """Whether it is of a range that was passed over."""
     digest: str
-    """SHA-256 of the judged value."""
+    """SHA-256 of the judged value, or of what was skipped."""
     epochs: Epochs
     contradictions: tuple[str, ...]
     """How verdict, command and dead letter do not agree."""
@@ -71,6 +75,8 @@ def read_entry(value: bytes) -> AuditEntry:
         topic_id=topic_id,
         partition=partition,
         offset=offset,
+        last=_last(record, decision, offset),
+        skipped=record.get("verdict") == SKIPPED,
         digest=_digest(decision, "digest"),
         epochs=Epochs(_number(epochs, "namespace"), _number(epochs, "guardrail")),
         contradictions=_contradictions(record),
@@ -79,6 +85,16 @@ def read_entry(value: bytes) -> AuditEntry:
 
 
 Json = dict[str, canonical.JsonValue]
+
+
+def _last(record: Json, decision: Json, offset: int) -> int:
+    """Return the last offset that the record is about: only a skipped range has more than one."""
+    if record.get("verdict") != SKIPPED:
+        return offset
+    last = _number(decision, "lastOffset")
+    if last < offset:
+        raise AuditEntryError("its field 'lastOffset' is below the range's first")
+    return last
 
 
 def _contradictions(record: Json) -> tuple[str, ...]:

@@ -113,6 +113,8 @@ class ConditionReason(StrEnum):
     """No gate is bound by this policy."""
     REJECTED_BY_GATE = "RejectedByGate"
     """A gate refused the policy set; its message says why."""
+    RECORDS_SKIPPED = "RecordsSkipped"
+    """A gate passed over decisions that kill it, or that nobody can decompress; the message and the audit say which."""
     GATE_STALE = "GateStale"
     """Nothing proves to a gate that its policies are up to date: it judges nothing until it can read them again."""
     GATE_NOT_READY = "GateNotReady"

@@ -20,15 +20,20 @@ def digest(offset: int) -> bytes:
     return offset.to_bytes(32, "big")
 
 
+def _judged(at: int | tuple[int, int]) -> JudgedDecision:
+    """A judged decision, or a range that was skipped."""
+    return JudgedDecision(at, digest(at)) if isinstance(at, int) else JudgedDecision(at[0], b"", at[1])
+
+
 def compare(
-    judged: Iterable[int],
+    judged: Iterable[int | tuple[int, int]],
     decisions: Iterable[int],
     *,
     low: int = 0,
     end: int = 10,
     altered: frozenset[int] = frozenset(),
 ) -> Coverage:
-    coverage = Coverage(TOPIC, 1, low=low, end=end, judged=(JudgedDecision(at, digest(at)) for at in judged))
+    coverage = Coverage(TOPIC, 1, low=low, end=end, judged=map(_judged, judged))
     for offset in decisions:
         coverage.take(offset, digest(-1 % 256 if offset in altered else offset))
     coverage.finish()
@@ -46,11 +51,14 @@ def compare(
         pytest.param([0, 1, 3], [0, 1], 2, [("NoDecision", 3)], id="the-last-is-not-there"),
         pytest.param([0, 2], [0, 1], 1, [("NotAudited", 1), ("NoDecision", 2)], id="one-for-another"),
         pytest.param([3, 4], [1, 2, 3, 4], 2, [], id="before-the-first-audited-nothing-is-said"),
+        pytest.param([0, (1, 3), 4], [0, 1, 3, 4], 2, [], id="X07-a-skipped-range-covers-what-lies-in-it"),
+        pytest.param([0, (1, 3), 4], [0, 4], 2, [], id="X07-a-skipped-range-that-holds-nothing-now"),
+        pytest.param([(0, 1), 3], [0, 1, 2, 3], 1, [("NotAudited", 2)], id="X07-a-skipped-range-covers-no-more"),
         pytest.param([9, 10, 11], [9, 10, 11, 12], 1, [], id="what-was-committed-later-is-left-alone"),
     ],
 )
 def test_decisions_and_their_records_are_compared(
-    judged: list[int], decisions: list[int], compared: int, faults: list[tuple[str, int]]
+    judged: list[int | tuple[int, int]], decisions: list[int], compared: int, faults: list[tuple[str, int]]
 ) -> None:
     found = compare(judged, decisions)
     assert (found.compared, [(fault.kind, fault.place.offset) for fault in found.faults]) == (compared, faults)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from streamwarden_contract import ids
-from streamwarden_contract.audit import ChainHead
+from streamwarden_contract.audit import SKIPPED, ChainHead
 from streamwarden_contract.canonical import JsonValue
 from streamwarden_contract.decision import Decision
 from streamwarden_contract.events import CloudEvent
@@ -17,9 +17,6 @@ from streamwarden_gate.records import Record
 
 DEAD_LETTER = "DeadLetter"
 """What the audit says where nothing could be judged: the verdict beside those of policies."""
-
-SKIPPED = "Skipped"
-"""What the audit says where nothing was read, or judged, of a range."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from streamwarden_contract.reasons import ConditionReason
+
 from streamwarden_gate.acks import Report
 from streamwarden_gate.policy_topic import Refusal
 from streamwarden_gate.reasons import RefusalReason
@@ -13,8 +15,6 @@ if TYPE_CHECKING:
 
 _WAITING = frozenset({RefusalReason.LOG_MISSING, RefusalReason.BINDING_MISSING, RefusalReason.KAFKA_UNAVAILABLE})
 """Nothing was refused: what is needed is not there yet."""
-_SKIPPED = "RecordsSkipped"
-"""The one reason beside ``InForce``: all is well again, and somebody should know."""
 
 
 def report_of(
@@ -30,7 +30,11 @@ def report_of(
     """
     problem = next(iter(halted), None) if problem is None else problem
     if problem is None:
-        report = Report("Starting") if active is None else Report("InForce", _SKIPPED if skipped else "", skipped)
+        report = (
+            Report("Starting")
+            if active is None
+            else Report("InForce", ConditionReason.RECORDS_SKIPPED if skipped else "", skipped)
+        )
     elif active is None and problem.reason in _WAITING:
         report = Report("Starting", problem.reason, problem.message)
     else:

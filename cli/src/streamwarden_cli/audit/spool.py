@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from streamwarden_contract.audit_chains import ChainId, Judged
 
-_ENTRY = struct.Struct(">q32s")
-"""Offset and digest: 40 bytes a record."""
+_ENTRY = struct.Struct(">q32sq")
+"""Offset, digest, and the last offset of a range: 48 bytes a record."""
 _BUFFER = 400 * _ENTRY.size
 """Kept of each chain before it is written."""
 
@@ -46,9 +46,10 @@ class Spool:
             self._path(chain).unlink(missing_ok=True)
         if judged.offset <= self._last[chain]:
             return
-        self._last[chain] = judged.offset
+        last = -1 if judged.last is None else judged.last
+        self._last[chain] = max(judged.offset, last)
         buffer = self._buffers[chain]
-        buffer += _ENTRY.pack(judged.offset, bytes.fromhex(judged.digest))
+        buffer += _ENTRY.pack(judged.offset, bytes.fromhex(judged.digest), last)
         if len(buffer) >= _BUFFER:
             self._write(chain, buffer)
 

@@ -164,7 +164,17 @@ def no_gate_judges(found: AgentGates) -> Finding | None:
     return Finding("False", ConditionReason.GATE_NOT_READY, detail or "no gate of this agent has reported yet")
 
 
-GATES = (no_gate_is_wanted, a_gate_refuses_its_policies, a_gate_may_be_outdated, no_gate_judges)
+def a_gate_has_skipped(found: AgentGates) -> Finding | None:
+    """Find that records were passed over: all is well again, and somebody should know."""
+    gate = next(
+        (ack for ack in found.gates if ack.state == "InForce" and ack.reason == ConditionReason.RECORDS_SKIPPED), None
+    )
+    return (
+        None if gate is None else Finding("True", ConditionReason.RECORDS_SKIPPED, f"gate {gate.pod}: {gate.message}")
+    )
+
+
+GATES = (no_gate_is_wanted, a_gate_refuses_its_policies, a_gate_may_be_outdated, no_gate_judges, a_gate_has_skipped)
 
 
 # --- Ready -----------------------------------------------------------------------------------------------------

@@ -156,6 +156,11 @@ def gate(state: str, pod: str = "pod-0", **said: str) -> GateAck:
             id="one-that-refuses-comes-before-one-that-judges",
         ),
         pytest.param(
+            checks.AgentGates([gate("InForce"), gate("InForce", "pod-1", reason="RecordsSkipped", message="offset 5")]),
+            ("True", "RecordsSkipped", "gate pod-1: offset 5"),
+            id="X07-one-has-skipped-records",
+        ),
+        pytest.param(
             checks.AgentGates([gate("InForce"), gate("Stale", "pod-1", message="for more than 30 s")]),
             ("False", "GateStale", "gate pod-1 judges nothing: for more than 30 s"),
             id="X03-one-that-may-be-outdated-comes-before-one-that-judges",
