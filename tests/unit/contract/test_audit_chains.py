@@ -11,8 +11,10 @@ from streamwarden_contract.audit import GENESIS, ChainHead, audit_key
 from streamwarden_contract.audit_chains import AuditTopic, ChainId
 from streamwarden_contract.audit_faults import MOST_TOLD, AuditFaultKind, Place
 from streamwarden_contract.ids import audit_id, command_id, sha256_hex
+from streamwarden_gate.outcome import Skip
 from support.audit_records import (
     ID,
+    NOW,
     PARTITION,
     TOPIC,
     build_chain,
@@ -23,7 +25,7 @@ from support.audit_records import (
     resigned,
     values_of,
 )
-from support.gate_log import AGENT, NAMESPACE
+from support.gate_log import AGENT, NAMESPACE, record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +47,17 @@ def test_its_records_say_what_was_judged() -> None:
     assert [(each.offset, each.digest) for each in said if each] == [
         (2 * number, sha256_hex(values_of(number))) for number in range(9)
     ]
+
+
+def test_x07_a_skipped_range_is_a_link_and_nothing_in_it_is_judged_later() -> None:
+    skipped = JUDGE.skip(record(None, offset=18), Skip(24, "0" * 64, "3 processes died of it"), HEAD, NOW)
+    value = skipped.audit.value or b""
+    chain = read_chain([*RECORDS, value], skipped.head)
+    assert kinds(chain) == []
+    assert (chain.length, chain.last_offset) == (10, 24)
+    inside = JUDGE.judge(record(values_of(0), offset=22), skipped.head, NOW)
+    assert kinds(read_chain([*RECORDS, value, inside.audit.value or b""], inside.head)) == ["Repeated"]
+    assert kinds(read_chain([*RECORDS, changed(value, "decision", "lastOffset", to=3)])) == ["Unreadable"]
 
 
 def drop(at: int) -> Callable[[list[bytes]], list[bytes]]:
