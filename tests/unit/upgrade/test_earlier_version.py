@@ -9,29 +9,35 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from streamwarden_contract import canonical
 from streamwarden_contract.acks import ReadFormats, SignedEpochs, decode_ack
 from streamwarden_contract.audit import ChainHead, parse_metadata
 from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
 from streamwarden_contract.models.policy import PolicyRef
+from streamwarden_contract.policylog import KEY_ID_HEADER, SIGNATURE_HEADER, signed_message, spec_digest
 from streamwarden_contract.runtime_config import AgentConfig, GateConfig
 from streamwarden_gate.public_keys import PublicKeyFile
 from streamwarden_gate.snapshot import Identity, Snapshot
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.records import TopicFacts
 from streamwarden_operator.adapters.signing import KeyRing, SigningKey
+from streamwarden_operator.desired.acceptance import accept_policy
 from streamwarden_operator.desired.agents import resolve_agent
 from streamwarden_operator.desired.credentials import build_secret, find_password
 from streamwarden_operator.desired.pod_template import GateImage
 from streamwarden_operator.desired.pods import build_manifests
 from streamwarden_operator.desired.policy_log import DesiredLog, build_binding, build_log
+from streamwarden_operator.desired.rule_checks import listed
 from streamwarden_operator.desired.workload import build_workload
 from streamwarden_operator.plans.log_state import LogState, verify_log
 from streamwarden_operator.plans.policy_log import plan_log, sign_plan
+from streamwarden_operator.plans.policy_rules import check_policy, governed
 from streamwarden_operator.ports import SignedRecord, Topic, Workload
 
 DECISIONS = Topic("risk.guard.decisions", partitions=3, topic_id="id-of-decisions")
@@ -72,6 +78,16 @@ class Recording:
             )
             for record in self.written["policy_logs"][topic]
         ]
+
+    def signed(self, topic: str, values: dict[str, Any]) -> dict[bytes, SignedRecord]:
+        """Sign these values, by key, as the earlier version signed its own."""
+        made = {}
+        for key, value in values.items():
+            name, encoded = key.encode(), canonical.encode(value)
+            message = signed_message(cluster_id=self.cluster_id, topic=topic, key=name, value=encoded)
+            headers = ((SIGNATURE_HEADER, self.key.sign(message)), (KEY_ID_HEADER, self.key.key_id.encode()))
+            made[name] = SignedRecord(name, encoded, headers)
+        return made
 
     def workload(self) -> Workload:
         return build_workload(
@@ -121,6 +137,29 @@ def test_this_gate_judges_by_the_log_of_an_earlier_operator(recording: Recording
     active = snapshot.build(facts, None)
     assert [(ref.name, ref.revision) for ref in active.refs] == [("strict", 1), ("watch", 2)]
     assert active.targets["block-page"].topic == "risk.commands"
+
+
+def test_x01_rules_that_an_earlier_operator_published_untyped_go_on_and_are_told(recording: Recording) -> None:
+    """The recorded log, with a rule in it that was accepted then: a letter is missing."""
+    require = '!has(decision.paramters) || decision.parameters.page != "payments"'
+    values = {record.key.decode(): json.loads(record.value or b"") for record in recording.records(LOG)}
+    strict = values["policy/strict"]
+    strict["spec"]["rules"][0]["require"] = require
+    policy = Policy.model_validate({"metadata": {"name": "strict", "namespace": "risk"}, "spec": strict["spec"]})
+    strict["digest"] = values["binding/guard"]["policies"][0]["digest"] = spec_digest(policy.spec)
+    records = recording.signed(LOG, values)
+    state = verify_log(records, topic=LOG, cluster_id=recording.cluster_id, verifier=recording.ring)
+    assert (state.refused, state.bindings["guard"].not_applicable) == ({}, {})
+    desired = replace(recording.desired(LOG), valid={"strict": policy.spec, "watch": state.policies["watch"].spec})
+    assert not plan_log("risk", desired, state)
+    agents = governed(desired.bindings.values(), {}, state.schemas)
+    checks = check_policy("strict", policy.spec, agents, state)
+    assert accept_policy(policy, checks=checks) == []
+    assert listed(checks.untyped) == (
+        "guard/block-page (rule 'confident': 1:5: decision has no field 'paramters'; did you mean 'parameters'?)"
+    )
+    edited = policy.spec.model_copy(update={"failure_action": "Audit"})
+    assert list(check_policy("strict", edited, agents, state).refused) == [0]
 
 
 # --- what gates write --------------------------------------------------------------------------------------------

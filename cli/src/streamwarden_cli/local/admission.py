@@ -14,6 +14,7 @@ from streamwarden_operator.desired import acceptance
 
 from streamwarden_cli.generated.crd_yaml import structural_schema
 from streamwarden_cli.local.manifests import Problem, Reading
+from streamwarden_cli.local.policy_sets import checked_policies
 from streamwarden_cli.local.remarks import remarks
 from streamwarden_cli.local.structural import (
     FieldProblem,
@@ -130,9 +131,8 @@ def check_set(resources: Sequence[Kind]) -> list[SetProblem]:
             if refusal.reason == ConditionReason.REF_NOT_FOUND:
                 near = nearest(dict(acceptance.topic_refs(agent))[refusal.field], sorted(here))
             found.append((_key(agent), acceptance.Refusal(refusal.reason, refusal.field, refusal.message + near)))
-    found += [
-        (_key(policy), refusal) for policy in _of(Policy, resources) for refusal in acceptance.accept_policy(policy)
-    ]
+    for policy, checks in checked_policies(resources):
+        found += [(_key(policy), refusal) for refusal in acceptance.accept_policy(policy, checks=checks)]
     return [
         SetProblem(key, FieldProblem(_parse(refusal.field), refusal.message, refusal.reason)) for key, refusal in found
     ]

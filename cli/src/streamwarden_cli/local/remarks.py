@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from streamwarden_contract.models import AgentDeployment, Policy
+from streamwarden_operator.desired.rule_checks import listed
+
+from streamwarden_cli.local.policy_sets import checked_policies
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -27,6 +30,13 @@ def remarks(resources: Iterable[Kind]) -> Iterator[Remark]:
             yield policy, ("spec", "match"), "covers no decision of any agent here", "CoversNothing"
         if policy.spec.failure_action == "Enforce" and not policy.spec.rules:
             yield policy, ("spec", "rules"), "an Enforce policy without rules allows all that it covers", "NoRules"
+    for policy, checks in checked_policies(resources):
+        if checks.not_applicable:
+            message = f"does not check for {listed(checks.not_applicable)}: there it is not applicable"
+            yield policy, ("spec", "rules"), message, "PolicyNotApplicable"
+        if checks.dynamic:
+            message = f"no name is checked in what is read through dyn(...): {', '.join(checks.dynamic)}"
+            yield policy, ("spec", "rules"), message, "DynamicParts"
     enforced = [policy for policy in policies if policy.spec.failure_action == "Enforce" and policy.spec.rules]
     for agent in agents:
         for index, decision in enumerate(agent.spec.decisions):

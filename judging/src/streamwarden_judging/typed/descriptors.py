@@ -102,6 +102,8 @@ def _reference(kind: ValueType) -> dict[str, object]:
             return {"type": _Field.TYPE_MESSAGE, "type_name": _WRAPPERS[scalar]}
         case ObjectRef(name):
             return _message(name)
+        case Untyped(schema_to_come=True):
+            return {"type": _Field.TYPE_MESSAGE, "type_name": ".google.protobuf.Value"}  # which CEL reads as dyn
         case ListType() | MapType() | Untyped():
             return _message(UNTYPED_MESSAGE)
 

@@ -16,6 +16,7 @@ from streamwarden_judging.typed.types import (
     Scalar,
     ScalarType,
     Types,
+    Untyped,
     ValueType,
     join,
 )
@@ -67,9 +68,24 @@ def rule_types(
     return types, variables
 
 
+def envelope_types(
+    decision_types: Iterable[str] = (), labels: Iterable[str] = ()
+) -> tuple[Types, dict[str, ObjectRef]]:
+    """Return the types of the variables where nothing is known yet of what a policy covers: parameters may be anything.
+
+    Args:
+        decision_types: all that the policy covers; without any it covers all there will be.
+        labels: what may be read of ``agent.labels``.
+    """
+    types = Types()
+    decision = _decision(types, tuple(sorted(decision_types)), Untyped(schema_to_come=True))
+    return types, {"decision": decision, "agent": _agent(types, labels)}
+
+
 def _decision(types: Types, covered: tuple[str, ...], parameters: ValueType) -> ObjectRef:
+    names = ScalarType(Scalar.STRING, values=covered, max_length=max(map(len, covered))) if covered else _TEXT
     fields: dict[str, ValueType] = {
-        "type": ScalarType(Scalar.STRING, values=covered, max_length=max(map(len, covered))),
+        "type": names,
         "entity": ScalarType(Scalar.STRING, max_length=MAX_ENTITY_LENGTH),
         "parameters": parameters,
         "cause": _object(types, "decision.cause", {"topic": _TEXT, "partition": _COUNT, "offset": _COUNT}),

@@ -56,6 +56,9 @@ class ObjectRef:
 class Untyped:
     """A value that the schema says too little about: rules read it only as ``dyn(...)``."""
 
+    schema_to_come: bool = False
+    """Whether there is no schema yet: then anything may be read."""
+
 
 Typed = ScalarType | ListType | MapType | ObjectRef
 ValueType = Typed | Untyped

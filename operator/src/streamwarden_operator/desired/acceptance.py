@@ -11,11 +11,10 @@ from streamwarden_contract import names
 from streamwarden_contract.errors import NameNotAllowedError
 from streamwarden_contract.models import AgentDeployment, Condition, Policy, TopicContract
 from streamwarden_contract.reasons import ConditionReason
-from streamwarden_judging.errors import ExpressionError
-from streamwarden_judging.rules import compile_rule
 from streamwarden_judging.schema_faults import schema_faults
 
 from streamwarden_operator.desired.pod_fields import pod_faults
+from streamwarden_operator.desired.rule_checks import RuleChecks, check_rules
 from streamwarden_operator.desired.status import condition, true
 
 ACCEPTED = "Accepted"
@@ -64,8 +63,14 @@ def accept_contract(
     ]
 
 
-def accept_policy(policy: Policy, installation: str = names.SYSTEM) -> list[Refusal]:
-    """Return everything that is wrong with a policy; nothing where it is accepted."""
+def accept_policy(policy: Policy, installation: str = names.SYSTEM, checks: RuleChecks | None = None) -> list[Refusal]:
+    """Return everything that is wrong with a policy; nothing where it is accepted.
+
+    Args:
+        policy: the policy.
+        installation: whose names nobody else may have.
+        checks: its rules as checked for all that it covers; left out where that is not known.
+    """
     refusals: list[Refusal] = []
     namespace = policy.metadata.namespace
     if namespace == names.SYSTEM:
@@ -79,11 +84,12 @@ def accept_policy(policy: Policy, installation: str = names.SYSTEM) -> list[Refu
         )
     else:
         refusals.extend(_name_refusal("metadata.namespace", names.check_namespace, namespace, installation))
-    for index, rule in enumerate(policy.spec.rules):
-        try:
-            compile_rule(rule.require)
-        except ExpressionError as error:
-            refusals.append(Refusal(ConditionReason.INVALID_EXPRESSION, f"spec.rules[{index}].require", str(error)))
+    found = checks or check_rules(policy.spec, ())
+    refusals += [
+        Refusal(ConditionReason.INVALID_EXPRESSION, f"spec.rules[{index}].require", str(fault))
+        for index, faults in found.refused.items()
+        for fault in faults
+    ]
     return refusals
 
 

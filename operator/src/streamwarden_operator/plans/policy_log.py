@@ -1,10 +1,11 @@
 """What to write to a policy log. Revisions and epochs only grow; nothing to say, nothing written.
 
-Three rules keep an edit from giving an agent fewer rules than its author meant:
+Four rules keep an edit from giving an agent fewer rules than its author meant:
 
 * A policy whose new spec is refused keeps its last good record, selector included.
 * A policy that never had a good record and would bind an agent withholds that agent's new binding: its last one stays
   (or none, and then its gate judges nothing). A binding never leaves out a policy silently.
+* A policy whose rules do not check for one of an agent's decision types denies that type: the binding names it there.
 * While an agent's binding is withheld, the policies that its last binding names stay, also when they are deleted: a
   rename with a slip in the new policy must not drop the old one.
 """
@@ -30,6 +31,7 @@ from streamwarden_contract.policylog import (
 
 from streamwarden_operator.desired.policy_log import DesiredBinding, DesiredLog
 from streamwarden_operator.plans.log_state import LogState
+from streamwarden_operator.plans.policy_rules import not_applicable
 from streamwarden_operator.ports import SignedRecord
 
 
@@ -162,23 +164,32 @@ def _plan_bindings(
     policies: Mapping[str, PolicyRecord],
     withheld: Mapping[str, tuple[str, ...]],
 ) -> dict[str, BindingRecord]:
-    bindings: dict[str, BindingRecord] = {}
+    drafts: dict[str, BindingRecord] = {}
     for agent in sorted({*desired.bindings, *desired.unready}):
         known, wanted = state.bindings.get(agent), desired.bindings.get(agent)
         if agent in withheld or wanted is None:
             if known is None:
                 continue
             named = {ref.name for ref in known.policies if agent in withheld}
-            record = known.model_copy(update={"policies": _refs(desired, policies, known.labels, named)})
+            drafts[agent] = known.model_copy(update={"policies": _refs(desired, policies, known.labels, named)})
         else:
-            record = _binding(wanted, _refs(desired, policies, dict(wanted.labels), frozenset()))
-        if known is None or _content(record) != _content(known):
-            record = record.model_copy(update={"epoch": draft.epoch, "revision": draft.next_revision()})
-            draft.records.append(record)
-        else:
-            record = known
-        bindings[agent] = record
-    return bindings
+            drafts[agent] = _binding(wanted, _refs(desired, policies, dict(wanted.labels), frozenset()))
+    texts = {sha256: text for binding in desired.bindings.values() for sha256, text in binding.schemas.items()}
+    apart = not_applicable(drafts, policies, texts, state)
+    return {
+        agent: _numbered(draft, record.model_copy(update={"not_applicable": apart.get(agent, {})}), state)
+        for agent, record in drafts.items()
+    }
+
+
+def _numbered(draft: _Draft, record: BindingRecord, state: LogState) -> BindingRecord:
+    """Return the binding as it will be on the log: a new revision where it says something new."""
+    known = state.bindings.get(record.agent)
+    if known is not None and _content(record) == _content(known):
+        return known
+    record = record.model_copy(update={"epoch": draft.epoch, "revision": draft.next_revision()})
+    draft.records.append(record)
+    return record
 
 
 def _refs(

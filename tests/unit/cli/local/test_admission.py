@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from streamwarden_cli.generated.crd_yaml import structural_schema
 from streamwarden_cli.local.admission import Admission, Admitted, admit, admit_all
-from streamwarden_cli.local.manifests import read_manifests
+from streamwarden_cli.local.manifests import Problem, read_manifests
 from streamwarden_cli.local.structural import FieldProblem
 from streamwarden_cli.local.yaml_nodes import field_text
 from streamwarden_contract.models import AgentDeployment, Kind, Policy, TopicContract
@@ -274,3 +274,88 @@ def test_what_needs_more_than_a_schema_both_refuse(kind: type[Kind], spec: dict[
 def test_a_reference_to_nothing_tells_what_may_be_meant() -> None:
     admission = admit_all(read_manifests(CORPUS / "bad" / "set" / "unknown-command-topic.yaml"), {})
     assert [problem.message for problem in admission.problems if "did you mean 'refunds'?" in problem.message]
+
+
+# --- policies among agents ------------------------------------------------------------------------------------------
+
+SCHEMA = '{"type": "object", "properties": {"service": {"type": "string"}, "amount": {"type": "integer"}}}'
+
+
+def governed_folder(folder: Path, policies: list[dict[str, Any]], *types: str) -> Admission:
+    """Admit an agent whose first decision type has a schema, the others none, together with policies."""
+    api = "streamwarden.io/v1alpha1"
+    names = ["orders", *(f"topic-{kind}" for kind in types)]
+    schemas = {f"topic-{types[0]}": {"schema": {"schema": SCHEMA}}}
+    documents: list[dict[str, Any]] = [
+        {
+            "apiVersion": api,
+            "kind": "TopicContract",
+            "metadata": {"name": name, "namespace": "shop"},
+            "spec": {"topicName": f"shop.{name}", **schemas.get(name, {})},
+        }
+        for name in names
+    ]
+    spec = {
+        "image": "i",
+        "agent": {"entrypoint": "a:b"},
+        "inputs": [{"name": "in", "topicRef": {"name": "orders"}}],
+        "decisions": [{"type": kind, "commandTopicRef": {"name": f"topic-{kind}"}} for kind in types],
+    }
+    metadata = {"name": "clerk", "namespace": "shop"}
+    documents.append({"apiVersion": api, "kind": "AgentDeployment", "metadata": metadata, "spec": spec})
+    for number, policy in enumerate(policies):
+        metadata = {"name": f"p{number}", "namespace": "shop"}
+        documents.append({"apiVersion": api, "kind": "Policy", "metadata": metadata, "spec": policy})
+    (folder / "all.yaml").write_text(yaml.safe_dump_all(documents), encoding="utf-8")
+    return admit_all(read_manifests(folder), {})
+
+
+def ruled(require: str, **spec: object) -> dict[str, Any]:
+    return {"rules": [{"name": "r", "require": require}], **spec}
+
+
+def told(problems: tuple[Problem, ...]) -> list[tuple[str, str, str]]:
+    return [(problem.field, problem.reason, problem.message) for problem in problems]
+
+
+def test_what_is_read_without_a_type_is_told(tmp_path: Path) -> None:
+    admission = governed_folder(tmp_path, [ruled("dyn(decision.parameters).x == 1")], "refund")
+    assert told(admission.warnings) == [
+        ("spec.rules", "DynamicParts", "no name is checked in what is read through dyn(...): decision.parameters")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("require", "message"),
+    [
+        pytest.param(
+            '!has(decision.paramters) || decision.parameters.service != "payments"',
+            "1:5: decision has no field 'paramters'; did you mean 'parameters'?",
+            id="X01-a-letter-is-missing",
+        ),
+        pytest.param(
+            'decision.parameters.servce != "payments"',
+            "1:20: decision.parameters has no field 'servce'; did you mean 'service'?",
+            id="X01-a-letter-of-a-parameter-is-missing",
+        ),
+    ],
+)
+def test_a_rule_is_checked_against_the_contracts_of_the_folder(tmp_path: Path, require: str, message: str) -> None:
+    admission = governed_folder(tmp_path, [ruled(require)], "refund")
+    assert told(admission.problems) == [("spec.rules[0].require", "InvalidExpression", message)]
+    assert admission.resources == ()
+
+
+def test_a_policy_that_does_not_check_for_one_type_of_several_is_told(tmp_path: Path) -> None:
+    admission = governed_folder(tmp_path, [ruled("decision.parameters.amount < 5")], "refund", "void")
+    assert admission.problems == ()
+    assert told(admission.warnings) == [
+        (
+            "spec.rules",
+            "PolicyNotApplicable",
+            (
+                "does not check for clerk/void (rule 'r': 1:20: the schema does not say what 'amount' is read from: "
+                "write dyn(...) around what stands before the dot): there it is not applicable"
+            ),
+        )
+    ]

@@ -280,3 +280,67 @@ def test_whatever_is_asked_for_revisions_grow_and_bindings_are_complete(history:
 def _records(desired: DesiredLog) -> dict[bytes, SignedRecord]:
     plan = plan_log("risk", desired, LogState())
     return {record.key: record for record in sign_plan(plan, topic=TOPIC, cluster_id=CLUSTER, signer=KEY)}
+
+
+# --- rules that do not check ---------------------------------------------------------------------------------------
+
+TYPED = '{"type":"object","properties":{"amount":{"type":"integer"}}}'
+AMOUNT = spec("decision.parameters.amount < 5")
+
+
+def typed(agent: str, schema: str | None) -> DesiredBinding:
+    digest = None if schema is None else sha256_hex(schema.encode())
+    target = CommandTarget(topic="risk.commands", keyed=True, schema_sha256=digest)
+    schemas = {} if digest is None or schema is None else {digest: schema}
+    return replace(binding(agent), decisions={"block": target}, schemas=schemas)
+
+
+def test_x01_a_binding_names_the_policies_that_do_not_check_for_a_type() -> None:
+    agents = {"guard": typed("guard", TYPED), "free": typed("free", None)}
+    state = written(DesiredLog(valid={"p": AMOUNT}, bindings=agents))
+    assert state.bindings["guard"].not_applicable == {}
+    assert state.bindings["free"].not_applicable == {"block": ("p",)}
+    assert bound(state, "free") == {"p": 1}
+
+
+def test_x01_once_the_contract_says_more_the_policy_is_applicable() -> None:
+    state = written(DesiredLog(valid={"p": AMOUNT}, bindings={"free": typed("free", None)}))
+    revision = state.bindings["free"].revision
+    state = written(DesiredLog(valid={"p": AMOUNT}, bindings={"free": typed("free", TYPED)}), state)
+    assert (state.bindings["free"].not_applicable, state.bindings["free"].revision) == ({}, revision + 1)
+
+
+def test_an_audit_policy_that_does_not_check_is_named_too() -> None:
+    audit = AMOUNT.model_copy(update={"failure_action": "Audit"})
+    state = written(DesiredLog(valid={"p": AMOUNT, "q": audit}, bindings={"free": typed("free", None)}))
+    assert state.bindings["free"].not_applicable == {"block": ("p", "q")}
+
+
+def test_what_judged_by_these_rules_and_this_schema_goes_on_judging() -> None:
+    desired = DesiredLog(valid={"p": AMOUNT}, bindings={"free": typed("free", None)})
+    state = written(desired)
+    before = {
+        "free": state.bindings["free"].model_copy(update={"not_applicable": {}})
+    }  # as an earlier version wrote it
+    state = replace(state, bindings=before)
+    assert not plan_log("risk", desired, state)
+    edited = spec("decision.parameters.amount < 6")
+    state = written(DesiredLog(valid={"p": edited}, bindings=desired.bindings), state)
+    assert state.bindings["free"].not_applicable == {"block": ("p",)}
+
+
+def test_a_type_that_comes_to_an_agent_is_none_that_judged_before() -> None:
+    desired = DesiredLog(valid={"p": AMOUNT}, bindings={"free": typed("free", None)})
+    state = written(desired)
+    state = replace(state, bindings={"free": state.bindings["free"].model_copy(update={"not_applicable": {}})})
+    more = {**desired.bindings["free"].decisions, "allow": CommandTarget(topic="risk.commands", keyed=True)}
+    state = written(replace(desired, bindings={"free": replace(desired.bindings["free"], decisions=more)}), state)
+    assert state.bindings["free"].not_applicable == {"allow": ("p",)}
+
+
+def test_a_binding_that_is_kept_is_checked_as_well() -> None:
+    desired = DesiredLog(valid={"p": AMOUNT}, bindings={"free": typed("free", None)})
+    state = written(desired)
+    edited = spec("decision.parameters.amount < 6")
+    state = written(DesiredLog(valid={"p": edited}, unready=frozenset({"free"})), state)
+    assert state.bindings["free"].not_applicable == {"block": ("p",)}

@@ -1,16 +1,70 @@
 """Where a policy stands: the conditions Published and RolledOut."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from streamwarden_contract.models.policy import GateRejection
+from streamwarden_contract.models.policy import GateRejection, PolicySpec
 from streamwarden_contract.policylog import PolicyRecord
 from streamwarden_contract.reasons import ConditionReason
 
+from streamwarden_operator.desired.acceptance import Refusal, accepted
 from streamwarden_operator.desired.checks.chain import HOLDS, Finding
+from streamwarden_operator.desired.rule_checks import RuleChecks, listed, remarks
 from streamwarden_operator.errors import OperatorError
 
 PUBLISHED = "Published"
 ROLLED_OUT = "RolledOut"
+
+
+# --- Accepted --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """A policy, and what is known of its rules."""
+
+    spec: PolicySpec
+    refusals: Sequence[Refusal]
+    checks: RuleChecks
+
+
+def something_is_wrong(policy: Acceptance) -> Finding | None:
+    if not policy.refusals:
+        return None
+    found = accepted(policy.refusals)
+    return Finding(found.status, found.reason, found.message)
+
+
+def rules_go_on_unchecked(policy: Acceptance) -> Finding | None:
+    if not policy.checks.untyped:
+        return None
+    message = (
+        "was accepted before rules were checked by types, and goes on; at the next edit it would be refused for"
+        f" {listed(policy.checks.untyped)}"
+    )
+    return Finding("True", ConditionReason.UNTYPED_RULES, message)
+
+
+def rules_do_not_check_for_some(policy: Acceptance) -> Finding | None:
+    if not policy.checks.not_applicable:
+        return None
+    message = f"does not check for {listed(policy.checks.not_applicable)}: there it is not applicable" + (
+        ", and decisions are denied" if policy.spec.failure_action == "Enforce" else ""
+    )
+    return Finding("True", ConditionReason.POLICY_NOT_APPLICABLE, message)
+
+
+def there_is_something_to_know(policy: Acceptance) -> Finding | None:
+    said = remarks(policy.spec, policy.checks)
+    return Finding("True", ConditionReason.OK, "; ".join(said)) if said else None
+
+
+ACCEPTANCE = (
+    something_is_wrong,
+    rules_go_on_unchecked,
+    rules_do_not_check_for_some,
+    there_is_something_to_know,
+)
 
 
 # --- Published -------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import structlog
 from streamwarden_contract.acks import proven_epoch
@@ -18,13 +18,11 @@ from streamwarden_operator.errors import InvalidSpecError, OperatorError
 from streamwarden_operator.keys import Key
 from streamwarden_operator.plans.log_state import LogState, go_on_above, verify_log
 from streamwarden_operator.plans.policy_log import LogPlan, after, plan_log, sign_plan
+from streamwarden_operator.plans.policy_rules import check_policy
 from streamwarden_operator.plans.rollout import bound_agents, live_gates
 from streamwarden_operator.ports import Cluster, GateAcks, PolicyLog
 from streamwarden_operator.reconcilers.policies.log_store import LogStore, Publication, PublishedLog
 from streamwarden_operator.result import DONE, Result
-
-if TYPE_CHECKING:
-    from streamwarden_contract.models.policy import PolicySpec
 
 _log = structlog.get_logger(__name__)
 
@@ -62,7 +60,6 @@ class PolicyLogReconciler:
         self._logs = logs
         self._keys = keys
         self._published = published
-        self._accepted: dict[str, dict[str, tuple[PolicySpec, bool]]] = {}
 
     async def reconcile(self, key: Key) -> Result:
         """Bring the namespace's log to what the resources say.
@@ -135,21 +132,19 @@ class PolicyLogReconciler:
             policies,
             self._cluster.list(AgentDeployment, namespace),
             self._logs.bindings_of(namespace),
-            refused=self._refused(namespace, policies) | held,
+            refused=self._refused(namespace, policies, state) | held,
             released=self._logs.released,
             unreadable=[it.metadata for key, it in unreadable.items() if key.kind == "AgentDeployment"],
         )
 
-    def _refused(self, namespace: str, policies: Sequence[Policy]) -> frozenset[str]:
-        """Find the policies that are not accepted. Only edited ones are compiled: an edit must not wait for all."""
-        before, installation = self._accepted.get(namespace, {}), self._logs.installation.installation
-        now: dict[str, tuple[PolicySpec, bool]] = {}
-        for policy in policies:
-            name, known = policy.metadata.name, before.get(policy.metadata.name)
-            accepted = known[1] if known and known[0] is policy.spec else not accept_policy(policy, installation)
-            now[name] = (policy.spec, accepted)
-        self._accepted[namespace] = now
-        return frozenset(name for name, (_, accepted) in now.items() if not accepted)
+    def _refused(self, namespace: str, policies: Sequence[Policy], state: LogState) -> frozenset[str]:
+        """Find the policies that are not accepted. What was checked once is kept: an edit must not wait for all."""
+        installation, agents = self._logs.installation.installation, self._logs.governed(namespace, state)
+        return frozenset(
+            policy.metadata.name
+            for policy in policies
+            if accept_policy(policy, installation, check_policy(policy.metadata.name, policy.spec, agents, state))
+        )
 
     def _note(self, namespace: str, plan: LogPlan, state: LogState) -> None:
         """Remember when each policy was published, to tell how long it took to be in force everywhere."""

@@ -7,9 +7,11 @@ from streamwarden_contract.names import SYSTEM, InstallationNames, NamespaceName
 from streamwarden_contract.policylog import BindingRecord, PolicyRecord
 
 from streamwarden_operator.desired.policy_log import DesiredBinding
+from streamwarden_operator.desired.rule_checks import Governed
 from streamwarden_operator.errors import OperatorError
 from streamwarden_operator.keys import Key
 from streamwarden_operator.plans.log_state import LogState
+from streamwarden_operator.plans.policy_rules import governed
 
 
 @dataclass(slots=True)
@@ -61,6 +63,18 @@ class LogStore:
     def bindings_of(self, namespace: str) -> dict[str, DesiredBinding]:
         """Return what the namespace's agents want, by agent."""
         return {agent: wanted for (where, agent), wanted in self.wanted.items() if where == namespace}
+
+    def governed(self, namespace: str, state: LogState) -> tuple[Governed, ...]:
+        """Return the namespace's agents as policies go by them: as they want to be bound, or else are.
+
+        Args:
+            namespace: the namespace.
+            state: what is published in it.
+        """
+        wanted = self.bindings_of(namespace)
+        bound = [record for agent, record in state.bindings.items() if agent not in wanted]
+        texts = {sha256: text for binding in wanted.values() for sha256, text in binding.schemas.items()}
+        return governed([*wanted.values(), *bound], texts, state.schemas)
 
     def binding(self, namespace: str, agent: str) -> BindingRecord | None:
         """Return an agent's published binding."""

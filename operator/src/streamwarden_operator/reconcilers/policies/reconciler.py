@@ -11,24 +11,29 @@ from streamwarden_contract.reasons import ConditionReason
 
 from streamwarden_operator.clock import utc_now
 from streamwarden_operator.desired import status as conditions
-from streamwarden_operator.desired.acceptance import accept_policy, accepted
+from streamwarden_operator.desired.acceptance import ACCEPTED, accept_policy
 from streamwarden_operator.desired.checks.agents import is_asleep
 from streamwarden_operator.desired.checks.chain import decide
 from streamwarden_operator.desired.checks.policies import (
+    ACCEPTANCE,
     PUBLICATION,
     PUBLISHED,
     ROLLED_OUT,
     ROLLOUT,
+    Acceptance,
     Publishing,
     RolloutState,
 )
 from streamwarden_operator.desired.management import held_status, is_held
 from streamwarden_operator.keys import Key
+from streamwarden_operator.plans.log_state import LogState
+from streamwarden_operator.plans.policy_rules import check_policy
 from streamwarden_operator.plans.rollout import observe_rollout
 from streamwarden_operator.ports import Cluster, GateAcks
 from streamwarden_operator.reconcilers.policies.log_store import LogStore
 from streamwarden_operator.result import GONE, Result
 
+_WORTH_AN_EVENT = frozenset({ConditionReason.UNTYPED_RULES.value, ConditionReason.POLICY_NOT_APPLICABLE.value})
 OnRollout = Callable[[str, str, int, int, int, float], None]
 """Namespace, policy, revision, gates, of them updated, milliseconds from publication to the last gate's ack."""
 
@@ -73,13 +78,27 @@ class PolicyReconciler:
         )
         if status != policy.status:
             await self._cluster.write_status(policy, status)
+            await self._warn(key, policy.status, status)
         return Result(status_changed=status != policy.status)
+
+    async def _warn(self, key: Key, before: PolicyStatus, now: PolicyStatus) -> None:
+        """Make an Event of rules that go on though they would be refused: nobody looks at a condition that holds."""
+        found = conditions.find_condition(now.conditions, ACCEPTED)
+        known = conditions.find_condition(before.conditions, ACCEPTED)
+        if found is None or found.reason not in _WORTH_AN_EVENT:
+            return
+        if known is None or (known.reason, known.message) != (found.reason, found.message):
+            await self._cluster.record_event(key, reason=found.reason, message=found.message, warning=True)
 
     def _status(self, policy: Policy) -> PolicyStatus:
         namespace, name = policy.metadata.namespace, policy.metadata.name
-        refusals = accept_policy(policy, self._logs.installation.installation)
+        log = self._logs.published.get(namespace)
+        known = log.state if log else LogState()
+        checks = check_policy(name, policy.spec, self._logs.governed(namespace, known), known)
+        refusals = accept_policy(policy, self._logs.installation.installation, checks)
+        accepted = decide(ACCEPTED, ACCEPTANCE, Acceptance(policy.spec, refusals, checks))
         record = self._logs.policy(namespace, name)
-        new = [accepted(refusals), self._published(policy, record, refused=bool(refusals))]
+        new = [accepted, self._published(policy, record, refused=bool(refusals))]
         revision, digest, rollout = policy.status.revision, policy.status.digest, policy.status.rollout
         if record is None:
             new.append(conditions.pending(ROLLED_OUT, "nothing is published yet"))

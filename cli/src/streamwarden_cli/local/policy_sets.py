@@ -1,0 +1,43 @@
+"""Policies among the agents and contracts of one folder: whether their rules check."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeVar
+
+from streamwarden_contract.models import AgentDeployment, Kind, Policy, TopicContract
+from streamwarden_operator.desired.rule_checks import (
+    Governed,
+    RuleChecks,
+    check_rules,
+    pairs_of,
+)
+
+K = TypeVar("K", bound=Kind)
+
+
+def checked_policies(resources: Sequence[Kind]) -> Iterator[tuple[Policy, RuleChecks]]:
+    """Yield each policy with its rules checked for the agents of these resources."""
+    contracts = {
+        (contract.metadata.namespace, contract.metadata.name): contract for contract in _of(TopicContract, resources)
+    }
+    agents = _of(AgentDeployment, resources)
+    for policy in _of(Policy, resources):
+        here = [_governed(agent, contracts) for agent in agents if _same_namespace(policy, agent)]
+        yield policy, check_rules(policy.spec, pairs_of(policy.spec, here))
+
+
+def _governed(agent: AgentDeployment, contracts: Mapping[tuple[str, str], TopicContract]) -> Governed:
+    schemas: dict[str, str | None] = {}
+    for decision in agent.spec.decisions:
+        key = (agent.metadata.namespace, decision.command_topic_ref.name)
+        if key in contracts:
+            schema = contracts[key].spec.value_schema
+            schemas[decision.type] = None if schema is None else schema.definition
+    return Governed(agent.metadata.name, agent.metadata.labels, schemas)
+
+
+def _same_namespace(one: Kind, other: Kind) -> bool:
+    return one.metadata.namespace == other.metadata.namespace
+
+
+def _of(kind: type[K], resources: Sequence[Kind]) -> list[K]:
+    return [resource for resource in resources if isinstance(resource, kind)]

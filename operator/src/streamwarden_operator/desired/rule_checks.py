@@ -1,0 +1,206 @@
+"""Whether a policy's rules check for what the agents that it selects decide: one answer for each agent and type.
+
+Agents of the same contracts share an environment, and what was checked once is kept.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from streamwarden_contract import canonical
+from streamwarden_contract.errors import MalformedEventError
+from streamwarden_contract.models.policy import PolicySpec
+from streamwarden_judging.typed.checking import CheckedRule, RuleChecker, checker_for
+from streamwarden_judging.typed.facts import Covered, envelope_types, rule_types
+from streamwarden_judging.typed.messages import RuleFault
+
+MAX_ENVIRONMENTS = 256
+MAX_KEPT = 16_384
+"""Answers that are kept: rules times environments."""
+_MAX_SHOWN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Governed:
+    """An agent, as far as policies go by it."""
+
+    name: str
+    labels: Mapping[str, str]
+    schemas: Mapping[str, str | None]
+    """By decision type: the text of the schema that its parameters must fit, None where there is none."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Pair:
+    """An agent and a decision type of it."""
+
+    agent: str
+    decision_type: str
+    schema: str | None = field(default=None, compare=True, repr=False)
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Agent and type, without the schema."""
+        return self.agent, self.decision_type
+
+
+@dataclass(frozen=True, slots=True)
+class RuleChecks:
+    """What is known of a policy's rules."""
+
+    pairs: tuple[Pair, ...] = ()
+    """What the policy covers."""
+    refused: Mapping[int, tuple[RuleFault, ...]] = field(default_factory=dict)
+    """By the place of the rule: why it cannot be used for anything that the policy covers."""
+    not_applicable: Mapping[Pair, str] = field(default_factory=dict)
+    """Pairs for which a rule does not check, and the first one that does not, with its fault."""
+    untyped: Mapping[Pair, str] = field(default_factory=dict)
+    """The same, of pairs that were in force already: they go on."""
+    dynamic: tuple[str, ...] = ()
+    """What rules read through ``dyn(...)``."""
+
+
+_Types = tuple[tuple[str, str | None], ...]
+"""Decision types with their schemas."""
+
+
+def pairs_of(spec: PolicySpec, agents: Iterable[Governed]) -> tuple[Pair, ...]:
+    """Return what a policy covers, in order."""
+    decisions, selects = spec.match.decisions, spec.match.agent_selector.selects
+    return tuple(
+        sorted(
+            (
+                Pair(agent.name, decision_type, schema)
+                for agent in agents
+                if selects(dict(agent.labels))
+                for decision_type, schema in agent.schemas.items()
+                if not decisions or decision_type in decisions
+            ),
+            key=lambda pair: pair.place,
+        )
+    )
+
+
+def check_rules(
+    spec: PolicySpec, pairs: tuple[Pair, ...], in_force: Collection[tuple[str, str]] = frozenset()
+) -> RuleChecks:
+    """Check a policy's rules for everything that it covers.
+
+    Where it covers nothing (yet), only what all decisions have in common is checked.
+
+    Args:
+        spec: the policy.
+        pairs: what it covers.
+        in_force: agent and type of those pairs that judge by exactly these rules and schemas already.
+    """
+    labels = tuple(sorted(spec.match.agent_selector.match_labels))
+    if not pairs:
+        decisions = tuple(sorted(spec.match.decisions))
+        found = [_check_envelope(rule.require, decisions, labels) for rule in spec.rules]
+        faults = {index: each for index, each in enumerate(found) if not isinstance(each, CheckedRule)}
+        return RuleChecks(refused=faults, dynamic=_dynamic(found))
+    types = {(pair.decision_type, pair.schema) for pair in pairs}
+    names = {decision_type for decision_type, _ in types}
+    types |= {(decision_type, None) for decision_type in spec.match.decisions if decision_type not in names}
+    known = _in_order(types)
+    checked = {
+        own: _check_all(spec, own, known, labels) for own in {(pair.decision_type, pair.schema) for pair in pairs}
+    }
+    broken = {pair: said for pair in pairs if (said := _first_fault(spec, checked[pair.decision_type, pair.schema]))}
+    untyped = {pair: said for pair, said in broken.items() if pair.place in in_force}
+    order = sorted(checked, key=lambda own: (own[1] is None, own))  # what a schema says is said best
+    by_rule = [[checked[own][index] for own in order] for index in range(len(spec.rules))]
+    refused: dict[int, tuple[RuleFault, ...]] = {}
+    for index, outcomes in enumerate(by_rule):
+        faults_of = [each for each in outcomes if not isinstance(each, CheckedRule)]
+        if len(faults_of) == len(outcomes) and not untyped:
+            refused[index] = faults_of[0]
+    return RuleChecks(
+        pairs,
+        refused,
+        {pair: said for pair, said in broken.items() if pair not in untyped},
+        untyped,
+        _dynamic([each for outcomes in by_rule for each in outcomes]),
+    )
+
+
+def remarks(spec: PolicySpec, checks: RuleChecks) -> list[str]:
+    """Say what the author of an accepted policy should know: what is hardly meant, and what nobody could check."""
+    found: list[str] = []
+    if not checks.pairs:
+        found.append("it covers no decision: no agent that it selects has one of its types (yet)")
+    if spec.failure_action == "Enforce" and not spec.rules:
+        found.append("it has no rules: everything that it covers is allowed")
+    if checks.dynamic:
+        found.append(f"no name is checked in what is read through dyn(...): {', '.join(checks.dynamic)}")
+    return found
+
+
+def listed(pairs: Mapping[Pair, str]) -> str:
+    """Write pairs with what is wrong with them, the first few of them."""
+    shown = [f"{agent}/{kind} ({said})" for (agent, kind), said in _by_place(pairs)]
+    more = f" and {len(shown) - _MAX_SHOWN} more" if len(shown) > _MAX_SHOWN else ""
+    return ", ".join(shown[:_MAX_SHOWN]) + more
+
+
+def _by_place(pairs: Mapping[Pair, str]) -> list[tuple[tuple[str, str], str]]:
+    return sorted((pair.place, said) for pair, said in pairs.items())
+
+
+def _in_order(types: Iterable[tuple[str, str | None]]) -> _Types:
+    return tuple(sorted(types, key=lambda each: (each[0], each[1] or "")))
+
+
+def _check_all(
+    spec: PolicySpec, own: tuple[str, str | None], known: _Types, labels: tuple[str, ...]
+) -> list[CheckedRule | tuple[RuleFault, ...]]:
+    return [_check(rule.require, own, known, labels) for rule in spec.rules]
+
+
+def _first_fault(spec: PolicySpec, outcomes: Iterable[CheckedRule | tuple[RuleFault, ...]]) -> str:
+    for rule, outcome in zip(spec.rules, outcomes, strict=True):
+        if not isinstance(outcome, CheckedRule):
+            return f"rule {rule.name!r}: {outcome[0]}"
+    return ""
+
+
+def _dynamic(outcomes: Iterable[CheckedRule | tuple[RuleFault, ...]]) -> tuple[str, ...]:
+    return tuple(
+        dict.fromkeys(path for each in outcomes if isinstance(each, CheckedRule) for path in sorted(each.dynamic))
+    )
+
+
+@lru_cache(maxsize=MAX_KEPT)
+def _check(
+    expression: str, own: tuple[str, str | None], known: _Types, labels: tuple[str, ...]
+) -> CheckedRule | tuple[RuleFault, ...]:
+    outcome = _checker(own, known, labels).check(expression)
+    return outcome if isinstance(outcome, CheckedRule) else tuple(outcome)
+
+
+@lru_cache(maxsize=MAX_KEPT)
+def _check_envelope(
+    expression: str, decisions: tuple[str, ...], labels: tuple[str, ...]
+) -> CheckedRule | tuple[RuleFault, ...]:
+    outcome = checker_for(*envelope_types(decisions, labels)).check(expression, bounded=False)
+    return outcome if isinstance(outcome, CheckedRule) else tuple(outcome)
+
+
+@lru_cache(maxsize=MAX_ENVIRONMENTS)
+def _checker(own: tuple[str, str | None], known: _Types, labels: tuple[str, ...]) -> RuleChecker:
+    others = [_covered(each) for each in known if each != own]
+    return checker_for(*rule_types(_covered(own), others, labels))
+
+
+def _covered(decision: tuple[str, str | None]) -> Covered:
+    decision_type, schema = decision
+    return Covered(decision_type, None if schema is None else _decoded(schema))
+
+
+@lru_cache(maxsize=MAX_ENVIRONMENTS)
+def _decoded(schema: str) -> canonical.JsonValue:
+    """Return the schema as JSON; None for what is none: whoever published it has told."""
+    try:
+        return canonical.decode(schema.encode())
+    except MalformedEventError:
+        return None
