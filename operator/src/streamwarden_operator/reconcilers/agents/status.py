@@ -39,6 +39,9 @@ _ALARMING = frozenset(
 )
 """Reasons that somebody must hear of: an Event, once each."""
 
+_TOLD = frozenset({(READY, reason) for reason in _ALARMING} | {(GATE_READY, ConditionReason.RECORDS_SKIPPED.value)})
+"""Conditions with such a reason; an agent whose gate has skipped records may well be ready."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -106,7 +109,7 @@ class AgentStatuses:
             await self.cluster.write_status(agent, status)
         before = {(part.type, part.reason, part.message) for part in agent.status.conditions}
         for part in status.conditions:
-            if part.reason in _ALARMING and part.type == READY and (part.type, part.reason, part.message) not in before:
+            if (part.type, part.reason) in _TOLD and (part.type, part.reason, part.message) not in before:
                 _log.warning("agent needs attention", key=str(key), reason=part.reason, detail=part.message)
                 await self.cluster.record_event(key, reason=part.reason, message=part.message, warning=True)
 

@@ -175,6 +175,19 @@ async def test_a_gate_that_refuses_its_policies_shows() -> None:
         assert conditions_of(harness.get(GUARD))["GateReady"] == ("False", "RejectedByGate")
 
 
+async def test_x07_skipped_records_are_told_once_and_the_agent_stays_ready() -> None:
+    async with running(*whole_namespace()) as harness:
+        said = {"reason": "RecordsSkipped", "message": "decision partition 0: offset 5 skipped"}
+        harness.acks.say(ack_of(harness.binding(), **said))
+        for _ in range(2):
+            harness.controller.add(Key("AgentDeployment", "risk", "guard"))
+            await harness.settle()
+        assert conditions_of(harness.get(GUARD))["GateReady"] == ("True", "RecordsSkipped")
+        assert [(event.reason, said["message"] in event.message) for event in harness.cluster.events] == [
+            ("RecordsSkipped", True)
+        ]
+
+
 @pytest.mark.parametrize(
     "foreign",
     [
