@@ -197,7 +197,7 @@ def invalid() -> ValidationError:
     [
         pytest.param(ValueError("no"), "ValueError: no", id="type-and-message"),
         pytest.param(KeyError(), "KeyError", id="no-message"),
-        pytest.param(invalid(), "ValidationError: Page: ?: float_parsing", id="a-model's-without-the-input"),
+        pytest.param(invalid(), "ValidationError: Page: ?: must be a number", id="a-model's-without-the-input"),
     ],
 )
 def test_an_error_is_described(error: BaseException, text: str) -> None:

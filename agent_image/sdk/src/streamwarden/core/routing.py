@@ -10,6 +10,7 @@ from streamwarden_contract.reasons import DeadLetterReason
 from streamwarden_contract.runtime_config import AgentInputs, InputTopic, SourceTopic
 
 from streamwarden.agent import Agent
+from streamwarden.core.fault_words import in_words
 from streamwarden.core.reading import ReadEvent, read_event
 from streamwarden.core.records import Record, digest_of
 from streamwarden.core.schemas import EventSchema
@@ -195,7 +196,7 @@ def describe_faults(error: ValidationError, known_names: frozenset[str] = frozen
     faults = error.errors(include_url=False, include_input=False, include_context=False)
     named = [
         ".".join(str(part) if isinstance(part, int) or part in known_names else "?" for part in fault["loc"])
-        + f": {fault['type']}"
+        + f": {in_words(fault['type'])}"
         for fault in faults[:_MAX_NAMED_FAULTS]
     ]
     more = len(faults) - len(named)
