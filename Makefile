@@ -36,16 +36,18 @@ coverage: setup ## The same again, measured: what of each member they cover (thr
 # Where no cluster is possible its tests are skipped, and say so; STREAMWARDEN_REQUIRE_CLUSTER=1 makes that a failure.
 test: check ## Lint, types, then every test, lane beside lane; the first time it builds Kubernetes
 	$(BIN)/streamwarden cluster build || test "$${STREAMWARDEN_REQUIRE_CLUSTER:-}" != 1
-	$(PYTEST) -m "not (node or matrix or chaos)"
+	$(PYTEST) -m "not (node or matrix or chaos or fuzz)"
 	$(BIN)/python -m pytest -m node
 
+test-all: export FUZZ_SECONDS ?= 60
 test-all: test matrix fuzz chaos mutants ## All of that, then what takes longer: before an issue is called done
 
 matrix: setup ## What runs once for each supported version of something
 	$(PYTEST) -m matrix
 
-fuzz: setup ## The property tests with many more examples, which differ from run to run
+fuzz: setup ## Property tests with many more examples; what no library writes, for FUZZ_SECONDS, by FUZZ_SEED
 	HYPOTHESIS_PROFILE=fuzz $(PYTEST) tests/unit -m hypothesis
+	FUZZ_SEED="$${FUZZ_SEED:-$$RANDOM}" FUZZ_SECONDS="$${FUZZ_SECONDS:-300}" $(BIN)/python -m pytest tests/fuzz -m fuzz -s
 
 chaos: setup ## Kills at random moments of a running loop; the seed is in the test's name
 	CHAOS_SEED="$${CHAOS_SEED:-$$RANDOM}" $(PYTEST) -m chaos

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from support.api_server import ApiServer
     from support.brokers import Broker, ProxiedBroker
     from support.governed import Governed
+    from support.kafka_tools import Cluster
+    from support.policy_log import SigningKey
     from support.stack_fixture import OwnStack, RunningStack
 
 
@@ -41,6 +43,34 @@ def breakable_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnSta
 
     with running_stack(tmp_path_factory.mktemp("breakable-stack"), registry=False) as own:
         yield own
+
+
+@pytest.fixture(scope="session")
+def gate_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnStack]:
+    """A Kafka without a registry for gates as processes: the tests own its guardrail topic, and may kill it."""
+    from support.stack_fixture import running_stack
+
+    with running_stack(tmp_path_factory.mktemp("gate-stack"), registry=False) as own:
+        yield own
+
+
+@pytest.fixture(scope="session")
+def gate_cluster(gate_stack: OwnStack) -> Cluster:
+    """The super user there."""
+    from support.kafka_tools import Cluster
+
+    return Cluster(gate_stack.operator_properties)
+
+
+@pytest.fixture(scope="session")
+def gate_key(gate_cluster: Cluster) -> SigningKey:
+    """The key that policies are signed with there, and the guardrails, of which there are none."""
+    from support.gate_world import publish_guardrails
+    from support.policy_log import SigningKey
+
+    key = SigningKey()
+    publish_guardrails(gate_cluster, key)
+    return key
 
 
 @pytest.fixture(scope="session")

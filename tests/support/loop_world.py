@@ -10,9 +10,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from streamwarden_cli.audit.verifying import Wanted, verify
 from streamwarden_contract import events
 from streamwarden_contract.acks import decode_ack
 from streamwarden_contract.decision import decode_failure
+from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.records import headers_of
 from support import gate_world
 from support.agent_process import configure, pages
@@ -116,12 +118,12 @@ class Loop:
         self.observe()
         eventually(lambda: len(self._all_of(self.gate.names.decisions)) > before, "the decision")
 
-    def restart_gate(self) -> None:
+    def restart_gate(self, **environment: str) -> None:
         """End the gate in order, and start another."""
         process = self.gate.processes.pop()
         process.send_signal(signal.SIGTERM)
         assert process.wait(15) == 0
-        self.gate.start_gate()
+        self.gate.start_gate(**environment)
 
     def kill_gate(self) -> None:
         """Kill the gate, and start another."""
@@ -179,6 +181,14 @@ class Loop:
     def failures(self, since: Mark) -> list[tuple[Failure, Message]]:
         """The events that the agent has given up on since then, each with the record that says so."""
         return self._failures(self._new(since))
+
+    def check_audit(self) -> None:
+        """Each committed decision, of whatever kind, is in exactly one audit record, and the chains are whole."""
+        wanted = Wanted(namespace=self.gate.names.namespace, decisions=True)
+        report = verify(Connection.of(self.gate.cluster.properties), wanted, lambda _read, _offsets: None)
+        assert report.whole, report.lines()
+        compared = sum(chain.coverage.compared for chain in report.chains if chain.coverage is not None)
+        assert compared == len(self._all_of(self.gate.names.shared.audit))
 
     def command_ids(self) -> list[object]:
         """The ids of all commands."""

@@ -6,33 +6,24 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support import gate_world
-from support.kafka_tools import Cluster
-from support.policy_log import SigningKey
-from support.stack_fixture import OwnStack, running_stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from support.gate_world import GateWorld
+    from support.kafka_tools import Cluster
+    from support.policy_log import SigningKey
 
 
 @pytest.fixture(scope="session")
-def gate_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnStack]:
-    with running_stack(tmp_path_factory.mktemp("gate-stack"), registry=False) as own:
-        yield own
+def cluster(gate_cluster: Cluster) -> Cluster:
+    return gate_cluster
 
 
 @pytest.fixture(scope="session")
-def cluster(gate_stack: OwnStack) -> Cluster:
-    return Cluster(gate_stack.operator_properties)
-
-
-@pytest.fixture(scope="session")
-def signing_key(cluster: Cluster) -> SigningKey:
-    key = SigningKey()
-    gate_world.publish_guardrails(cluster, key)
-    return key
+def signing_key(gate_key: SigningKey) -> SigningKey:
+    return gate_key
 
 
 @pytest.fixture

@@ -6,70 +6,39 @@ it, and nothing else. Where the loop cannot go on by itself, what mends it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
 from confluent_kafka import KafkaError, Producer
 from streamwarden_contract import events
-from streamwarden_contract.partitioner import partition_of
 from support import bad_logs, loop_world
 from support.agent_process import stop
 from support.gate_decisions import headers_for, proposals
 from support.gate_world import PARTITIONS
-from support.loop_world import Running, Seen, dead_letter, denied, given_up
+from support.loop_faults import (
+    HEADERS,
+    KEY,
+    NOTHING,
+    RIGHT_PARTITION,
+    Fault,
+    good_policies,
+    replaced,
+    written,
+)
+from support.loop_poison import OUTAGES, POISON
+from support.loop_world import Running, dead_letter, denied, given_up
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from support.gate_world import GateWorld
     from support.kafka_tools import Cluster
     from support.loop_world import Loop, Mark
     from support.policy_log import SigningKey
 
-KEY, VALUE, HEADERS = proposals([7])[0]
-assert KEY is not None
-assert VALUE is not None
-RIGHT_PARTITION = partition_of(KEY, PARTITIONS)
 RELEASE = events.CloudEvent(id="r", source="/operator", type="streamwarden.release", subject="page-7")
-NOTHING = Seen()
-NO_SETTINGS: Mapping[str, Any] = {}
-
-
-@dataclass(frozen=True)
-class Fault:
-    """One row."""
-
-    name: str
-    happens: Callable[[Loop], object]
-    expected: Seen = NOTHING
-    ack: str = ""
-    """Why the gate says that it rejects the policies; it keeps those that were good, or has none after its start."""
-    mended: Callable[[Loop], None] | None = None
-    """Without this the loop goes on by itself."""
-    also: Callable[[Loop, Mark], None] | None = None
-    """What else must be so, of what has come since then."""
-
-
-def written(
-    *,
-    key: bytes | None = KEY,
-    value: bytes | None = VALUE,
-    headers: list[Any] = HEADERS,
-    partition: int = -1,
-    how: Mapping[str, Any] = NO_SETTINGS,
-) -> Callable[[Loop], None]:
-    """Write a record onto the decision topic with the agent's credentials: a good one, but for what is named."""
-    return lambda loop: loop.gate.write_as_agent([(key, value, headers)], partition=partition, **how)
-
-
-def replaced(old: bytes, new: bytes) -> bytes:
-    """Return the good value with a part replaced."""
-    assert VALUE is not None
-    assert old in VALUE
-    return VALUE.replace(old, new)
 
 
 def too_large_for_the_topic(loop: Loop) -> None:
@@ -117,10 +86,6 @@ def read_by_a_new_gate(write: Callable[[GateWorld], None]) -> Callable[[Loop], N
         loop.observe_and_wait()
 
     return happens
-
-
-def good_policies(loop: Loop) -> None:
-    loop.publish()
 
 
 def named_by_its_position_only(loop: Loop, since: Mark) -> None:
@@ -249,7 +214,7 @@ KILLS = [
     Fault("F67-the-gate-is-killed", lambda loop: loop.kill_gate()),
     Fault("F67-the-agent-is-killed", lambda loop: loop.kill_agent()),
 ]
-FAULTS = [*FORGED, *UNDECIDABLE, *POLICIES, *BAD_LOGS, *KILLS]
+FAULTS = [*FORGED, *POISON, *OUTAGES, *UNDECIDABLE, *POLICIES, *BAD_LOGS, *KILLS]
 
 
 @pytest.fixture(scope="module")
@@ -288,7 +253,7 @@ def test_whatever_came_nothing_is_commanded_twice_and_the_chains_are_whole(loop:
     loop.give_a_good_decision(loop.mark())
     commanded = loop.command_ids()
     assert len(set(commanded)) == len(commanded)
-    loop.gate.check_chains()
+    loop.check_audit()
     assert [process.poll() for process in (*loop.gate.processes, *loop.agent.processes)] == [None, None]
     assert stop(loop.agent.processes.pop()) == 0
     assert stop(loop.gate.processes.pop()) == 0
