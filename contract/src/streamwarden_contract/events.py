@@ -1,7 +1,7 @@
 """CloudEvents 1.0 in Kafka's binary mode: attributes are ``ce_`` headers, the value is the data.
 
 Protocol: CloudEvents 1.0.2, "Kafka Protocol Binding", section 3.2. Extensions: ``correlationid``, ``causationid``,
-``hops`` and ``traceparent`` (W3C Trace Context).
+``hops``, ``traceparent`` (W3C Trace Context) and, of commands, ``expirytime`` (CloudEvents' documented extension).
 """
 
 import re
@@ -28,7 +28,8 @@ MAX_HOPS = 1_000
 MAX_ATTRIBUTE_BYTES = 512
 
 _REQUIRED = ("specversion", "id", "source", "type")
-_OPTIONAL = ("subject", "time", "correlationid", "causationid", "hops", "traceparent", "dataschema")
+_EXPIRY = "expirytime"
+_OPTIONAL = ("subject", "time", "correlationid", "causationid", "hops", "traceparent", "dataschema", _EXPIRY)
 _KNOWN = frozenset(_REQUIRED + _OPTIONAL)
 _BY_HEADER = {f"ce_{name}": name for name in _KNOWN}
 UNREADABLE = "\ufffd"
@@ -68,6 +69,12 @@ class CloudEvent:
     """How many decisions lie between this event and the first one: 0 to ``MAX_HOPS``."""
     traceparent: str | None = None
     dataschema: str | None = None
+    expirytime: datetime | None = None
+    """From when on the event must not be acted upon: of commands."""
+
+    def is_expired(self, now: datetime) -> bool:
+        """Whether it is too late to act upon it."""
+        return self.expirytime is not None and now >= self.expirytime
 
     def headers(self) -> list[tuple[str, bytes]]:
         """Return the record headers, always in the same order."""
@@ -90,6 +97,8 @@ class CloudEvent:
             found.append(("ce_traceparent", self.traceparent.encode()))
         if self.dataschema is not None:
             found.append(("ce_dataschema", self.dataschema.encode()))
+        if self.expirytime is not None:
+            found.append(("ce_expirytime", format_time(self.expirytime).encode()))
         return found
 
 
@@ -135,7 +144,7 @@ def decode(headers: Headers | None, *, strict: bool, dropped: set[str] | None = 
     attributes = _Attributes(strict=strict, dropped=set() if dropped is None else dropped)
     for header, raw in headers or ():
         name = _BY_HEADER.get(header)
-        if name is not None:
+        if name is not None and not (strict and name == _EXPIRY):  # decisions have none: an agent must not think so
             attributes.add(name, raw)
         elif header == UNREADABLE:
             raise _malformed("the name of a header is not UTF-8")
@@ -188,6 +197,7 @@ class _Attributes:
             hops=self._read("hops", _hops if self._strict else _hops_so_far) or 0,
             traceparent=self._read("traceparent", _trace_context),
             dataschema=found.get("dataschema"),
+            expirytime=self._read(_EXPIRY, _time),
         )
 
     def _read(self, name: str, read: Callable[[str], _T]) -> _T | None:

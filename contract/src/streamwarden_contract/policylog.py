@@ -6,6 +6,7 @@ activates the set. A tombstone removes a record and needs no signature: the sign
 """
 
 import operator
+from datetime import timedelta
 from typing import Annotated, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -27,6 +28,9 @@ BINDING_PREFIX = "binding/"
 EPOCH_KEY = "epoch"
 
 _SIGNING_CONTEXT = b"streamwarden.policy-log.1\n"
+
+DEFAULT_EXPIRY = timedelta(minutes=5)
+"""Of commands."""
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Revision = Annotated[int, Field(ge=1)]
@@ -100,6 +104,10 @@ class BoundPolicyRef(BaseModel):
     digest: Sha256
 
 
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 class CommandTarget(BaseModel):
     """Where allowed decisions of a type go."""
 
@@ -110,6 +118,11 @@ class CommandTarget(BaseModel):
     """Whether the entity becomes the record key."""
     schema_sha256: Sha256 | None = None
     """The schema that the parameters must fit."""
+    expires_after_ms: Annotated[int | None, Field(ge=1_000, le=86_400_000, exclude_if=_is_none)] = None
+    """For how long after the verdict a command may be carried out; None: ``DEFAULT_EXPIRY``, and left out of the bytes.
+
+    A gate that does not know the field refuses the set, and its last good one stays.
+    """
 
 
 class DecisionTopic(BaseModel):

@@ -208,6 +208,14 @@ def test_x25_times_are_those_of_rfc_3339(text: bytes, time: datetime, *, strict:
     assert dropped == set()
 
 
+def test_an_event_expires_at_its_expirytime() -> None:
+    event = events.decode([*MINIMAL, ("ce_expirytime", b"2026-01-31T13:05:00+01:00")], strict=False)
+    expiry = datetime(2026, 1, 31, 12, 5, tzinfo=UTC)
+    assert event.expirytime == expiry
+    assert [event.is_expired(expiry - timedelta(milliseconds=1)), event.is_expired(expiry)] == [False, True]
+    assert ("ce_expirytime", b"2026-01-31T12:05:00.000Z") in event.headers()
+
+
 @pytest.mark.parametrize(
     ("header", "reason"),
     [
@@ -215,6 +223,7 @@ def test_x25_times_are_those_of_rfc_3339(text: bytes, time: datetime, *, strict:
         pytest.param(("SW-Release", b"x"), DeadLetterReason.RESERVED_HEADER, id="F62-a-header-of-the-gate-in-capitals"),
         pytest.param(("sw-", None), DeadLetterReason.RESERVED_HEADER, id="F62-the-bare-prefix"),
         pytest.param(("ce_extension", b"x"), DeadLetterReason.MALFORMED_HEADERS, id="an-unknown-attribute"),
+        pytest.param(("ce_expirytime", b"soon"), DeadLetterReason.MALFORMED_HEADERS, id="an-expiry-of-a-decision"),
         pytest.param(("CE_ID", b"2"), DeadLetterReason.MALFORMED_HEADERS, id="an-attribute-in-capitals"),
         pytest.param(("ce_traceparent", b"01-x"), DeadLetterReason.MALFORMED_HEADERS, id="a-strange-trace-context"),
     ],

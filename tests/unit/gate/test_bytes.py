@@ -42,11 +42,11 @@ def digest(write: Write | None) -> str | None:
 @pytest.mark.parametrize(
     ("given", "audit", "command", "dead_letter"),
     [
-        pytest.param(record(decision().encode(), offset=5), "15b13395176d57d0", "7f0fae634ca73743", None, id="allowed"),
+        pytest.param(record(decision().encode(), offset=5), "15b13395176d57d0", "aaab5762fc36f1ab", None, id="allowed"),
         pytest.param(
             record(decision(model=MODEL).encode()),
             "ec08d4740d27b545",
-            "fb754d4bf3a23034",
+            "5d969166ce37aab8",
             None,
             id="allowed-with-a-model",
         ),
@@ -59,7 +59,7 @@ def digest(write: Write | None) -> str | None:
         ),
         pytest.param(
             record(FAILURE.encode(), headers_=headers(type_=events.FAILURE_TYPE)),
-            "de38aa4e8ddf190d",
+            "a8eedd7f099676bc",
             None,
             "0dac9c9f59a11da3",
             id="a-failure",

@@ -69,11 +69,32 @@ def test_an_allowed_decision_becomes_a_command() -> None:
         "ce_correlationid": b"c-1",
         "ce_causationid": b"i-1",
         "ce_hops": b"2",
+        "ce_expirytime": b"2026-01-31T12:05:00.000Z",
+        "sw-format": b"1",
         "sw-verdict": b"Allow",
         "sw-policies": b"risk/confident@1",
         "sw-gate": b"pod-0",
         "sw-lineage": b"claimed",
     }
+
+
+@pytest.mark.parametrize(
+    ("expires_after_ms", "expiry"),
+    [
+        pytest.param(None, "2026-01-31T12:05:00.000Z", id="five-minutes-where-the-binding-says-nothing"),
+        pytest.param(1_000, "2026-01-31T12:00:01.000Z", id="a-second"),
+        pytest.param(86_400_000, "2026-02-01T12:00:00.000Z", id="a-day"),
+    ],
+)
+def test_a_command_expires_some_time_after_its_verdict(expires_after_ms: int | None, expiry: str) -> None:
+    log = MemoryLog()
+    log.write_guardrails()
+    target = CommandTarget(topic="risk.commands", keyed=True, expires_after_ms=expires_after_ms)
+    binding = binding_record(NAMESPACE, AGENT, [log.policy], {"block": target})
+    log.write(log.policy, log.schema, binding, epoch_record())
+    outcome = Judge(log.build(), "pod-0").judge(record(GOOD), HEAD, NOW)
+    assert outcome.command is not None
+    assert dict(outcome.command.headers)["ce_expirytime"] == expiry.encode()
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import structlog
 from streamwarden import Agent, Event
-from streamwarden.core.records import Handled, Record
+from streamwarden.core.records import Handled, Partition, Record
 from streamwarden.core.routing import Routes
 from streamwarden.runtime.client_thread import ClientThread
 from streamwarden.runtime.handling import Handling
@@ -202,3 +202,16 @@ async def test_x25_attributes_that_are_dropped_cost_no_event_and_are_counted_by_
         ("/web", "ce_dataschema", 2),
         ("/web", "ce_time", 2),
     ]
+
+
+async def test_commands_that_are_passed_over_are_counted_and_told(world: World) -> None:
+    headers = [*page_headers(1), ("sw-verdict", b"Allow")]
+    for _ in range(4):
+        world.kafka.append(Partition("pages", 0), b"page-1", b"{}", headers)
+    records = [record for record in world.kafka.logs[Partition("pages", 0)] if record is not None]
+    with structlog.testing.capture_logs() as entries:
+        handled = await world.handle(*records)
+    assert handled is not None
+    assert [each.repeated for each in handled] == [False, True, True, True]
+    told = [entry for entry in entries if entry["event"] == "Command passed over: its id was handled before"]
+    assert [(entry["topic"], entry["count"]) for entry in told] == [("pages", 1), ("pages", 2)]

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 from streamwarden_contract.acks import SignedEpochs
 from streamwarden_contract.models.policy import PolicyRef
-from streamwarden_contract.policylog import BindingRecord
+from streamwarden_contract.policylog import DEFAULT_EXPIRY, BindingRecord
 from streamwarden_judging.schemas import Schema
 from streamwarden_judging.verdicts import PolicySet
 
@@ -17,6 +18,8 @@ class Target:
     topic: str
     keyed: bool
     schema: Schema | None = None
+    expires_after: timedelta = DEFAULT_EXPIRY
+    """For how long after the verdict a command may be carried out."""
 
 
 @dataclass(frozen=True, slots=True)

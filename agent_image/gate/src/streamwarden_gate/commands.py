@@ -14,12 +14,23 @@ from streamwarden_gate.records import Record
 
 _MAX_POLICIES = 64
 """Policies that a command names: it must fit into its topic; the audit record names more."""
+COMMAND_FORMAT = b"1"
 _LAST_TIMESTAMP_MS = 253_402_300_799_999
 """The end of the year 9999."""
 
 
-def build_command(author: Author, target: Target, record: Record, findings: Findings, verdict: Verdict) -> Command:
+def build_command(
+    author: Author, target: Target, record: Record, findings: Findings, verdict: Verdict, now: datetime
+) -> Command:
     """Build the command that an allowed decision becomes.
+
+    Args:
+        author: who judged, under which binding.
+        target: where commands of its type go.
+        record: what was judged.
+        findings: what could be read of it.
+        verdict: that it is allowed.
+        now: the time of the verdict, in UTC; the command expires some time after it.
 
     Raises:
         ValueError: it was not allowed, or could not be read.
@@ -38,9 +49,11 @@ def build_command(author: Author, target: Target, record: Record, findings: Find
         causationid=claims.causationid,
         hops=claims.hops,
         traceparent=claims.traceparent,
+        expirytime=now + target.expires_after,
     )
     headers: list[tuple[str, str | bytes | None]] = [
         *event.headers(),
+        ("sw-format", COMMAND_FORMAT),
         ("sw-verdict", b"Allow"),
         ("sw-policies", ",".join(verdict.policies[:_MAX_POLICIES]).encode()),
         ("sw-gate", author.pod.encode()),

@@ -48,7 +48,7 @@ class Judge:
             return self._refuse(record, findings, Refusal(error.reason, str(error)), head, now)
         verdict, command = self._verdict(findings, now), None
         if verdict.effect is Effect.ALLOW:
-            command = build_command(self._author, target, record, findings, verdict)
+            command = build_command(self._author, target, record, findings, verdict, now)
         audit, after = build_audit(self._author, record, findings, verdict, head, now, command)
         return Outcome(verdict, audit, after, command=None if command is None else command.write)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 from streamwarden_contract import policylog
 from streamwarden_contract.acks import SignedEpochs
@@ -174,7 +175,7 @@ class Snapshot:
 
     def _target(self, target: CommandTarget) -> Target:
         if target.schema_sha256 is None:
-            return Target(target.topic, target.keyed)
+            return Target(target.topic, target.keyed, expires_after=_expiry(target))
         record = self._own.record(f"{policylog.SCHEMA_PREFIX}{target.schema_sha256}")
         if not isinstance(record, SchemaRecord):
             raise _refused(
@@ -187,7 +188,13 @@ class Snapshot:
                 self._schemas[target.schema_sha256] = JsonSchema(record.definition)
             except ValueError as error:
                 raise _refused(RefusalReason.INVALID_SCHEMA, f"schema of {target.topic}: {error}") from error
-        return Target(target.topic, target.keyed, self._schemas[target.schema_sha256])
+        return Target(target.topic, target.keyed, self._schemas[target.schema_sha256], _expiry(target))
+
+
+def _expiry(target: CommandTarget) -> timedelta:
+    if target.expires_after_ms is None:
+        return policylog.DEFAULT_EXPIRY
+    return timedelta(milliseconds=target.expires_after_ms)
 
 
 def _check_topics(binding: BindingRecord, facts: Mapping[str, TopicFacts]) -> None:

@@ -2,6 +2,7 @@
 
 StreamwardenError
 ├── AgentDefinitionError    the agent's program is wrong: said where it is written, at import
+├── CommandExpiredError     a command that must not be carried out any more
 └── DecisionRefusedError    a handler returned a decision that cannot be sent; trying again would not help
 """
 
@@ -12,6 +13,10 @@ class StreamwardenError(Exception):
 
 class AgentDefinitionError(StreamwardenError):
     """A handler or a deployment does not fit: the message says what to write instead."""
+
+
+class CommandExpiredError(StreamwardenError):
+    """It is too late for a command: its ``expirytime`` has passed, and no handler is called with it."""
 
 
 class DecisionRefusedError(StreamwardenError):

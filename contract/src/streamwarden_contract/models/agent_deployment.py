@@ -1,8 +1,9 @@
 """AgentDeployment: an agent, what it reads, and the decisions that it may propose."""
 
+from datetime import timedelta
 from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from streamwarden_contract.models.base import (
     HELD_CONDITIONS,
@@ -14,6 +15,7 @@ from streamwarden_contract.models.base import (
     Status,
     TopicRef,
 )
+from streamwarden_contract.models.durations import parse_duration
 from streamwarden_contract.models.fields import (
     DecisionType,
     DnsLabel,
@@ -71,6 +73,28 @@ class Outcome(Resource):
     """The topic."""
 
 
+def _within_a_day(duration: str) -> str:
+    if not timedelta(seconds=1) <= parse_duration(duration) <= timedelta(hours=24):
+        raise ValueError("write 1s to 24h")
+    return duration
+
+
+ExpiresAfter = Annotated[
+    Duration,
+    Field(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {
+                    "rule": "duration(self) >= duration('1s') && duration(self) <= duration('24h')",
+                    "message": "write 1s to 24h",
+                }
+            ]
+        }
+    ),
+    AfterValidator(_within_a_day),
+]
+
+
 class DecisionTarget(Resource):
     """A decision that the agent may propose, and where it goes when the gate allows it."""
 
@@ -78,6 +102,11 @@ class DecisionTarget(Resource):
     """Decision type, as in ``block-url``."""
     command_topic_ref: TopicRef
     """The topic of its commands; only gates may write it."""
+    expires_after: ExpiresAfter = "5m"
+    """For how long after the verdict its command may be carried out: 1s to 24h.
+
+    Gates before this field refuse a binding that says another than the default.
+    """
 
 
 class Backoff(Resource):

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 from streamwarden_contract.ids import sha256_hex
 from streamwarden_contract.models import AgentDeployment, TopicContract
+from streamwarden_contract.models.agent_deployment import DecisionTarget
+from streamwarden_contract.models.durations import parse_duration
 from streamwarden_contract.names import AgentNames
-from streamwarden_contract.policylog import CommandTarget
+from streamwarden_contract.policylog import DEFAULT_EXPIRY, CommandTarget
 from streamwarden_contract.runtime_config import AgentInputs, InputTopic, SourceTopic
 
 from streamwarden_operator.desired.acceptance import topic_refs
@@ -50,7 +52,12 @@ def resolve_agent(agent: AgentDeployment, contracts: Mapping[str, TopicContract]
         if spec.value_schema is not None:
             sha256 = sha256_hex(spec.value_schema.definition.encode())
             schemas[sha256] = spec.value_schema.definition
-        targets[decision.type] = CommandTarget(topic=spec.topic_name, keyed=spec.key == "Entity", schema_sha256=sha256)
+        targets[decision.type] = CommandTarget(
+            topic=spec.topic_name,
+            keyed=spec.key == "Entity",
+            schema_sha256=sha256,
+            expires_after_ms=_expiry_ms(decision),
+        )
     return ResolvedAgent(
         resource=agent,
         names=AgentNames(agent.metadata.namespace, agent.metadata.name),
@@ -62,6 +69,12 @@ def resolve_agent(agent: AgentDeployment, contracts: Mapping[str, TopicContract]
         schemas=schemas,
         inputs=_inputs(sources, contracts),
     )
+
+
+def _expiry_ms(decision: DecisionTarget) -> int | None:
+    """Return what the binding says, and nothing where it is what gates do by themselves: older ones do not know it."""
+    expiry = parse_duration(decision.expires_after)
+    return None if expiry == DEFAULT_EXPIRY else int(expiry.total_seconds() * 1000)
 
 
 def _sources(agent: AgentDeployment, contracts: Mapping[str, TopicContract]) -> tuple[SourceTopic, ...]:

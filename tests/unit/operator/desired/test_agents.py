@@ -1,5 +1,6 @@
 """An agent resolved: what it and its contracts say, in one value."""
 
+import pytest
 from streamwarden_contract.ids import sha256_hex
 from streamwarden_contract.models import AgentDeployment
 from streamwarden_contract.names import AgentNames
@@ -56,6 +57,26 @@ def test_an_agent_is_resolved_into_the_topics_of_its_contracts() -> None:
     ]
     assert found.command_topics == ("risk.commands", "risk.notes")
     assert found.schemas == {sha256_hex(SCHEMA.encode()): SCHEMA}
+
+
+@pytest.mark.parametrize(
+    ("said", "expires_after_ms"),
+    [
+        pytest.param("5m", None, id="the-default-is-left-to-gates"),
+        pytest.param("300s", None, id="the-default-in-other-words"),
+        pytest.param("1s", 1_000, id="a-second"),
+        pytest.param("24h", 86_400_000, id="a-day"),
+    ],
+)
+def test_how_long_commands_hold_is_bound_only_where_it_is_not_the_default(
+    said: str, expires_after_ms: int | None
+) -> None:
+    (first, *rest) = GUARD.spec.decisions
+    decisions = (first.model_copy(update={"expires_after": said}), *rest)
+    agent = GUARD.model_copy(update={"spec": GUARD.spec.model_copy(update={"decisions": decisions})})
+    target = resolve_agent(agent, CONTRACTS).targets["block"]
+    assert target.expires_after_ms == expires_after_ms
+    assert ("expires_after_ms" in target.model_dump()) is (expires_after_ms is not None)
 
 
 def test_the_same_agent_and_contracts_are_the_same_value() -> None:

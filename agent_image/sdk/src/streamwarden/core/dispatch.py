@@ -4,17 +4,19 @@ import asyncio
 import inspect
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from streamwarden_contract import events
 from streamwarden_contract.decision import DecisionFormat
 
+from streamwarden.core.commands import SeenCommands, check_expiry, is_command
 from streamwarden.core.places import find_place
 from streamwarden.core.records import Handled, Record, group_by_key
 from streamwarden.core.retries import Backoff
 from streamwarden.core.routing import Call, Routes
 from streamwarden.core.writing import Author, Stage, build_failure, describe_error, write_decisions, write_failure
 from streamwarden.decision import Decision
-from streamwarden.errors import DecisionRefusedError
+from streamwarden.errors import CommandExpiredError, DecisionRefusedError
 
 Sleep = Callable[[float], Awaitable[None]]
 """Waits for so many seconds."""
@@ -30,6 +32,7 @@ class Dispatcher:
         concurrency: how many async handlers may run at a time.
         sleep: waits for a number of seconds.
         decision_format: returns what every gate of the agent reads now; asked before each batch.
+        now: returns the time in UTC. None: no event is too late.
     """
 
     def __init__(
@@ -41,6 +44,7 @@ class Dispatcher:
         concurrency: int,
         sleep: Sleep,
         decision_format: Callable[[], DecisionFormat] = lambda: 1,
+        now: Callable[[], datetime] | None = None,
     ) -> None:
         self._routes = routes
         self._author = author
@@ -48,6 +52,8 @@ class Dispatcher:
         self._slots = asyncio.Semaphore(concurrency)
         self._sleep = sleep
         self._decision_format = decision_format
+        self._now = now
+        self._seen = SeenCommands()
 
     async def handle(self, records: Sequence[Record], *, replay: bool = False) -> list[Handled]:
         """Return what came of each record, one for one and in the order of the records.
@@ -77,15 +83,18 @@ class Dispatcher:
         call = self._prepare(record, replay=replay)
         if not isinstance(call, Call):
             return call
+        if is_command(record) and self._seen.is_repeated(call.event, record) and not replay:
+            return Handled(record, source=call.event.source, repeated=True)
         attempts = 0
         while True:
             attempts += 1
-            outcome = await self._attempt(record, call)
+            outcome = await self._attempt(record, call, replay=replay)
             if isinstance(outcome, Handled):
                 return outcome
             wait_s = self._backoff.wait_s(attempts)
-            if wait_s is None or isinstance(outcome, DecisionRefusedError):
-                where = find_place(outcome, call.handler.function)
+            if wait_s is None or isinstance(outcome, DecisionRefusedError | CommandExpiredError):
+                late = isinstance(outcome, CommandExpiredError)  # no fault of the author's code
+                where = None if late else find_place(outcome, call.handler.function)
                 failed = self._fail(record, call.event, outcome, attempts=attempts, stage="Handle", where=where)
                 return replace(failed, dropped=call.dropped)
             await self._sleep(wait_s)
@@ -96,9 +105,11 @@ class Dispatcher:
         except Exception as error:  # noqa: BLE001  # validators are the author's code, and may raise anything
             return self._fail(record, self._routes.attributes(record), error, attempts=1, stage="Decode")
 
-    async def _attempt(self, record: Record, call: Call) -> Handled | BaseException:
-        """Call the handler once, and return what came of it or what was raised."""
+    async def _attempt(self, record: Record, call: Call, *, replay: bool) -> Handled | BaseException:
+        """Call the handler once, unless it is too late for it, and return what came of it or what was raised."""
         try:
+            if self._now is not None and not replay:
+                check_expiry(call.event, self._now(), call.dropped)
             if _is_async(call):
                 async with self._slots:
                     proposed = await _collect(call.handler.function(*call.arguments))

@@ -74,6 +74,8 @@ class Handled:
     """Who says that the event is theirs (``ce_source``); empty where that could not be read."""
     dropped: frozenset[str] = frozenset()
     """Optional attributes of the event that were wrong, and so left out."""
+    repeated: bool = False
+    """A command whose id was handled before, at another place: nothing was done."""
 
 
 def digest_of(record: Record) -> str | None:

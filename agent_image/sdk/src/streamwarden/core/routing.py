@@ -161,6 +161,7 @@ def _build_event(found: ReadEvent, record: Record) -> Event:
         hops=attributes.hops,
         traceparent=attributes.traceparent,
         dataschema=attributes.dataschema,
+        expirytime=attributes.expirytime,
         data=None if found.value is None else canonical.decode(found.value),
         topic=record.topic,
         partition=record.partition,

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import sys
+from datetime import UTC, datetime
 from functools import partial
 
 import structlog
@@ -71,6 +72,7 @@ async def _serve(startup: Startup, agent: Agent, routes: Routes) -> None:
         concurrency=agent.concurrency,
         sleep=asyncio.sleep,
         decision_format=startup.formats.decision,
+        now=lambda: datetime.now(UTC),
     )
     ports = Ports(
         feed=KafkaFeed(startup.kafka, names.agent_group, routes.topics),

@@ -35,6 +35,7 @@ class Handling:
         self._dispatcher = dispatcher
         self._dropped = Tally()
         self._given_up = Tally()
+        self._repeated = Tally()
         self._stop = stop
         self._log = structlog.get_logger()
 
@@ -91,6 +92,8 @@ class Handling:
                     attribute=f"ce_{attribute}",
                     count=count,
                 )
+        if handled.repeated and is_worth_telling(count := self._repeated.add(handled.record.topic, handled.source)):
+            self._log.warning("Command passed over: its id was handled before", topic=handled.record.topic, count=count)
         if handled.failure is None or (replay and handled.failure.stage == "Decode"):
             return  # what does not decode in a replay was given up when it was new
         cause = handled.failure.cause

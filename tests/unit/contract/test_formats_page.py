@@ -1,0 +1,91 @@
+"""docs/reference/formats.md names every field and header that is written, and no other."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from streamwarden_contract import audit, decision, policylog
+from streamwarden_contract.acks import GateAck, ReadFormats, SignedEpoch, SignedEpochs
+from streamwarden_contract.events import CloudEvent
+from streamwarden_gate.judge import Judge
+from support.gate_log import MemoryLog, headers, record
+from support.gate_log import decision as decided
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+PAGE = (Path(__file__).parents[3] / "docs/reference/formats.md").read_text(encoding="utf-8")
+NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
+PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+def section(heading: str) -> str:
+    """Return what stands below a heading, up to the next one."""
+    return re.split(r"\n#+ ", PAGE.split(f"# {heading}\n", 1)[1], maxsplit=1)[0]
+
+
+def listed(heading: str) -> list[str]:
+    """Return the first column of a section's table."""
+    return re.findall(r"^\| `([^`]+)` \|", section(heading), flags=re.MULTILINE)
+
+
+def fields_of(model: type[BaseModel]) -> set[str]:
+    return {field.alias or name for name, field in model.model_fields.items()}
+
+
+@pytest.mark.parametrize(
+    ("heading", "model"),
+    [
+        ("Decisions", decision.Decision),
+        ("Cause", decision.Cause),
+        ("Failure records", decision.Failure),
+        ("Acks", GateAck),
+        ("policy/NAME", policylog.PolicyRecord),
+        ("schema/SHA256", policylog.SchemaRecord),
+        ("binding/AGENT", policylog.BindingRecord),
+        ("epoch", policylog.EpochRecord),
+    ],
+)
+def test_a_table_has_the_fields_of_its_model(heading: str, model: type[BaseModel]) -> None:
+    found = listed(heading)
+    assert (set(found), len(found)) == (fields_of(model), len(set(found)))
+
+
+def test_the_table_of_dead_letters_has_their_fields() -> None:
+    assert set(listed("Dead letters")) == audit.DeadLetter.__required_keys__
+
+
+@pytest.mark.parametrize(
+    ("heading", "model"),
+    [
+        ("Acks", SignedEpochs),
+        ("Acks", SignedEpoch),
+        ("Acks", ReadFormats),
+        ("Decisions", decision.ModelRef),
+        ("binding/AGENT", policylog.BoundPolicyRef),
+        ("binding/AGENT", policylog.CommandTarget),
+        ("binding/AGENT", policylog.DecisionTopic),
+    ],
+)
+def test_the_parts_of_a_field_are_named_beside_it(heading: str, model: type[BaseModel]) -> None:
+    assert {name for name in fields_of(model) if f"`{name}`" not in section(heading)} == set()
+
+
+def test_the_table_of_events_has_every_attribute() -> None:
+    attributes = {f"ce_{name}" for name in CloudEvent.__dataclass_fields__}
+    assert set(listed("Events")) == attributes | {"content-type", "ce_specversion"}
+
+
+def test_the_table_of_commands_has_the_headers_that_a_gate_writes() -> None:
+    log = MemoryLog()
+    log.write_all()
+    given = [*headers(), ("ce_traceparent", PARENT.encode())]
+    command = (
+        Judge(log.build(), "pod-0").judge(record(decided().encode(), headers_=given), audit.ChainHead(), NOW).command
+    )
+    assert command is not None
+    assert listed("Commands") == [name for name, _ in command.headers]
