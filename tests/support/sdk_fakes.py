@@ -62,6 +62,8 @@ class FakeKafka:
     clock: FakeClock = field(default_factory=FakeClock)
     logs: dict[Partition, list[Record | None]] = field(default_factory=dict)
     """None is the marker of a transaction: it takes an offset and cannot be read."""
+    first: dict[Partition, int] = field(default_factory=dict)
+    """The first offset that a log still has; 0 where it is not named."""
     committed: dict[Partition, int] = field(default_factory=dict)
     decisions: list[Outgoing] = field(default_factory=list)
     """What can be read of the decision topic."""
@@ -148,6 +150,9 @@ class FakeFeed(Feed):
         if self._hear():
             return Polled()
         found: list[Record] = []
+        gone = tuple(at for at in sorted(self._next) if not self._has(at, self._next[at]))
+        for at in gone:
+            del self._next[at]
         for at in sorted(self._next):
             log = self._kafka.logs[at]
             while len(found) < records and sum(each.size for each in found) < size and self._next[at] < len(log):
@@ -161,7 +166,7 @@ class FakeFeed(Feed):
         self._ended.update(ended)
         if not found and not ends:
             self._kafka.clock.s += timeout_s
-        return Polled(tuple(found), ends)
+        return Polled(tuple(found), ends, gone)
 
     @override
     def hold(self) -> None:
@@ -172,7 +177,9 @@ class FakeFeed(Feed):
 
     @override
     def start(self, positions: Mapping[Partition, int | None]) -> None:
-        self._next = {at: offset or 0 for at, offset in positions.items()}
+        self._next = {
+            at: self._kafka.first.get(at, 0) if offset is None else offset for at, offset in positions.items()
+        }
         self._ended.clear()
 
     @override
@@ -197,6 +204,14 @@ class FakeFeed(Feed):
         if self in self._kafka.members:
             self._kafka.members.remove(self)
             self._kafka.rebalance()
+
+    @override
+    def logs(self, partitions: Sequence[Partition]) -> dict[Partition, tuple[int, int]]:
+        self._ask()
+        return {at: (self._kafka.first.get(at, 0), len(self._kafka.logs[at])) for at in partitions}
+
+    def _has(self, at: Partition, offset: int) -> bool:
+        return self._kafka.first.get(at, 0) <= offset <= len(self._kafka.logs[at])
 
     def _ask(self) -> None:
         if self.unanswered:

@@ -33,6 +33,10 @@ class World(Protocol):
         """Write events of pages; a transaction leaves its marker behind them."""
         ...
 
+    def lose_records(self) -> None:
+        """Remove what is in the topic now, as retention does."""
+        ...
+
     def feed(self) -> Feed:
         """Make a further member of the group."""
         ...
@@ -78,6 +82,9 @@ class MemoryWorld:
             self.kafka.append(at, f"page-{number}".encode(), b"{}", page_headers(number))
         if in_transaction:
             self.kafka.append_marker(at)
+
+    def lose_records(self) -> None:
+        self.kafka.first = self.ends()
 
     def feed(self) -> Feed:
         return FakeFeed(self.kafka, [self.topic])
@@ -132,6 +139,9 @@ class KafkaWorld:
         if in_transaction:
             producer.commit_transaction(WAIT_S)
         assert producer.flush(WAIT_S) == 0
+
+    def lose_records(self) -> None:
+        self.cluster.delete_records(self.topic)
 
     def feed(self) -> Feed:
         return KafkaFeed(self.connection, self._group, [self.topic])

@@ -72,6 +72,25 @@ class GroupMember:
                 )
         return found
 
+    def watermarks(self, partitions: Iterable[At]) -> dict[At, tuple[int, int]]:
+        """Return of each log the first offset that it still has, and its end.
+
+        Raises:
+            BrokerUnavailableError: no answer in time.
+        """
+        found: dict[At, tuple[int, int]] = {}
+        for at in sorted(partitions):
+            try:
+                answer = self._consumer.get_watermark_offsets(TopicPartition(*at), _REQUEST_TIMEOUT_S)
+            except KafkaException as error:
+                raise BrokerUnavailableError(
+                    f"cannot read where {at[0]}/{at[1]} ends: {error_of(error).name()}"
+                ) from error
+            if answer is None:
+                raise BrokerUnavailableError(f"cannot read where {at[0]}/{at[1]} ends")
+            found[at] = answer
+        return found
+
     def fetch_from(self, positions: Mapping[At, int]) -> None:
         """Fetch from these positions and nothing else; what was fetched before and not polled is thrown away."""
         self._consumer.assign([TopicPartition(topic, number, at) for (topic, number), at in positions.items()])

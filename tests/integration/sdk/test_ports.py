@@ -277,3 +277,15 @@ async def test_servers_share_the_partitions_and_hand_them_over(world: World) -> 
         world.observe(*range(30, 40), partition=1)
         await first.until(lambda: world.committed() == world.ends())
     assert world.decided() == [(0, n) for n in range(20)] + [(1, n) for n in range(20)]
+
+
+async def test_x27_an_agent_goes_on_where_the_log_begins_when_retention_was_faster(world: World) -> None:
+    at = Partition(world.topic, 0)
+    world.observe(0, 1, 2)
+    with closing(world.feed()) as feed:
+        Poller().join(feed)
+        feed.commit({at: 1})
+    world.lose_records()
+    world.observe(3)
+    async with Served(world.ports(), deciding_agent(), world.topic) as served:
+        await served.until(lambda: world.decided() == [(0, 3)] and world.committed() == world.ends())

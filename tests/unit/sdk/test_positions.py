@@ -26,3 +26,15 @@ def test_positions_never_go_back_and_leave_others_partitions_alone() -> None:
     positions.reach(A, 3)
     positions.reach(B, 3)
     assert positions.uncommitted() == {}
+
+
+def test_a_position_that_the_log_does_not_have_moves_to_its_first_offset() -> None:
+    positions = Positions()
+    positions.reset({A: 5, B: 4})
+    assert positions.fit(A, 2, 9) == 0
+    assert positions.fit(B, 2, 9) == 0
+    assert positions.uncommitted() == {}
+    assert positions.fit(A, 7, 9) == 2
+    assert positions.uncommitted() == {A: 7}
+    assert positions.fit(A, 0, 3) == -4
+    assert positions.uncommitted() == {A: 0, B: 4}, "with a topic the group's positions in it have gone"

@@ -2,14 +2,19 @@ from __future__ import annotations
 
 import asyncio
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import pytest
+import structlog
 from streamwarden import Agent, Decision, Event
 from streamwarden.core.records import Partition
 from streamwarden.runtime.server import run_start_hooks
-from streamwarden_kafka.errors import ProducerFencedError
+from streamwarden_kafka.errors import BrokerUnavailableError, ProducerFencedError
 from support.sdk_fakes import FakeFeed, FakeKafka, FakeTransactions, Outcome, fake_ports
 from support.sdk_served import Served, causes, deciding_agent, page_headers
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 A, B = Partition("pages", 0), Partition("pages", 1)
 
@@ -323,3 +328,74 @@ async def test_handlers_say_before_the_first_event_what_they_need() -> None:
 
     await run_start_hooks([lambda: order.append("first"), second])
     assert order == ["first", "second"]
+
+
+async def test_x20_a_topic_that_was_made_again_is_read_from_its_beginning_and_committed(world: World) -> None:
+    world.observe(0, 1, 2)
+    async with world.serve(deciding_agent()) as served:
+        await served.until(world.caught_up)
+        with structlog.testing.capture_logs() as entries:
+            world.kafka.logs[A].clear()
+            world.observe(7, 8)
+            await served.until(world.caught_up)
+        world.observe(9)
+        await served.until(world.caught_up)
+    assert world.decided() == [(0, 0), (0, 1), (0, 2), (0, 0), (0, 1), (0, 2)]
+    assert world.kafka.committed[A] == 3
+    told = [
+        (entry["topic"], entry["partition"], entry["behind"]) for entry in entries if "made again" in entry["event"]
+    ]
+    assert told == [("pages", 0, 1)]
+
+
+async def test_x20_a_new_topic_that_is_empty_is_committed_at_its_beginning(world: World) -> None:
+    world.observe(0, 1, 2)
+    async with world.serve(deciding_agent()) as served:
+        await served.until(world.caught_up)
+        world.kafka.logs[A].clear()
+        await served.until(world.caught_up)
+    assert world.kafka.committed[A] == 0
+
+
+async def test_x20_what_handlers_remember_of_the_old_topic_hides_nothing_of_the_new_one(world: World) -> None:
+    world.observe(0, 1, 2, kind="page.labelled")
+    seen: list[tuple[str, int]] = []
+    async with world.serve(remembering_agent(seen)) as served:
+        await served.until(world.caught_up)
+        world.kafka.logs[A].clear()
+        world.observe(7, kind="page.labelled")
+        await served.until(world.caught_up)
+        world.kafka.rebalance()
+        world.observe(8)
+        await served.until(world.caught_up)
+    assert seen == [("learn", 0), ("learn", 1), ("learn", 2), ("learn", 0), ("decide", 1)]
+
+
+async def test_x27_records_lost_to_retention_are_counted_and_told(world: World) -> None:
+    world.observe(0, 1, 2, 3, 4)
+    world.kafka.committed[A] = 1
+    world.kafka.first[A] = 3
+    with structlog.testing.capture_logs() as entries:
+        async with world.serve(deciding_agent()) as served:
+            await served.until(world.caught_up)
+    assert world.decided() == [(0, 3), (0, 4)]
+    told = [entry for entry in entries if entry["event"] == "Records were removed before they were read"]
+    assert [(entry["offsets"], entry["all_offsets"], entry["go_on"]) for entry in told] == [(2, 2, 3)]
+
+
+async def test_x27_a_broker_that_does_not_answer_is_asked_again_where_the_log_begins(world: World) -> None:
+    world.observe(0, 1, 2)
+    world.kafka.committed[A] = 1
+    world.kafka.first[A] = 2
+    answers = world.feed.logs
+    failing = [BrokerUnavailableError("_TIMED_OUT")] * 2
+
+    def logs(partitions: Sequence[Partition]) -> dict[Partition, tuple[int, int]]:
+        if failing:
+            raise failing.pop()
+        return answers(partitions)
+
+    world.feed.logs = logs  # type: ignore[method-assign]  # only this request is not answered
+    async with world.serve(deciding_agent()) as served:
+        await served.until(world.caught_up)
+    assert world.decided() == [(0, 2)]

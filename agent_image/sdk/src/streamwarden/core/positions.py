@@ -27,6 +27,28 @@ class Positions:
         if at in self._committed and offset > self._next.get(at, -1):
             self._next[at] = offset
 
+    def fit(self, at: Partition, first: int, end: int) -> int:
+        """Move to the first offset of a log that does not have our position.
+
+        Args:
+            at: the partition.
+            first: the first offset that its log still has.
+            end: that of the next record to be written.
+
+        Returns:
+            How many offsets were lost, as to retention. Negative: how far the log's end lies behind where we were, as
+            of a topic that was made again. 0: it has our position after all.
+        """
+        position = self._next.get(at, first)
+        if first <= position <= end:
+            return 0
+        self._next[at] = first
+        if position < first:
+            return first - position
+        # Of a topic that was made again the group knows nothing any more.
+        self._committed.update((other, None) for other in self._committed if other.topic == at.topic)
+        return end - position
+
     def uncommitted(self) -> dict[Partition, int]:
         """Return the offsets of the next records that the group does not know yet, of partitions that moved."""
         return {at: offset for at, offset in self._next.items() if self._committed.get(at) != offset}

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Literal
 
 import structlog
 from confluent_kafka import Consumer, Message
 from streamwarden_kafka.clients import open_consumer
-from streamwarden_kafka.codes import END_OF_PARTITION
+from streamwarden_kafka.codes import END_OF_PARTITION, OFFSETS_GONE
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.logs import ClientLog
 from streamwarden_kafka.records import headers_of
@@ -15,7 +16,8 @@ from streamwarden.core.records import Partition, Record
 from streamwarden.runtime.errors import RuntimeFaultError
 
 _SETTINGS: dict[str, object] = {
-    "auto.offset.reset": "earliest",
+    # A grown topic's partitions are read after that long, not after librdkafka's five minutes.
+    "topic.metadata.refresh.interval.ms": 5_000,
     "enable.partition.eof": True,
     # Eager: a rebalance takes every partition back, so no batch is ever in flight across one.
     "partition.assignment.strategy": "range,roundrobin",
@@ -29,9 +31,15 @@ _SETTINGS: dict[str, object] = {
 }
 
 
-def open_input(kafka: Connection, group: str) -> Consumer:
-    """Make a consumer of the agent's inputs; it connects by itself, commits nothing and joins only by ``subscribe``."""
-    return open_consumer(kafka, group, ClientLog("feed"), _SETTINGS)
+def open_input(kafka: Connection, group: str, *, gone: Literal["error", "earliest"] = "earliest") -> Consumer:
+    """Make a consumer of the agent's inputs; it connects by itself, commits nothing and joins only by ``subscribe``.
+
+    Args:
+        kafka: the Kafka, and the agent's user.
+        group: the agent's.
+        gone: what becomes of a position that the log does not have: told as an error, or passed over in silence.
+    """
+    return open_consumer(kafka, group, ClientLog("feed"), {**_SETTINGS, "auto.offset.reset": gone})
 
 
 class Collected:
@@ -40,6 +48,7 @@ class Collected:
     Attributes:
         records: in the order in which they came.
         ends: partitions whose end was reached, with the offset of the next record to be written.
+        gone: partitions whose log does not have the position that was fetched; nothing more of them comes.
         size: bytes of the records' keys and values.
     """
 
@@ -52,6 +61,7 @@ class Collected:
         self._topic_ids = topic_ids
         self.records: list[Record] = []
         self.ends: list[tuple[Partition, int]] = []
+        self.gone: list[Partition] = []
         self.size = 0
 
     def add(self, message: Message) -> None:
@@ -67,6 +77,8 @@ class Collected:
             self.size += record.size
         elif error.code() == END_OF_PARTITION:
             self.ends.append((Partition(message.topic() or "", message.partition() or 0), message.offset() or 0))
+        elif error.code() in OFFSETS_GONE:
+            self.gone.append(Partition(message.topic() or "", message.partition() or 0))
         elif error.fatal():
             raise RuntimeFaultError(f"the consumer cannot go on: {error.name()}")
         else:

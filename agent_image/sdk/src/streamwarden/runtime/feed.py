@@ -30,7 +30,7 @@ class KafkaFeed(Feed):
             group: the agent's.
             topics: its inputs and outcomes.
         """
-        self._member = GroupMember(lambda: open_input(kafka, group), topics)
+        self._member = GroupMember(lambda: open_input(kafka, group, gone="error"), topics)
         self._kafka = kafka
         self._topics = sorted(topics)
         self._topic_ids: dict[str, str] = {}
@@ -61,7 +61,7 @@ class KafkaFeed(Feed):
                 break
             for message in more:
                 collected.add(message)
-        return Polled(tuple(collected.records), tuple(collected.ends))
+        return Polled(tuple(collected.records), tuple(collected.ends), tuple(collected.gone))
 
     @override
     def hold(self) -> None:
@@ -78,11 +78,20 @@ class KafkaFeed(Feed):
     def committed(self) -> dict[Partition, int | None]:
         if not self._member.assigned:
             return {}
+        self._ask_for_ids()
+        found = self._member.committed(self._member.assigned)
+        return {Partition(each.topic, each.partition): each.offset if each.offset >= 0 else None for each in found}
+
+    @override
+    def logs(self, partitions: Sequence[Partition]) -> dict[Partition, tuple[int, int]]:
+        self._ask_for_ids()  # a log that goes back may be another topic's
+        found = self._member.watermarks((at.topic, at.number) for at in partitions)
+        return {Partition(*at): bounds for at, bounds in found.items()}
+
+    def _ask_for_ids(self) -> None:
         admin = open_admin(self._kafka, ClientLog("topics", quiet=True))  # not kept: a connection less, for good
         described = describe_topics(admin, self._topics, timeout_s=_DESCRIBE_S)
         self._topic_ids = {name: found.topic_id for name, found in described.items()}
-        found = self._member.committed(self._member.assigned)
-        return {Partition(each.topic, each.partition): each.offset if each.offset >= 0 else None for each in found}
 
     @override
     def commit(self, positions: Mapping[Partition, int]) -> None:

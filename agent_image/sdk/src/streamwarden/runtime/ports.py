@@ -21,6 +21,8 @@ class Polled:
 
     records: tuple[Record, ...] = ()
     ends: tuple[tuple[Partition, int], ...] = ()
+    gone: tuple[Partition, ...] = ()
+    """Partitions whose log does not have our position: nothing comes of them before ``start``."""
 
 
 class Feed(Protocol):
@@ -45,6 +47,14 @@ class Feed(Protocol):
 
     def committed(self) -> dict[Partition, int | None]:
         """Return what the group has committed for our partitions; None where nothing.
+
+        Raises:
+            BrokerUnavailableError: no answer in time.
+        """
+        ...
+
+    def logs(self, partitions: Sequence[Partition]) -> dict[Partition, tuple[int, int]]:
+        """Return of each log the first offset that it still has, and its end; records say from now on whose they are.
 
         Raises:
             BrokerUnavailableError: no answer in time.

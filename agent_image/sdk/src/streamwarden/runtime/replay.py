@@ -43,6 +43,10 @@ class Replay:
             at = each.record.at
             self._remembered[at] = max(self._remembered.get(at, 0), each.record.offset + 1)
 
+    def forget(self, at: Partition) -> None:
+        """Take what is in a partition as not seen yet: its log is another one now."""
+        self._remembered.pop(at, None)
+
     async def run(self, committed: Mapping[Partition, int | None], generation: int) -> bool:
         """Hand in what was committed and is not in the handlers' memory. False where it was interrupted.
 

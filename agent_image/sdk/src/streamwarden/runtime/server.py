@@ -13,7 +13,7 @@ from streamwarden_kafka.errors import BrokerUnavailableError
 
 from streamwarden.core.batching import MAX_BATCH_BYTES
 from streamwarden.core.dispatch import Dispatcher
-from streamwarden.core.records import Outgoing
+from streamwarden.core.records import Outgoing, Partition
 from streamwarden.runtime.client_thread import ClientThread
 from streamwarden.runtime.commits import Commits
 from streamwarden.runtime.handling import Handling
@@ -58,6 +58,8 @@ class Server:
         self._replay = Replay(ports, self._thread, self._handling, replayed_topics, stop)
         self._generation = 0
         """Of the group, when we last took over; ``_TAKE_OVER`` to do so again."""
+        self._lost = 0
+        """Offsets that retention has taken before they were read, of all partitions."""
         self._log = structlog.get_logger()
 
     async def run(self) -> None:
@@ -85,6 +87,9 @@ class Server:
         polled = await self._thread.call(feed.poll, records=records, size=MAX_BATCH_BYTES, timeout_s=_POLL_S)
         if self._generation != feed.generation:
             return
+        if polled.gone:
+            await self._find_logs(polled.gone)
+            return
         outgoing = list[Outgoing]()
         if polled.records:
             handled = await self._handling.handle(polled.records, self._generation)
@@ -97,6 +102,41 @@ class Server:
         elif self._handling.held and self._generation == feed.generation:
             await self._thread.call(feed.start, self._commits.positions.current())
             self._handling.held = False
+
+    async def _find_logs(self, partitions: Sequence[Partition]) -> None:
+        """Go on with logs that do not have our positions: of retention that was faster, or of a topic made again."""
+        feed, positions = self._ports.feed, self._commits.positions
+        try:
+            logs = await self._thread.call(feed.logs, partitions)
+        except BrokerUnavailableError as error:
+            self._log.warning("Waiting for Kafka", step="find the logs again", code=str(error))
+            await self._thread.call(feed.hold)
+            await self._pauses.pause()
+            self._generation = _TAKE_OVER
+            return
+        for at, (first, end) in logs.items():
+            missing = positions.fit(at, first, end)
+            if missing > 0:
+                self._lost += missing
+                self._log.error(
+                    "Records were removed before they were read",
+                    topic=at.topic,
+                    partition=at.number,
+                    offsets=missing,
+                    all_offsets=self._lost,
+                    go_on=first,
+                )
+            elif missing < 0:
+                self._replay.forget(at)
+                self._log.error(
+                    "The log ends before what was read, as that of a topic that was made again",
+                    topic=at.topic,
+                    partition=at.number,
+                    end=end,
+                    behind=-missing,
+                    go_on=first,
+                )
+        await self._thread.call(feed.start, positions.current())
 
     async def _take_over(self) -> bool:
         """Begin with newly assigned partitions. False where it was interrupted and must begin anew."""
