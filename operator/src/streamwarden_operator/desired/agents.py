@@ -1,17 +1,18 @@
 """An agent resolved: all names, topics and decision types that it and its contracts say, computed once."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from streamwarden_contract.ids import sha256_hex
 from streamwarden_contract.models import AgentDeployment, TopicContract
 from streamwarden_contract.models.agent_deployment import DecisionTarget
 from streamwarden_contract.models.durations import parse_duration
 from streamwarden_contract.names import AgentNames
-from streamwarden_contract.policylog import DEFAULT_EXPIRY, CommandTarget
+from streamwarden_contract.policylog import DEFAULT_EXPIRY, BindingRecord, CommandTarget, SchemaRecord
 from streamwarden_contract.runtime_config import AgentInputs, InputTopic, SourceTopic
 
 from streamwarden_operator.desired.acceptance import topic_refs
+from streamwarden_operator.desired.status import is_true
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,37 @@ def _expiry_ms(decision: DecisionTarget) -> int | None:
     """Return what the binding says, and nothing where it is what gates do by themselves: older ones do not know it."""
     expiry = parse_duration(decision.expires_after)
     return None if expiry == DEFAULT_EXPIRY else int(expiry.total_seconds() * 1000)
+
+
+def keep_schemas(
+    agent: ResolvedAgent, published: BindingRecord | None, schemas: Mapping[str, SchemaRecord]
+) -> ResolvedAgent:
+    """Let gates judge by the schema last in force, for as long as the registry has not taken the contract's new one.
+
+    Args:
+        agent: the agent, with the schemas that its contracts say now.
+        published: its binding as published.
+        schemas: the schemas on the log, by SHA-256.
+    """
+    targets, texts = dict(agent.targets), dict(agent.schemas)
+    contracts = {contract.spec.topic_name: contract for contract in agent.contracts}
+    for decision_type, known in (published.decisions if published is not None else {}).items():
+        target = targets.get(decision_type)
+        if target is None or target.topic != known.topic or _is_registered(contracts[target.topic]):
+            continue
+        if known.schema_sha256 is not None:
+            if known.schema_sha256 not in schemas:
+                continue  # nowhere to be had: nothing could judge by it
+            texts[known.schema_sha256] = schemas[known.schema_sha256].definition
+        targets[decision_type] = target.model_copy(update={"schema_sha256": known.schema_sha256})
+    named = {target.schema_sha256 for target in targets.values()}
+    return replace(agent, targets=targets, schemas={sha256: text for sha256, text in texts.items() if sha256 in named})
+
+
+def _is_registered(contract: TopicContract) -> bool:
+    """Tell whether the schema that the contract says now is the registry's."""
+    status = contract.status
+    return status.observed_generation == contract.metadata.generation and is_true(status.conditions, "SchemaReady")
 
 
 def _sources(agent: AgentDeployment, contracts: Mapping[str, TopicContract]) -> tuple[SourceTopic, ...]:

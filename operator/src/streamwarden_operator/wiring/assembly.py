@@ -86,6 +86,7 @@ class Factory:
             scaling=self.scaling,
             pods=PodSettings(self.operator_namespace, self.keys.ring.public_keys_json()),
             wake=self.waker.add,
+            has_registry=backends.registry is not None,
         )
 
     def _create_log(self, acks: LiveAcks) -> PolicyLogReconciler:

@@ -2,12 +2,13 @@
 
 import pytest
 from streamwarden_contract.ids import sha256_hex
-from streamwarden_contract.models import AgentDeployment
+from streamwarden_contract.models import AgentDeployment, Condition
 from streamwarden_contract.names import AgentNames
-from streamwarden_contract.policylog import CommandTarget
+from streamwarden_contract.policylog import BindingRecord, CommandTarget, SchemaRecord
 from streamwarden_contract.runtime_config import AgentInputs, InputTopic, SourceTopic
-from streamwarden_operator.desired.agents import resolve_agent
+from streamwarden_operator.desired.agents import ResolvedAgent, keep_schemas, resolve_agent
 from support.operator_harness import contract
+from support.policy_log import binding_record
 
 SCHEMA = '{"type": "object"}'
 CONTRACTS = {
@@ -97,3 +98,56 @@ def test_the_runtime_is_told_how_events_are_written_and_what_they_must_fit() -> 
         },
         schemas={sha256: SCHEMA},
     )
+
+
+# --- the schema in force (X12) ---------------------------------------------------------------------------------------
+
+OLD = '{"type": "object", "maxProperties": 1}'
+OLD_SHA, NEW_SHA = sha256_hex(OLD.encode()), sha256_hex(SCHEMA.encode())
+ON_THE_LOG = {OLD_SHA: SchemaRecord(epoch=1, sha256=OLD_SHA, definition=OLD)}
+
+
+def bound(sha256: str | None, topic: str = "risk.commands") -> BindingRecord:
+    target = CommandTarget(topic=topic, keyed=True, schema_sha256=sha256)
+    return binding_record("risk", "guard", [], {"block": target, "gone": target})
+
+
+def registered(status: str, *, generation: int = 1) -> ResolvedAgent:
+    commands = CONTRACTS["commands"]
+    condition = Condition.model_validate({"type": "SchemaReady", "status": status, "reason": "R"})
+    seen = commands.status.model_copy(update={"conditions": (condition,), "observed_generation": 1})
+    metadata = commands.metadata.model_copy(update={"generation": generation})
+    made = commands.model_copy(update={"status": seen, "metadata": metadata})
+    return resolve_agent(GUARD, {**CONTRACTS, "commands": made})
+
+
+@pytest.mark.parametrize(
+    "agent",
+    [
+        pytest.param(registered("False"), id="X12-the-registry-refuses-the-new-one"),
+        pytest.param(registered("Unknown"), id="X12-the-registry-does-not-answer"),
+        pytest.param(registered("True", generation=2), id="X12-the-registry-took-an-earlier-one"),
+    ],
+)
+def test_a_schema_that_is_not_registered_reaches_no_gate_that_has_one(agent: ResolvedAgent) -> None:
+    kept = keep_schemas(agent, bound(OLD_SHA), ON_THE_LOG)
+    assert (kept.targets["block"].schema_sha256, kept.targets["allow"].schema_sha256) == (OLD_SHA, NEW_SHA)
+    assert kept.schemas == {OLD_SHA: OLD, NEW_SHA: SCHEMA}
+
+
+def test_no_schema_in_force_stays_none_until_the_new_one_is_registered() -> None:
+    kept = keep_schemas(registered("False"), bound(None), {})
+    assert kept.targets["block"].schema_sha256 is None
+
+
+@pytest.mark.parametrize(
+    ("agent", "binding"),
+    [
+        pytest.param(registered("True"), bound(OLD_SHA), id="it-is-registered"),
+        pytest.param(registered("False"), None, id="there-is-no-binding-yet"),
+        pytest.param(registered("False"), bound(OLD_SHA, "risk.other"), id="another-topic-was-bound"),
+        pytest.param(registered("False"), bound("b" * 64), id="the-one-in-force-is-nowhere-to-be-had"),
+    ],
+)
+def test_the_contract_s_schema_judges(agent: ResolvedAgent, binding: BindingRecord | None) -> None:
+    assert keep_schemas(agent, binding, ON_THE_LOG) == agent

@@ -19,7 +19,7 @@ from streamwarden_contract.reasons import ConditionReason
 from streamwarden_operator.clock import utc_now
 from streamwarden_operator.desired import status as conditions
 from streamwarden_operator.desired.acceptance import accept_agent, accepted
-from streamwarden_operator.desired.agents import ResolvedAgent, resolve_agent
+from streamwarden_operator.desired.agents import ResolvedAgent, keep_schemas, resolve_agent
 from streamwarden_operator.desired.checks import agents as checks
 from streamwarden_operator.desired.checks.agents import ACCESS_READY, GATE_READY, TOPICS_READY, is_asleep
 from streamwarden_operator.desired.checks.chain import Finding, decide, first_finding
@@ -64,6 +64,7 @@ class AgentReconciler:
         scaling: ScalingStore,
         pods: PodSettings,
         wake: Callable[[Key], None],
+        has_registry: bool = True,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         """Make a reconciler.
@@ -77,6 +78,7 @@ class AgentReconciler:
             scaling: how many pods there are and why; the agent's pods are noted in it.
             pods: what all pods share.
             wake: called with the keys of what has something to do for this agent: policy log, namespace, policies.
+            has_registry: whether a schema must be registered before gates judge by it.
             clock: the time for conditions.
         """
         self._cluster = cluster
@@ -87,6 +89,7 @@ class AgentReconciler:
         self._scaling = scaling
         self._pods = pods
         self._wake = wake
+        self._has_registry = has_registry
         self._clock = clock
         self._statuses = AgentStatuses(cluster, logs, scaling, clock)
         self._removal = AgentRemoval(cluster, access, logs, scaling, statuses=self._statuses, wake=wake, clock=clock)
@@ -141,7 +144,7 @@ class AgentReconciler:
         namespace, outage = agent.metadata.namespace, None
         await self._cluster.set_finalizer(agent, FINALIZER, present=True)
         try:
-            await self._bring_up(resolve_agent(agent, contracts), progress)
+            await self._bring_up(self._resolve(agent, contracts), progress)
         except BypassPossibleError as error:
             await self._cluster.delete_workload(namespace, agent.metadata.name)
             self._scaling.forget(namespace, agent.metadata.name)
@@ -154,6 +157,12 @@ class AgentReconciler:
         if outage is not None:
             raise outage
         return status
+
+    def _resolve(self, agent: AgentDeployment, contracts: Mapping[str, TopicContract]) -> ResolvedAgent:
+        resolved, log = resolve_agent(agent, contracts), self._logs.published.get(agent.metadata.namespace)
+        if log is None or not self._has_registry:
+            return resolved
+        return keep_schemas(resolved, log.state.bindings.get(agent.metadata.name), log.state.schemas)
 
     async def _bring_up(self, agent: ResolvedAgent, progress: Progress) -> None:
         progress.step = ACCESS_READY

@@ -59,7 +59,8 @@ class TopicContractReconciler:
             registry: the schema registry; None where there is none.
             installation: its own names, which no contract may use.
             changed: called with a contract's key when its status says something new that agents wait for: whether it is
-                accepted, and its topic. Called in the middle of a reconcile, before the registry is asked.
+                accepted, its topic, and the schema as registered. Called in the middle of a reconcile too, before the
+                registry is asked.
             clock: the time for conditions.
         """
         self._cluster = cluster
@@ -214,7 +215,7 @@ class TopicContractReconciler:
             stored = contract  # another resource of this name has another status
         if status != stored.status:
             await self._cluster.write_status(stored, status)
-        if _news(status) != _news(stored.status):
+        if _news(status) != _news(stored.status) or _is_registered_anew(stored.status, status):
             self._changed(key_of(contract))
 
     async def _report(self, contract: TopicContract, kind: str, when: str, status: TopicContractStatus) -> None:
@@ -245,3 +246,11 @@ def _news(status: TopicContractStatus) -> tuple[object, ...]:
     """Return what agents wait for in a contract's status."""
     accepted = conditions.is_true(status.conditions, ACCEPTED)
     return accepted, conditions.is_true(status.conditions, TOPIC_READY), status.topic_id
+
+
+def _is_registered_anew(before: TopicContractStatus, now: TopicContractStatus) -> bool:
+    """Tell whether the registry has taken an edited contract's schema: until then gates judge by the one before."""
+    known = before.observed_generation == now.observed_generation and conditions.is_true(
+        before.conditions, SCHEMA_READY
+    )
+    return now.observed_generation > 1 and conditions.is_true(now.conditions, SCHEMA_READY) and not known

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from streamwarden_contract.acks import ReadFormats
 from streamwarden_contract.audit import ChainHead
+from streamwarden_contract.ids import sha256_hex
+from streamwarden_contract.models.topic_contract import TopicSchema
 from streamwarden_contract.names import AgentNames, InstallationNames
 from streamwarden_contract.runtime_config import AgentConfig, GateConfig
 from streamwarden_operator.desired.acls import agent_acls, gate_acls
@@ -376,3 +378,23 @@ async def test_an_agent_is_resolved_once_a_reconcile(monkeypatch: pytest.MonkeyP
         harness.controller.add(Key("AgentDeployment", "risk", "guard"))
         await harness.settle()
     assert (resolved, named) == ({"guard": 1}, {"guard": 1})
+
+
+async def test_x12_a_schema_that_the_registry_refuses_reaches_no_gate() -> None:
+    async with running(*whole_namespace()) as harness:
+        in_force = harness.binding().decisions["block-page"].schema_sha256
+        refused = '{"type": "object", "required": ["never-asked-for"]}'
+        harness.put(_edited(harness.get(contract("commands")), refused))
+        await harness.settle()
+        assert conditions_of(harness.get(contract("commands")))["SchemaReady"] == ("False", "InvalidSchema")
+        assert harness.binding().decisions["block-page"].schema_sha256 == in_force
+        taken = '{"type": "object", "minProperties": 0}'
+        harness.put(_edited(harness.get(contract("commands")), taken))
+        await until(lambda: harness.binding().decisions["block-page"].schema_sha256 == sha256_hex(taken.encode()))
+
+
+def _edited(found: TopicContract, schema: str) -> TopicContract:
+    metadata = found.metadata.model_copy(update={"generation": found.metadata.generation + 1})
+    value_schema = TopicSchema.model_validate({"schema": schema})
+    spec = found.spec.model_copy(update={"value_schema": value_schema})
+    return found.model_copy(update={"metadata": metadata, "spec": spec})
