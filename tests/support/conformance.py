@@ -16,6 +16,8 @@ from streamwarden_contract.names import InstallationNames
 from streamwarden_contract.policylog import CommandTarget, SchemaRecord
 from streamwarden_gate.judge import Judge
 from streamwarden_gate.snapshot import Identity, Snapshot
+from streamwarden_judging.typed.checking import checker_for
+from streamwarden_judging.typed.facts import Covered, rule_types
 from streamwarden_kafka.records import TopicFacts
 from support.conformance_records import record_of
 from support.gate_log import CLUSTER, MemoryKeys
@@ -30,8 +32,8 @@ if TYPE_CHECKING:
     from streamwarden_gate.records import Record
 
 FOLDER = Path(__file__).parents[1] / "conformance"
-OFFERED: frozenset[str] = frozenset()
-"""What files may need and the engine has: the one place to switch on. ``typed`` comes with rules that are typed."""
+OFFERED: frozenset[str] = frozenset({"typed"})
+"""What files may need and the engine has: the one place to switch on."""
 
 POD = "pod-0"
 _KEY = SigningKey()
@@ -135,13 +137,13 @@ def rows() -> list[Row]:
 
 
 def expectation_of(said: Mapping[str, Any]) -> dict[str, Any]:
-    """Write out what is expected of a record: the short forms as the keys of ``expect``, but for ``messageParts``."""
+    """Write out what is expected of a record: the short forms as the keys of ``expect``, but for ``faultParts``."""
     if "says" in said:
         return dict(_SAYS[said["says"]])
     if "deadLetter" in said:
         return {"verdict": "DeadLetter", "reason": "DeadLetter", "deadLetter": said["deadLetter"]}
     if "notApplicable" in said:
-        return {"verdict": "Deny", "reason": "PolicyNotApplicable", "messageParts": said["notApplicable"]}
+        return {"verdict": "Deny", "reason": "PolicyNotApplicable", "faultParts": said["notApplicable"]}
     return dict(said["expect"])
 
 
@@ -182,6 +184,30 @@ def targets_of(situation: Mapping[str, Any], schemas: Mapping[str, SchemaRecord]
     }
 
 
+def rule_faults(situation: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """Return by decision type what the checker says of the rules of each policy that does not fit it."""
+    return _rule_faults(json.dumps(situation))
+
+
+@cache
+def _rule_faults(text: str) -> dict[str, dict[str, str]]:
+    situation = json.loads(text)
+    decisions = situation["decisions"]
+    faults: dict[str, dict[str, str]] = {}
+    for policy in policies_of(situation, "risk"):
+        match = policy.spec.match
+        covered = [Covered(name, said["schema"]) for name, said in decisions.items() if name in match.decisions]
+        covered = covered or [Covered(name, said["schema"]) for name, said in decisions.items()]
+        for own in covered:
+            others = [other for other in covered if other is not own]
+            checker = checker_for(*rule_types(own, others, match.agent_selector.match_labels))
+            found = [checker.check(rule.require) for rule in policy.spec.rules]
+            said = "; ".join(str(fault) for one in found if isinstance(one, list) for fault in one)
+            if said:
+                faults.setdefault(own.decision_type, {})[policy.name] = said
+    return faults
+
+
 def active_set(situation: Mapping[str, Any]) -> ActiveSet:
     """Build the set of a situation as a gate does, from a signed log; once for all records that share it.
 
@@ -201,7 +227,8 @@ def _active_set(text: str) -> ActiveSet:
     targets = targets_of(situation, schemas)
     partitions = situation["partitions"]
     binding = binding_record(namespace, name, policies, targets, uid=agent["uid"], partitions=partitions)
-    binding = binding.model_copy(update={"labels": agent["labels"]})
+    lame = {kind: tuple(found) for kind, found in rule_faults(situation).items()}
+    binding = binding.model_copy(update={"labels": agent["labels"], "not_applicable": lame})
     snapshot = Snapshot(Identity(namespace, name, agent["uid"], POD), cluster_id=CLUSTER, keys=MemoryKeys(_KEY))
     closing = epoch_record(revision_counter=max([1, *(policy.revision for policy in policies)]))
     own: list[policylog.Record] = [*policies, *schemas.values(), binding, closing]

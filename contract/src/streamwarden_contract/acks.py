@@ -65,7 +65,7 @@ class GateAck(_Data):
     last good one (if any) stays. ``Stale``: nothing proves that the policies are up to date, so nothing is judged.
     ``Stopped``: ended in order."""
     reason: str = ""
-    """CamelCase, where the state is not ``InForce``."""
+    """CamelCase, where the state is not ``InForce``; or why some decision types are denied under the set in force."""
     message: Annotated[str, Field(max_length=1024)] = ""
     namespace_epoch: Annotated[int, Field(ge=0)] = 0
     """Epoch in force; 0 where none is. Anybody may claim a number: ``proven_epoch`` believes only ``epochs``."""

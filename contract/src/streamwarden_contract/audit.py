@@ -145,9 +145,11 @@ class WouldDeny(TypedDict):
     policy: str
     """``namespace/name@revision``."""
     rule: str
-    """Its rule."""
+    """Its rule; empty where the policy as a whole could not be asked."""
     reason: str
     """Why it does not hold: a ``VerdictReason``."""
+    message: NotRequired[str]
+    """What went wrong, in words, where it could not be evaluated; at most 300 characters."""
 
 
 class Omitted(TypedDict):

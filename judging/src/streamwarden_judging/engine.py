@@ -2,12 +2,18 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 
 from streamwarden_contract.canonical import JsonValue
 from streamwarden_contract.reasons import VerdictReason
 
-from streamwarden_judging import rules
-from streamwarden_judging.verdicts import Effect, PolicySet, Verdict, judge
+from streamwarden_judging import rules, verdicts
+from streamwarden_judging.typed.coercion import InexactNumberError
+from streamwarden_judging.typed.facts import CoerceDecision
+from streamwarden_judging.verdicts import PolicySet, Verdict
+from streamwarden_judging.words import as_words
+
+_NOTHING_TYPED: Mapping[str, CoerceDecision] = MappingProxyType({})
 
 _ENGINE_ERRORS = (ArithmeticError, RuntimeError, SystemError, TypeError, ValueError)
 """What the CEL engine raises, in place of an error value, for values that it cannot take."""
@@ -16,17 +22,21 @@ _ENGINE_ERRORS = (ArithmeticError, RuntimeError, SystemError, TypeError, ValueEr
 class Engine:
     """One agent, one set of policies; never changed, only replaced."""
 
-    __slots__ = ("_agent", "_policies")
+    __slots__ = ("_agent", "_policies", "_typed")
 
-    def __init__(self, policies: PolicySet, agent: Mapping[str, object]) -> None:
+    def __init__(
+        self, policies: PolicySet, agent: Mapping[str, object], typed: Mapping[str, CoerceDecision] = _NOTHING_TYPED
+    ) -> None:
         """Take what judges.
 
         Args:
             policies: compiled, with ``rules.build_policy_set``.
             agent: what rules see as ``agent``.
+            typed: by decision type, what gives a decision the types of its schema (``typed.facts.decision_coercion``).
         """
         self._policies = policies
         self._agent = agent
+        self._typed = typed
 
     def judge(self, decision_type: str, decision: Mapping[str, JsonValue], now: datetime) -> Verdict:
         """Return the verdict on a decision that fits its schema.
@@ -37,13 +47,16 @@ class Engine:
             now: what rules see as ``now``.
         """
         try:
-            facts = rules.activation(decision=decision, agent=self._agent, now=now)
-            return judge(self._policies, decision_type, facts)
+            typed = self._typed.get(decision_type)
+            seen = decision if typed is None else typed(decision)
+            facts = rules.activation(decision=seen, agent=self._agent, now=now)
+            return verdicts.judge(self._policies, decision_type, facts)
+        except InexactNumberError as error:
+            return self.deny(decision_type, VerdictReason.RULE_ERROR, str(error))
         except _ENGINE_ERRORS as error:
-            covering = (policy for policy in self._policies.enforcing if policy.covers(decision_type))
-            return Verdict(
-                Effect.DENY,
-                VerdictReason.RULE_ERROR,
-                message=f"the rules could not be evaluated: {type(error).__name__}",
-                policies=tuple(policy.at_revision for policy in covering),
-            )
+            message = f"the rules could not be evaluated: {type(error).__name__}"
+            return self.deny(decision_type, VerdictReason.RULE_ERROR, message)
+
+    def deny(self, decision_type: str, reason: VerdictReason, message: str) -> Verdict:
+        """Return the verdict on a decision of which no rule can be asked."""
+        return verdicts.deny(self._policies, decision_type, reason, as_words(message))

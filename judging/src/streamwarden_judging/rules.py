@@ -1,21 +1,26 @@
-"""CEL behind a small interface: compile once, evaluate to True, False, or "no boolean".
+"""CEL behind a small interface: compile once, evaluate to True, False, or why there is no boolean.
 
 The engine is Google's (cel-expr-python). Its errors are values whose ``.value()`` is a truthy string: only a result
-of type BOOL counts here.
+of type BOOL counts here. Rules are compiled as they were checked (``typed``): without the functions that take a time
+zone, and with comparisons of unlike numbers.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from cel_expr_python import cel
 from streamwarden_contract.models.policy import PolicySpec
 
 from streamwarden_judging.errors import ExpressionError
+from streamwarden_judging.typed.environment import runtime_env
+from streamwarden_judging.typed.messages import unwrapped
 from streamwarden_judging.verdicts import BoundPolicy, BoundRule, Effect, Expression, PolicySet
+from streamwarden_judging.words import as_words
 
 _MAP = cel.Type.Map(cel.Type.STRING, cel.Type.DYN)
 _VARIABLES: Mapping[str, cel.Type] = {"decision": _MAP, "agent": _MAP, "now": cel.Type.TIMESTAMP}
-_ENV = cel.NewEnv(variables=dict(_VARIABLES))
+_ENV = runtime_env(_VARIABLES)
 
 
 class CelExpression:
@@ -26,16 +31,31 @@ class CelExpression:
     def __init__(self, program: cel.Expression) -> None:
         self._program = program
 
-    def evaluate(self, facts: object) -> bool | None:
-        """Return the boolean result, or None for an error or a value of another type."""
+    def evaluate(self, facts: object) -> bool | str:
+        """Return the boolean result; or why there is none, in the engine's words: at most 300 characters."""
         try:
             result = self._program.eval(facts)
-        except (RuntimeError, ValueError):
+        except (RuntimeError, ValueError) as error:
             # Most errors are values; the engine's own limits (10,000 iterations) are raised.
-            return None
-        if result.type() != cel.Type.BOOL:
-            return None
-        return result.value() is True
+            return as_words(unwrapped(str(error)))
+        kind = result.type()
+        if kind == cel.Type.BOOL:
+            return result.value() is True
+        if kind == cel.Type.ERROR:
+            return as_words(unwrapped(str(result.value())))
+        return f"gives {kind.name().lower()}, and a rule gives a boolean"
+
+
+@dataclass(frozen=True, slots=True)
+class _Uncompiled:
+    """A rule that does not compile errs whatever the decision: it denies."""
+
+    words: str
+
+    def evaluate(self, facts: object) -> str:
+        """Say why it does not compile."""
+        del facts
+        return self.words
 
 
 def activation(*, decision: Mapping[str, object], agent: Mapping[str, object], now: datetime) -> cel.Activation:
@@ -71,13 +91,15 @@ def compile_policy(namespace: str, name: str, revision: int, spec: PolicySpec) -
     Raises:
         ExpressionError: names the rule that does not compile.
     """
-    rules: list[BoundRule] = []
-    for rule in spec.rules:
-        try:
-            require = compile_rule(rule.require)
-        except ExpressionError as error:
-            raise ExpressionError(f"rule {rule.name!r}: {error}") from error
-        rules.append(BoundRule(rule.name, require, Effect(rule.otherwise), rule.message))
+    bound = bind_policy(namespace, name, revision, spec)
+    for fault in compile_faults(bound):
+        raise ExpressionError(fault)
+    return bound
+
+
+def bind_policy(namespace: str, name: str, revision: int, spec: PolicySpec) -> BoundPolicy:
+    """Compile a policy's rules. One that does not compile errs, and so denies, whatever the decision."""
+    rules = [BoundRule(rule.name, _compiled(rule.require), Effect(rule.otherwise), rule.message) for rule in spec.rules]
     return BoundPolicy(
         namespace=namespace,
         name=name,
@@ -85,8 +107,23 @@ def compile_policy(namespace: str, name: str, revision: int, spec: PolicySpec) -
         decisions=frozenset(spec.match.decisions),
         enforce=spec.failure_action == "Enforce",
         rules=tuple(rules),
-        all_rules=_conjunction([rule.require for rule in spec.rules]),
+        all_rules=None if _is_broken(rules) else _conjunction([rule.require for rule in spec.rules]),
     )
+
+
+def compile_faults(policy: BoundPolicy) -> Iterator[str]:
+    """Yield a sentence for each rule of a policy that does not compile."""
+    for rule in policy.rules:
+        if isinstance(rule.require, _Uncompiled):
+            yield f"rule {rule.name!r}: {rule.require.words}"
+
+
+def _compiled(expression: str) -> Expression:
+    try:
+        return compile_rule(expression)
+    except ExpressionError as error:
+        # What follows the first line shows the place, which the line and column say.
+        return _Uncompiled(as_words(str(error).partition("\n")[0].rstrip()))
 
 
 def build_policy_set(policies: Sequence[tuple[BoundPolicy, PolicySpec]], decision_types: Sequence[str]) -> PolicySet:
@@ -98,13 +135,20 @@ def build_policy_set(policies: Sequence[tuple[BoundPolicy, PolicySpec]], decisio
     fused: dict[str, tuple[tuple[BoundPolicy, ...], Expression | None]] = {}
     for decision_type in decision_types:
         covering = [pair for pair in enforcing if pair[0].covers(decision_type)]
-        conjunction = _conjunction([rule.require for _, spec in covering for rule in spec.rules])
+        whole = not any(_is_broken(policy.rules) or decision_type in policy.not_applicable for policy, _ in covering)
+        requires = [rule.require for _, spec in covering for rule in spec.rules]
+        conjunction = _conjunction(requires) if whole else None
         fused[decision_type] = (tuple(policy for policy, _ in covering), conjunction)
     return PolicySet(
         enforcing=tuple(policy for policy, _ in enforcing),
         auditing=tuple(policy for policy, _ in policies if not policy.enforce),
         fused=fused,
     )
+
+
+def _is_broken(rules: Sequence[BoundRule]) -> bool:
+    """Tell whether a rule does not compile: nothing may be fused then, for two halves may make a whole."""
+    return any(isinstance(rule.require, _Uncompiled) for rule in rules)
 
 
 def _conjunction(expressions: Sequence[str]) -> Expression | None:

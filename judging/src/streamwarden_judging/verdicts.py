@@ -20,6 +20,9 @@ class Effect(StrEnum):
 
 _STRENGTH = {effect: rank for rank, effect in enumerate(Effect)}
 
+_MAX_NAMED = 8
+"""Policies that one message names."""
+
 Facts = Mapping[str, object]
 """Values of the variables that rules see: ``decision``, ``agent``, ``now``."""
 
@@ -27,8 +30,8 @@ Facts = Mapping[str, object]
 class Expression(Protocol):
     """A compiled expression."""
 
-    def evaluate(self, facts: object) -> bool | None:
-        """Return the boolean result, or None for an error or a value of another type."""
+    def evaluate(self, facts: object) -> bool | str:
+        """Return the boolean result; or in words why there is none: an error, or a value of another type."""
         ...
 
 
@@ -55,6 +58,8 @@ class BoundPolicy:
     rules: Sequence[BoundRule]
     all_rules: Expression | None = None
     """The conjunction of the rules, one evaluation in place of many; None where there are no rules."""
+    not_applicable: frozenset[str] = frozenset()
+    """Decision types that its rules cannot be checked for: they are denied, whatever the rules say."""
 
     def covers(self, decision_type: str) -> bool:
         """Tell whether decisions of this type are this policy's business."""
@@ -75,6 +80,7 @@ class Finding:
     policy: str
     """``namespace/name@revision``"""
     rule: str
+    """``policy/rule``; empty where the policy as a whole cannot be applied."""
     message: str = ""
 
 
@@ -115,7 +121,10 @@ def judge(policies: PolicySet, decision_type: str, facts: object) -> Verdict:
     """
     covering, conjunction = policies.fused.get(decision_type) or _covering(policies, decision_type)
     would_deny = tuple(
-        finding for policy in policies.auditing if policy.covers(decision_type) for finding in _findings(policy, facts)
+        finding
+        for policy in policies.auditing
+        if policy.covers(decision_type)
+        for finding in _audited(policy, decision_type, facts)
     )
     if not covering:
         return Verdict(
@@ -125,6 +134,10 @@ def judge(policies: PolicySet, decision_type: str, facts: object) -> Verdict:
             would_deny=would_deny,
         )
     names = tuple(policy.at_revision for policy in covering)
+    lame = [policy.at_revision for policy in covering if decision_type in policy.not_applicable]
+    if lame:
+        message = _not_applicable(decision_type, lame)
+        return Verdict(Effect.DENY, VerdictReason.POLICY_NOT_APPLICABLE, None, message, names, would_deny)
     if conjunction is None or conjunction.evaluate(facts) is not True:
         strongest = max(
             (finding for policy in covering for finding in _findings(policy, facts)),
@@ -136,8 +149,37 @@ def judge(policies: PolicySet, decision_type: str, facts: object) -> Verdict:
     return Verdict(Effect.ALLOW, VerdictReason.RULES_HOLD, policies=names, would_deny=would_deny)
 
 
+def deny(policies: PolicySet, decision_type: str, reason: VerdictReason, message: str) -> Verdict:
+    """Deny a decision of which no rule can be asked; Audit policies would deny it too."""
+    return Verdict(
+        Effect.DENY,
+        reason,
+        message=message,
+        policies=tuple(policy.at_revision for policy in policies.enforcing if policy.covers(decision_type)),
+        would_deny=tuple(
+            Finding(Effect.DENY, reason, policy.at_revision, "", message)
+            for policy in policies.auditing
+            if policy.covers(decision_type)
+        ),
+    )
+
+
 def _covering(policies: PolicySet, decision_type: str) -> tuple[tuple[BoundPolicy, ...], Expression | None]:
     return tuple(policy for policy in policies.enforcing if policy.covers(decision_type)), None
+
+
+def _audited(policy: BoundPolicy, decision_type: str, facts: object) -> Iterator[Finding]:
+    if decision_type not in policy.not_applicable:
+        yield from _findings(policy, facts)
+        return
+    message = _not_applicable(decision_type, [policy.at_revision])
+    yield Finding(Effect.DENY, VerdictReason.POLICY_NOT_APPLICABLE, policy.at_revision, "", message)
+
+
+def _not_applicable(decision_type: str, policies: Sequence[str]) -> str:
+    more = f" and {len(policies) - _MAX_NAMED} more" if len(policies) > _MAX_NAMED else ""
+    named = ", ".join(policies[:_MAX_NAMED])
+    return f"rules of {named}{more} do not fit decisions of type {decision_type}: the conditions of the Policy say why"
 
 
 def _findings(policy: BoundPolicy, facts: object) -> Iterator[Finding]:
@@ -151,5 +193,5 @@ def _findings(policy: BoundPolicy, facts: object) -> Iterator[Finding]:
                 continue
             case False:
                 yield Finding(rule.otherwise, VerdictReason.RULE_NOT_SATISFIED, policy.at_revision, name, rule.message)
-            case _:
-                yield Finding(Effect.DENY, VerdictReason.RULE_ERROR, policy.at_revision, name, "the rule failed")
+            case failed:
+                yield Finding(Effect.DENY, VerdictReason.RULE_ERROR, policy.at_revision, name, failed)

@@ -10,6 +10,7 @@ from streamwarden_contract.models.policy import PolicySpec
 from streamwarden_contract.reasons import VerdictReason
 from streamwarden_judging import rules
 from streamwarden_judging.engine import Engine
+from streamwarden_judging.typed.facts import Covered, decision_coercion
 from streamwarden_judging.verdicts import BoundPolicy, Effect, PolicySet
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def test_a_type_that_no_policy_covers_is_denied() -> None:
 
 
 class _Broken:
-    def evaluate(self, facts: object) -> bool | None:
+    def evaluate(self, facts: object) -> bool | str:
         raise SystemError(type(facts).__name__)
 
 
@@ -67,3 +68,49 @@ def test_an_engine_that_breaks_denies_and_names_the_policies_that_cover() -> Non
         ("risk/one@7",),
     )
     assert verdict.message == "the rules could not be evaluated: SystemError"
+
+
+SCHEMA: JsonValue = {
+    "type": "object",
+    "properties": {"rate": {"type": "number"}, "count": {"type": "integer"}, "rates": {"items": {"type": "number"}}},
+}
+
+
+def typed(*requirements: str) -> Engine:
+    given = engine(*requirements)
+    return Engine(given._policies, {}, {"block": decision_coercion(Covered("block", SCHEMA))})
+
+
+def decided(confidence: JsonValue = 1, **parameters: JsonValue) -> dict[str, JsonValue]:
+    return {"type": "block", "entity": "e", "confidence": confidence, "parameters": parameters}
+
+
+@pytest.mark.parametrize(
+    ("rule", "parameters"),
+    [
+        pytest.param("decision.parameters.rate * 1.5 == 60.0", {"rate": 40}, id="a-number-is-a-double"),
+        pytest.param("decision.parameters.count % 2 == 1", {"count": 5.0}, id="an-integer-is-an-int"),
+        pytest.param("decision.confidence * 2.0 == 2.0", {}, id="the-confidence-is-a-double"),
+    ],
+)
+def test_x02_values_have_the_types_of_the_schema(rule: str, parameters: dict[str, JsonValue]) -> None:
+    given = decided(**parameters)
+    before = repr(given)
+    assert typed(rule).judge("block", given, NOW).effect is Effect.ALLOW
+    assert repr(given) == before
+
+
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        pytest.param({"rate": 2**53 + 1}, "9007199254740993 is no double", id="an-integer-that-no-double-holds"),
+        pytest.param({"count": 2.0**63}, "is no 64-bit integer", id="a-double-beyond-the-integers"),
+    ],
+)
+def test_what_a_type_cannot_hold_exactly_denies_whatever_the_rules_read(
+    parameters: dict[str, JsonValue], said: str
+) -> None:
+    found = typed("true").judge("block", decided(**parameters), NOW)
+    assert (found.effect, found.reason, found.rule) == (Effect.DENY, VerdictReason.RULE_ERROR, None)
+    assert found.policies == ("risk/p@3",)
+    assert said in found.message

@@ -11,6 +11,7 @@ from streamwarden_contract.models.policy import Match, PolicySpec, Rule
 from streamwarden_contract.reasons import VerdictReason
 from streamwarden_judging import rules
 from streamwarden_judging.errors import ExpressionError
+from streamwarden_judging.typed.environment import ZONED
 from streamwarden_judging.verdicts import Effect, PolicySet, Verdict, judge
 
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
@@ -28,6 +29,13 @@ def facts() -> object:
 
 
 def evaluate(expression: str) -> bool | None:
+    """Return the boolean answer; None where there is none."""
+    answer = rules.compile_rule(expression).evaluate(facts())
+    return answer if isinstance(answer, bool) else None
+
+
+def words(expression: str) -> object:
+    """Return what is said where there is no boolean answer."""
     return rules.compile_rule(expression).evaluate(facts())
 
 
@@ -86,6 +94,72 @@ def test_true(expression: str) -> None:
 )
 def test_answer(expression: str, answer: bool | None) -> None:  # noqa: FBT001  # the answer is the point
     assert evaluate(expression) is answer
+
+
+@pytest.mark.parametrize(
+    ("expression", "said"),
+    [
+        pytest.param("decision.missing > 1", 'Key not found in map : "missing"', id="X02-a-missing-field"),
+        pytest.param(
+            "decision.parameters.text > 1", "No matching overloads found : _>_(string, int64)", id="X02-a-wrong-type"
+        ),
+        pytest.param("decision.parameters.minutes / 0 > 1", "divide by zero", id="a-division-by-zero"),
+        pytest.param("decision.parameters.text", "gives string, and a rule gives a boolean", id="no-boolean"),
+        pytest.param(
+            "decision.parameters[decision.parameters.text + '\\u202e\\n']",
+            'Key not found in map : "x\\u202e\\n"',
+            id="what-is-not-seen-is-written-out",
+        ),
+    ],
+)
+def test_x02_the_engines_own_words_say_why_a_rule_errs(expression: str, said: str) -> None:
+    found = verdict(expression)
+    assert (found.reason, found.rule, found.message) == (VerdictReason.RULE_ERROR, "p/r0", said)
+    audited = judge(policy_set(expression, failure_action="Audit"), "block-url", facts()).would_deny
+    assert [(finding.rule, finding.message) for finding in audited] == [("p/r0", said)]
+
+
+def test_the_engines_words_are_bounded() -> None:
+    found = words(f"decision.parameters['{'x' * 1_000}']")
+    assert isinstance(found, str)
+    assert (len(found), found[-3:]) == (300, "...")
+
+
+@pytest.mark.parametrize("function", ZONED)
+def test_x09_no_function_takes_a_time_zone(function: str) -> None:
+    assert evaluate(f"now.{function}() >= 0") is True
+    with pytest.raises(ExpressionError, match=f"undeclared reference to '{function}'"):
+        rules.compile_rule(f"now.{function}(decision.parameters.text) >= 0")
+
+
+def test_two_rules_that_only_together_exceed_the_iterations_are_judged_singly() -> None:
+    inner = "[" + ",".join(str(number) for number in range(77)) + "]"
+    loop = f"{inner}.all(a, {inner}.all(b, a + b >= 0))"
+    assert "Iteration budget" in str(words(f"({loop}) && ({loop})"))
+    one, other = (PolicySpec(rules=(Rule(name="loop", require=loop),)) for _ in range(2))
+    bound = [(rules.compile_policy("risk", name, 1, spec), spec) for name, spec in (("one", one), ("other", other))]
+    policies = rules.build_policy_set(bound, ("block-url",))
+    assert judge(policies, "block-url", facts()).effect is Effect.ALLOW
+    audited = policy_set(loop, loop, "decision.missing", failure_action="Audit")
+    assert [finding.rule for finding in judge(audited, "block-url", facts()).would_deny] == ["p/r2"]
+
+
+HALVES = [
+    pytest.param(("true) || (true",), id="one-that-only-parentheses-complete"),
+    pytest.param(("true) || (true", "false"), id="and-another"),
+    pytest.param(("true ||", "true"), id="one-that-ends-too-early"),
+    pytest.param(("now.getHours('UTC') >= 0", "true"), id="X09-a-time-zone"),
+]
+
+
+@pytest.mark.parametrize("requires", HALVES)
+def test_x13_a_rule_that_does_not_compile_denies_and_says_so(requires: tuple[str, ...]) -> None:
+    spec = PolicySpec(rules=tuple(Rule(name=f"r{index}", require=require) for index, require in enumerate(requires)))
+    bound = rules.bind_policy("risk", "p", 1, spec)
+    found = judge(rules.build_policy_set([(bound, spec)], ("block-url",)), "block-url", facts())
+    assert (found.effect, found.reason, found.rule) == (Effect.DENY, VerdictReason.RULE_ERROR, "p/r0")
+    assert [fault.split(":")[0] for fault in rules.compile_faults(bound)] == ["rule 'r0'"]
+    assert found.message in next(rules.compile_faults(bound))
 
 
 def test_F51_cel_error_denies() -> None:  # noqa: N802  # the catalogue's number

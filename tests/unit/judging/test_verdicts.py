@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from streamwarden_contract.reasons import VerdictReason
-from streamwarden_judging.verdicts import BoundPolicy, BoundRule, Effect, Finding, PolicySet, Verdict, judge
+from streamwarden_judging.verdicts import BoundPolicy, BoundRule, Effect, Finding, PolicySet, Verdict, deny, judge
 
 
 class Says:
@@ -16,9 +16,9 @@ class Says:
     def __init__(self, answer: bool | None) -> None:  # noqa: FBT001  # the answer is the point
         self.answer = answer
 
-    def evaluate(self, facts: object) -> bool | None:
+    def evaluate(self, facts: object) -> bool | str:
         del facts
-        return self.answer
+        return "it broke" if self.answer is None else self.answer
 
 
 def rule(name: str, answer: bool | None, otherwise: Effect = Effect.DENY) -> BoundRule:  # noqa: FBT001  # as above
@@ -96,7 +96,7 @@ def test_the_verdict_names_every_enforce_policy_that_covers() -> None:
 
 def test_the_message_of_the_rule_is_shown() -> None:
     assert judged(policy("p", FALSE)).message == "fails must hold"
-    assert judged(policy("p", ERROR)).message == "the rule failed"
+    assert judged(policy("p", ERROR)).message == "it broke"
     assert judged().message == "no Enforce policy covers decisions of type block-url"
 
 
@@ -105,8 +105,65 @@ def test_what_audit_policies_would_deny_is_listed_and_decides_nothing() -> None:
     assert verdict.effect is Effect.ALLOW
     assert verdict.would_deny == (
         Finding(Effect.DENY, VerdictReason.RULE_NOT_SATISFIED, "risk/strict@17", "strict/fails", "fails must hold"),
-        Finding(Effect.DENY, VerdictReason.RULE_ERROR, "risk/strict@17", "strict/breaks", "the rule failed"),
+        Finding(Effect.DENY, VerdictReason.RULE_ERROR, "risk/strict@17", "strict/breaks", "it broke"),
     )
+
+
+def lame(one: BoundPolicy, *kinds: str) -> BoundPolicy:
+    return replace(one, not_applicable=frozenset(kinds))
+
+
+NOT_APPLICABLE = "rules of {} do not fit decisions of type block-url: the conditions of the Policy say why"
+
+
+@pytest.mark.parametrize("fused", [True, False], ids=["fused", "singly"])
+def test_x01_a_policy_that_is_not_applicable_denies_whatever_its_rules_say(*, fused: bool) -> None:
+    policies = lame(policy("p", TRUE), "block-url"), policy("q", FALSE), lame(policy("r"), "block-url", "other")
+    given = PolicySet(policies, fused={"block-url": (policies, Says(True))} if fused else {})
+    assert judge(given, "block-url", {}) == Verdict(
+        Effect.DENY,
+        VerdictReason.POLICY_NOT_APPLICABLE,
+        message=NOT_APPLICABLE.format("risk/p@17, risk/r@17"),
+        policies=("risk/p@17", "risk/q@17", "risk/r@17"),
+    )
+
+
+def test_it_takes_no_other_type_from_the_policy() -> None:
+    assert judged(lame(policy("p", TRUE), "other")).effect is Effect.ALLOW
+    assert judged(lame(policy("p", FALSE), "other")).rule == "p/fails"
+
+
+def test_it_covers_nothing_of_another_type() -> None:
+    assert judged(lame(policy("p", TRUE, decisions=["other"]), "block-url")).reason is VerdictReason.NO_POLICY
+
+
+def test_an_audit_policy_that_is_not_applicable_only_says_so() -> None:
+    verdict = judged(policy("p", TRUE), lame(policy("strict", FALSE, ERROR, enforce=False), "block-url"))
+    assert verdict.effect is Effect.ALLOW
+    assert verdict.would_deny == (
+        Finding(
+            Effect.DENY,
+            VerdictReason.POLICY_NOT_APPLICABLE,
+            "risk/strict@17",
+            "",
+            NOT_APPLICABLE.format("risk/strict@17"),
+        ),
+    )
+
+
+def test_a_message_names_eight_policies_and_counts_the_others() -> None:
+    message = judged(*(lame(policy(f"p{number}"), "block-url") for number in range(10))).message
+    assert message.startswith("rules of risk/p0@17, ")
+    assert "risk/p7@17 and 2 more do not fit" in message
+
+
+def test_what_no_rule_can_be_asked_of_is_denied_under_the_names_of_those_that_cover() -> None:
+    policies = PolicySet(
+        (policy("p"), policy("q", decisions=OTHER)), (policy("a", enforce=False), policy("b", decisions=OTHER))
+    )
+    found = deny(policies, "block-url", VerdictReason.RULE_ERROR, "why")
+    audited = Finding(Effect.DENY, VerdictReason.RULE_ERROR, "risk/a@17", "", "why")
+    assert found == Verdict(Effect.DENY, VerdictReason.RULE_ERROR, None, "why", ("risk/p@17",), (audited,))
 
 
 def test_what_audit_policies_would_deny_is_listed_without_a_cover_too() -> None:
@@ -158,7 +215,7 @@ def test_only_what_is_true_everywhere_is_allowed_by_its_rules(policies: list[Bou
 class Unasked:
     """An expression that nobody is to evaluate."""
 
-    def evaluate(self, facts: object) -> bool | None:
+    def evaluate(self, facts: object) -> bool | str:
         raise AssertionError(facts)
 
 

@@ -8,7 +8,10 @@ from streamwarden_contract.acks import SignedEpochs
 from streamwarden_contract.models.policy import PolicyRef
 from streamwarden_contract.policylog import DEFAULT_EXPIRY, BindingRecord
 from streamwarden_judging.schemas import Schema
+from streamwarden_judging.typed.facts import CoerceDecision
 from streamwarden_judging.verdicts import PolicySet
+
+from streamwarden_gate.policy_topic import Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,10 @@ class Target:
     schema: Schema | None = None
     expires_after: timedelta = DEFAULT_EXPIRY
     """For how long after the verdict a command may be carried out."""
+    typed: CoerceDecision | None = None
+    """What gives a decision the types that the schema says, before rules see it."""
+    fault: str = ""
+    """Why the schema cannot be used: then every decision of the type is denied."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +42,8 @@ class ActiveSet:
     """By decision type."""
     epochs: SignedEpochs
     """The signed records that closed it."""
+    faults: tuple[Refusal, ...] = ()
+    """What does not compile, and denies the decision types that it is for; all others are judged."""
 
     @property
     def agent_facts(self) -> dict[str, object]:

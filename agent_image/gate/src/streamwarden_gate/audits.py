@@ -10,11 +10,12 @@ from streamwarden_contract.audit import (
     AuditRecord,
     ChainHead,
     DecisionPosition,
+    WouldDeny,
     audit_key,
 )
 from streamwarden_contract.events import FAILURE_TYPE, format_time
 from streamwarden_contract.reasons import VerdictReason
-from streamwarden_judging.verdicts import Verdict
+from streamwarden_judging.verdicts import Finding, Verdict
 from streamwarden_kafka.records import Write
 
 from streamwarden_gate.outcome import Author, Command, Findings, Refusal, Skip, verdict_of
@@ -129,12 +130,16 @@ def _reasons_of(judgement: Verdict | Refusal | Skip) -> AuditReasons:
         "rule": judgement.rule,
         "message": judgement.message,
         "policies": list(judgement.policies[:MAX_POLICIES]),
-        "wouldDeny": [
-            {"policy": found.policy, "rule": found.rule, "reason": found.reason}
-            for found in judgement.would_deny[:MAX_WOULD_DENY]
-        ],
+        "wouldDeny": [_would_deny(found) for found in judgement.would_deny[:MAX_WOULD_DENY]],
     }
     policies, would_deny = len(judgement.policies) - MAX_POLICIES, len(judgement.would_deny) - MAX_WOULD_DENY
     if policies > 0 or would_deny > 0:
         reasons["omitted"] = {"policies": max(0, policies), "wouldDeny": max(0, would_deny)}
     return reasons
+
+
+def _would_deny(found: Finding) -> WouldDeny:
+    said: WouldDeny = {"policy": found.policy, "rule": found.rule, "reason": found.reason}
+    if found.reason is not VerdictReason.RULE_NOT_SATISFIED:
+        said["message"] = found.message
+    return said

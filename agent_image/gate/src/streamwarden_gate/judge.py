@@ -9,7 +9,7 @@ from streamwarden_contract.audit import ChainHead
 from streamwarden_contract.decision import MAX_RECORD_BYTES
 from streamwarden_contract.errors import MalformedEventError
 from streamwarden_contract.partitioner import partition_of
-from streamwarden_contract.reasons import DeadLetterReason
+from streamwarden_contract.reasons import DeadLetterReason, VerdictReason
 from streamwarden_judging.engine import Engine
 from streamwarden_judging.verdicts import Effect, Verdict
 
@@ -30,7 +30,8 @@ class Judge:
     def __init__(self, active: ActiveSet, pod: str) -> None:
         self._active = active
         self._author = Author(active.binding, pod)
-        self._engine = Engine(active.policies, active.agent_facts)
+        typed = {name: target.typed for name, target in active.targets.items() if target.typed is not None}
+        self._engine = Engine(active.policies, active.agent_facts, typed)
         self._partitions = active.binding.decision_topic.partitions
 
     def judge(self, record: Record, head: ChainHead, now: datetime) -> Outcome:
@@ -46,7 +47,7 @@ class Judge:
             target = self._examine(record, findings)
         except MalformedEventError as error:
             return self._refuse(record, findings, Refusal(error.reason, str(error)), head, now)
-        verdict, command = self._verdict(findings, now), None
+        verdict, command = self._verdict(findings, target, now), None
         if verdict.effect is Effect.ALLOW:
             command = build_command(self._author, target, record, findings, verdict, now)
         audit, after = build_audit(self._author, record, findings, verdict, head, now, command)
@@ -112,10 +113,13 @@ class Judge:
             DeadLetterReason.AGENT_FAILURE, f"{failure.stage} failed {failure.attempts} times: {failure.error}"
         )
 
-    def _verdict(self, findings: Findings, now: datetime) -> Verdict:
+    def _verdict(self, findings: Findings, target: "Target", now: datetime) -> Verdict:
         proposed, plain = findings.decision, findings.plain
         if proposed is None or plain is None:
             raise ValueError("only a decision is judged")
+        if target.fault:
+            message = f"the schema of {target.topic} cannot be used: {target.fault}"
+            return self._engine.deny(proposed.type, VerdictReason.INVALID_SCHEMA, message)
         return self._engine.judge(proposed.type, plain, now)
 
     def _refuse(self, record: Record, findings: Findings, refusal: Refusal, head: ChainHead, now: datetime) -> Outcome:

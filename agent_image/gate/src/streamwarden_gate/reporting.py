@@ -30,11 +30,7 @@ def report_of(
     """
     problem = next(iter(halted), None) if problem is None else problem
     if problem is None:
-        report = (
-            Report("Starting")
-            if active is None
-            else Report("InForce", ConditionReason.RECORDS_SKIPPED if skipped else "", skipped)
-        )
+        report = Report("Starting") if active is None else _in_force(active, skipped)
     elif active is None and problem.reason in _WAITING:
         report = Report("Starting", problem.reason, problem.message)
     else:
@@ -48,6 +44,15 @@ def report_of(
         policies=active.refs,
         epochs=active.epochs,
     )
+
+
+def _in_force(active: "ActiveSet", skipped: str) -> Report:
+    """Say what does not compile, where something does not: only what it is for is denied. Else what was skipped."""
+    if not active.faults:
+        return Report("InForce", ConditionReason.RECORDS_SKIPPED if skipped else "", skipped)
+    more = f" (and {len(active.faults) - 1} more)" if len(active.faults) > 1 else ""
+    first = active.faults[0]
+    return Report("InForce", first.reason, f"denied, as something does not compile: {first.message}{more}")
 
 
 def report_stale(max_staleness_s: float) -> Report:

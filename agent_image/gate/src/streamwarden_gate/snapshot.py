@@ -1,11 +1,12 @@
 """From the two policy topics to the set that judges, or the reason why there is none. Pure."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from streamwarden_contract import policylog
+from streamwarden_contract import canonical, policylog
 from streamwarden_contract.acks import SignedEpochs
+from streamwarden_contract.errors import MalformedEventError
 from streamwarden_contract.events import Headers
 from streamwarden_contract.ids import sha256_hex
 from streamwarden_contract.models.policy import PolicyRef, PolicySpec
@@ -19,9 +20,10 @@ from streamwarden_contract.policylog import (
     spec_digest,
 )
 from streamwarden_judging import rules
-from streamwarden_judging.errors import ExpressionError
 from streamwarden_judging.schemas import JsonSchema
+from streamwarden_judging.typed.facts import Covered, decision_coercion
 from streamwarden_judging.verdicts import BoundPolicy
+from streamwarden_judging.words import as_words
 from streamwarden_kafka.records import TopicFacts
 
 from streamwarden_gate.active import ActiveSet, Target
@@ -55,7 +57,7 @@ class Snapshot:
         self._topics = {topic: PolicyTopic(topic, cluster_id=cluster_id, keys=keys) for topic in (own, guardrails)}
         self._own, self._guardrails = self._topics[own], self._topics[guardrails]
         self._compiled: dict[tuple[str, str, int, str], BoundPolicy] = {}
-        self._schemas: dict[str, JsonSchema] = {}
+        self._schemas: dict[str, Target] = {}
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -98,7 +100,8 @@ class Snapshot:
             last_good: the set in force, which a new one may not fall behind.
 
         Raises:
-            SetRefusedError: anything missing, older, not as the binding says, or not compiling.
+            SetRefusedError: anything missing, older, or not as the binding says. What does not compile denies the
+                decision types that it is for, and refuses nothing.
         """
         if self._own.epoch is None or self._guardrails.epoch is None:
             missing = self._own if self._own.epoch is None else self._guardrails
@@ -110,15 +113,17 @@ class Snapshot:
             )
         self._check_identity(binding)
         _check_topics(binding, facts)
-        pairs = [self._policy(ref) for ref in binding.policies]
+        pairs = [*(self._policy(ref, binding) for ref in binding.policies), *_strays(binding)]
+        targets = {name: self._target(target) for name, target in binding.decisions.items()}
         active = ActiveSet(
             namespace_epoch=self._own.epoch.epoch,
             guardrail_epoch=self._guardrails.epoch.epoch,
             binding=binding,
             policies=rules.build_policy_set(pairs, tuple(binding.decisions)),
             refs=tuple(PolicyRef(namespace=r.namespace, name=r.name, revision=r.revision) for r in binding.policies),
-            targets={name: self._target(target) for name, target in binding.decisions.items()},
+            targets=targets,
             epochs=SignedEpochs(namespace=self._own.signed_epoch, guardrail=self._guardrails.signed_epoch),
+            faults=(*_policy_faults(policy for policy, _ in pairs), *_schema_faults(targets)),
         )
         if last_good is not None:
             _check_not_older(active, last_good)
@@ -146,7 +151,7 @@ class Snapshot:
             if said != expected:
                 raise _refused(RefusalReason.AGENT_MISMATCH, f"the binding's {what} is {said!r}, not {expected!r}")
 
-    def _policy(self, ref: BoundPolicyRef) -> tuple[BoundPolicy, PolicySpec]:
+    def _policy(self, ref: BoundPolicyRef, binding: BindingRecord) -> tuple[BoundPolicy, PolicySpec]:
         label = f"policy {ref.namespace}/{ref.name}@{ref.revision}"
         record = self._topic_of(ref).record(f"{policylog.POLICY_PREFIX}{ref.name}")
         if not isinstance(record, PolicyRecord) or record.namespace != ref.namespace:
@@ -157,11 +162,9 @@ class Snapshot:
             raise _refused(RefusalReason.DIGEST_MISMATCH, f"{label} is not what the binding says")
         cached = (ref.namespace, ref.name, ref.revision, ref.digest)
         if cached not in self._compiled:
-            try:
-                self._compiled[cached] = rules.compile_policy(ref.namespace, ref.name, ref.revision, record.spec)
-            except ExpressionError as error:
-                raise _refused(RefusalReason.INVALID_EXPRESSION, f"{label}: {error}") from error
-        return self._compiled[cached], record.spec
+            self._compiled[cached] = rules.bind_policy(ref.namespace, ref.name, ref.revision, record.spec)
+        lame = frozenset(kind for kind, names in binding.not_applicable.items() if ref.name in names)
+        return replace(self._compiled[cached], not_applicable=lame), record.spec
 
     def _topic_of(self, ref: BoundPolicyRef) -> PolicyTopic:
         if ref.namespace == self._identity.namespace:
@@ -175,7 +178,7 @@ class Snapshot:
 
     def _target(self, target: CommandTarget) -> Target:
         if target.schema_sha256 is None:
-            return Target(target.topic, target.keyed, expires_after=_expiry(target))
+            return Target(target.topic, target.keyed, typed=_UNTYPED, expires_after=_expiry(target))
         record = self._own.record(f"{policylog.SCHEMA_PREFIX}{target.schema_sha256}")
         if not isinstance(record, SchemaRecord):
             raise _refused(
@@ -184,17 +187,53 @@ class Snapshot:
         if sha256_hex(record.definition.encode()) != target.schema_sha256:
             raise _refused(RefusalReason.DIGEST_MISMATCH, f"schema {target.schema_sha256} has another digest")
         if target.schema_sha256 not in self._schemas:
-            try:
-                self._schemas[target.schema_sha256] = JsonSchema(record.definition)
-            except ValueError as error:
-                raise _refused(RefusalReason.INVALID_SCHEMA, f"schema of {target.topic}: {error}") from error
-        return Target(target.topic, target.keyed, self._schemas[target.schema_sha256], _expiry(target))
+            self._schemas[target.schema_sha256] = _compiled(record.definition)
+        return replace(
+            self._schemas[target.schema_sha256], topic=target.topic, keyed=target.keyed, expires_after=_expiry(target)
+        )
 
 
 def _expiry(target: CommandTarget) -> timedelta:
     if target.expires_after_ms is None:
         return policylog.DEFAULT_EXPIRY
     return timedelta(milliseconds=target.expires_after_ms)
+
+
+_UNTYPED = decision_coercion(Covered(""))
+"""For parameters without a schema: the rest of a decision has types all the same."""
+
+
+def _compiled(definition: str) -> Target:
+    """Compile a schema, for any topic."""
+    try:
+        schema, plain = JsonSchema(definition), canonical.decode(definition.encode("utf-8", errors="surrogatepass"))
+        return Target("", keyed=False, schema=schema, typed=decision_coercion(Covered("", plain)))
+    except (ValueError, MalformedEventError, RecursionError) as error:
+        return Target("", keyed=False, fault=as_words(" ".join(str(error).split()) or type(error).__name__))
+
+
+def _strays(binding: BindingRecord) -> Iterator[tuple[BoundPolicy, PolicySpec]]:
+    """Yield what the binding calls not applicable and does not bind: it denies all the same."""
+    bound = {ref.name for ref in binding.policies}
+    for kind, names in binding.not_applicable.items():
+        for name in names:
+            if name not in bound:
+                empty, kinds = PolicySpec(), frozenset({kind})
+                policy = rules.bind_policy(binding.namespace, name, 0, empty)
+                yield replace(policy, decisions=kinds, not_applicable=kinds), empty
+
+
+def _policy_faults(policies: Iterable[BoundPolicy]) -> Iterator[Refusal]:
+    for policy in policies:
+        for fault in rules.compile_faults(policy):
+            yield Refusal(RefusalReason.INVALID_EXPRESSION, f"policy {policy.at_revision}: {fault}")
+
+
+def _schema_faults(targets: Mapping[str, Target]) -> Iterator[Refusal]:
+    for name, target in targets.items():
+        if target.fault:
+            message = f"decisions of type {name}: schema of {target.topic}: {target.fault}"
+            yield Refusal(RefusalReason.INVALID_SCHEMA, message)
 
 
 def _check_topics(binding: BindingRecord, facts: Mapping[str, TopicFacts]) -> None:

@@ -75,6 +75,8 @@ def build_report(tally: Tally, extras: Extras) -> dict[str, Any]:
         "policies": dict(sorted(extras.policies.items())),
         "agents": {label: _agent(agent) for label, agent in sorted(tally.agents.items())},
     }
+    if tally.rule_failures.by_rule:
+        figures["rule_failures"] = dict(sorted(tally.rule_failures.by_rule.items()))
     # The figures above were counted by dev itself: a program of the user cannot replace them.
     return {**extras.at_end, **figures, "accuracy": extras.at_end.get("accuracy")}
 

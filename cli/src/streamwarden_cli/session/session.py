@@ -128,6 +128,8 @@ class Session:
             with contextlib.suppress(asyncio.CancelledError):
                 await figures
             self._tell_failures()
+            for line in self._loop.recorder.look(lambda tally: tally.rule_failures.lines()):
+                self._screen.say(line, problem=True)
             await asyncio.gather(*(program.child.stop() for program in self._programs))
             self.write_report()
 
@@ -197,7 +199,7 @@ class Session:
             await asyncio.sleep(_LOOK_S)
 
     def _tell_failures(self) -> None:
-        for line in self._loop.recorder.look(lambda tally: tally.failures.news()):
+        for line in self._loop.recorder.look(lambda tally: [*tally.failures.news(), *tally.rule_failures.news()]):
             self._screen.say(line, problem=True)
 
     def _report(self, tally: Tally) -> dict[str, Any]:

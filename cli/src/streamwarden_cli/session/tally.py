@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypedDict
 from streamwarden_contract.reasons import DeadLetterReason
 
 from streamwarden_cli.session.failures import Failures
+from streamwarden_cli.session.rule_failures import RuleFailures
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,6 +80,7 @@ class Tally:
         self.rules: Counter[str] = Counter()
         self.would_deny: Counter[str] = Counter()
         self.failures = Failures()
+        self.rule_failures = RuleFailures()
         self.first_command_s: float | None = None
         """Receipt of the first command, on the caller's clock."""
         self._decided: dict[str, tuple[str, int]] = {}
@@ -120,6 +122,7 @@ class Tally:
         if record["rule"] is not None:
             self.rules[record["rule"]] += 1
         self.would_deny.update({f"{found['rule']}" for found in record["wouldDeny"]})
+        self.rule_failures.add(record)
         command, decision = record["command"], record["decision"]
         if command is not None and command["topic"] in commands:
             if (received_ms := self._received.pop(command["id"], None)) is not None:

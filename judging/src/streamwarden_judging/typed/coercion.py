@@ -5,6 +5,8 @@ took also runs. What the type cannot hold exactly is not judged by another value
 """
 
 from collections.abc import Callable, Mapping
+from operator import is_
+from typing import Any
 
 from streamwarden_contract.canonical import JsonValue
 
@@ -20,7 +22,7 @@ from streamwarden_judging.typed.types import (
 )
 
 Coerce = Callable[[JsonValue], JsonValue]
-_INT64 = range(-(2**63), 2**63)
+_LEAST, _MOST = -(2**63), 2**63 - 1
 
 
 class InexactNumberError(ValueError):
@@ -30,8 +32,8 @@ class InexactNumberError(ValueError):
 def coercion(kind: ValueType, types: Types) -> Coerce | None:
     """Return what gives a value its types; None where it has no numbers, and stays as it is.
 
-    The value has been found to fit its schema. It is not changed: what needs a change is copied.
-    The function that is returned raises ``InexactNumberError``.
+    The value has been found to fit its schema. It is not changed: what needs a change is copied, and where nothing does
+    the value itself comes back. The function that is returned raises ``InexactNumberError``.
     """
     return _Coercions(types).of(kind)
 
@@ -45,6 +47,8 @@ class _Coercions:
         match kind:
             case ScalarType(scalar):
                 return _NUMBERS.get(scalar)
+            case ListType(ScalarType(scalar)) if scalar in _NUMBERS:
+                return _each_number(scalar)
             case ListType(items):
                 return _each_item(self.of(items))
             case MapType(values):
@@ -78,9 +82,11 @@ def _to_double(value: JsonValue) -> JsonValue:
 
 
 def _to_int(value: JsonValue) -> JsonValue:
+    if type(value) is int and _LEAST <= value <= _MOST:
+        return value
     if isinstance(value, bool) or not isinstance(value, int | float):
         return value
-    if (isinstance(value, float) and not value.is_integer()) or int(value) not in _INT64:
+    if (isinstance(value, float) and not value.is_integer()) or not _LEAST <= value <= _MOST:
         raise InexactNumberError(f"{repr(value)[:40]} is no 64-bit integer")
     return int(value)
 
@@ -88,22 +94,74 @@ def _to_int(value: JsonValue) -> JsonValue:
 _NUMBERS: Mapping[Scalar, Coerce] = {Scalar.DOUBLE: _to_double, Scalar.INT: _to_int}
 
 
+def _each_number(scalar: Scalar) -> Coerce:
+    """Return what changes a list of numbers; one that has its type already is not gone through in Python."""
+    do = _NUMBERS[scalar]
+
+    def change(value: JsonValue) -> JsonValue:
+        if not isinstance(value, list) or not value:
+            return value
+        kinds = set(map(type, value))
+        if kinds == {float} and do is _to_double:
+            return value
+        if kinds == {int} and do is _to_int and _is_int64(value):
+            return value
+        return [do(item) for item in value]
+
+    return change
+
+
+def _is_int64(numbers: list[Any]) -> bool:
+    return bool(min(numbers) >= _LEAST and max(numbers) <= _MOST)
+
+
 def _each_item(do: Coerce | None) -> Coerce | None:
     if do is None:
         return None
-    return lambda value: [do(item) for item in value] if isinstance(value, list) else value
+
+    def change(value: JsonValue) -> JsonValue:
+        if not isinstance(value, list):
+            return value
+        changed = [do(item) for item in value]
+        return value if all(map(is_, changed, value)) else changed
+
+    return change
 
 
 def _each_value(do: Coerce | None) -> Coerce | None:
     if do is None:
         return None
-    return lambda value: {key: do(item) for key, item in value.items()} if isinstance(value, dict) else value
 
-
-def _fields(found: Mapping[str, Coerce]) -> Coerce:
     def change(value: JsonValue) -> JsonValue:
         if not isinstance(value, dict):
             return value
-        return {**value, **{field: do(value[field]) for field, do in found.items() if field in value}}
+        changed = {key: do(item) for key, item in value.items()}
+        return value if all(map(is_, changed.values(), value.values())) else changed
+
+    return change
+
+
+def _fields(found: Mapping[str, Coerce]) -> Coerce:
+    doubles = [field for field, do in found.items() if do is _to_double]
+    ints = [field for field, do in found.items() if do is _to_int]
+    others = [(field, do) for field, do in found.items() if do not in (_to_double, _to_int)]
+
+    def change(value: JsonValue) -> JsonValue:
+        if not isinstance(value, dict):
+            return value
+        changed: dict[str, JsonValue] = {}
+        for field in doubles:
+            item = value.get(field)
+            if type(item) is int:
+                changed[field] = _to_double(item)
+        for field in ints:
+            item = value.get(field)
+            if type(item) is float or (type(item) is int and not _LEAST <= item <= _MOST):
+                changed[field] = _to_int(item)
+        for field, do in others:
+            item = value.get(field)
+            if item is not None and (new := do(item)) is not item:
+                changed[field] = new
+        return {**value, **changed} if changed else value
 
     return change

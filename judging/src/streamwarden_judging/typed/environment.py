@@ -18,23 +18,24 @@ _PAIRS = tuple((one, other) for one in _NUMBERS for other in _NUMBERS)
 _ORDERINGS = ("_<_", "_<=_", "_>_", "_>=_")
 _EQUALITIES = ("_==_", "_!=_")
 ZONED = {
-    "getFullYear": "year",
-    "getMonth": "month",
-    "getDayOfYear": "day_of_year",
-    "getDayOfMonth": "day_of_month",
-    "getDate": "day_of_month_1_based",
-    "getDayOfWeek": "day_of_week",
-    "getHours": "hours",
-    "getMinutes": "minutes",
-    "getSeconds": "seconds",
-    "getMilliseconds": "milliseconds",
+    "getFullYear": "year_with_tz",
+    "getMonth": "month_with_tz",
+    "getDayOfYear": "day_of_year_with_tz",
+    "getDayOfMonth": "day_of_month_with_tz",
+    "getDate": "day_of_month_1_based_with_tz",
+    "getDayOfWeek": "day_of_week_with_tz",
+    "getHours": "hours_with_tz",
+    "getMinutes": "minutes_with_tz",
+    "getSeconds": "seconds_tz",
+    "getMilliseconds": "milliseconds_with_tz",
 }
-"""Functions that take a time zone by name, and read a file of that name: a device path holds the process for ever."""
+"""Functions that take a time zone by name, and the engine's names of it. They read a file of that name: a device path
+holds the process for ever."""
 
 
 def zoneless() -> str:
     """Return the configuration, as YAML, that takes the functions with a time zone away."""
-    lines = [f"  - {{name: {name}, overloads: [{{id: timestamp_to_{part}_with_tz}}]}}" for name, part in ZONED.items()]
+    lines = [f"  - {{name: {name}, overloads: [{{id: timestamp_to_{part}}}]}}" for name, part in ZONED.items()]
     return "\n".join(["stdlib:", "  exclude_functions:", *lines])
 
 

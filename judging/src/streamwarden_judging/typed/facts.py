@@ -1,11 +1,13 @@
 """The types of what rules read when a decision of one type is judged."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 from streamwarden_contract.canonical import JsonValue
 from streamwarden_contract.decision import MAX_ENTITY_LENGTH, MAX_REASONING_LENGTH
 
+from streamwarden_judging.typed.coercion import coercion
 from streamwarden_judging.typed.data_types import add_data
 from streamwarden_judging.typed.schema_types import SchemaTypes
 from streamwarden_judging.typed.types import (
@@ -80,6 +82,19 @@ def envelope_types(
     types = Types()
     decision = _decision(types, tuple(sorted(decision_types)), Untyped(schema_to_come=True))
     return types, {"decision": decision, "agent": _agent(types, labels)}
+
+
+CoerceDecision = Callable[[Mapping[str, JsonValue]], Mapping[str, JsonValue]]
+
+
+def decision_coercion(covered: Covered) -> CoerceDecision:
+    """Return what gives a decision of a type, as plain JSON, the types that its own schema says."""
+    types = Types()
+    fields: dict[str, ValueType] = {
+        "parameters": _parameters(covered, types),
+        "confidence": ScalarType(Scalar.DOUBLE),
+    }
+    return cast("CoerceDecision", coercion(_object(types, "decision", fields), types))
 
 
 def _decision(types: Types, covered: tuple[str, ...], parameters: ValueType) -> ObjectRef:

@@ -72,6 +72,33 @@ def test_verdicts_are_counted_by_kind_and_by_rule() -> None:
     }
 
 
+def failed(rule: str | None, message: str, reason: str = "RuleError", trial: str = "") -> AuditRecord:
+    found = audited("Deny", rule=rule)
+    audit = {"policy": "risk/trial@1", "rule": "trial/r", "reason": "RuleError", "message": trial}
+    return cast("AuditRecord", {**found, "reason": reason, "message": message, "wouldDeny": [audit] * bool(trial)})
+
+
+def test_x02_rules_that_err_are_counted_and_told_once_in_the_engines_words() -> None:
+    tally = Tally()
+    tally.audit(failed("p/r", "divide by zero"), commands=COMMANDS)
+    tally.audit(failed("p/r", "no such key", trial="no such overload"), commands=COMMANDS)
+    tally.audit(failed(None, "too large", reason="InvalidSchema"), commands=COMMANDS)
+    tally.audit(failed("p/plain", "not satisfied", reason="RuleNotSatisfied"), commands=COMMANDS)
+    assert tally.rule_failures.news() == [
+        "p/r could not be evaluated, which denies: divide by zero",
+        "trial/r could not be evaluated, which denies: no such overload",
+        "InvalidSchema could not be evaluated, which denies: too large",
+    ]
+    assert tally.rule_failures.news() == []
+    assert report(tally)["rule_failures"] == {
+        "InvalidSchema": {"count": 1, "message": "too large"},
+        "p/r": {"count": 2, "message": "no such key"},
+        "trial/r": {"count": 1, "message": "no such overload"},
+    }
+    assert tally.rule_failures.lines()[1] == "p/r could not be evaluated 2 times, the last time: no such key"
+    assert "rule_failures" not in report(Tally())
+
+
 def test_an_input_that_the_agent_gave_up_on_is_a_dead_letter_and_no_decision() -> None:
     tally = Tally()
 

@@ -149,6 +149,18 @@ def a_gate_refuses_its_policies(found: AgentGates) -> Finding | None:
     return Finding("False", ConditionReason.REJECTED_BY_GATE, message)
 
 
+_NOT_COMPILED = (ConditionReason.INVALID_SCHEMA, ConditionReason.INVALID_EXPRESSION)
+
+
+def a_gate_denies_what_does_not_compile(found: AgentGates) -> Finding | None:
+    """Find a gate whose set is in force, but for decision types that it cannot judge and denies."""
+    gate = next((ack for ack in found.gates if ack.state == "InForce" and ack.reason in _NOT_COMPILED), None)
+    if gate is None:
+        return None
+    message = f"gate {gate.pod} denies some decisions: {gate.message or gate.reason}"
+    return Finding("False", ConditionReason.REJECTED_BY_GATE, message)
+
+
 def a_gate_may_be_outdated(found: AgentGates) -> Finding | None:
     gate = next((ack for ack in found.gates if ack.state == "Stale"), None)
     if gate is None:
@@ -174,7 +186,14 @@ def a_gate_has_skipped(found: AgentGates) -> Finding | None:
     )
 
 
-GATES = (no_gate_is_wanted, a_gate_refuses_its_policies, a_gate_may_be_outdated, no_gate_judges, a_gate_has_skipped)
+GATES = (
+    no_gate_is_wanted,
+    a_gate_refuses_its_policies,
+    a_gate_may_be_outdated,
+    a_gate_denies_what_does_not_compile,
+    no_gate_judges,
+    a_gate_has_skipped,
+)
 
 
 # --- Ready -----------------------------------------------------------------------------------------------------
