@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from streamwarden_contract.acks import GateAck
 from streamwarden_contract.models import Condition
 from streamwarden_contract.models.agent_deployment import AgentDeploymentStatus
-from streamwarden_contract.policylog import BindingRecord
+from streamwarden_contract.policylog import BindingRecord, PolicyRecord
 from streamwarden_contract.reasons import ConditionReason
 
 from streamwarden_operator.desired.agents import ResolvedAgent
@@ -26,6 +26,41 @@ def is_asleep(agent: AgentDeploymentStatus) -> bool:
     """Tell whether an agent is at zero, by its own status."""
     found = find_condition(agent.conditions, GATE_READY)
     return found is not None and found.reason == ConditionReason.SCALED_TO_ZERO
+
+
+# --- Accepted --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class AgentPolicies:
+    """An agent's published binding, and the policies that it names."""
+
+    binding: BindingRecord | None
+    policies: Mapping[str, PolicyRecord]
+    """As published, by name."""
+
+
+def policies_are_not_applicable(agent: AgentPolicies) -> Finding | None:
+    apart = agent.binding.not_applicable if agent.binding is not None else {}
+    if not apart:
+        return None
+    said = ", ".join(f"{', '.join(names)} to {decision_type}" for decision_type, names in sorted(apart.items()))
+    message = f"policies are not applicable: {said}; their own conditions say why. Under an Enforce policy this denies"
+    return Finding("True", ConditionReason.POLICY_NOT_APPLICABLE, message)
+
+
+def nothing_lets_a_decision_through(agent: AgentPolicies) -> Finding | None:
+    if agent.binding is None:
+        return None
+    specs = [agent.policies[ref.name].spec for ref in agent.binding.policies if ref.name in agent.policies]
+    enforced = [spec.match.decisions for spec in specs if spec.failure_action == "Enforce"]
+    bare = [kind for kind in agent.binding.decisions if not any(not some or kind in some for some in enforced)]
+    if not bare:
+        return None
+    return Finding("True", ConditionReason.OK, f"no Enforce policy covers {', '.join(sorted(bare))}: denied (NoPolicy)")
+
+
+ACCEPTANCE = (policies_are_not_applicable, nothing_lets_a_decision_through)
 
 
 # --- TopicsReady -----------------------------------------------------------------------------------------------

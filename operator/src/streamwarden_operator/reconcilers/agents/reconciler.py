@@ -18,7 +18,7 @@ from streamwarden_contract.reasons import ConditionReason
 
 from streamwarden_operator.clock import utc_now
 from streamwarden_operator.desired import status as conditions
-from streamwarden_operator.desired.acceptance import accept_agent, accepted
+from streamwarden_operator.desired.acceptance import ACCEPTED, accept_agent, accepted
 from streamwarden_operator.desired.agents import ResolvedAgent, keep_schemas, resolve_agent
 from streamwarden_operator.desired.checks import agents as checks
 from streamwarden_operator.desired.checks.agents import ACCESS_READY, GATE_READY, TOPICS_READY, is_asleep
@@ -153,7 +153,11 @@ class AgentReconciler:
         except OperatorError as error:
             progress.found[progress.step] = conditions.failed(progress.step, error)
             outage = error if isinstance(error, UnavailableError) else None
-        status = await self._statuses.report(agent, accepted([]), progress)
+        log = self._logs.published.get(namespace)
+        policies = checks.AgentPolicies(
+            self._logs.binding(namespace, agent.metadata.name), log.state.policies if log else {}
+        )
+        status = await self._statuses.report(agent, decide(ACCEPTED, checks.ACCEPTANCE, policies), progress)
         if outage is not None:
             raise outage
         return status
