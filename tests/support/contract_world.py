@@ -11,6 +11,7 @@ from streamwarden_contract.models import TopicContract
 from streamwarden_contract.names import InstallationNames
 from streamwarden_operator.keys import Key, key_of
 from streamwarden_operator.reconcilers.contracts.reconciler import TopicContractReconciler
+from streamwarden_operator.reconcilers.policies.log_store import LogStore
 from support.fakes import FakeAcls, FakeCluster, FakeSchemaRegistry, FakeTopics
 from support.manifests import contract
 
@@ -33,6 +34,7 @@ class World:
     topics: FakeTopics = field(default_factory=FakeTopics)
     acls: FakeAcls = field(default_factory=FakeAcls)
     registry: FakeSchemaRegistry | None = field(default_factory=FakeSchemaRegistry)
+    logs: LogStore = field(default_factory=lambda: LogStore(INSTALLATION))
     woken: list[Key] = field(default_factory=list)
 
     async def reconcile(self, name: str = "urls") -> TopicContractStatus:
@@ -41,7 +43,7 @@ class World:
             self.topics,
             self.acls,
             self.registry,
-            installation=INSTALLATION,
+            logs=self.logs,
             changed=self.woken.append,
             clock=lambda: datetime(2026, 3, 1, tzinfo=UTC),
         )

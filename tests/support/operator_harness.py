@@ -117,6 +117,7 @@ class Harness:
         self.cluster = FakeCluster()
         self.topics, self.acls, self.users = FakeTopics(), FakeAcls(), FakeScramUsers()
         self.offsets, self.registry = FakeOffsets(self.topics), FakeSchemaRegistry()
+        self.has_registry = True
         self.log, self.acks = FakePolicyLog(), FakeGateAcks()
         self.lags = FakeLags(self.topics, self.offsets)
         for name in ("cluster", "topics", "acls", "users", "offsets", "log"):
@@ -126,9 +127,8 @@ class Harness:
         self.controller = self.new_controller()
 
     def new_controller(self) -> Controller:
-        backends = Backends(
-            self.topics, self.acls, self.users, self.offsets, self.log, self.acks, self.registry, self.lags
-        )
+        registry = self.registry if self.has_registry else None
+        backends = Backends(self.topics, self.acls, self.users, self.offsets, self.log, self.acks, registry, self.lags)
         made = Controller(
             cast("Any", self.cluster),
             self.settings,
@@ -160,8 +160,13 @@ class Harness:
 
 
 @asynccontextmanager
-async def running(*resources: Kind, settings: OperatorSettings = SETTINGS) -> AsyncIterator[Harness]:
+async def running(
+    *resources: Kind, settings: OperatorSettings = SETTINGS, prepare: Callable[[Harness], None] | None = None
+) -> AsyncIterator[Harness]:
     harness = Harness(settings)
+    if prepare is not None:
+        prepare(harness)
+        harness.controller = harness.new_controller()
     harness.put(*resources)
     await harness.controller.start()
     harness.controller.caches_complete()

@@ -16,6 +16,7 @@ from streamwarden_operator.errors import KafkaUnavailableError
 from streamwarden_operator.keys import key_of
 from streamwarden_operator.ports import Acl, AclPlan, Topic, TopicPlan
 from streamwarden_operator.reconcilers.contracts.reconciler import TopicContractReconciler
+from streamwarden_operator.reconcilers.policies.log_store import LogStore
 from support.fakes import FakeCluster
 from support.kafka_adapters import KafkaPorts, real_ports
 from support.manifests import contract
@@ -48,7 +49,7 @@ class World:
         """Reconcile, and leave in ``calls`` what was written outside."""
         recorded = [Recording(port) for port in (self.kafka.topics, self.kafka.acls, self.registry)]
         topics, acls, registry = recorded
-        reconciler = TopicContractReconciler(self.cluster, topics, acls, registry, installation=INSTALLATION)
+        reconciler = TopicContractReconciler(self.cluster, topics, acls, registry, logs=LogStore(INSTALLATION))
         before = self.stored()
         await reconciler.reconcile(key_of(before))
         self.calls = [call for port in recorded for call in port.calls if call not in READS]

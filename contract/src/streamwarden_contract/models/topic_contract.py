@@ -132,7 +132,8 @@ class TopicContract(Kind):
     conditions: ClassVar[dict[str, str]] = {
         "Accepted": "The contract's names, principals and schema are allowed, and no older contract claims the topic.",
         "TopicReady": "The topic exists as the contract says.",
-        "SchemaReady": "The schema is registered. Unknown while the registry is away; the topic works.",
+        "SchemaReady": "The schema is registered. Unknown while the registry is away; the topic works. False where the "
+        "registry refuses it, or rules in force would not check with it: gates keep the schema in force.",
         "AccessReady": "The ACLs of spec.access are in place.",
         "DriftDetected": "Something was changed behind the operator's back and has been put back.",
         "Ready": "All of the above that can hold things up are as they should be.",

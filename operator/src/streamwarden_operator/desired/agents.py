@@ -9,10 +9,14 @@ from streamwarden_contract.models.agent_deployment import DecisionTarget
 from streamwarden_contract.models.durations import parse_duration
 from streamwarden_contract.names import AgentNames
 from streamwarden_contract.policylog import DEFAULT_EXPIRY, BindingRecord, CommandTarget, SchemaRecord
+from streamwarden_contract.reasons import ConditionReason
 from streamwarden_contract.runtime_config import AgentInputs, InputTopic, SourceTopic
 
 from streamwarden_operator.desired.acceptance import topic_refs
-from streamwarden_operator.desired.status import is_true
+from streamwarden_operator.desired.status import find_condition, is_true
+
+SCHEMA_READY = "SchemaReady"
+"""The condition of a contract that says whether its schema is registered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,34 +83,95 @@ def _expiry_ms(decision: DecisionTarget) -> int | None:
 
 
 def keep_schemas(
-    agent: ResolvedAgent, published: BindingRecord | None, schemas: Mapping[str, SchemaRecord]
+    agent: ResolvedAgent,
+    published: BindingRecord | None,
+    schemas: Mapping[str, SchemaRecord],
+    *,
+    has_registry: bool = True,
 ) -> ResolvedAgent:
-    """Let gates judge by the schema last in force, for as long as the registry has not taken the contract's new one.
+    """Let gates judge by the schema last in force, for as long as the contract's new one is not taken.
 
     Args:
         agent: the agent, with the schemas that its contracts say now.
         published: its binding as published.
         schemas: the schemas on the log, by SHA-256.
+        has_registry: whether a schema is taken only once it is registered.
     """
     targets, texts = dict(agent.targets), dict(agent.schemas)
-    contracts = {contract.spec.topic_name: contract for contract in agent.contracts}
-    for decision_type, known in (published.decisions if published is not None else {}).items():
-        target = targets.get(decision_type)
-        if target is None or target.topic != known.topic or _is_registered(contracts[target.topic]):
+    contracts = _by_topic(agent)
+    for decision_type, known in _in_force(agent, published, schemas).items():
+        if is_taken(contracts[known.topic], has_registry=has_registry):
             continue
         if known.schema_sha256 is not None:
-            if known.schema_sha256 not in schemas:
-                continue  # nowhere to be had: nothing could judge by it
             texts[known.schema_sha256] = schemas[known.schema_sha256].definition
-        targets[decision_type] = target.model_copy(update={"schema_sha256": known.schema_sha256})
+        targets[decision_type] = targets[decision_type].model_copy(update={"schema_sha256": known.schema_sha256})
     named = {target.schema_sha256 for target in targets.values()}
     return replace(agent, targets=targets, schemas={sha256: text for sha256, text in texts.items() if sha256 in named})
 
 
-def _is_registered(contract: TopicContract) -> bool:
-    """Tell whether the schema that the contract says now is the registry's."""
+def awaited_schemas(
+    agent: ResolvedAgent,
+    published: BindingRecord | None,
+    schemas: Mapping[str, SchemaRecord],
+    *,
+    has_registry: bool = True,
+) -> tuple[TopicContract, ...]:
+    """Return the contracts of commands whose first schema may not reach a gate (yet), and before which there is none.
+
+    While the registry does not answer nobody waits for it: a schema that nobody has refused is better than none.
+
+    Args:
+        agent: the agent, with the schemas that its contracts say now.
+        published: its binding as published.
+        schemas: the schemas on the log, by SHA-256.
+        has_registry: whether a schema is taken only once it is registered.
+    """
+    known, contracts = _in_force(agent, published, schemas), _by_topic(agent)
+    first = dict.fromkeys(target.topic for decision_type, target in agent.targets.items() if decision_type not in known)
+    return tuple(
+        contracts[topic]
+        for topic in first
+        if contracts[topic].spec.value_schema is not None
+        and not is_taken(contracts[topic], has_registry=has_registry)
+        and not _is_unanswered(contracts[topic])
+    )
+
+
+def is_taken(contract: TopicContract, *, has_registry: bool) -> bool:
+    """Tell whether gates may judge by the schema that the contract says now: it is accepted, and registered.
+
+    Args:
+        contract: the contract.
+        has_registry: without a registry it is enough that the schema is accepted.
+    """
+    if not has_registry and _is_unanswered(contract):
+        return True
     status = contract.status
-    return status.observed_generation == contract.metadata.generation and is_true(status.conditions, "SchemaReady")
+    return status.observed_generation == contract.metadata.generation and is_true(status.conditions, SCHEMA_READY)
+
+
+def _is_unanswered(contract: TopicContract) -> bool:
+    """Tell whether all that this very schema lacks is a registry that answers."""
+    found = find_condition(contract.status.conditions, SCHEMA_READY)
+    seen = contract.status.observed_generation == contract.metadata.generation
+    return seen and found is not None and found.reason == ConditionReason.REGISTRY_UNAVAILABLE
+
+
+def _by_topic(agent: ResolvedAgent) -> dict[str, TopicContract]:
+    return {contract.spec.topic_name: contract for contract in agent.contracts}
+
+
+def _in_force(
+    agent: ResolvedAgent, published: BindingRecord | None, schemas: Mapping[str, SchemaRecord]
+) -> dict[str, CommandTarget]:
+    """Return as published the decisions that go to the same topic, and that have a schema (or none) to judge by."""
+    return {
+        decision_type: known
+        for decision_type, known in (published.decisions if published is not None else {}).items()
+        if decision_type in agent.targets
+        and agent.targets[decision_type].topic == known.topic
+        and (known.schema_sha256 is None or known.schema_sha256 in schemas)
+    }
 
 
 def _sources(agent: AgentDeployment, contracts: Mapping[str, TopicContract]) -> tuple[SourceTopic, ...]:

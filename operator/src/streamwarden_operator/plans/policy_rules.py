@@ -1,12 +1,13 @@
 """Which policies judge which pairs of agent and decision type: what no longer checks and was in force goes on."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from streamwarden_contract.models.policy import PolicySpec
 from streamwarden_contract.policylog import BindingRecord, CommandTarget, PolicyRecord, SchemaRecord, spec_digest
 
 from streamwarden_operator.desired.policy_log import DesiredBinding
-from streamwarden_operator.desired.rule_checks import Governed, Pair, RuleChecks, check_rules, pairs_of
+from streamwarden_operator.desired.rule_checks import Governed, Pair, RuleChecks, check_rules, listed, pairs_of
 from streamwarden_operator.plans.log_state import LogState
 
 
@@ -58,6 +59,44 @@ def not_applicable(
             types = found.setdefault(pair.agent, {})
             types[pair.decision_type] = (*types.get(pair.decision_type, ()), name)
     return found
+
+
+def broken_by(topic: str, schema: str | None, state: LogState) -> dict[str, dict[Pair, str]]:
+    """Return by policy what a new schema would break: pairs for which Enforce rules check now, and would not with it.
+
+    Args:
+        topic: the topic of commands.
+        schema: what its contract says now; None where it says nothing any more.
+        state: the log as it is: what is in force.
+    """
+    now = governed(state.bindings.values(), {}, state.schemas)
+    to_come = tuple(
+        replace(
+            agent, schemas=dict(agent.schemas) | dict.fromkeys(_types_of(topic, state.bindings[agent.name]), schema)
+        )
+        for agent in now
+    )
+    if to_come == now:
+        return {}
+    found: dict[str, dict[Pair, str]] = {}
+    for name, record in sorted(state.policies.items()):
+        if record.spec.failure_action != "Enforce":
+            continue
+        fails = {pair.place for pair in check_rules(record.spec, pairs_of(record.spec, now)).not_applicable}
+        would = check_rules(record.spec, pairs_of(record.spec, to_come)).not_applicable
+        broken = {pair: said for pair, said in would.items() if pair.place not in fails}
+        if broken:
+            found[name] = broken
+    return found
+
+
+def broken_rules(broken: Mapping[str, Mapping[Pair, str]]) -> str:
+    """Say which policies break, at which place of which rule, and for whom; empty where none does."""
+    return "; ".join(f"policy {name!r} for {listed(pairs)}" for name, pairs in sorted(broken.items()))
+
+
+def _types_of(topic: str, binding: BindingRecord) -> list[str]:
+    return [decision_type for decision_type, target in binding.decisions.items() if target.topic == topic]
 
 
 def _schemas(decisions: Mapping[str, CommandTarget], texts: Mapping[str, str]) -> dict[str, str | None]:

@@ -63,7 +63,7 @@ class Factory:
             backends.topics,
             backends.acls,
             backends.registry,
-            installation=self.logs.installation,
+            logs=self.logs,
             changed=self.waker.dependents_changed,
         )
 

@@ -9,7 +9,8 @@ from streamwarden_contract.acks import GateAck
 from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
 
 from streamwarden_operator.desired.acceptance import topic_refs
-from streamwarden_operator.keys import Key
+from streamwarden_operator.desired.agents import is_taken
+from streamwarden_operator.keys import Key, key_of
 from streamwarden_operator.ports import Cluster
 from streamwarden_operator.reconcilers.policies.log_store import LogStore, PublishedLog
 
@@ -53,10 +54,12 @@ class Waker:
 
     def log_published(self, namespace: str, before: PublishedLog | None, after: PublishedLog) -> None:
         """Wake those whom the difference concerns: all of them where the log is new, or an outage begins or ends."""
+        contracts = self._cluster.list(TopicContract, namespace)
         if before is None or before.outage is not None or after.outage is not None:
             self.dependents_changed(Key("PolicyLog", namespace))
-        else:
-            self._add_all(dependents_of_publication(namespace, before, after))
+            self._add_all(contracts_that_wait(contracts, log_is_new=before is None))
+        elif found := dependents_of_publication(namespace, before, after):
+            self._add_all(found | contracts_that_wait(contracts))
 
     def acknowledged(self, namespace: str, agent: str, pod: str, ack: GateAck | None) -> None:
         """Wake the policies of a gate that spoke (or is gone: None); the agent too, where the gate's state is new."""
@@ -134,6 +137,20 @@ def dependents_of_publication(namespace: str, before: PublishedLog, after: Publi
             *(Key("AgentDeployment", namespace, agent) for agent in agents),
             *(Key("Policy", namespace, policy) for policy in policies),
         }
+    )
+
+
+def contracts_that_wait(contracts: Iterable[TopicContract], *, log_is_new: bool = False) -> frozenset[Key]:
+    """Return the contracts whose schema is not taken: what is published now may let it be.
+
+    Args:
+        contracts: all contracts of the namespace.
+        log_is_new: whether nothing was known of the log before; else those that wait for the registry alone stay out.
+    """
+    return frozenset(
+        key_of(contract)
+        for contract in contracts
+        if contract.status.observed_generation > 0 and not is_taken(contract, has_registry=log_is_new)
     )
 
 

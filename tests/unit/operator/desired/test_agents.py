@@ -6,7 +6,7 @@ from streamwarden_contract.models import AgentDeployment, Condition
 from streamwarden_contract.names import AgentNames
 from streamwarden_contract.policylog import BindingRecord, CommandTarget, SchemaRecord
 from streamwarden_contract.runtime_config import AgentInputs, InputTopic, SourceTopic
-from streamwarden_operator.desired.agents import ResolvedAgent, keep_schemas, resolve_agent
+from streamwarden_operator.desired.agents import ResolvedAgent, awaited_schemas, keep_schemas, resolve_agent
 from support.operator_harness import contract
 from support.policy_log import binding_record
 
@@ -112,9 +112,9 @@ def bound(sha256: str | None, topic: str = "risk.commands") -> BindingRecord:
     return binding_record("risk", "guard", [], {"block": target, "gone": target})
 
 
-def registered(status: str, *, generation: int = 1) -> ResolvedAgent:
+def registered(status: str, *, generation: int = 1, reason: str = "R") -> ResolvedAgent:
     commands = CONTRACTS["commands"]
-    condition = Condition.model_validate({"type": "SchemaReady", "status": status, "reason": "R"})
+    condition = Condition.model_validate({"type": "SchemaReady", "status": status, "reason": reason})
     seen = commands.status.model_copy(update={"conditions": (condition,), "observed_generation": 1})
     metadata = commands.metadata.model_copy(update={"generation": generation})
     made = commands.model_copy(update={"status": seen, "metadata": metadata})
@@ -151,3 +151,48 @@ def test_no_schema_in_force_stays_none_until_the_new_one_is_registered() -> None
 )
 def test_the_contract_s_schema_judges(agent: ResolvedAgent, binding: BindingRecord | None) -> None:
     assert keep_schemas(agent, binding, ON_THE_LOG) == agent
+
+
+@pytest.mark.parametrize(
+    "agent",
+    [
+        pytest.param(registered("False", reason="BreaksPolicies"), id="X01-it-breaks-policies"),
+        pytest.param(registered("Unknown", reason="Pending"), id="X01-nobody-has-looked-yet"),
+        pytest.param(registered("Unknown", reason="RegistryUnavailable", generation=2), id="X01-that-was-another"),
+    ],
+)
+def test_without_a_registry_the_schema_in_force_stays_until_the_new_one_is_accepted(agent: ResolvedAgent) -> None:
+    kept = keep_schemas(agent, bound(OLD_SHA), ON_THE_LOG, has_registry=False)
+    assert kept.targets["block"].schema_sha256 == OLD_SHA
+
+
+def test_without_a_registry_an_accepted_schema_is_taken() -> None:
+    agent = registered("Unknown", reason="RegistryUnavailable")
+    assert keep_schemas(agent, bound(OLD_SHA), ON_THE_LOG, has_registry=False) == agent
+    assert awaited_schemas(agent, None, {}, has_registry=False) == ()
+
+
+BOTH = registered("False", reason="InvalidSchema")
+
+
+@pytest.mark.parametrize(
+    ("agent", "binding", "waits"),
+    [
+        pytest.param(BOTH, None, ["commands"], id="X12-the-registry-refuses-the-first-one"),
+        pytest.param(BOTH, bound(OLD_SHA, "risk.other"), ["commands"], id="X12-what-is-in-force-is-of-another-topic"),
+        pytest.param(BOTH, bound("b" * 64), ["commands"], id="X12-the-one-in-force-is-nowhere-to-be-had"),
+        pytest.param(registered("Unknown", reason="Pending"), None, ["commands"], id="X12-nobody-has-asked-yet"),
+        pytest.param(registered("True", generation=2), None, ["commands"], id="X12-that-was-an-earlier-one"),
+        pytest.param(registered("True"), None, [], id="it-is-registered"),
+        pytest.param(registered("Unknown", reason="RegistryUnavailable"), None, [], id="the-registry-is-away"),
+    ],
+)
+def test_a_first_schema_is_awaited(agent: ResolvedAgent, binding: BindingRecord | None, waits: list[str]) -> None:
+    awaited = awaited_schemas(agent, binding, ON_THE_LOG)
+    assert [contract.metadata.name for contract in awaited] == waits
+
+
+def test_nobody_waits_for_a_type_that_has_a_schema_in_force() -> None:
+    target = CommandTarget(topic="risk.commands", keyed=True, schema_sha256=OLD_SHA)
+    both = binding_record("risk", "guard", [], {"block": target, "allow": target})
+    assert awaited_schemas(BOTH, both, ON_THE_LOG) == ()

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 from streamwarden_contract.acks import GateAck
+from streamwarden_contract.models import Condition, TopicContract
 from streamwarden_contract.names import InstallationNames
 from streamwarden_contract.policylog import BindingRecord, BoundPolicyRef
 from streamwarden_operator.errors import KafkaUnavailableError
@@ -184,3 +185,38 @@ EVERYBODY = [key("AgentDeployment", "guard"), key("Policy", "strict")]
 def test_a_log_wakes(world: World, before: PublishedLog | None, after: PublishedLog, woken: list[Key]) -> None:
     world.waker.log_published("risk", before, after)
     assert world.woken() == woken
+
+
+def with_schema(name: str, status: str, reason: str, *, seen: int = 1) -> TopicContract:
+    found = Condition.model_validate({"type": "SchemaReady", "status": status, "reason": reason})
+    made = contract(name)
+    update = {"conditions": (found,), "observed_generation": seen}
+    return made.model_copy(update={"status": made.status.model_copy(update=update)})
+
+
+WAITING = (
+    with_schema("breaking", "False", "BreaksPolicies"),
+    with_schema("new", "Unknown", "Pending"),
+    with_schema("away", "Unknown", "RegistryUnavailable"),
+    with_schema("registered", "True", "OK"),
+)
+BREAKING, NEW, AWAY = (key("TopicContract", name) for name in ("breaking", "new", "away"))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "woken"),
+    [
+        pytest.param(None, log(), {AWAY, BREAKING, NEW}, id="X01-a-log-that-was-not-known-wakes-all-that-wait"),
+        pytest.param(
+            log(bound("a", "x")), log(bound("a", "y")), {BREAKING, NEW}, id="X01-a-publication-may-let-a-schema-in"
+        ),
+        pytest.param(log(bound("a", "x")), log(bound("a", "x")), set(), id="the-same-again-lets-none-in"),
+    ],
+)
+def test_what_is_published_wakes_contracts_whose_schema_waits(
+    world: World, before: PublishedLog | None, after: PublishedLog, woken: set[Key]
+) -> None:
+    for waiting in WAITING:
+        world.cluster.put(waiting)
+    world.waker.log_published("risk", before, after)
+    assert {found for found in world.woken() if found.kind == "TopicContract"} == woken

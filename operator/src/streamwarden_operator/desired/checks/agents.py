@@ -4,12 +4,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from streamwarden_contract.acks import GateAck
-from streamwarden_contract.models import Condition
+from streamwarden_contract.models import Condition, TopicContract
 from streamwarden_contract.models.agent_deployment import AgentDeploymentStatus
 from streamwarden_contract.policylog import BindingRecord, PolicyRecord
 from streamwarden_contract.reasons import ConditionReason
 
-from streamwarden_operator.desired.agents import ResolvedAgent
+from streamwarden_operator.desired.agents import SCHEMA_READY, ResolvedAgent
 from streamwarden_operator.desired.checks.chain import Finding
 from streamwarden_operator.desired.policy_log import DesiredBinding
 from streamwarden_operator.desired.status import find_condition, is_true, summarize
@@ -76,6 +76,8 @@ class AgentTopics:
     """Whether the namespace's policy log has been read."""
     binding: BindingRecord | None
     """As published."""
+    awaited: tuple[TopicContract, ...] = ()
+    """Contracts whose first schema may not reach a gate (yet)."""
 
     @property
     def shared_ready(self) -> bool:
@@ -107,6 +109,16 @@ def an_input_topic_is_missing(topics: AgentTopics) -> Finding | None:
     return Finding("False", ConditionReason.REF_NOT_READY, f"the topics {', '.join(missing)} are not there")
 
 
+def a_first_schema_is_not_taken(topics: AgentTopics) -> Finding | None:
+    for contract in topics.awaited:
+        seen = contract.status.observed_generation == contract.metadata.generation
+        found = find_condition(contract.status.conditions, SCHEMA_READY) if seen else None
+        why = f"{found.reason}: {found.message}" if found is not None else "it is not known yet"
+        message = f"the schema of the TopicContract {contract.metadata.name!r} may not reach a gate: {why}"
+        return Finding("False", ConditionReason.REF_NOT_READY, message)
+    return None
+
+
 def the_decision_topic_is_another_one(topics: AgentTopics) -> Finding | None:
     """Find a decision topic that vanished or was made anew: its undecided records are lost."""
     binding, decisions = topics.binding, topics.observed.get(topics.agent.names.decisions)
@@ -122,7 +134,12 @@ def the_decision_topic_is_another_one(topics: AgentTopics) -> Finding | None:
 
 CONTRACTS = (a_contract_has_no_topic,)
 """Asked before Kafka is."""
-TOPICS = (shared_topics_are_being_made, an_input_topic_is_missing, the_decision_topic_is_another_one)
+TOPICS = (
+    shared_topics_are_being_made,
+    an_input_topic_is_missing,
+    the_decision_topic_is_another_one,
+    a_first_schema_is_not_taken,
+)
 
 
 # --- GateReady -------------------------------------------------------------------------------------------------

@@ -13,7 +13,6 @@ from streamwarden_operator.errors import OperatorError, UnavailableError, Unsupp
 from streamwarden_operator.ports import Topic
 
 TOPIC_READY = "TopicReady"
-SCHEMA_READY = "SchemaReady"
 ACCESS_READY = "AccessReady"
 DRIFT_DETECTED = "DriftDetected"
 
@@ -62,6 +61,8 @@ class SchemaState(PartState):
     """Whether the contract has one."""
     registry: bool = True
     """Whether a schema registry is configured."""
+    withheld: Finding | None = None
+    """Why the schema is not taken, whatever the registry would say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +93,10 @@ def the_topic_is_there(part: TopicState) -> Finding | None:
     return Finding("True", ConditionReason.OK, message)
 
 
+def it_must_not_be_in_force(part: SchemaState) -> Finding | None:
+    return part.withheld
+
+
 def there_is_no_schema(part: SchemaState) -> Finding | None:
     return None if part.wanted else Finding("True", ConditionReason.OK, "the contract has no schema")
 
@@ -108,8 +113,44 @@ def nobody_outside_has_access(part: AccessState) -> Finding | None:
 
 
 TOPIC = (it_is_not_as_the_contract_says, the_topic_is_there)
-SCHEMA = (there_is_no_schema, there_is_no_registry, it_is_not_as_the_contract_says)
+SCHEMA = (it_must_not_be_in_force, there_is_no_schema, there_is_no_registry, it_is_not_as_the_contract_says)
 ACCESS = (nobody_outside_has_access, it_is_not_as_the_contract_says)
+
+
+# --- what is in force and would not go on with a new schema ----------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class NewSchema:
+    """A contract's schema, before it is registered."""
+
+    taken: bool
+    """Whether gates may judge by it already."""
+    log_read: bool
+    """Whether it is known what is in force in the namespace."""
+    commanded: bool
+    """Whether agents' commands may go to the topic."""
+    broken: str
+    """Rules that would not check with it any more; empty where there are none."""
+
+
+def it_is_not_known_what_is_in_force(schema: NewSchema) -> Finding | None:
+    if schema.log_read or schema.taken or not schema.commanded:
+        return None
+    return Finding("Unknown", ConditionReason.PENDING, "waits until it is known which policies are in force")
+
+
+def rules_in_force_would_break(schema: NewSchema) -> Finding | None:
+    if not schema.broken:
+        return None
+    message = (
+        f"rules that check with the schema in force would not with this one: {schema.broken}. It is not registered, "
+        "and gates go on judging by the one in force: mend the rules or the schema"
+    )
+    return Finding("False", ConditionReason.BREAKS_POLICIES, message)
+
+
+NEW_SCHEMA = (it_is_not_known_what_is_in_force, rules_in_force_would_break)
 
 
 # --- the drift of one part: all that is found counts, and not only the first -----------------------------------

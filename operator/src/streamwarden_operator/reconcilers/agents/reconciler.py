@@ -19,7 +19,7 @@ from streamwarden_contract.reasons import ConditionReason
 from streamwarden_operator.clock import utc_now
 from streamwarden_operator.desired import status as conditions
 from streamwarden_operator.desired.acceptance import ACCEPTED, accept_agent, accepted
-from streamwarden_operator.desired.agents import ResolvedAgent, keep_schemas, resolve_agent
+from streamwarden_operator.desired.agents import ResolvedAgent, awaited_schemas, keep_schemas, resolve_agent
 from streamwarden_operator.desired.checks import agents as checks
 from streamwarden_operator.desired.checks.agents import ACCESS_READY, GATE_READY, TOPICS_READY, is_asleep
 from streamwarden_operator.desired.checks.chain import Finding, decide, first_finding
@@ -164,9 +164,10 @@ class AgentReconciler:
 
     def _resolve(self, agent: AgentDeployment, contracts: Mapping[str, TopicContract]) -> ResolvedAgent:
         resolved, log = resolve_agent(agent, contracts), self._logs.published.get(agent.metadata.namespace)
-        if log is None or not self._has_registry:
+        if log is None:
             return resolved
-        return keep_schemas(resolved, log.state.bindings.get(agent.metadata.name), log.state.schemas)
+        published = log.state.bindings.get(agent.metadata.name)
+        return keep_schemas(resolved, published, log.state.schemas, has_registry=self._has_registry)
 
     async def _bring_up(self, agent: ResolvedAgent, progress: Progress) -> None:
         progress.step = ACCESS_READY
@@ -205,13 +206,15 @@ class AgentReconciler:
         needed = {names.decisions, shared.audit, shared.dead_letters, shared.policies, shared.gates}
         observed = await self._topics.observe({*needed, *agent.input_topics})
         log, binding = self._logs.published.get(names.namespace), self._logs.binding(names.namespace, names.agent)
-        topics = checks.AgentTopics(agent, observed, log is not None, binding)
+        known = log.state.schemas if log is not None else {}
+        awaited = awaited_schemas(agent, binding, known, has_registry=self._has_registry)
+        topics = checks.AgentTopics(agent, observed, log is not None, binding, awaited)
         if not topics.shared_ready:
             self._wake(Key("Namespace", names.namespace))
         _demand(first_finding(checks.TOPICS, topics))
         partitions = max(observed[name].partitions for name in agent.input_topics)
-        known = observed.get(names.decisions)
-        plan = plan_topic(keep_partitions(build_decision_topic(names, partitions=partitions), known), known, keyed=True)
+        made = observed.get(names.decisions)
+        plan = plan_topic(keep_partitions(build_decision_topic(names, partitions=partitions), made), made, keyed=True)
         if plan:
             await self._topics.apply(names.decisions, plan)
             observed = {**observed, **await self._topics.observe({names.decisions})}

@@ -11,11 +11,12 @@ from streamwarden_contract.models.topic_contract import RegisteredSchema
 from streamwarden_contract.names import InstallationNames
 
 from streamwarden_operator.desired.acls import access_acls, format_acl, parse_acl
+from streamwarden_operator.desired.agents import SCHEMA_READY
+from streamwarden_operator.desired.checks.chain import Finding
 from streamwarden_operator.desired.checks.contracts import (
     ACCESS,
     ACCESS_READY,
     SCHEMA,
-    SCHEMA_READY,
     TOPIC,
     TOPIC_READY,
     AccessState,
@@ -55,11 +56,19 @@ async def reconcile_topic(topics: Topics, contract: TopicContract) -> tuple[Part
 
 
 async def reconcile_schema(
-    registry: SchemaRegistry | None, contract: TopicContract
+    registry: SchemaRegistry | None, contract: TopicContract, withheld: Finding | None = None
 ) -> tuple[Part, RegisteredSchema | None]:
-    """Register the schema, and return what became of it, as the registry knows it."""
+    """Register the schema, and return what became of it, as the registry knows it.
+
+    Args:
+        registry: the schema registry; None where there is none.
+        contract: the contract.
+        withheld: why its schema must not be registered now.
+    """
     desired, known = build_schema(contract), contract.status.registered_schema
     settled = is_settled(contract, SCHEMA_READY)
+    if withheld is not None:
+        return judge_part(SCHEMA_READY, SCHEMA, SchemaState(settled=settled, withheld=withheld)), known
     if desired is None or registry is None:
         state = SchemaState(settled=settled, wanted=desired is not None, registry=registry is not None)
         return judge_part(SCHEMA_READY, SCHEMA, state), None if desired is None else known

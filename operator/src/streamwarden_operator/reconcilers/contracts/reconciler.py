@@ -7,27 +7,30 @@ import structlog
 from streamwarden_contract.models import Condition, TopicContract
 from streamwarden_contract.models.agent_deployment import AgentDeployment
 from streamwarden_contract.models.topic_contract import TopicContractStatus
-from streamwarden_contract.names import InstallationNames
 from streamwarden_contract.reasons import ConditionReason
 
 from streamwarden_operator.clock import utc_now
 from streamwarden_operator.desired import status as conditions
-from streamwarden_operator.desired.acceptance import ACCEPTED, Refusal, accept_contract, accepted
-from streamwarden_operator.desired.checks.chain import decide
+from streamwarden_operator.desired.acceptance import ACCEPTED, Refusal, accept_contract, accepted, commands
+from streamwarden_operator.desired.agents import SCHEMA_READY, is_taken
+from streamwarden_operator.desired.checks.chain import Finding, decide, first_finding
 from streamwarden_operator.desired.checks.contracts import (
     ACCESS_READY,
     DRIFT,
     DRIFT_DETECTED,
+    NEW_SCHEMA,
     NO_DRIFT,
-    SCHEMA_READY,
     TOPIC_READY,
+    NewSchema,
     Part,
 )
 from streamwarden_operator.desired.management import ORPHAN, held_status, is_held, lets_go
 from streamwarden_operator.errors import OperatorError
 from streamwarden_operator.keys import Key, key_of
+from streamwarden_operator.plans.policy_rules import broken_by, broken_rules
 from streamwarden_operator.ports import Acls, Cluster, SchemaRegistry, Topics, Unreadable
 from streamwarden_operator.reconcilers.contracts.parts import AccessPart, reconcile_schema, reconcile_topic
+from streamwarden_operator.reconcilers.policies.log_store import LogStore
 from streamwarden_operator.result import DONE, GONE, Result
 
 FINALIZER = "streamwarden.io/topic-contract"
@@ -46,7 +49,7 @@ class TopicContractReconciler:
         acls: Acls,
         registry: SchemaRegistry | None,
         *,
-        installation: InstallationNames,
+        logs: LogStore,
         changed: Callable[[Key], None] = lambda _: None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
@@ -57,9 +60,9 @@ class TopicContractReconciler:
             topics: Kafka's topics.
             acls: Kafka's ACLs.
             registry: the schema registry; None where there is none.
-            installation: its own names, which no contract may use.
+            logs: what is in force; the installation, whose names no contract may use.
             changed: called with a contract's key when its status says something new that agents wait for: whether it is
-                accepted, its topic, and the schema as registered. Called in the middle of a reconcile too, before the
+                accepted, its topic, and what became of its schema. Called in the middle of a reconcile too, before the
                 registry is asked.
             clock: the time for conditions.
         """
@@ -67,7 +70,8 @@ class TopicContractReconciler:
         self._topics = topics
         self._acls = acls
         self._registry = registry
-        self._installation = installation
+        self._installation = logs.installation
+        self._logs = logs
         self._changed = changed
         self._clock = clock
 
@@ -115,7 +119,7 @@ class TopicContractReconciler:
         first = self._status(contract, found, [topic, schema_before, access])
         if _news(first) != _news(contract.status):
             await self._write(contract, first)
-        schema, registered = await reconcile_schema(self._registry, contract)
+        schema, registered = await reconcile_schema(self._registry, contract, self._withheld(contract))
         parts = [topic, schema, access]
         status = self._status(contract, found.model_copy(update={"registered_schema": registered}), parts)
         await self._report(contract, DRIFT_DETECTED, "True", status)
@@ -126,6 +130,26 @@ class TopicContractReconciler:
             if part.outage is not None:
                 raise part.outage
         return status
+
+    def _withheld(self, contract: TopicContract) -> Finding | None:
+        """Find why the contract's schema must not be registered now: what is in force would not go on with it."""
+        namespace, spec = contract.metadata.namespace, contract.spec
+        log = self._logs.published.get(namespace)
+        text = spec.value_schema.definition if spec.value_schema is not None else None
+        schema = NewSchema(
+            taken=is_taken(contract, has_registry=self._registry is not None),
+            log_read=log is not None,
+            commanded=self._is_commanded(contract),
+            broken=broken_rules(broken_by(spec.topic_name, text, log.state)) if log is not None else "",
+        )
+        return first_finding(NEW_SCHEMA, schema)
+
+    def _is_commanded(self, contract: TopicContract) -> bool:
+        """Tell whether agents' commands may go to the topic; who knows what one says that cannot be read."""
+        namespace = contract.metadata.namespace
+        return any(commands(agent, contract) for agent in self._cluster.list(AgentDeployment, namespace)) or any(
+            (key.kind, key.namespace) == ("AgentDeployment", namespace) for key in self._cluster.unreadable()
+        )
 
     async def _refuse(self, contract: TopicContract, refusals: list[Refusal]) -> TopicContractStatus:
         """Say what is wrong. What exists stays as it is, and agents that refer to the contract wait."""
@@ -215,7 +239,10 @@ class TopicContractReconciler:
             stored = contract  # another resource of this name has another status
         if status != stored.status:
             await self._cluster.write_status(stored, status)
-        if _news(status) != _news(stored.status) or _is_registered_anew(stored.status, status):
+        new_schema = _schema_news(status) != _schema_news(stored.status) and (
+            status.observed_generation > 1 or self._is_commanded(contract)
+        )
+        if _news(status) != _news(stored.status) or new_schema:
             self._changed(key_of(contract))
 
     async def _report(self, contract: TopicContract, kind: str, when: str, status: TopicContractStatus) -> None:
@@ -248,9 +275,10 @@ def _news(status: TopicContractStatus) -> tuple[object, ...]:
     return accepted, conditions.is_true(status.conditions, TOPIC_READY), status.topic_id
 
 
-def _is_registered_anew(before: TopicContractStatus, now: TopicContractStatus) -> bool:
-    """Tell whether the registry has taken an edited contract's schema: until then gates judge by the one before."""
-    known = before.observed_generation == now.observed_generation and conditions.is_true(
-        before.conditions, SCHEMA_READY
-    )
-    return now.observed_generation > 1 and conditions.is_true(now.conditions, SCHEMA_READY) and not known
+def _schema_news(status: TopicContractStatus) -> tuple[object, ...]:
+    """Return what the agents that command the topic wait for: until it is told, gates judge by the schema before."""
+    found = conditions.find_condition(status.conditions, SCHEMA_READY)
+    if found is None or found.reason == ConditionReason.PENDING:
+        return ()
+    why = found.message if found.status == "False" else ""
+    return status.observed_generation, found.status, found.reason, why
