@@ -49,7 +49,3 @@ def another_topic(world: GateWorld) -> None:
     *rest, binding, epoch = world.records({"confident": (RULE,)})
     topic = binding.decision_topic.model_copy(update={"topic_id": "A" * 22})  # type: ignore[union-attr]  # the binding
     world.write_log(world.signed([*rest, binding.model_copy(update={"decision_topic": topic}), epoch]))
-
-
-def not_compiling(world: GateWorld) -> None:
-    world.publish("decision.confidence >=")
