@@ -31,7 +31,7 @@ MEMBERS = {
     ],
     "streamwarden-contract": [],
     "streamwarden-devstack": ["streamwarden-kafka"],
-    "streamwarden-gate": ["streamwarden-contract[signatures]", "streamwarden-judging", "streamwarden-kafka"],
+    "streamwarden-gate": ["streamwarden-contract[signatures]", "streamwarden-judging", "streamwarden-kafka[wire]"],
     "streamwarden-judging": ["streamwarden-contract[schemas]"],
     "streamwarden-kafka": [],
     "streamwarden-operator": [

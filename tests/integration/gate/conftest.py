@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 from support import gate_world
@@ -48,3 +49,13 @@ def world(build_world: Callable[..., GateWorld]) -> GateWorld:
     made = build_world()
     made.publish()
     return made
+
+
+@pytest.fixture(scope="module")
+def world_for_module(
+    cluster: Cluster, signing_key: SigningKey, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[GateWorld]:
+    """One world for all tests of a module: no policy yet, no gate yet."""
+    made = gate_world.build(cluster, tmp_path_factory.mktemp("gate"), f"t{uuid4().hex[:10]}", signing_key)
+    yield made
+    made.close()
