@@ -1,7 +1,7 @@
 """Asks Kafka for the ends of the policy topics, beside the reading: nothing waits for an answer."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import structlog
@@ -25,8 +25,21 @@ _LATEST = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 class Ends:
     """One question at a time, every few seconds."""
 
-    def __init__(self, admin: AdminClient, topics: Iterable[str], freshness: Freshness, *, every_s: float) -> None:
-        self._admin = admin
+    def __init__(
+        self, open_client: Callable[[], AdminClient], topics: Iterable[str], freshness: Freshness, *, every_s: float
+    ) -> None:
+        """Prepare.
+
+        Args:
+            open_client: makes a client; after each failure another one is asked: one that has seen a leader's epoch
+                goes on to ask by it, and is refused for ever once the broker was away (FENCED_LEADER_EPOCH; librdkafka
+                2.16).
+            topics: the policy topics; each has one partition.
+            freshness: what the answers prove.
+            every_s: seconds from question to question.
+        """
+        self._open_client = open_client
+        self._admin = open_client()
         self._topics = tuple(topics)
         self._freshness = freshness
         self._every_s = every_s
@@ -58,4 +71,6 @@ class Ends:
         self._freshness.answered(question, ends)
         if failure and failure != self._failure:
             _log.warning("cannot ask where a policy topic ends", cause=failure)
+        if failure:
+            self._admin = self._open_client()
         self._failure = failure

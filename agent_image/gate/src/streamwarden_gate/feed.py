@@ -87,13 +87,16 @@ class PolicyFeed:
     def _run(self) -> None:
         group = self._settings.identity.names.gate_group
         consumer = policy_consumer(self._settings.kafka, group)
-        admin = open_admin(self._settings.kafka, ClientLog("policy-admin", quiet=True))
+        admin = self._open_admin()
         try:
             cluster_id = self._cluster_id(consumer)
             while not self._stop.is_set():
                 self._follow(consumer, admin, cluster_id)
         finally:
             consumer.close()
+
+    def _open_admin(self) -> AdminClient:
+        return open_admin(self._settings.kafka, ClientLog("policy-admin", quiet=True))
 
     def _cluster_id(self, consumer: Consumer) -> str:
         while not self._stop.is_set():
@@ -113,7 +116,7 @@ class PolicyFeed:
         ended: set[str] = set()
         freshness = Freshness(snapshot.topics)
         every_s = min(_ASK_EVERY_S, self._settings.max_staleness_s / _QUESTIONS)
-        ends = Ends(admin, snapshot.topics, freshness, every_s=every_s)
+        ends = Ends(self._open_admin, snapshot.topics, freshness, every_s=every_s)
         changed, retry_at = True, 0.0
         while not self._stop.is_set() and not self._keys_changed():
             ends.follow()
