@@ -63,7 +63,8 @@ def test_the_agent_s_secret_used_from_inside_its_pod_is_refused_on_command_topic
 
 def test_neither_container_sees_what_is_the_other_s(plant: Plant) -> None:
     agent, gate = (json.loads(plant.run_in(container, LOOK_AROUND)) for container in ("agent", "gate"))
-    assert agent["/etc/streamwarden/config"] == ["agent.json"]
+    told = {"formats.json", "inputs.json"}  # where there is something to tell, once it is known
+    assert set(agent["/etc/streamwarden/config"]) - told == {"agent.json"}
     assert gate["/etc/streamwarden/config"] == ["gate.json", "public-keys.json"]
     user = "sasl.username={}".format
     read = "print(open('/etc/streamwarden/credentials/client.properties').read().split('password')[0])"
@@ -73,7 +74,8 @@ def test_neither_container_sees_what_is_the_other_s(plant: Plant) -> None:
         assert "/var/run/secrets/kubernetes.io/serviceaccount" not in found
         assert found["written"] == "Read-only file system"
         assert found["uid"] == 10001
-        assert len(found["pids"]) == 2  # its own program, and this one
+    assert len(agent["pids"]) == 2  # its own program, and this one
+    assert len(gate["pids"]) == 3  # its supervisor besides
 
 
 def test_an_edited_policy_is_in_force_without_a_restart(plant: Plant) -> None:
