@@ -70,7 +70,7 @@ class RawWriter:
 
     def close(self) -> None:
         self._runner.run(self._wire.close())
-        self._runner.run(asyncio.sleep(0))  # its connections end in the loop's next round
+        self._runner.run(_rounds())
         self._runner.close()
 
     def write(self, topic: str, partition: int, batch: bytes) -> Answer:
@@ -82,6 +82,12 @@ class RawWriter:
         answer = await broker.ask(ProduceRequest(None, _ALL_IN_SYNC, _LIMIT_S * 1_000, [(topic, [(partition, batch)])]))
         [(_, [(_, code, offset, *_)])] = answer.topics
         return Answer(code, offset)
+
+
+async def _rounds() -> None:
+    """Let the loop go round until the connections that were closed have ended: each takes a few rounds for it."""
+    for _ in range(10):
+        await asyncio.sleep(0)
 
 
 def write_raw(properties: Mapping[str, str], topic: str, partition: int, records: Sequence[RawRecord]) -> None:
