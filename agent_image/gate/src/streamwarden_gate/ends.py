@@ -26,20 +26,26 @@ class Ends:
     """One question at a time, every few seconds."""
 
     def __init__(
-        self, open_client: Callable[[], AdminClient], topics: Iterable[str], freshness: Freshness, *, every_s: float
+        self,
+        admin: AdminClient,
+        open_client: Callable[[], AdminClient],
+        topics: Iterable[str],
+        freshness: Freshness,
+        *,
+        every_s: float,
     ) -> None:
         """Prepare.
 
         Args:
-            open_client: makes a client; after each failure another one is asked: one that has seen a leader's epoch
-                goes on to ask by it, and is refused for ever once the broker was away (FENCED_LEADER_EPOCH; librdkafka
-                2.16).
+            admin: asked as long as it answers.
+            open_client: makes another client to ask, after each failure: one that has seen a leader's epoch goes on to
+                ask by it, and is refused for ever once the broker was away (FENCED_LEADER_EPOCH; librdkafka 2.16).
             topics: the policy topics; each has one partition.
             freshness: what the answers prove.
             every_s: seconds from question to question.
         """
         self._open_client = open_client
-        self._admin = open_client()
+        self._admin = admin
         self._topics = tuple(topics)
         self._freshness = freshness
         self._every_s = every_s
@@ -68,6 +74,7 @@ class Ends:
             except KafkaException as error:
                 failure = f"{place.topic}: {error_of(error).name()}"
         self._answers = {}
+        self._admin.poll(0)  # hands queued log lines over; without it they would pile up
         self._freshness.answered(question, ends)
         if failure and failure != self._failure:
             _log.warning("cannot ask where a policy topic ends", cause=failure)

@@ -9,14 +9,13 @@ import structlog
 from confluent_kafka import (
     OFFSET_BEGINNING,
     Consumer,
-    KafkaError,
     KafkaException,
     Message,
     TopicPartition,
 )
 from confluent_kafka.admin import AdminClient
 from streamwarden_kafka.clients import open_admin
-from streamwarden_kafka.codes import error_of
+from streamwarden_kafka.codes import END_OF_PARTITION, error_of
 from streamwarden_kafka.errors import BrokerUnavailableError
 from streamwarden_kafka.logs import ClientLog
 from streamwarden_kafka.records import TopicFacts, headers_of
@@ -116,7 +115,7 @@ class PolicyFeed:
         ended: set[str] = set()
         freshness = Freshness(snapshot.topics)
         every_s = min(_ASK_EVERY_S, self._settings.max_staleness_s / _QUESTIONS)
-        ends = Ends(self._open_admin, snapshot.topics, freshness, every_s=every_s)
+        ends = Ends(admin, self._open_admin, snapshot.topics, freshness, every_s=every_s)
         changed, retry_at = True, 0.0
         while not self._stop.is_set() and not self._keys_changed():
             ends.follow()
@@ -183,7 +182,7 @@ def _take(message: Message, snapshot: Snapshot, ended: set[str], freshness: Fres
     """Feed one message, and tell whether the set may be another one now."""
     topic, offset, error = message.topic() or "", message.offset(), message.error()
     if error is not None:
-        if error.code() == KafkaError._PARTITION_EOF and offset is not None:  # noqa: SLF001  # librdkafka's local codes
+        if error.code() == END_OF_PARTITION and offset is not None:
             freshness.reached(topic, offset)
             ended.add(topic)
             return True

@@ -6,7 +6,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar, cast
+from typing import cast
 
 from streamwarden_contract.models import KINDS, AgentDeployment, Kind, Policy, TopicContract
 from streamwarden_contract.reasons import ConditionReason
@@ -14,7 +14,7 @@ from streamwarden_operator.desired import acceptance
 
 from streamwarden_cli.generated.crd_yaml import structural_schema
 from streamwarden_cli.local.manifests import Problem, Reading
-from streamwarden_cli.local.policy_sets import checked_policies
+from streamwarden_cli.local.policy_sets import checked_policies, of_kind
 from streamwarden_cli.local.remarks import remarks
 from streamwarden_cli.local.structural import (
     FieldProblem,
@@ -28,8 +28,6 @@ from streamwarden_cli.local.yaml_nodes import FieldPath, JsonValue
 
 ResourceKey = tuple[str, str, str]
 """Kind, namespace, name."""
-
-K = TypeVar("K", bound=Kind)
 
 _KINDS: Mapping[str, type[Kind]] = {kind.__name__: kind for kind in KINDS}
 _METADATA_FIELDS = frozenset(
@@ -116,8 +114,8 @@ def admit(manifest: Mapping[str, JsonValue], old: Kind | None) -> Admitted | lis
 
 def check_set(resources: Sequence[Kind]) -> list[SetProblem]:
     """Return what is wrong with resources together: references to nothing, two claims on a topic, ways round gates."""
-    contracts = _of(TopicContract, resources)
-    agents = _of(AgentDeployment, resources)
+    contracts = of_kind(TopicContract, resources)
+    agents = of_kind(AgentDeployment, resources)
     found = [
         (_key(contract), refusal)
         for contract in contracts
@@ -204,10 +202,6 @@ def _with_generation(resource: Kind, old: Kind | None) -> Kind:
 def _key(resource: Kind) -> ResourceKey:
     metadata = resource.metadata
     return type(resource).__name__, metadata.namespace, metadata.name
-
-
-def _of(kind: type[K], resources: Sequence[Kind]) -> list[K]:
-    return [resource for resource in resources if isinstance(resource, kind)]
 
 
 def _parse(field: str) -> FieldPath:

@@ -17,10 +17,11 @@ K = TypeVar("K", bound=Kind)
 def checked_policies(resources: Sequence[Kind]) -> Iterator[tuple[Policy, RuleChecks]]:
     """Yield each policy with its rules checked for the agents of these resources."""
     contracts = {
-        (contract.metadata.namespace, contract.metadata.name): contract for contract in _of(TopicContract, resources)
+        (contract.metadata.namespace, contract.metadata.name): contract
+        for contract in of_kind(TopicContract, resources)
     }
-    agents = _of(AgentDeployment, resources)
-    for policy in _of(Policy, resources):
+    agents = of_kind(AgentDeployment, resources)
+    for policy in of_kind(Policy, resources):
         here = [_governed(agent, contracts) for agent in agents if _same_namespace(policy, agent)]
         yield policy, check_rules(policy.spec, pairs_of(policy.spec, here))
 
@@ -39,5 +40,6 @@ def _same_namespace(one: Kind, other: Kind) -> bool:
     return one.metadata.namespace == other.metadata.namespace
 
 
-def _of(kind: type[K], resources: Sequence[Kind]) -> list[K]:
+def of_kind(kind: type[K], resources: Sequence[Kind]) -> list[K]:
+    """Return the resources of one kind, in their order."""
     return [resource for resource in resources if isinstance(resource, kind)]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from streamwarden_contract.models import AgentDeployment, Policy
 from streamwarden_operator.desired.rule_checks import listed
 
-from streamwarden_cli.local.policy_sets import checked_policies
+from streamwarden_cli.local.policy_sets import checked_policies, of_kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -23,8 +23,7 @@ Remark = tuple["Kind", "FieldPath", str, str]
 def remarks(resources: Iterable[Kind]) -> Iterator[Remark]:
     """Yield what deserves a warning among resources that are all accepted."""
     resources = tuple(resources)
-    agents = [resource for resource in resources if isinstance(resource, AgentDeployment)]
-    policies = [resource for resource in resources if isinstance(resource, Policy)]
+    agents, policies = of_kind(AgentDeployment, resources), of_kind(Policy, resources)
     for policy in policies:
         if not any(_covers(policy, agent, decision.type) for agent in agents for decision in agent.spec.decisions):
             yield policy, ("spec", "match"), "covers no decision of any agent here", "CoversNothing"
