@@ -55,6 +55,8 @@ class RunByPerson:
         self._file = ready_file
         self._changed = changed
         self.ready = False
+        # That of an earlier one. At once, not in the task: by the time that it runs a new one may be there.
+        ready_file.unlink(missing_ok=True)
         self._task = asyncio.create_task(self._look())
 
     async def stop(self, grace_s: float) -> None:
@@ -65,7 +67,6 @@ class RunByPerson:
             await self._task
 
     async def _look(self) -> None:
-        self._file.unlink(missing_ok=True)  # of an earlier one
         while True:
             if (there := self._file.exists()) != self.ready:
                 self.ready = there

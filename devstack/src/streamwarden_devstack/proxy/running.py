@@ -107,7 +107,7 @@ class Proxy(Startable):
                 await self._carry(route, reader, writer)
         finally:
             self._carried.discard(task)
-            writer.close()
+            await _closed(writer)
 
     async def _carry(self, route: Route, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         from_broker, to_broker = await asyncio.open_connection(LOOPBACK, route.upstream, limit=_BUFFER)
@@ -124,7 +124,7 @@ class Proxy(Startable):
             for task in ways:
                 task.cancel()
             await asyncio.gather(*ways, return_exceptions=True)
-            to_broker.close()
+            await _closed(to_broker)
 
     async def _requests(
         self, reader: asyncio.StreamReader, to_broker: asyncio.StreamWriter, befallen: dict[int, Fault]
@@ -136,6 +136,13 @@ class Proxy(Startable):
                 befallen[correlation] = fault
             to_broker.write(frame)
             await to_broker.drain()
+
+
+async def _closed(writer: asyncio.StreamWriter) -> None:
+    """Close a connection for good: one that is only told to close is still open when the loop ends."""
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
 
 
 async def _answers(from_broker: asyncio.StreamReader, writer: asyncio.StreamWriter, befallen: dict[int, Fault]) -> None:
