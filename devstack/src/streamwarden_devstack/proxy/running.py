@@ -16,7 +16,7 @@ from streamwarden_devstack.proxy.frames import answer_correlation, read_frame, r
 from streamwarden_devstack.startable import Startable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Coroutine, Sequence
 
     from streamwarden_kafka.connection import Connection
 
@@ -107,24 +107,19 @@ class Proxy(Startable):
                 await self._carry(route, reader, writer)
         finally:
             self._carried.discard(task)
-            await _closed(writer)
+            writer.close()
 
     async def _carry(self, route: Route, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         from_broker, to_broker = await asyncio.open_connection(LOOPBACK, route.upstream, limit=_BUFFER)
         befallen: dict[int, Fault] = {}
-        ways = [
-            asyncio.create_task(self._requests(reader, to_broker, befallen)),
-            asyncio.create_task(_answers(from_broker, writer, befallen)),
-        ]
         try:
-            done, _ = await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
+            await _until_one_ends(
+                self._requests(reader, to_broker, befallen),
+                _answers(from_broker, writer, befallen),
+            )
         finally:
-            for task in ways:
-                task.cancel()
-            await asyncio.gather(*ways, return_exceptions=True)
-            await _closed(to_broker)
+            # Without a wait before it: who is cancelled while it ends would leave the connection open.
+            to_broker.close()
 
     async def _requests(
         self, reader: asyncio.StreamReader, to_broker: asyncio.StreamWriter, befallen: dict[int, Fault]
@@ -138,11 +133,17 @@ class Proxy(Startable):
             await to_broker.drain()
 
 
-async def _closed(writer: asyncio.StreamWriter) -> None:
-    """Close a connection for good: one that is only told to close is still open when the loop ends."""
-    writer.close()
-    with contextlib.suppress(OSError):
-        await writer.wait_closed()
+async def _until_one_ends(*works: Coroutine[object, object, None]) -> None:
+    """Run them side by side until one ends or fails, and end the others."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _answers(from_broker: asyncio.StreamReader, writer: asyncio.StreamWriter, befallen: dict[int, Fault]) -> None:

@@ -33,12 +33,15 @@ class Broker:
 
     def __init__(self) -> None:
         self.asked: list[bytes] = []
+        self.ended = asyncio.Semaphore(0)
+        """Released for each connection that the other side has closed."""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while (frame := await read_frame(reader)) is not None:
             self.asked.append(frame)
             (correlation,) = struct.unpack_from(">i", frame, 8)
             writer.write(answer(correlation))
+        self.ended.release()
         writer.close()
 
 
@@ -165,3 +168,18 @@ async def test_stopping_cuts_what_is_carried(route: Route) -> None:
     async with asyncio.timeout(PATIENCE_S):
         assert await reader.read() == b""
     writer.close()
+
+
+async def test_however_far_a_connection_has_ended_when_the_proxy_stops_both_its_ways_are_closed(
+    route: Route, broker: Broker
+) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        for rounds in range(12):
+            async with Proxy([route]):
+                reader, writer = await asyncio.open_connection(LOOPBACK, route.listen)
+                writer.write(request(PRODUCE, 1))
+                assert await read_frame(reader) == answer(1)
+                writer.close()
+                for _ in range(rounds):
+                    await asyncio.sleep(0)
+            await broker.ended.acquire()
