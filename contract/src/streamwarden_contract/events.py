@@ -17,6 +17,7 @@ from streamwarden_contract.reasons import DeadLetterReason
 Headers = Sequence[tuple[str, bytes | str | None]]
 """Record headers as Kafka clients give them."""
 
+CONTENT_TYPE_HEADER = "content-type"
 CONTENT_TYPE = "application/json"
 RESERVED_PREFIX = "sw-"
 """Headers that only the gate and the operator write."""
@@ -30,13 +31,17 @@ MAX_ATTRIBUTE_BYTES = 512
 _REQUIRED = ("specversion", "id", "source", "type")
 _EXPIRY = "expirytime"
 _OPTIONAL = ("subject", "time", "correlationid", "causationid", "hops", "traceparent", "dataschema", _EXPIRY)
+_NEVER_EMPTY = frozenset({"subject", "dataschema"})
+"""Optional, and CloudEvents has no empty one. Extensions may be empty."""
 _KNOWN = frozenset(_REQUIRED + _OPTIONAL)
 _BY_HEADER = {f"ce_{name}": name for name in _KNOWN}
 UNREADABLE = "\ufffd"
 """What is read in place of headers of which one has a name that is not UTF-8."""
-_FIRST_HEADERS = (("content-type", CONTENT_TYPE.encode()), ("ce_specversion", b"1.0"))
+_FIRST_HEADERS = ((CONTENT_TYPE_HEADER, CONTENT_TYPE.encode()), ("ce_specversion", b"1.0"))
 _TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
-_HOPS = re.compile(r"[0-9]+")
+_DIGITS = re.compile(r"[0-9]+")
+_HOPS = re.compile(r"0|[1-9][0-9]{0,3}")
+"""As JSON writes an integer, with no more digits than ``MAX_HOPS``: CloudEvents' Integer."""
 _RFC3339 = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]((?:[01][0-9]|2[0-3]):[0-5][0-9]):([0-5][0-9]|60)(?:\.([0-9]+))?"
     r"([Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
@@ -126,13 +131,20 @@ def is_text(text: str) -> bool:
     return _FORBIDDEN.search(text) is None
 
 
+def media_type(raw: bytes | str | None) -> str:
+    """Return what a ``content-type`` names, in small letters and without its parameters; empty: nothing."""
+    text = raw.decode("latin-1") if isinstance(raw, bytes) else raw or ""
+    return text.partition(";")[0].strip().lower()
+
+
 def decode(headers: Headers | None, *, strict: bool, dropped: set[str] | None = None) -> CloudEvent:
     """Read the attributes of a record.
 
     Args:
         headers: the record's headers.
-        strict: refuse whatever is wrong, unknown ``ce_`` attributes and any ``sw-`` header, as the gate must with what
-            agents write: a decision whose lineage, subject or time were left out would be another decision.
+        strict: refuse whatever is wrong, unknown ``ce_`` attributes, any ``sw-`` header and data that is said not to
+            be JSON, as the gate must with what agents write: a decision whose lineage, subject or time were left out
+            would be another decision.
             Otherwise unknown attributes and ``sw-`` headers are passed over, since other producers may add extensions
             and gates add ``sw-`` headers; and an optional attribute that is wrong, null or repeated is dropped.
         dropped: takes the names of such attributes.
@@ -149,7 +161,7 @@ def decode(headers: Headers | None, *, strict: bool, dropped: set[str] | None = 
         elif header == UNREADABLE:
             raise _malformed("the name of a header is not UTF-8")
         elif strict:
-            _check_other(header)
+            attributes.check_other(header, raw)
     return attributes.event()
 
 
@@ -160,6 +172,8 @@ class _Attributes:
         self._strict = strict
         self._dropped = dropped
         self._found: dict[str, str] = {}
+        self._typed = False
+        """Whether a ``content-type`` was seen."""
 
     def add(self, name: str, raw: bytes | str | None) -> None:
         """Take the value of a known attribute.
@@ -170,7 +184,10 @@ class _Attributes:
         try:
             if name in self._found or name in self._dropped:
                 raise _malformed(f"ce_{name} is repeated")
-            self._found[name] = _text(f"ce_{name}", raw)
+            text = _text(f"ce_{name}", raw)
+            if not text and name in _NEVER_EMPTY:
+                raise _malformed(f"ce_{name} is empty")
+            self._found[name] = text
         except MalformedEventError as error:
             self._drop(name, error)
 
@@ -200,6 +217,27 @@ class _Attributes:
             expirytime=self._read(_EXPIRY, _time),
         )
 
+    def check_other(self, header: str, raw: bytes | str | None) -> None:
+        """Refuse what looks like an attribute or like a header that only the gate writes, and data that is not JSON.
+
+        Raises:
+            MalformedEventError: it is refused.
+        """
+        lowered = header.lower()
+        if lowered.startswith(RESERVED_PREFIX):
+            raise MalformedEventError(
+                DeadLetterReason.RESERVED_HEADER,
+                f"header {header[:40]!r}: only the gate writes {RESERVED_PREFIX!r} headers",
+            )
+        if lowered.startswith("ce_"):
+            raise _malformed(f"unknown attribute {header[:40]!r}")
+        if lowered == CONTENT_TYPE_HEADER:
+            if self._typed:
+                raise _malformed(f"{CONTENT_TYPE_HEADER} is repeated")
+            if media_type(raw) != CONTENT_TYPE:
+                raise _malformed(f"{CONTENT_TYPE_HEADER} must be {CONTENT_TYPE}")
+            self._typed = True
+
     def _read(self, name: str, read: Callable[[str], _T]) -> _T | None:
         text = self._found.get(name)
         if text is None:
@@ -216,18 +254,6 @@ class _Attributes:
             raise error
         self._found.pop(name, None)
         self._dropped.add(name)
-
-
-def _check_other(header: str) -> None:
-    """Refuse a header that is no known attribute, and yet looks like one, or like one that only the gate writes."""
-    lowered = header.lower()
-    if lowered.startswith(RESERVED_PREFIX):
-        raise MalformedEventError(
-            DeadLetterReason.RESERVED_HEADER,
-            f"header {header[:40]!r}: only the gate writes {RESERVED_PREFIX!r} headers",
-        )
-    if lowered.startswith("ce_"):
-        raise _malformed(f"unknown attribute {header[:40]!r}")
 
 
 def _text(header: str, raw: bytes | str | None) -> str:
@@ -265,14 +291,14 @@ def _time(text: str) -> datetime:
 
 
 def _hops(text: str) -> int:
-    if not _HOPS.fullmatch(text) or len(text) > 4 or int(text) > MAX_HOPS:  # noqa: PLR2004  # digits of MAX_HOPS
+    if not _HOPS.fullmatch(text) or int(text) > MAX_HOPS:
         raise _malformed(f"ce_hops must be an integer from 0 to {MAX_HOPS}")
     return int(text)
 
 
 def _hops_so_far(text: str) -> int:
-    """Read a number that is too large as the largest, so that a loop ends there and does not begin anew."""
-    if not _HOPS.fullmatch(text):
+    """Read any number, and one that is too large as the largest: a loop ends there and does not begin anew."""
+    if not _DIGITS.fullmatch(text):
         raise _malformed("ce_hops is not an integer")
     digits = text.lstrip("0") or "0"
     return MAX_HOPS if len(digits) > 4 else min(int(digits), MAX_HOPS)  # noqa: PLR2004  # digits of MAX_HOPS

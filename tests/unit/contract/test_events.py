@@ -114,6 +114,8 @@ WRONG_OPTIONS = [
         "ce_subject has control characters or noncharacters",
         id="X24-a-control-character-of-latin-1",
     ),
+    pytest.param([*MINIMAL, ("ce_subject", b"")], "ce_subject is empty", id="C1-an-empty-subject"),
+    pytest.param([*MINIMAL, ("ce_dataschema", "")], "ce_dataschema is empty", id="C1-an-empty-schema-of-the-data"),
     pytest.param([*MINIMAL, ("ce_subject", b"x" * 513)], "ce_subject is longer than 512 bytes", id="too-long"),
     pytest.param([*MINIMAL, ("ce_hops", b"1001")], "ce_hops must be an integer from 0 to 1000", id="too-many-hops"),
     pytest.param([*MINIMAL, ("ce_hops", b"-1")], "ce_hops must be an integer from 0 to 1000", id="negative-hops"),
@@ -147,6 +149,49 @@ WRONG_OPTIONS = [
     ),
 ]
 """A header too much, and what the gate says of it."""
+
+
+@pytest.mark.parametrize("written", ["02", "00", "0002", "+2", "2 ", "2.0", "2e0"])
+def test_c2_hops_are_written_as_json_writes_an_integer(written: str) -> None:
+    with pytest.raises(MalformedEventError, match=r"^ce_hops must be an integer from 0 to 1000$"):
+        events.decode([*MINIMAL, ("ce_hops", written)], strict=True)
+
+
+@pytest.mark.parametrize(
+    ("written", "hops"), [("02", 2), ("0", 0), ("000", 0), ("00001000", 1_000), ("0" * 20 + "1001", 1_000)]
+)
+def test_c2_others_hops_are_counted_however_they_are_written(written: str, hops: int) -> None:
+    dropped: set[str] = set()
+    found = events.decode([*MINIMAL, ("ce_hops", written)], strict=False, dropped=dropped)
+    assert (found.hops, dropped) == (hops, set())
+
+
+CONTENT_TYPES = [
+    pytest.param([("content-type", b"text/plain")], "must be application/json", id="C3-text"),
+    pytest.param([("content-type", b"")], "must be application/json", id="C3-an-empty-content-type"),
+    pytest.param([("content-type", None)], "must be application/json", id="C3-a-null-content-type"),
+    pytest.param([("content-type", b"\xff")], "must be application/json", id="C3-no-text-at-all"),
+    pytest.param([("content-type", b"application/json-seq")], "must be application/json", id="C3-a-longer-one"),
+    pytest.param([("Content-Type", b"application/avro")], "must be application/json", id="C3-in-capitals-as-in-http"),
+    pytest.param([("content-type", b"application/json")] * 2, "is repeated", id="C3-twice-the-same"),
+    pytest.param(
+        [("content-type", b"application/json"), ("Content-Type", b"text/plain")], "is repeated", id="C3-two-spellings"
+    ),
+]
+
+
+@pytest.mark.parametrize(("added", "message"), CONTENT_TYPES)
+def test_c3_data_that_is_said_not_to_be_json_is_refused(added: events.Headers, message: str) -> None:
+    with pytest.raises(MalformedEventError, match=f"^content-type {message}$") as caught:
+        events.decode([*MINIMAL, *added], strict=True)
+    assert caught.value.reason is DeadLetterReason.MALFORMED_HEADERS
+
+
+@pytest.mark.parametrize("written", ["application/json", "Application/JSON", "application/json ; charset=utf-8"])
+def test_c3_json_is_json_however_its_type_is_written(written: str) -> None:
+    assert events.decode([*MINIMAL, ("content-type", written)], strict=True) == CloudEvent(
+        id="1", source="/s", type="t"
+    )
 
 
 @pytest.mark.parametrize(("headers", "message"), WRONG_OPTIONS)

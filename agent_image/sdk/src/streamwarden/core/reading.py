@@ -55,9 +55,8 @@ def read_event(record: Record, shape: InputTopic) -> ReadEvent:
 
 def _content_type(headers: events.Headers) -> str:
     for name, raw in headers:
-        if name.lower() == "content-type" and raw is not None:
-            text = raw if isinstance(raw, str) else raw.decode("latin-1")
-            return text.partition(";")[0].strip().lower()
+        if name.lower() == events.CONTENT_TYPE_HEADER and raw is not None:
+            return events.media_type(raw)
     return ""
 
 
