@@ -200,7 +200,7 @@ def _rule_faults(text: str) -> dict[str, dict[str, str]]:
         covered = covered or [Covered(name, said["schema"]) for name, said in decisions.items()]
         for own in covered:
             others = [other for other in covered if other is not own]
-            checker = checker_for(*rule_types(own, others, match.agent_selector.match_labels))
+            checker = checker_for(*rule_types(own, others, match.agent_selector.match_labels, policy.spec.params))
             found = [checker.check(rule.require) for rule in policy.spec.rules]
             said = "; ".join(str(fault) for one in found if isinstance(one, list) for fault in one)
             if said:

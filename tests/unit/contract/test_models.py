@@ -1,13 +1,14 @@
 """The conventions of the three kinds."""
 
+import json
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
-from streamwarden_contract import names, reasons
+from streamwarden_contract import canonical, names, reasons
 from streamwarden_contract.models import KINDS, AgentDeployment, Condition, Kind, Policy, TopicContract
 from streamwarden_contract.models.agent_deployment import AgentDeploymentSpec
-from streamwarden_contract.models.policy import AgentSelector
+from streamwarden_contract.models.policy import MAX_PARAMS_DEPTH, AgentSelector, PolicySpec
 from streamwarden_contract.models.topic_contract import TopicContractSpec
 from streamwarden_contract.runtime_config import AgentConfig, GateConfig, SourceTopic
 
@@ -142,3 +143,24 @@ def test_what_the_operator_tells_an_agent_is_read_back() -> None:
     assert AgentConfig.model_validate_json(config.model_dump_json(by_alias=True)) == config
     gate = GateConfig(namespace="risk", agent="url-guard", uid="uid-1")
     assert GateConfig.model_validate_json(gate.model_dump_json(by_alias=True)) == gate
+
+
+def test_data_beside_rules_is_the_same_from_a_file_and_from_an_api_server() -> None:
+    given = {"whole": 2.0, "half": 0.5, "list": [1.0, {"deep": 3.0}], "text": "2.0", "yes": True, "far": 1e300}
+    found = PolicySpec.model_validate({"params": given}).params
+    assert json.dumps(found) == (
+        '{"whole": 2, "half": 0.5, "list": [1, {"deep": 3}], "text": "2.0", "yes": true, "far": 1e+300}'
+    )
+
+
+def test_data_beside_rules_is_nested_as_deep_as_a_record_can_carry_it() -> None:
+    def nested(depth: int) -> dict[str, object]:
+        value: object = 1
+        for _ in range(depth):
+            value = {"a": value}
+        return {"params": value}
+
+    deep = PolicySpec.model_validate(nested(MAX_PARAMS_DEPTH)).model_dump(mode="json", by_alias=True)
+    assert canonical.decode(canonical.encode({"spec": deep})) == {"spec": deep}
+    with pytest.raises(ValidationError, match="nested deeper than 62"):
+        PolicySpec.model_validate(nested(MAX_PARAMS_DEPTH + 1))

@@ -137,3 +137,13 @@ def test_the_digest_follows_the_content_and_nothing_else() -> None:
     )
     assert policylog.spec_digest(SPEC) != policylog.spec_digest(SPEC.model_copy(update={"failure_action": "Audit"}))
     assert policylog.spec_digest(PolicySpec()) == "e7a49ea83ce064297a370a950d32d4b17209e4f151883811b5f543bf20e9bca0"
+
+
+def test_data_beside_the_rules_is_signed_with_them_and_left_out_where_there_is_none() -> None:
+    with_data = SPEC.model_copy(update={"params": {"limits": {"EUR": 5}}})
+    record = POLICY.model_copy(update={"spec": with_data, "digest": policylog.spec_digest(with_data)})
+    assert json.loads(record.encode())["spec"]["params"] == {"limits": {"EUR": 5}}
+    assert policylog.decode_record(record.key.encode(), record.encode()) == record
+    assert b"params" not in POLICY.encode()
+    other = with_data.model_copy(update={"params": {"limits": {"EUR": 6}}})
+    assert len({policylog.spec_digest(spec) for spec in (SPEC, with_data, other)}) == 3

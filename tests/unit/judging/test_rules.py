@@ -7,12 +7,13 @@ from typing import Literal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import JsonValue
 from streamwarden_contract.models.policy import Match, PolicySpec, Rule
 from streamwarden_contract.reasons import VerdictReason
 from streamwarden_judging import rules
 from streamwarden_judging.errors import ExpressionError
 from streamwarden_judging.typed.environment import ZONED
-from streamwarden_judging.verdicts import Effect, PolicySet, Verdict, judge
+from streamwarden_judging.verdicts import BoundPolicy, Effect, PolicySet, Verdict, judge
 
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 DECISION: Mapping[str, object] = {
@@ -314,3 +315,38 @@ def test_F56_the_deepest_json_can_be_judged() -> None:  # noqa: N802  # the cata
         deep = [deep]
     bound = rules.activation(decision={"parameters": {"x": deep}}, agent=AGENT, now=NOW)
     assert rules.compile_rule("size(decision.parameters.x) == 1").evaluate(bound) is True
+
+
+def with_params(params: dict[str, JsonValue] | None, *requires: str, name: str = "p") -> tuple[BoundPolicy, PolicySpec]:
+    named = tuple(Rule(name=f"r{index}", require=require) for index, require in enumerate(requires))
+    spec = PolicySpec(rules=named, params=params)
+    return rules.bind_policy("risk", name, 1, spec), spec
+
+
+@pytest.mark.parametrize("types", [(), ("block-url",)], ids=["one-by-one", "fused"])
+@pytest.mark.parametrize(
+    ("most", "effect"), [pytest.param(30, Effect.ALLOW, id="within"), pytest.param(29, Effect.DENY, id="beyond")]
+)
+def test_each_policy_sees_its_own_data(types: tuple[str, ...], most: int, effect: Effect) -> None:
+    rule = "decision.parameters.minutes <= params.most"
+    bound = [
+        with_params({"most": 60}, rule, name="wide"),
+        with_params(None, "decision.confidence > 0.5", name="plain"),
+        with_params({"most": most}, rule, rule, name="narrow"),
+        with_params({"most": 60}, rule, name="wide-again"),
+    ]
+    found = judge(rules.build_policy_set(bound, types), "block-url", facts())
+    assert (found.effect, found.rule) == (effect, None if effect is Effect.ALLOW else "narrow/r0")
+
+
+def test_a_policy_without_data_has_no_such_variable() -> None:
+    bound, _ = with_params(None, "params.most > 1")
+    assert [fault for fault in rules.compile_faults(bound) if "undeclared reference to 'params" in fault]
+    assert not list(rules.compile_faults(with_params({}, "has(params.most)")[0]))
+
+
+def test_data_that_no_gate_can_hold_denies_in_words() -> None:
+    bound = with_params({"a": 1.5, "b": 2**53 + 1}, "params.a > 1.0")
+    found = judge(rules.build_policy_set([bound], ("block-url",)), "block-url", facts())
+    assert (found.effect, found.reason) == (Effect.DENY, VerdictReason.RULE_ERROR)
+    assert found.message == "params: 9007199254740993 is no double: as a number it would be 9007199254740992"

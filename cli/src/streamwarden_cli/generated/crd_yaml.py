@@ -32,6 +32,7 @@ _COPIED = (
     "maxItems",
     "minProperties",
     "maxProperties",
+    "x-kubernetes-preserve-unknown-fields",
     "x-kubernetes-validations",
 )
 _SPOKEN_FOR = frozenset(
@@ -202,6 +203,8 @@ class _Inliner:
             return
         if "maxProperties" not in schema:
             raise NotStructuralError(f"{path}: a map must have a maximum size")
+        if "x-kubernetes-preserve-unknown-fields" in schema:
+            return
         patterns = cast("dict[str, Schema]", schema.get("patternProperties", {}))
         names = cast("Schema", schema.get("propertyNames", {}))
         if len(patterns) > 1 or names.keys() - {"minLength", "maxLength"}:

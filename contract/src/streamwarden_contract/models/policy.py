@@ -2,8 +2,9 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, JsonValue, WithJsonSchema
 
+from streamwarden_contract import canonical
 from streamwarden_contract.models.base import (
     HELD_CONDITIONS,
     READY_COLUMNS,
@@ -21,6 +22,15 @@ from streamwarden_contract.models.fields import (
     LabelValue,
     ResourceName,
 )
+
+MAX_PARAMS_DEPTH = canonical.MAX_DEPTH - 2
+"""They stand in a spec, and that in a record."""
+_EXACT = 2**53
+"""Up to here a double holds every integer."""
+
+
+def _is_none(value: object) -> bool:
+    return value is None
 
 
 class AgentSelector(Resource):
@@ -49,11 +59,38 @@ class Rule(Resource):
     name: DnsLabel
     """Name of the rule, unique in its policy; audit records and figures carry it."""
     require: CelExpression
-    """CEL that must be true. Variables: ``decision``, ``agent``, ``now``. An error or another value denies."""
+    """CEL that must be true, over ``decision``, ``agent``, ``params``, ``now``. An error or another value denies."""
     otherwise: Literal["Deny"] = "Deny"
     """What follows where it is false."""
     message: Annotated[str, Field(max_length=512)] = ""
     """A sentence for people who ask why."""
+
+
+def _as_stored(value: JsonValue, depth: int) -> JsonValue:
+    """Return data as an API server gives it back, which writes 2.0 as 2: the same wherever a policy comes from."""
+    match value:
+        case float() if value.is_integer() and abs(value) <= _EXACT:
+            return int(value)
+        case dict() | list() if depth > MAX_PARAMS_DEPTH:
+            raise ValueError(f"nested deeper than {MAX_PARAMS_DEPTH}")
+        case dict():
+            return {name: _as_stored(item, depth + 1) for name, item in value.items()}
+        case list():
+            return [_as_stored(item, depth + 1) for item in value]
+        case _:
+            return value
+
+
+def _all_as_stored(params: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    return {name: _as_stored(value, 2) for name, value in params.items()}
+
+
+Params = Annotated[
+    dict[str, JsonValue],
+    AfterValidator(_all_as_stored),
+    WithJsonSchema({"type": "object", "maxProperties": 256, "x-kubernetes-preserve-unknown-fields": True}),
+]
+"""Plain data that rules read as ``params``."""
 
 
 class PolicySpec(Resource):
@@ -67,6 +104,9 @@ class PolicySpec(Resource):
     """``Enforce``: a rule that does not hold decides. ``Audit``: it is only written down."""
     rules: Annotated[tuple[Rule, ...], Field(max_length=64)] = ()
     """All must hold. An Enforce policy without rules allows everything that it covers."""
+    params: Annotated[Params | None, Field(exclude_if=_is_none)] = None
+    """Data beside the rules, which they read as ``params``: at most 64 KiB. Signed and versioned with the policy. A
+    whole number is an int, also where it is written 2.0."""
 
 
 class GateRejection(Resource):

@@ -5,10 +5,12 @@ that comes from the decision: ``params.limits[decision.parameters.currency]``.
 """
 
 from collections.abc import Iterable, Mapping
+from typing import cast
 
 from streamwarden_contract import canonical
 from streamwarden_contract.canonical import JsonValue
 
+from streamwarden_judging.typed.coercion import InexactNumberError, coercion
 from streamwarden_judging.typed.types import (
     UNTYPED,
     ListType,
@@ -42,6 +44,21 @@ def add_data(data: dict[str, JsonValue], types: Types, place: str) -> ObjectRef:
     if size > MAX_DATA_BYTES:
         raise ParamsError(f"{place} has {size} bytes, and at most {MAX_DATA_BYTES} are allowed")
     return _object(data, types, place)
+
+
+def typed_data(data: dict[str, JsonValue], place: str) -> dict[str, JsonValue]:
+    """Return data as rules see it: numbers have the types that ``add_data`` gives them.
+
+    Raises:
+        ParamsError: nothing can be checked against it.
+    """
+    types = Types()
+    try:
+        change = coercion(add_data(data, types, place), types)
+        changed = data if change is None else change(data)
+    except InexactNumberError as error:
+        raise ParamsError(f"{place}: {error}") from error
+    return cast("dict[str, JsonValue]", changed)
 
 
 def _type(value: JsonValue, types: Types, place: str) -> ValueType:

@@ -65,23 +65,27 @@ def rule_types(
         parameters = union.of(parameters, _parameters(other, types))
     covered = tuple(sorted({own.decision_type, *(other.decision_type for other in others)}))
     variables = {"decision": _decision(types, covered, parameters), "agent": _agent(types, labels)}
-    if params is not None:
-        variables["params"] = add_data(params, types, "params")
-    return types, variables
+    return types, variables | _data(types, params)
 
 
 def envelope_types(
-    decision_types: Iterable[str] = (), labels: Iterable[str] = ()
+    decision_types: Iterable[str] = (),
+    labels: Iterable[str] = (),
+    params: dict[str, JsonValue] | None = None,
 ) -> tuple[Types, dict[str, ObjectRef]]:
     """Return the types of the variables where nothing is known yet of what a policy covers: parameters may be anything.
 
     Args:
         decision_types: all that the policy covers; without any it covers all there will be.
         labels: what may be read of ``agent.labels``.
+        params: the data beside the policy's rules; without it there is no such variable.
+
+    Raises:
+        ParamsError: the data cannot be typed.
     """
     types = Types()
     decision = _decision(types, tuple(sorted(decision_types)), Untyped(schema_to_come=True))
-    return types, {"decision": decision, "agent": _agent(types, labels)}
+    return types, {"decision": decision, "agent": _agent(types, labels)} | _data(types, params)
 
 
 CoerceDecision = Callable[[Mapping[str, JsonValue]], Mapping[str, JsonValue]]
@@ -116,6 +120,10 @@ def _agent(types: Types, labels: Iterable[str]) -> ObjectRef:
     fields: dict[str, ValueType] = dict.fromkeys(("namespace", "name", "uid"), _TEXT)
     fields["labels"] = _object(types, "agent.labels", dict.fromkeys(labels, _TEXT))
     return _object(types, "agent", fields)
+
+
+def _data(types: Types, params: dict[str, JsonValue] | None) -> dict[str, ObjectRef]:
+    return {} if params is None else {"params": add_data(params, types, "params")}
 
 
 def _object(types: Types, place: str, given: dict[str, ScalarType] | dict[str, ValueType]) -> ObjectRef:

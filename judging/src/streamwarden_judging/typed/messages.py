@@ -112,6 +112,8 @@ class _Words:
             return f"{name} takes no time zone here: it answers in UTC, and {name}() is how to ask"
         if name in _FUNCTIONS:
             return f"{name} is not used like this: docs/reference/rules.md shows how"
+        if name == "params":
+            return "the policy has no data beside its rules: params is what stands in spec.params"
         suggested = _suggestion(name, (*self.variables, *_FUNCTIONS), listed=False)
         return f"there is no variable or function {name!r}{suggested or '; there are ' + ', '.join(self.variables)}"
 

@@ -85,6 +85,8 @@ def accept_policy(policy: Policy, installation: str = names.SYSTEM, checks: Rule
     else:
         refusals.extend(_name_refusal("metadata.namespace", names.check_namespace, namespace, installation))
     found = checks or check_rules(policy.spec, ())
+    if found.params_fault:
+        refusals.append(Refusal(ConditionReason.INVALID_SPEC, "spec.params", found.params_fault))
     refusals += [
         Refusal(ConditionReason.INVALID_EXPRESSION, f"spec.rules[{index}].require", str(fault))
         for index, faults in found.refused.items()

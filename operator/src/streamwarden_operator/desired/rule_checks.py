@@ -6,11 +6,14 @@ Agents of the same contracts share an environment, and what was checked once is 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from sys import intern
+from typing import cast
 
 from streamwarden_contract import canonical
 from streamwarden_contract.errors import MalformedEventError
 from streamwarden_contract.models.policy import PolicySpec
 from streamwarden_judging.typed.checking import CheckedRule, RuleChecker, checker_for
+from streamwarden_judging.typed.data_types import ParamsError, typed_data
 from streamwarden_judging.typed.facts import Covered, envelope_types, rule_types
 from streamwarden_judging.typed.messages import RuleFault
 
@@ -58,10 +61,29 @@ class RuleChecks:
     """The same, of pairs that were in force already: they go on."""
     dynamic: tuple[str, ...] = ()
     """What rules read through ``dyn(...)``."""
+    params_fault: str = ""
+    """Why no rule can be checked against the data beside them; empty where it can."""
 
 
 _Types = tuple[tuple[str, str | None], ...]
 """Decision types with their schemas."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """What all rules of a policy see beside the decision."""
+
+    labels: tuple[str, ...]
+    """What may be read of ``agent.labels``."""
+    params: str | None
+    """The data as canonical JSON, interned: it is a part of the key of all that is kept of its rules."""
+
+    @property
+    def data(self) -> dict[str, canonical.JsonValue] | None:
+        """The data."""
+        if self.params is None:
+            return None
+        return cast("dict[str, canonical.JsonValue]", canonical.decode(self.params.encode()))
 
 
 def pairs_of(spec: PolicySpec, agents: Iterable[Governed]) -> tuple[Pair, ...]:
@@ -93,10 +115,13 @@ def check_rules(
         pairs: what it covers.
         in_force: agent and type of those pairs that judge by exactly these rules and schemas already.
     """
-    labels = tuple(sorted(spec.match.agent_selector.match_labels))
+    try:
+        beside = _beside(spec)
+    except ParamsError as error:
+        return RuleChecks(pairs, not_applicable=dict.fromkeys(pairs, str(error)), params_fault=str(error))
     if not pairs:
         decisions = tuple(sorted(spec.match.decisions))
-        found = [_check_envelope(rule.require, decisions, labels) for rule in spec.rules]
+        found = [_check_envelope(rule.require, decisions, beside) for rule in spec.rules]
         faults = {index: each for index, each in enumerate(found) if not isinstance(each, CheckedRule)}
         return RuleChecks(refused=faults, dynamic=_dynamic(found))
     types = {(pair.decision_type, pair.schema) for pair in pairs}
@@ -104,7 +129,7 @@ def check_rules(
     types |= {(decision_type, None) for decision_type in spec.match.decisions if decision_type not in names}
     known = _in_order(types)
     checked = {
-        own: _check_all(spec, own, known, labels) for own in {(pair.decision_type, pair.schema) for pair in pairs}
+        own: _check_all(spec, own, known, beside) for own in {(pair.decision_type, pair.schema) for pair in pairs}
     }
     broken = {pair: said for pair in pairs if (said := _first_fault(spec, checked[pair.decision_type, pair.schema]))}
     untyped = {pair: said for pair, said in broken.items() if pair.place in in_force}
@@ -143,6 +168,18 @@ def listed(pairs: Mapping[Pair, str]) -> str:
     return ", ".join(shown[:_MAX_SHOWN]) + more
 
 
+def _beside(spec: PolicySpec) -> _Beside:
+    """Return what the rules of a policy see.
+
+    Raises:
+        ParamsError: its data cannot be typed.
+    """
+    labels = tuple(sorted(spec.match.agent_selector.match_labels))
+    if spec.params is None:
+        return _Beside(labels, None)
+    return _Beside(labels, intern(canonical.encode(typed_data(spec.params, "params")).decode()))
+
+
 def _by_place(pairs: Mapping[Pair, str]) -> list[tuple[tuple[str, str], str]]:
     return sorted((pair.place, said) for pair, said in pairs.items())
 
@@ -152,9 +189,9 @@ def _in_order(types: Iterable[tuple[str, str | None]]) -> _Types:
 
 
 def _check_all(
-    spec: PolicySpec, own: tuple[str, str | None], known: _Types, labels: tuple[str, ...]
+    spec: PolicySpec, own: tuple[str, str | None], known: _Types, beside: _Beside
 ) -> list[CheckedRule | tuple[RuleFault, ...]]:
-    return [_check(rule.require, own, known, labels) for rule in spec.rules]
+    return [_check(rule.require, own, known, beside) for rule in spec.rules]
 
 
 def _first_fault(spec: PolicySpec, outcomes: Iterable[CheckedRule | tuple[RuleFault, ...]]) -> str:
@@ -172,24 +209,24 @@ def _dynamic(outcomes: Iterable[CheckedRule | tuple[RuleFault, ...]]) -> tuple[s
 
 @lru_cache(maxsize=MAX_KEPT)
 def _check(
-    expression: str, own: tuple[str, str | None], known: _Types, labels: tuple[str, ...]
+    expression: str, own: tuple[str, str | None], known: _Types, beside: _Beside
 ) -> CheckedRule | tuple[RuleFault, ...]:
-    outcome = _checker(own, known, labels).check(expression)
+    outcome = _checker(own, known, beside).check(expression)
     return outcome if isinstance(outcome, CheckedRule) else tuple(outcome)
 
 
 @lru_cache(maxsize=MAX_KEPT)
 def _check_envelope(
-    expression: str, decisions: tuple[str, ...], labels: tuple[str, ...]
+    expression: str, decisions: tuple[str, ...], beside: _Beside
 ) -> CheckedRule | tuple[RuleFault, ...]:
-    outcome = checker_for(*envelope_types(decisions, labels)).check(expression, bounded=False)
+    outcome = checker_for(*envelope_types(decisions, beside.labels, beside.data)).check(expression, bounded=False)
     return outcome if isinstance(outcome, CheckedRule) else tuple(outcome)
 
 
 @lru_cache(maxsize=MAX_ENVIRONMENTS)
-def _checker(own: tuple[str, str | None], known: _Types, labels: tuple[str, ...]) -> RuleChecker:
+def _checker(own: tuple[str, str | None], known: _Types, beside: _Beside) -> RuleChecker:
     others = [_covered(each) for each in known if each != own]
-    return checker_for(*rule_types(_covered(own), others, labels))
+    return checker_for(*rule_types(_covered(own), others, beside.labels, beside.data))
 
 
 def _covered(decision: tuple[str, str | None]) -> Covered:

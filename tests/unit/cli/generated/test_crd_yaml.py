@@ -19,6 +19,7 @@ _STRUCTURAL = {
     "type", "description", "default", "properties", "required", "items", "additionalProperties", "enum", "pattern",
     "minLength", "maxLength", "minimum", "maximum", "minItems", "maxItems", "maxProperties", "anyOf",
     "x-kubernetes-validations", "x-kubernetes-list-type", "x-kubernetes-list-map-keys", "x-kubernetes-int-or-string",
+    "x-kubernetes-preserve-unknown-fields",
 }  # fmt: skip
 
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from streamwarden_contract.models.policy import PolicySpec
 from streamwarden_operator.desired.rule_checks import Governed, RuleChecks, check_rules, listed, pairs_of, remarks
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
 
 URLS = '{"type":"object","properties":{"service":{"type":"string"},"amount":{"type":"integer"}}}'
 MAILS = '{"type":"object","properties":{"sender":{"type":"string"}}}'
@@ -147,3 +152,41 @@ def test_the_first_four_of_many_pairs_are_named() -> None:
 )
 def test_what_an_author_should_know(policy: PolicySpec, said: list[str]) -> None:
     assert remarks(policy, checked(policy)) == said
+
+
+def with_params(params: dict[str, JsonValue], *rules: str) -> PolicySpec:
+    return spec(*rules).model_copy(update={"params": params})
+
+
+@pytest.mark.parametrize(
+    ("params", "rule", "said"),
+    [
+        pytest.param(
+            {"most": 5}, "params.mots > 1", "1:7: params has no field 'mots'; did you mean 'most'?", id="a-name"
+        ),
+        pytest.param({"most": "5"}, "params.most > 1", "1:13: a string and an int cannot be compared", id="a-type"),
+        pytest.param(
+            {"names": ["a", "b"]},
+            "'c' in params.names",
+            "1:1: the schema never allows 'c' here, only a, b",
+            id="a-text",
+        ),
+    ],
+)
+def test_rules_are_checked_against_the_data_beside_them(params: dict[str, JsonValue], rule: str, said: str) -> None:
+    policy = with_params(params, rule)
+    assert faults(checked(policy)) == {0: [said]}
+    assert faults(check_rules(policy, ())) == {0: [said]}
+
+
+def test_other_data_gives_the_same_rule_another_answer() -> None:
+    assert checked(with_params({"most": 5}, "params.most > 1")).refused == {}
+    assert faults(checked(with_params({"least": 5}, "params.most > 1"))) == {
+        0: ["1:7: params has no field 'most'; it has least"]
+    }
+
+
+def test_data_that_is_too_large_checks_for_nothing() -> None:
+    found = checked(with_params({"x": "a" * 65536}, "true"))
+    assert found.params_fault == "params has 65544 bytes, and at most 65536 are allowed"
+    assert [pair.place for pair in found.not_applicable] == [pair.place for pair in found.pairs]
