@@ -5,7 +5,8 @@ OperatorError
 │   ├── KubeconfigError       the way to the API server cannot be read
 │   └── UnsupportedChangeError
 ├── NotReadyError             something this resource needs is not there yet; a change there wakes it
-├── LeadershipLostError       another operator has taken over: this process ends
+├── CannotGoOnError           only a new process can go on: this one ends
+│   └── LeadershipLostError   another operator has taken over
 └── UnavailableError          an outage: retried with backoff
     ├── KafkaUnavailableError
     ├── RegistryUnavailableError
@@ -50,8 +51,12 @@ class NotReadyError(OperatorError):
     reason = ConditionReason.REF_NOT_READY
 
 
-class LeadershipLostError(OperatorError):
-    """Another operator has fenced this one; going on would fence it in turn, so the process ends."""
+class CannotGoOnError(OperatorError):
+    """Only a new process can go on, so this one ends."""
+
+
+class LeadershipLostError(CannotGoOnError):
+    """Another operator has fenced this one; going on would fence it in turn."""
 
 
 class UnavailableError(OperatorError):

@@ -33,7 +33,7 @@ def run() -> None:
 
     * an API server with the CRDs: KUBECONFIG, the pod's service account, or ~/.kube/config.
 
-    Exits with 0 when stopped by a signal, 1 when another operator has taken over, 2 when a setting must be mended.
+    Exits with 0 when stopped by a signal, 1 when only a new process can go on, 2 when a setting must be mended.
     """
     from streamwarden_operator.handlers.running import run as run_operator
     from streamwarden_operator.logs import configure_logging

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from streamwarden_operator.errors import CannotGoOnError
+
     from streamwarden_contract.models.base import Condition, Kind
     from streamwarden_kafka.connection import Connection
     from streamwarden_operator.backends import Backends
@@ -140,10 +142,12 @@ class Loop:
             self._changed.clear()
             await self._changed.wait()
 
-    async def lost(self) -> None:
-        """Wait until another operator has taken over this Kafka's policy log."""
+    async def lost(self) -> CannotGoOnError:
+        """Wait until policies can be published no more, as when another operator has taken over, and return why."""
         assert self._controller is not None  # noqa: S101  # started
         await self._controller.lost.wait()
+        assert self._controller.lost_by is not None  # noqa: S101  # set before ``lost``
+        return self._controller.lost_by
 
     async def stop(self) -> None:
         """Stop everything in order: agents, gates, the controller, the recorder, the stack."""

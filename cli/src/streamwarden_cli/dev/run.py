@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from streamwarden_contract.models import AgentDeployment
 from streamwarden_devstack.stack import ConsoleReporter, StackError
-from streamwarden_operator.errors import OperatorError
+from streamwarden_operator.errors import CannotGoOnError, LeadershipLostError, OperatorError
 
 from streamwarden_cli.dev.loop import Loop
 from streamwarden_cli.exit_codes import ExitCode
@@ -97,14 +97,21 @@ class _Run:
 
 
 async def _unless_lost(session: Session, loop: Loop) -> None:
-    """Run the session, and give up once another operator publishes policies: nothing here would take effect."""
+    """Run the session, and give up once policies can be published no more: nothing here would take effect."""
     running, lost = asyncio.create_task(session.run()), asyncio.create_task(loop.lost())
     try:
         await asyncio.wait((running, lost), return_when=asyncio.FIRST_COMPLETED)
         if not running.done():
-            raise SessionError("another operator publishes this Kafka's policies now; only one can")
+            raise SessionError(why_lost(lost.result()))
         running.result()
     finally:
         for task in (running, lost):
             task.cancel()
         await asyncio.gather(running, lost, return_exceptions=True)
+
+
+def why_lost(error: CannotGoOnError) -> str:
+    """Say why nothing here would take effect any more, and what to do."""
+    if isinstance(error, LeadershipLostError):
+        return "another operator publishes this Kafka's policies now; only one can"
+    return f"{error}. Start dev again"

@@ -12,12 +12,14 @@ from streamwarden_operator.settings import OperatorSettings
 _THREADS_BESIDE_WORKERS = 8
 """For calls that block and are no worker's: keeping groups, closing connections."""
 
-LOST_LEADERSHIP = 1
-"""Exit code: another operator publishes now. Kubernetes starts this one again, which then takes over or fails again."""
+CANNOT_GO_ON = 1
+"""Exit code: another operator publishes now, or Kafka's client hangs. Kubernetes starts this one again, which then takes
+over or fails again.
+"""
 
 
 def run(settings: OperatorSettings) -> int:
-    """Run until SIGTERM, SIGINT or the loss of leadership; returns the exit code.
+    """Run until SIGTERM, SIGINT, or what only a new process can go on after; returns the exit code.
 
     Raises:
         InvalidSpecError: something is missing that only a person can mend.
@@ -43,4 +45,4 @@ async def serve(settings: OperatorSettings) -> int:
         )
     finally:
         await runtime.stop()
-    return LOST_LEADERSHIP if runtime.lost else 0
+    return CANNOT_GO_ON if runtime.lost else 0

@@ -39,7 +39,7 @@ class Runtime:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set to end the process."""
     lost: bool = False
-    """Whether another operator has taken over."""
+    """Whether only a new process can go on."""
     _controller: Controller | None = None
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
@@ -85,7 +85,7 @@ class Runtime:
         await self._controller.start()
         self._controller.caches_complete()
         self._wake(keys)
-        self._tasks = [asyncio.create_task(self._resync()), asyncio.create_task(self._watch_leadership())]
+        self._tasks = [asyncio.create_task(self._resync()), asyncio.create_task(self._watch_for_loss())]
         self.health.ready = True
         _log.info("operator started", resources=len(keys), key_id=signing_key.key_id)
 
@@ -138,7 +138,7 @@ class Runtime:
         for key in sorted(keys):
             self.controller.changed(key)
 
-    async def _watch_leadership(self) -> None:
+    async def _watch_for_loss(self) -> None:
         await self.controller.lost.wait()
         self.lost = True
         self.stopping.set()

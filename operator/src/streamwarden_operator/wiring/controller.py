@@ -9,6 +9,7 @@ from streamwarden_contract.names import SYSTEM, InstallationNames
 
 from streamwarden_operator.adapters.signing import PublisherKeys, SigningKey
 from streamwarden_operator.backends import Backends
+from streamwarden_operator.errors import CannotGoOnError
 from streamwarden_operator.keys import Key
 from streamwarden_operator.ports import Cluster
 from streamwarden_operator.reconcilers.policies.log_store import LogStore
@@ -90,8 +91,13 @@ class Controller:
 
     @property
     def lost(self) -> asyncio.Event:
-        """Set when another operator has taken over: the process must end."""
+        """Set when only a new process can go on, as when another operator has taken over: this one must end."""
         return self._queue.lost
+
+    @property
+    def lost_by(self) -> CannotGoOnError | None:
+        """What has set ``lost``."""
+        return self._queue.lost_by
 
     async def start(self) -> None:
         """Begin to work. The cluster need not know all resources yet: see ``caches_complete``."""

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import structlog
 
-from streamwarden_operator.errors import ConflictError, LeadershipLostError, OperatorError
+from streamwarden_operator.errors import CannotGoOnError, ConflictError, LeadershipLostError, OperatorError
 from streamwarden_operator.keys import Key, KeyKind
 from streamwarden_operator.result import Result
 from streamwarden_operator.settings import OperatorSettings
@@ -32,7 +32,9 @@ class ReconcileQueue:
             on_status: called with the key of a resource whose status has changed.
         """
         self.lost = asyncio.Event()
-        """Set when another operator has taken over."""
+        """Set when only a new process can go on."""
+        self.lost_by: CannotGoOnError | None = None
+        """Why."""
         self._on_status = on_status
         self._number_of_workers = settings.workers
         self._queue: WorkQueue[Key] = WorkQueue(
@@ -82,8 +84,11 @@ class ReconcileQueue:
 
     def _report(self, key: Key, error: Exception) -> None:
         self._failing.add(key)
-        if isinstance(error, LeadershipLostError):
-            _log.error("another operator has taken over", key=str(key))
+        if isinstance(error, CannotGoOnError):
+            fenced = isinstance(error, LeadershipLostError)
+            event = "another operator has taken over" if fenced else "only a new process can go on"
+            _log.error(event, key=str(key), error=str(error))
+            self.lost_by = error
             self.lost.set()
         elif isinstance(error, ConflictError):
             _log.info("changed meanwhile, reconciled again", key=str(key))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from streamwarden_operator.errors import LeadershipLostError
+from streamwarden_operator.errors import CannotGoOnError, LeadershipLostError
 from streamwarden_operator.keys import Key
 from support.operator_harness import policy, running, until, whole_namespace
 
@@ -26,6 +26,19 @@ async def test_a_fenced_publisher_ends_the_process(monkeypatch: pytest.MonkeyPat
         harness.controller.add(Key("PolicyLog", "risk"))
         async with asyncio.timeout(10):
             await harness.controller.lost.wait()
+
+
+async def test_a_publisher_whose_transactions_hang_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def hanging(_topic: str) -> Mapping[bytes, SignedRecord]:
+        raise CannotGoOnError("3 transactions hang")
+
+    async with running(policy("strict")) as harness:
+        assert harness.controller.lost_by is None
+        monkeypatch.setattr(harness.log, "read", hanging)
+        harness.controller.add(Key("PolicyLog", "risk"))
+        async with asyncio.timeout(10):
+            await harness.controller.lost.wait()
+        assert str(harness.controller.lost_by) == "3 transactions hang"
 
 
 async def test_what_fails_is_named_until_it_heals() -> None:

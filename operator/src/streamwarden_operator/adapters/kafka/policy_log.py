@@ -10,14 +10,14 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message,
 from streamwarden_kafka.clients import open_consumer
 from streamwarden_kafka.codes import END_OF_PARTITION
 from streamwarden_kafka.connection import Connection
-from streamwarden_kafka.errors import KafkaClientError, ProducerFencedError
+from streamwarden_kafka.errors import KafkaClientError, ProducerFencedError, ProducersHangError
 from streamwarden_kafka.logs import ClientLog
 from streamwarden_kafka.producer_session import Limits
 from streamwarden_kafka.records import Write, headers_of
 from streamwarden_kafka.transactions import TransactionalProducer
 
 from streamwarden_operator.adapters.kafka.errors import translate
-from streamwarden_operator.errors import KafkaUnavailableError, LeadershipLostError, OperatorError
+from streamwarden_operator.errors import CannotGoOnError, KafkaUnavailableError, LeadershipLostError, OperatorError
 from streamwarden_operator.ports import SignedRecord
 
 T = TypeVar("T")
@@ -96,7 +96,8 @@ class KafkaPolicyLog:
 
         Raises:
             KafkaUnavailableError: not read to the end within the timeout.
-            LeadershipLostError: another publisher has fenced this one.
+            CannotGoOnError: only a new process can read and publish; a ``LeadershipLostError`` where another publisher
+                has fenced this one.
         """
         return await self._serve(lambda: self._read(topic), f"read {topic!r}")
 
@@ -105,7 +106,8 @@ class KafkaPolicyLog:
 
         Raises:
             KafkaUnavailableError: not written, or not known to be; read again before the next attempt.
-            LeadershipLostError: another publisher has fenced this one; nothing was written.
+            CannotGoOnError: only a new process can publish; a ``LeadershipLostError`` where another publisher has
+                fenced this one, and nothing was written.
         """
         await self._serve(lambda: self._publish(topic, records), f"publish on {topic!r}")
 
@@ -134,6 +136,9 @@ class KafkaPolicyLog:
             self._drop()
             self._fenced = True
             raise LeadershipLostError(f"could not {doing}: another operator publishes now") from error
+        except ProducersHangError as error:
+            self._drop()
+            raise CannotGoOnError(f"could not {doing}: {error}") from error
         except KafkaClientError as error:
             self._drop()
             raise KafkaUnavailableError(f"could not {doing}: {error}") from error
