@@ -32,11 +32,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from streamwarden_operator.errors import CannotGoOnError
-
     from streamwarden_contract.models.base import Condition, Kind
     from streamwarden_kafka.connection import Connection
     from streamwarden_operator.backends import Backends
+    from streamwarden_operator.errors import CannotGoOnError
     from streamwarden_operator.keys import Key
     from streamwarden_operator.ports import Offsets
 

@@ -13,8 +13,8 @@ _THREADS_BESIDE_WORKERS = 8
 """For calls that block and are no worker's: keeping groups, closing connections."""
 
 CANNOT_GO_ON = 1
-"""Exit code: another operator publishes now, or Kafka's client hangs. Kubernetes starts this one again, which then takes
-over or fails again.
+"""Exit code: another operator publishes now, or Kafka's client hangs. Kubernetes starts this one again, which then
+takes over or fails again.
 """
 
 

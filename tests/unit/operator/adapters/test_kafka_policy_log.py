@@ -42,6 +42,6 @@ async def test_an_error_of_the_producer_says_what_to_do(
 
     monkeypatch.setattr(TransactionalProducer, "open", fail)
     log = KafkaPolicyLog(Connection(""), transactional_id="publisher")
-    with pytest.raises(raised, match="could not publish on 'risk.policies'") as found:
+    with pytest.raises(raised, match=r"could not publish on 'risk\.policies'") as found:
         await log.publish("risk.policies", [])
     assert type(found.value) is raised

@@ -1,0 +1,86 @@
+"""By which policies the gate's loop judges: by those that are proven to be in force, and by newer ones soon."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from streamwarden_gate import loop
+from streamwarden_gate.reasons import RefusalReason
+from support.gate_log import AGENT, NAMESPACE, MemoryLog
+from support.gate_memory_loop import World
+from support.policy_log import binding_record, epoch_record, policy_record, policy_spec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pytest
+    from streamwarden_gate.partitions import Place
+    from streamwarden_kafka.records import Write
+    from support.gate_fakes import MemoryKafka
+
+
+def stale(world: World, seconds: float = 31) -> None:
+    world.policies.proven_at_s = time.monotonic() - seconds
+
+
+def test_x03_by_policies_that_may_be_outdated_nothing_is_judged(world: World) -> None:
+    world.write(0, 1)
+    world.steps()
+    stale(world)
+    world.write(2, 3)
+    world.steps()
+    assert sorted(world.judged) == ["page-0", "page-1"]
+    assert (world.reports.said[-1].state, world.reports.said[-1].reason) == ("Stale", RefusalReason.STALE)
+    assert world.reports.said[-1].policies == ()
+
+
+def test_x03_it_goes_on_where_it_stopped_once_they_are_proven(world: World) -> None:
+    world.write(0, 1)
+    world.steps()
+    stale(world)
+    world.write(2, 3)
+    world.steps()
+    world.policies.proven_at_s = time.monotonic()
+    world.write(4)
+    world.steps()
+    world.check(*range(5))
+    assert world.reports.said[-1].state == "InForce"
+
+
+def test_x03_a_proof_that_is_almost_too_old_is_one(world: World) -> None:
+    stale(world, 20)
+    world.write(0)
+    world.steps()
+    world.check(0)
+
+
+def test_a_gate_that_has_no_policies_yet_is_starting_not_stale(log: MemoryLog) -> None:
+    world = World(log)
+    world.policies.offer(None)
+    stale(world, 1_000)
+    world.steps()
+    assert {report.state for report in world.reports.said} == {"Starting"}
+
+
+def test_x09_a_newer_set_is_taken_over_between_batches_of_bounded_time(
+    log: MemoryLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "_MAX_BATCH_S", 0)  # as if judging one decision took so long
+    world = World(log)
+    world.steps(1)
+    world.write(*range(30))
+
+    def publish(kafka: MemoryKafka, writes: Sequence[Write], places: Mapping[int, Place]) -> None:
+        kafka.commit(writes, places)
+        strict = policy_record(NAMESPACE, "confident", policy_spec("false"), revision=2, epoch=2)
+        binding = binding_record(NAMESPACE, AGENT, [strict], log.targets, revision=2, epoch=2)
+        assert log.write(strict, binding, epoch_record(2, revision_counter=2)) is None
+        world.policies.offer(log.build())
+
+    world.kafka.endings = [publish]
+    world.steps(20)
+    verdicts = [audit["verdict"] for audit in world.audits]
+    assert len(verdicts) == 30
+    assert verdicts.count("Allow") <= 2, "what was judged while the newer set was published"
+    assert set(verdicts[2:]) == {"Deny"}
