@@ -1,3 +1,5 @@
+"""The server between polls and commits: whatever happens, each event is decided once."""
+
 from __future__ import annotations
 
 import asyncio
@@ -5,41 +7,15 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
-import structlog
-from streamwarden import Agent, Decision, Event
 from streamwarden.core.records import Partition
 from streamwarden.runtime.server import run_start_hooks
-from streamwarden_kafka.errors import BrokerUnavailableError, ProducerFencedError
-from support.sdk_fakes import FakeFeed, FakeKafka, FakeTransactions, Outcome, fake_ports
-from support.sdk_served import Served, causes, deciding_agent, page_headers
+from streamwarden_kafka.errors import ProducerFencedError
+from support.sdk_fakes import FakeFeed, FakeTransactions, Outcome
+from support.sdk_memory_world import A, B, World
+from support.sdk_served import deciding_agent
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-A, B = Partition("pages", 0), Partition("pages", 1)
-
-
-class World:
-    """A topic with two partitions, and one pod of the agent."""
-
-    def __init__(self) -> None:
-        self.kafka = FakeKafka()
-        self.kafka.create_topic("pages", 2)
-        self.feed = FakeFeed(self.kafka, ["pages"])
-        self.transactions = FakeTransactions(self.kafka)
-
-    def observe(self, *numbers: int, kind: str = "page.observed", at: Partition = A) -> None:
-        for number in numbers:
-            self.kafka.append(at, f"page-{number}".encode(), b"{}", page_headers(number, kind))
-
-    def serve(self, agent: Agent) -> Served:
-        return Served(fake_ports(self.kafka, self.feed, self.transactions), agent)
-
-    def decided(self) -> list[tuple[int, int]]:
-        return causes(each.value for each in self.kafka.decisions)
-
-    def caught_up(self) -> bool:
-        return self.kafka.committed == {at: len(log) for at, log in self.kafka.logs.items()}
+    from streamwarden import Event
 
 
 @pytest.fixture
@@ -278,48 +254,6 @@ async def test_an_agent_is_ready_once_it_has_joined_even_where_it_is_given_nothi
     assert served.ready == 1
 
 
-def remembering_agent(seen: list[tuple[str, int]]) -> Agent:
-    agent = Agent()
-
-    @agent.on_event("page.labelled", replay=True)
-    def learn(event: Event) -> Decision:
-        seen.append(("learn", event.offset))
-        return Decision("never")
-
-    @agent.on_event("page.observed")
-    def decide(event: Event) -> None:
-        seen.append(("decide", event.offset))
-
-    return agent
-
-
-async def test_what_was_committed_before_the_start_is_replayed_and_decides_nothing(world: World) -> None:
-    world.observe(0, 1, kind="page.labelled")
-    world.observe(2)
-    world.kafka.append_marker(A)
-    world.observe(3)
-    world.kafka.committed[A] = 4
-    seen: list[tuple[str, int]] = []
-    async with world.serve(remembering_agent(seen)) as served:
-        await served.until(world.caught_up)
-    assert seen == [("learn", 0), ("learn", 1), ("decide", 4)]
-    assert world.kafka.decisions == []
-
-
-async def test_what_the_handlers_remember_is_not_replayed_when_a_partition_comes_back(world: World) -> None:
-    world.observe(0, 1, kind="page.labelled")
-    world.kafka.committed[A] = 1
-    seen: list[tuple[str, int]] = []
-    async with world.serve(remembering_agent(seen)) as served:
-        await served.until(world.caught_up)
-        generation = world.feed.generation
-        world.kafka.rebalance()
-        await served.until(lambda: world.feed.generation > generation)
-        world.observe(2)
-        await served.until(world.caught_up)
-    assert seen == [("learn", 0), ("learn", 1), ("decide", 2)]
-
-
 async def test_handlers_say_before_the_first_event_what_they_need() -> None:
     order: list[str] = []
 
@@ -328,74 +262,3 @@ async def test_handlers_say_before_the_first_event_what_they_need() -> None:
 
     await run_start_hooks([lambda: order.append("first"), second])
     assert order == ["first", "second"]
-
-
-async def test_x20_a_topic_that_was_made_again_is_read_from_its_beginning_and_committed(world: World) -> None:
-    world.observe(0, 1, 2)
-    async with world.serve(deciding_agent()) as served:
-        await served.until(world.caught_up)
-        with structlog.testing.capture_logs() as entries:
-            world.kafka.logs[A].clear()
-            world.observe(7, 8)
-            await served.until(world.caught_up)
-        world.observe(9)
-        await served.until(world.caught_up)
-    assert world.decided() == [(0, 0), (0, 1), (0, 2), (0, 0), (0, 1), (0, 2)]
-    assert world.kafka.committed[A] == 3
-    told = [
-        (entry["topic"], entry["partition"], entry["behind"]) for entry in entries if "made again" in entry["event"]
-    ]
-    assert told == [("pages", 0, 1)]
-
-
-async def test_x20_a_new_topic_that_is_empty_is_committed_at_its_beginning(world: World) -> None:
-    world.observe(0, 1, 2)
-    async with world.serve(deciding_agent()) as served:
-        await served.until(world.caught_up)
-        world.kafka.logs[A].clear()
-        await served.until(world.caught_up)
-    assert world.kafka.committed[A] == 0
-
-
-async def test_x20_what_handlers_remember_of_the_old_topic_hides_nothing_of_the_new_one(world: World) -> None:
-    world.observe(0, 1, 2, kind="page.labelled")
-    seen: list[tuple[str, int]] = []
-    async with world.serve(remembering_agent(seen)) as served:
-        await served.until(world.caught_up)
-        world.kafka.logs[A].clear()
-        world.observe(7, kind="page.labelled")
-        await served.until(world.caught_up)
-        world.kafka.rebalance()
-        world.observe(8)
-        await served.until(world.caught_up)
-    assert seen == [("learn", 0), ("learn", 1), ("learn", 2), ("learn", 0), ("decide", 1)]
-
-
-async def test_x27_records_lost_to_retention_are_counted_and_told(world: World) -> None:
-    world.observe(0, 1, 2, 3, 4)
-    world.kafka.committed[A] = 1
-    world.kafka.first[A] = 3
-    with structlog.testing.capture_logs() as entries:
-        async with world.serve(deciding_agent()) as served:
-            await served.until(world.caught_up)
-    assert world.decided() == [(0, 3), (0, 4)]
-    told = [entry for entry in entries if entry["event"] == "Records were removed before they were read"]
-    assert [(entry["offsets"], entry["all_offsets"], entry["go_on"]) for entry in told] == [(2, 2, 3)]
-
-
-async def test_x27_a_broker_that_does_not_answer_is_asked_again_where_the_log_begins(world: World) -> None:
-    world.observe(0, 1, 2)
-    world.kafka.committed[A] = 1
-    world.kafka.first[A] = 2
-    answers = world.feed.logs
-    failing = [BrokerUnavailableError("_TIMED_OUT")] * 2
-
-    def logs(partitions: Sequence[Partition]) -> dict[Partition, tuple[int, int]]:
-        if failing:
-            raise failing.pop()
-        return answers(partitions)
-
-    world.feed.logs = logs  # type: ignore[method-assign]  # only this request is not answered
-    async with world.serve(deciding_agent()) as served:
-        await served.until(world.caught_up)
-    assert world.decided() == [(0, 2)]
