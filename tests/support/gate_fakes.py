@@ -224,7 +224,12 @@ class FakeMembership:
         return found or [End(number, len(self._kafka.log[number]))]
 
     def batch_at(self, number: int, position: int) -> Batch:
-        return Batch(position, self.batch_ends.get((number, position), position), "0" * 64, 0)
+        first = self._first_record_at(number, position)
+        return Batch(first, self.batch_ends.get((number, first), first), "0" * 64, 0)
+
+    def _first_record_at(self, number: int, position: int) -> int:
+        """Pass over markers, as a read_committed reader does."""
+        return next((at for at, each in enumerate(self._kafka.log[number]) if at >= position and each), position)
 
     def close(self) -> None:
         self.closed = True

@@ -117,7 +117,7 @@ class DecisionPosition(TypedDict):
     offset: int
     """Its offset."""
     timestamp: int
-    """The broker's append time, milliseconds since 1970."""
+    """The broker's append time, milliseconds since 1970; of what was skipped on request, when that was."""
     id: str | None
     """``ce_id``: the agent's claim."""
     type: str | None
@@ -125,7 +125,8 @@ class DecisionPosition(TypedDict):
     entity: str | None
     """What is decided about; null where it could not be read."""
     digest: str
-    """SHA-256 of the record's value; of a skipped range that could not be read, of its batch as the broker has it."""
+    """SHA-256 of the record's value; of a skipped range that could not be read, of its batch as the broker has it; of
+    what was skipped on request, of that entry of the binding's ``skips`` in canonical JSON."""
     lastOffset: NotRequired[int]
     """Only of a skipped range: its last offset. All from ``offset`` on were passed over."""
 

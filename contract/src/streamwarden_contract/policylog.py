@@ -135,6 +135,26 @@ class DecisionTopic(BaseModel):
     partitions: Annotated[int, Field(ge=1)]
 
 
+class SkipRange(BaseModel):
+    """A range of the decision topic that people have asked to pass over; the topic had come past it by then."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    topic_id: str
+    partition: Annotated[int, Field(ge=0)]
+    from_offset: Annotated[int, Field(ge=0)]
+    to_offset: Annotated[int, Field(ge=0)]
+    """The last offset of the range."""
+    reason: Annotated[str, Field(max_length=256)]
+    requested_by: Annotated[str, Field(max_length=256)]
+    """A claim."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of it in canonical JSON: by this an audit record says by which range something was skipped."""
+        return sha256_hex(canonical.encode(self.model_dump(mode="json")))
+
+
 class BindingRecord(_Record):
     """Everything that a gate must have to judge one agent: it fails closed on whatever is missing."""
 
@@ -160,6 +180,11 @@ class BindingRecord(_Record):
     audit_topic: str
     audit_topic_id: str
     dead_letter_topic: str
+    skips: Annotated[tuple[SkipRange, ...], Field(strict=False, exclude_if=operator.not_)] = ()
+    """What to pass over; each is taken out once it is done. Left out of the bytes where there is nothing.
+
+    A gate that does not know the field refuses the set, and its last good one stays.
+    """
 
     @property
     def key(self) -> str:

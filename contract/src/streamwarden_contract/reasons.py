@@ -25,6 +25,8 @@ class VerdictReason(StrEnum):
     """The record could not be judged; the dead letter says why."""
     SKIPPED = "Skipped"
     """The process of the gate died of it again and again, or it cannot be decompressed: it was passed over."""
+    SKIPPED_ON_REQUEST = "SkippedOnRequest"
+    """Somebody asked for it in the agent's ``skips``; the message says who and why."""
 
 
 class DeadLetterReason(StrEnum):
@@ -117,6 +119,8 @@ class ConditionReason(StrEnum):
     """A gate refused the policy set; its message says why."""
     RECORDS_SKIPPED = "RecordsSkipped"
     """A gate passed over decisions that kill it, or that nobody can decompress; the message and the audit say which."""
+    SKIP_REFUSED = "SkipRefused"
+    """A range in ``skips`` is not passed over; the message says why."""
     GATE_STALE = "GateStale"
     """Nothing proves to a gate that its policies are up to date: it judges nothing until it can read them again."""
     GATE_NOT_READY = "GateNotReady"

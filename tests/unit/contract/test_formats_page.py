@@ -69,6 +69,7 @@ def test_the_table_of_dead_letters_has_their_fields() -> None:
         ("binding/AGENT", policylog.BoundPolicyRef),
         ("binding/AGENT", policylog.CommandTarget),
         ("binding/AGENT", policylog.DecisionTopic),
+        ("binding/AGENT", policylog.SkipRange),
     ],
 )
 def test_the_parts_of_a_field_are_named_beside_it(heading: str, model: type[BaseModel]) -> None:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from streamwarden_contract import canonical, policylog
 from streamwarden_contract.errors import PolicyLogError
+from streamwarden_contract.ids import sha256_hex
 from streamwarden_contract.models.policy import PolicySpec
 from streamwarden_contract.policylog import (
     EpochRecord,
@@ -106,6 +107,18 @@ def test_an_unknown_field_deep_inside_is_refused() -> None:
     raw["spec"]["rules"][0]["onError"] = "Allow"  # type: ignore[index,call-overload]  # an object
     with pytest.raises(PolicyLogError, match=r"^policy/url-blocking: spec\.rules\.0\.onError: "):
         policylog.decode_record(b"policy/url-blocking", canonical.encode(raw))
+
+
+def test_what_is_to_be_skipped_is_in_the_bytes_only_where_there_is_something() -> None:
+    skip = policylog.SkipRange(
+        topic_id="an-id", partition=0, from_offset=7, to_offset=9, reason="broken", requested_by="ada"
+    )
+    asking = BINDING.model_copy(update={"skips": (skip,)})
+    assert policylog.decode_record(b"binding/url-guard", asking.encode()) == asking
+    assert b"skips" not in BINDING.encode(), "a gate that does not know the field would refuse it"
+    assert skip.digest == sha256_hex(
+        b'{"from_offset":7,"partition":0,"reason":"broken","requested_by":"ada","to_offset":9,"topic_id":"an-id"}'
+    )
 
 
 def test_an_incomplete_binding_is_refused() -> None:

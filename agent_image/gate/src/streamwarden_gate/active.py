@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from streamwarden_contract.acks import SignedEpochs
 from streamwarden_contract.models.policy import PolicyRef
-from streamwarden_contract.policylog import DEFAULT_EXPIRY, BindingRecord
+from streamwarden_contract.policylog import DEFAULT_EXPIRY, BindingRecord, SkipRange
 from streamwarden_judging.schemas import Schema
 from streamwarden_judging.typed.facts import CoerceDecision
 from streamwarden_judging.verdicts import PolicySet
@@ -55,6 +55,16 @@ class ActiveSet:
             "uid": binding.agent_uid,
             "labels": dict(binding.labels),
         }
+
+    def may_skip(self, partition: int) -> bool:
+        """Tell whether people have asked to pass over something of this partition: it may go on where it was halted."""
+        return any(asked.partition == partition for asked in self.requests)
+
+    @property
+    def requests(self) -> tuple[SkipRange, ...]:
+        """What people have asked to pass over of this very topic."""
+        topic_id = self.binding.decision_topic.topic_id
+        return tuple(asked for asked in self.binding.skips if asked.topic_id == topic_id)
 
     def is_of_another_topic(self, before: "ActiveSet | None") -> bool:
         """Tell whether the decision topic was made again since: what was known of its partitions is gone with it."""

@@ -117,19 +117,53 @@ class Alone:
         record = Record(None, None, [], partition.number, first, batch.timestamp_ms)
         self._skip(partition, judge, record, Skip(batch.last, batch.sha256, why))
 
+    def pass_over_requested(self, loaded: Mapping[int, Partition], judge: Judge) -> bool:
+        """Pass over the requested ranges that partitions stand in; return whether any did."""
+        passed = False
+        for partition in loaded.values():
+            at = partition.position
+            if (outcome := self.requested(partition, at, judge)) is not None:
+                self._acts.skip(outcome, (partition.number, at))
+                passed = True
+        return passed
+
+    def requested(self, partition: Partition, offset: int, judge: Judge) -> Outcome | None:
+        """Move a partition over the requested range that holds this offset; None where there is none.
+
+        It is told before it is committed: after an abort it is done again at once.
+        """
+        found = judge.requested(partition, offset, datetime.now(UTC))
+        return None if found is None else self._pass_over(partition, judge, *found)
+
     def _skip(self, partition: Partition, judge: Judge, first: Record, skip: Skip) -> None:
-        """Pass over a range, unless there were too many of them."""
-        number, what = partition.number, f"offset {first.offset}"
-        if skip.last > first.offset:
-            what = f"offsets {first.offset} to {skip.last}"
-        if not self._note.may_skip(time.time()):
-            told = f"decision partition {number}: {what} would be skipped, and {MAX_SKIPS} ranges were within an hour"
-            self._acts.halt(number, Refusal(RefusalReason.TOO_MANY_SKIPS, told), _TRY_AGAIN_S)
-            return
+        """Pass over a range, unless there were too many of them: what was requested counts for none."""
+        outcome = self.requested(partition, first.offset, judge)
+        counts = outcome is None
+        if outcome is None:
+            if not self._note.may_skip(time.time()):
+                self._halt_skipping(partition.number, first.offset, skip.last)
+                return
+            outcome = self._pass_over(partition, judge, first, skip)
+        self._acts.skip(outcome, (partition.number, first.offset))
+        if counts:
+            self._note.skipped(time.time())
+        self._careful.end()
+
+    def _halt_skipping(self, number: int, first: int, last: int) -> None:
+        told = (
+            f"decision partition {number}: {_range(first, last)} would be skipped, and {MAX_SKIPS} ranges were within "
+            "an hour"
+        )
+        self._acts.halt(number, Refusal(RefusalReason.TOO_MANY_SKIPS, told), _TRY_AGAIN_S)
+
+    def _pass_over(self, partition: Partition, judge: Judge, first: Record, skip: Skip) -> Outcome:
         outcome = judge.skip(first, skip, partition.head, datetime.now(UTC))
         partition.head, partition.position = outcome.head, skip.last + 1
-        self._acts.skip(outcome, (number, first.offset))
-        self._note.skipped(time.time())
-        self.skipped = f"decision partition {number}: {what} skipped: {skip.message}; the audit has the range"
-        _log.error("records skipped", partition=number, first=first.offset, last=skip.last, why=skip.message)
-        self._careful.end()
+        what = _range(first.offset, skip.last)
+        self.skipped = f"decision partition {partition.number}: {what} skipped: {skip.message}; the audit has the range"
+        _log.error("records skipped", partition=partition.number, first=first.offset, last=skip.last, why=skip.message)
+        return outcome
+
+
+def _range(first: int, last: int) -> str:
+    return f"offsets {first} to {last}" if last > first else f"offset {first}"

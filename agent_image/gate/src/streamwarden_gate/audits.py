@@ -113,10 +113,9 @@ def _claims_of(findings: Findings) -> AuditClaims:
 def _reasons_of(judgement: Verdict | Refusal | Skip) -> AuditReasons:
     """Say what was decided, and why."""
     if isinstance(judgement, Refusal | Skip):
-        skipped = isinstance(judgement, Skip)
         return {
             "verdict": verdict_of(judgement),
-            "reason": VerdictReason.SKIPPED if skipped else VerdictReason.DEAD_LETTER,
+            "reason": judgement.reason if isinstance(judgement, Skip) else VerdictReason.DEAD_LETTER,
             "deadLetter": None if isinstance(judgement, Skip) else judgement.reason,
             "rule": None,
             "message": judgement.message,

@@ -12,12 +12,14 @@ from streamwarden_contract.partitioner import partition_of
 from streamwarden_contract.reasons import DeadLetterReason, VerdictReason
 from streamwarden_judging.engine import Engine
 from streamwarden_judging.verdicts import Effect, Verdict
+from streamwarden_judging.words import as_words
 
 from streamwarden_gate.active import ActiveSet
 from streamwarden_gate.audits import build_audit
 from streamwarden_gate.commands import build_command
 from streamwarden_gate.dead_letters import build_dead_letter
 from streamwarden_gate.outcome import Author, Findings, Outcome, Refusal, Skip
+from streamwarden_gate.partitions import Partition
 from streamwarden_gate.records import Record, record_size
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ class Judge:
         typed = {name: target.typed for name, target in active.targets.items() if target.typed is not None}
         self._engine = Engine(active.policies, active.agent_facts, typed)
         self._partitions = active.binding.decision_topic.partitions
+        self._requests = active.requests
 
     def judge(self, record: Record, head: ChainHead, now: datetime) -> Outcome:
         """Return everything that follows from one record.
@@ -75,6 +78,23 @@ class Judge:
         """Return what follows from a range that is passed over; ``record`` is where it begins."""
         audit, after = build_audit(self._author, record, Findings(), skip, head, now)
         return Outcome(skip, audit, after)
+
+    def requested(self, partition: Partition, offset: int, now: datetime) -> tuple[Record, Skip] | None:
+        """Return where a requested range begins that holds this offset, and what is passed over; None where none does.
+
+        Args:
+            partition: it stands at the offset, or before it with no record in between.
+            offset: of what would be judged next.
+            now: the gate's clock.
+        """
+        for asked in self._requests:
+            if asked.partition == partition.number and asked.from_offset <= offset <= asked.to_offset:
+                # What was judged of the range stays judged.
+                begin = max(partition.position, asked.from_offset)
+                first = Record(None, None, [], partition.number, begin, int(now.timestamp() * 1000))
+                why = f"requested by {as_words(asked.requested_by)} (a claim): {as_words(asked.reason)}"
+                return first, Skip(asked.to_offset, asked.digest, why, VerdictReason.SKIPPED_ON_REQUEST)
+        return None
 
     def _examine(self, record: Record, findings: Findings) -> "Target":
         """Check everything that must hold before rules are asked, and fill in ``findings`` on the way."""

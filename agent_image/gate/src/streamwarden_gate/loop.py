@@ -110,6 +110,8 @@ class GateLoop:
             self._follow_policies()
             self._load()
             self._commit_epochs()
+            if self._judge is not None and self._alone.pass_over_requested(self._loaded, self._judge):
+                self._fetch()
             self._report()
             self._before_batch()
             if self._careful.active:
@@ -152,7 +154,7 @@ class GateLoop:
         self._halted = {
             number: refusal
             for number, refusal in self._halted.items()
-            if active is not None and refusal.reason is not RefusalReason.ROLLED_BACK
+            if active is not None and refusal.reason is not RefusalReason.ROLLED_BACK and not active.may_skip(number)
         }
         if active is None:
             self._unload()
@@ -283,6 +285,8 @@ class GateLoop:
             return None
         if item.offset < partition.position:
             return None  # judged already
+        if (outcome := self._alone.requested(partition, item.offset, judge)) is not None:
+            return outcome
         self._note.take(Doing.JUDGING, item.partition, item.offset)
         now, refused = datetime.now(UTC), self._refusals.stage((item.partition, item.offset))
         if refused is None:

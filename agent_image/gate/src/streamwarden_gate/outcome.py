@@ -9,7 +9,7 @@ from streamwarden_contract.canonical import JsonValue
 from streamwarden_contract.decision import Decision
 from streamwarden_contract.events import CloudEvent
 from streamwarden_contract.policylog import BindingRecord
-from streamwarden_contract.reasons import DeadLetterReason
+from streamwarden_contract.reasons import DeadLetterReason, VerdictReason
 from streamwarden_judging.verdicts import Verdict
 from streamwarden_kafka.records import Write
 
@@ -72,8 +72,9 @@ class Skip(NamedTuple):
     last: int
     """Its last offset."""
     digest: str
-    """SHA-256 of the record's value, or of the batch that cannot be read."""
+    """SHA-256 of the record's value, of the batch that cannot be read, or of the request."""
     message: str
+    reason: VerdictReason = VerdictReason.SKIPPED
 
 
 class Command(NamedTuple):

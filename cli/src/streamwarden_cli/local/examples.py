@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from streamwarden_contract.models.fields import DNS_LABEL_PATTERN, DURATION_PATTERN, EVENT_TYPE_PATTERN
+from streamwarden_contract.models.skip import ONE_LINE_PATTERN, TOPIC_ID_PATTERN
 from streamwarden_contract.names import PRINCIPAL_PATTERN, TOPIC_NAME_PATTERN
 
 if TYPE_CHECKING:
@@ -14,7 +15,9 @@ EXAMPLES: Final[Mapping[str, str]] = {
     DNS_LABEL_PATTERN: "page-guard",
     DURATION_PATTERN: "1s or 1h30m",
     EVENT_TYPE_PATTERN: "url.block",
+    ONE_LINE_PATTERN: "a broken producer (one line)",
     PRINCIPAL_PATTERN: "User:page-crawler",
+    TOPIC_ID_PATTERN: "5ST_oN1KQm23ZqPwXv2AAg",
     TOPIC_NAME_PATTERN: "risk.urls-observed",
     r"^([A-Za-z0-9._+@-]+(/[A-Za-z0-9._+@-]+)*)?$": "models/current",
     r"^(/[A-Za-z0-9._+@-]+)+/?$": "/var/lib/models",

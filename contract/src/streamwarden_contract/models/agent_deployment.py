@@ -25,6 +25,7 @@ from streamwarden_contract.models.fields import (
 from streamwarden_contract.models.pod import PodFields
 from streamwarden_contract.models.policy import PolicyRef
 from streamwarden_contract.models.scaling import Lag, Scaling, ScalingChange
+from streamwarden_contract.models.skip import SkipRequest
 
 
 class Model(Resource):
@@ -155,10 +156,19 @@ class AgentFields(Resource):
 class AgentDeploymentSpec(PodFields, AgentFields):  # pydantic puts the fields of the last base first
     """The agent, and its pods."""
 
-    list_map_keys: ClassVar[dict[str, tuple[str, ...]]] = {**AgentFields.list_map_keys, **PodFields.list_map_keys}
+    list_map_keys: ClassVar[dict[str, tuple[str, ...]]] = {
+        **AgentFields.list_map_keys,
+        **PodFields.list_map_keys,
+        "skips": ("topic_id", "partition", "from_offset"),
+    }
 
     scaling: Scaling | None = None
     """Pods by lag; exactly one pod where left out."""
+    skips: Annotated[tuple[SkipRequest, ...], Field(max_length=16)] = ()
+    """Ranges of decisions for the gate to pass over, where it is halted: `streamwarden gate skip` writes them.
+
+    What is done may be taken out. Gates before this field refuse a binding with one, and go on by their last good set.
+    """
 
 
 class AgentDeploymentStatus(Status):

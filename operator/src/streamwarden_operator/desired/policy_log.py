@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from streamwarden_contract.models import AgentDeployment, Policy
 from streamwarden_contract.models.base import Metadata
 from streamwarden_contract.models.policy import PolicySpec
-from streamwarden_contract.policylog import BindingRecord, CommandTarget, DecisionTopic
+from streamwarden_contract.policylog import BindingRecord, CommandTarget, DecisionTopic, SkipRange
 
 from streamwarden_operator.desired.agents import ResolvedAgent
 from streamwarden_operator.ports import Topic
@@ -28,6 +28,8 @@ class DesiredBinding:
     dead_letter_topic: str
     schemas: Mapping[str, str] = field(default_factory=dict)
     """Text by SHA-256: of each schema that ``decisions`` names."""
+    skips: tuple[SkipRange, ...] = ()
+    """What people have asked to pass over, and is not done yet."""
 
     def describes(self, record: BindingRecord) -> bool:
         """Tell whether a published binding says the same, whatever the policies."""
@@ -39,6 +41,7 @@ class DesiredBinding:
             and self.decision_topic == record.decision_topic
             and (self.audit_topic, self.audit_topic_id) == (record.audit_topic, record.audit_topic_id)
             and self.dead_letter_topic == record.dead_letter_topic
+            and self.skips == record.skips
         )
 
 
@@ -91,13 +94,16 @@ def build_log(
     )
 
 
-def build_binding(agent: ResolvedAgent, *, decisions: Topic, audit: Topic) -> DesiredBinding:
+def build_binding(
+    agent: ResolvedAgent, *, decisions: Topic, audit: Topic, skips: tuple[SkipRange, ...] = ()
+) -> DesiredBinding:
     """Build an agent's binding.
 
     Args:
         agent: the agent.
         decisions: its decision topic as observed.
         audit: the namespace's audit topic as observed.
+        skips: the requested ranges that are to be passed over now.
     """
     metadata, shared = agent.resource.metadata, agent.names.shared
     return DesiredBinding(
@@ -112,4 +118,5 @@ def build_binding(agent: ResolvedAgent, *, decisions: Topic, audit: Topic) -> De
         audit_topic_id=audit.topic_id,
         dead_letter_topic=shared.dead_letters,
         schemas=agent.schemas,
+        skips=skips,
     )

@@ -218,6 +218,7 @@ def _binding(wanted: DesiredBinding, refs: tuple[BoundPolicyRef, ...]) -> Bindin
         audit_topic=wanted.audit_topic,
         audit_topic_id=wanted.audit_topic_id,
         dead_letter_topic=wanted.dead_letter_topic,
+        skips=wanted.skips,
     )
 
 

@@ -32,15 +32,23 @@ def is_asleep(agent: AgentDeploymentStatus) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class AgentPolicies:
-    """An agent's published binding, and the policies that it names."""
+class AcceptedAgent:
+    """An accepted agent's published binding, the policies that it names, and what of its spec has no effect."""
 
     binding: BindingRecord | None
     policies: Mapping[str, PolicyRecord]
     """As published, by name."""
+    skips_refused: str = ""
+    """Which requested ranges are not passed over, and why."""
 
 
-def policies_are_not_applicable(agent: AgentPolicies) -> Finding | None:
+def a_skip_is_refused(agent: AcceptedAgent) -> Finding | None:
+    if not agent.skips_refused:
+        return None
+    return Finding("True", ConditionReason.SKIP_REFUSED, f"not skipped: {agent.skips_refused}")
+
+
+def policies_are_not_applicable(agent: AcceptedAgent) -> Finding | None:
     apart = agent.binding.not_applicable if agent.binding is not None else {}
     if not apart:
         return None
@@ -49,7 +57,7 @@ def policies_are_not_applicable(agent: AgentPolicies) -> Finding | None:
     return Finding("True", ConditionReason.POLICY_NOT_APPLICABLE, message)
 
 
-def nothing_lets_a_decision_through(agent: AgentPolicies) -> Finding | None:
+def nothing_lets_a_decision_through(agent: AcceptedAgent) -> Finding | None:
     if agent.binding is None:
         return None
     specs = [agent.policies[ref.name].spec for ref in agent.binding.policies if ref.name in agent.policies]
@@ -60,7 +68,7 @@ def nothing_lets_a_decision_through(agent: AgentPolicies) -> Finding | None:
     return Finding("True", ConditionReason.OK, f"no Enforce policy covers {', '.join(sorted(bare))}: denied (NoPolicy)")
 
 
-ACCEPTANCE = (policies_are_not_applicable, nothing_lets_a_decision_through)
+ACCEPTANCE = (a_skip_is_refused, policies_are_not_applicable, nothing_lets_a_decision_through)
 
 
 # --- TopicsReady -----------------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from streamwarden_operator.desired.credentials import (
 from streamwarden_operator.errors import NotReadyError
 from streamwarden_operator.plans.acls import plan_acls
 from streamwarden_operator.plans.offsets import plan_offsets
+from streamwarden_operator.plans.skips import SkipPlan, plan_skips
 from streamwarden_operator.ports import Acl, AclPlan, Acls, Cluster, Offsets, ScramUsers, Topic
 
 
@@ -107,6 +108,13 @@ class AgentAccess:
         plan = plan_acls(desired, observed, frozenset())
         if plan:
             await self.acls.apply(plan)
+
+    async def plan_skips(self, agent: ResolvedAgent, decisions: Topic) -> SkipPlan:
+        """Tell which of the agent's ``skips`` its gate is to pass over; Kafka is only asked where there are any."""
+        requests = agent.resource.spec.skips
+        if not requests:
+            return SkipPlan()
+        return plan_skips(requests, decisions, await self.offsets.observe(agent.names.gate_group, decisions.name))
 
     async def revoke(self, namespace: str, agent: str) -> None:
         """Take everything: ACLs, then users, then Secrets. What is gone already is success."""

@@ -24,7 +24,7 @@ from streamwarden_operator.desired.checks import agents as checks
 from streamwarden_operator.desired.checks.agents import ACCESS_READY, GATE_READY, TOPICS_READY, is_asleep
 from streamwarden_operator.desired.checks.chain import Finding, decide, first_finding
 from streamwarden_operator.desired.management import held_status, is_held
-from streamwarden_operator.desired.policy_log import build_binding
+from streamwarden_operator.desired.policy_log import DesiredBinding, build_binding
 from streamwarden_operator.desired.topics import build_decision_topic
 from streamwarden_operator.desired.workload import build_workload
 from streamwarden_operator.errors import NotReadyError, OperatorError, UnavailableError
@@ -154,10 +154,12 @@ class AgentReconciler:
             progress.found[progress.step] = conditions.failed(progress.step, error)
             outage = error if isinstance(error, UnavailableError) else None
         log = self._logs.published.get(namespace)
-        policies = checks.AgentPolicies(
-            self._logs.binding(namespace, agent.metadata.name), log.state.policies if log else {}
+        accepted_as = checks.AcceptedAgent(
+            self._logs.binding(namespace, agent.metadata.name),
+            log.state.policies if log else {},
+            progress.skips_refused,
         )
-        status = await self._statuses.report(agent, decide(ACCEPTED, checks.ACCEPTANCE, policies), progress)
+        status = await self._statuses.report(agent, decide(ACCEPTED, checks.ACCEPTANCE, accepted_as), progress)
         if outage is not None:
             raise outage
         return status
@@ -178,7 +180,9 @@ class AgentReconciler:
         progress.step = ACCESS_READY
         credentials_hash = await self._access.give_to_gate(agent, observed)
         progress.step = GATE_READY
-        binding = self._published_binding(agent, decisions, audit)
+        skips = await self._access.plan_skips(agent, decisions)
+        progress.skips_refused = skips.refused
+        binding = self._published_binding(build_binding(agent, decisions=decisions, audit=audit, skips=skips.wanted))
         progress.step = ACCESS_READY
         await self._access.give_to_agent(agent, decisions, observed)
         progress.holds(ACCESS_READY)
@@ -220,10 +224,9 @@ class AgentReconciler:
             observed = {**observed, **await self._topics.observe({names.decisions})}
         return observed[names.decisions], observed[shared.audit]
 
-    def _published_binding(self, agent: ResolvedAgent, decisions: Topic, audit: Topic) -> BindingRecord:
-        """Ask for the agent's binding, and return it once it is published."""
-        namespace, name = agent.names.namespace, agent.names.agent
-        wanted = build_binding(agent, decisions=decisions, audit=audit)
+    def _published_binding(self, wanted: DesiredBinding) -> BindingRecord:
+        """Ask for an agent's binding, and return it once it is published."""
+        namespace, name = wanted.namespace, wanted.agent
         if self._logs.wanted.get((namespace, name)) != wanted:
             self._logs.wanted[namespace, name] = wanted
             self._wake(Key("PolicyLog", namespace))

@@ -11,6 +11,7 @@ from streamwarden_contract.models.policy import PolicyRef
 from streamwarden_contract.reasons import ConditionReason
 
 from streamwarden_operator.desired import status as conditions
+from streamwarden_operator.desired.acceptance import ACCEPTED
 from streamwarden_operator.desired.checks.agents import (
     ACCESS_READY,
     GATE_READY,
@@ -39,8 +40,11 @@ _ALARMING = frozenset(
 )
 """Reasons that somebody must hear of: an Event, once each."""
 
-_TOLD = frozenset({(READY, reason) for reason in _ALARMING} | {(GATE_READY, ConditionReason.RECORDS_SKIPPED.value)})
-"""Conditions with such a reason; an agent whose gate has skipped records may well be ready."""
+_TOLD = frozenset(
+    {(READY, reason) for reason in _ALARMING}
+    | {(GATE_READY, ConditionReason.RECORDS_SKIPPED.value), (ACCEPTED, ConditionReason.SKIP_REFUSED.value)}
+)
+"""Conditions with such a reason; an agent whose gate has skipped records, or will not, may well be ready."""
 
 _log = structlog.get_logger(__name__)
 
@@ -61,6 +65,8 @@ class Progress:
     asleep: bool = False
     """Whether no pod is wanted, as there is no lag."""
     crashing: str = ""
+    skips_refused: str = ""
+    """Which requested ranges are not passed over, and why."""
 
     def holds(self, kind: str) -> None:
         """Note that a condition holds."""
