@@ -11,6 +11,7 @@ from typing import cast
 from streamwarden_contract.models import KINDS, AgentDeployment, Kind, Policy, TopicContract
 from streamwarden_contract.reasons import ConditionReason
 from streamwarden_operator.desired import acceptance
+from streamwarden_operator.desired.yaml_nodes import FieldPath, JsonValue
 
 from streamwarden_cli.generated.crd_yaml import structural_schema
 from streamwarden_cli.local.manifests import Problem, Reading
@@ -24,7 +25,6 @@ from streamwarden_cli.local.structural import (
     unknown_fields,
     with_defaults,
 )
-from streamwarden_cli.local.yaml_nodes import FieldPath, JsonValue
 
 ResourceKey = tuple[str, str, str]
 """Kind, namespace, name."""

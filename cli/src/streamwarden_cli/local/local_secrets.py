@@ -11,15 +11,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 import yaml
+from streamwarden_operator.desired.yaml_nodes import Document, Loader, TooLargeError, line_of
 
 from streamwarden_cli.local.state import StateError
-from streamwarden_cli.local.yaml_nodes import Document, Loader, TooLargeError, line_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from streamwarden_cli.local.yaml_nodes import JsonValue
+    from streamwarden_operator.desired.yaml_nodes import JsonValue
 
 _ASSIGNMENT = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
 _QUOTES = ("'", '"')

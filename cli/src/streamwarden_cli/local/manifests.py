@@ -13,10 +13,7 @@ from typing import Final
 import yaml
 from streamwarden_contract.models import API_VERSION, GROUP, KINDS
 from streamwarden_contract.reasons import ConditionReason
-from typing_extensions import override
-
-from streamwarden_cli.local.structural import nearest
-from streamwarden_cli.local.yaml_nodes import (
+from streamwarden_operator.desired.yaml_nodes import (
     Document,
     FieldPath,
     JsonValue,
@@ -25,6 +22,9 @@ from streamwarden_cli.local.yaml_nodes import (
     field_text,
     line_of,
 )
+from typing_extensions import override
+
+from streamwarden_cli.local.structural import nearest
 
 MAX_FILE_BYTES = 4 * 1024 * 1024
 

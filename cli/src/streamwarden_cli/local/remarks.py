@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from streamwarden_contract.models.base import Kind
-
-    from streamwarden_cli.local.yaml_nodes import FieldPath
+    from streamwarden_operator.desired.yaml_nodes import FieldPath
 
 Remark = tuple["Kind", "FieldPath", str, str]
 """The resource, the field, the message, and a word for programs."""

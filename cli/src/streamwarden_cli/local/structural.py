@@ -15,9 +15,9 @@ from cel_expr_python import cel
 from jsonschema.exceptions import ValidationError
 from jsonschema.validators import Draft202012Validator, extend
 from streamwarden_contract.reasons import ConditionReason
+from streamwarden_operator.desired.yaml_nodes import FieldPath, JsonValue
 
 from streamwarden_cli.local.examples import written_as
-from streamwarden_cli.local.yaml_nodes import FieldPath, JsonValue
 
 Schema = Mapping[str, object]
 

@@ -13,8 +13,8 @@ from streamwarden_cli.generated.crd_yaml import structural_schema
 from streamwarden_cli.local.admission import Admission, Admitted, admit, admit_all
 from streamwarden_cli.local.manifests import Problem, read_manifests
 from streamwarden_cli.local.structural import FieldProblem
-from streamwarden_cli.local.yaml_nodes import field_text
 from streamwarden_contract.models import AgentDeployment, Kind, Policy, TopicContract
+from streamwarden_operator.desired.yaml_nodes import field_text
 
 ROOT = Path(__file__).parents[4]
 AS_A_USER = "write it as in User:page-crawler; it must match ^User:[a-zA-Z0-9][a-zA-Z0-9_-]{0,99}$"

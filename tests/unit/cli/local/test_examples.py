@@ -14,7 +14,7 @@ from streamwarden_contract.models import KINDS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from streamwarden_cli.local.yaml_nodes import JsonValue
+    from streamwarden_operator.desired.yaml_nodes import JsonValue
 
 
 def patterns(schema: object) -> Iterator[str]:

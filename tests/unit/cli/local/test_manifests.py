@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from streamwarden_cli.local.manifests import Problem, Reading, parse_manifests, read_manifests
-from streamwarden_cli.local.yaml_nodes import field_text
+from streamwarden_operator.desired.yaml_nodes import field_text
 
 HEAD = "apiVersion: streamwarden.io/v1alpha1\nkind: Policy\nmetadata: {name: p}\n"
 
