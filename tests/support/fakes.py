@@ -245,6 +245,8 @@ class FakeCluster:
     down: bool = False
     resources: dict[tuple[type[Kind], str, str], Kind] = field(default_factory=dict)
     secrets: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
+    config_maps: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
+    """Data beside rules, by namespace and name."""
     workloads: dict[tuple[str, str], Workload] = field(default_factory=dict)
     crashing: dict[tuple[str, str], str] = field(default_factory=dict)
     """Why an agent's pods keep ending, by namespace and agent."""
@@ -282,6 +284,9 @@ class FakeCluster:
             for (_, where, _), found in sorted(self.resources.items(), key=lambda item: item[0][1:])
             if isinstance(found, kind) and namespace in {None, where}
         ]
+
+    def config_map(self, namespace: str, name: str) -> Mapping[str, str] | None:
+        return self.config_maps.get((namespace, name))
 
     def make_unreadable(self, resource: Kind, **metadata: object) -> None:
         """Let a resource be as another version of the operator writes it; ``metadata`` is what changes in it."""

@@ -6,15 +6,16 @@ from typing import Literal, cast
 from streamwarden_contract.models import Kind
 from typing_extensions import override
 
-KeyKind = Literal["TopicContract", "Policy", "AgentDeployment", "PolicyLog", "Namespace"]
+KeyKind = Literal["TopicContract", "Policy", "AgentDeployment", "ConfigMap", "PolicyLog", "Namespace"]
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Key:
     """One thing to reconcile.
 
-    ``PolicyLog`` and ``Namespace`` stand for a namespace as a whole (their name is empty): its policy topic, and the
-    topics that its agents share.
+    A ``ConfigMap`` has data beside the rules of policies: nothing reconciles it, it wakes them. ``PolicyLog`` and
+    ``Namespace`` stand for a namespace as a whole (their name is empty): its policy topic, and the topics that its
+    agents share.
     """
 
     kind: KeyKind

@@ -11,6 +11,7 @@ from typing import cast
 from streamwarden_contract.models import KINDS, AgentDeployment, Kind, Policy, TopicContract
 from streamwarden_contract.reasons import ConditionReason
 from streamwarden_operator.desired import acceptance
+from streamwarden_operator.desired.policy_params import effective
 from streamwarden_operator.desired.yaml_nodes import FieldPath, JsonValue
 
 from streamwarden_cli.generated.crd_yaml import structural_schema
@@ -147,6 +148,8 @@ def admit_all(reading: Reading, old: Mapping[ResourceKey, Kind]) -> Admission:
     problems = list(reading.problems)
     for manifest in reading.manifests:
         outcome = admit(manifest.value, old.get(manifest.key))
+        if isinstance(outcome, Admitted) and not reading.problems:
+            outcome = _with_params(outcome.resource, reading)
         if isinstance(outcome, Admitted):
             resources.append(outcome.resource)
         else:
@@ -161,6 +164,16 @@ def admit_all(reading: Reading, old: Mapping[ResourceKey, Kind]) -> Admission:
         return Admission(problems=tuple(sorted(problems)))
     warnings = [sources[_key(of)].problem(path, message, word) for of, path, message, word in remarks(resources)]
     return Admission(tuple(resources), warnings=tuple(sorted(warnings)))
+
+
+def _with_params(resource: Kind, reading: Reading) -> Admitted | list[FieldProblem]:
+    """Put what a ConfigMap of the folder holds into the policy that refers to it: an edit of either is one of it."""
+    if not isinstance(resource, Policy):
+        return Admitted(resource)
+    found = effective(resource, reading.config_map)
+    if found.fault is None:
+        return Admitted(found.policy)
+    return [FieldProblem(_parse(found.fault.field), found.fault.message, found.fault.reason)]
 
 
 def _at_the_name(problem: FieldProblem) -> FieldProblem:

@@ -8,11 +8,13 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import yaml
 from streamwarden_contract.models import API_VERSION, GROUP, KINDS
+from streamwarden_contract.names import SYSTEM
 from streamwarden_contract.reasons import ConditionReason
+from streamwarden_operator.desired.names import PART_OF_LABEL
 from streamwarden_operator.desired.yaml_nodes import (
     Document,
     FieldPath,
@@ -123,6 +125,13 @@ class Reading:
     problems: tuple[Problem, ...] = ()
     notes: tuple[Problem, ...] = ()
     """Documents that are passed over: other kinds are normal in such folders."""
+    config_maps: tuple[Manifest, ...] = ()
+    """ConfigMaps with the label of data beside rules."""
+
+    def config_map(self, namespace: str, name: str) -> Mapping[str, str] | None:
+        """Return what such a ConfigMap holds; None where there is none."""
+        found = [each.value.get("data") for each in self.config_maps if each.key[1:] == (namespace, name)]
+        return cast("dict[str, str]", found[0] or {}) if found else None
 
 
 def read_manifests(path: Path) -> Reading:
@@ -133,6 +142,7 @@ def read_manifests(path: Path) -> Reading:
     manifests: list[Manifest] = []
     problems: list[Problem] = []
     notes: list[Problem] = []
+    config_maps: list[Manifest] = []
     try:
         files = sorted(_files(path)) if path.is_dir() else [path]
     except OSError as error:
@@ -149,10 +159,11 @@ def read_manifests(path: Path) -> Reading:
             continue
         reading = parse_manifests(str(file), data)
         manifests.extend(reading.manifests)
+        config_maps.extend(reading.config_maps)
         problems.extend(reading.problems)
         notes.extend(reading.notes)
-    problems.extend(_repeated(manifests))
-    return Reading(tuple(manifests), tuple(problems), tuple(notes))
+    problems.extend(_repeated([*manifests, *config_maps]))
+    return Reading(tuple(manifests), tuple(problems), tuple(notes), tuple(config_maps))
 
 
 def parse_manifests(file: str, data: bytes) -> Reading:
@@ -186,7 +197,9 @@ def parse_manifests(file: str, data: bytes) -> Reading:
         problems.append(Problem(file, line, "", f"not YAML: {getattr(error, 'reason', 'unreadable')}"))
     except TooLargeError as error:
         problems.append(Problem(file, error.line, "", str(error)))
-    return Reading(tuple(manifests), tuple(problems), tuple(notes))
+    ours = [manifest for manifest in manifests if manifest.kind in _OUR_KINDS]
+    config_maps = [manifest for manifest in manifests if manifest.kind not in _OUR_KINDS]
+    return Reading(tuple(ours), tuple(problems), tuple(notes), tuple(config_maps))
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -218,10 +231,30 @@ def _sort_out(
     elif kind == "List" and api_version == "v1":
         for item in dataclasses.replace(shell, value=value).items():
             _sort_out(item, item.value, manifests, problems, notes)
+    elif (api_version, kind) == ("v1", "ConfigMap") and _has_params(value):
+        found = dataclasses.replace(shell, value=value)
+        manifests.append(found)
+        problems.extend(_no_texts(found))
     elif isinstance(kind, str) and isinstance(api_version, str):
         notes.append(Problem(shell.file, shell.line, "", f"passed over: {kind} of {api_version}"))
     else:
         notes.append(Problem(shell.file, shell.line, "", "passed over: not a Kubernetes resource"))
+
+
+def _has_params(value: dict[str, JsonValue]) -> bool:
+    """Tell whether a ConfigMap has the label of data beside rules: without it the operator does not see it."""
+    metadata = value.get("metadata")
+    labels = metadata.get("labels") if isinstance(metadata, dict) else None
+    return isinstance(labels, dict) and labels.get(PART_OF_LABEL) == SYSTEM
+
+
+def _no_texts(config_map: Manifest) -> Iterator[Problem]:
+    data = config_map.value.get("data")
+    if data is not None and not isinstance(data, dict):
+        yield config_map.problem(("data",), "must be a mapping")
+    for key, text in data.items() if isinstance(data, dict) else ():
+        if not isinstance(text, str):
+            yield config_map.problem(("data", key), "must be a string: write it as a block, with '|'")
 
 
 def _shown(value: object) -> str:

@@ -22,6 +22,7 @@ from streamwarden_contract.models.fields import (
     LabelValue,
     ResourceName,
 )
+from streamwarden_contract.models.pod_rules import ConfigMapName, DataKey
 
 MAX_PARAMS_DEPTH = canonical.MAX_DEPTH - 2
 """They stand in a spec, and that in a record."""
@@ -93,10 +94,29 @@ Params = Annotated[
 """Plain data that rules read as ``params``."""
 
 
+class ConfigMapKey(Resource):
+    """One key of a ConfigMap of the policy's namespace."""
+
+    name: ConfigMapName
+    """Name of the ConfigMap, which has the label ``app.kubernetes.io/part-of: streamwarden``."""
+    key: DataKey
+    """Key in it."""
+
+
+class ParamsSource(Resource):
+    """Where data beside the rules is."""
+
+    config_map_key_ref: ConfigMapKey
+    """A key of a ConfigMap: one mapping in JSON, or in YAML of at most 16 KiB."""
+
+
 class PolicySpec(Resource):
     """What the policy demands."""
 
     list_map_keys: ClassVar[dict[str, tuple[str, ...]]] = {"rules": ("name",)}
+    cel_rules: ClassVar[tuple[tuple[str, str], ...]] = (
+        ("!has(self.paramsFrom) || !has(self.params)", "give params or paramsFrom, not both"),
+    )
 
     match: Match = Match()
     """Which agents and decision types it covers."""
@@ -107,6 +127,8 @@ class PolicySpec(Resource):
     params: Annotated[Params | None, Field(exclude_if=_is_none)] = None
     """Data beside the rules, which they read as ``params``: at most 64 KiB. Signed and versioned with the policy. A
     whole number is an int, also where it is written 2.0."""
+    params_from: Annotated[ParamsSource | None, Field(exclude_if=_is_none)] = None
+    """Where the data is, in place of ``params``. What it holds is published; a change of it is a new revision."""
 
 
 class GateRejection(Resource):

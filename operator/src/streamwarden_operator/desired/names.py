@@ -7,6 +7,9 @@ MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 NAME_LABEL = "app.kubernetes.io/name"
 PART_OF_LABEL = "app.kubernetes.io/part-of"
 
+DATA_SELECTOR = f"{PART_OF_LABEL}={SYSTEM}"
+"""Selects ConfigMaps with data beside the rules of policies."""
+
 AGENT_APP = "streamwarden-agent"
 """Value of the name label of everything that an agent has."""
 MANAGER = "streamwarden-operator"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 import kopf
 from typing_extensions import override
 
-from streamwarden_operator.adapters.kubernetes.resource_types import KINDS, OWN_SELECTOR, OWNED
+from streamwarden_operator.adapters.kubernetes.resource_types import KINDS, OWNED, selector_of
 
 if TYPE_CHECKING:
     from streamwarden_operator.handlers.runtime import Runtime
@@ -70,7 +70,7 @@ def build_settings() -> kopf.OperatorSettings:
     settings.watching.server_timeout = int(_WATCH_TIMEOUT.total_seconds())
     settings.watching.chunk_size = _PAGE
     for resource in OWNED:
-        settings.watching.label_selectors[resource.group, resource.version, resource.plural] = OWN_SELECTOR
+        settings.watching.label_selectors[resource.group, resource.version, resource.plural] = selector_of(resource)
     return settings
 
 

@@ -83,6 +83,10 @@ class Cluster(Protocol):
         """Return all resources of a kind, in a namespace or everywhere."""
         ...
 
+    def config_map(self, namespace: str, name: str) -> Mapping[str, str] | None:
+        """Return what a ConfigMap of data beside rules holds, by key; None where there is none with our label."""
+        ...
+
     def unreadable(self) -> Mapping[Key, Unreadable]:
         """Return the resources that cannot be read: nothing of theirs is undone before they are deleted."""
         ...

@@ -112,8 +112,11 @@ class Controller:
         self._queue.add(Key("Namespace", SYSTEM))
 
     def add(self, key: Key) -> None:
-        """Reconcile one thing."""
-        self._queue.add(key)
+        """Reconcile one thing; of a ConfigMap, the policies that have their data in it."""
+        if key.kind == "ConfigMap":
+            self._waker.changed(key)
+        else:
+            self._queue.add(key)
 
     def changed(self, key: Key) -> None:
         """Say that a resource was added, edited or removed: it and what depends on it are reconciled."""

@@ -10,6 +10,7 @@ from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
 
 from streamwarden_operator.desired.acceptance import topic_refs
 from streamwarden_operator.desired.agents import is_taken
+from streamwarden_operator.desired.policy_params import params_config_map
 from streamwarden_operator.keys import Key, key_of
 from streamwarden_operator.ports import Cluster
 from streamwarden_operator.reconcilers.policies.log_store import LogStore, PublishedLog
@@ -34,6 +35,9 @@ class Waker:
 
     def changed(self, key: Key) -> None:
         """Wake a resource that was added, edited or removed, and what depends on it."""
+        if key.kind == "ConfigMap":
+            self.dependents_changed(key)
+            return
         if key.kind == "Policy":
             self.add(Key("PolicyLog", key.namespace))  # first: people wait for this one
         if key.namespace not in self._logs.topics_ready:
@@ -110,6 +114,9 @@ def dependents_of(
                     *(Key("TopicContract", namespace, name) for name in rivals),
                 }
             )
+        case "ConfigMap":
+            reading = [key_of(policy) for policy in policies if params_config_map(policy.spec) == key.name]
+            return frozenset({Key("PolicyLog", namespace), *reading} if reading else ())
         case "Policy":
             return frozenset({Key("PolicyLog", namespace)})
         case "AgentDeployment":

@@ -359,3 +359,80 @@ def test_a_policy_that_does_not_check_for_one_type_of_several_is_told(tmp_path: 
             ),
         )
     ]
+
+
+LIMITS = """\
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: limits
+  namespace: shop
+  labels: {app.kubernetes.io/part-of: streamwarden}
+data:
+  limits.yaml: |
+    most: 100
+"""
+READS = """\
+apiVersion: streamwarden.io/v1alpha1
+kind: Policy
+metadata: {name: refunds, namespace: shop}
+spec:
+  paramsFrom: {configMapKeyRef: {name: limits, key: limits.yaml}}
+  rules:
+  - name: small
+    require: decision.confidence * 100.0 <= params.most
+"""
+
+
+def admitted_folder(folder: Path, limits: str, reads: str = READS) -> Admission:
+    (folder / "limits.yaml").write_text(limits, encoding="utf-8")
+    (folder / "policy.yaml").write_text(reads, encoding="utf-8")
+    return admit_all(read_manifests(folder), {})
+
+
+def test_data_from_a_config_map_of_the_folder_is_put_into_the_policy(tmp_path: Path) -> None:
+    admission = admitted_folder(tmp_path, LIMITS)
+    assert admission.problems == ()
+    (found,) = admission.resources
+    assert isinstance(found, Policy)
+    assert (found.spec.params, found.spec.params_from) == ({"most": 100}, None)
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        pytest.param(
+            LIMITS.replace("  labels: {app.kubernetes.io/part-of: streamwarden}\n", ""),
+            "policy.yaml:5:34: spec.paramsFrom.configMapKeyRef.name: there is no ConfigMap 'limits' in the namespace "
+            "'shop' with the label app.kubernetes.io/part-of=streamwarden",
+            id="without-the-label",
+        ),
+        pytest.param(
+            LIMITS.replace("most", "mots"),
+            "policy.yaml:8:5: spec.rules[0].require: 1:38: params has no field 'most'; did you mean 'mots'?",
+            id="another-name",
+        ),
+        pytest.param(
+            LIMITS.replace("most: 100", "most: [100"),
+            "policy.yaml:5:48: spec.paramsFrom.configMapKeyRef.key: 'limits.yaml' of the ConfigMap 'limits': 2:1: "
+            "not JSON or YAML: expected ',' or ']', but got '<stream end>'",
+            id="broken",
+        ),
+        pytest.param(
+            LIMITS.replace("|\n    most: 100", "100"),
+            "limits.yaml:8:3: data[limits.yaml]: must be a string: write it as a block, with '|'",
+            id="no-text",
+        ),
+        pytest.param(
+            f"{LIMITS}---\n{LIMITS}",
+            "limits.yaml:14:3: metadata.name: ConfigMap shop/limits is already in {folder}/limits.yaml:1",
+            id="twice",
+        ),
+    ],
+)
+def test_data_that_cannot_be_used_is_told_with_its_place(tmp_path: Path, limits: str, said: str) -> None:
+    found = [
+        f"{Path(it.file).name}:{it.line}:{it.column}: {it.field}: {it.message}"
+        for it in admitted_folder(tmp_path, limits).problems
+    ]
+    assert found == [said.replace("{folder}", str(tmp_path))]

@@ -9,7 +9,8 @@ from typing import Any
 
 import kopf
 import pytest
-from streamwarden_operator.adapters.kubernetes.resource_types import KINDS, OWNED, SECRET, ResourceType
+from streamwarden_operator.adapters.kubernetes.resource_types import CONFIG_MAP, KINDS, OWNED, SECRET, ResourceType
+from streamwarden_operator.desired.names import object_labels
 from streamwarden_operator.handlers.uninstall import FINALIZERS
 from streamwarden_operator.handlers.watches import build_registry, build_settings, owned_seen, resource_seen
 from streamwarden_operator.keys import Key
@@ -73,7 +74,11 @@ def test_kopf_writes_nothing() -> None:
 def test_what_agents_have_is_selected_by_our_label_and_the_three_kinds_are_not() -> None:
     selectors = build_settings().watching.label_selectors
     for resource in OWNED:
-        assert selectors.collect(_kopfs(resource)) == ["app.kubernetes.io/managed-by=streamwarden-operator"]
+        if resource != CONFIG_MAP:
+            assert selectors.collect(_kopfs(resource)) == ["app.kubernetes.io/managed-by=streamwarden-operator"]
+    # Those that users make hold data beside rules, and are managed by somebody else; ours have both labels.
+    assert selectors.collect(_kopfs(CONFIG_MAP)) == ["app.kubernetes.io/part-of=streamwarden"]
+    assert object_labels("guard")["app.kubernetes.io/part-of"] == "streamwarden"
     for resource in KINDS:
         assert selectors.collect(_kopfs(resource)) == []
     assert not build_registry()._watching.has_handlers(_kopfs(SECRET))

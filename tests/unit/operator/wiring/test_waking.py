@@ -19,6 +19,8 @@ from support.operator_harness import agent, contract, policy
 RIVAL = contract("rival", topicName="risk.pages")
 CONTRACTS = (contract("pages"), RIVAL, contract("unused"), contract("commands"))
 
+READS = policy("reads", paramsFrom={"configMapKeyRef": {"name": "limits", "key": "limits.yaml"}})
+
 
 def key(kind: str, name: str = "") -> Key:
     return Key(kind, "risk", name)  # type: ignore[arg-type]  # one of the kinds
@@ -40,6 +42,12 @@ def key(kind: str, name: str = "") -> Key:
         ),
         pytest.param(key("Policy", "strict"), {key("PolicyLog")}, id="a-policy-wakes-the-log"),
         pytest.param(
+            key("ConfigMap", "limits"),
+            {key("PolicyLog"), key("Policy", "reads")},
+            id="a-config-map-wakes-the-log-and-the-policies-that-have-their-data-in-it",
+        ),
+        pytest.param(key("ConfigMap", "other"), set(), id="a-config-map-that-nobody-reads-wakes-nobody"),
+        pytest.param(
             key("AgentDeployment", "guard"),
             {key("Namespace"), key("TopicContract", "pages"), key("TopicContract", "commands")},
             id="an-agent-wakes-its-contracts-which-may-not-have-producers-now",
@@ -53,7 +61,8 @@ def key(kind: str, name: str = "") -> Key:
     ],
 )
 def test_a_change_wakes_what_depends_on_it(changed: Key, woken: set[Key]) -> None:
-    assert dependents_of(changed, [agent()], [policy("strict")], CONTRACTS) == woken
+    policies = [policy("strict")] if changed.kind != "ConfigMap" else [policy("strict"), READS]
+    assert dependents_of(changed, [agent()], policies, CONTRACTS) == woken
 
 
 def bound(name: str, *policies: str) -> BindingRecord:

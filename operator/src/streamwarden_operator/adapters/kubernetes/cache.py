@@ -17,11 +17,13 @@ from streamwarden_operator.adapters.kubernetes.pods import DeploymentFacts
 from streamwarden_operator.adapters.kubernetes.reading import (
     Owned,
     describe,
+    holds_data,
     needs_reconcile,
     read_owned,
     read_resource,
 )
 from streamwarden_operator.adapters.kubernetes.resource_types import (
+    CONFIG_MAP,
     DEPLOYMENT,
     KINDS,
     ResourceType,
@@ -57,6 +59,8 @@ class ResourceCache:
         self._kinds: dict[type[Kind], dict[str, dict[str, Kind]]] = {kind: {} for kind in KINDS.values()}
         self._unreadable: dict[Key, Unreadable] = {}
         self._owned: dict[Place, Owned] = {}
+        self._data: dict[Place, Mapping[str, str]] = {}
+        """What ConfigMaps hold beside the rules of policies."""
         self._by_agent: dict[tuple[str, str], set[Place]] = {}
         self._gone: OrderedDict[str, int] = OrderedDict()
         """By uid: the version at which it was gone. One that comes back with our label has a newer one."""
@@ -84,6 +88,10 @@ class ResourceCache:
         found = [self._owned[place] for place in self._by_agent.get((namespace, agent), ())]
         return sorted(found, key=lambda owned: (owned.resource.kind, owned.name))
 
+    def config_map(self, namespace: str, name: str) -> Mapping[str, str] | None:
+        """Return what a ConfigMap holds beside the rules of policies."""
+        return self._data.get((CONFIG_MAP, namespace, name))
+
     def uid_of(self, key: Key) -> str:
         """Return the uid of a resource, readable or not; empty where there is none."""
         seen = self._seen.get(_place(key))
@@ -99,7 +107,9 @@ class ResourceCache:
             self._bury(known)
             self._drop(place)  # another one of that name: nothing of the earlier one speaks for it
         self._seen[place] = seen
-        return self._take_resource(place, manifest) if place[0] in KINDS else self._take_owned(place, manifest)
+        if place[0] in KINDS:
+            return self._take_resource(place, manifest)
+        return self._take_data(place, manifest) if holds_data(manifest) else self._take_owned(place, manifest)
 
     def forget(self, manifest: Manifest) -> Key | None:
         """Say that an object is gone, or ours no more; return the key to reconcile because of it."""
@@ -168,6 +178,11 @@ class ResourceCache:
         self._kinds[kind].setdefault(namespace, {})[name] = now
         return key if mended or before is None or needs_reconcile(before, now) else None
 
+    def _take_data(self, place: Place, manifest: Manifest) -> Key | None:
+        before, now = self._data.get(place), dict(manifest.get("data") or {})
+        self._data[place] = now
+        return None if now == before else _key(place)
+
     def _take_owned(self, place: Place, manifest: Manifest) -> Key | None:
         now, before = read_owned(place[0], manifest), self._owned.get(place)
         if before is not None and before.agent != now.agent:
@@ -182,6 +197,8 @@ class ResourceCache:
         if resource in KINDS:
             self._unreadable.pop(_key(place), None)
             self._kinds[KINDS[resource]].get(namespace, {}).pop(name, None)
+            return _key(place)
+        if self._data.pop(place, None) is not None:
             return _key(place)
         owned = self._owned.pop(place, None)
         if owned is None:

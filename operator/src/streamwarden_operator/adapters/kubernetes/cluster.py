@@ -14,9 +14,9 @@ from streamwarden_operator.adapters.kubernetes.events import EventRecorder
 from streamwarden_operator.adapters.kubernetes.resource_types import (
     KINDS,
     NAMESPACE,
-    OWN_SELECTOR,
     OWNED,
     ResourceType,
+    selector_of,
     type_of,
 )
 from streamwarden_operator.adapters.kubernetes.secrets import SecretStore
@@ -114,7 +114,7 @@ class KubernetesCluster(Cluster):
         found: set[Key] = set()
         listed: set[str] = set()
         version = 0
-        async for page, of_list in self.client.pages(resource, namespace, "" if resource in KINDS else OWN_SELECTOR):
+        async for page, of_list in self.client.pages(resource, namespace, selector_of(resource)):
             version = of_list
             for manifest in page:
                 listed.add(manifest["metadata"]["uid"])
@@ -129,6 +129,10 @@ class KubernetesCluster(Cluster):
     @override
     def list(self, kind: type[K], namespace: str | None = None) -> Sequence[K]:
         return self._cache.list(kind, namespace)
+
+    @override
+    def config_map(self, namespace: str, name: str) -> Mapping[str, str] | None:
+        return self._cache.config_map(namespace, name)
 
     @override
     def unreadable(self) -> Mapping[Key, Unreadable]:
@@ -181,7 +185,7 @@ class KubernetesCluster(Cluster):
 
     @override
     async def record_event(self, key: Key, *, reason: str, message: str, warning: bool) -> None:
-        if key.kind in {"PolicyLog", "Namespace"}:
+        if key.kind in {"PolicyLog", "Namespace", "ConfigMap"}:
             return  # no object stands for these: the log says it
         if uid := self._cache.uid_of(key):
             await self._events.record(key, uid, reason=reason, message=message, warning=warning)

@@ -7,10 +7,24 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 from streamwarden_contract.models.base import Kind
+from streamwarden_contract.models.pod_rules import CONFIG_MAP_SUFFIXES
+from streamwarden_contract.names import SYSTEM
 
 from streamwarden_operator.adapters.kubernetes.pods import DeploymentFacts, PodFacts, deployment_facts, pod_facts
-from streamwarden_operator.adapters.kubernetes.resource_types import DEPLOYMENT, FIELD_MANAGER, POD, ResourceType
-from streamwarden_operator.desired.names import INSTANCE_LABEL, MANAGED_BY_LABEL, MANAGER, MANIFEST_HASH_ANNOTATION
+from streamwarden_operator.adapters.kubernetes.resource_types import (
+    CONFIG_MAP,
+    DEPLOYMENT,
+    FIELD_MANAGER,
+    POD,
+    ResourceType,
+)
+from streamwarden_operator.desired.names import (
+    INSTANCE_LABEL,
+    MANAGED_BY_LABEL,
+    MANAGER,
+    MANIFEST_HASH_ANNOTATION,
+    PART_OF_LABEL,
+)
 from streamwarden_operator.plans.manifests import content_of, digest
 from streamwarden_operator.ports import Manifest
 
@@ -73,6 +87,18 @@ def read_owned(resource: ResourceType, manifest: Manifest) -> Owned:
         content_hash=digest(content) if content else "",
         manifest_hash=(metadata.get("annotations") or {}).get(MANIFEST_HASH_ANNOTATION, ""),
         facts=facts,
+    )
+
+
+def holds_data(manifest: Manifest) -> bool:
+    """Tell whether an object is a ConfigMap with data beside rules, and nothing that an agent has."""
+    metadata = manifest["metadata"]
+    labels = metadata.get("labels") or {}
+    return (
+        manifest["kind"] == CONFIG_MAP.kind
+        and labels.get(PART_OF_LABEL) == SYSTEM
+        and labels.get(MANAGED_BY_LABEL) != MANAGER
+        and not metadata["name"].endswith(CONFIG_MAP_SUFFIXES)
     )
 
 

@@ -6,7 +6,7 @@ from urllib.parse import quote
 from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
 from streamwarden_contract.models.base import API_VERSION, Kind
 
-from streamwarden_operator.desired.names import MANAGED_BY_LABEL, MANAGER
+from streamwarden_operator.desired.names import DATA_SELECTOR, MANAGED_BY_LABEL, MANAGER
 from streamwarden_operator.keys import Key
 from streamwarden_operator.ports import Manifest
 
@@ -66,11 +66,21 @@ KINDS: dict[ResourceType, type[Kind]] = {
 """The three kinds."""
 
 OWNED = (DEPLOYMENT, POD, CONFIG_MAP, SERVICE_ACCOUNT, DISRUPTION_BUDGET, NETWORK_POLICY)
-"""What an agent has. All of it is watched by ``OWN_SELECTOR``; Secrets never are."""
+"""What an agent has; Secrets are never watched."""
 
 _BY_NAME = {(known.api_version, known.kind): known for known in (*KINDS, *OWNED, SECRET, EVENT)}
 _BY_KIND = {kind: known for known, kind in KINDS.items()}
 _BY_KEY = {known.kind: known for known in KINDS}
+
+
+def selector_of(resource: ResourceType) -> str:
+    """Return the label selector by which a type is listed and watched, so that the server sends no others.
+
+    One that selects our ConfigMaps and those with data beside rules: both have its label.
+    """
+    if resource in KINDS:
+        return ""
+    return DATA_SELECTOR if resource == CONFIG_MAP else OWN_SELECTOR
 
 
 def type_of(manifest: Manifest) -> ResourceType:

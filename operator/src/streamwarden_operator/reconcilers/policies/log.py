@@ -14,6 +14,7 @@ from streamwarden_contract.policylog import EpochRecord, PolicyRecord, Signer, V
 from streamwarden_operator.desired.acceptance import accept_policy
 from streamwarden_operator.desired.management import is_held
 from streamwarden_operator.desired.policy_log import DesiredLog, build_log
+from streamwarden_operator.desired.policy_params import EffectivePolicy, effective
 from streamwarden_operator.errors import InvalidSpecError, OperatorError
 from streamwarden_operator.keys import Key
 from streamwarden_operator.plans.log_state import LogState, go_on_above, verify_log
@@ -127,9 +128,11 @@ class PolicyLogReconciler:
         held = {policy.metadata.name for policy in every if is_held(policy.metadata)}
         # What is in force of a held one stays, as of a refused one; it is not heard of before.
         left_out = {name for name in held if not _was_published(name, state)}
-        policies = [policy for policy in every if policy.metadata.name not in left_out]
+        policies = [
+            effective(policy, self._cluster.config_map) for policy in every if policy.metadata.name not in left_out
+        ]
         return build_log(
-            policies,
+            [each.policy for each in policies],
             self._cluster.list(AgentDeployment, namespace),
             self._logs.bindings_of(namespace),
             refused=self._refused(namespace, policies, state) | held,
@@ -137,13 +140,18 @@ class PolicyLogReconciler:
             unreadable=[it.metadata for key, it in unreadable.items() if key.kind == "AgentDeployment"],
         )
 
-    def _refused(self, namespace: str, policies: Sequence[Policy], state: LogState) -> frozenset[str]:
+    def _refused(self, namespace: str, policies: Sequence[EffectivePolicy], state: LogState) -> frozenset[str]:
         """Find the policies that are not accepted. What was checked once is kept: an edit must not wait for all."""
         installation, agents = self._logs.installation.installation, self._logs.governed(namespace, state)
         return frozenset(
-            policy.metadata.name
-            for policy in policies
-            if accept_policy(policy, installation, check_policy(policy.metadata.name, policy.spec, agents, state))
+            found.policy.metadata.name
+            for found in policies
+            if found.fault is not None
+            or accept_policy(
+                found.policy,
+                installation,
+                check_policy(found.policy.metadata.name, found.policy.spec, agents, state),
+            )
         )
 
     def _note(self, namespace: str, plan: LogPlan, state: LogState) -> None:

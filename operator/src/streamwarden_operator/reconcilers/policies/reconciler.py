@@ -25,6 +25,8 @@ from streamwarden_operator.desired.checks.policies import (
     RolloutState,
 )
 from streamwarden_operator.desired.management import held_status, is_held
+from streamwarden_operator.desired.policy_params import effective
+from streamwarden_operator.desired.rule_checks import RuleChecks
 from streamwarden_operator.keys import Key
 from streamwarden_operator.plans.log_state import LogState
 from streamwarden_operator.plans.policy_rules import check_policy
@@ -33,7 +35,14 @@ from streamwarden_operator.ports import Cluster, GateAcks
 from streamwarden_operator.reconcilers.policies.log_store import LogStore
 from streamwarden_operator.result import GONE, Result
 
-_WORTH_AN_EVENT = frozenset({ConditionReason.UNTYPED_RULES.value, ConditionReason.POLICY_NOT_APPLICABLE.value})
+_WORTH_AN_EVENT = frozenset(
+    reason.value
+    for reason in (
+        ConditionReason.UNTYPED_RULES,
+        ConditionReason.POLICY_NOT_APPLICABLE,
+        ConditionReason.REF_NOT_FOUND,
+    )
+)
 OnRollout = Callable[[str, str, int, int, int, float], None]
 """Namespace, policy, revision, gates, of them updated, milliseconds from publication to the last gate's ack."""
 
@@ -94,11 +103,16 @@ class PolicyReconciler:
         namespace, name = policy.metadata.namespace, policy.metadata.name
         log = self._logs.published.get(namespace)
         known = log.state if log else LogState()
-        checks = check_policy(name, policy.spec, self._logs.governed(namespace, known), known)
-        refusals = accept_policy(policy, self._logs.installation.installation, checks)
-        accepted = decide(ACCEPTED, ACCEPTANCE, Acceptance(policy.spec, refusals, checks))
+        wanted = effective(policy, self._cluster.config_map)
+        spec = wanted.policy.spec
+        if wanted.fault is not None:
+            checks, refusals = RuleChecks(), [wanted.fault]
+        else:
+            checks = check_policy(name, spec, self._logs.governed(namespace, known), known)
+            refusals = accept_policy(wanted.policy, self._logs.installation.installation, checks)
+        accepted = decide(ACCEPTED, ACCEPTANCE, Acceptance(spec, refusals, checks))
         record = self._logs.policy(namespace, name)
-        new = [accepted, self._published(policy, record, refused=bool(refusals))]
+        new = [accepted, self._published(wanted.policy, record, refused=bool(refusals))]
         revision, digest, rollout = policy.status.revision, policy.status.digest, policy.status.rollout
         if record is None:
             new.append(conditions.pending(ROLLED_OUT, "nothing is published yet"))

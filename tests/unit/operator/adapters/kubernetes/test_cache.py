@@ -178,3 +178,41 @@ def test_what_lost_our_label_and_got_it_back_is_seen_again() -> None:
     assert cache.observe(owned("ConfigMap", 3)) == AGENT
     assert cache.owned(CONFIG_MAP, "risk", "guard-x") is not None
     assert cache.owned(POD, "risk", "guard-x") is None
+
+
+def with_data(version: int, text: str = "a: 1", **labels: str) -> dict[str, Any]:
+    found = owned("ConfigMap", version, "limits", data={"limits.yaml": text})
+    found["metadata"]["labels"] = {"app.kubernetes.io/part-of": "streamwarden", **labels}
+    return found
+
+
+def test_data_beside_rules_is_kept_and_a_change_of_it_is_news(cache: ResourceCache) -> None:
+    limits = Key("ConfigMap", "risk", "limits")
+    assert cache.observe(with_data(11)) == limits
+    assert cache.config_map("risk", "limits") == {"limits.yaml": "a: 1"}
+    assert cache.observe(with_data(12, **{"app.kubernetes.io/instance": "guard"})) is None
+    assert cache.of_agent("risk", "guard") == []
+    assert cache.observe(with_data(13, "a: 2")) == limits
+    assert cache.observe(with_data(12, "a: 1")) is None
+    assert cache.config_map("risk", "limits") == {"limits.yaml": "a: 2"}
+    assert cache.forget(with_data(14)) == limits
+    assert cache.config_map("risk", "limits") is None
+
+
+def test_data_that_a_list_does_not_have_is_gone(cache: ResourceCache) -> None:
+    cache.observe(with_data(11))
+    assert cache.forget_missing(CONFIG_MAP, None, (), 12) == {Key("ConfigMap", "risk", "limits")}
+    assert cache.config_map("risk", "limits") is None
+
+
+def test_what_an_agent_has_is_no_data_beside_rules(cache: ResourceCache) -> None:
+    ours = owned("ConfigMap", 11, data={"agent.json": "{}"})
+    ours["metadata"]["labels"]["app.kubernetes.io/part-of"] = "streamwarden"
+    assert cache.observe(ours) == AGENT
+    stranger = with_data(12)
+    stranger["metadata"] |= {"name": "guard-gate-config", "uid": "u-stranger"}
+    cache.observe(stranger)
+    assert (cache.config_map("risk", "guard-x"), cache.config_map("risk", "guard-gate-config")) == (None, None)
+    found = cache.owned(CONFIG_MAP, "risk", "guard-gate-config")
+    assert found is not None
+    assert not found.labelled
