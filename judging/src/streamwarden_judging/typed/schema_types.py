@@ -111,6 +111,9 @@ class SchemaTypes:
         return UNTYPED if not all(ways.values()) else join(self._type(said, place, depth + 1) for said in ways.values())
 
     def _map(self, world: World, place: str, depth: int) -> ValueType:
+        """Return the type of an object without known fields: a map, or one that can have none."""
+        if any(_closed(part, "") for part in world):
+            return self._object([world], place, depth)
         given = [part["additionalProperties"] for part in world if isinstance(part.get("additionalProperties"), dict)]
         if not given or any("patternProperties" in part for part in world):
             return UNTYPED

@@ -87,6 +87,7 @@ def keep_schemas(
     published: BindingRecord | None,
     schemas: Mapping[str, SchemaRecord],
     *,
+    earlier: Mapping[str, str] | None = None,
     has_registry: bool = True,
 ) -> ResolvedAgent:
     """Let gates judge by the schema last in force, for as long as the contract's new one is not taken.
@@ -95,15 +96,18 @@ def keep_schemas(
         agent: the agent, with the schemas that its contracts say now.
         published: its binding as published.
         schemas: the schemas on the log, by SHA-256.
+        earlier: by topic, the text of the schema that others are judged by: a type that is new begins with it.
         has_registry: whether a schema is taken only once it is registered.
     """
     targets, texts = dict(agent.targets), dict(agent.schemas)
     contracts = _by_topic(agent)
-    for decision_type, known in _in_force(agent, published, schemas).items():
+    known_texts = {sha256: record.definition for sha256, record in schemas.items()}
+    known_texts |= {sha256_hex(text.encode()): text for text in (earlier or {}).values()}
+    for decision_type, known in _in_force(agent, published, schemas, earlier or {}).items():
         if is_taken(contracts[known.topic], has_registry=has_registry):
             continue
         if known.schema_sha256 is not None:
-            texts[known.schema_sha256] = schemas[known.schema_sha256].definition
+            texts[known.schema_sha256] = known_texts[known.schema_sha256]
         targets[decision_type] = targets[decision_type].model_copy(update={"schema_sha256": known.schema_sha256})
     named = {target.schema_sha256 for target in targets.values()}
     return replace(agent, targets=targets, schemas={sha256: text for sha256, text in texts.items() if sha256 in named})
@@ -114,6 +118,7 @@ def awaited_schemas(
     published: BindingRecord | None,
     schemas: Mapping[str, SchemaRecord],
     *,
+    earlier: Mapping[str, str] | None = None,
     has_registry: bool = True,
 ) -> tuple[TopicContract, ...]:
     """Return the contracts of commands whose first schema may not reach a gate (yet), and before which there is none.
@@ -124,9 +129,10 @@ def awaited_schemas(
         agent: the agent, with the schemas that its contracts say now.
         published: its binding as published.
         schemas: the schemas on the log, by SHA-256.
+        earlier: by topic, the text of the schema that others are judged by.
         has_registry: whether a schema is taken only once it is registered.
     """
-    known, contracts = _in_force(agent, published, schemas), _by_topic(agent)
+    known, contracts = _in_force(agent, published, schemas, earlier or {}), _by_topic(agent)
     first = dict.fromkeys(target.topic for decision_type, target in agent.targets.items() if decision_type not in known)
     return tuple(
         contracts[topic]
@@ -162,10 +168,21 @@ def _by_topic(agent: ResolvedAgent) -> dict[str, TopicContract]:
 
 
 def _in_force(
-    agent: ResolvedAgent, published: BindingRecord | None, schemas: Mapping[str, SchemaRecord]
+    agent: ResolvedAgent,
+    published: BindingRecord | None,
+    schemas: Mapping[str, SchemaRecord],
+    earlier: Mapping[str, str],
 ) -> dict[str, CommandTarget]:
-    """Return as published the decisions that go to the same topic, and that have a schema (or none) to judge by."""
-    return {
+    """Return as published the decisions that go to the same topic, and that have a schema (or none) to judge by.
+
+    Of others, those that go to a topic with an earlier schema.
+    """
+    others = {
+        decision_type: target.model_copy(update={"schema_sha256": sha256_hex(earlier[target.topic].encode())})
+        for decision_type, target in agent.targets.items()
+        if target.topic in earlier
+    }
+    return others | {
         decision_type: known
         for decision_type, known in (published.decisions if published is not None else {}).items()
         if decision_type in agent.targets

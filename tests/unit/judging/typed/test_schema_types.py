@@ -76,6 +76,12 @@ def fields_of(schema: JsonValue) -> dict[str, ValueType]:
             UNTYPED,
             id="some-keys-have-another-type",
         ),
+        pytest.param(
+            {"type": "object", "additionalProperties": False, "patternProperties": {"^a": {}}},
+            UNTYPED,
+            id="closed-but-for-some-keys",
+        ),
+        pytest.param({"type": "object", "additionalProperties": True}, UNTYPED, id="open-on-purpose"),
         pytest.param({"allOf": [{"type": "number"}, {"type": "integer"}]}, INT, id="all-of"),
         pytest.param({"anyOf": [{"type": "string"}, {"type": "null"}]}, as_nullable(TEXT, nullable=True), id="or-null"),
         pytest.param(
@@ -170,3 +176,21 @@ def test_more_choices_than_are_looked_into_leave_the_value_untyped() -> None:
 def test_types_join_to_one_that_holds_for_both(one: ValueType, other: ValueType, expected: ValueType) -> None:
     assert join((one, other)) == expected
     assert join((other, one)) == expected
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        pytest.param({"type": "object", "additionalProperties": False}, id="and-no-properties"),
+        pytest.param({"allOf": [{"type": "object"}, {"additionalProperties": False}]}, id="in-another-part"),
+        pytest.param({"$ref": "#/$defs/x", "$defs": {"x": {"additionalProperties": False}}}, id="elsewhere"),
+        pytest.param(
+            {"$schema": "http://json-schema.org/draft-04/schema#", "additionalProperties": False}, id="in-draft-4"
+        ),
+    ],
+)
+def test_a_closed_object_without_properties_has_no_fields(schema: JsonValue) -> None:
+    assert fields_of(schema) == {}
+    assert fields_of({"properties": {"o": {"additionalProperties": False, "type": "object"}}}) == {
+        "o": ObjectRef("p_o")
+    }

@@ -19,7 +19,7 @@ from streamwarden_contract.reasons import ConditionReason
 from streamwarden_operator.clock import utc_now
 from streamwarden_operator.desired import status as conditions
 from streamwarden_operator.desired.acceptance import ACCEPTED, accept_agent, accepted
-from streamwarden_operator.desired.agents import ResolvedAgent, awaited_schemas, keep_schemas, resolve_agent
+from streamwarden_operator.desired.agents import ResolvedAgent, awaited_schemas, is_taken, keep_schemas, resolve_agent
 from streamwarden_operator.desired.checks import agents as checks
 from streamwarden_operator.desired.checks.agents import ACCESS_READY, GATE_READY, TOPICS_READY, is_asleep
 from streamwarden_operator.desired.checks.chain import Finding, decide, first_finding
@@ -168,8 +168,20 @@ class AgentReconciler:
         resolved, log = resolve_agent(agent, contracts), self._logs.published.get(agent.metadata.namespace)
         if log is None:
             return resolved
-        published = log.state.bindings.get(agent.metadata.name)
-        return keep_schemas(resolved, published, log.state.schemas, has_registry=self._has_registry)
+        published, earlier = log.state.bindings.get(agent.metadata.name), self._earlier_schemas(resolved)
+        return keep_schemas(resolved, published, log.state.schemas, earlier=earlier, has_registry=self._has_registry)
+
+    def _earlier_schemas(self, agent: ResolvedAgent) -> dict[str, str]:
+        """Return by topic of commands what others are judged by, where the contract's schema is not taken."""
+        namespace = agent.resource.metadata.namespace
+        waiting = {
+            contract.spec.topic_name
+            for contract in agent.contracts
+            if not is_taken(contract, has_registry=self._has_registry)
+        }
+        commands = waiting.intersection(agent.command_topics)
+        found = {topic: self._logs.earlier_schema(namespace, topic) for topic in sorted(commands)}
+        return {topic: text for topic, text in found.items() if text is not None}
 
     async def _bring_up(self, agent: ResolvedAgent, progress: Progress) -> None:
         progress.step = ACCESS_READY
@@ -211,7 +223,8 @@ class AgentReconciler:
         observed = await self._topics.observe({*needed, *agent.input_topics})
         log, binding = self._logs.published.get(names.namespace), self._logs.binding(names.namespace, names.agent)
         known = log.state.schemas if log is not None else {}
-        awaited = awaited_schemas(agent, binding, known, has_registry=self._has_registry)
+        earlier = self._earlier_schemas(agent)
+        awaited = awaited_schemas(agent, binding, known, earlier=earlier, has_registry=self._has_registry)
         topics = checks.AgentTopics(agent, observed, log is not None, binding, awaited)
         if not topics.shared_ready:
             self._wake(Key("Namespace", names.namespace))

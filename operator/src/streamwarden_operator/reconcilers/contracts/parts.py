@@ -85,6 +85,20 @@ async def reconcile_schema(
     return judge_part(SCHEMA_READY, SCHEMA, state), _registered(found)
 
 
+async def registered_before(registry: SchemaRegistry | None, contract: TopicContract) -> str | None:
+    """Return the text of the schema that the contract has had registered, where its present one is not.
+
+    Raises:
+        UnavailableError: the registry does not answer.
+    """
+    desired, known = build_schema(contract), contract.status.registered_schema
+    if desired is None or known is None or registry is None:
+        return None
+    found = await registry.observe(desired.subject)
+    # Another version is somebody else's, and nobody has held it against our rules.
+    return found.definition if found is not None and found.version == known.version else None
+
+
 @dataclass(frozen=True, slots=True)
 class AccessPart:
     """The ACLs of ``spec.access``: exactly those recorded in ``status.access`` are ever taken back."""

@@ -1,6 +1,7 @@
 """Keeps what a TopicContract promises: its topic, its schema, and the access of principals outside Streamwarden."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 
 import structlog
@@ -29,7 +30,12 @@ from streamwarden_operator.errors import OperatorError
 from streamwarden_operator.keys import Key, key_of
 from streamwarden_operator.plans.policy_rules import broken_by, broken_rules
 from streamwarden_operator.ports import Acls, Cluster, SchemaRegistry, Topics, Unreadable
-from streamwarden_operator.reconcilers.contracts.parts import AccessPart, reconcile_schema, reconcile_topic
+from streamwarden_operator.reconcilers.contracts.parts import (
+    AccessPart,
+    reconcile_schema,
+    reconcile_topic,
+    registered_before,
+)
 from streamwarden_operator.reconcilers.policies.log_store import LogStore
 from streamwarden_operator.result import DONE, GONE, Result
 
@@ -124,12 +130,25 @@ class TopicContractReconciler:
         status = self._status(contract, found.model_copy(update={"registered_schema": registered}), parts)
         await self._report(contract, DRIFT_DETECTED, "True", status)
         await self._write(contract, status)
+        await self._note_registered(contract, schema)
         if not needs_undoing and not given:
             await self._cluster.set_finalizer(contract, FINALIZER, present=False)
         for part in parts:
             if part.outage is not None:
                 raise part.outage
         return status
+
+    async def _note_registered(self, contract: TopicContract, schema: Part) -> None:
+        """Remember what agents that are new begin with while the contract's schema is not taken."""
+        place = contract.metadata.namespace, contract.spec.topic_name
+        if schema.condition.status != "False":
+            self._logs.registered.pop(place, None)
+            return
+        with suppress(OperatorError):  # whatever the registry lacks is in the status
+            before, text = self._logs.registered.get(place), await registered_before(self._registry, contract)
+            if text is not None and text != before:
+                self._logs.registered[place] = text
+                self._changed(key_of(contract))
 
     def _withheld(self, contract: TopicContract) -> Finding | None:
         """Find why the contract's schema must not be registered now: what is in force would not go on with it."""

@@ -53,6 +53,8 @@ class LogStore:
     """By namespace; none before the log was read."""
     publications: dict[tuple[str, str], Publication] = field(default_factory=dict)
     """By namespace and policy."""
+    registered: dict[tuple[str, str], str] = field(default_factory=dict)
+    """By namespace and topic: what a contract had registered before it said what is not taken."""
     complete: bool = False
     """Whether all resources are known. Before that an agent that is not known may exist: nothing is taken back."""
 
@@ -80,6 +82,17 @@ class LogStore:
         """Return an agent's published binding."""
         log = self.published.get(namespace)
         return log.state.bindings.get(agent) if log else None
+
+    def earlier_schema(self, namespace: str, topic: str) -> str | None:
+        """Return the schema of a topic's commands that agents are judged by, or that is registered; None: neither."""
+        log = self.published.get(namespace)
+        known = log.state.schemas if log else {}
+        for binding in log.state.bindings.values() if log else ():
+            for target in binding.decisions.values():
+                sha256 = target.schema_sha256
+                if target.topic == topic and sha256 is not None and sha256 in known:
+                    return known[sha256].definition
+        return self.registered.get((namespace, topic))
 
     def policies_of(self, namespace: str, agent: str) -> tuple[Key, ...]:
         """Return the keys of the policies that an agent's published binding names."""

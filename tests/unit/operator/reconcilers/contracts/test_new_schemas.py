@@ -156,3 +156,48 @@ async def test_x12_a_first_schema_that_the_registry_refuses_reaches_no_gate_and_
         await edit(harness, SCHEMA)
         assert judged_by(harness) == sha256_hex(SCHEMA.encode())
         assert conditions_of(harness.get(GUARD))["TopicsReady"] == ("True", "OK")
+
+
+NEWCOMER = agent("newcomer")
+
+
+async def test_x12_an_agent_that_comes_while_a_new_schema_is_refused_is_judged_by_the_one_in_force() -> None:
+    async with running(*NAMESPACE) as harness:
+        await edit(harness, DEMANDING)
+        assert schema_ready(harness) == ("False", "InvalidSchema")
+        harness.put(NEWCOMER)
+        await harness.settle()
+        assert conditions_of(harness.get(NEWCOMER))["TopicsReady"] == ("True", "OK")
+        assert harness.binding("newcomer").decisions == harness.binding().decisions
+        assert judged_by(harness) == sha256_hex(SCHEMA.encode())
+        await edit(harness, WITH_BOTH)
+        assert harness.binding("newcomer").decisions["block-page"].schema_sha256 == sha256_hex(WITH_BOTH.encode())
+
+
+async def test_x01_an_agent_that_comes_while_a_new_schema_breaks_policies_is_judged_by_the_one_in_force() -> None:
+    async with running(*NAMESPACE) as harness:
+        await edit(harness, WITHOUT_PAGE)
+        harness.put(NEWCOMER)
+        await harness.settle()
+        assert schema_ready(harness) == ("False", "BreaksPolicies")
+        assert conditions_of(harness.get(NEWCOMER))["TopicsReady"] == ("True", "OK")
+        assert harness.binding("newcomer").decisions["block-page"].schema_sha256 == sha256_hex(SCHEMA.encode())
+
+
+async def test_x12_a_first_agent_is_judged_by_what_the_contract_has_registered_also_by_an_operator_that_is_new() -> (
+    None
+):
+    async with running(contract("pages"), COMMANDS, STRICT) as harness:
+        assert schema_ready(harness) == ("True", "OK")
+        await edit(harness, DEMANDING)
+        assert schema_ready(harness) == ("False", "InvalidSchema")
+        await harness.controller.stop()
+        harness.cluster.put(GUARD)
+        harness.controller = harness.new_controller()
+        for resource in NAMESPACE:
+            harness.controller.changed(key_of(resource))
+        await harness.controller.start()
+        harness.controller.caches_complete()
+        await harness.settle()
+        assert conditions_of(harness.get(GUARD))["TopicsReady"] == ("True", "OK")
+        assert judged_by(harness) == sha256_hex(SCHEMA.encode())
