@@ -5,6 +5,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Some images set it. Tests start hundreds of interpreters, and each would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 # One worker a core. More of them let deadlines of tests that kill brokers run out (measured with four on two cores).
 WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
@@ -26,7 +28,8 @@ demo: setup ## The phishing example: a whole governed loop on a real Kafka
 demo-cluster: setup ## The same as pods on a real Kubernetes cluster, which it makes where there is none
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python examples/phishing/demo_cluster.py --report build/demo-cluster.json
 
-unit: setup ## The unit tests (seconds)
+unit: export HYPOTHESIS_PROFILE ?= quick
+unit: setup ## The unit tests (seconds); property tests with few examples
 	$(PYTEST) tests/unit
 
 coverage: setup ## The same again, measured: what of each member they cover (three times as long)

@@ -57,7 +57,7 @@ JUDGES_ALIKE = {
     ("rules.py", "if not expressions:", "not is left out"): _FUSED,
     (
         "rules.py",
-        r"""return compile_rule(" && ".join(f"({expression}\n)" for expression in expressions))""",
+        r"""return compile_rule(" && ".join(f"({expression}\n)" for expression in expressions), params)""",
         "nothing is returned",
     ): _FUSED,
     (

@@ -2,59 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from streamwarden_cli.exit_codes import ExitCode
 from streamwarden_cli.main import app
-from typer.testing import CliRunner
+from support.commands import WRONG_KUBECONFIGS, CliRunner
 
 WIDE = {"COLUMNS": "1000"}
-TOPIC = """apiVersion: streamwarden.io/v1alpha1
-kind: TopicContract
-metadata: {name: orders, namespace: shop}
-spec: {topicName: shop.orders}
-"""
-KUBECONFIG = """apiVersion: v1
-kind: Config
-clusters: [{name: here, cluster: {server: "https://127.0.0.1:9"}}]
-users: [{name: me, user: {}}]
-contexts: [{name: here, context: {cluster: here, user: me}}]
-current-context: here
-"""
-
-
-def streamwarden(arguments: list[str], folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "streamwarden_cli", *arguments],
-        cwd=folder,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
-@pytest.mark.parametrize("arguments", [["stack", "up"], ["cluster", "build"], ["dev", "."]], ids=" ".join)
-def test_a_cache_that_cannot_be_written_is_named_with_the_setting_that_moves_it(
-    arguments: list[str], tmp_path: Path
-) -> None:
-    file = tmp_path / "file"
-    file.touch()
-    (tmp_path / "topic.yaml").write_text(TOPIC)
-
-    done = streamwarden(arguments, tmp_path, STREAMWARDEN_CACHE=str(file / "cache"))
-
-    assert done.returncode == ExitCode.USAGE
-    assert done.stderr.splitlines()[-1] == (
-        f"error: the cache folder {file}/cache cannot be used (Not a directory): "
-        "name another one with STREAMWARDEN_CACHE"
-    )
-    assert "Traceback" not in done.stderr
 
 
 def test_another_file_that_cannot_be_written_is_named_without_a_traceback(
@@ -66,14 +21,6 @@ def test_another_file_that_cannot_be_written_is_named_without_a_traceback(
     answer = CliRunner().invoke(app, ["crds", "generate", "--out", "file/crds"])
 
     assert (answer.exit_code, answer.output) == (1, "error: [Errno 20] Not a directory: 'file/crds'\n")
-
-
-WRONG_KUBECONFIGS = [
-    pytest.param(None, [], 2, "no kubeconfig at config. Set KUBECONFIG", id="that-is-missing"),
-    pytest.param("{{{: nope", [], 2, "the kubeconfig config is not YAML", id="that-is-no-yaml"),
-    pytest.param(KUBECONFIG, ["--context", "there"], 2, "object with name there", id="without-the-context"),
-    pytest.param(KUBECONFIG, [], 1, "Cannot connect to host 127.0.0.1:9", id="that-leads-nowhere"),
-]
 
 
 @pytest.mark.parametrize(("text", "options", "code", "message"), WRONG_KUBECONFIGS)
@@ -90,20 +37,6 @@ def test_uninstall_says_in_a_line_what_is_wrong_with_a_kubeconfig(  # a table's 
     assert (answer.exit_code, answer.output.count("\n")) == (code, 1), answer.output
     assert answer.output.startswith("error: ")
     assert message in answer.output
-
-
-@pytest.mark.parametrize(("text", "options", "code", "message"), [WRONG_KUBECONFIGS[0], WRONG_KUBECONFIGS[3]])
-def test_watch_says_it_likewise(text: str | None, options: list[str], code: int, message: str, tmp_path: Path) -> None:
-    (tmp_path / "kafka.properties").write_text("bootstrap.servers=127.0.0.1:1\n")
-    if text is not None:
-        (tmp_path / "config").write_text(text)
-
-    done = streamwarden(["watch", "--kafka", "kafka.properties", *options], tmp_path, KUBECONFIG="config")
-
-    lines = (done.stdout + done.stderr).splitlines()
-    assert (done.returncode, len(lines)) == (code, 1), lines
-    assert lines[0].startswith("error: ")
-    assert message in lines[0]
 
 
 def test_what_contributors_need_says_so_and_what_it_wrote(tmp_path: Path) -> None:

@@ -384,7 +384,7 @@ HEADERS = st.one_of(
 
 
 @given(value=VALUES, key=st.none() | st.just(b"page-1") | st.binary(max_size=8), given_headers=HEADERS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=4 * settings().max_examples)
 def test_any_record_gives_exactly_one_audit_record(
     value: bytes | None, key: bytes | None, given_headers: list[tuple[str, bytes]]
 ) -> None:

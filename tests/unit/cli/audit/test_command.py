@@ -10,7 +10,7 @@ from streamwarden_cli.local.running import RunningDev
 from streamwarden_cli.local.state import StateFolder
 from streamwarden_cli.main import app
 from streamwarden_kafka.connection import Connection
-from typer.testing import CliRunner
+from support.commands import CliRunner
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,7 @@ from streamwarden_cli.generated.crd_yaml import NotStructuralError, Schema
 from streamwarden_cli.main import app
 from streamwarden_contract.models import KINDS, AgentDeployment, Kind, Policy, TopicContract
 from streamwarden_contract.models.base import Metadata, Resource
-from typer.testing import CliRunner
+from support.commands import CliRunner
 
 ROOT = Path(__file__).parents[4]
 _STRUCTURAL = {

@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from streamwarden_cli.exit_codes import ExitCode
 from streamwarden_cli.main import app
-from typer.testing import CliRunner
+from support.commands import CliRunner
 
 ROOT = Path(__file__).parents[4]
 CORPUS = ROOT / "tests" / "corpus" / "manifests"

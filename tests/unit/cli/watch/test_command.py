@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from streamwarden_cli.main import app
-from typer.testing import CliRunner
+from support.commands import CliRunner
 
 if TYPE_CHECKING:
     from pathlib import Path

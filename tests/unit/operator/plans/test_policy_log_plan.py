@@ -259,7 +259,7 @@ logs = st.builds(
 
 
 @given(st.lists(logs, max_size=8))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=3 * settings().max_examples)
 def test_whatever_is_asked_for_revisions_grow_and_bindings_are_complete(history: list[DesiredLog]) -> None:
     state = LogState()
     for desired in history:
