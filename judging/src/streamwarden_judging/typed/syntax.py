@@ -202,16 +202,23 @@ class _Reader:
         return Call(at, call.function, self.all([*([call.target] if call.HasField("target") else []), *call.args]))
 
     def list(self, at: int, expr: _Message) -> Node:
-        kind = self.types.get(expr.id)
-        return ListLiteral(
-            at, self.all(expr.list_expr.elements), kind is not None and _is_dyn(kind.list_type.elem_type)
-        )
+        kind, items = self.types.get(expr.id), expr.list_expr.elements
+        mixed = kind is not None and _is_dyn(kind.list_type.elem_type) and self._are_typed(items)
+        return ListLiteral(at, self.all(items), mixed)
 
     def map(self, at: int, expr: _Message) -> Node:
         struct, kind = expr.struct_expr, self.types.get(expr.id)
-        mixed = kind is not None and (_is_dyn(kind.map_type.key_type) or _is_dyn(kind.map_type.value_type))
+        mixed = kind is not None and (
+            (_is_dyn(kind.map_type.key_type) and self._are_typed(entry.map_key for entry in struct.entries))
+            or (_is_dyn(kind.map_type.value_type) and self._are_typed(entry.value for entry in struct.entries))
+        )
         entries = tuple((self.node(entry.map_key), self.node(entry.value)) for entry in struct.entries)
         return MapLiteral(at, entries, mixed, struct.message_name)
+
+    def _are_typed(self, exprs: Iterable[_Message]) -> bool:
+        """Tell whether there are several, each with a type: one without, as its schema is to come, is no other type."""
+        found = [self.types.get(expr.id) for expr in exprs]
+        return len(found) > 1 and all(kind is not None and not _is_dyn(kind) for kind in found)
 
     def loop(self, at: int, expr: _Message) -> Node:
         loop = expr.comprehension_expr

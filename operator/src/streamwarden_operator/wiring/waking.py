@@ -139,6 +139,7 @@ def dependents_of_publication(namespace: str, before: PublishedLog, after: Publi
     agents = _differing(*bindings) | _differing(before.withheld, after.withheld)
     named = {ref.name for agent in agents for each in bindings if agent in each for ref in each[agent].policies}
     policies = named | _differing(before.state.policies, after.state.policies)
+    policies |= _differing(before.refused, after.refused)
     return frozenset(
         {
             *(Key("AgentDeployment", namespace, agent) for agent in agents),

@@ -4,7 +4,7 @@ import pytest
 from streamwarden_contract.canonical import JsonValue
 from streamwarden_judging.typed.checking import CheckedRule, checker_for
 from streamwarden_judging.typed.data_types import MAX_DATA_BYTES, ParamsError
-from streamwarden_judging.typed.facts import Covered, rule_types
+from streamwarden_judging.typed.facts import Covered, envelope_types, rule_types
 from streamwarden_judging.typed.types import UNTYPED, ListType, ObjectRef, Scalar, ScalarType, ValueType, as_nullable
 
 INT, DOUBLE = ScalarType(Scalar.INT), ScalarType(Scalar.DOUBLE)
@@ -115,3 +115,25 @@ def test_larger_data_is_refused() -> None:
     rule_types(Covered("a"), params={"x": "a" * (MAX_DATA_BYTES - 8)})
     with pytest.raises(ParamsError, match="params has 65537 bytes, and at most 65536 are allowed"):
         rule_types(Covered("a"), params={"x": "a" * (MAX_DATA_BYTES - 7)})
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "decision.parameters.tags.map(t, t).size() < 5",
+        "decision.parameters.tags.filter(t, t != 'a').size() < 5",
+        "[decision.parameters.a, 'b', 1].exists(x, x == 1)",
+        "{'a': decision.parameters.a}.a == 1",
+    ],
+)
+def test_before_there_is_a_schema_lists_of_what_has_no_type_yet_are_no_mistake(rule: str) -> None:
+    assert isinstance(checker_for(*envelope_types()).check(rule, bounded=False), CheckedRule)
+
+
+@pytest.mark.parametrize(
+    "rule", ["[1, 'a'].exists(x, x == 1)", "{'a': 1, 'b': 'x'}.a == 1", "{1: 'a', 'b': 'x'}[1] == 'a'"]
+)
+def test_a_list_of_several_types_is_one_all_the_same(rule: str) -> None:
+    checked = checker_for(*envelope_types()).check(rule, bounded=False)
+    assert isinstance(checked, list)
+    assert "must be of one type" in str(checked[0])

@@ -129,6 +129,7 @@ class TopicContractReconciler:
         parts = [topic, schema, access]
         status = self._status(contract, found.model_copy(update={"registered_schema": registered}), parts)
         await self._report(contract, DRIFT_DETECTED, "True", status)
+        await self._report(contract, SCHEMA_READY, "False", status)
         await self._write(contract, status)
         await self._note_registered(contract, schema)
         if not needs_undoing and not given:

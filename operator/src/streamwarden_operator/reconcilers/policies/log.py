@@ -11,7 +11,7 @@ from streamwarden_contract.models import AgentDeployment, Policy
 from streamwarden_contract.names import SYSTEM
 from streamwarden_contract.policylog import EpochRecord, PolicyRecord, Signer, Verifier
 
-from streamwarden_operator.desired.acceptance import accept_policy
+from streamwarden_operator.desired.acceptance import accept_policy, accepted
 from streamwarden_operator.desired.management import is_held
 from streamwarden_operator.desired.policy_log import DesiredLog, build_log
 from streamwarden_operator.desired.policy_params import EffectivePolicy, effective
@@ -94,7 +94,8 @@ class PolicyLogReconciler:
         state = verify_log(records, topic=topic, cluster_id=cluster_id, verifier=self._keys, known=known)
         await self._report_refused(namespace, state)
         state = go_on_above(state, self._proven(namespace, state, topic, cluster_id))
-        plan = plan_log(namespace, self._desired(namespace, state), state)
+        desired, refused = self._desired(namespace, state)
+        plan = plan_log(namespace, desired, state)
         if plan:
             await self._topics.publish(topic, sign_plan(plan, topic=topic, cluster_id=cluster_id, signer=self._keys))
             _log.info(
@@ -106,7 +107,7 @@ class PolicyLogReconciler:
             )
             state = after(state, plan)
             self._note(namespace, plan, state)
-        return PublishedLog(state, plan.withheld)
+        return PublishedLog(state, plan.withheld, refused)
 
     def _proven(self, namespace: str, state: LogState, topic: str, cluster_id: str) -> list[EpochRecord]:
         """Return what gates have seen beyond the end of the log, by the operator's own signature: a log was lost."""
@@ -119,9 +120,10 @@ class PolicyLogReconciler:
             _log.error("policy log lost or rolled back: going on above", topic=topic, log=state.epoch, gates=newest)
         return proven
 
-    def _desired(self, namespace: str, state: LogState) -> DesiredLog:
+    def _desired(self, namespace: str, state: LogState) -> tuple[DesiredLog, dict[str, str]]:
+        """Return what the log should hold; and by policy why one is refused."""
         if namespace == SYSTEM:
-            return DesiredLog()
+            return DesiredLog(), {}
         every = self._cluster.list(Policy, namespace)
         unreadable = {key: it for key, it in self._cluster.unreadable().items() if key.namespace == namespace}
         _check_all_known(unreadable, every)
@@ -131,28 +133,29 @@ class PolicyLogReconciler:
         policies = [
             effective(policy, self._cluster.config_map) for policy in every if policy.metadata.name not in left_out
         ]
-        return build_log(
+        refused = self._refused(namespace, policies, state)
+        desired = build_log(
             [each.policy for each in policies],
             self._cluster.list(AgentDeployment, namespace),
             self._logs.bindings_of(namespace),
-            refused=self._refused(namespace, policies, state) | held,
+            refused=refused.keys() | held,
             released=self._logs.released,
             unreadable=[it.metadata for key, it in unreadable.items() if key.kind == "AgentDeployment"],
         )
+        return desired, refused
 
-    def _refused(self, namespace: str, policies: Sequence[EffectivePolicy], state: LogState) -> frozenset[str]:
+    def _refused(self, namespace: str, policies: Sequence[EffectivePolicy], state: LogState) -> dict[str, str]:
         """Find the policies that are not accepted. What was checked once is kept: an edit must not wait for all."""
         installation, agents = self._logs.installation.installation, self._logs.governed(namespace, state)
-        return frozenset(
-            found.policy.metadata.name
-            for found in policies
-            if found.fault is not None
-            or accept_policy(
-                found.policy,
-                installation,
-                check_policy(found.policy.metadata.name, found.policy.spec, agents, state),
-            )
-        )
+        refused: dict[str, str] = {}
+        for found in policies:
+            name, spec = found.policy.metadata.name, found.policy.spec
+            refusals = [found.fault] if found.fault is not None else []
+            if not refusals:
+                refusals = accept_policy(found.policy, installation, check_policy(name, spec, agents, state))
+            if refusals:
+                refused[name] = accepted(refusals).message
+        return refused
 
     def _note(self, namespace: str, plan: LogPlan, state: LogState) -> None:
         """Remember when each policy was published, to tell how long it took to be in force everywhere."""

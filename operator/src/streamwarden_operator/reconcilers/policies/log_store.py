@@ -34,6 +34,8 @@ class PublishedLog:
     state: LogState
     withheld: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """By agent: policies without a good revision that keep it from a new binding."""
+    refused: Mapping[str, str] = field(default_factory=dict)
+    """By policy that is not accepted: why. It depends on agents and contracts, and its status is to say what is."""
     outage: OperatorError | None = None
     """Why the last attempt to write failed."""
 

@@ -1,0 +1,139 @@
+"""What a Policy and a TopicContract say of rules that do not check, as conditions and as Events."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from streamwarden_contract.models import AgentDeployment
+from streamwarden_contract.models.topic_contract import TopicSchema
+from support.operator_harness import Harness, agent, conditions_of, contract, policy, running, until
+
+if TYPE_CHECKING:
+    from streamwarden_contract.models import Policy, TopicContract
+
+OPEN = json.dumps({"type": "object", "properties": {"tags": {"type": "array", "items": {"type": "string"}}}})
+BOUNDED = OPEN.replace('"type": "array"', '"type": "array", "maxItems": 1000')
+COMMANDS = contract("commands", schema={"schema": OPEN})
+COSTLY = policy("costly", "decision.parameters.tags.map(t, t).size() < 5")
+TOO_MUCH = (
+    "may take 3.0 s for one decision, and at most 0.1 s is allowed: "
+    "set maxItems for decision.parameters.tags in the schema"
+)
+
+
+def with_notes() -> AgentDeployment:
+    made = agent().model_dump(by_alias=True, mode="json")
+    made["spec"]["decisions"].append({"type": "note", "commandTopicRef": {"name": "notes"}})
+    return AgentDeployment.model_validate(made)
+
+
+def said(resource: Policy | TopicContract, kind: str) -> tuple[str, str, str]:
+    return next((part.status, part.reason, part.message) for part in resource.status.conditions if part.type == kind)
+
+
+def events(harness: Harness, reason: str) -> list[tuple[str, str, bool]]:
+    return [
+        (str(event.key), event.message, event.warning) for event in harness.cluster.events if event.reason == reason
+    ]
+
+
+def edited(found: TopicContract, schema: str) -> TopicContract:
+    metadata = found.metadata.model_copy(update={"generation": found.metadata.generation + 1})
+    spec = found.spec.model_copy(update={"value_schema": TopicSchema.model_validate({"schema": schema})})
+    return found.model_copy(update={"metadata": metadata, "spec": spec})
+
+
+# --- the cost of a rule ----------------------------------------------------------------------------------------------
+
+
+async def test_a_rule_that_may_take_too_long_is_refused_until_the_schema_bounds_it() -> None:
+    async with running(contract("pages"), COMMANDS, agent()) as harness:
+        harness.put(COSTLY)
+        await harness.settle()
+        assert said(harness.get(COSTLY), "Accepted") == (
+            "False",
+            "InvalidExpression",
+            f"spec.rules[0].require: 1:1: {TOO_MUCH}",
+        )
+        assert b"policy/costly" not in harness.log.topics["risk.streamwarden.policies"]
+        harness.put(edited(harness.get(COMMANDS), BOUNDED))
+        await until(lambda: conditions_of(harness.get(COSTLY))["Published"] == ("True", "OK"))
+        assert conditions_of(harness.get(COSTLY))["Accepted"] == ("True", "OK")
+
+
+async def test_a_policy_that_is_still_refused_says_what_is_wrong_now() -> None:
+    async with running(contract("pages"), COMMANDS, agent()) as harness:
+        harness.put(COSTLY)
+        await harness.settle()
+        harness.put(edited(harness.get(COMMANDS), OPEN.replace("tags", "tag")))
+        await harness.settle()
+        assert said(harness.get(COSTLY), "Accepted")[2] == (
+            "spec.rules[0].require: 1:20: decision.parameters has no field 'tags'; did you mean 'tag'?"
+        )
+
+
+async def test_a_rule_that_was_there_before_its_agent_and_may_take_too_long_denies_and_says_so() -> None:
+    async with running(contract("pages"), COMMANDS, COSTLY) as harness:
+        assert conditions_of(harness.get(COSTLY))["Published"] == ("True", "OK")
+        harness.put(agent())
+        await until(lambda: conditions_of(harness.get(COSTLY))["Accepted"] == ("False", "InvalidExpression"))
+        await harness.settle()
+        assert said(harness.get(COSTLY), "Accepted")[2] == f"spec.rules[0].require: 1:1: {TOO_MUCH}"
+        assert harness.binding().not_applicable == {"block-page": ("costly",)}
+
+
+async def test_a_schema_that_takes_a_bound_away_would_break_the_rule_that_needs_it() -> None:
+    bounded = contract("commands", schema={"schema": BOUNDED})
+    async with running(contract("pages"), bounded, COSTLY, agent()) as harness:
+        assert conditions_of(harness.get(COSTLY))["Published"] == ("True", "OK")
+        harness.put(edited(harness.get(bounded), OPEN))
+        await harness.settle()
+        status, reason, message = said(harness.get(bounded), "SchemaReady")
+        assert (status, reason) == ("False", "BreaksPolicies")
+        assert f"policy 'costly' for guard/block-page (rule 'r': 1:1: {TOO_MUCH})" in message
+
+
+# --- PolicyNotApplicable, BreaksPolicies, UntypedRules ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("spec", "denied"),
+    [
+        pytest.param({}, ", and decisions are denied", id="Enforce"),
+        pytest.param({"failureAction": "Audit"}, "", id="Audit"),
+    ],
+)
+async def test_x01_a_policy_says_for_whom_it_does_not_check_once_and_by_an_event(
+    spec: dict[str, Any], denied: str
+) -> None:
+    half = policy("half", "'a' in decision.parameters.tags", **spec)
+    async with running(contract("pages"), contract("notes"), COMMANDS, half, with_notes()) as harness:
+        message = (
+            "does not check for guard/note (rule 'r': 1:27: the schema does not say what 'tags' is read from: write "
+            f"dyn(...) around what stands before the dot): there it is not applicable{denied}"
+        )
+        assert said(harness.get(half), "Accepted") == ("True", "PolicyNotApplicable", message)
+        assert conditions_of(harness.get(half))["Published"] == ("True", "OK")
+        assert harness.binding().not_applicable == {"note": ("half",)}
+        assert events(harness, "PolicyNotApplicable") == [("Policy risk/half", message, True)]
+        harness.put(harness.get(half))
+        await harness.settle()
+        assert len(events(harness, "PolicyNotApplicable")) == 1
+
+
+async def test_x01_a_contract_says_which_policies_a_schema_breaks_once_and_by_an_event() -> None:
+    reads = policy("reads", "'a' in decision.parameters.tags")
+    async with running(contract("pages"), COMMANDS, reads, agent()) as harness:
+        harness.put(edited(harness.get(COMMANDS), '{"type": "object", "properties": {"tag": {"type": "string"}}}'))
+        await harness.settle()
+        status, reason, message = said(harness.get(COMMANDS), "SchemaReady")
+        assert (status, reason) == ("False", "BreaksPolicies")
+        assert events(harness, "BreaksPolicies") == [("TopicContract risk/commands", message, True)]
+        harness.put(harness.get(COMMANDS))
+        await harness.settle()
+        assert len(events(harness, "BreaksPolicies")) == 1
+        harness.put(edited(harness.get(COMMANDS), OPEN))
+        await harness.settle()
+        assert said(harness.get(COMMANDS), "SchemaReady")[0] == "True"
