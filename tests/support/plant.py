@@ -26,6 +26,8 @@ class Plant:
     site: Governed
     agent: dict[str, Any] = field(default_factory=dict)
     """Replaces parts of the AgentDeployment's spec."""
+    topics: dict[str, Any] = field(default_factory=dict)
+    """The same of all TopicContracts."""
     namespace: str = field(default_factory=lambda: f"plant-{uuid4().hex[:6]}")
 
     @property
@@ -58,6 +60,7 @@ class Plant:
             if manifest["kind"] == "TopicContract":
                 name = manifest["spec"]["topicName"].removeprefix("plant.")
                 manifest["spec"] = {**manifest["spec"], "topicName": f"{self.namespace}.{name}", "access": {}}
+                manifest["spec"] |= self.topics
             elif manifest["kind"] == "AgentDeployment":
                 manifest["spec"] |= self._pod() | self.agent
         code: Manifest = {
@@ -118,10 +121,10 @@ class Plant:
         self.site.kafka.produce(self.readings, [reading(number) for number in numbers])
 
     def judged(self) -> Counter[tuple[str, str]]:
-        """Count the audit records by valve and verdict."""
+        """Count the audit records by valve and verdict; a skipped range has no valve."""
         topic = f"{self.namespace}.streamwarden.audit"
         records = (json.loads(message.value() or b"{}") for message in self.site.kafka.read_all(topic))
-        return Counter((record["decision"]["entity"], record["verdict"]) for record in records)
+        return Counter((record["decision"].get("entity") or "", record["verdict"]) for record in records)
 
     def commanded(self) -> Counter[str]:
         """Count the commands by valve."""

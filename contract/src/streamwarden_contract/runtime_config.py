@@ -36,6 +36,8 @@ ENV_LAST_WORDS = "STREAMWARDEN_LAST_WORDS"
 """File for why the process ends, where a person can mend it: Kubernetes shows it as the termination message."""
 ENV_POD = "STREAMWARDEN_POD"
 """Name of the pod; it ends the transactional id, so it is stable where processes are restarted in place."""
+ENV_GATE_MEMORY_LIMIT = "STREAMWARDEN_GATE_MEMORY_LIMIT"
+"""Bytes that the gate's container may use: its supervisor keeps the gate below it."""
 
 
 class _Config(BaseModel):

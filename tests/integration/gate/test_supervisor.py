@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from streamwarden_contract.runtime_config import ENV_GATE_MEMORY_LIMIT
 from streamwarden_gate.note import ENV_SUPERVISOR, MAX_SKIPS, SKIPS_WITHIN_S, Doing, Note, make_file
 from streamwarden_gate.supervisor import ENV_MEMORY_LIMIT
 
@@ -177,6 +178,10 @@ def test_x07_a_gate_stays_below_the_limit_of_its_container(supervised: Supervise
     assert supervised.run(gate, **{ENV_MEMORY_LIMIT: str(512 * MIB)}) == 0
     data, stack = json.loads(supervised.log.splitlines()[0])
     assert (data // MIB, stack // MIB) == (399, 8), "the main thread has the usual stack again"
+
+
+def test_who_sets_the_limit_and_who_reads_it_name_it_alike() -> None:
+    assert ENV_MEMORY_LIMIT == ENV_GATE_MEMORY_LIMIT
 
 
 def test_a_note_is_shared_through_its_file() -> None:

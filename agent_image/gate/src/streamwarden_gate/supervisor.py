@@ -22,7 +22,9 @@ from types import FrameType
 from streamwarden_gate.note import ENV_SUPERVISOR, EXIT_OUT_OF_MEMORY, Doing, Note, make_file
 
 ENV_MEMORY_LIMIT = "STREAMWARDEN_GATE_MEMORY_LIMIT"
-"""Bytes that the gate and its supervisor may use; else the container's limit (cgroup v2), or none."""
+"""Bytes that the gate and its supervisor may use; else the container's limit (cgroup v2), or none.
+
+``runtime_config`` has the name for who sets it, and is not imported: this process stays small."""
 
 GATE = ("-m", "streamwarden_gate")
 

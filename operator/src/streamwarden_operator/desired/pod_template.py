@@ -14,6 +14,7 @@ from streamwarden_contract.models.pod_rules import VOLUME_PREFIX, PullPolicy
 from streamwarden_contract.runtime_config import (
     ENV_CONFIG,
     ENV_CREDENTIALS,
+    ENV_GATE_MEMORY_LIMIT,
     ENV_LAST_WORDS,
     ENV_POD,
     ENV_READY_FILE,
@@ -148,7 +149,8 @@ def _gate(workload: Workload, gate_image: GateImage, volumes: dict[str, Manifest
         "image": gate_image.name,
         "restartPolicy": "Always",  # makes it a native sidecar
         **_without_empty({"imagePullPolicy": gate_image.pull_policy}),
-        "env": _environment(),
+        # By the kubelet's word: what a container can read of its own limit depends on the node's version of cgroups.
+        "env": [*_environment(), _from_resource(ENV_GATE_MEMORY_LIMIT, "limits.memory")],
         "volumeMounts": _mounts(volumes),
         "resources": _gate_resources(workload.pod.gate.resources),
         "securityContext": {**_security_context(), "runAsUser": GATE_USER, "runAsGroup": GATE_USER},
@@ -165,6 +167,11 @@ def _environment() -> list[Manifest]:
         # The kubelet mounts it, writable, into a root that is not.
         {"name": ENV_LAST_WORDS, "value": TERMINATION_LOG},
     ]
+
+
+def _from_resource(name: str, resource: str) -> Manifest:
+    """Build a variable with a resource of its own container: bytes, of memory."""
+    return {"name": name, "valueFrom": {"resourceFieldRef": {"resource": resource}}}
 
 
 def _mounts(volumes: dict[str, Manifest]) -> list[Manifest]:

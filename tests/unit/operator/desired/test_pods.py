@@ -194,7 +194,8 @@ def test_our_variables_come_after_the_user_s() -> None:
     names = [found["name"] for found in agent_of(env=(EnvVar(name="A", value="1"),))["env"]]
     ours = [f"STREAMWARDEN_{name}" for name in ("CONFIG", "CREDENTIALS", "POD", "READY_FILE", "LAST_WORDS")]
     assert names == ["A", *ours]
-    assert [found["name"] for found in gate_of(env=(EnvVar(name="A", value="1"),))["env"]] == ours
+    gate = [found["name"] for found in gate_of(env=(EnvVar(name="A", value="1"),))["env"]]
+    assert gate == [*ours, "STREAMWARDEN_GATE_MEMORY_LIMIT"]
 
 
 def mount(name: str, path: str) -> VolumeMount:
