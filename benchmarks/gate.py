@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from confluent_kafka import Consumer, Producer, TopicPartition
-from harness import ROOT, Figures, Goal, Result, percentile
+from harness import ROOT, RULES, Figures, Goal, Result, percentile
 from streamwarden_devstack.stack import Stack
 
 sys.path.insert(0, str(ROOT / "tests"))  # the same world as the integration tests'
@@ -31,16 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NAME = "gate"
-RULES = tuple(
-    rule
-    for number in range(5)
-    for rule in (
-        f"decision.confidence >= 0.{number + 1}",
-        f"decision.parameters.number < {10_000_000 + number}",
-        f"decision.entity.startsWith('page-') && size(decision.entity) < {200 + number}",
-        f"agent.labels.role == 'test' && decision.type != 'never-{number}'",
-    )
-)
 BACKLOGS = {1: 1_500, 10: 10_000, 100: 30_000, 500: 50_000, 1_000: 50_000}
 RATE, SECONDS, WARM_UP_S = 1_000, 12, 2
 GOALS = (

@@ -16,6 +16,18 @@ from streamwarden_devstack.stack.versions import DEFAULT, KAFKAS
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "build" / "bench"
 
+# What every gate and engine judges by.
+RULES = tuple(
+    rule
+    for number in range(5)
+    for rule in (
+        f"decision.confidence >= 0.{number + 1}",
+        f"decision.parameters.number < {10_000_000 + number}",
+        f"decision.entity.startsWith('page-') && size(decision.entity) < {200 + number}",
+        f"agent.labels.role == 'test' && decision.type != 'never-{number}'",
+    )
+)
+
 Figures = dict[str, float]
 
 

@@ -7,6 +7,7 @@ import sys
 import cluster
 import gate
 import harness
+import judge
 import lag_poll
 import many_agents
 import rule_costs
@@ -15,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 BENCHMARKS = {
+    judge.NAME: judge.run,
     gate.NAME: gate.run,
     lag_poll.NAME: lag_poll.run,
     cluster.NAME: cluster.run,

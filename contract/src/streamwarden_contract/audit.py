@@ -5,8 +5,7 @@ metadata of the offset that the same transaction commits, so the next owner of t
 """
 
 import re
-from dataclasses import dataclass, replace
-from typing import NotRequired, TypedDict
+from typing import NamedTuple, NotRequired, TypedDict
 
 from streamwarden_contract.errors import ContractError
 from streamwarden_contract.ids import sha256_hex
@@ -30,8 +29,7 @@ class ChainError(ContractError):
     """The offset metadata of a decision partition is not its own, or cannot be read: the chain's head is unknown."""
 
 
-@dataclass(frozen=True, slots=True)
-class ChainHead:
+class ChainHead(NamedTuple):
     """Where the audit chain of one decision partition stands, and under which epochs it was judged."""
 
     length: int = 0
@@ -60,19 +58,20 @@ class ChainHead:
 
     def after(self, value: bytes) -> "ChainHead":
         """Return the head after one more audit record: the next record has not been tried yet."""
-        return replace(self, length=self.length + 1, sha256=sha256_hex(value), tries=0)
+        digest = sha256_hex(value)
+        return ChainHead(self.length + 1, digest, self.namespace_epoch, self.guardrail_epoch, self.state_number)
 
     def tried(self) -> "ChainHead":
         """Return the same head after one more death of the record at the offset."""
-        return replace(self, tries=self.tries + 1)
+        return self._replace(tries=self.tries + 1)
 
     def untried(self) -> "ChainHead":
         """Return the same head where another record is next."""
-        return replace(self, tries=0) if self.tries else self
+        return self._replace(tries=0) if self.tries else self
 
     def under(self, *, namespace_epoch: int, guardrail_epoch: int) -> "ChainHead":
         """Return the same head under these epochs."""
-        return replace(self, namespace_epoch=namespace_epoch, guardrail_epoch=guardrail_epoch)
+        return self._replace(namespace_epoch=namespace_epoch, guardrail_epoch=guardrail_epoch)
 
 
 def parse_metadata(metadata: str | None, *, topic_id: str, offset: int) -> ChainHead:

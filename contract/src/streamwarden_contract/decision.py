@@ -1,6 +1,6 @@
 """The decision: what an agent proposes, as the data of a ``streamwarden.decision`` event, and its failure record."""
 
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -108,7 +108,8 @@ def decode_failure(raw: bytes) -> Failure:
 
 def _validate(model: type[_T], value: object) -> _T:
     try:
-        return model.model_validate(value)
+        # What ``model_validate`` calls, without what it does beside: measured 2.6 µs for 7.8.
+        return cast("_T", model.__pydantic_validator__.validate_python(value))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         where = ".".join(str(part) for part in first["loc"])[:200]

@@ -114,6 +114,7 @@ def format_time(time: datetime) -> str:
     return in_utc.isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
+@lru_cache(maxsize=64)
 def time_of(timestamp_ms: int) -> datetime:
     """Return Kafka's timestamp (milliseconds since 1970) as a time."""
     return datetime.fromtimestamp(timestamp_ms / 1000, UTC)
@@ -128,7 +129,7 @@ def is_text(text: str) -> bool:
 
     Format characters are taken: Persian is not written without the zero-width non-joiner.
     """
-    return _FORBIDDEN.search(text) is None
+    return (text.isascii() and text.isprintable()) or _FORBIDDEN.search(text) is None
 
 
 def media_type(raw: bytes | str | None) -> str:
@@ -184,7 +185,7 @@ class _Attributes:
         try:
             if name in self._found or name in self._dropped:
                 raise _malformed(f"ce_{name} is repeated")
-            text = _text(f"ce_{name}", raw)
+            text = _text(name, raw)
             if not text and name in _NEVER_EMPTY:
                 raise _malformed(f"ce_{name} is empty")
             self._found[name] = text
@@ -198,9 +199,9 @@ class _Attributes:
             MalformedEventError: a required attribute is missing, or one is not what it should be.
         """
         found = self._found
-        missing = [name for name in _REQUIRED if not found.get(name)]
-        if missing:
-            raise _malformed(f"missing ce_{missing[0]}")
+        for name in _REQUIRED:
+            if not found.get(name):
+                raise _malformed(f"missing ce_{name}")
         if found["specversion"] != "1.0":
             raise _malformed("ce_specversion must be 1.0")
         return CloudEvent(
@@ -256,18 +257,18 @@ class _Attributes:
         self._dropped.add(name)
 
 
-def _text(header: str, raw: bytes | str | None) -> str:
+def _text(name: str, raw: bytes | str | None) -> str:
     if raw is None:
-        raise _malformed(f"{header} has no value")
+        raise _malformed(f"ce_{name} has no value")
     try:
         data = raw.encode() if isinstance(raw, str) else raw
         text = data.decode("utf-8")
     except UnicodeError as error:
-        raise _malformed(f"{header} is not UTF-8") from error
+        raise _malformed(f"ce_{name} is not UTF-8") from error
     if len(data) > MAX_ATTRIBUTE_BYTES:
-        raise _malformed(f"{header} is longer than {MAX_ATTRIBUTE_BYTES} bytes")
+        raise _malformed(f"ce_{name} is longer than {MAX_ATTRIBUTE_BYTES} bytes")
     if not is_text(text):
-        raise _malformed(f"{header} has control characters or noncharacters")
+        raise _malformed(f"ce_{name} has control characters or noncharacters")
     return text
 
 

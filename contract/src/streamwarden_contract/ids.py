@@ -4,12 +4,15 @@ import hashlib
 from functools import lru_cache
 
 _LENGTH = 32
+_PREFIXES = tuple(length.to_bytes(4, "big") for length in range(32))
 
 
 def _derive(purpose: str, owner: str, topic: str, *numbers: int) -> str:
     """Hash the parts so that no two different lists of parts collide: each is preceded by its length."""
     digest = _begun(purpose, owner, topic).copy()
-    digest.update(b"".join(_framed(str(number)) for number in numbers))
+    for number in numbers:
+        digits = b"%d" % number
+        digest.update(_PREFIXES[len(digits)] + digits)
     return digest.hexdigest()[:_LENGTH]
 
 

@@ -4,6 +4,9 @@ The algorithm is murmur2 with Kafka's seed (org.apache.kafka.common.utils.Utils#
 configuration that Streamwarden writes says ``partitioner=murmur2_random``.
 """
 
+import struct
+
+_WORDS = struct.Struct("<I")
 _SEED = 0x9747B28C
 _M = 0x5BD1E995
 _MASK = 0xFFFFFFFF
@@ -14,12 +17,10 @@ def murmur2(key: bytes) -> int:
     length = len(key)
     h = (_SEED ^ length) & _MASK
     tail = length & ~3
-    for i in range(0, tail, 4):
-        k = int.from_bytes(key[i : i + 4], "little")
-        k = (k * _M) & _MASK
+    for (word,) in _WORDS.iter_unpack(key[:tail]):
+        k = (word * _M) & _MASK
         k ^= k >> 24
-        k = (k * _M) & _MASK
-        h = ((h * _M) & _MASK) ^ k
+        h = ((h * _M) ^ (k * _M)) & _MASK
     rest = length - tail
     if rest:
         h ^= int.from_bytes(key[tail:], "little")

@@ -6,7 +6,7 @@ The order of policies and rules never changes the effect, only which of several 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from streamwarden_contract.reasons import VerdictReason
 
@@ -60,15 +60,15 @@ class BoundPolicy:
     """The conjunction of the rules, one evaluation in place of many; None where there are no rules."""
     not_applicable: frozenset[str] = frozenset()
     """Decision types that its rules cannot be checked for: they are denied, whatever the rules say."""
+    at_revision: str = field(init=False, compare=False)
+    """``namespace/name@revision``, as audit records and command headers name it."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "at_revision", f"{self.namespace}/{self.name}@{self.revision}")
 
     def covers(self, decision_type: str) -> bool:
         """Tell whether decisions of this type are this policy's business."""
         return not self.decisions or decision_type in self.decisions
-
-    @property
-    def at_revision(self) -> str:
-        """``namespace/name@revision``, as audit records and command headers name it."""
-        return f"{self.namespace}/{self.name}@{self.revision}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +84,7 @@ class Finding:
     message: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """The answer, and the rule that gave it."""
 
     effect: Effect

@@ -43,6 +43,36 @@ def test_whatever_the_spacing_the_bytes_are_the_same(value: canonical.JsonValue)
     assert canonical.encode(canonical.decode(spaced)) == canonical.encode(value)
 
 
+@given(st.dictionaries(st.text(), json_values, max_size=4), st.sampled_from([b"", b" "]))
+def test_what_has_canonical_bytes_is_read_as_what_has_not(value: dict[str, canonical.JsonValue], space: bytes) -> None:
+    """Canonical bytes take a shorter way: types (1, 1.0, true) and signs are the same on both."""
+    written = canonical.encode(value)
+    assert repr(canonical.decode(written + space)) == repr(json.loads(written))
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        pytest.param(b'{"a":9223372036854775808}', id="2-to-the-63"),
+        pytest.param(b'{"a":18446744073709551615}', id="2-to-the-64-less-one"),
+        pytest.param(b'{"a":[{"b":-9223372036854775809}]}', id="below-int64"),
+        pytest.param(b'{"a":1,"a":1}', id="a-repeated-key"),
+        pytest.param(b'{"a":1e400}', id="beyond-doubles"),
+        pytest.param(b'{"a":NaN}', id="not-a-number"),
+        pytest.param(b'{"a":"\\ud800"}', id="a-lone-surrogate"),
+        pytest.param(b'{"a":"\xed\xa0\x80"}', id="a-surrogate-in-bytes"),
+        pytest.param(b'{"a":' * 65 + b"1" + b"}" * 65, id="too-deep"),
+    ],
+)
+def test_an_object_that_looks_canonical_is_refused_as_strictly(raw: bytes) -> None:
+    with pytest.raises(MalformedEventError):
+        canonical.decode(raw)
+
+
+def test_digits_in_a_text_are_no_number() -> None:
+    assert canonical.decode(b'{"a":"12345678901234567890"}') == {"a": "12345678901234567890"}
+
+
 def test_keys_are_sorted_by_code_point_and_nothing_is_escaped_without_need() -> None:
     assert (
         canonical.encode({"b": 1, "ä": [True, None], "a": "é", "B": 1.0})

@@ -112,7 +112,7 @@ def _claims_of(findings: Findings) -> AuditClaims:
 
 def _reasons_of(judgement: Verdict | Refusal | Skip) -> AuditReasons:
     """Say what was decided, and why."""
-    if isinstance(judgement, Refusal | Skip):
+    if not isinstance(judgement, Verdict):
         return {
             "verdict": verdict_of(judgement),
             "reason": judgement.reason if isinstance(judgement, Skip) else VerdictReason.DEAD_LETTER,

@@ -1,7 +1,6 @@
 """The command that an allowed decision becomes. Pure."""
 
 from datetime import datetime
-from functools import lru_cache
 
 from streamwarden_contract import canonical
 from streamwarden_contract.events import CloudEvent, time_of
@@ -44,7 +43,7 @@ def build_command(
         source=author.source,
         type=decision.type,
         subject=decision.entity,
-        time=_time_of(record.timestamp_ms),
+        time=time_of(min(max(record.timestamp_ms, 0), _LAST_TIMESTAMP_MS)),
         correlationid=claims.correlationid,
         causationid=claims.causationid,
         hops=claims.hops,
@@ -62,9 +61,3 @@ def build_command(
     key = decision.entity.encode() if target.keyed else None
     parameters = findings.plain["parameters"]
     return Command(command_id, Write(target.topic, key, canonical.encode(parameters), headers))
-
-
-@lru_cache(maxsize=64)
-def _time_of(timestamp_ms: int) -> datetime:
-    """The time of a record; those that arrived together share it."""
-    return time_of(min(max(timestamp_ms, 0), _LAST_TIMESTAMP_MS))

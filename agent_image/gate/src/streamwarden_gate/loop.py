@@ -8,10 +8,11 @@ Whatever is not certain is read from Kafka again.
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from time import time_ns
 from typing import TYPE_CHECKING
 
 import structlog
+from streamwarden_contract.events import time_of
 from streamwarden_kafka.records import Write
 
 from streamwarden_gate.acks import Report
@@ -288,7 +289,8 @@ class GateLoop:
         if (outcome := self._alone.requested(partition, item.offset, judge)) is not None:
             return outcome
         self._note.take(Doing.JUDGING, item.partition, item.offset)
-        now, refused = datetime.now(UTC), self._refusals.stage((item.partition, item.offset))
+        # In whole milliseconds, as brokers stamp: what is judged within one shares what is written of it.
+        now, refused = time_of(time_ns() // 1_000_000), self._refusals.stage((item.partition, item.offset))
         if refused is None:
             outcome = judge.judge(item, partition.head, now)
         else:

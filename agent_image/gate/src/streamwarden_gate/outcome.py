@@ -84,8 +84,7 @@ class Command(NamedTuple):
     write: Write
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """Everything that follows from one record; all of it is written in one transaction, or nothing."""
 
     judgement: Verdict | Refusal | Skip
@@ -113,6 +112,6 @@ class Outcome:
 
 def verdict_of(judgement: Verdict | Refusal | Skip) -> str:
     """Return the verdict's word in the audit."""
-    if isinstance(judgement, Skip):
-        return SKIPPED
-    return DEAD_LETTER if isinstance(judgement, Refusal) else judgement.effect
+    if isinstance(judgement, Verdict):
+        return judgement.effect
+    return SKIPPED if isinstance(judgement, Skip) else DEAD_LETTER
