@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import time
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 from streamwarden_contract.names import InstallationNames
-from support.dev_process import AGENT, BROKER, COMMAND, GATE, PATIENCE_S, is_alive
+from support.dev_process import AGENT, BROKER, COMMAND, GATE, PATIENCE_S, SUPERVISOR, is_alive
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,8 +96,8 @@ def test_a_running_loop_takes_edits_lends_credentials_and_ends_without_a_trace(
     assert "attempts refused by the broker" in bypass.stdout
 
     below = dev.descendants()
-    for name in (AGENT, GATE, BROKER):
-        assert any(name in args for args in below.values())
+    for name in (AGENT, GATE, SUPERVISOR, BROKER):
+        assert any(re.search(name, args) for args in below.values())
     assert dev.interrupt() == 130
     assert [args for pid, args in below.items() if is_alive(pid)] == []
     assert (tiny / ".streamwarden").stat().st_mode & 0o777 == 0o700

@@ -12,8 +12,9 @@ import time
 from pathlib import Path
 
 COMMAND = Path(sys.executable).with_name("streamwarden")
-AGENT, GATE = "streamwarden.runtime", "streamwarden_gate"
-BROKER = "log4j2.configurationFile"
+AGENT, GATE = r"-m streamwarden\.runtime$", r"-m streamwarden_gate$"
+SUPERVISOR = r"-m streamwarden_gate\.supervisor$"
+BROKER = r"log4j2\.configurationFile"
 """Its class comes after a class path so long that ``ps`` cuts it off."""
 
 PATIENCE_S = 120.0
@@ -77,17 +78,17 @@ class DevProcess:
         return found
 
     def has_one(self, what: str) -> bool:
-        """Tell whether one process of that command line runs."""
+        """Tell whether one process runs whose command line matches."""
         return len(self._named(what)) == 1
 
     def kill(self, what: str) -> int:
-        """Kill -9 the process whose command line contains ``what`` (not its supervisor); returns its pid."""
+        """Kill -9 the process whose command line matches (not what keeps it running); returns its pid."""
         (pid,) = self._named(what)
         os.kill(pid, signal.SIGKILL)
         return pid
 
     def _named(self, what: str) -> list[int]:
-        return [pid for pid, args in self.descendants().items() if what in args and "tether.py" not in args]
+        return [pid for pid, args in self.descendants().items() if re.search(what, args) and "tether.py" not in args]
 
     def close(self) -> None:
         """End it whatever happened: its children are tethered to it."""

@@ -18,6 +18,7 @@ from streamwarden_cli.commands import (
     credentials,
     dev,
     docs,
+    gate,
     stack,
     uninstall,
     validate,
@@ -83,6 +84,7 @@ app.command()(credentials.credentials)
 app.command()(bypass.bypass)
 app.command()(uninstall.uninstall)
 app.add_typer(audit.app, name="audit")
+app.add_typer(gate.app, name="gate")
 app.add_typer(stack.app, name="stack")
 app.add_typer(cluster.app, name="cluster")
 app.add_typer(crds.app, name="crds")

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from streamwarden_cli.commands.ending import fail
+from streamwarden_cli.commands.kafka_access import DevFolder, KafkaFile, kafka_connection
 from streamwarden_cli.commands.printing import Output, Printed
 from streamwarden_cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from streamwarden_kafka.connection import Connection
 
 app = typer.Typer(no_args_is_help=True, help="What gates have written down: whether it is whole.")
 
@@ -32,19 +30,8 @@ def _root() -> None:
 @app.command()
 def verify(  # one parameter an option
     namespace: Annotated[str, typer.Option("--namespace", "-n", help="Whose audit topic to read.")],
-    kafka: Annotated[
-        Path | None,
-        typer.Option(
-            "--kafka",
-            metavar="FILE",
-            exists=True,
-            dir_okay=False,
-            help="librdkafka settings of somebody who may read the audit; one name=value a line.",
-        ),
-    ] = None,
-    folder: Annotated[
-        Path | None, typer.Option("--dir", help="In place of --kafka: folder that dev runs in, or one below it.")
-    ] = None,
+    kafka: KafkaFile = None,
+    folder: DevFolder = None,
     agent: Annotated[str, typer.Option(help="Look at this agent only.")] = "",
     *,
     heads: Annotated[
@@ -69,7 +56,7 @@ def verify(  # one parameter an option
     _check_names(namespace, agent)
     if decisions and not heads:
         raise typer.BadParameter("needs what gates have committed: leave --no-heads out", param_hint="--decisions")
-    connection = _connection(kafka, folder)
+    connection = kafka_connection(kafka, folder)
     # What clients say of their connections is no part of the output; what matters of it becomes an error.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("warning"))
     wanted = Wanted(namespace=namespace, agent=agent, heads=heads, decisions=decisions)
@@ -96,25 +83,6 @@ def _check_names(namespace: str, agent: str) -> None:
             check_agent_name(agent)
     except NameNotAllowedError as error:
         raise typer.BadParameter(str(error)) from error
-
-
-def _connection(kafka: Path | None, folder: Path | None) -> Connection:
-    from streamwarden_kafka.connection import Connection
-    from streamwarden_kafka.errors import ConnectionSettingsError
-
-    from streamwarden_cli.local.running import RunningDev
-    from streamwarden_cli.local.state import StateError
-
-    if (kafka is None) == (folder is None):
-        raise typer.BadParameter("name either --kafka FILE or --dir DIR")
-    try:
-        if kafka is not None:
-            return Connection.read(kafka)
-        return RunningDev.find(folder or Path()).operator_connection()
-    except ConnectionSettingsError as error:
-        raise typer.BadParameter(str(error), param_hint="--kafka") from error
-    except StateError as error:
-        fail(error)
 
 
 @contextmanager

@@ -22,9 +22,10 @@ from streamwarden_operator.wiring.controller import Controller
 from streamwarden_cli.dev.agents_code import AgentsCode
 from streamwarden_cli.local.cluster import LocalCluster
 from streamwarden_cli.local.externals import Externals, external_users
-from streamwarden_cli.local.folder import admit_folder, changes
+from streamwarden_cli.local.folder import admit_folder, changes, file_changes
 from streamwarden_cli.local.late_registry import LateRegistry
 from streamwarden_cli.local.running import RunningDev
+from streamwarden_cli.local.skip_requests import with_requests
 from streamwarden_cli.session.recorder import Recorder
 from streamwarden_cli.session.roles import TopicRoles, find_roles
 
@@ -79,6 +80,8 @@ class Loop:
         self._restarts: set[asyncio.Task[None]] = set()
         self._code = AgentsCode(options.folder)
         self._stop_watching = asyncio.Event()
+        self._manifests: tuple[Kind, ...] = ()
+        """As last applied, without what people have asked for since."""
         self._edited: dict[tuple[str, str], float] = {}
         """When an edit of a policy was seen (monotonic), until it is in force."""
         self._closing = False
@@ -132,6 +135,7 @@ class Loop:
         await self._apply(resources)
         self._controller.caches_complete()
         self._tasks.append(asyncio.create_task(self._watch()))
+        self._tasks.append(asyncio.create_task(self._watch_requests()))
         if self._options.registry:
             self._tasks.append(asyncio.create_task(self._await_registry()))
 
@@ -192,7 +196,8 @@ class Loop:
     async def _apply(self, resources: Sequence[Kind]) -> Applied:
         assert self._controller is not None  # noqa: S101  # started
         assert self._externals is not None  # noqa: S101  # started
-        applied = self.cluster.apply(resources)
+        self._manifests = tuple(resources)
+        applied = self.cluster.apply(with_requests(resources, self._state))
         for key in (*applied.changed, *applied.removed):
             self._controller.changed(key)
         contracts = self.cluster.list(TopicContract)
@@ -209,6 +214,12 @@ class Loop:
                 await self._apply_folder(change.seen)
             if change.code:
                 self._restart(change.code)
+
+    async def _watch_requests(self) -> None:
+        """Take over what people ask gates to pass over."""
+        async for _ in file_changes(self._state.skips, self._stop_watching):
+            for key in (await self._apply(self._manifests)).changed:
+                self._screen.say(f"{key}: asked to skip decisions")
 
     async def _apply_folder(self, seen: float) -> None:
         """Apply what was saved at this moment (monotonic), where all of it is good."""

@@ -65,3 +65,9 @@ async def changes(folder: Path, stop: asyncio.Event) -> AsyncIterator[FolderChan
             manifests=any(path.suffix in SUFFIXES for path in paths),
             code=frozenset(path for path in paths if path.suffix == _CODE),
         )
+
+
+async def file_changes(folder: Path, stop: asyncio.Event) -> AsyncIterator[None]:
+    """Yield whenever a file of a program's own folder has changed, until ``stop`` is set."""
+    async for _ in awatch(folder, watch_filter=None, debounce=_DEBOUNCE_MS, step=_STEP_MS, stop_event=stop):
+        yield

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from streamwarden_contract import runtime_config as names
+from streamwarden_gate.supervisor import ENV_MEMORY_LIMIT
 from streamwarden_kafka.private_files import private_folder, write_private
 from streamwarden_operator.ports import Workload, WorkloadState
 
@@ -30,7 +31,9 @@ _INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "SSL_CERT_FILE")
 """All that a pod's processes see of dev's own environment: it may hold credentials of the person."""
 
 AGENT_COMMAND = ("-m", "streamwarden.runtime")
-GATE_COMMAND = ("-m", "streamwarden_gate")
+GATE_COMMAND = ("-m", "streamwarden_gate.supervisor")
+GATE_MEMORY_BYTES = 512 * 1024 * 1024
+"""As pods have it unless their manifest says otherwise: a batch that needs more kills the gate, and not the machine."""
 
 
 @dataclass
@@ -181,7 +184,11 @@ class Pods:
 
     def _gate(self, workload: Workload, ordinal: int) -> Launch:
         # Nothing of the agent's author: neither its environment nor its folder on the path.
-        env = {**_environment(), **self._mounts(workload, "gate", workload.gate_secret, ordinal)}
+        env = {
+            **_environment(),
+            **self._mounts(workload, "gate", workload.gate_secret, ordinal),
+            ENV_MEMORY_LIMIT: str(GATE_MEMORY_BYTES),
+        }
         return self._launch(workload, "gate", self._settings.gate_command, env)
 
     def _launch(self, workload: Workload, role: str, command: tuple[str, ...], env: Mapping[str, str]) -> Launch:

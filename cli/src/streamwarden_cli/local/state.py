@@ -76,6 +76,15 @@ class StateFolder:
         return self.pod_config(namespace, agent) / "agent.env"
 
     @property
+    def skips(self) -> Path:
+        """What ``streamwarden gate skip`` asks for."""
+        return self.root / "skips"
+
+    def skip_requests(self, namespace: str, agent: str) -> Path:
+        """Return the file with what gates of an agent are asked to pass over."""
+        return self.skips / f"{namespace}.{agent}.json"
+
+    @property
     def decisions(self) -> Path:
         """The decisions of this run: JSON, one a line."""
         return self.run / "decisions.jsonl"
@@ -123,7 +132,7 @@ class StateFolder:
             else:
                 entry.unlink()
         write_private(self.root / ".gitignore", "*\n")
-        for folder in (self.resources, self.secrets, self.config, self.logs, self.run):
+        for folder in (self.resources, self.secrets, self.config, self.logs, self.run, self.skips):
             private_folder(folder)
 
     @contextlib.contextmanager

@@ -41,6 +41,8 @@ class Extras:
     """Revision by ``namespace/policy``."""
     at_end: Mapping[str, Any] = field(default_factory=dict)
     """What ``--at-end`` printed: merged in at the top."""
+    halted: Mapping[str, str] = field(default_factory=dict)
+    """By ``namespace/agent``: why its gate judges no more, or not all."""
 
 
 def build_report(tally: Tally, extras: Extras) -> dict[str, Any]:
@@ -75,6 +77,10 @@ def build_report(tally: Tally, extras: Extras) -> dict[str, Any]:
         "policies": dict(sorted(extras.policies.items())),
         "agents": {label: _agent(agent) for label, agent in sorted(tally.agents.items())},
     }
+    if tally.skips.count:
+        figures["skipped"] = {"ranges": tally.skips.count, "first": [asdict(found) for found in tally.skips.first]}
+    if extras.halted:
+        figures["halted"] = dict(sorted(extras.halted.items()))
     if tally.rule_failures.by_rule:
         figures["rule_failures"] = dict(sorted(tally.rule_failures.by_rule.items()))
     # The figures above were counted by dev itself: a program of the user cannot replace them.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from streamwarden_contract.reasons import ConditionReason
+from streamwarden_operator.desired.checks.agents import GATE_READY
 from streamwarden_operator.desired.status import find_condition
 
 from streamwarden_cli.session.screen import AgentRow
@@ -66,3 +68,13 @@ def build_rows(
             )
         )
     return rows
+
+
+def halted_gates(agents: Sequence[AgentDeployment]) -> dict[str, str]:
+    """Return why gates judge no more, or not all, by ``namespace/agent``."""
+    found = ((agent, find_condition(agent.status.conditions, GATE_READY)) for agent in agents)
+    return {
+        f"{agent.metadata.namespace}/{agent.metadata.name}": gate.message
+        for agent, gate in found
+        if gate is not None and (gate.status, gate.reason) == ("False", ConditionReason.REJECTED_BY_GATE)
+    }

@@ -18,7 +18,7 @@ from streamwarden_cli.session.lag import Reading, is_at_rest, read_lags
 from streamwarden_cli.session.options import SessionError, SessionOptions
 from streamwarden_cli.session.programs import Program, ProgramError, run_at_end, start_program
 from streamwarden_cli.session.report import Extras, Seconds, build_report
-from streamwarden_cli.session.rows import Pace, build_rows
+from streamwarden_cli.session.rows import Pace, build_rows, halted_gates
 from streamwarden_cli.session.targets import find_target
 
 if TYPE_CHECKING:
@@ -128,8 +128,10 @@ class Session:
             with contextlib.suppress(asyncio.CancelledError):
                 await figures
             self._tell_failures()
-            for line in self._loop.recorder.look(lambda tally: tally.rule_failures.lines()):
+            for line in self._loop.recorder.look(lambda tally: [*tally.rule_failures.lines(), *tally.skips.lines()]):
                 self._screen.say(line, problem=True)
+            for agent, why in sorted(halted_gates(self._loop.agents()).items()):
+                self._screen.say(f"{agent} is halted: {why}", problem=True)
             await asyncio.gather(*(program.child.stop() for program in self._programs))
             self.write_report()
 
@@ -199,7 +201,7 @@ class Session:
             await asyncio.sleep(_LOOK_S)
 
     def _tell_failures(self) -> None:
-        for line in self._loop.recorder.look(lambda tally: [*tally.failures.news(), *tally.rule_failures.news()]):
+        for line in self._loop.recorder.look(_news):
             self._screen.say(line, problem=True)
 
     def _report(self, tally: Tally) -> dict[str, Any]:
@@ -212,7 +214,8 @@ class Session:
             total=time.monotonic() - timing.started,
         )
         findings = self._findings
-        extras = Extras(seconds, findings.bypass, self._loop.policy_revisions(), findings.at_end)
+        halted = halted_gates(self._loop.agents())
+        extras = Extras(seconds, findings.bypass, self._loop.policy_revisions(), findings.at_end, halted)
         return build_report(tally, extras)
 
     def _since_start(self, moment: float | None) -> float | None:
@@ -225,3 +228,7 @@ class Session:
 
     def _rows_now(self, tally: Tally) -> list[AgentRow]:
         return build_rows(self._loop.agents(), self._readings, tally, self._pace, time.monotonic())
+
+
+def _news(tally: Tally) -> list[str]:
+    return [*tally.failures.news(), *tally.rule_failures.news(), *tally.skips.news()]

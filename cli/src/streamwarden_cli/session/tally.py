@@ -7,10 +7,12 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypedDict
 
+from streamwarden_contract.audit import SKIPPED
 from streamwarden_contract.reasons import DeadLetterReason
 
 from streamwarden_cli.session.failures import Failures
 from streamwarden_cli.session.rule_failures import RuleFailures
+from streamwarden_cli.session.skips import Skips
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,6 +83,7 @@ class Tally:
         self.would_deny: Counter[str] = Counter()
         self.failures = Failures()
         self.rule_failures = RuleFailures()
+        self.skips = Skips()
         self.first_command_s: float | None = None
         """Receipt of the first command, on the caller's clock."""
         self._decided: dict[str, tuple[str, int]] = {}
@@ -109,11 +112,14 @@ class Tally:
     def audit(self, record: AuditRecord, *, commands: frozenset[str]) -> DecisionLine | None:
         """Count a verdict; ``commands`` are the topics whose records are commands.
 
-        Returns the run's line, None for an input that the agent gave up on: that is no decision.
+        Returns the run's line, None for what is no decision: an input that was given up, a range that was skipped.
         """
         label = f"{record['namespace']}/{record['agent']}"
         agent = self.agents.setdefault(label, AgentTally())
         agent.verdicts[record["verdict"]] += 1
+        if record["verdict"] == SKIPPED:
+            self.skips.add(label, record)
+            return None
         if record["deadLetter"] == DeadLetterReason.AGENT_FAILURE:
             agent.failures += 1
             self.failures.add(label, record)

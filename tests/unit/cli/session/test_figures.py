@@ -7,9 +7,11 @@ from streamwarden_cli.bypass.attempts import Answer, Target, all_refused, build_
 from streamwarden_cli.session.failures import printable
 from streamwarden_cli.session.report import Extras, Seconds, build_report
 from streamwarden_cli.session.roles import find_roles
+from streamwarden_cli.session.rows import halted_gates
 from streamwarden_cli.session.tally import Tally, percentiles
-from streamwarden_contract.audit import AuditRecord
+from streamwarden_contract.audit import AuditRecord, DecisionPosition
 from streamwarden_contract.models import AgentDeployment, TopicContract
+from streamwarden_contract.models.agent_deployment import AgentDeploymentStatus
 from streamwarden_contract.names import AgentNames
 
 if TYPE_CHECKING:
@@ -135,6 +137,46 @@ def test_x22_many_failures_are_told_in_few_lines_and_reported_up_to_a_hundred() 
     found: dict[str, Any] = report(tally)
     assert len(found["given_up"]) == 100
     assert found["agents"]["risk/guard"]["failures"] == 120
+
+
+def skipped(first: int, last: int) -> AuditRecord:
+    record = audited("Skipped")
+    record["decision"] = cast("DecisionPosition", {"partition": 1, "offset": first, "lastOffset": last})
+    record["message"] = "requested by ada\u202e (a claim): broken"
+    return record
+
+
+def test_x07_skipped_ranges_are_no_decisions_told_once_and_reported() -> None:
+    tally = Tally()
+    assert tally.audit(skipped(3, 3), commands=COMMANDS) is None
+    assert tally.audit(skipped(5, 9), commands=COMMANDS) is None
+    why = "skipped, unjudged: requested by ada\\u202e (a claim): broken"
+    assert tally.skips.news() == [
+        f"risk/guard: offset 3 of decision partition 1 {why}",
+        f"risk/guard: offsets 5 to 9 of decision partition 1 {why}",
+    ]
+    assert tally.skips.news() == []
+    assert tally.skips.lines() == ["2 ranges of decisions were skipped, unjudged: the audit has each (verdict Skipped)"]
+    found = cast("dict[str, Any]", report(tally, Extras(halted={"risk/guard": "gate guard-0 is halted"})))
+    assert (found["decisions"], found["skipped"]["ranges"]) == (0, 2)
+    assert found["skipped"]["first"][1]["last"] == 9
+    assert found["halted"] == {"risk/guard": "gate guard-0 is halted"}
+    assert not {"skipped", "halted"} & report(Tally()).keys()
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "halted"),
+    [
+        pytest.param("False", "RejectedByGate", {"risk/guard": "why"}, id="halted"),
+        pytest.param("False", "GateNotReady", {}, id="not-there-yet"),
+        pytest.param("True", "RecordsSkipped", {}, id="goes-on"),
+    ],
+)
+def test_a_gate_that_judges_no_more_is_halted(status: str, reason: str, halted: dict[str, str]) -> None:
+    agent = _agent("guard", reads="risk.pages", outcomes=(), commands="blocks")
+    said = {"type": "GateReady", "status": status, "reason": reason, "message": "why"}
+    known = AgentDeploymentStatus.model_validate({"conditions": [said]})
+    assert halted_gates([agent.model_copy(update={"status": known})]) == halted
 
 
 def test_text_of_an_agent_is_shown_escaped_and_cut() -> None:

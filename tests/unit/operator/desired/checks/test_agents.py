@@ -39,6 +39,7 @@ RECORD = BindingRecord(
     dead_letter_topic=WANTED.dead_letter_topic,
     policies=(),
 )
+WAY_ON = "To pass over it, unjudged: streamwarden gate skip risk/guard --partition P --to OFFSET --reason TEXT"
 OUTAGE = KafkaUnavailableError("no broker answers")
 
 
@@ -154,6 +155,15 @@ def gate(state: str, pod: str = "pod-0", **said: str) -> GateAck:
             checks.AgentGates([gate("InForce"), gate("Rejected", "pod-1", message="LowerEpoch")]),
             ("False", "RejectedByGate", "gate pod-1 refuses its policies: LowerEpoch"),
             id="one-that-refuses-comes-before-one-that-judges",
+        ),
+        pytest.param(
+            checks.AgentGates([gate("Rejected", "pod-1", reason="TooManySkips", message="offset 9 would be skipped")]),
+            (
+                "False",
+                "RejectedByGate",
+                f"gate pod-1 is halted: offset 9 would be skipped. {WAY_ON}",
+            ),
+            id="X11-one-is-halted-and-people-are-told-the-way-on",
         ),
         pytest.param(
             checks.AgentGates([gate("InForce"), gate("InForce", "pod-1", reason="RecordsSkipped", message="offset 5")]),
