@@ -1,6 +1,7 @@
 """What a gate reports on ``<ns>.streamwarden.gates``: key ``<agent>/<pod>``, one record whenever something changed."""
 
 import base64
+import operator
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -52,6 +53,20 @@ class SignedEpochs(_Data):
     guardrail: SignedEpoch | None = None
 
 
+MAX_RULE_ERRORS = 16
+
+
+class RuleErrors(_Data):
+    """A rule that could not be evaluated for decisions, which denied them."""
+
+    policy: PolicyRef
+    rule: Annotated[str, Field(max_length=63)]
+    at_least: Annotated[int, Field(ge=1)]
+    """Decisions since the gate has this revision: the power of ten that was reached, so that acks stay few."""
+    message: Annotated[str, Field(max_length=512)] = ""
+    """What the engine said the first time."""
+
+
 class GateAck(_Data):
     """The state of one gate. A tombstone says that it is gone for good."""
 
@@ -76,6 +91,8 @@ class GateAck(_Data):
     """What the gate reads; None: format 1 of everything."""
     policies: tuple[PolicyRef, ...] = ()
     """Policies in force."""
+    rule_errors: Annotated[tuple[RuleErrors, ...], Field(max_length=MAX_RULE_ERRORS, exclude_if=operator.not_)] = ()
+    """Rules that err, those that do it most; left out where there are none."""
     reported_at_ms: int
     """The gate's clock, milliseconds since 1970."""
 

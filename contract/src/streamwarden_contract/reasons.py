@@ -71,6 +71,8 @@ class ConditionReason(StrEnum):
     """A CEL expression does not compile."""
     UNTYPED_RULES = "UntypedRules"
     """Rules that were in force before they were checked by types go on, and would be refused at the next edit."""
+    RULE_ERROR = "RuleError"
+    """A rule in force cannot be evaluated for decisions, which denies them; the message says which, and why."""
     POLICY_NOT_APPLICABLE = "PolicyNotApplicable"
     """The rules do not check for some agent and decision type: those decisions are denied, no others."""
     BREAKS_POLICIES = "BreaksPolicies"

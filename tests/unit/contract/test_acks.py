@@ -6,7 +6,15 @@ import json
 import pytest
 from pydantic import ValidationError
 from streamwarden_contract import canonical
-from streamwarden_contract.acks import GateAck, ReadFormats, SignedEpoch, SignedEpochs, decode_ack, proven_epoch
+from streamwarden_contract.acks import (
+    GateAck,
+    ReadFormats,
+    RuleErrors,
+    SignedEpoch,
+    SignedEpochs,
+    decode_ack,
+    proven_epoch,
+)
 from streamwarden_contract.errors import MalformedEventError
 from streamwarden_contract.models.policy import PolicyRef
 from streamwarden_contract.policylog import EpochRecord, Record
@@ -43,7 +51,10 @@ def proven(said: SignedEpoch | None) -> EpochRecord | None:
 
 def test_what_is_written_is_read_back() -> None:
     full = ACK.model_copy(update={"formats": ReadFormats(decision=2), "epochs": SignedEpochs(namespace=echo())})
-    assert [decode_ack(ack.encode()) for ack in (ACK, full)] == [ACK, full]
+    failing = RuleErrors(policy=ACK.policies[0], rule="confident", at_least=100, message="no such key: x")
+    erring = ACK.model_copy(update={"rule_errors": (failing,)})
+    assert [decode_ack(ack.encode()) for ack in (ACK, full, erring)] == [ACK, full, erring]
+    assert b"ruleErrors" not in ACK.encode()  # of a gate without errors the bytes are those of earlier versions
 
 
 def test_the_key_names_the_agent_and_its_pod() -> None:

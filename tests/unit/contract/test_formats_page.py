@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from streamwarden_contract import audit, decision, policylog
-from streamwarden_contract.acks import GateAck, ReadFormats, SignedEpoch, SignedEpochs
+from streamwarden_contract.acks import GateAck, ReadFormats, RuleErrors, SignedEpoch, SignedEpochs
 from streamwarden_contract.events import CloudEvent
 from streamwarden_gate.judge import Judge
 from support.gate_log import MemoryLog, headers, record
@@ -65,6 +65,7 @@ def test_the_table_of_dead_letters_has_their_fields() -> None:
         ("Acks", SignedEpochs),
         ("Acks", SignedEpoch),
         ("Acks", ReadFormats),
+        ("Acks", RuleErrors),
         ("Decisions", decision.ModelRef),
         ("binding/AGENT", policylog.BoundPolicyRef),
         ("binding/AGENT", policylog.CommandTarget),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
-from streamwarden_contract.acks import GateAck, GateState, ReadFormats, SignedEpochs
+from streamwarden_contract.acks import GateAck, GateState, ReadFormats, RuleErrors, SignedEpochs
 from streamwarden_contract.audit import METADATA_FORMAT
 from streamwarden_contract.decision import NEWEST_FORMAT
 from streamwarden_contract.models.policy import PolicyRef
@@ -36,6 +36,8 @@ class Report:
     policies: tuple[PolicyRef, ...] = ()
     epochs: SignedEpochs | None = None
     """The signed records behind the two numbers."""
+    rule_errors: tuple[RuleErrors, ...] = ()
+    """Rules that err."""
 
 
 class Acks:
@@ -81,6 +83,7 @@ class Acks:
                 policies=report.policies,
                 epochs=report.epochs,
                 formats=_READS,
+                rule_errors=report.rule_errors,
                 reported_at_ms=time.time_ns() // 1_000_000,
             )
         )

@@ -21,6 +21,7 @@ from streamwarden_gate.dead_letters import build_dead_letter
 from streamwarden_gate.outcome import Author, Findings, Outcome, Refusal, Skip
 from streamwarden_gate.partitions import Partition
 from streamwarden_gate.records import Record, record_size
+from streamwarden_gate.rule_errors import RuleErrorTally
 
 if TYPE_CHECKING:
     from streamwarden_gate.active import Target
@@ -29,8 +30,17 @@ if TYPE_CHECKING:
 class Judge:
     """Judges under one active set."""
 
-    def __init__(self, active: ActiveSet, pod: str) -> None:
+    def __init__(self, active: ActiveSet, pod: str, errors: RuleErrorTally | None = None) -> None:
+        """Take the set.
+
+        Args:
+            active: the set.
+            pod: the gate's.
+            errors: counts the rules that err.
+        """
         self._active = active
+        self._errors = RuleErrorTally() if errors is None else errors
+        self._errors.keep(active.refs)
         self._author = Author(active.binding, pod)
         typed = {name: target.typed for name, target in active.targets.items() if target.typed is not None}
         self._engine = Engine(active.policies, active.agent_facts, typed)
@@ -51,6 +61,8 @@ class Judge:
         except MalformedEventError as error:
             return self._refuse(record, findings, Refusal(error.reason, str(error)), head, now)
         verdict, command = self._verdict(findings, target, now), None
+        if verdict.would_deny or verdict.reason is VerdictReason.RULE_ERROR:
+            self._errors.note(verdict)
         if verdict.effect is Effect.ALLOW:
             command = build_command(self._author, target, record, findings, verdict, now)
         audit, after = build_audit(self._author, record, findings, verdict, head, now, command)

@@ -8,6 +8,7 @@ Whatever is not certain is read from Kafka again.
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from time import time_ns
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,7 @@ from streamwarden_gate.reasons import RefusalReason
 from streamwarden_gate.records import Record, record_size
 from streamwarden_gate.refusals import At, Refusals, Stage
 from streamwarden_gate.reporting import report_of, report_stale
+from streamwarden_gate.rule_errors import RuleErrorTally
 
 if TYPE_CHECKING:
     from streamwarden_gate.active import ActiveSet
@@ -65,6 +67,7 @@ class GateLoop:
         self._stop = stop
         self._active: ActiveSet | None = None
         self._judge: Judge | None = None
+        self._rule_errors = RuleErrorTally()
         self._generation = links.membership.generation
         """Of the group, when this was last looked at."""
         self._loaded: dict[int, Partition] = {}
@@ -151,7 +154,7 @@ class GateLoop:
             self._unload()
             self._halted.clear()
         self._active = active
-        self._judge = None if active is None else Judge(active, self._pod)
+        self._judge = None if active is None else Judge(active, self._pod, self._rule_errors)
         self._halted = {
             number: refusal
             for number, refusal in self._halted.items()
@@ -382,4 +385,5 @@ class GateLoop:
         if self._stale and view.active is not None:
             self._reports.report(report_stale(self._max_staleness_s))
         else:
-            self._reports.report(report_of(self._active, view.problem, self._halted.values(), self._alone.skipped))
+            report = report_of(self._active, view.problem, self._halted.values(), self._alone.skipped)
+            self._reports.report(replace(report, rule_errors=self._rule_errors.told))

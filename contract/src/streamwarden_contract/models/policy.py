@@ -154,7 +154,7 @@ class Rollout(Resource):
 
 
 class PolicyStatus(Status):
-    """Where the policy stands. Conditions: Accepted, Published, RolledOut, Ready."""
+    """Where the policy stands. Conditions: Accepted, Published, RolledOut, RulesFailing, Ready."""
 
     revision: Annotated[int, Field(ge=0)] = 0
     """Revision on the policy log; it only grows, also when a policy is deleted and made again."""
@@ -181,6 +181,8 @@ class Policy(Kind):
         "Published": "This revision is on the signed policy log.",
         "RolledOut": "Every running gate that the policy binds has this revision in force.",
         "Ready": "Accepted, published and rolled out.",
+        "RulesFailing": "Rules of the revision in force cannot be evaluated for some decisions, which denies them; the "
+        "message has the engine's words. Not there otherwise.",
         **HELD_CONDITIONS,
     }
 

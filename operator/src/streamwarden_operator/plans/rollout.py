@@ -2,14 +2,15 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from streamwarden_contract.acks import GateAck
+from streamwarden_contract.acks import GateAck, RuleErrors
 from streamwarden_contract.models.policy import GateRejection
 
-from streamwarden_operator.desired.checks.policies import RolloutState
+from streamwarden_operator.desired.checks.policies import FailingRule, RolloutState
 from streamwarden_operator.desired.status import shorten
 from streamwarden_operator.plans.log_state import LogState
 
 MAX_REJECTIONS = 8
+_MAX_WORDS = 200
 MAX_GATE_NAME = 253
 """A gate chooses what it says of itself."""
 
@@ -63,3 +64,24 @@ def observe_rollout(
     ]
     silent = () if settled else tuple(sorted(set(agents) - {ack.agent for ack in gates} - set(asleep)))
     return RolloutState(len(agents), len(gates), len(updated), tuple(rejected[:MAX_REJECTIONS]), silent, settled)
+
+
+def failing_rules(state: LogState, acks: Sequence[GateAck], *, policy: str, revision: int) -> list[FailingRule]:
+    """Return the rules of a revision that running gates cannot evaluate for some decisions, the worst first.
+
+    Args:
+        state: the log.
+        acks: of the namespace's gates.
+        policy: the policy.
+        revision: which one of its revisions.
+    """
+    said: dict[str, list[RuleErrors]] = {}
+    for ack in live_gates(acks, bound_agents(state, policy)):
+        for errors in ack.rule_errors:
+            if (errors.policy.name, errors.policy.revision) == (policy, revision):
+                said.setdefault(errors.rule, []).append(errors)
+    found = [
+        FailingRule(rule, sum(each.at_least for each in errors), len(errors), shorten(errors[0].message, _MAX_WORDS))
+        for rule, errors in said.items()
+    ]
+    return sorted(found, key=lambda rule: (-rule.at_least, rule.name))

@@ -14,6 +14,7 @@ from streamwarden_operator.errors import OperatorError
 
 PUBLISHED = "Published"
 ROLLED_OUT = "RolledOut"
+RULES_FAILING = "RulesFailing"
 
 
 # --- Accepted --------------------------------------------------------------------------------------------------
@@ -175,3 +176,35 @@ def gates_are_waited_for(rollout: RolloutState) -> Finding:
 
 
 ROLLOUT = (no_agent_is_bound, a_gate_rejects_it, every_gate_has_it, no_gate_runs_now, gates_are_waited_for)
+
+
+# --- RulesFailing ------------------------------------------------------------------------------------------------
+
+_MAX_FAILING = 4
+
+
+@dataclass(frozen=True, slots=True)
+class FailingRule:
+    """A rule that gates cannot evaluate for some decisions."""
+
+    name: str
+    at_least: int
+    """Decisions, all gates together."""
+    gates: int
+    message: str
+    """What an engine said."""
+
+
+def rules_fail(failing: Sequence[FailingRule]) -> Finding | None:
+    if not failing:
+        return None
+    said = [
+        f"rule {rule.name!r} failed for {rule.at_least} or more decisions at {rule.gates} gate"
+        f"{'s' if rule.gates > 1 else ''} ({rule.message})"
+        for rule in failing[:_MAX_FAILING]
+    ]
+    more = f" and {len(failing) - _MAX_FAILING} more" if len(failing) > _MAX_FAILING else ""
+    return Finding("True", ConditionReason.RULE_ERROR, "; ".join(said) + more)
+
+
+FAILING = (rules_fail,)

@@ -16,11 +16,14 @@ from streamwarden_operator.desired.checks.agents import is_asleep
 from streamwarden_operator.desired.checks.chain import decide
 from streamwarden_operator.desired.checks.policies import (
     ACCEPTANCE,
+    FAILING,
     PUBLICATION,
     PUBLISHED,
     ROLLED_OUT,
     ROLLOUT,
+    RULES_FAILING,
     Acceptance,
+    FailingRule,
     Publishing,
     RolloutState,
 )
@@ -30,7 +33,7 @@ from streamwarden_operator.desired.rule_checks import RuleChecks
 from streamwarden_operator.keys import Key
 from streamwarden_operator.plans.log_state import LogState
 from streamwarden_operator.plans.policy_rules import check_policy
-from streamwarden_operator.plans.rollout import observe_rollout
+from streamwarden_operator.plans.rollout import failing_rules, observe_rollout
 from streamwarden_operator.ports import Cluster, GateAcks
 from streamwarden_operator.reconcilers.policies.log_store import LogStore
 from streamwarden_operator.result import GONE, Result
@@ -91,7 +94,10 @@ class PolicyReconciler:
         return Result(status_changed=status != policy.status)
 
     async def _warn(self, key: Key, before: PolicyStatus, now: PolicyStatus) -> None:
-        """Make an Event of rules that go on though they would be refused: nobody looks at a condition that holds."""
+        """Make an Event of what holds and is hardly meant, or fails: nobody looks at a condition that holds."""
+        failing = conditions.find_condition(now.conditions, RULES_FAILING)
+        if failing is not None and conditions.find_condition(before.conditions, RULES_FAILING) is None:
+            await self._cluster.record_event(key, reason=failing.reason, message=failing.message, warning=True)
         found = conditions.find_condition(now.conditions, ACCEPTED)
         known = conditions.find_condition(before.conditions, ACCEPTED)
         if found is None or found.reason not in _WORTH_AN_EVENT:
@@ -113,6 +119,7 @@ class PolicyReconciler:
         accepted = decide(ACCEPTED, ACCEPTANCE, Acceptance(spec, refusals, checks))
         record = self._logs.policy(namespace, name)
         new = [accepted, self._published(wanted.policy, record, refused=bool(refusals))]
+        failing: list[FailingRule] = []
         revision, digest, rollout = policy.status.revision, policy.status.digest, policy.status.rollout
         if record is None:
             new.append(conditions.pending(ROLLED_OUT, "nothing is published yet"))
@@ -130,9 +137,14 @@ class PolicyReconciler:
             rollout = self._rollout(policy, record, found)
             revision, digest = record.revision, record.digest
             new.append(decide(ROLLED_OUT, ROLLOUT, found))
+            failing = failing_rules(state, acks, policy=name, revision=record.revision)
         generation = policy.metadata.generation
+        besides = [decide(RULES_FAILING, FAILING, failing)] if failing else []
         stamped = conditions.build_conditions(
-            policy.status.conditions, [*new, conditions.summarize(new)], generation=generation, now=self._clock()
+            policy.status.conditions,
+            [*new, *besides, conditions.summarize(new)],
+            generation=generation,
+            now=self._clock(),
         )
         return PolicyStatus(
             observed_generation=generation, conditions=stamped, revision=revision, digest=digest, rollout=rollout

@@ -6,9 +6,12 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from streamwarden_contract.acks import RuleErrors
 from streamwarden_contract.models import AgentDeployment
+from streamwarden_contract.models.policy import PolicyRef
 from streamwarden_contract.models.topic_contract import TopicSchema
 from support.operator_harness import Harness, agent, conditions_of, contract, policy, running, until
+from support.policy_fakes import ack_of
 
 if TYPE_CHECKING:
     from streamwarden_contract.models import Policy, TopicContract
@@ -137,3 +140,47 @@ async def test_x01_a_contract_says_which_policies_a_schema_breaks_once_and_by_an
         harness.put(edited(harness.get(COMMANDS), OPEN))
         await harness.settle()
         assert said(harness.get(COMMANDS), "SchemaReady")[0] == "True"
+
+
+# --- RulesFailing -----------------------------------------------------------------------------------------------------
+
+
+def failing(harness: Harness, pod: str, at_least: int, rule: str = "r") -> None:
+    """Let a gate say that a rule of the policy in force errs."""
+    (ref,) = (ref for ref in ack_of(harness.binding()).policies if ref.name == "reads")
+    errors = RuleErrors(policy=ref, rule=rule, at_least=at_least, message="no such key: tags")
+    harness.acks.say(ack_of(harness.binding(), pod, rule_errors=(errors,)))
+
+
+async def test_x02_a_policy_says_that_a_rule_errs_for_how_many_decisions_and_why() -> None:
+    reads = policy("reads", "'a' in decision.parameters.tags")
+    async with running(contract("pages"), COMMANDS, reads, agent()) as harness:
+        harness.acks.say(ack_of(harness.binding(), "pod-1"))
+        await harness.settle()
+        assert "RulesFailing" not in conditions_of(harness.get(reads))
+        failing(harness, "pod-0", 1)
+        await until(lambda: "RulesFailing" in conditions_of(harness.get(reads)))
+        first = "rule 'r' failed for 1 or more decisions at 1 gate (no such key: tags)"
+        assert said(harness.get(reads), "RulesFailing") == ("True", "RuleError", first)
+        assert conditions_of(harness.get(reads))["Ready"] == ("True", "OK")
+        failing(harness, "pod-1", 100)
+        await harness.settle()
+        assert said(harness.get(reads), "RulesFailing")[2] == (
+            "rule 'r' failed for 101 or more decisions at 2 gates (no such key: tags)"
+        )
+        assert events(harness, "RuleError") == [("Policy risk/reads", first, True)]
+        metadata = harness.get(reads).metadata.model_copy(update={"generation": 2})
+        mended = policy("reads", "!has(decision.parameters.tags) || 'a' in decision.parameters.tags")
+        harness.put(mended.model_copy(update={"metadata": metadata, "status": harness.get(reads).status}))
+        await until(lambda: "RulesFailing" not in conditions_of(harness.get(reads)))
+
+
+async def test_a_gate_that_has_ended_and_another_policy_s_errors_are_not_this_policy_s() -> None:
+    reads = policy("reads", "'a' in decision.parameters.tags")
+    async with running(contract("pages"), COMMANDS, reads, agent()) as harness:
+        failing(harness, "pod-0", 10)
+        await until(lambda: "RulesFailing" in conditions_of(harness.get(reads)))
+        other = RuleErrors(policy=PolicyRef(namespace="risk", name="other", revision=1), rule="r", at_least=5)
+        harness.acks.say(ack_of(harness.binding(), "pod-1", rule_errors=(other,)))
+        harness.acks.say(ack_of(harness.binding(), "pod-0", state="Stopped"))
+        await until(lambda: "RulesFailing" not in conditions_of(harness.get(reads)))

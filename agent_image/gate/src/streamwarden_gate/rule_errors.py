@@ -1,0 +1,85 @@
+"""How often rules of the policies in force have erred: an error denies, and is a mistake in rule or data. Pure."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from streamwarden_contract.acks import MAX_RULE_ERRORS, RuleErrors
+from streamwarden_contract.models.policy import PolicyRef
+from streamwarden_contract.reasons import VerdictReason
+from streamwarden_judging.verdicts import Verdict
+
+_MAX_KEPT = 256
+"""Rules that are counted: an agent has at most so many policies' first ones, and no memory is anybody's to fill."""
+
+
+@dataclass(slots=True)
+class _Entry:
+    count: int
+    message: str
+    """What the engine said first: it may quote the decision, and is not to change with each."""
+
+
+class RuleErrorTally:
+    """Counts by rule, for as long as the revision of its policy is in force."""
+
+    def __init__(self) -> None:
+        self._refs: dict[str, PolicyRef] = {}
+        self._entries: dict[str, _Entry] = {}
+        self._told: tuple[RuleErrors, ...] = ()
+
+    def keep(self, refs: Iterable[PolicyRef]) -> None:
+        """Take over a new set: what is counted of other revisions is forgotten."""
+        new = {ref.name: ref for ref in refs}
+        self._entries = {
+            rule: entry for rule, entry in self._entries.items() if new.get(_policy(rule)) == self._refs[_policy(rule)]
+        }
+        self._refs = new
+        self._tell()
+
+    def note(self, verdict: Verdict) -> None:
+        """Count the rules that erred on one decision, of what an Audit policy would have denied too."""
+        grown = False
+        for rule, message in _errors(verdict):
+            entry = self._entries.get(rule)
+            if entry is None:
+                if len(self._entries) >= _MAX_KEPT or _policy(rule) not in self._refs:
+                    continue
+                entry = self._entries[rule] = _Entry(0, message)
+            entry.count += 1
+            grown = grown or _at_least(entry.count) == entry.count
+        if grown:
+            self._tell()
+
+    @property
+    def told(self) -> tuple[RuleErrors, ...]:
+        """What an ack says of it: it changes only when a rule errs first, and then with each power of ten."""
+        return self._told
+
+    def _tell(self) -> None:
+        worst = sorted(self._entries.items(), key=lambda item: (-_at_least(item[1].count), item[0]))[:MAX_RULE_ERRORS]
+        self._told = tuple(
+            RuleErrors(
+                policy=self._refs[_policy(rule)],
+                rule=rule.partition("/")[2],
+                at_least=_at_least(entry.count),
+                message=entry.message,
+            )
+            for rule, entry in worst
+        )
+
+
+def _errors(verdict: Verdict) -> Iterator[tuple[str, str]]:
+    if verdict.reason is VerdictReason.RULE_ERROR and verdict.rule:
+        yield verdict.rule, verdict.message
+    for finding in verdict.would_deny:
+        if finding.reason is VerdictReason.RULE_ERROR and finding.rule:
+            yield finding.rule, finding.message
+
+
+def _policy(rule: str) -> str:
+    """Return the policy's name of ``policy/rule``."""
+    return rule.partition("/")[0]
+
+
+def _at_least(count: int) -> int:
+    return int(10 ** (len(str(count)) - 1))

@@ -1,0 +1,101 @@
+"""Which rules err, and how often: what an ack says of it."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from streamwarden_contract.acks import MAX_RULE_ERRORS, RuleErrors
+from streamwarden_contract.audit import ChainHead
+from streamwarden_contract.models.policy import PolicyRef
+from streamwarden_contract.reasons import VerdictReason
+from streamwarden_gate.judge import Judge
+from streamwarden_gate.rule_errors import RuleErrorTally
+from streamwarden_judging.verdicts import Effect, Finding, Verdict
+from support.gate_log import AGENT, NAMESPACE, MemoryLog, decision, record
+from support.policy_log import binding_record, epoch_record, policy_record, policy_spec
+
+LIMITS = PolicyRef(namespace="risk", name="limits", revision=3)
+WATCH = PolicyRef(namespace="risk", name="watch", revision=1)
+
+
+def erred(rule: str = "limits/r", message: str = "no such key: amount") -> Verdict:
+    return Verdict(Effect.DENY, VerdictReason.RULE_ERROR, rule, message)
+
+
+@pytest.fixture
+def tally() -> RuleErrorTally:
+    made = RuleErrorTally()
+    made.keep((LIMITS, WATCH))
+    return made
+
+
+def test_a_rule_is_told_at_its_first_error_and_at_each_power_of_ten(tally: RuleErrorTally) -> None:
+    told: list[tuple[RuleErrors, ...]] = [tally.told]
+    for number in range(250):
+        tally.note(erred(message=f"error {number}"))
+        if tally.told != told[-1]:
+            told.append(tally.told)
+    assert told == [
+        (),
+        *((RuleErrors(policy=LIMITS, rule="r", at_least=most, message="error 0"),) for most in (1, 10, 100)),
+    ]
+
+
+@pytest.mark.parametrize(
+    "verdict",
+    [
+        pytest.param(Verdict(Effect.DENY, VerdictReason.RULE_NOT_SATISFIED, "limits/r"), id="a-rule-that-says-no"),
+        pytest.param(Verdict(Effect.DENY, VerdictReason.RULE_ERROR, None, "an integer beyond"), id="no-rule-s-own"),
+        pytest.param(erred("gone/r"), id="of-a-policy-that-is-not-in-force"),
+    ],
+)
+def test_what_is_no_error_of_a_rule_in_force_is_not_counted(tally: RuleErrorTally, verdict: Verdict) -> None:
+    tally.note(verdict)
+    assert tally.told == ()
+
+
+def test_an_audit_policy_s_rule_counts_beside_the_one_that_decides(tally: RuleErrorTally) -> None:
+    finding = Finding(Effect.DENY, VerdictReason.RULE_ERROR, "risk/watch@1", "watch/w", "no such key: x")
+    tally.note(Verdict(Effect.ALLOW, VerdictReason.RULES_HOLD, would_deny=(finding,)))
+    assert tally.told == (RuleErrors(policy=WATCH, rule="w", at_least=1, message="no such key: x"),)
+
+
+def test_counts_go_on_under_a_new_set_and_begin_anew_with_a_new_revision(tally: RuleErrorTally) -> None:
+    for _ in range(9):
+        tally.note(erred())
+    tally.keep((LIMITS,))
+    tally.note(erred())
+    assert [found.at_least for found in tally.told] == [10]
+    newer = LIMITS.model_copy(update={"revision": 4})
+    tally.keep((newer,))
+    assert len(tally.told) == 0
+    tally.note(erred())
+    assert [(errors.policy, errors.at_least) for errors in tally.told] == [(newer, 1)]
+    tally.keep(())
+    tally.note(erred())
+    assert len(tally.told) == 0
+
+
+def test_of_many_rules_the_worst_are_told(tally: RuleErrorTally) -> None:
+    for number in range(300):
+        tally.note(erred(f"limits/r{number:03}"))
+    for _ in range(10):
+        tally.note(erred("limits/r200"))
+    assert [found.rule for found in tally.told] == ["r200", *(f"r{number:03}" for number in range(MAX_RULE_ERRORS - 1))]
+
+
+def test_a_gate_counts_what_it_judges() -> None:
+    limits = policy_record(NAMESPACE, "limits", policy_spec("dyn(decision.parameters).amount < 5"), revision=7)
+    log = MemoryLog()
+    log.write_guardrails()
+    log.write(limits, log.schema, binding_record(NAMESPACE, AGENT, (limits,), log.targets), epoch_record())
+    tally, head, now = RuleErrorTally(), ChainHead(4, "ab" * 32, 1, 1), datetime(2026, 1, 31, 12, tzinfo=UTC)
+    judge = Judge(log.build(), "pod-0", tally)
+    judge.judge(record(decision(type="free", parameters={"amount": 4}).encode()), head, now)
+    assert len(tally.told) == 0
+    outcome = judge.judge(record(decision(type="free").encode()), head, now)
+    said = json.loads(outcome.audit.value or b"")["message"]
+    ref = PolicyRef(namespace=NAMESPACE, name="limits", revision=7)
+    assert list(tally.told) == [RuleErrors(policy=ref, rule="r0", at_least=1, message=said)]
