@@ -53,7 +53,7 @@ def test_a_rule_is_told_at_its_first_error_and_at_each_power_of_ten(tally: RuleE
 )
 def test_what_is_no_error_of_a_rule_in_force_is_not_counted(tally: RuleErrorTally, verdict: Verdict) -> None:
     tally.note(verdict)
-    assert tally.told == ()
+    assert list(tally.told) == []
 
 
 def test_an_audit_policy_s_rule_counts_beside_the_one_that_decides(tally: RuleErrorTally) -> None:
@@ -70,12 +70,12 @@ def test_counts_go_on_under_a_new_set_and_begin_anew_with_a_new_revision(tally: 
     assert [found.at_least for found in tally.told] == [10]
     newer = LIMITS.model_copy(update={"revision": 4})
     tally.keep((newer,))
-    assert len(tally.told) == 0
+    assert list(tally.told) == []
     tally.note(erred())
     assert [(errors.policy, errors.at_least) for errors in tally.told] == [(newer, 1)]
     tally.keep(())
     tally.note(erred())
-    assert len(tally.told) == 0
+    assert list(tally.told) == []
 
 
 def test_of_many_rules_the_worst_are_told(tally: RuleErrorTally) -> None:
@@ -94,7 +94,7 @@ def test_a_gate_counts_what_it_judges() -> None:
     tally, head, now = RuleErrorTally(), ChainHead(4, "ab" * 32, 1, 1), datetime(2026, 1, 31, 12, tzinfo=UTC)
     judge = Judge(log.build(), "pod-0", tally)
     judge.judge(record(decision(type="free", parameters={"amount": 4}).encode()), head, now)
-    assert len(tally.told) == 0
+    assert list(tally.told) == []
     outcome = judge.judge(record(decision(type="free").encode()), head, now)
     said = json.loads(outcome.audit.value or b"")["message"]
     ref = PolicyRef(namespace=NAMESPACE, name="limits", revision=7)
