@@ -3,6 +3,9 @@
 Under backlog: events a second from the first transaction's end to the last one's. One event at a time: from its
 production until a read_committed consumer has the decision; the next one is written then. Both with the SDK's own
 transactions and with bare ones in the two orders that are possible, all in alternation.
+
+Beside a slow key: one event at a time again, while another key's events take two seconds each, and the same without.
+Slow calls: events a second of an agent that waits 200 ms for each, 64 side by side.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from harness import ROOT, Figures, Goal, Result, percentile
 from streamwarden.runtime.feed import KafkaFeed
 from streamwarden.runtime.history import KafkaHistory
 from streamwarden.runtime.pauses import LoopClock
-from streamwarden.runtime.ports import Ports, Transactions
+from streamwarden.runtime.ports import NO_METADATA, OffsetMetadata, Ports, Transactions
 from streamwarden.runtime.transactions import KafkaTransactions
 from streamwarden_devstack.stack import Stack
 
@@ -32,8 +35,9 @@ from support.kafka_tools import Cluster  # needs the path above
 from support.sdk_served import Served, deciding_agent, page_headers  # likewise
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Awaitable, Mapping, Sequence
 
+    from streamwarden import Agent, Event
     from streamwarden.core.records import Outgoing, Partition
     from streamwarden_kafka.connection import Connection
 
@@ -42,8 +46,16 @@ PARTITIONS = 3
 BACKLOG = 30_000
 ONE_AT_A_TIME, WARM_UP = 300, 30
 ROUNDS = 3
+SLOW = 999_999
+"""The slow key's page."""
 WAYS = ("sdk", "offsets_first", "decisions_first")
-GOALS = (Goal("sdk_backlog_events_per_s", "at least", 10_000),)
+SLOW_KEY_S, SLOW_EVENTS = 2.0, 10
+SLOW_CALL_S, SLOW_CALLS, SLOW_CALL_KEYS = 0.2, 3_000, 1_000
+GOALS = (
+    Goal("sdk_backlog_events_per_s", "at least", 10_000),
+    Goal("beside_a_slow_key_added_max_ms", "at most", 50),
+    Goal("slow_calls_events_per_s", "at least", 300),
+)
 
 
 class BareTransactions(Transactions):
@@ -59,8 +71,14 @@ class BareTransactions(Transactions):
     def open(self) -> None:
         self._producer.init_transactions(30)
 
-    def commit(self, records: Sequence[Outgoing], positions: Mapping[Partition, int], group_metadata: object) -> None:
-        offsets = [TopicPartition(at.topic, at.number, offset) for at, offset in positions.items()]
+    def commit(
+        self,
+        records: Sequence[Outgoing],
+        positions: Mapping[Partition, int],
+        group_metadata: object,
+        offset_metadata: OffsetMetadata = NO_METADATA,
+    ) -> None:
+        offsets = [TopicPartition(*at, offset, offset_metadata.get(at, "")) for at, offset in positions.items()]
         steps = [
             lambda: self._producer.send_offsets_to_transaction(offsets, group_metadata, 10),
             lambda: self._produce(records),
@@ -88,9 +106,15 @@ class Timed(Transactions):
     def open(self) -> None:
         self.inner.open()
 
-    def commit(self, records: Sequence[Outgoing], positions: Mapping[Partition, int], group_metadata: object) -> None:
+    def commit(
+        self,
+        records: Sequence[Outgoing],
+        positions: Mapping[Partition, int],
+        group_metadata: object,
+        offset_metadata: OffsetMetadata = NO_METADATA,
+    ) -> None:
         began = time.perf_counter()
-        self.inner.commit(records, positions, group_metadata)
+        self.inner.commit(records, positions, group_metadata, offset_metadata)
         self.spans.append((began, time.perf_counter(), len(records)))
 
     def close(self) -> None:
@@ -128,12 +152,21 @@ async def _measure(kafka: Connection) -> Result:
             latencies, durations = await _one_at_a_time(cluster, kafka, way, f"single-{name}")
             waits[way] += latencies
             commits[way] += durations
+    alone, _ = await _one_at_a_time(cluster, kafka, "sdk", "no-slow-key")
+    beside = await _beside_a_slow_key(cluster, kafka, "slow-key")
+    slow_calls = [await _slow_calls(cluster, kafka, f"slow-calls-{turn}") for turn in range(ROUNDS)]
     figures: Figures = {}
     for way in WAYS:
         figures[f"{way}_backlog_events_per_s"] = round(median(rates[way]))
         for name, fraction in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99)):
             figures[f"{way}_event_to_decision_{name}_ms"] = round(percentile(waits[way], fraction), 2)
             figures[f"{way}_transaction_{name}_ms"] = round(percentile(commits[way], fraction), 2)
+    for name, found in (("beside_a_slow_key", beside), ("without_a_slow_key", alone)):
+        figures[f"{name}_p50_ms"] = round(percentile(found, 0.5), 2)
+        figures[f"{name}_p99_ms"] = round(percentile(found, 0.99), 2)
+        figures[f"{name}_max_ms"] = round(max(found), 2)
+    figures["beside_a_slow_key_added_max_ms"] = round(max(beside) - max(alone), 2)
+    figures["slow_calls_events_per_s"] = round(median(slow_calls))
     notes = (
         f"{PARTITIONS} partitions of input and of decisions, one broker without replication",
         "broker, agent and benchmark share the machine",
@@ -142,14 +175,14 @@ async def _measure(kafka: Connection) -> Result:
     return Result(NAME, figures, GOALS, notes)
 
 
-def _serve(kafka: Connection, way: str, name: str) -> tuple[Served, Timed]:
+def _serve(kafka: Connection, way: str, name: str, agent: Agent | None = None) -> tuple[Served, Timed]:
     topic = f"{name}.decisions"
     if way == "sdk":
         timed = Timed(KafkaTransactions(kafka, name, topic))
     else:
         timed = Timed(BareTransactions(kafka, name, topic, offsets_first=way == "offsets_first"))
     ports = Ports(KafkaFeed(kafka, name, [name]), timed, partial(KafkaHistory, kafka, name), LoopClock())
-    return Served(ports, deciding_agent(), name), timed
+    return Served(ports, agent or deciding_agent(), name), timed
 
 
 async def _backlog(cluster: Cluster, kafka: Connection, way: str, name: str) -> float:
@@ -172,7 +205,33 @@ async def _one_at_a_time(cluster: Cluster, kafka: Connection, way: str, name: st
     return latencies, timed.durations_ms()[WARM_UP:]
 
 
-def _ask_and_wait(kafka: Connection, name: str) -> list[float]:
+async def _beside_a_slow_key(cluster: Cluster, kafka: Connection, name: str) -> list[float]:
+    """Do as ``_one_at_a_time`` while the events of another key, in the same partition, take long one after another."""
+    cluster.create_topics(name, f"{name}.decisions", partitions=PARTITIONS)
+    slow = f"page-{SLOW}"
+
+    def wait(event: Event) -> Awaitable[object] | None:
+        return asyncio.sleep(SLOW_KEY_S) if event.entity == slow else None
+
+    served, _ = _serve(kafka, "sdk", name, deciding_agent(wait))
+    async with served:
+        await served.until(lambda: served.ready)
+        cluster.produce(name, [(slow.encode(), b"{}", page_headers(SLOW))] * SLOW_EVENTS)
+        return await asyncio.to_thread(_ask_and_wait, kafka, name, slow.encode())
+
+
+async def _slow_calls(cluster: Cluster, kafka: Connection, name: str) -> float:
+    """Return the rate of an agent that waits for each event, as for a model behind a network."""
+    cluster.create_topics(name, f"{name}.decisions", partitions=PARTITIONS)
+    keys = [number % SLOW_CALL_KEYS for number in range(SLOW_CALLS)]
+    cluster.produce(name, [(f"page-{key}".encode(), b"{}", page_headers(key)) for key in keys])
+    served, timed = _serve(kafka, "sdk", name, deciding_agent(lambda _event: asyncio.sleep(SLOW_CALL_S)))
+    async with served:
+        await served.until(lambda: sum(count for _, _, count in timed.spans) >= SLOW_CALLS)
+    return timed.rate()
+
+
+def _ask_and_wait(kafka: Connection, name: str, other_key: bytes | None = None) -> list[float]:
     properties = kafka.librdkafka()
     producer = Producer({**properties, "partitioner": "murmur2_random", "linger.ms": 0})
     consumer = Consumer({**properties, "group.id": f"{name}-reader", "isolation.level": "read_committed"})
@@ -182,9 +241,12 @@ def _ask_and_wait(kafka: Connection, name: str) -> list[float]:
         sent = time.perf_counter()
         producer.produce(name, b"{}", f"page-{number}".encode(), headers=page_headers(number))
         producer.poll(0)
-        message = consumer.poll(30)
-        assert message is not None
-        assert message.error() is None
+        while True:
+            message = consumer.poll(30)
+            assert message is not None
+            assert message.error() is None
+            if message.key() != other_key:
+                break
         latencies.append((time.perf_counter() - sent) * 1_000)
     producer.flush(10)
     consumer.close()

@@ -11,7 +11,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from streamwarden.core.records import Outgoing, Partition, Record
-from streamwarden.runtime.ports import Clock, Feed, History, Polled, Ports, Ranges, Transactions
+from streamwarden.runtime.ports import (
+    NO_METADATA,
+    Clock,
+    Feed,
+    History,
+    OffsetMetadata,
+    Polled,
+    Ports,
+    Ranges,
+    Transactions,
+)
 from streamwarden_kafka.errors import (
     BrokerUnavailableError,
     ProducerFencedError,
@@ -65,6 +75,8 @@ class FakeKafka:
     first: dict[Partition, int] = field(default_factory=dict)
     """The first offset that a log still has; 0 where it is not named."""
     committed: dict[Partition, int] = field(default_factory=dict)
+    offset_metadata: dict[Partition, str] = field(default_factory=dict)
+    """What is committed beside positions, where there is anything."""
     decisions: list[Outgoing] = field(default_factory=list)
     """What can be read of the decision topic."""
     commits: list[dict[Partition, int]] = field(default_factory=list)
@@ -73,6 +85,14 @@ class FakeKafka:
     generation: int = 0
     epochs: dict[str, int] = field(default_factory=dict)
     """Of each transactional id: only the newest producer may write."""
+
+    def commit(self, positions: Mapping[Partition, int], offset_metadata: Mapping[Partition, str]) -> None:
+        """Take positions of the group, and what is to stand beside them."""
+        self.committed.update(positions)
+        self.commits.append(dict(positions))
+        for at in positions:
+            self.offset_metadata.pop(at, None)
+        self.offset_metadata.update((at, text) for at, text in offset_metadata.items() if text and at in positions)
 
     def create_topic(self, topic: str, partitions: int = 1) -> None:
         for number in range(partitions):
@@ -119,6 +139,7 @@ class FakeFeed(Feed):
         given: what a new generation gives it, before it has heard.
         unanswered: how many requests from now on get no answer.
         holds: how often it was held.
+        paused: partitions of which nothing is fetched.
     """
 
     def __init__(self, kafka: FakeKafka, topics: Sequence[str]) -> None:
@@ -134,6 +155,8 @@ class FakeFeed(Feed):
         self._kafka = kafka
         self._generation = 0
         self._member_generation = -1
+        self.paused: frozenset[Partition] = frozenset()
+        self._offset_metadata: dict[Partition, str] = {}
         self._next: dict[Partition, int] = {}
         self._ended: set[Partition] = set()
         kafka.members.append(self)
@@ -150,10 +173,10 @@ class FakeFeed(Feed):
         if self._hear():
             return Polled()
         found: list[Record] = []
-        gone = tuple(at for at in sorted(self._next) if not self._has(at, self._next[at]))
+        gone = tuple(at for at in sorted(self._next.keys() - self.paused) if not self._has(at, self._next[at]))
         for at in gone:
             del self._next[at]
-        for at in sorted(self._next):
+        for at in sorted(self._next.keys() - self.paused):
             log = self._kafka.logs[at]
             while len(found) < records and sum(each.size for each in found) < size and self._next[at] < len(log):
                 record = log[self._next[at]]
@@ -161,7 +184,7 @@ class FakeFeed(Feed):
                 self._ended.discard(at)
                 if record is not None:
                     found.append(record)
-        ended = [at for at, offset in self._next.items() if offset == len(self._kafka.logs[at])]
+        ended = [at for at in self._next if at not in self.paused and self._next[at] == len(self._kafka.logs[at])]
         ends = tuple((at, self._next[at]) for at in ended if at not in self._ended)
         self._ended.update(ended)
         if not found and not ends:
@@ -173,6 +196,7 @@ class FakeFeed(Feed):
         self.holds += 1
         self.on_hold()
         self._next.clear()
+        self.paused = frozenset()
         self._hear()
 
     @override
@@ -181,19 +205,34 @@ class FakeFeed(Feed):
             at: self._kafka.first.get(at, 0) if offset is None else offset for at, offset in positions.items()
         }
         self._ended.clear()
+        self.paused = frozenset()
 
     @override
     def committed(self) -> dict[Partition, int | None]:
         self._ask()
+        self._offset_metadata = {at: text for at, text in self._kafka.offset_metadata.items() if at in self.assigned}
         return {at: self._kafka.committed.get(at) for at in self.assigned}
 
+    @property
     @override
-    def commit(self, positions: Mapping[Partition, int]) -> None:
+    def offset_metadata(self) -> OffsetMetadata:
+        return self._offset_metadata
+
+    @property
+    @override
+    def topic_ids(self) -> Mapping[str, str]:
+        return {topic: f"id+of/{topic}" for topic in self.topics}
+
+    @override
+    def pause(self, partitions: frozenset[Partition]) -> None:
+        self.paused = partitions
+
+    @override
+    def commit(self, positions: Mapping[Partition, int], offset_metadata: OffsetMetadata = NO_METADATA) -> None:
         self._ask()
         if self._member_generation != self._kafka.generation:
             raise BrokerUnavailableError("ILLEGAL_GENERATION")
-        self._kafka.committed.update(positions)
-        self._kafka.commits.append(dict(positions))
+        self._kafka.commit(positions, offset_metadata)
 
     @override
     def metadata(self) -> object:
@@ -268,7 +307,13 @@ class FakeTransactions(Transactions):
         self.opened += 1
 
     @override
-    def commit(self, records: Sequence[Outgoing], positions: Mapping[Partition, int], group_metadata: object) -> None:
+    def commit(
+        self,
+        records: Sequence[Outgoing],
+        positions: Mapping[Partition, int],
+        group_metadata: object,
+        offset_metadata: OffsetMetadata = NO_METADATA,
+    ) -> None:
         if self._epoch is None:
             raise TransactionUnknownError("no producer is open")
         if self._epoch != self._kafka.epochs[self._id]:
@@ -278,8 +323,7 @@ class FakeTransactions(Transactions):
             raise TransactionAbortedError("ILLEGAL_GENERATION")
         if outcome != "unknown, not written":
             self._kafka.decisions.extend(records)
-            self._kafka.committed.update(positions)
-            self._kafka.commits.append(dict(positions))
+            self._kafka.commit(positions, offset_metadata)
         if outcome is not None:
             self._epoch = None
             raise TransactionUnknownError("_TIMED_OUT")

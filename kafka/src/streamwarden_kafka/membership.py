@@ -7,6 +7,7 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from streamwarden_kafka.codes import error_of
 from streamwarden_kafka.errors import BrokerUnavailableError, NotAMemberError
+from streamwarden_kafka.records import Offset
 
 _REQUEST_TIMEOUT_S = 10.0
 _MOST_UNANSWERED = 2
@@ -95,13 +96,23 @@ class GroupMember:
         """Fetch from these positions and nothing else; what was fetched before and not polled is thrown away."""
         self._consumer.assign([TopicPartition(topic, number, at) for (topic, number), at in positions.items()])
 
-    def commit(self, positions: Mapping[At, int]) -> None:
-        """Commit positions outside of any transaction.
+    def pause(self, partitions: Iterable[At]) -> None:
+        """Fetch nothing of these until ``resume``; what was fetched and not polled is fetched again then."""
+        if some := [TopicPartition(*at) for at in partitions]:
+            self._consumer.pause(some)
+
+    def resume(self, partitions: Iterable[At]) -> None:
+        """Fetch of these again, each from where it was left."""
+        if some := [TopicPartition(*at) for at in partitions]:
+            self._consumer.resume(some)
+
+    def commit(self, places: Iterable[Offset]) -> None:
+        """Commit outside of any transaction.
 
         Raises:
             BrokerUnavailableError: not committed, as by a broker that is down or when partitions are no longer ours.
         """
-        offsets = [TopicPartition(topic, number, at) for (topic, number), at in positions.items()]
+        offsets = [TopicPartition(each.topic, each.partition, each.offset, each.metadata) for each in places]
         try:
             answers = self._consumer.commit(offsets=offsets, asynchronous=False)
         except KafkaException as error:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from streamwarden.core.records import Outgoing, Partition, Record
+from streamwarden.runtime.ports import NO_METADATA
 from streamwarden_kafka.errors import ProducerFencedError, TransactionAbortedError, TransactionUnknownError
 from support.kafka_tools import WAIT_S
 from support.sdk_served import Served, causes, deciding_agent, offsets_of
@@ -16,7 +17,7 @@ from support.sdk_served import Served, causes, deciding_agent, offsets_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from streamwarden.runtime.ports import Feed, Transactions
+    from streamwarden.runtime.ports import Feed, OffsetMetadata, Transactions
     from support.sdk_worlds import World
 
 
@@ -241,8 +242,14 @@ class LosesAnswers:
     def open(self) -> None:
         self._inner.open()
 
-    def commit(self, records: Sequence[Outgoing], positions: Mapping[Partition, int], group_metadata: object) -> None:
-        self._inner.commit(records, positions, group_metadata)
+    def commit(
+        self,
+        records: Sequence[Outgoing],
+        positions: Mapping[Partition, int],
+        group_metadata: object,
+        offset_metadata: OffsetMetadata = NO_METADATA,
+    ) -> None:
+        self._inner.commit(records, positions, group_metadata, offset_metadata)
         if self._left:
             self._left -= 1
             raise TransactionUnknownError("the answer was lost")

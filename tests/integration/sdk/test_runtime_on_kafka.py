@@ -21,6 +21,10 @@ def more_decisions_than(deployed: DeployedAgent, seen: int) -> bool:
     return sum(deployed.cluster.end_offsets(deployed.names.decisions).values()) > seen
 
 
+def has_decided(deployed: DeployedAgent, events: int) -> bool:
+    return len(deployed.decided()) == events
+
+
 def test_every_event_gives_exactly_one_decision_though_the_agent_is_killed_again_and_again(
     deployed: DeployedAgent,
 ) -> None:
@@ -63,6 +67,26 @@ def test_decisions_name_what_they_answer_and_stand_on_the_partition_of_their_ent
     decision, _ = decode_decision(record.value() or b"")
     assert decision.cause == Cause(topic=deployed.topic, partition=partition_of(b"page-0007", 2), offset=0)
     assert decision.parameters == {"number": 7, "labels": 0}
+    assert stop(process) == 0
+
+
+def test_x21_events_that_were_done_beside_a_slow_one_are_not_decided_again_though_the_agent_is_killed(
+    deployed: DeployedAgent,
+) -> None:
+    slow = partition_of(b"page-0000", 2)
+    deployed.cluster.produce(deployed.topic, [*pages([0], slow_s=6.0), *pages(range(1, 300))])
+    for killed in (1, 2):
+        process = deployed.start()
+        wait_for(partial(has_decided, deployed, killed * 299))
+        process.kill()
+        process.wait(10)
+        assert deployed.cluster.committed(deployed.names.agent_group, deployed.topic)[slow] == 0
+        deployed.cluster.produce(deployed.topic, pages(range(1, 300)))
+    process = deployed.start()
+    wait_for(deployed.caught_up)
+
+    assert sorted(deployed.decided().values()) == [1] * (1 + 3 * 299)
+    assert not [line for line in deployed.log if "says nothing" in line["event"]]
     assert stop(process) == 0
 
 

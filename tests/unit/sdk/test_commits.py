@@ -42,6 +42,7 @@ class World:
 
     def poll(self, count: int = 1) -> Polled:
         records = [self.kafka.append(A, b"page-0", b"{}", page_headers(0)) for _ in range(count)]
+        assert all(map(self.commits.positions.take, records))
         return Polled(tuple(records))
 
 

@@ -10,7 +10,10 @@ def test_positions_name_what_the_group_does_not_know_yet() -> None:
     positions = Positions()
     positions.reset({A: 5, B: None})
     assert positions.uncommitted() == {}
-    positions.pass_records([Record("t", 0, 5, 0, None, None, ()), Record("t", 0, 6, 0, None, None, ())])
+    for offset in (5, 6):
+        record = Record("t", 0, offset, 0, None, None, ())
+        assert positions.take(record)
+        positions.finish(record)
     positions.reach(B, 0)
     assert positions.uncommitted() == {A: 7, B: 0}
     positions.mark_committed({A: 7, B: 0})

@@ -5,13 +5,15 @@ import inspect
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 from streamwarden_contract import events
 from streamwarden_contract.decision import DecisionFormat
 
 from streamwarden.core.commands import SeenCommands, check_expiry, is_command
+from streamwarden.core.lanes import Lanes
 from streamwarden.core.places import find_place
-from streamwarden.core.records import Handled, Record, group_by_key
+from streamwarden.core.records import Handled, Record
 from streamwarden.core.retries import Backoff
 from streamwarden.core.routing import Call, Routes
 from streamwarden.core.writing import Author, Stage, build_failure, describe_error, write_decisions, write_failure
@@ -65,21 +67,23 @@ class Dispatcher:
         Raises:
             CancelledError: the batch was given up. What handlers have done is lost, as if the process had ended.
         """
-        results: list[Handled | None] = [None] * len(records)
+        self.ask_for_format()
+        lanes = Lanes(partial(self.handle_one, replay=replay))
+        lanes.add(records)
+        try:
+            await lanes.all()
+            handled = lanes.take()
+        finally:
+            await lanes.cancel()
+        places = {id(record): place for place, record in enumerate(records)}
+        return sorted(handled, key=lambda each: places[id(each.record)])
+
+    def ask_for_format(self) -> None:
+        """Write from now on what every gate of the agent reads now."""
         self._author = replace(self._author, decision_format=self._decision_format())
 
-        async def work(group: Sequence[tuple[int, Record]]) -> None:
-            for index, record in group:
-                results[index] = await self._handle_one(record, replay=replay)
-
-        async with asyncio.TaskGroup() as tasks:
-            for group in group_by_key(records):
-                tasks.create_task(work(group))
-                # Lets the group start at once: many slow handlers without awaits never hold the loop for long.
-                await asyncio.sleep(0)
-        return [result for result in results if result is not None]
-
-    async def _handle_one(self, record: Record, *, replay: bool) -> Handled:
+    async def handle_one(self, record: Record, *, replay: bool = False) -> Handled:
+        """Return what came of one record; those with its key must not be handled meanwhile."""
         call = self._prepare(record, replay=replay)
         if not isinstance(call, Call):
             return call

@@ -1,7 +1,7 @@
 """What a turn came to: decisions and positions in one transaction, or positions alone."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import structlog
 from streamwarden_kafka.errors import (
@@ -11,8 +11,9 @@ from streamwarden_kafka.errors import (
     TransactionUnknownError,
 )
 
+from streamwarden.core.offset_metadata import OffsetMetadataError, decode
 from streamwarden.core.positions import Positions
-from streamwarden.core.records import Outgoing
+from streamwarden.core.records import Outgoing, Partition
 from streamwarden.runtime.client_thread import ClientThread
 from streamwarden.runtime.pauses import Pauses
 from streamwarden.runtime.ports import Polled, Ports
@@ -35,6 +36,8 @@ class Commits:
         self._pauses = pauses
         self._stop = stop
         self._committed_s = 0.0
+        self._unreadable = set[str]()
+        """Metadata that was told of."""
         self._log = structlog.get_logger()
 
     async def open(self) -> None:
@@ -53,6 +56,28 @@ class Commits:
             else:
                 return
 
+    def take_up(self, committed: Mapping[Partition, int | None]) -> dict[Partition, int]:
+        """Begin with what the group has committed, and return what is finished beyond, as ``Window`` has it."""
+        feed = self._ports.feed
+        beyond: dict[Partition, int] = {}
+        for at, metadata in feed.offset_metadata.items():
+            offset = committed.get(at)
+            try:
+                if offset is not None:
+                    beyond[at] = decode(metadata, topic_id=feed.topic_ids.get(at.topic, ""), offset=offset)
+            except OffsetMetadataError as error:
+                if metadata not in self._unreadable:
+                    self._unreadable.add(metadata)
+                    self._log.warning(
+                        "What is committed beside the offset says nothing of it: events beyond may be handled again",
+                        topic=at.topic,
+                        partition=at.number,
+                        offset=offset,
+                        problem=str(error),
+                    )
+        self.positions.reset(committed, beyond)
+        return beyond
+
     async def commit(self, polled: Polled, outgoing: Sequence[Outgoing]) -> bool:
         """Commit what was polled and what came of it. False: nothing holds but the last commit, go back to it.
 
@@ -60,13 +85,14 @@ class Commits:
         that fails the next turn tries again.
 
         Args:
-            polled: records that are done, and ends that were reached.
+            polled: records that were taken and are done now, and ends that were reached.
             outgoing: decisions and failures that came of them, in order.
 
         Raises:
             ProducerFencedError: another process has taken over.
         """
-        self.positions.pass_records(polled.records)
+        for record in polled.records:
+            self.positions.finish(record)
         for at, offset in polled.ends:
             self.positions.reach(at, offset)
         try:
@@ -88,7 +114,7 @@ class Commits:
         positions = self.positions.uncommitted()
         if positions:
             try:
-                await self._thread.call(self._ports.feed.commit, positions)
+                await self._thread.call(self._ports.feed.commit, positions, self._metadata_of(positions))
             except BrokerUnavailableError as error:
                 self._log.warning("Positions not committed", code=str(error))
 
@@ -96,15 +122,20 @@ class Commits:
         feed, clock = self._ports.feed, self._ports.clock
         positions = self.positions.uncommitted()
         if outgoing:
-            metadata = await self._thread.call(feed.metadata)
-            await self._thread.call(self._ports.transactions.commit, outgoing, positions, metadata)
+            beside = self._metadata_of(positions)
+            group = await self._thread.call(feed.metadata)
+            await self._thread.call(self._ports.transactions.commit, outgoing, positions, group, beside)
         elif positions and clock.now_s() - self._committed_s >= _COMMIT_EVERY_S:
-            await self._thread.call(feed.commit, positions)
+            await self._thread.call(feed.commit, positions, self._metadata_of(positions))
         else:
             return
         self.positions.mark_committed(positions)
         self._committed_s = clock.now_s()
         self._pauses.reset()
+
+    def _metadata_of(self, positions: Mapping[Partition, int]) -> dict[Partition, str]:
+        found = self.positions.offset_metadata(self._ports.feed.topic_ids)
+        return {at: found[at] for at in positions if at in found}
 
     async def _go_back(self, what: str, error: Exception) -> None:
         self._log.warning("Going back to the last commit", cause=what, code=str(error))

@@ -7,12 +7,13 @@ from streamwarden_kafka.clients import open_admin
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.logs import ClientLog
 from streamwarden_kafka.membership import GroupMember
+from streamwarden_kafka.records import Offset
 from streamwarden_kafka.topics import describe_topics
 from typing_extensions import override
 
 from streamwarden.core.records import Partition
 from streamwarden.runtime.consumers import Collected, open_input
-from streamwarden.runtime.ports import Feed, Polled
+from streamwarden.runtime.ports import NO_METADATA, Feed, OffsetMetadata, Polled
 
 _CHUNK = 50
 _DESCRIBE_S = 10.0
@@ -34,6 +35,8 @@ class KafkaFeed(Feed):
         self._kafka = kafka
         self._topics = sorted(topics)
         self._topic_ids: dict[str, str] = {}
+        self._offset_metadata: dict[Partition, str] = {}
+        self._paused: frozenset[Partition] = frozenset()
 
     @property
     @override
@@ -65,11 +68,19 @@ class KafkaFeed(Feed):
 
     @override
     def hold(self) -> None:
+        self.pause(frozenset())
         self._member.fetch_from({})
         self._member.poll(0)  # takes part in rebalances; what it might bring is dropped: start() goes by our positions
 
     @override
+    def pause(self, partitions: frozenset[Partition]) -> None:
+        self._member.resume(self._paused - partitions)
+        self._member.pause(partitions - self._paused)
+        self._paused = partitions
+
+    @override
     def start(self, positions: Mapping[Partition, int | None]) -> None:
+        self.pause(frozenset())
         self._member.fetch_from(
             {(at.topic, at.number): OFFSET_BEGINNING if offset is None else offset for at, offset in positions.items()}
         )
@@ -77,9 +88,13 @@ class KafkaFeed(Feed):
     @override
     def committed(self) -> dict[Partition, int | None]:
         if not self._member.assigned:
+            self._offset_metadata = {}
             return {}
         self._ask_for_ids()
         found = self._member.committed(self._member.assigned)
+        self._offset_metadata = {
+            Partition(each.topic, each.partition): each.metadata for each in found if each.metadata
+        }
         return {Partition(each.topic, each.partition): each.offset if each.offset >= 0 else None for each in found}
 
     @override
@@ -93,9 +108,19 @@ class KafkaFeed(Feed):
         described = describe_topics(admin, self._topics, timeout_s=_DESCRIBE_S)
         self._topic_ids = {name: found.topic_id for name, found in described.items()}
 
+    @property
     @override
-    def commit(self, positions: Mapping[Partition, int]) -> None:
-        self._member.commit({(at.topic, at.number): offset for at, offset in positions.items()})
+    def offset_metadata(self) -> OffsetMetadata:
+        return self._offset_metadata
+
+    @property
+    @override
+    def topic_ids(self) -> Mapping[str, str]:
+        return self._topic_ids
+
+    @override
+    def commit(self, positions: Mapping[Partition, int], offset_metadata: OffsetMetadata = NO_METADATA) -> None:
+        self._member.commit([Offset(*at, offset, offset_metadata.get(at, "")) for at, offset in positions.items()])
 
     @override
     def metadata(self) -> object:

@@ -1,4 +1,4 @@
-"""A batch through the handlers while the group hears of us, however long they take."""
+"""A batch of the past through the handlers while the group hears of us, however long they take."""
 
 import asyncio
 from collections.abc import Sequence
@@ -8,34 +8,31 @@ import structlog
 from streamwarden.core.batching import BatchSize
 from streamwarden.core.dispatch import Dispatcher
 from streamwarden.core.records import Handled, Record
-from streamwarden.core.tally import Tally, is_worth_telling
 from streamwarden.runtime.client_thread import ClientThread
 from streamwarden.runtime.ports import Ports
+from streamwarden.runtime.reports import Reports
 
 HOLD_S = 1.0
 """How often the group hears of us while a batch takes long."""
-_GRACE_S = 10.0
-"""How long a batch may still take once we are told to stop; then it is left to the next process."""
+GRACE_S = 10.0
+"""How long what is at work may still take once we are told to stop; then it is left to the next process."""
 
 
 class Handling:
-    """Runs batches, one at a time.
+    """Runs batches, one at a time: those of the past, after which nothing is fetched anyway until it is all known.
 
     Attributes:
         size: how many records the next batch should have.
-        held: whether fetching was interrupted for a batch that took long.
+        reports: tells of what came of them.
     """
 
     def __init__(self, ports: Ports, thread: ClientThread, dispatcher: Dispatcher, stop: asyncio.Event) -> None:
         self.size = BatchSize()
-        self.held = False
+        self.reports = Reports()
         self._feed = ports.feed
         self._clock = ports.clock
         self._thread = thread
         self._dispatcher = dispatcher
-        self._dropped = Tally()
-        self._given_up = Tally()
-        self._repeated = Tally()
         self._stop = stop
         self._log = structlog.get_logger()
 
@@ -64,48 +61,17 @@ class Handling:
         handled = work.result()
         self.size = self.size.after(records=len(records), seconds=self._clock.now_s() - started_s)
         for each in handled:
-            self._report(each, replay=replay)
+            self.reports.tell(each, replay=replay)
         return handled
 
     async def _wait(self, work: asyncio.Task[list[Handled]], generation: int) -> bool:
         """Wait for a batch, and tell whether it is done; it is not where it is no longer ours, or we are to stop."""
         stopped_s: float | None = None
         while not await self._clock.wait(work, HOLD_S):
-            self.held = True
             await self._thread.call(self._feed.hold)
             if stopped_s is None and self._stop.is_set():
                 stopped_s = self._clock.now_s()
-            late = stopped_s is not None and self._clock.now_s() - stopped_s >= _GRACE_S
+            late = stopped_s is not None and self._clock.now_s() - stopped_s >= GRACE_S
             if late or generation != self._feed.generation:
                 return False
         return True
-
-    def _report(self, handled: Handled, *, replay: bool) -> None:
-        for attribute in sorted(handled.dropped) if not replay else ():
-            topic = handled.record.topic
-            count = self._dropped.add(topic, handled.source, attribute)
-            if is_worth_telling(count):
-                self._log.warning(
-                    "Attribute that is not valid left out of events",
-                    topic=topic,
-                    source=handled.source,
-                    attribute=f"ce_{attribute}",
-                    count=count,
-                )
-        if handled.repeated and is_worth_telling(count := self._repeated.add(handled.record.topic, handled.source)):
-            self._log.warning("Command passed over: its id was handled before", topic=handled.record.topic, count=count)
-        if handled.failure is None or (replay and handled.failure.stage == "Decode"):
-            return  # what does not decode in a replay was given up when it was new
-        cause = handled.failure.cause
-        self._log.warning(
-            "Event given up",
-            topic=cause.topic,
-            partition=cause.partition,
-            offset=cause.offset,
-            stage=handled.failure.stage,
-            attempts=handled.failure.attempts,
-            error=handled.failure.error,
-            source=handled.source,
-            count=self._given_up.add(cause.topic, handled.source),
-            replay=replay,
-        )

@@ -7,12 +7,20 @@ transaction it is one of the errors that are named here.
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from streamwarden.core.records import Outgoing, Partition, Record
 
 Ranges = Mapping[Partition, tuple[int, int]]
 """For each partition the first offset, and the one before which to end."""
+OffsetMetadata = Mapping[Partition, str]
+"""What is committed beside positions."""
+NO_METADATA: OffsetMetadata = MappingProxyType({})
+
+
+Ends = tuple[tuple[Partition, int], ...]
+"""Partitions whose end was reached, with the offset of that end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +28,7 @@ class Polled:
     """What one poll brought: records, and partitions whose end was reached, with the offset of that end."""
 
     records: tuple[Record, ...] = ()
-    ends: tuple[tuple[Partition, int], ...] = ()
+    ends: Ends = ()
     gone: tuple[Partition, ...] = ()
     """Partitions whose log does not have our position: nothing comes of them before ``start``."""
 
@@ -61,8 +69,22 @@ class Feed(Protocol):
         """
         ...
 
-    def commit(self, positions: Mapping[Partition, int]) -> None:
-        """Commit positions without any decision.
+    @property
+    def offset_metadata(self) -> Mapping[Partition, str]:
+        """What ``committed`` has last found beside positions, where there was anything."""
+        ...
+
+    @property
+    def topic_ids(self) -> Mapping[str, str]:
+        """Ids of the topics as ``committed`` or ``logs`` have last found them, in base64."""
+        ...
+
+    def pause(self, partitions: frozenset[Partition]) -> None:
+        """Fetch nothing of these until the next call or ``start``; all others go on from where they were left."""
+        ...
+
+    def commit(self, positions: Mapping[Partition, int], offset_metadata: OffsetMetadata = NO_METADATA) -> None:
+        """Commit positions without any decision, and what is to stand beside them.
 
         Raises:
             BrokerUnavailableError: not committed: the broker is down, or the partitions are no longer ours.
@@ -94,8 +116,14 @@ class Transactions(Protocol):
         """
         ...
 
-    def commit(self, records: Sequence[Outgoing], positions: Mapping[Partition, int], group_metadata: object) -> None:
-        """Write records and commit positions: all of it or nothing.
+    def commit(
+        self,
+        records: Sequence[Outgoing],
+        positions: Mapping[Partition, int],
+        group_metadata: object,
+        offset_metadata: OffsetMetadata = NO_METADATA,
+    ) -> None:
+        """Write records and commit positions with what is to stand beside them: all of it or nothing.
 
         Raises:
             TransactionAbortedError: nothing was done; the producer can go on.

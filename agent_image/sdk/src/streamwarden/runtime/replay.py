@@ -1,17 +1,38 @@
 """Past events for handlers that keep them in memory: what was committed before this process knew of it."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import NamedTuple
 
 import structlog
 
 from streamwarden.core.records import Handled, Partition
+from streamwarden.core.seen import Seen
 from streamwarden.runtime.client_thread import ClientThread
 from streamwarden.runtime.handling import HOLD_S, Handling
 from streamwarden.runtime.ports import History, Ports
 
 _POLL_S = 0.25
 _PROGRESS_S = 5.0
+_NOTHING: Mapping[Partition, int] = MappingProxyType({})
+
+
+class _Past(NamedTuple):
+    """What is finished of a partition."""
+
+    low: int
+    beyond: int
+
+    @property
+    def end(self) -> int:
+        """The offset after the last event that is finished."""
+        return self.low + 1 + self.beyond.bit_length() if self.beyond else self.low
+
+    def has(self, offset: int) -> bool:
+        """Whether the event at ``offset`` is finished."""
+        return offset < self.low or (offset > self.low and bool(self.beyond >> (offset - self.low - 1) & 1))
 
 
 class Replay:
@@ -34,20 +55,28 @@ class Replay:
         self._handling = handling
         self._topics = topics
         self._stop = stop
-        self._remembered: dict[Partition, int] = {}
+        self._seen: defaultdict[Partition, Seen] = defaultdict(Seen)
         self._log = structlog.get_logger()
 
     def remember(self, handled: Iterable[Handled]) -> None:
         """Note what the handlers have seen, whether it is committed or not: nothing of it is handed in again."""
         for each in handled:
-            at = each.record.at
-            self._remembered[at] = max(self._remembered.get(at, 0), each.record.offset + 1)
+            if each.record.topic in self._topics:
+                self._seen[each.record.at].add(each.record.offset)
+
+    def pass_all(self, before: Mapping[Partition, int]) -> None:
+        """Note that of these partitions nothing is left to see before these offsets: to keep less in mind."""
+        for at, offset in before.items():
+            if at.topic in self._topics:
+                self._seen[at].pass_to(offset)
 
     def forget(self, at: Partition) -> None:
         """Take what is in a partition as not seen yet: its log is another one now."""
-        self._remembered.pop(at, None)
+        self._seen.pop(at, None)
 
-    async def run(self, committed: Mapping[Partition, int | None], generation: int) -> bool:
+    async def run(
+        self, committed: Mapping[Partition, int | None], generation: int, beyond: Mapping[Partition, int] = _NOTHING
+    ) -> bool:
         """Hand in what was committed and is not in the handlers' memory. False where it was interrupted.
 
         An interrupted one goes on after its last whole batch when it is run again; events of a batch that was given up
@@ -56,12 +85,14 @@ class Replay:
         Args:
             committed: of each of our partitions the offset to end before, or None where nothing is committed.
             generation: of the group, when it gave them to us.
+            beyond: events after these offsets that are finished too, as ``Window`` has them.
         """
-        ranges = {
-            at: (self._remembered.get(at, 0), end)
+        past = {
+            at: _Past(end, beyond.get(at, 0))
             for at, end in committed.items()
-            if end is not None and at.topic in self._topics and self._remembered.get(at, 0) < end
+            if end is not None and at.topic in self._topics
         }
+        ranges = {at: (self._seen[at].low, each.end) for at, each in past.items() if self._seen[at].low < each.end}
         if not ranges:
             return True
         started_s = self._ports.clock.now_s()
@@ -69,27 +100,30 @@ class Replay:
         self._log.info("Replay begins", partitions=len(ranges), offsets=offsets)
         history = await self._thread.call(self._ports.history, ranges)
         try:
-            count = await self._read(history, generation)
+            count = await self._read(history, generation, past)
         finally:
             await self._thread.call(history.close)
         if count is None:
             return False
-        for at, (_, end) in ranges.items():
-            self._remembered[at] = max(self._remembered.get(at, 0), end)
+        self.pass_all({at: past[at].low for at in ranges})
         self._log.info("Replay finished", records=count, seconds=round(self._ports.clock.now_s() - started_s, 3))
         return True
 
-    async def _read(self, history: History, generation: int) -> int | None:
+    async def _read(self, history: History, generation: int, past: Mapping[Partition, "_Past"]) -> int | None:
         """Return how many records there were, or None where we are to stop or the partitions went elsewhere."""
         count, told_s = 0, self._ports.clock.now_s()
         held_s = told_s
         while not history.finished:
-            records = await self._thread.call(history.poll, records=self._handling.size.records, timeout_s=_POLL_S)
+            read = await self._thread.call(history.poll, records=self._handling.size.records, timeout_s=_POLL_S)
+            records = [
+                each for each in read if past[each.at].has(each.offset) and each.offset not in self._seen[each.at]
+            ]
             if records:
                 handled = await self._handling.handle(records, generation, replay=True)
                 if handled is None:
                     return None
                 self.remember(handled)
+            self.pass_all({each.at: min(each.offset + 1, past[each.at].low) for each in read})
             count += len(records)
             now_s = self._ports.clock.now_s()
             if now_s - held_s > HOLD_S:

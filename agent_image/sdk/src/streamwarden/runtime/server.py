@@ -1,34 +1,40 @@
-"""The loop: poll, hand to the handlers, write in one transaction.
+"""The loop: poll, hand to the handlers, write what is done in one transaction.
 
-``handling`` runs a batch, ``commits`` writes what came of it, ``replay`` hands in the past; Kafka and time are
-``ports``.
+``flow`` has the events that are under way, ``commits`` writes what came of them, ``replay`` hands in the past; Kafka
+and time are ``ports``.
 """
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import structlog
 from streamwarden_kafka.errors import BrokerUnavailableError
 
-from streamwarden.core.batching import MAX_BATCH_BYTES
+from streamwarden.core.batching import MAX_BATCH_BYTES, MAX_BATCH_RECORDS
 from streamwarden.core.dispatch import Dispatcher
-from streamwarden.core.records import Outgoing, Partition
+from streamwarden.core.records import Partition
 from streamwarden.runtime.client_thread import ClientThread
 from streamwarden.runtime.commits import Commits
-from streamwarden.runtime.handling import Handling
+from streamwarden.runtime.flow import Flow
+from streamwarden.runtime.handling import GRACE_S, HOLD_S, Handling
 from streamwarden.runtime.pauses import Pauses
-from streamwarden.runtime.ports import Ports
+from streamwarden.runtime.ports import Ends, Polled, Ports
 from streamwarden.runtime.replay import Replay
 
 _POLL_S = 0.25
 """Longest wait for a record, and so the delay of a stop signal."""
+_BUSY_POLL_S = 0.01
+"""The same while events are under way: so long may what comes of them wait."""
 _TAKE_OVER = -1
 """No generation of a group."""
 
 
 class Server:
     """Serves one agent until it is told to stop.
+
+    Events are handed in as they come, and what came of them is committed as they finish: one that takes long delays
+    only those with its key.
 
     Args:
         ports: Kafka and time.
@@ -53,9 +59,14 @@ class Server:
         self._joined = False
         self._thread = ClientThread()
         self._pauses = Pauses(ports.clock, stop)
-        self._handling = Handling(ports, self._thread, dispatcher, stop)
         self._commits = Commits(ports, self._thread, self._pauses, stop)
-        self._replay = Replay(ports, self._thread, self._handling, replayed_topics, stop)
+        handling = Handling(ports, self._thread, dispatcher, stop)
+        self._replay = Replay(ports, self._thread, handling, replayed_topics, stop)
+        self._flow = Flow(ports.clock, dispatcher, self._commits.positions, handling.reports)
+        self._held = False
+        """Whether fetching was interrupted, as nothing more was wanted for long."""
+        self._paused = frozenset[Partition]()
+        """Partitions of which nothing is fetched."""
         self._generation = 0
         """Of the group, when we last took over; ``_TAKE_OVER`` to do so again."""
         self._lost = 0
@@ -72,9 +83,9 @@ class Server:
             await self._commits.open()
             while not self._stop.is_set():
                 await self._turn()
-            if self._generation == self._ports.feed.generation:
-                await self._commits.commit_rest()
+            await self._finish()
         finally:
+            await self._flow.leave()
             await self._thread.call(self._ports.transactions.close)
             await self._thread.call(self._ports.feed.close)
             self._thread.close()
@@ -83,25 +94,70 @@ class Server:
         feed = self._ports.feed
         if self._generation != feed.generation and not await self._take_over():
             return
-        records = self._handling.size.records
-        polled = await self._thread.call(feed.poll, records=records, size=MAX_BATCH_BYTES, timeout_s=_POLL_S)
+        polled = await self._poll()
         if self._generation != feed.generation:
             return
         if polled.gone:
             await self._find_logs(polled.gone)
             return
-        outgoing = list[Outgoing]()
-        if polled.records:
-            handled = await self._handling.handle(polled.records, self._generation)
-            if handled is None:
-                return
-            self._replay.remember(handled)
-            outgoing = [record for each in handled for record in each.outgoing]
-        if not await self._commits.commit(polled, outgoing):
+        ends = self._flow.add(polled)
+        await self._flow.gather()
+        if await self._commit(ends) and not self._held:
+            await self._pause()
+
+    async def _poll(self) -> Polled:
+        """Fetch more events, where more are wanted; the group hears of us in any case."""
+        feed = self._ports.feed
+        if not self._flow.wants_more:
+            if not await self._flow.some(HOLD_S):
+                self._held = True
+                await self._thread.call(feed.hold)
+            return Polled()
+        if self._held:
+            await self._start(self._flow.restart())
+        wait_s = _POLL_S
+        if self._flow.under_way or self._flow.has_results:
+            wait_s = 0.0 if self._flow.has_results else _BUSY_POLL_S
+        return await self._thread.call(feed.poll, records=MAX_BATCH_RECORDS, size=MAX_BATCH_BYTES, timeout_s=wait_s)
+
+    async def _commit(self, ends: Ends = ()) -> bool:
+        """Commit what is done. False where that failed, and nothing holds but the last commit."""
+        handled = self._flow.take()
+        self._replay.remember(handled)
+        outgoing = [record for each in handled for record in each.outgoing]
+        if not await self._commits.commit(Polled(tuple(each.record for each in handled), ends), outgoing):
             self._generation = _TAKE_OVER
-        elif self._handling.held and self._generation == feed.generation:
-            await self._thread.call(feed.start, self._commits.positions.current())
-            self._handling.held = False
+            return False
+        self._replay.pass_all(self._commits.positions.passed())
+        return True
+
+    async def _pause(self) -> None:
+        """Fetch nothing of partitions in which we are too far ahead of an event that takes long."""
+        full = self._flow.full()
+        if full != self._paused:
+            for at in sorted(full - self._paused):
+                self._log.warning("Partition paused behind a slow event", topic=at.topic, partition=at.number)
+            self._paused = full
+            await self._thread.call(self._ports.feed.pause, full)
+
+    async def _start(self, positions: Mapping[Partition, int | None]) -> None:
+        await self._thread.call(self._ports.feed.start, positions)
+        self._held, self._paused = False, frozenset()
+
+    async def _finish(self) -> None:
+        """Let what is at work end, for so long as a stop may take, and commit all that is done."""
+        if self._generation != self._ports.feed.generation:
+            return
+        self._flow.drop_waiting()
+        until_s = self._ports.clock.now_s() + GRACE_S
+        while self._flow.under_way or self._flow.has_results:
+            if not await self._flow.some(HOLD_S):
+                await self._thread.call(self._ports.feed.hold)
+            if self._generation != self._ports.feed.generation or not await self._commit():
+                return
+            if self._ports.clock.now_s() >= until_s:
+                break
+        await self._commits.commit_rest()
 
     async def _find_logs(self, partitions: Sequence[Partition]) -> None:
         """Go on with logs that do not have our positions: of retention that was faster, or of a topic made again."""
@@ -136,10 +192,11 @@ class Server:
                     behind=-missing,
                     go_on=first,
                 )
-        await self._thread.call(feed.start, positions.current())
+        await self._start(self._flow.restart())
 
     async def _take_over(self) -> bool:
         """Begin with newly assigned partitions. False where it was interrupted and must begin anew."""
+        await self._flow.leave()
         feed = self._ports.feed
         generation = feed.generation
         try:
@@ -150,13 +207,12 @@ class Server:
             await self._pauses.pause()
             return False
         self._generation = generation
-        self._commits.positions.reset(committed)
-        if not await self._replay.run(committed, generation):
+        beyond = self._commits.take_up(committed)
+        if not await self._replay.run(committed, generation, beyond):
             self._generation = _TAKE_OVER
             return False
-        self._handling.held = False
         if committed:
-            await self._thread.call(feed.start, committed)
+            await self._start(committed)
         self._log.info("Partitions assigned", partitions=len(committed))
         if not self._joined:
             self._joined = True

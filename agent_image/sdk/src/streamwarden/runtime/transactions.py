@@ -17,7 +17,7 @@ from streamwarden_kafka.transactions import TransactionalProducer
 from typing_extensions import override
 
 from streamwarden.core.records import Outgoing, Partition
-from streamwarden.runtime.ports import Transactions
+from streamwarden.runtime.ports import NO_METADATA, OffsetMetadata, Transactions
 
 _LIMITS = Limits(
     # Readers of the decisions wait so long for a transaction that hangs.
@@ -64,9 +64,15 @@ class KafkaTransactions(Transactions):
             raise BrokerUnavailableError(str(error)) from error
 
     @override
-    def commit(self, records: Sequence[Outgoing], positions: Mapping[Partition, int], group_metadata: object) -> None:
+    def commit(
+        self,
+        records: Sequence[Outgoing],
+        positions: Mapping[Partition, int],
+        group_metadata: object,
+        offset_metadata: OffsetMetadata = NO_METADATA,
+    ) -> None:
         writes = [Write(self._topic, record.key, record.value, list(record.headers)) for record in records]
-        offsets = [Offset(at.topic, at.number, offset) for at, offset in positions.items()]
+        offsets = [Offset(*at, offset, offset_metadata.get(at, "")) for at, offset in positions.items()]
         try:
             self._producer.commit(writes, offsets, group_metadata)
         except ProducerFencedError as error:

@@ -1,0 +1,47 @@
+"""What is told of events once they are done: failures, what was left out of them, and what was passed over."""
+
+import structlog
+
+from streamwarden.core.records import Handled
+from streamwarden.core.tally import Tally, is_worth_telling
+
+
+class Reports:
+    """Counts by where an event stood and whose it is, and tells."""
+
+    def __init__(self) -> None:
+        self._dropped = Tally()
+        self._given_up = Tally()
+        self._repeated = Tally()
+        self._log = structlog.get_logger()
+
+    def tell(self, handled: Handled, *, replay: bool = False) -> None:
+        """Tell of one event what there is to tell."""
+        for attribute in sorted(handled.dropped) if not replay else ():
+            topic = handled.record.topic
+            count = self._dropped.add(topic, handled.source, attribute)
+            if is_worth_telling(count):
+                self._log.warning(
+                    "Attribute that is not valid left out of events",
+                    topic=topic,
+                    source=handled.source,
+                    attribute=f"ce_{attribute}",
+                    count=count,
+                )
+        if handled.repeated and is_worth_telling(count := self._repeated.add(handled.record.topic, handled.source)):
+            self._log.warning("Command passed over: its id was handled before", topic=handled.record.topic, count=count)
+        if handled.failure is None or (replay and handled.failure.stage == "Decode"):
+            return  # what does not decode in a replay was given up when it was new
+        cause = handled.failure.cause
+        self._log.warning(
+            "Event given up",
+            topic=cause.topic,
+            partition=cause.partition,
+            offset=cause.offset,
+            stage=handled.failure.stage,
+            attempts=handled.failure.attempts,
+            error=handled.failure.error,
+            source=handled.source,
+            count=self._given_up.add(cause.topic, handled.source),
+            replay=replay,
+        )
