@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from streamwarden.core import offset_metadata
 from streamwarden_contract import audit, decision, policylog
 from streamwarden_contract.acks import GateAck, ReadFormats, RuleErrors, SignedEpoch, SignedEpochs
 from streamwarden_contract.events import CloudEvent
@@ -53,6 +54,13 @@ def fields_of(model: type[BaseModel]) -> set[str]:
 def test_a_table_has_the_fields_of_its_model(heading: str, model: type[BaseModel]) -> None:
     found = listed(heading)
     assert (set(found), len(found)) == (fields_of(model), len(set(found)))
+
+
+def test_the_metadata_of_inputs_is_what_the_sdk_writes() -> None:
+    said = section("Offset metadata of inputs")
+    longest = offset_metadata.encode("x" * 64, 10**18 - 1, (1 << offset_metadata.MAX_AHEAD) - 1)
+    assert f"`{offset_metadata.FORMAT};<topic id>;<offset>;<bitmap>`, at most {len(longest):,} bytes" in said
+    assert f"It reaches {offset_metadata.MAX_AHEAD:,} offsets" in said
 
 
 def test_the_table_of_dead_letters_has_their_fields() -> None:

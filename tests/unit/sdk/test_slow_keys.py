@@ -11,50 +11,41 @@ import pytest
 import structlog
 from streamwarden import Agent, Decision, Event
 from streamwarden.core.offset_metadata import MAX_AHEAD, encode
-from streamwarden.core.records import Partition
-from support.sdk_fakes import FakeFeed, FakeKafka, FakeTransactions, fake_ports
-from support.sdk_served import Served, causes, deciding_agent, page_headers
+from support.sdk_fakes import FakeFeed, FakeTransactions
+from support.sdk_memory_world import A, B, World
+from support.sdk_served import Served, deciding_agent
+from typing_extensions import override
 
-A, B = Partition("pages", 0), Partition("pages", 1)
 TOPIC_ID = "id+of/pages"
 
 
-class World:
-    """A topic with two partitions; pods of the agent come and go."""
+class PodsWorld(World):
+    """One pod of the agent after another, whose handler waits for the events of page 0."""
 
     def __init__(self) -> None:
-        self.kafka = FakeKafka()
-        self.kafka.create_topic("pages", 2)
+        super().__init__()
         self.slow = asyncio.Event()
         self.seen: list[int] = []
         """Offsets of events that were handed to a handler."""
 
-    def observe(self, *numbers: int, at: Partition = A, kind: str = "page.observed") -> None:
-        for number in numbers:
-            self.kafka.append(at, f"page-{number}".encode(), b"{}", page_headers(number, kind))
-
+    @override
     def serve(self, agent: Agent | None = None) -> Served:
-        feed = FakeFeed(self.kafka, ["pages"])
-        ports = fake_ports(self.kafka, feed, FakeTransactions(self.kafka))
-        return Served(ports, agent or deciding_agent(self.wait_for_page_0))
+        if self.feed not in self.kafka.members:
+            self.feed = FakeFeed(self.kafka, ["pages"])
+            self.transactions = FakeTransactions(self.kafka)
+        return super().serve(agent or deciding_agent(self.wait_for_page_0))
 
     def wait_for_page_0(self, event: Event) -> asyncio.Task[bool] | None:
         self.seen.append(event.offset)
         return asyncio.ensure_future(self.slow.wait()) if event.entity == "page-0" else None
 
-    def decided(self) -> list[tuple[int, int]]:
-        return causes(each.value for each in self.kafka.decisions)
-
-    def caught_up(self) -> bool:
-        return self.kafka.committed == {at: len(log) for at, log in self.kafka.logs.items()}
-
 
 @pytest.fixture
-def world() -> World:
-    return World()
+def world() -> PodsWorld:
+    return PodsWorld()
 
 
-async def kill(world: World, served: Served) -> None:
+async def kill(world: PodsWorld, served: Served) -> None:
     """End a server as a kill does: what it has not committed is lost, and its member is expelled."""
     served.task.cancel()
     await asyncio.wait({served.task})
@@ -62,7 +53,7 @@ async def kill(world: World, served: Served) -> None:
     assert world.kafka.members == []
 
 
-async def test_x21_decisions_of_other_keys_are_committed_while_one_key_waits(world: World) -> None:
+async def test_x21_decisions_of_other_keys_are_committed_while_one_key_waits(world: PodsWorld) -> None:
     world.observe(0, 1, 0, 2)
     async with world.serve() as served:
         await served.until(lambda: len(world.kafka.decisions) == 2)
@@ -74,7 +65,7 @@ async def test_x21_decisions_of_other_keys_are_committed_while_one_key_waits(wor
                 world.observe(3)
             at_s.setdefault(len(world.kafka.decisions), world.kafka.clock.s)
 
-        world.kafka.members[0].on_poll = on_poll
+        world.feed.on_poll = on_poll
         await served.until(lambda: 3 in at_s)
         assert at_s[3] - at_s[2] < 0.05
         assert world.kafka.committed[A] == 0, "the low watermark: what the operator counts lag from"
@@ -85,7 +76,7 @@ async def test_x21_decisions_of_other_keys_are_committed_while_one_key_waits(wor
     assert world.seen == [0, 1, 3, 4, 2]
 
 
-async def test_x21_what_was_finished_beyond_the_watermark_is_not_handled_again_after_a_kill(world: World) -> None:
+async def test_x21_what_was_finished_beyond_the_watermark_is_not_handled_again_after_a_kill(world: PodsWorld) -> None:
     world.observe(0, 1, 0, 2)
     async with world.serve() as served:
         await served.until(lambda: len(world.kafka.decisions) == 2)
@@ -99,18 +90,20 @@ async def test_x21_what_was_finished_beyond_the_watermark_is_not_handled_again_a
     assert sorted(world.decided()) == [(0, offset) for offset in range(5)]
 
 
-async def test_x21_nor_after_a_rebalance(world: World) -> None:
+async def test_x21_nor_after_a_rebalance(world: PodsWorld) -> None:
     world.observe(0, 1, 2)
     async with world.serve() as served:
         await served.until(lambda: len(world.kafka.decisions) == 2)
+        generation = world.feed.generation
         world.kafka.rebalance()
+        await served.until(lambda: world.feed.generation > generation)
         world.slow.set()
         await served.until(world.caught_up)
     assert Counter(world.seen) == {0: 2, 1: 1, 2: 1}
     assert sorted(world.decided()) == [(0, 0), (0, 1), (0, 2)]
 
 
-async def test_x21_events_without_decisions_are_remembered_too(world: World) -> None:
+async def test_x21_events_without_decisions_are_remembered_too(world: PodsWorld) -> None:
     agent, seen, slow = Agent(), list[int](), asyncio.Event()
 
     @agent.on_event("page.observed")
@@ -129,7 +122,7 @@ async def test_x21_events_without_decisions_are_remembered_too(world: World) -> 
     assert seen == [0, 1, 2, 0]
 
 
-async def test_x21_a_stop_commits_what_is_done_and_leaves_what_waits_behind_a_slow_event(world: World) -> None:
+async def test_x21_a_stop_commits_what_is_done_and_leaves_what_waits_behind_a_slow_event(world: PodsWorld) -> None:
     world.observe(*[0] * 5, 1, 2)
     async with world.serve() as served:
         await served.until(lambda: len(world.kafka.decisions) == 2)
@@ -142,7 +135,7 @@ async def test_x21_a_stop_commits_what_is_done_and_leaves_what_waits_behind_a_sl
     assert world.kafka.offset_metadata == {A: encode(TOPIC_ID, 1, 0b11000)}
 
 
-async def test_x21_a_partition_is_paused_where_no_commit_could_name_what_is_finished(world: World) -> None:
+async def test_x21_a_partition_is_paused_where_no_commit_could_name_what_is_finished(world: PodsWorld) -> None:
     world.observe(0)
     for _ in range(MAX_AHEAD):
         world.kafka.append_marker(A)
@@ -171,7 +164,7 @@ async def test_x21_a_partition_is_paused_where_no_commit_could_name_what_is_fini
     ],
 )
 async def test_x21_metadata_that_says_nothing_of_the_offset_is_told_once_and_events_come_again(
-    world: World, metadata: str, problem: str
+    world: PodsWorld, metadata: str, problem: str
 ) -> None:
     world.observe(1, 2, 3)
     world.kafka.committed, world.kafka.offset_metadata = {A: 1}, {A: metadata}
@@ -187,7 +180,7 @@ async def test_x21_metadata_that_says_nothing_of_the_offset_is_told_once_and_eve
     assert sorted(world.decided()) == [(0, 1), (0, 2)]
 
 
-async def test_x21_memory_is_rebuilt_from_all_that_was_finished_and_from_nothing_else(world: World) -> None:
+async def test_x21_memory_is_rebuilt_from_all_that_was_finished_and_from_nothing_else(world: PodsWorld) -> None:
     agent, seen = Agent(), list[tuple[str, int]]()
 
     @agent.on_event("page.labelled", replay=True)
@@ -211,7 +204,9 @@ async def test_x21_memory_is_rebuilt_from_all_that_was_finished_and_from_nothing
     assert seen == [("learn", 0), ("learn", 3), ("learn", 4), ("learn", 1), ("decide", 2), ("learn", 5), ("decide", 6)]
 
 
-async def test_x21_what_others_have_finished_out_of_order_is_learnt_when_the_partition_comes_back(world: World) -> None:
+async def test_x21_what_others_have_finished_out_of_order_is_learnt_when_the_partition_comes_back(
+    world: PodsWorld,
+) -> None:
     agent, seen = Agent(), list[int]()
 
     @agent.on_event("page.labelled", replay=True)
@@ -246,20 +241,19 @@ def random_agent(random: Random) -> Agent:
 
 @pytest.mark.parametrize("seed", range(6))
 async def test_x21_every_event_has_one_answer_and_keys_keep_their_order_through_kills_and_aborts(
-    world: World, seed: int
+    world: PodsWorld, seed: int
 ) -> None:
     random = Random(seed)  # noqa: S311  # a script of faults, not a secret
     for _ in range(4):
-        feed = FakeFeed(world.kafka, ["pages"])
-        transactions = FakeTransactions(world.kafka)
-        served = Served(fake_ports(world.kafka, feed, transactions), random_agent(random))
-        async with served:
+        async with world.serve(random_agent(random)) as served:
             for _ in range(random.randrange(3, 12)):
                 world.observe(*random.choices(range(8), k=random.randrange(1, 9)), at=random.choice([A, B]))
                 if random.random() < 0.3:
                     world.kafka.append_marker(A)
                 if random.random() < 0.2:
-                    transactions.script.append(random.choice(["abort", "unknown, written", "unknown, not written"]))
+                    world.transactions.script.append(
+                        random.choice(["abort", "unknown, written", "unknown, not written"])
+                    )
                 if random.random() < 0.1:
                     world.kafka.rebalance()
                 for _ in range(random.randrange(60)):

@@ -282,4 +282,4 @@ class PodFields(Resource):
     priority_class_name: ResourceName | None = None
     """PriorityClass of the pods."""
     termination_grace_period_seconds: Annotated[int, Field(ge=1, le=LONGEST_GRACE_S)] = 30
-    """Seconds that agent and gate together have to end; the agent finishes its batch for up to 10 of them."""
+    """Seconds that agent and gate together have to end; the agent finishes what is at work for up to 10 of them."""
