@@ -18,7 +18,7 @@ from streamwarden_contract.reasons import VerdictReason
 from streamwarden_judging.verdicts import Finding, Verdict
 from streamwarden_kafka.records import Write
 
-from streamwarden_gate.outcome import Author, Command, Findings, Refusal, Skip, verdict_of
+from streamwarden_gate.outcome import Author, Command, Findings, NoVerdict, Skip, verdict_of
 from streamwarden_gate.records import Record
 
 MAX_WOULD_DENY, MAX_POLICIES = 32, 256
@@ -29,7 +29,7 @@ def build_audit(
     author: Author,
     record: Record,
     findings: Findings,
-    judgement: Verdict | Refusal | Skip,
+    judgement: Verdict | NoVerdict | Skip,
     head: ChainHead,
     now: datetime,
     command: Command | None = None,
@@ -67,7 +67,7 @@ def build_audit(
 
 
 def _position_of(
-    author: Author, record: Record, findings: Findings, judgement: Verdict | Refusal | Skip
+    author: Author, record: Record, findings: Findings, judgement: Verdict | NoVerdict | Skip
 ) -> DecisionPosition:
     """Say which record was judged, or which range was not."""
     topic, event, decision = author.binding.decision_topic, findings.event, findings.decision
@@ -110,7 +110,7 @@ def _claims_of(findings: Findings) -> AuditClaims:
     }
 
 
-def _reasons_of(judgement: Verdict | Refusal | Skip) -> AuditReasons:
+def _reasons_of(judgement: Verdict | NoVerdict | Skip) -> AuditReasons:
     """Say what was decided, and why."""
     if not isinstance(judgement, Verdict):
         return {

@@ -9,7 +9,7 @@ from streamwarden_contract.events import format_time
 from streamwarden_contract.reasons import DeadLetterReason
 from streamwarden_kafka.records import Write
 
-from streamwarden_gate.outcome import Author, Findings, Refusal
+from streamwarden_gate.outcome import Author, Findings, NoVerdict
 from streamwarden_gate.records import Record, record_size
 
 MAX_DEAD_LETTER_BYTES = 2 * 1024 * 1024 - 64 * 1024
@@ -18,7 +18,7 @@ MAX_DEAD_LETTER_BYTES = 2 * 1024 * 1024 - 64 * 1024
 _MAX_DEAD_LETTER_KEY_BYTES = 16 * 1024
 
 
-def build_dead_letter(author: Author, record: Record, findings: Findings, refusal: Refusal, now: datetime) -> Write:
+def build_dead_letter(author: Author, record: Record, findings: Findings, why: NoVerdict, now: datetime) -> Write:
     """Build the envelope that keeps the original.
 
     A record that compression let past the topic's limit may not fit into an envelope of ``MAX_DEAD_LETTER_BYTES``: then
@@ -31,13 +31,13 @@ def build_dead_letter(author: Author, record: Record, findings: Findings, refusa
         "time": format_time(now),
         "namespace": binding.namespace,
         "agent": binding.agent,
-        "reason": refusal.reason,
-        "message": refusal.message,
+        "reason": why.reason,
+        "message": why.message,
         "topic": binding.decision_topic.name,
         "partition": record.partition,
         "offset": record.offset,
         "timestamp": record.timestamp_ms,
-        "cause": findings.cause if refusal.reason is DeadLetterReason.AGENT_FAILURE else None,
+        "cause": findings.cause if why.reason is DeadLetterReason.AGENT_FAILURE else None,
         "key": None,
         "value": None,
         "headers": [],
@@ -54,7 +54,7 @@ def build_dead_letter(author: Author, record: Record, findings: Findings, refusa
         value = canonical.encode(original)
         if len(value) + len(key or b"") <= MAX_DEAD_LETTER_BYTES:
             return Write(binding.dead_letter_topic, key, value, [])
-    envelope["message"] = f"{refusal.message}; the original of {size} bytes is too large to be kept here"
+    envelope["message"] = f"{why.message}; the original of {size} bytes is too large to be kept here"
     return Write(binding.dead_letter_topic, key, canonical.encode(envelope), [])
 
 

@@ -18,7 +18,7 @@ from streamwarden_gate.active import ActiveSet
 from streamwarden_gate.audits import build_audit
 from streamwarden_gate.commands import build_command
 from streamwarden_gate.dead_letters import build_dead_letter
-from streamwarden_gate.outcome import Author, Findings, Outcome, Refusal, Skip
+from streamwarden_gate.outcome import Author, Findings, NoVerdict, Outcome, Skip
 from streamwarden_gate.partitions import Partition
 from streamwarden_gate.records import Record, record_size
 from streamwarden_gate.rule_errors import RuleErrorTally
@@ -59,7 +59,7 @@ class Judge:
         try:
             target = self._examine(record, findings)
         except MalformedEventError as error:
-            return self._refuse(record, findings, Refusal(error.reason, str(error)), head, now)
+            return self._refuse(record, findings, NoVerdict(error.reason, str(error)), head, now)
         verdict, command = self._verdict(findings, target, now), None
         if verdict.would_deny or verdict.reason is VerdictReason.RULE_ERROR:
             self._errors.note(verdict)
@@ -78,13 +78,13 @@ class Judge:
             why: what the broker said.
             minimal: the audit record alone, with nothing in it that the agent wrote.
         """
-        findings, refusal = Findings(), Refusal(DeadLetterReason.REFUSED_BY_BROKER, why)
+        findings, no_verdict = Findings(), NoVerdict(DeadLetterReason.REFUSED_BY_BROKER, why)
         if minimal:
-            audit, after = build_audit(self._author, record, findings, refusal, head, now)
-            return Outcome(refusal, audit, after)
+            audit, after = build_audit(self._author, record, findings, no_verdict, head, now)
+            return Outcome(no_verdict, audit, after)
         with suppress(MalformedEventError):
             self._examine(record, findings)
-        return self._refuse(record, findings, refusal, head, now)
+        return self._refuse(record, findings, no_verdict, head, now)
 
     def skip(self, record: Record, skip: Skip, head: ChainHead, now: datetime) -> Outcome:
         """Return what follows from a range that is passed over; ``record`` is where it begins."""
@@ -154,10 +154,10 @@ class Judge:
             return self._engine.deny(proposed.type, VerdictReason.INVALID_SCHEMA, message)
         return self._engine.judge(proposed.type, plain, now)
 
-    def _refuse(self, record: Record, findings: Findings, refusal: Refusal, head: ChainHead, now: datetime) -> Outcome:
-        dead_letter = build_dead_letter(self._author, record, findings, refusal, now)
-        audit, after = build_audit(self._author, record, findings, refusal, head, now)
-        return Outcome(refusal, audit, after, dead_letter=dead_letter)
+    def _refuse(self, record: Record, findings: Findings, why: NoVerdict, head: ChainHead, now: datetime) -> Outcome:
+        dead_letter = build_dead_letter(self._author, record, findings, why, now)
+        audit, after = build_audit(self._author, record, findings, why, head, now)
+        return Outcome(why, audit, after, dead_letter=dead_letter)
 
 
 def _value_of(record: Record) -> bytes:

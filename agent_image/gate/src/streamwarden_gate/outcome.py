@@ -59,7 +59,7 @@ class Findings:
     cause: dict[str, object] | None = None
 
 
-class Refusal(NamedTuple):
+class NoVerdict(NamedTuple):
     """Why a record could not be judged."""
 
     reason: DeadLetterReason
@@ -87,7 +87,7 @@ class Command(NamedTuple):
 class Outcome(NamedTuple):
     """Everything that follows from one record; all of it is written in one transaction, or nothing."""
 
-    judgement: Verdict | Refusal | Skip
+    judgement: Verdict | NoVerdict | Skip
     """What was decided, or why nothing could be."""
     audit: Write
     head: ChainHead
@@ -110,7 +110,7 @@ class Outcome(NamedTuple):
         return (self.audit,) if self.dead_letter is None else (self.audit, self.dead_letter)
 
 
-def verdict_of(judgement: Verdict | Refusal | Skip) -> str:
+def verdict_of(judgement: Verdict | NoVerdict | Skip) -> str:
     """Return the verdict's word in the audit."""
     if isinstance(judgement, Verdict):
         return judgement.effect
