@@ -120,6 +120,7 @@ class AgentReconciler:
         if not self._logs.complete or key in self._cluster.unreadable():
             return
         gone = await self._removal.abandon(key.namespace, key.name)
+        self._logs.released.pop((key.namespace, key.name), None)
         self._wake(Key("PolicyLog", key.namespace))
         if gone:
             await self._acks.forget_gone(key.namespace, key.name, exists=False)

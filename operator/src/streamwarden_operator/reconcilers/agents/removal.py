@@ -97,7 +97,7 @@ class AgentRemoval:
         if not gone and not orphan:
             return AgentDeletion(waited=waited, grace=grace)
         self._logs.wanted.pop((namespace, name), None)
-        self._logs.released.add(metadata.uid)
+        self._logs.released[namespace, name] = metadata.uid
         self._wake(Key("PolicyLog", namespace))
         log = self._logs.published.get(namespace)
         return AgentDeletion(

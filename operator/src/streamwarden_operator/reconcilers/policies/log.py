@@ -139,7 +139,7 @@ class PolicyLogReconciler:
             self._cluster.list(AgentDeployment, namespace),
             self._logs.bindings_of(namespace),
             refused=refused.keys() | held,
-            released=self._logs.released,
+            released=self._logs.released_in(namespace),
             unreadable=[it.metadata for key, it in unreadable.items() if key.kind == "AgentDeployment"],
         )
         return desired, refused

@@ -47,8 +47,8 @@ class LogStore:
     installation: InstallationNames
     wanted: dict[tuple[str, str], DesiredBinding] = field(default_factory=dict)
     """By namespace and agent."""
-    released: set[str] = field(default_factory=set)
-    """Uids of agents being deleted that need their binding no more."""
+    released: dict[tuple[str, str], str] = field(default_factory=dict)
+    """By namespace and agent: the uid of one that is being deleted and needs its binding no more."""
     topics_ready: set[str] = field(default_factory=set)
     """Namespaces whose shared topics exist."""
     published: dict[str, PublishedLog] = field(default_factory=dict)
@@ -67,6 +67,10 @@ class LogStore:
     def bindings_of(self, namespace: str) -> dict[str, DesiredBinding]:
         """Return what the namespace's agents want, by agent."""
         return {agent: wanted for (where, agent), wanted in self.wanted.items() if where == namespace}
+
+    def released_in(self, namespace: str) -> set[str]:
+        """Return the uids of the namespace's agents that are being deleted and need their binding no more."""
+        return {uid for (where, _), uid in self.released.items() if where == namespace}
 
     def governed(self, namespace: str, state: LogState) -> tuple[Governed, ...]:
         """Return the namespace's agents as policies go by them: as they want to be bound, or else are.

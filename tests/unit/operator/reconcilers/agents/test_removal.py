@@ -69,6 +69,15 @@ async def test_what_was_read_of_it_before_does_not_keep_it() -> None:
         assert harness.acls.acls == set()
 
 
+async def test_x97_an_agent_that_is_gone_is_remembered_no_longer() -> None:
+    async with running(*whole_namespace()) as harness:
+        released = harness.controller._logs.released
+        delete_unreadable(harness)
+        await until(lambda: KEY not in harness.cluster.broken)
+        harness.controller.changed(KEY)
+        await until(lambda: not released)
+
+
 async def test_its_finalizer_stays_until_its_access_is_taken_away() -> None:
     async with running(*whole_namespace()) as harness:
         harness.acls.down = True
