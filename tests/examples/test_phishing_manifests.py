@@ -57,7 +57,7 @@ def test_schemas_are_valid_json_schemas(kinds: tuple[Kind, ...]) -> None:
 
 def judged(kinds: tuple[Kind, ...], decision: dict[str, Any], role: str) -> Verdict:
     policies = [
-        (rules.compile_policy("web", name, 1, spec), spec)
+        (rules.bind_policy("web", name, 1, spec), spec)
         for name, spec in of_kind(kinds, Policy).items()
         if spec.match.agent_selector.selects({"role": role})
     ]

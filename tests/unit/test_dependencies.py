@@ -4,6 +4,7 @@ import ast
 import re
 import sys
 import tomllib
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ STARTED = {"cli": {"streamwarden", "streamwarden-gate"}}
 DISTRIBUTIONS = {package: {name_of(name) for name in names} for package, names in packages_distributions().items()}
 
 
+@cache
 def imported_modules(source: str) -> set[str]:
     """Return the packages that a module's code names in its imports, wherever they stand."""
     found: set[str] = set()

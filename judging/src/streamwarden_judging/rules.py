@@ -5,6 +5,7 @@ of type BOOL counts here. Rules are compiled as they were checked (``typed``): w
 zone, and with comparisons of unlike numbers.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +21,7 @@ from streamwarden_judging.typed.messages import unwrapped
 from streamwarden_judging.verdicts import BoundPolicy, BoundRule, Effect, Expression, PolicySet
 from streamwarden_judging.words import as_words
 
+_PLACE = re.compile(r"(ERROR: )?<input>:")
 _MAP = cel.Type.Map(cel.Type.STRING, cel.Type.DYN)
 _VARIABLES: Mapping[str, cel.Type] = {"decision": _MAP, "agent": _MAP, "now": cel.Type.TIMESTAMP}
 _ENV = runtime_env(_VARIABLES)
@@ -113,29 +115,11 @@ def compile_rule(expression: str, params: Data | None = None) -> CelExpression:
     try:
         program = (_ENV if params is None else _PARAMS_ENV).compile(expression)
     except Exception as error:
-        # The engine raises RuntimeError and ValueError alike, with the position in the text.
-        raise ExpressionError(_readable(str(error))) from error
+        # The engine raises RuntimeError and ValueError alike, with the position in the text: line and column begin it.
+        raise ExpressionError(_PLACE.sub("", unwrapped(str(error)))) from error
     if program.return_type() not in (cel.Type.BOOL, cel.Type.DYN):
         raise ExpressionError(f"must be a boolean, and is {program.return_type().name()}")
     return CelExpression(program, params)
-
-
-def _readable(message: str) -> str:
-    """Take the engine's own wrapping off: what is left starts with line and column."""
-    text = message.strip().removeprefix("INVALID_ARGUMENT: ").removesuffix("[INVALID_ARGUMENT]")
-    return text.replace("ERROR: <input>:", "").strip()
-
-
-def compile_policy(namespace: str, name: str, revision: int, spec: PolicySpec) -> BoundPolicy:
-    """Compile a policy's rules.
-
-    Raises:
-        ExpressionError: names the rule that does not compile.
-    """
-    bound = bind_policy(namespace, name, revision, spec)
-    for fault in compile_faults(bound):
-        raise ExpressionError(fault)
-    return bound
 
 
 def bind_policy(namespace: str, name: str, revision: int, spec: PolicySpec) -> BoundPolicy:

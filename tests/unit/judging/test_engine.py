@@ -27,7 +27,7 @@ def engine(*requirements: str) -> Engine:
             "rules": [{"name": f"r{number}", "require": text} for number, text in enumerate(requirements)],
         }
     )
-    bound = rules.compile_policy("risk", "p", 3, spec)
+    bound = rules.bind_policy("risk", "p", 3, spec)
     return Engine(rules.build_policy_set([(bound, spec)], ("block",)), {"name": "guard", "labels": {"tier": "1"}})
 
 

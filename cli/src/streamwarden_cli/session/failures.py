@@ -6,12 +6,15 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from streamwarden_judging.words import as_words
+
 if TYPE_CHECKING:
     from streamwarden_contract.audit import AuditRecord
 
 MOST_KEPT = 100
 _MOST_TOLD = 5
-_MOST_CHARACTERS = 400
+MOST_CHARACTERS = 400
+"""Longest message of an audit record that is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +48,9 @@ class Failures:
         cause = record["cause"] or {}
         found = GivenUp(
             agent,
-            None if record["decision"]["entity"] is None else printable(record["decision"]["entity"]),
-            printable("/".join(str(cause.get(name, "?")) for name in ("topic", "partition", "offset"))),
-            printable(record["message"]),
+            None if record["decision"]["entity"] is None else as_words(record["decision"]["entity"], MOST_CHARACTERS),
+            as_words("/".join(str(cause.get(name, "?")) for name in ("topic", "partition", "offset")), MOST_CHARACTERS),
+            as_words(record["message"], MOST_CHARACTERS),
         )
         if len(self.first) < MOST_KEPT:
             self.first.append(found)
@@ -61,11 +64,3 @@ class Failures:
         self._untold.clear()
         self._untold_count = 0
         return [f"{more} more inputs were given up", *lines] if more else lines
-
-
-def printable(text: str) -> str:
-    """Escape control, format and bidi characters of an agent's text, and cut it."""
-    shown = "".join(
-        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text[:_MOST_CHARACTERS]
-    )
-    return shown if len(text) <= _MOST_CHARACTERS else f"{shown}..."

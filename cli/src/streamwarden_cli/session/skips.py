@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from streamwarden_cli.session.failures import printable
+from streamwarden_judging.words import as_words
+
+from streamwarden_cli.session.failures import MOST_CHARACTERS
 
 if TYPE_CHECKING:
     from streamwarden_contract.audit import AuditRecord
@@ -45,7 +47,9 @@ class Skips:
         if len(self.first) < MOST_KEPT:
             at = record["decision"]
             last = at.get("lastOffset", at["offset"])
-            found = SkippedRange(agent, at["partition"], at["offset"], last, printable(record["message"]))
+            found = SkippedRange(
+                agent, at["partition"], at["offset"], last, as_words(record["message"], MOST_CHARACTERS)
+            )
             self.first.append(found)
 
     def news(self) -> list[str]:

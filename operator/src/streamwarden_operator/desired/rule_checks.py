@@ -156,9 +156,14 @@ def remarks(spec: PolicySpec, checks: RuleChecks) -> list[str]:
         found.append("it covers no decision: no agent that it selects has one of its types (yet)")
     if spec.failure_action == "Enforce" and not spec.rules:
         found.append("it has no rules: everything that it covers is allowed")
-    if checks.dynamic:
-        found.append(f"no name is checked in what is read through dyn(...): {', '.join(checks.dynamic)}")
-    return found
+    return found + unchecked_names(checks)
+
+
+def unchecked_names(checks: RuleChecks) -> list[str]:
+    """Say where no name in rules could be checked, if anywhere."""
+    if not checks.dynamic:
+        return []
+    return [f"no name is checked in what is read through dyn(...): {', '.join(checks.dynamic)}"]
 
 
 def listed(pairs: Mapping[Pair, str]) -> str:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from streamwarden_cli.bypass.attempts import Answer, Target, all_refused, build_attempts
-from streamwarden_cli.session.failures import printable
+from streamwarden_cli.session.failures import Failures
 from streamwarden_cli.session.report import Extras, Seconds, build_report
 from streamwarden_cli.session.roles import find_roles
 from streamwarden_cli.session.rows import halted_gates
@@ -30,6 +30,7 @@ def audited(
     would_deny: tuple[str, ...] = (),
     dead_letter: str | None = None,
     at_ms: int = 1_000,
+    message: str = "Handle failed 3 times: ValueError: my own bug (pages.py:12 in judge)",
 ) -> AuditRecord:
     return cast(
         "AuditRecord",
@@ -44,7 +45,7 @@ def audited(
             "command": {"id": command, "topic": topic} if verdict == "Allow" else None,
             "decision": {"type": "block", "entity": "e1", "timestamp": at_ms},
             "cause": {"topic": "risk.pages", "partition": 2, "offset": 7},
-            "message": "Handle failed 3 times: ValueError: my own bug (pages.py:12 in judge)",
+            "message": message,
             "confidence": 0.9,
         },
     )
@@ -180,8 +181,10 @@ def test_a_gate_that_judges_no_more_is_halted(status: str, reason: str, halted: 
 
 
 def test_text_of_an_agent_is_shown_escaped_and_cut() -> None:
-    assert printable("a\x1b[2J\u202eb\nc") == "a\\x1b[2J\\u202eb\\nc"
-    assert printable("x" * 500) == "x" * 400 + "..."
+    failures = Failures()
+    failures.add("guard", audited(message="a\x1b[2J\u202eb\nc"))
+    failures.add("guard", audited(message="x" * 500))
+    assert [one.why for one in failures.first] == ["a\\u001b[2J\\u202eb\\u000ac", "x" * 397 + "..."]
 
 
 @pytest.mark.parametrize("command_first", [True, False], ids=["the-command-is-seen-first", "the-audit-is-seen-first"])
