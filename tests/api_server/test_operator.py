@@ -201,6 +201,33 @@ def test_a_paused_policy_keeps_its_revision_in_force(site: Site, operator: Opera
     site.until(lambda: site.get("policy", "url-blocking")["status"]["revision"] > revision)
 
 
+def test_a_config_map_of_data_beside_rules_is_watched(site: Site, operator: OperatorProcess) -> None:
+    assert operator.ready()
+    source = {"configMapKeyRef": {"name": "limits", "key": "limits.yaml"}}
+    reads = {
+        "apiVersion": "streamwarden.io/v1alpha1",
+        "kind": "Policy",
+        "metadata": {"name": "reads", "namespace": "risk"},
+        "spec": {
+            "failureAction": "Audit",
+            "paramsFrom": source,
+            "rules": [{"name": "r", "require": "decision.confidence >= params.least"}],
+        },
+    }
+    site.server.kubectl("apply", "--server-side", "-f", "-", given=json.dumps(reads))
+    site.until(lambda: site.ready("policy.streamwarden.io", "reads") == ("False", "RefNotFound"))
+    site.server.kubectl("create", "configmap", "limits", "-n", "risk", "--from-literal=limits.yaml=least: 0.5")
+    site.server.kubectl("label", "configmap", "limits", "-n", "risk", "app.kubernetes.io/part-of=streamwarden")
+    site.until(lambda: site.get("policy.streamwarden.io", "reads")["status"]["revision"])
+    first = site.get("policy.streamwarden.io", "reads")["status"]["revision"]
+    data = json.dumps({"data": {"limits.yaml": '{"least": 0.75}'}})
+    site.server.kubectl("patch", "configmap", "limits", "-n", "risk", "--type=merge", "-p", data)
+    site.until(lambda: site.get("policy.streamwarden.io", "reads")["status"]["revision"] > first)
+    site.server.kubectl("delete", "configmap", "limits", "-n", "risk")
+    site.until(lambda: site.ready("policy.streamwarden.io", "reads") == ("False", "RefNotFound"))
+    site.server.kubectl("delete", "policy.streamwarden.io", "reads", "-n", "risk")
+
+
 def test_f13_what_happened_while_no_operator_ran_is_caught_up_with(site: Site, operator: OperatorProcess) -> None:
     assert operator.stop() == 0
     site.server.kubectl("delete", "agentdeployment", "url-guard", "-n", "risk", "--wait=false")

@@ -12,15 +12,20 @@ from typing import cast
 from streamwarden_contract import canonical
 from streamwarden_contract.errors import MalformedEventError
 from streamwarden_contract.models.policy import PolicySpec
+from streamwarden_judging.errors import ExpressionError
+from streamwarden_judging.rules import compile_rule
 from streamwarden_judging.typed.checking import CheckedRule, RuleChecker, checker_for
 from streamwarden_judging.typed.data_types import ParamsError, typed_data
 from streamwarden_judging.typed.facts import Covered, envelope_types, rule_types
-from streamwarden_judging.typed.messages import RuleFault
+from streamwarden_judging.typed.messages import RuleFault, readable
+from streamwarden_judging.typed.quoting import ForChecking
+from streamwarden_judging.typed.types import Types
 
 MAX_ENVIRONMENTS = 256
 MAX_KEPT = 16_384
 """Answers that are kept: rules times environments."""
 _MAX_SHOWN = 4
+_VARIABLES = ("decision", "agent", "params", "now")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +154,12 @@ def check_rules(
     )
 
 
+def rules_that_cannot_run(spec: PolicySpec) -> tuple[str, ...]:
+    """Return the rules that a gate of this version cannot compile, with why: it denies what they are asked about."""
+    found = ((rule.name, _compile_fault(rule.require, has_params=spec.params is not None)) for rule in spec.rules)
+    return tuple(f"rule {name!r}: {fault}" for name, fault in found if fault)
+
+
 def remarks(spec: PolicySpec, checks: RuleChecks) -> list[str]:
     """Say what the author of an accepted policy should know: what is hardly meant, and what nobody could check."""
     found: list[str] = []
@@ -226,6 +237,15 @@ def _check_envelope(
 ) -> CheckedRule | tuple[RuleFault, ...]:
     outcome = checker_for(*envelope_types(decisions, beside.labels, beside.data)).check(expression, bounded=False)
     return outcome if isinstance(outcome, CheckedRule) else tuple(outcome)
+
+
+@lru_cache(maxsize=MAX_KEPT)
+def _compile_fault(expression: str, *, has_params: bool) -> str:
+    try:
+        compile_rule(expression, {} if has_params else None)
+    except ExpressionError as error:
+        return str(readable(str(error.__cause__ or error), Types(), _VARIABLES, ForChecking(expression))[0])
+    return ""
 
 
 @lru_cache(maxsize=MAX_ENVIRONMENTS)

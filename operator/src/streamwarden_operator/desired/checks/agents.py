@@ -187,6 +187,30 @@ BINDING = (policies_are_withheld, the_binding_is_not_published)
 
 
 @dataclass(frozen=True, slots=True)
+class GateReplacement:
+    """Gates that run, and what new ones in their place could not do."""
+
+    pods: Collection[str] | None
+    """Names of the agent's pods; None where they are not known."""
+    gates: Collection[GateAck]
+    cannot_run: Mapping[str, Sequence[str]]
+    """By Enforce policy that binds the agent: rules that gates of this version cannot compile."""
+
+
+def gates_in_place_can_do_more(found: GateReplacement) -> Finding | None:
+    """Find rules that running gates judge by, and that would deny everything at new ones: pods stay as they are."""
+    new = {ack.pod for ack in found.gates if ack.reason == ConditionReason.INVALID_EXPRESSION}
+    if not found.cannot_run or (found.pods is not None and new.issuperset(found.pods)):
+        return None
+    said = "; ".join(f"policy {name!r} ({rules[0]})" for name, rules in sorted(found.cannot_run.items()))
+    message = f"pods are not replaced: new gates could not run what is in force, and would deny: {said}. Mend it first"
+    return Finding("False", ConditionReason.UNTYPED_RULES, message)
+
+
+REPLACEMENT = (gates_in_place_can_do_more,)
+
+
+@dataclass(frozen=True, slots=True)
 class AgentGates:
     """An agent's running gates, by what they said last."""
 

@@ -15,6 +15,7 @@ from streamwarden_operator.errors import OperatorError
 PUBLISHED = "Published"
 ROLLED_OUT = "RolledOut"
 RULES_FAILING = "RulesFailing"
+_MAX_SHOWN = 4
 
 
 # --- Accepted --------------------------------------------------------------------------------------------------
@@ -27,6 +28,8 @@ class Acceptance:
     spec: PolicySpec
     refusals: Sequence[Refusal]
     checks: RuleChecks
+    cannot_run: tuple[str, ...] = ()
+    """Rules in force that gates of this version cannot compile."""
 
 
 def something_is_wrong(policy: Acceptance) -> Finding | None:
@@ -34,6 +37,16 @@ def something_is_wrong(policy: Acceptance) -> Finding | None:
         return None
     found = accepted(policy.refusals)
     return Finding(found.status, found.reason, found.message)
+
+
+def gates_in_place_alone_can_run_it(policy: Acceptance) -> Finding | None:
+    if not policy.checks.untyped or not policy.cannot_run:
+        return None
+    message = (
+        f"is in force, and gates of this version cannot run it: {'; '.join(policy.cannot_run[:_MAX_SHOWN])}. Pods of"
+        " the agents that it binds are not replaced, and their gates go on, until it is mended"
+    )
+    return Finding("True", ConditionReason.UNTYPED_RULES, message)
 
 
 def rules_go_on_unchecked(policy: Acceptance) -> Finding | None:
@@ -62,6 +75,7 @@ def there_is_something_to_know(policy: Acceptance) -> Finding | None:
 
 ACCEPTANCE = (
     something_is_wrong,
+    gates_in_place_alone_can_run_it,
     rules_go_on_unchecked,
     rules_do_not_check_for_some,
     there_is_something_to_know,
@@ -180,8 +194,6 @@ ROLLOUT = (no_agent_is_bound, a_gate_rejects_it, every_gate_has_it, no_gate_runs
 
 # --- RulesFailing ------------------------------------------------------------------------------------------------
 
-_MAX_FAILING = 4
-
 
 @dataclass(frozen=True, slots=True)
 class FailingRule:
@@ -201,9 +213,9 @@ def rules_fail(failing: Sequence[FailingRule]) -> Finding | None:
     said = [
         f"rule {rule.name!r} failed for {rule.at_least} or more decisions at {rule.gates} gate"
         f"{'s' if rule.gates > 1 else ''} ({rule.message})"
-        for rule in failing[:_MAX_FAILING]
+        for rule in failing[:_MAX_SHOWN]
     ]
-    more = f" and {len(failing) - _MAX_FAILING} more" if len(failing) > _MAX_FAILING else ""
+    more = f" and {len(failing) - _MAX_SHOWN} more" if len(failing) > _MAX_SHOWN else ""
     return Finding("True", ConditionReason.RULE_ERROR, "; ".join(said) + more)
 
 

@@ -7,10 +7,11 @@ stopped, if every partition's audit chain is intact: what the earlier one left u
 now. A decision topic that is another one than the binding says is ``OffsetsLost``: nobody goes on by himself.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from streamwarden_contract.acks import GateAck
 from streamwarden_contract.models import AgentDeployment, TopicContract
 from streamwarden_contract.models.agent_deployment import AgentDeploymentStatus
 from streamwarden_contract.policylog import BindingRecord
@@ -25,6 +26,7 @@ from streamwarden_operator.desired.checks.agents import ACCESS_READY, GATE_READY
 from streamwarden_operator.desired.checks.chain import Finding, decide, first_finding
 from streamwarden_operator.desired.management import held_status, is_held
 from streamwarden_operator.desired.policy_log import DesiredBinding, build_binding
+from streamwarden_operator.desired.rule_checks import rules_that_cannot_run
 from streamwarden_operator.desired.topics import build_decision_topic
 from streamwarden_operator.desired.workload import build_workload
 from streamwarden_operator.errors import NotReadyError, OperatorError, UnavailableError
@@ -201,6 +203,7 @@ class AgentReconciler:
         progress.holds(ACCESS_READY)
         progress.step = GATE_READY
         gates = live_gates(self._acks.of_namespace(binding.namespace), {binding.agent: binding.agent_uid})
+        _demand(first_finding(checks.REPLACEMENT, self._replacement(binding, gates)))
         workload = build_workload(
             agent,
             operator_namespace=self._pods.operator_namespace,
@@ -215,6 +218,17 @@ class AgentReconciler:
         progress.replicas, progress.pods_ready, progress.crashing = state.replicas, state.ready > 0, state.crashing
         progress.asleep = state.desired == 0
         progress.found[GATE_READY] = decide(GATE_READY, checks.GATES, checks.AgentGates(gates, progress.asleep))
+
+    def _replacement(self, binding: BindingRecord, gates: Sequence[GateAck]) -> checks.GateReplacement:
+        policies = self._logs.published[binding.namespace].state.policies
+        bound = [policies[ref.name] for ref in binding.policies if ref.name in policies]
+        cannot_run = {
+            record.name: faults
+            for record in bound
+            if record.spec.failure_action == "Enforce" and (faults := rules_that_cannot_run(record.spec))
+        }
+        pods = self._cluster.pods(binding.namespace, binding.agent) if cannot_run else ()
+        return checks.GateReplacement(pods, gates, cannot_run)
 
     async def _ready_topics(self, agent: ResolvedAgent) -> tuple[Topic, Topic]:
         """Return decision topic and audit topic, once everything that the agent needs is there."""

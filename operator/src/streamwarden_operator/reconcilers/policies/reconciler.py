@@ -29,7 +29,7 @@ from streamwarden_operator.desired.checks.policies import (
 )
 from streamwarden_operator.desired.management import held_status, is_held
 from streamwarden_operator.desired.policy_params import effective
-from streamwarden_operator.desired.rule_checks import RuleChecks
+from streamwarden_operator.desired.rule_checks import RuleChecks, rules_that_cannot_run
 from streamwarden_operator.keys import Key
 from streamwarden_operator.plans.log_state import LogState
 from streamwarden_operator.plans.policy_rules import check_policy
@@ -116,7 +116,8 @@ class PolicyReconciler:
         else:
             checks = check_policy(name, spec, self._logs.governed(namespace, known), known)
             refusals = accept_policy(wanted.policy, self._logs.installation.installation, checks)
-        accepted = decide(ACCEPTED, ACCEPTANCE, Acceptance(spec, refusals, checks))
+        cannot_run = rules_that_cannot_run(spec) if checks.untyped else ()
+        accepted = decide(ACCEPTED, ACCEPTANCE, Acceptance(spec, refusals, checks, cannot_run))
         record = self._logs.policy(namespace, name)
         new = [accepted, self._published(wanted.policy, record, refused=bool(refusals))]
         failing: list[FailingRule] = []
