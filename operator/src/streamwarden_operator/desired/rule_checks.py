@@ -24,6 +24,8 @@ from streamwarden_judging.typed.types import Types
 MAX_ENVIRONMENTS = 256
 MAX_KEPT = 16_384
 """Answers that are kept: rules times environments."""
+MAX_TOTAL_COST_NS = 300_000_000
+"""What all rules of a policy may take at most for one decision: while they are asked, no newer policy is taken over."""
 _MAX_SHOWN = 4
 _VARIABLES = ("decision", "agent", "params", "now")
 
@@ -207,7 +209,15 @@ def _in_order(types: Iterable[tuple[str, str | None]]) -> _Types:
 def _check_all(
     spec: PolicySpec, own: tuple[str, str | None], known: _Types, beside: _Beside
 ) -> list[CheckedRule | tuple[RuleFault, ...]]:
-    return [_check(rule.require, own, known, beside) for rule in spec.rules]
+    outcomes = [_check(rule.require, own, known, beside) for rule in spec.rules]
+    costs_ns = [each.cost_ns if isinstance(each, CheckedRule) else 0.0 for each in outcomes]
+    if sum(costs_ns) > MAX_TOTAL_COST_NS:
+        message = (
+            f"all rules of the policy together may take {sum(costs_ns) / 1e9:.2f} s for one decision, and at most "
+            f"{MAX_TOTAL_COST_NS / 1e9:.1f} s is allowed: this one takes {max(costs_ns) / 1e9:.2f} s of it"
+        )
+        outcomes[costs_ns.index(max(costs_ns))] = (RuleFault(1, 1, message),)
+    return outcomes
 
 
 def _first_fault(spec: PolicySpec, outcomes: Iterable[CheckedRule | tuple[RuleFault, ...]]) -> str:
