@@ -59,11 +59,12 @@ mutants: setup ## Break each condition of what judges; the unit tests must notic
 	$(BIN)/python tests/support/mutants.py
 	$(BIN)/python tests/support/mutants.py --corpus
 
-check: setup ## Lint, formatting, types, import directions, generated files
+check: setup ## Lint, formatting, types, import directions, sizes, generated files
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python tests/support/measures.py
 	$(BIN)/streamwarden crds check
 	$(BIN)/streamwarden docs check
 
