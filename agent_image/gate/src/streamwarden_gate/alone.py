@@ -1,5 +1,6 @@
 """Reads and judges record by record, and passes over what no process can take."""
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ class Acts:
     """Commit what follows from a range that is passed over."""
     commit: Callable[[], None]
     """Commit all places."""
-    halt: Callable[[int, Refusal, float | None], None]
+    halt: Callable[[int, Refusal, float], None]
     """Judge no more of a partition, for so many seconds or until something changes."""
 
 
@@ -91,7 +92,7 @@ class Alone:
             self._halt(item)
 
     def _halt(self, item: Unreadable) -> None:
-        self._acts.halt(item.partition, Refusal(item.reason, item.message), None)
+        self._acts.halt(item.partition, Refusal(item.reason, item.message), math.inf)
 
     def _take_record(self, partition: Partition, judge: Judge, record: Record) -> None:
         if record.offset < partition.position:

@@ -5,6 +5,7 @@ change. A new policy set comes into force between two polls, and its epochs are 
 Whatever is not certain is read from Kafka again.
 """
 
+import math
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,7 @@ from streamwarden_gate.acks import Report
 from streamwarden_gate.alone import Acts, Alone
 from streamwarden_gate.careful import Careful
 from streamwarden_gate.errors import AbortedError, FatalError, GateError, IndefiniteError, OutputsRefusedError
+from streamwarden_gate.halts import Halts
 from streamwarden_gate.judge import Judge
 from streamwarden_gate.note import Doing
 from streamwarden_gate.outcome import Outcome
@@ -72,16 +74,13 @@ class GateLoop:
         """Of the group, when this was last looked at."""
         self._loaded: dict[int, Partition] = {}
         """Owned, and their committed offsets are known."""
-        self._halted: dict[int, Refusal] = {}
-        """Owned, and must not be judged."""
+        self._halts = Halts()
         self._failures = 0
         self._judged_s = 0.0
         self._stale = False
         """Whether the policies may be outdated: nothing proves that they are not."""
         self._under_way: tuple[Pending, Mapping[int, Place], Sequence[At]] | None = None
         self._refusals = Refusals(max_batch)
-        self._try_again_at_s: dict[int, float] = {}
-        """By partition that is halted for a while only."""
         self._note = links.note
         self._before_batch = links.before_batch
         self._careful = Careful(links.note)
@@ -152,22 +151,20 @@ class GateLoop:
             return
         if active is not None and active.is_of_another_topic(self._active):
             self._unload()
-            self._halted.clear()
+            self._halts.clear()
         self._active = active
         self._judge = None if active is None else Judge(active, self._pod, self._rule_errors)
-        self._halted = {
-            number: refusal
-            for number, refusal in self._halted.items()
-            if active is not None and refusal.reason is not RefusalReason.ROLLED_BACK and not active.may_skip(number)
-        }
         if active is None:
+            self._halts.clear()
             self._unload()
+        else:
+            self._halts.lift(lambda number, why: why is RefusalReason.ROLLED_BACK or active.may_skip(number))
 
     def _load(self) -> None:
         """Read the committed offsets of the partitions that are owned and not known yet, and start fetching them."""
         self._follow_group()
-        self._lift_halts()
-        missing = self._membership.owned - self._loaded.keys() - self._halted.keys()
+        self._halts.lift_elapsed(time.monotonic())
+        missing = self._membership.owned.difference(self._loaded, self._halts.partitions)
         if self._active is None or not missing:
             return
         for found in self._membership.committed(missing):
@@ -187,8 +184,7 @@ class GateLoop:
             return
         self._generation = generation
         self._loaded.clear()
-        self._halted.clear()
-        self._try_again_at_s.clear()
+        self._halts.clear()
         self._refusals.forget()
         self._careful.forget()
         _log.info("partitions assigned", partitions=sorted(self._membership.owned))
@@ -198,13 +194,11 @@ class GateLoop:
         wanted = () if self._careful.active else self._loaded.values()
         self._membership.fetch_from({entry.number: entry.position for entry in wanted})
 
-    def _halt(self, number: int, refusal: Refusal, for_s: float | None = None) -> None:
+    def _halt(self, number: int, refusal: Refusal, for_s: float = math.inf) -> None:
         """Judge no more of a partition: for a while, or until the group or the policies change."""
         _log.error("decision partition is not judged", reason=refusal.reason, detail=refusal.message)
-        self._halted[number] = refusal
+        self._halts.add(number, refusal, time.monotonic() + for_s)
         self._loaded.pop(number, None)
-        if for_s is not None:
-            self._try_again_at_s[number] = time.monotonic() + for_s
 
     def _rewind(self) -> None:
         self._follow_group()  # the abort may come of a member that was replaced: nothing is ours now
@@ -372,18 +366,11 @@ class GateLoop:
             refusal = Refusal(RefusalReason.TARGET_REFUSED, f"decision partition {halted}: {error}")
             self._halt(halted, refusal, _TARGET_RETRY_S)
 
-    def _lift_halts(self) -> None:
-        """Try again where a target was refused: rights may come late, and people mend topics."""
-        for number, at_s in list(self._try_again_at_s.items()):
-            if time.monotonic() >= at_s:
-                del self._try_again_at_s[number]
-                self._halted.pop(number, None)
-
     def _report(self) -> None:
         """Say what is in force: only called once its epochs are committed."""
         view = self._policies.view
         if self._stale and view.active is not None:
             self._reports.report(report_stale(self._max_staleness_s))
         else:
-            report = report_of(self._active, view.problem, self._halted.values(), self._alone.skipped)
+            report = report_of(self._active, view.problem, self._halts.refusals, self._alone.skipped)
             self._reports.report(replace(report, rule_errors=self._rule_errors.told))
