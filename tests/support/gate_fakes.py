@@ -194,7 +194,8 @@ class FakeMembership:
         for number, position in self._positions.items():
             found = self._kafka.log[number][position:][: most - len(items)]
             found = found[
-                : min((bad for bad in self.unreadable.get(number, ()) if bad >= position), default=most) - position
+                : min((bad for bad in self.unreadable.get(number, ()) if bad >= position), default=position + most)
+                - position
             ]
             items += [each for each in found if each is not None]
             self._positions[number] = position + len(found)

@@ -18,7 +18,7 @@ AUDIT, COMMANDS = f"{NAMESPACE}.streamwarden.audit", "risk.commands"
 class World:
     """A loop, and what it stands between; decisions are written and judged by number."""
 
-    def __init__(self, log: MemoryLog, *, max_batch: int = 100) -> None:
+    def __init__(self, log: MemoryLog, *, max_batch: int = 100, max_rate: int = 100_000) -> None:
         self.log = log
         self.kafka = MemoryKafka(
             {number: [] for number in range(PARTITIONS)},
@@ -29,7 +29,9 @@ class World:
         self.policies, self.reports = FakePolicies(), FakeReports()
         links = Links(self.membership, self.committer, self.policies, self.reports)
         self.stop = NoWait()
-        self.loop = GateLoop(links, pod="pod-0", max_batch=max_batch, stop=self.stop, max_staleness_s=30)
+        self.loop = GateLoop(
+            links, pod="pod-0", max_batch=max_batch, stop=self.stop, max_staleness_s=30, max_rate=max_rate
+        )
         log.write_all()
         self.policies.offer(log.build())
         self.membership.assign(*range(PARTITIONS))

@@ -14,6 +14,9 @@ FORMAT = 1
 SKIPPED = "Skipped"
 """The verdict of a range that was passed over."""
 
+DEAD_LETTER = "DeadLetter"
+"""The verdict where nothing could be judged, beside those of policies."""
+
 GENESIS = "0" * 64
 """The hash before the first record."""
 
@@ -125,9 +128,12 @@ class DecisionPosition(TypedDict):
     """What is decided about; null where it could not be read."""
     digest: str
     """SHA-256 of the record's value; of a skipped range that could not be read, of its batch as the broker has it; of
-    what was skipped on request, of that entry of the binding's ``skips`` in canonical JSON."""
+    what was skipped on request, of that entry of the binding's ``skips`` in canonical JSON; of a run of dead letters,
+    of its records' SHA-256 (32 bytes each), one after the other."""
     lastOffset: NotRequired[int]
-    """Only of a skipped range: its last offset. All from ``offset`` on were passed over."""
+    """Only of a range: its last offset. All from ``offset`` on were skipped, or are a run of dead letters."""
+    records: NotRequired[int]
+    """Only of a run of dead letters without copies: how many records it has."""
 
 
 class CommandRef(TypedDict):

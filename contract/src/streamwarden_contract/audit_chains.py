@@ -38,7 +38,7 @@ class Judged(NamedTuple):
     offset: int
     digest: str
     last: int | None = None
-    """Of a skipped range its last offset."""
+    """Of a range its last offset."""
 
 
 @dataclass(slots=True)
@@ -105,7 +105,7 @@ class Chain:
             return None
         self._check_order(place, entry)
         self._advance(place, entry)
-        last = entry.last if entry.skipped else None
+        last = entry.last if entry.is_range else None
         return Judged(self.id, entry.topic_id, entry.offset, entry.digest, last)
 
     def finish(self, committed: Place, now: ChainHead, *, log_start: int) -> None:

@@ -13,7 +13,7 @@ class JudgedDecision(NamedTuple):
     digest: bytes
     """SHA-256 of the judged value."""
     last: int = -1
-    """Of a skipped range its last offset, whatever its records hold; -1: one decision was judged."""
+    """Of a range its last offset, whatever its records hold; -1: one decision was judged."""
 
 
 class Coverage:
@@ -33,8 +33,8 @@ class Coverage:
         """Decisions that have their audit record."""
         self.deleted = 0
         """Audited decisions that retention has deleted."""
-        self.skipped = 0
-        """Decisions that lie in a skipped range."""
+        self.in_ranges = 0
+        """Decisions that were skipped, or are told in a run of dead letters."""
         self.faults = Faults()
         self._place = (topic, partition)
         self._low, self._end = low, end
@@ -50,7 +50,7 @@ class Coverage:
         self._pass_over(offset)
         judged = self._next
         if judged is not None and judged.offset <= offset <= judged.last:
-            self.skipped += 1
+            self.in_ranges += 1
             return
         if judged is None or judged.offset != offset:
             self._fault(AuditFaultKind.NOT_AUDITED, offset, "the gate has committed it, and no audit record names it")

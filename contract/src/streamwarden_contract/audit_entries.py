@@ -4,7 +4,7 @@ import re
 from typing import NamedTuple
 
 from streamwarden_contract import canonical, ids
-from streamwarden_contract.audit import FORMAT, SKIPPED
+from streamwarden_contract.audit import DEAD_LETTER, FORMAT, SKIPPED
 from streamwarden_contract.errors import ContractError, MalformedEventError
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -38,11 +38,11 @@ class AuditEntry(NamedTuple):
     """Of the decision topic."""
     offset: int
     last: int
-    """Of a skipped range the last offset, else the same."""
-    skipped: bool
-    """Whether it is of a range that was passed over."""
+    """Of a range the last offset, else the same."""
+    is_range: bool
+    """Whether it is of a range: skipped, or a run of dead letters."""
     digest: str
-    """SHA-256 of the judged value, or of what was skipped."""
+    """SHA-256 of the judged value, or of the range."""
     epochs: Epochs
     contradictions: tuple[str, ...]
     """How verdict, command and dead letter do not agree."""
@@ -76,7 +76,7 @@ def read_entry(value: bytes) -> AuditEntry:
         partition=partition,
         offset=offset,
         last=_last(record, decision, offset),
-        skipped=record.get("verdict") == SKIPPED,
+        is_range=_is_range(record, decision),
         digest=_digest(decision, "digest"),
         epochs=Epochs(_number(epochs, "namespace"), _number(epochs, "guardrail")),
         contradictions=_contradictions(record),
@@ -87,9 +87,14 @@ def read_entry(value: bytes) -> AuditEntry:
 Json = dict[str, canonical.JsonValue]
 
 
+def _is_range(record: Json, decision: Json) -> bool:
+    """Tell whether it is about more than one record; no verdict of policies ever is."""
+    return record.get("verdict") == SKIPPED or (record.get("verdict") == DEAD_LETTER and "lastOffset" in decision)
+
+
 def _last(record: Json, decision: Json, offset: int) -> int:
-    """Return the last offset that the record is about: only a skipped range has more than one."""
-    if record.get("verdict") != SKIPPED:
+    """Return the last offset that the record is about."""
+    if not _is_range(record, decision):
         return offset
     last = _number(decision, "lastOffset")
     if last < offset:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
 from support.gate_world import eventually
 from support.kafka_tools import Right
-from support.raw_records import RawRecord, write_raw
+from support.raw_records import RawRecord, RawWriter, batch_of, write_raw
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,4 +91,19 @@ def test_x04_a_right_that_comes_late_costs_no_decision(build_world: Callable[...
     assert sorted(world.commanded()) == sorted(f"page-{number}" for number in range(20))
     assert world.dead_letters() == []
     world.wait_in_force()
+    world.check_chains()
+
+
+def test_x08_records_of_nothing_fill_no_topic_that_agents_share(world: GateWorld) -> None:
+    batch = batch_of([RawRecord(None, None)] * 1_000)
+    with RawWriter(world.agent_properties) as writer:
+        assert [writer.write(world.names.decisions, 0, batch).code for _ in range(20)] == [0] * 20
+    world.propose(range(20))
+    world.start_gate()
+    eventually(world.caught_up, "no lag", timeout_s=60)
+    assert sorted(world.commanded()) == sorted(f"page-{number}" for number in range(20))
+    written = sum(len(json.dumps(each)) for each in (*world.audits(), *world.dead_letters()))
+    assert written < 6_000_000, f"{20 * len(batch)} bytes have become {written}"
+    in_runs = sum(audit["decision"].get("records", 1) for audit in world.audits() if audit["verdict"] == "DeadLetter")
+    assert in_runs == 20_000
     world.check_chains()

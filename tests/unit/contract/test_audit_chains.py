@@ -11,7 +11,8 @@ from streamwarden_contract.audit import GENESIS, ChainHead, audit_key
 from streamwarden_contract.audit_chains import AuditTopic, ChainId
 from streamwarden_contract.audit_faults import MOST_TOLD, AuditFaultKind, Place
 from streamwarden_contract.ids import audit_id, command_id, sha256_hex
-from streamwarden_gate.outcome import Skip
+from streamwarden_contract.reasons import DeadLetterReason
+from streamwarden_gate.outcome import Run, Skip
 from support.audit_records import (
     ID,
     NOW,
@@ -58,6 +59,22 @@ def test_x07_a_skipped_range_is_a_link_and_nothing_in_it_is_judged_later() -> No
     inside = JUDGE.judge(record(values_of(0), offset=22), skipped.head, NOW)
     assert kinds(read_chain([*RECORDS, value, inside.audit.value or b""], inside.head)) == ["Repeated"]
     assert kinds(read_chain([*RECORDS, changed(value, "decision", "lastOffset", to=3)])) == ["Unreadable"]
+
+
+def test_x08_a_run_of_dead_letters_is_a_link_and_nothing_in_it_is_judged_later() -> None:
+    run = Run(24, 5, "0" * 64, DeadLetterReason.MISSING_KEY, "too many dead letters")
+    told = JUDGE.tell_run(record(None, offset=18), run, HEAD, NOW)
+    value = told.audit.value or b""
+    chain = read_chain([*RECORDS, value], told.head)
+    assert (kinds(chain), chain.length, chain.last_offset) == ([], 10, 24)
+    inside = JUDGE.judge(record(values_of(0), offset=22), told.head, NOW)
+    assert kinds(read_chain([*RECORDS, value, inside.audit.value or b""], inside.head)) == ["Repeated"]
+
+
+def test_no_verdict_of_policies_is_about_a_range() -> None:
+    [*_, allowed] = build_chain(1, JUDGE)[0]
+    chain = read_chain([changed(allowed, "decision", "lastOffset", to=3)])
+    assert chain.last_offset == 0
 
 
 def drop(at: int) -> Callable[[list[bytes]], list[bytes]]:

@@ -50,6 +50,12 @@ def test_policies_are_outdated_after_30_s_unless_said(environment: dict[str, str
     assert read_settings(environment).max_staleness_s == 2
 
 
+def test_x08_a_gate_judges_5000_records_a_second_at_most_unless_said(environment: dict[str, str]) -> None:
+    assert read_settings(environment).max_rate == 5_000
+    environment["STREAMWARDEN_GATE_MAX_RATE"] = "10"
+    assert read_settings(environment).max_rate == 10
+
+
 def test_secrets_are_not_shown(environment: dict[str, str]) -> None:
     assert "p=w" not in repr(read_settings(environment))
 
@@ -84,6 +90,7 @@ def test_secrets_are_not_shown(environment: dict[str, str]) -> None:
             lambda env, _: env.update(STREAMWARDEN_GATE_MAX_BATCH="0"), "an integer from 1 to 5000", id="batch"
         ),
         pytest.param(lambda env, _: env.update(STREAMWARDEN_GATE_MAX_STALENESS="inf"), "from 2 to 300", id="staleness"),
+        pytest.param(lambda env, _: env.update(STREAMWARDEN_GATE_MAX_RATE="9"), "from 10 to 100000", id="rate"),
     ],
 )
 def test_bad_settings_say_what_to_do(

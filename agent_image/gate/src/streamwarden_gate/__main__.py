@@ -67,6 +67,7 @@ def _run(
             pod=settings.identity.pod,
             max_batch=settings.max_batch,
             max_staleness_s=settings.max_staleness_s,
+            max_rate=settings.max_rate,
             stop=stop,
         )
         loop.run()

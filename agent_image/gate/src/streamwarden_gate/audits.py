@@ -18,7 +18,7 @@ from streamwarden_contract.reasons import VerdictReason
 from streamwarden_judging.verdicts import Finding, Verdict
 from streamwarden_kafka.records import Write
 
-from streamwarden_gate.outcome import Author, Command, Findings, NoVerdict, Skip, verdict_of
+from streamwarden_gate.outcome import Author, Command, Findings, Judgement, Run, Skip, verdict_of
 from streamwarden_gate.records import Record
 
 MAX_WOULD_DENY, MAX_POLICIES = 32, 256
@@ -29,7 +29,7 @@ def build_audit(
     author: Author,
     record: Record,
     findings: Findings,
-    judgement: Verdict | NoVerdict | Skip,
+    judgement: Judgement,
     head: ChainHead,
     now: datetime,
     command: Command | None = None,
@@ -40,7 +40,7 @@ def build_audit(
         author: who judged, under which binding.
         record: what was judged.
         findings: what could be read of it.
-        judgement: the verdict, or why there is none; of a skipped range, ``record`` is where it begins.
+        judgement: the verdict, or why there is none; of a range, ``record`` is where it begins.
         head: the chain before this record; its epochs are those in force.
         now: the gate's clock, in UTC.
         command: what follows, if anything.
@@ -66,10 +66,8 @@ def build_audit(
     return Write(binding.audit_topic, audit_key(binding.agent, record.partition), value, []), head.after(value)
 
 
-def _position_of(
-    author: Author, record: Record, findings: Findings, judgement: Verdict | NoVerdict | Skip
-) -> DecisionPosition:
-    """Say which record was judged, or which range was not."""
+def _position_of(author: Author, record: Record, findings: Findings, judgement: Judgement) -> DecisionPosition:
+    """Say which record was judged, or which range could not be."""
     topic, event, decision = author.binding.decision_topic, findings.event, findings.decision
     position: DecisionPosition = {
         "topic": topic.name,
@@ -80,10 +78,12 @@ def _position_of(
         "id": None if event is None else event.id,
         "type": None if decision is None else decision.type,
         "entity": _entity_of(findings),
-        "digest": judgement.digest if isinstance(judgement, Skip) else ids.sha256_hex(record.value or b""),
+        "digest": judgement.digest if isinstance(judgement, Skip | Run) else ids.sha256_hex(record.value or b""),
     }
-    if isinstance(judgement, Skip):
+    if isinstance(judgement, Skip) or (isinstance(judgement, Run) and judgement.records > 1):
         position["lastOffset"] = judgement.last
+    if isinstance(judgement, Run) and judgement.records > 1:
+        position["records"] = judgement.records
     return position
 
 
@@ -110,7 +110,7 @@ def _claims_of(findings: Findings) -> AuditClaims:
     }
 
 
-def _reasons_of(judgement: Verdict | NoVerdict | Skip) -> AuditReasons:
+def _reasons_of(judgement: Judgement) -> AuditReasons:
     """Say what was decided, and why."""
     if not isinstance(judgement, Verdict):
         return {

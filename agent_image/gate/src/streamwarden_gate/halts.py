@@ -38,9 +38,7 @@ class Halts:
 
     def lift(self, is_over: Callable[[int, RefusalReason], bool]) -> None:
         """Let those be tried again of which this is true."""
-        self._halts = {
-            number: halt for number, halt in self._halts.items() if not is_over(number, halt.refusal.reason)
-        }
+        self._halts = {number: halt for number, halt in self._halts.items() if not is_over(number, halt.refusal.reason)}
 
     def clear(self) -> None:
         self._halts.clear()

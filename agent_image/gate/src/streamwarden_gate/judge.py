@@ -18,7 +18,7 @@ from streamwarden_gate.active import ActiveSet
 from streamwarden_gate.audits import build_audit
 from streamwarden_gate.commands import build_command
 from streamwarden_gate.dead_letters import build_dead_letter
-from streamwarden_gate.outcome import Author, Findings, NoVerdict, Outcome, Skip
+from streamwarden_gate.outcome import Author, Findings, NoVerdict, Outcome, Run, Skip
 from streamwarden_gate.partitions import Partition
 from streamwarden_gate.records import Record, record_size
 from streamwarden_gate.rule_errors import RuleErrorTally
@@ -107,6 +107,11 @@ class Judge:
                 why = f"requested by {as_words(asked.requested_by)} (a claim): {as_words(asked.reason)}"
                 return first, Skip(asked.to_offset, asked.digest, why, VerdictReason.SKIPPED_ON_REQUEST)
         return None
+
+    def tell_run(self, first: Record, run: Run, head: ChainHead, now: datetime) -> Outcome:
+        """Return what follows from a run of records that could not be judged, and of which no copies are kept."""
+        audit, after = build_audit(self._author, first, Findings(), run, head, now)
+        return Outcome(run, audit, after)
 
     def _examine(self, record: Record, findings: Findings) -> "Target":
         """Check everything that must hold before rules are asked, and fill in ``findings`` on the way."""

@@ -18,23 +18,26 @@ from streamwarden_contract.events import time_of
 from streamwarden_kafka.records import Write
 
 from streamwarden_gate.acks import Report
+from streamwarden_gate.allowance import Allowance
 from streamwarden_gate.alone import Acts, Alone
+from streamwarden_gate.batches import DEFAULT_MAX_RATE, Batch, copies_allowance
 from streamwarden_gate.careful import Careful
 from streamwarden_gate.errors import AbortedError, FatalError, GateError, IndefiniteError, OutputsRefusedError
 from streamwarden_gate.halts import Halts
 from streamwarden_gate.judge import Judge
-from streamwarden_gate.note import Doing
 from streamwarden_gate.outcome import Outcome
 from streamwarden_gate.partitions import Partition, Place, advance_epochs, place_of
 from streamwarden_gate.policy_topic import Refusal
 from streamwarden_gate.ports import End, Item, Links, Unreadable
 from streamwarden_gate.reasons import RefusalReason
-from streamwarden_gate.records import Record, record_size
-from streamwarden_gate.refusals import At, Refusals, Stage
+from streamwarden_gate.records import Record
+from streamwarden_gate.refusals import At, Refusals
 from streamwarden_gate.reporting import report_of, report_stale
 from streamwarden_gate.rule_errors import RuleErrorTally
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from streamwarden_gate.active import ActiveSet
     from streamwarden_gate.ports import Pending
 
@@ -49,7 +52,6 @@ _MAX_BATCH_S = 0.05
 _TARGET_RETRY_S = 5.0
 _BATCHES_A_STEP = 3
 """Under backlog: while one is being committed, the next is judged."""
-_MAX_BATCH_BYTES = 4 * 1024 * 1024
 _FIRST_BACKOFF_S, _LONGEST_BACKOFF_S = 0.02, 2.0
 
 
@@ -57,7 +59,14 @@ class GateLoop:
     """Judges until it is stopped."""
 
     def __init__(
-        self, links: Links, *, pod: str, max_batch: int, stop: threading.Event, max_staleness_s: float
+        self,
+        links: Links,
+        *,
+        pod: str,
+        max_batch: int,
+        stop: threading.Event,
+        max_staleness_s: float,
+        max_rate: int = DEFAULT_MAX_RATE,
     ) -> None:
         self._membership = links.membership
         self._committer = links.committer
@@ -81,6 +90,9 @@ class GateLoop:
         """Whether the policies may be outdated: nothing proves that they are not."""
         self._under_way: tuple[Pending, Mapping[int, Place], Sequence[At]] | None = None
         self._refusals = Refusals(max_batch)
+        self._copies = copies_allowance()
+        self._pace = Allowance(max_rate, max_rate)
+        """How many records may be judged now: a second's worth may have been saved up."""
         self._note = links.note
         self._before_batch = links.before_batch
         self._careful = Careful(links.note)
@@ -217,9 +229,15 @@ class GateLoop:
         self._stop.wait(min(_FIRST_BACKOFF_S * 2 ** min(self._failures, 10), _LONGEST_BACKOFF_S))
 
     def _receive(self) -> Sequence[Record | End]:
-        """Wait for a record, then take what is there: batches grow with the backlog."""
+        """Wait for a record, then take what is there and may be judged: batches grow with the backlog.
+
+        What may not be judged yet is not taken: the client's own queue fills, and then it fetches no more.
+        """
         self._committer.settle()
-        items = self._membership.receive(self._max_batch * _BATCHES_A_STEP, _POLL_S)
+        self._stop.wait(self._pace.seconds_until(1, time.monotonic()))
+        may_take = max(1, int(self._pace.left(time.monotonic())))
+        items = self._membership.receive(min(may_take, self._max_batch * _BATCHES_A_STEP), _POLL_S)
+        self._pace.spend(sum(isinstance(item, Record) for item in items))
         self._follow_group()
         readable = [item for item in items if not isinstance(item, Unreadable)]
         if len(readable) < len(items):
@@ -251,49 +269,19 @@ class GateLoop:
 
     def _judge_batch(self, items: Sequence[Record | End], begin: int, judge: Judge) -> int:
         """Judge as much as one transaction may hold, begin to commit what follows, and return where to go on."""
-        writes: list[Write] = []
-        judged: list[At] = []
-        size, end = 0, begin
+        batch = Batch(judge, self._loaded, self._refusals, self._note, self._copies, self._alone.requested)
         self._before_batch()
-        until_s = time.monotonic() + _MAX_BATCH_S
-        while end < len(items):
-            item = items[end]
-            size += record_size(item) if isinstance(item, Record) else 0
-            full = len(judged) >= self._refusals.limit or size > _MAX_BATCH_BYTES
-            if judged and (full or time.monotonic() >= until_s):
-                break
+        end, until_s = begin, time.monotonic() + _MAX_BATCH_S
+        while end < len(items) and batch.has_room_for(items[end]):
+            batch.take(items[end], _now())
             end += 1
-            if (outcome := self._outcome_of(item, judge)) is not None:
-                writes += outcome.writes
-                judged.append((item.partition, item.offset))
-        self._note.drop()
-        if judged:
-            self._begin(writes, judged)
+            if time.monotonic() >= until_s:
+                break
+        batch.end(_now())
+        if batch.judged:
+            self._begin(batch.writes, batch.judged)
             self._judged_s = time.monotonic()
         return end
-
-    def _outcome_of(self, item: Record | End, judge: Judge) -> Outcome | None:
-        """Judge one record, and move its partition's position and chain along."""
-        partition = self._loaded.get(item.partition)
-        if partition is None:
-            return None  # taken away between the poll and now, or halted
-        if isinstance(item, End):
-            # Positions count transaction markers too: without this an idle gate would show lag for ever.
-            partition.reach(item.offset)
-            return None
-        if item.offset < partition.position:
-            return None  # judged already
-        if (outcome := self._alone.requested(partition, item.offset, judge)) is not None:
-            return outcome
-        self._note.take(Doing.JUDGING, item.partition, item.offset)
-        # In whole milliseconds, as brokers stamp: what is judged within one shares what is written of it.
-        now, refused = time_of(time_ns() // 1_000_000), self._refusals.stage((item.partition, item.offset))
-        if refused is None:
-            outcome = judge.judge(item, partition.head, now)
-        else:
-            outcome = judge.refuse(item, partition.head, now, refused[1], minimal=refused[0] is Stage.MINIMAL)
-        partition.head, partition.position = outcome.head, item.offset + 1
-        return outcome
 
     def _step_alone(self) -> None:
         """Read one batch, and judge it record by record: of what the process dies now, that is known."""
@@ -374,3 +362,8 @@ class GateLoop:
         else:
             report = report_of(self._active, view.problem, self._halts.refusals, self._alone.skipped)
             self._reports.report(replace(report, rule_errors=self._rule_errors.told))
+
+
+def _now() -> "datetime":
+    """In whole milliseconds, as brokers stamp: what is judged within one shares what is written of it."""
+    return time_of(time_ns() // 1_000_000)

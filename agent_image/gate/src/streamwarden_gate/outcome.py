@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from streamwarden_contract import ids
-from streamwarden_contract.audit import SKIPPED, ChainHead
+from streamwarden_contract.audit import DEAD_LETTER, SKIPPED, ChainHead
 from streamwarden_contract.canonical import JsonValue
 from streamwarden_contract.decision import Decision
 from streamwarden_contract.events import CloudEvent
@@ -14,9 +14,6 @@ from streamwarden_judging.verdicts import Verdict
 from streamwarden_kafka.records import Write
 
 from streamwarden_gate.records import Record
-
-DEAD_LETTER = "DeadLetter"
-"""What the audit says where nothing could be judged: the verdict beside those of policies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +74,23 @@ class Skip(NamedTuple):
     reason: VerdictReason = VerdictReason.SKIPPED
 
 
+class Run(NamedTuple):
+    """Why a run of records could not be judged, of which no copies are kept."""
+
+    last: int
+    """Its last offset."""
+    records: int
+    digest: str
+    """SHA-256 of its records' SHA-256, one after the other; of a single record its own."""
+    reason: DeadLetterReason
+    """The most frequent one."""
+    message: str
+
+
+Judgement = Verdict | NoVerdict | Skip | Run
+"""What was decided, or why nothing could be."""
+
+
 class Command(NamedTuple):
     """A command, and the id by which audit and executors know it."""
 
@@ -87,15 +101,14 @@ class Command(NamedTuple):
 class Outcome(NamedTuple):
     """Everything that follows from one record; all of it is written in one transaction, or nothing."""
 
-    judgement: Verdict | NoVerdict | Skip
-    """What was decided, or why nothing could be."""
+    judgement: Judgement
     audit: Write
     head: ChainHead
     """The audit chain of the record's partition after it."""
     command: Write | None = None
     """Of an allowed decision only."""
     dead_letter: Write | None = None
-    """Of a refused record only."""
+    """Of a refused record only, and not of one that is told in a run."""
 
     @property
     def verdict(self) -> str:
@@ -110,7 +123,7 @@ class Outcome(NamedTuple):
         return (self.audit,) if self.dead_letter is None else (self.audit, self.dead_letter)
 
 
-def verdict_of(judgement: Verdict | NoVerdict | Skip) -> str:
+def verdict_of(judgement: Judgement) -> str:
     """Return the verdict's word in the audit."""
     if isinstance(judgement, Verdict):
         return judgement.effect

@@ -21,6 +21,7 @@ from streamwarden_contract.runtime_config import (
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.errors import ConnectionSettingsError
 
+from streamwarden_gate.batches import DEFAULT_MAX_RATE
 from streamwarden_gate.errors import ConfigError
 from streamwarden_gate.snapshot import Identity
 
@@ -30,8 +31,12 @@ ENV_MAX_BATCH = "STREAMWARDEN_GATE_MAX_BATCH"
 ENV_MAX_STALENESS = "STREAMWARDEN_GATE_MAX_STALENESS"
 """Seconds for which decisions are judged without a proof that the policies are up to date: 2 to 300."""
 
+ENV_MAX_RATE = "STREAMWARDEN_GATE_MAX_RATE"
+"""Most records that are judged in a second: 10 to 100,000."""
+
 _DEFAULT_MAX_BATCH = 1_000
 _LARGEST_MAX_BATCH = 5_000
+_LOWEST_MAX_RATE, _HIGHEST_MAX_RATE = 10, 100_000
 _DEFAULT_MAX_STALENESS_S, _SHORTEST_MAX_STALENESS_S, _LONGEST_MAX_STALENESS_S = 30, 2, 300
 
 
@@ -46,6 +51,8 @@ class Settings:
     """Most records of one transaction."""
     max_staleness_s: float = _DEFAULT_MAX_STALENESS_S
     """How old the newest proof that the policies are up to date may be while decisions are judged."""
+    max_rate: int = DEFAULT_MAX_RATE
+    """Most records that are judged in a second: no agent fills the audit faster."""
     ready_file: Path | None = None
     """File that is there while the gate's policies are current; without one nobody asks."""
 
@@ -85,6 +92,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
             _DEFAULT_MAX_STALENESS_S,
             _LONGEST_MAX_STALENESS_S,
         ),
+        max_rate=_number(environment, ENV_MAX_RATE, _LOWEST_MAX_RATE, DEFAULT_MAX_RATE, _HIGHEST_MAX_RATE),
         ready_file=_ready_file(environment.get(ENV_READY_FILE)),
     )
 

@@ -1,0 +1,130 @@
+"""One batch: what is judged together, and all that follows from it in one transaction. No I/O, and no clock."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from streamwarden_gate.allowance import Allowance
+from streamwarden_gate.judge import Judge
+from streamwarden_gate.note import Doing, Note
+from streamwarden_gate.outcome import Outcome
+from streamwarden_gate.partitions import Partition
+from streamwarden_gate.ports import End
+from streamwarden_gate.records import Record, record_size
+from streamwarden_gate.refusals import At, Refusals, Stage
+from streamwarden_gate.runs import OpenRun, uncopied_refusal
+
+if TYPE_CHECKING:
+    from streamwarden_kafka.records import Write
+
+DEFAULT_MAX_RATE = 5_000
+"""Records that one gate judges in a second: an agent fills the audit no faster."""
+_MAX_BYTES = 4 * 1024 * 1024
+_COPIES_AT_ONCE_BYTES = 4 * 1024 * 1024
+"""Some two thousand dead letters of small records: who looks for a fault finds it in fewer."""
+_COPIES_BYTES_A_S = 64 * 1024
+
+
+def copies_allowance() -> Allowance:
+    """Return how many bytes of dead letters, with their audit records, one gate may write."""
+    return Allowance(_COPIES_AT_ONCE_BYTES, _COPIES_BYTES_A_S)
+
+
+class Batch:
+    """Judges records one by one, and moves the positions and chains of their partitions along."""
+
+    def __init__(
+        self,
+        judge: Judge,
+        loaded: Mapping[int, Partition],
+        refusals: Refusals,
+        note: Note,
+        copies: Allowance,
+        pass_over: Callable[[Partition, int, Judge], Outcome | None],
+    ) -> None:
+        """Begin with nothing.
+
+        Args:
+            judge: of the policies in force.
+            loaded: the partitions that may be judged, and where they stand.
+            refusals: what brokers have refused.
+            note: says which record is in hand.
+            copies: what is left for dead letters.
+            pass_over: moves a partition over the range at an offset that people asked to skip, where there is one.
+        """
+        self.writes: list[Write] = []
+        self.judged: list[At] = []
+        self._judge = judge
+        self._loaded = loaded
+        self._refusals = refusals
+        self._note = note
+        self._copies = copies
+        self._pass_over = pass_over
+        self._size = 0
+        self._runs: dict[int, OpenRun] = {}
+
+    def has_room_for(self, item: Record | End) -> bool:
+        """Tell whether it fits into the same transaction; the first record always does."""
+        if not self.judged:
+            return True
+        size = record_size(item) if isinstance(item, Record) else 0
+        return len(self.judged) < self._refusals.limit and self._size + size <= _MAX_BYTES
+
+    def take(self, item: Record | End, now: datetime) -> None:
+        """Judge a record, unless that was done already, or go on to an end."""
+        partition = self._loaded.get(item.partition)
+        if partition is None:
+            return  # taken away between the poll and now, or halted
+        if isinstance(item, End):
+            # Positions count transaction markers too: without this an idle gate would show lag for ever.
+            self._end_run(partition, now)
+            partition.reach(item.offset)
+        elif item.offset >= partition.position:  # else it was judged already
+            self.judged.append((item.partition, item.offset))
+            if self._judge.requested(partition, item.offset, now) is not None:
+                self._end_run(partition, now)
+                if (skipped := self._pass_over(partition, item.offset, self._judge)) is not None:
+                    self.writes += skipped.writes
+                return
+            self._note.take(Doing.JUDGING, item.partition, item.offset)
+            self._size += record_size(item)
+            self._take_record(item, partition, now)
+
+    def end(self, now: datetime) -> None:
+        """Say that nothing more is taken."""
+        for number in list(self._runs):
+            self._end_run(self._loaded[number], now)
+        self._note.drop()
+
+    def _take_record(self, record: Record, partition: Partition, now: datetime) -> None:
+        outcome = self._outcome_of(record, partition, now)
+        refusal = uncopied_refusal(outcome)
+        if refusal is not None and self._copies.left(now.timestamp()) <= 0:
+            self._runs.setdefault(partition.number, OpenRun(record)).take(record, refusal)
+        else:
+            outcome = self._after_run(outcome, record, partition, now)
+            self._keep(outcome, partition)
+            if refusal is not None:
+                self._copies.spend(sum(len(write.value or b"") for write in outcome.writes))
+        partition.position = record.offset + 1
+
+    def _outcome_of(self, record: Record, partition: Partition, now: datetime) -> Outcome:
+        refused = self._refusals.stage((record.partition, record.offset))
+        if refused is None:
+            return self._judge.judge(record, partition.head, now)
+        return self._judge.refuse(record, partition.head, now, refused[1], minimal=refused[0] is Stage.MINIMAL)
+
+    def _after_run(self, outcome: Outcome, record: Record, partition: Partition, now: datetime) -> Outcome:
+        """Return the outcome as it is behind the run that it ends, if there is one: their audit records are a chain."""
+        return self._outcome_of(record, partition, now) if self._end_run(partition, now) else outcome
+
+    def _end_run(self, partition: Partition, now: datetime) -> bool:
+        """Write down the partition's run, and tell whether there was one."""
+        run = self._runs.pop(partition.number, None)
+        if run is not None:
+            self._keep(self._judge.tell_run(run.first, run.end(), partition.head, now), partition)
+        return run is not None
+
+    def _keep(self, outcome: Outcome, partition: Partition) -> None:
+        self.writes += outcome.writes
+        partition.head = outcome.head

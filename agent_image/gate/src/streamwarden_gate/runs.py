@@ -1,0 +1,52 @@
+"""Runs of records that could not be judged, beyond what is copied to the dead letters. Pure.
+
+A record of a few bytes makes a dead letter and an audit record of some hundred each, on topics that all agents of the
+namespace share. So only so many bytes of dead letters are written; what is beyond is counted, digested, and told in one
+audit record a run.
+"""
+
+from collections import Counter
+from hashlib import sha256
+
+from streamwarden_contract.reasons import DeadLetterReason
+
+from streamwarden_gate.outcome import Outcome, Refusal, Run
+from streamwarden_gate.records import Record
+
+_ALWAYS_COPIED = frozenset({DeadLetterReason.AGENT_FAILURE, DeadLetterReason.REFUSED_BY_BROKER})
+"""What could be read well: an input that the agent gave up, a decision that was allowed."""
+
+
+def uncopied_refusal(outcome: Outcome) -> Refusal | None:
+    """Return why there was nothing to judge, where it is enough that the audit says so; else None."""
+    judgement = outcome.judgement
+    return judgement if isinstance(judgement, Refusal) and judgement.reason not in _ALWAYS_COPIED else None
+
+
+class OpenRun:
+    """A run of one partition, as long as no other record ends it."""
+
+    def __init__(self, first: Record) -> None:
+        self.first = first
+        self._last = first.offset
+        self._reasons: Counter[DeadLetterReason] = Counter()
+        self._first_message = ""
+        self._digests = b""
+
+    def take(self, record: Record, refusal: Refusal) -> None:
+        """Add the next record, and why it could not be judged."""
+        if not self._reasons:
+            self._first_message = refusal.message
+        self._last = record.offset
+        self._reasons[refusal.reason] += 1
+        self._digests += sha256(record.value or b"").digest()
+
+    def end(self) -> Run:
+        """Return what the audit says of it."""
+        count, [(reason, _), *_] = self._reasons.total(), self._reasons.most_common()
+        if count == 1:
+            message = f"{self._first_message}; too many dead letters: no copy is kept"
+            return Run(self._last, count, self._digests.hex(), reason, message)
+        counted = ", ".join(f"{each} {times}" for each, times in self._reasons.most_common())
+        message = f"too many dead letters: no copies are kept of {count} records ({counted})"
+        return Run(self._last, count, sha256(self._digests).hexdigest(), reason, message)

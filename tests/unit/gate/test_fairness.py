@@ -1,0 +1,201 @@
+"""X08: what an agent writes fills its own allowance, not the topics that it shares with others."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from streamwarden_contract.audit_chains import AuditTopic
+from streamwarden_contract.audit_coverage import Coverage, JudgedDecision
+from streamwarden_contract.audit_faults import Place
+from streamwarden_gate import batches
+from streamwarden_gate.allowance import Allowance
+from support.gate_log import AGENT, NAMESPACE, headers, record
+from support.gate_memory_loop import AUDIT, World
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from streamwarden_gate.ports import Item
+    from support.gate_log import MemoryLog
+
+DEAD_LETTERS = f"{NAMESPACE}.streamwarden.dlq"
+DECISIONS = f"{NAMESPACE}.{AGENT}.decisions"
+EMPTY = 20_000
+"""Records of nothing: 139 kB of batches."""
+
+
+@pytest.fixture
+def world(log: MemoryLog) -> World:
+    return World(log)
+
+
+def write(world: World, partition: int, *values: bytes | None, headers_: Sequence[tuple[str, bytes]] = ()) -> None:
+    own = world.kafka.log[partition]
+    for value in values:
+        own.append(record(value, key=None, headers_=list(headers_), offset=len(own))._replace(partition=partition))
+
+
+def settle(world: World) -> None:
+    for _ in range(500):
+        world.steps(1)
+        if {n: at for n, (at, _) in world.kafka.committed.items()} == {
+            n: len(own) for n, own in world.kafka.log.items()
+        }:
+            return
+    raise AssertionError(world.kafka.committed)
+
+
+def letters(world: World) -> list[dict[str, Any]]:
+    return [json.loads(each.value or b"") for each in world.kafka.written if each.topic == DEAD_LETTERS]
+
+
+def written_bytes(world: World) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for each in world.kafka.written:
+        found[each.topic] += len(each.key or b"") + len(each.value or b"")
+    return found
+
+
+def check_coverage(world: World) -> None:
+    """Each record is in exactly one audit record, single or range, as ``audit verify`` sees it."""
+    topic, judged = AuditTopic(NAMESPACE), dict[int, list[JudgedDecision]]()
+    for number, each in enumerate(each for each in world.kafka.written if each.topic == AUDIT):
+        found = topic.take(Place(AUDIT, 0, number), each.key, each.value, log_start=0)
+        assert found is not None
+        last = -1 if found.last is None else found.last
+        judged.setdefault(found.chain.partition, []).append(
+            JudgedDecision(found.offset, bytes.fromhex(found.digest), last)
+        )
+    for partition, own in world.kafka.log.items():
+        coverage = Coverage(DECISIONS, partition, low=0, end=len(own), judged=iter(judged.get(partition, [])))
+        for offset, written in enumerate(own):
+            if written is not None:
+                coverage.take(offset, sha256(written.value or b"").digest())
+        coverage.finish()
+        assert list(coverage.faults) == []
+        assert coverage.compared + coverage.in_ranges == sum(each is not None for each in own)
+
+
+def test_x08_empty_records_fill_an_allowance_and_no_topic(world: World) -> None:
+    write(world, 0, *[None] * EMPTY)
+    settle(world)
+    found = written_bytes(world)
+    assert found.total() < 6_000_000, "139 kB; without an allowance it was 123 MB"
+    world.check_places()
+    check_coverage(world)
+
+
+def test_x08_a_good_decision_between_them_is_a_command_and_the_chain_goes_on_behind_the_run(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "_COPIES_AT_ONCE_BYTES", 1)
+    monkeypatch.setattr(batches, "_COPIES_BYTES_A_S", 1e-6)
+    world = World(world.log)
+    partition = record(b"", key=b"page-1").partition
+    write(world, partition, b"first", b"second", b"third")
+    world.write(1)
+    write(world, partition, b"fifth")
+    settle(world)
+    assert [
+        (
+            each["verdict"],
+            each["decision"]["offset"],
+            each["decision"].get("lastOffset"),
+            each["decision"].get("records"),
+        )
+        for each in world.audits
+    ] == [
+        ("DeadLetter", 0, None, None),
+        ("DeadLetter", 1, 2, 2),
+        ("Allow", 3, None, None),
+        ("DeadLetter", 4, None, None),
+    ]
+    assert [each["offset"] for each in letters(world)] == [0]
+    world.check_places()
+    check_coverage(world)
+
+
+def test_x08_a_run_says_how_many_why_and_their_digests(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "_COPIES_AT_ONCE_BYTES", 1)
+    monkeypatch.setattr(batches, "_COPIES_BYTES_A_S", 1e-6)
+    world = World(world.log)
+    write(world, 0, None)
+    write(world, 0, b"x")
+    write(world, 0, b"y", None, headers_=headers("page-0"))
+    settle(world)
+    [_, told] = world.audits
+    assert told["deadLetter"] == "MissingKey"
+    assert told["message"] == (
+        "too many dead letters: no copies are kept of 3 records (MissingKey 2, MalformedHeaders 1)"
+    )
+    digests = [sha256(value).digest() for value in (b"x", b"y", b"")]
+    assert told["decision"]["digest"] == sha256(b"".join(digests)).hexdigest()
+    assert (told["decision"]["id"], told["decision"]["entity"], told["command"]) == (None, None, None)
+
+
+def test_x08_one_record_by_itself_keeps_its_own_digest_and_says_that_there_is_no_copy(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "_COPIES_AT_ONCE_BYTES", 1)
+    monkeypatch.setattr(batches, "_COPIES_BYTES_A_S", 1e-6)
+    world = World(world.log)
+    write(world, 0, b"x")
+    write(world, 1, b"y")
+    settle(world)
+    told = world.audits[1]
+    assert told["message"] == "missing ce_specversion; too many dead letters: no copy is kept"
+    assert told["decision"]["digest"] == sha256(b"y").hexdigest()
+    assert "lastOffset" not in told["decision"]
+
+
+def test_x08_what_an_agent_gives_up_is_always_copied(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "_COPIES_AT_ONCE_BYTES", 0)
+    monkeypatch.setattr(batches, "_COPIES_BYTES_A_S", 1e-6)
+    world = World(world.log)
+    failure = {"cause": {"topic": "t", "partition": 0, "offset": 7}, "error": "E", "attempts": 1, "stage": "Handle"}
+    given = [
+        *((name, raw) for name, raw in headers("page-1") if name != "ce_type"),
+        ("ce_type", b"streamwarden.failure"),
+    ]
+    write(world, 0, *[json.dumps(failure).encode()] * 3, headers_=given)
+    settle(world)
+    assert [each["reason"] for each in letters(world)] == ["AgentFailure"] * 3
+    assert len(world.audits) == 3
+
+
+def test_x08_no_more_is_taken_than_may_be_judged_in_a_second(log: MemoryLog) -> None:
+    world = World(log, max_rate=10)
+    asked: list[int] = []
+    receive = world.membership.receive
+
+    def watched(most: int, timeout_s: float) -> Sequence[Item]:
+        asked.append(most)
+        return receive(most, timeout_s)
+
+    world.membership.receive = watched  # type: ignore[method-assign]  # the same, seen
+    world.write(*range(30))
+    world.steps(1)
+    assert asked == [10]
+    assert 0 < len(world.audits) <= 10
+    world.steps(2)
+    assert max(asked[1:]) < 10
+    assert len(world.audits) < 30
+
+
+def test_an_allowance_comes_back_with_time_and_never_exceeds_what_there_is_at_once() -> None:
+    allowance = Allowance(10, 2)
+    assert allowance.left(100.0) == 10
+    allowance.spend(14)
+    assert (allowance.left(100.0), allowance.left(101.0), allowance.left(1_000.0)) == (-4, -2, 10)
+
+
+def test_an_allowance_tells_how_long_to_wait_and_a_clock_that_is_set_back_gives_nothing() -> None:
+    allowance = Allowance(10, 2)
+    assert allowance.seconds_until(1, 50.0) == 0
+    allowance.spend(11 + allowance.left(50.0) - 10)
+    assert allowance.seconds_until(1, 50.0) == 1
+    assert allowance.left(40.0) == -1
