@@ -17,6 +17,16 @@ At = tuple[str, int]
 """Topic and partition."""
 
 
+def known_end(consumer: Consumer, at: At) -> int | None:
+    """Return where a log ends as brokers said when it was last fetched from; None where they have not said.
+
+    A record at it or beyond has no such place: whoever wrote its batch gave it another offset than it has. Brokers look
+    at the offsets in a batch only where they decompress it, and librdkafka believes them and goes on from there.
+    """
+    answer = consumer.get_watermark_offsets(TopicPartition(*at), cached=True)
+    return None if answer is None or answer[1] < 0 else answer[1]
+
+
 class GroupMember:
     """A member of a group. Used from one thread only; partitions change hands in ``poll`` and ``drain``.
 
@@ -72,6 +82,10 @@ class GroupMember:
                     f"cannot read the committed offset of {entry.topic}/{entry.partition}: {entry.error.name()}"
                 )
         return found
+
+    def known_end(self, at: At) -> int | None:
+        """Return where a log ends as far as this consumer knows: see ``known_end``."""
+        return known_end(self._consumer, at)
 
     def watermarks(self, partitions: Iterable[At]) -> dict[At, tuple[int, int]]:
         """Return of each log the first offset that it still has, and its end.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support.gate_world import eventually
 from support.kafka_tools import Right
-from support.raw_records import RawRecord, RawWriter, batch_of, write_raw
+from support.raw_records import Fields, RawRecord, RawWriter, batch_of, encode_batch, encode_record, write_raw
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,4 +106,33 @@ def test_x08_records_of_nothing_fill_no_topic_that_agents_share(world: GateWorld
     assert written < 6_000_000, f"{20 * len(batch)} bytes have become {written}"
     in_runs = sum(audit["decision"].get("records", 1) for audit in world.audits() if audit["verdict"] == "DeadLetter")
     assert in_runs == 20_000
+    world.check_chains()
+
+
+@pytest.mark.parametrize(
+    ("deltas", "skipped"),
+    [
+        pytest.param((1_000,), (0, 0), id="one-record-far-beyond-the-end"),
+        pytest.param((0, 2), (1, 1), id="the-second-one-beyond-the-end"),
+        pytest.param((2**31 - 1, 0, 1), (0, 2), id="all-of-them-in-another-order"),
+    ],
+)
+def test_records_that_give_other_offsets_than_they_have_are_skipped_and_what_follows_is_judged(
+    world: GateWorld, deltas: tuple[int, ...], skipped: tuple[int, int]
+) -> None:
+    world.start_gate()
+    world.wait_in_force()
+    records = b"".join(encode_record(RawRecord(b"page-1", b"{}"), delta) for delta in deltas)
+    batch = encode_batch(records, Fields(last_offset_delta=len(deltas) - 1, records=len(deltas)))
+    with RawWriter(world.agent_properties) as writer:
+        assert writer.write(world.names.decisions, 0, batch).code == 0
+    eventually(world.caught_up, "past the batch", timeout_s=60)
+    world.propose(range(20))
+    eventually(world.caught_up, "no lag", timeout_s=60)
+    assert sorted(world.commanded()) == sorted(f"page-{number}" for number in range(20))
+    [told] = [audit["decision"] for audit in world.audits() if audit["verdict"] == "Skipped"]
+    assert (told["partition"], told["offset"], told["lastOffset"]) == (0, *skipped)
+    ack = world.last_ack()
+    assert ack is not None
+    assert (ack.state, ack.reason) == ("InForce", "RecordsSkipped")
     world.check_chains()

@@ -8,7 +8,7 @@ from streamwarden_contract.ids import sha256_hex
 from streamwarden_kafka.codes import END_OF_PARTITION, OFFSETS_GONE, UNDECODABLE, error_of
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.errors import BrokerUnavailableError, KafkaClientError
-from streamwarden_kafka.membership import GroupMember
+from streamwarden_kafka.membership import GroupMember, known_end
 from streamwarden_kafka.records import headers_of
 
 from streamwarden_gate.errors import AbortedError, FatalError
@@ -31,6 +31,7 @@ class KafkaMembership:
         self._connection = connection
         self._group = group
         self._topic = topic
+        self._fetched_from: Mapping[int, int] = {}
         self.member = GroupMember(lambda: decision_consumer(connection, group), [topic])
 
     @property
@@ -49,6 +50,7 @@ class KafkaMembership:
         return [Committed(entry.partition, entry.offset, entry.metadata) for entry in found]
 
     def fetch_from(self, positions: Mapping[int, int]) -> None:
+        self._fetched_from = dict(positions)
         self.member.fetch_from({(self._topic, number): offset for number, offset in positions.items()})
 
     def receive(self, most: int, timeout_s: float) -> Sequence[Item]:
@@ -59,8 +61,9 @@ class KafkaMembership:
             rest = self.member.drain(most - 1)
         except KafkaException as error:
             raise FatalError(f"cannot consume {self._topic}: {error_of(error).name()}") from error
-        items = (self._item(message) for message in (first, *rest))
-        return [item for item in items if item is not None]
+        items = [item for message in (first, *rest) if (item := self._item(message)) is not None]
+        numbers = {item.partition for item in items if isinstance(item, Record)}
+        return as_far_as_true(items, {number: self.member.known_end((self._topic, number)) for number in numbers})
 
     def receive_alone(self, number: int, position: int, reading: Callable[[int], None]) -> Sequence[Item]:
         # A consumer of its own, closed before anything is judged: whatever it read ahead is over then.
@@ -72,6 +75,8 @@ class KafkaMembership:
             first = consumer.poll(_ALONE_TIMEOUT_S)
             for message in [] if first is None else [first, *consumer.consume(_MOST_ALONE - 1, timeout=0)]:
                 item = self._item(message)
+                if isinstance(item, Record):
+                    [item] = as_far_as_true([item], {number: known_end(consumer, (self._topic, number))})
                 if not isinstance(item, Record):
                     items += [] if items or item is None else [item]
                     break
@@ -99,6 +104,15 @@ class KafkaMembership:
         error = message.error()
         return _record_of(message) if error is None else self._told(error, message)
 
+    def _is_in_log(self, number: int) -> bool:
+        """Tell whether the log holds what was to be read: then a record has led the client astray."""
+        position = self._fetched_from.get(number)
+        try:
+            begin, end = self.member.watermarks([(self._topic, number)])[self._topic, number]
+        except BrokerUnavailableError as error:
+            raise AbortedError(str(error)) from error
+        return position is not None and begin <= position <= end
+
     def _told(self, error: KafkaError, message: Message) -> Item | None:
         number, code = message.partition() or 0, error.code()
         if code == END_OF_PARTITION:
@@ -106,6 +120,8 @@ class KafkaMembership:
         if error.fatal():
             raise FatalError(f"the consumer of {self._topic} failed: {error.name()}")
         if code in OFFSETS_GONE:
+            if self._is_in_log(number):
+                return _untrue(number, "a record gives an offset beyond the end of the log")
             lost = f"decision partition {number}: the log no longer holds the committed offset"
             return Unreadable(number, RefusalReason.OFFSETS_LOST, lost)
         if code in UNDECODABLE:
@@ -113,6 +129,35 @@ class KafkaMembership:
             return Unreadable(number, RefusalReason.UNREADABLE_PARTITION, garbled)
         _log.warning("cannot read decisions", partition=number, error=error.name())
         return None
+
+
+def as_far_as_true(items: Sequence[Item], ends: Mapping[int, int | None]) -> list[Item]:
+    """Leave out what comes at the first record of a partition, or behind it, that gives an offset beyond the log's end.
+
+    Args:
+        items: what the client returned.
+        ends: of the partitions' logs, as far as they are known.
+
+    Returns:
+        The others, and such a partition as one that cannot be read on.
+    """
+    told: dict[int, Unreadable] = {}
+    kept: list[Item] = []
+    for item in items:
+        if item.partition in told:
+            continue
+        end = ends.get(item.partition)
+        if isinstance(item, Record) and end is not None and item.offset >= end:
+            why = f"a record gives the offset {item.offset}, and the log ends at {end}"
+            told[item.partition] = _untrue(item.partition, why)
+            kept.append(told[item.partition])
+        else:
+            kept.append(item)
+    return kept
+
+
+def _untrue(number: int, why: str) -> Unreadable:
+    return Unreadable(number, RefusalReason.UNREADABLE_PARTITION, f"decision partition {number}: {why}")
 
 
 def _record_of(message: Message) -> Record:
