@@ -23,8 +23,8 @@ def known_end(consumer: Consumer, at: At) -> int | None:
     A record at it or beyond has no such place: whoever wrote its batch gave it another offset than it has. Brokers look
     at the offsets in a batch only where they decompress it, and librdkafka believes them and goes on from there.
     """
-    answer = consumer.get_watermark_offsets(TopicPartition(*at), cached=True)
-    return None if answer is None or answer[1] < 0 else answer[1]
+    _, end = consumer.get_watermark_offsets(TopicPartition(*at), cached=True)
+    return None if end < 0 else end
 
 
 class GroupMember:

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from streamwarden_contract.audit import ChainHead
+
 from streamwarden_gate.allowance import Allowance
 from streamwarden_gate.judge import Judge
 from streamwarden_gate.note import Doing, Note
@@ -97,33 +99,31 @@ class Batch:
         self._note.drop()
 
     def _take_record(self, record: Record, partition: Partition, now: datetime) -> None:
-        outcome = self._outcome_of(record, partition, now)
+        run = self._runs.get(partition.number)
+        # What would be told of the run if it ended here: the record's own audit record then comes behind it.
+        told = None if run is None else self._judge.tell_run(run.first, run.end(), partition.head, now)
+        outcome = self._outcome_of(record, partition.head if told is None else told.head, now)
         refusal = uncopied_refusal(outcome)
         if refusal is not None and self._copies.left(now.timestamp()) <= 0:
             self._runs.setdefault(partition.number, OpenRun(record)).take(record, refusal)
         else:
-            outcome = self._after_run(outcome, record, partition, now)
+            self._end_run(partition, now)
             self._keep(outcome, partition)
             if refusal is not None:
                 self._copies.spend(sum(len(write.value or b"") for write in outcome.writes))
         partition.position = record.offset + 1
 
-    def _outcome_of(self, record: Record, partition: Partition, now: datetime) -> Outcome:
+    def _outcome_of(self, record: Record, head: ChainHead, now: datetime) -> Outcome:
         refused = self._refusals.stage((record.partition, record.offset))
         if refused is None:
-            return self._judge.judge(record, partition.head, now)
-        return self._judge.refuse(record, partition.head, now, refused[1], minimal=refused[0] is Stage.MINIMAL)
+            return self._judge.judge(record, head, now)
+        return self._judge.refuse(record, head, now, refused[1], minimal=refused[0] is Stage.MINIMAL)
 
-    def _after_run(self, outcome: Outcome, record: Record, partition: Partition, now: datetime) -> Outcome:
-        """Return the outcome as it is behind the run that it ends, if there is one: their audit records are a chain."""
-        return self._outcome_of(record, partition, now) if self._end_run(partition, now) else outcome
-
-    def _end_run(self, partition: Partition, now: datetime) -> bool:
-        """Write down the partition's run, and tell whether there was one."""
+    def _end_run(self, partition: Partition, now: datetime) -> None:
+        """Write down the partition's run, if there is one."""
         run = self._runs.pop(partition.number, None)
         if run is not None:
             self._keep(self._judge.tell_run(run.first, run.end(), partition.head, now), partition)
-        return run is not None
 
     def _keep(self, outcome: Outcome, partition: Partition) -> None:
         self.writes += outcome.writes

@@ -31,22 +31,24 @@ class OpenRun:
         self._last = first.offset
         self._reasons: Counter[DeadLetterReason] = Counter()
         self._first_message = ""
-        self._digests = b""
+        self._first_digest = ""
+        self._digests = sha256()
 
     def take(self, record: Record, refusal: Refusal) -> None:
         """Add the next record, and why it could not be judged."""
+        digest = sha256(record.value or b"")
         if not self._reasons:
-            self._first_message = refusal.message
+            self._first_message, self._first_digest = refusal.message, digest.hexdigest()
         self._last = record.offset
         self._reasons[refusal.reason] += 1
-        self._digests += sha256(record.value or b"").digest()
+        self._digests.update(digest.digest())
 
     def end(self) -> Run:
         """Return what the audit says of it."""
         count, [(reason, _), *_] = self._reasons.total(), self._reasons.most_common()
         if count == 1:
             message = f"{self._first_message}; too many dead letters: no copy is kept"
-            return Run(self._last, count, self._digests.hex(), reason, message)
+            return Run(self._last, count, self._first_digest, reason, message)
         counted = ", ".join(f"{each} {times}" for each, times in self._reasons.most_common())
         message = f"too many dead letters: no copies are kept of {count} records ({counted})"
-        return Run(self._last, count, sha256(self._digests).hexdigest(), reason, message)
+        return Run(self._last, count, self._digests.hexdigest(), reason, message)
