@@ -62,3 +62,12 @@ def test_an_error_that_may_pass_is_logged_by_its_name() -> None:
 def test_a_fatal_error_ends_the_process() -> None:
     with pytest.raises(RuntimeFaultError, match="the consumer cannot go on: FENCED_INSTANCE_ID"):
         Collected().add(error(KafkaError.FENCED_INSTANCE_ID, fatal=True))
+
+
+def test_an_offset_that_a_record_cannot_have_is_told_and_nothing_is_passed_over() -> None:
+    collected = Collected(known_end={("pages", 1): 8}.get)
+    collected.add(Message(topic="pages", partition=1, offset=7, key=b"k", timestamp=(1, 5)))
+    collected.add(Message(topic="pages", partition=2, offset=99, key=b"k", timestamp=(1, 5)))
+    with pytest.raises(RuntimeFaultError, match=r"^pages/1: a record gives the offset 8, and the log ends at 8: what"):
+        collected.add(Message(topic="pages", partition=1, offset=8, key=b"k", timestamp=(1, 5)))
+    assert [record.offset for record in collected.records] == [7, 99]

@@ -1,6 +1,6 @@
 """What the feed and the history have in common: a consumer's settings, and what it returns."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Literal
 
@@ -52,13 +52,19 @@ class Collected:
         size: bytes of the records' keys and values.
     """
 
-    def __init__(self, topic_ids: Mapping[str, str] = MappingProxyType({})) -> None:
+    def __init__(
+        self,
+        topic_ids: Mapping[str, str] = MappingProxyType({}),
+        known_end: Callable[[tuple[str, int]], int | None] = lambda _at: None,
+    ) -> None:
         """Begin with nothing.
 
         Args:
             topic_ids: by topic; records of a topic that is not there say nothing of it.
+            known_end: tells where a partition's log ends, as far as it is known.
         """
         self._topic_ids = topic_ids
+        self._known_end = known_end
         self.records: list[Record] = []
         self.ends: list[tuple[Partition, int]] = []
         self.gone: list[Partition] = []
@@ -68,11 +74,12 @@ class Collected:
         """Take one, or an error in its place; one that may pass is logged.
 
         Raises:
-            RuntimeFaultError: the consumer cannot go on.
+            RuntimeFaultError: the consumer cannot go on, or would pass over what it was not given.
         """
         error = message.error()
         if error is None:
             record = _record(message, self._topic_ids)
+            self._check_place(record)
             self.records.append(record)
             self.size += record.size
         elif error.code() == END_OF_PARTITION:
@@ -83,6 +90,15 @@ class Collected:
             raise RuntimeFaultError(f"the consumer cannot go on: {error.name()}")
         else:
             structlog.get_logger().warning("Kafka cannot be read for now", topic=message.topic(), code=error.name())
+
+    def _check_place(self, record: Record) -> None:
+        """Refuse to go on behind an offset that the record cannot have: whoever wrote its batch gave it another."""
+        end = self._known_end((record.topic, record.partition))
+        if end is not None and record.offset >= end:
+            raise RuntimeFaultError(
+                f"{record.topic}/{record.partition}: a record gives the offset {record.offset}, and the log ends at "
+                f"{end}: what comes behind it would be passed over. Set the agent's group beyond its batch to go on"
+            )
 
 
 def _record(message: Message, topic_ids: Mapping[str, str]) -> Record:

@@ -54,7 +54,7 @@ class KafkaFeed(Feed):
         first = self._member.poll(timeout_s)
         if first is None or generation != self.generation:
             return Polled()
-        collected = Collected(self._topic_ids)
+        collected = Collected(self._topic_ids, self._member.known_end)
         collected.add(first)
         while len(collected.records) < records and collected.size < size:
             more = self._member.drain(min(_CHUNK, records - len(collected.records)))
