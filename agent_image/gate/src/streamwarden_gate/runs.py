@@ -10,17 +10,17 @@ from hashlib import sha256
 
 from streamwarden_contract.reasons import DeadLetterReason
 
-from streamwarden_gate.outcome import Outcome, Refusal, Run
+from streamwarden_gate.outcome import NoVerdict, Outcome, Run
 from streamwarden_gate.records import Record
 
 _ALWAYS_COPIED = frozenset({DeadLetterReason.AGENT_FAILURE, DeadLetterReason.REFUSED_BY_BROKER})
 """What could be read well: an input that the agent gave up, a decision that was allowed."""
 
 
-def uncopied_refusal(outcome: Outcome) -> Refusal | None:
+def uncopied_refusal(outcome: Outcome) -> NoVerdict | None:
     """Return why there was nothing to judge, where it is enough that the audit says so; else None."""
     judgement = outcome.judgement
-    return judgement if isinstance(judgement, Refusal) and judgement.reason not in _ALWAYS_COPIED else None
+    return judgement if isinstance(judgement, NoVerdict) and judgement.reason not in _ALWAYS_COPIED else None
 
 
 class OpenRun:
@@ -34,7 +34,7 @@ class OpenRun:
         self._first_digest = ""
         self._digests = sha256()
 
-    def take(self, record: Record, refusal: Refusal) -> None:
+    def take(self, record: Record, refusal: NoVerdict) -> None:
         """Add the next record, and why it could not be judged."""
         digest = sha256(record.value or b"")
         if not self._reasons:
