@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 from harness import ROOT, RULES, Figures, Goal, Result, percentile
-from streamwarden_devstack.stack import Stack
+from streamwarden_devstack.stack import KafkaOptions, Stack
 
 sys.path.insert(0, str(ROOT / "tests"))  # the same world as the integration tests'
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NAME = "gate"
+NAME_OF_THREE = "gate_on_three_brokers"
 BACKLOGS = {1: 1_500, 10: 10_000, 100: 30_000, 500: 50_000, 1_000: 50_000}
 RATE, SECONDS, WARM_UP_S = 1_000, 12, 2
 GOALS = (
@@ -42,17 +43,28 @@ GOALS = (
 
 def run() -> Result:
     """Start a broker, measure, and return the figures."""
-    return asyncio.run(_run())
+    return asyncio.run(_run(NAME, 1, "one broker without replication"))
 
 
-async def _run() -> Result:
+def run_on_three() -> Result:
+    """The same on three brokers, where two must have what is acknowledged."""
+    return asyncio.run(_run(NAME_OF_THREE, 3, "three brokers, three replicas, two in sync"))
+
+
+async def _run(name: str, brokers: int, described: str) -> Result:
     with tempfile.TemporaryDirectory(prefix="streamwarden-bench-") as folder:
-        async with Stack(Path(folder) / "stack", registry=False) as stack:
+        async with Stack(Path(folder) / "stack", kafka=KafkaOptions(brokers=brokers), registry=False) as stack:
             cluster = Cluster(stack.operator.librdkafka())
-            return await asyncio.to_thread(_measure, cluster, Path(folder))
+            figures = await asyncio.to_thread(_measure, cluster, Path(folder))
+    notes = (
+        f"{len(RULES)} rules, 3 decision partitions, {described}",
+        "brokers, gate and benchmark share the machine",
+        "rates from the append times of the first and the last audit record",
+    )
+    return Result(name, figures, GOALS, notes)
 
 
-def _measure(cluster: Cluster, folder: Path) -> Result:
+def _measure(cluster: Cluster, folder: Path) -> Figures:
     assert len(RULES) == 20
     key = SigningKey()
     gate_world.publish_guardrails(cluster, key)
@@ -69,12 +81,7 @@ def _measure(cluster: Cluster, folder: Path) -> Result:
     for name, fraction in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("max", 1.0)):
         figures[f"decision_to_command_{name}_ms"] = round(percentile(latencies, fraction), 2)
     figures["decision_to_command_samples"] = len(latencies)
-    notes = (
-        f"{len(RULES)} rules, 3 decision partitions, one broker without replication",
-        "broker, gate and benchmark share the machine",
-        "rates from the append times of the first and the last audit record",
-    )
-    return Result(NAME, figures, GOALS, notes)
+    return figures
 
 
 def _world(cluster: Cluster, folder: Path, name: str, key: SigningKey) -> GateWorld:

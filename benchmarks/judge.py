@@ -30,6 +30,7 @@ from support.policy_log import binding_record, epoch_record, policy_record, poli
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from streamwarden_contract.canonical import JsonValue
     from streamwarden_gate.active import ActiveSet
     from streamwarden_judging.typed.facts import CoerceDecision
 
@@ -40,9 +41,9 @@ GOALS = (Goal("judge_us", "below", 40), Goal("judge_p99_us", "below", 100))
 
 def run() -> Result:
     """Measure, and return the figures."""
-    active, records = _active_set(), _records()
+    active, records = active_set(), _records()
     judge, engine = Judge(active, "pod-0"), Engine(active.policies, active.agent_facts, _typed(active))
-    plain = [decision.decode_decision(record.value or b"")[1] for record in records]
+    plain = plain_decisions()
     now = events.time_of(time.time_ns() // 1_000_000)
 
     def whole() -> None:
@@ -73,13 +74,19 @@ def run() -> Result:
     return Result(NAME, figures, GOALS, notes)
 
 
-def _active_set() -> ActiveSet:
+def active_set() -> ActiveSet:
+    """Return the set of one policy with all rules."""
     log, schema = MemoryLog(), schema_record(SCHEMA)
     log.write_guardrails()
     policies = [policy_record(NAMESPACE, "confident", policy_spec(*RULES))]
     targets = {"block": CommandTarget(topic="risk.commands", keyed=True, schema_sha256=schema.sha256)}
     log.write(*policies, schema, binding_record(NAMESPACE, AGENT, policies, targets), epoch_record())
     return log.build()
+
+
+def plain_decisions() -> list[dict[str, JsonValue]]:
+    """Return the decisions as rules see them."""
+    return [decision.decode_decision(record.value or b"")[1] for record in _records()]
 
 
 def _typed(active: ActiveSet) -> dict[str, CoerceDecision]:

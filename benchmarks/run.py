@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import cluster
+import engines
 import gate
 import harness
 import judge
@@ -18,7 +19,9 @@ from rich.table import Table
 
 BENCHMARKS = {
     judge.NAME: judge.run,
+    engines.NAME: engines.run,
     gate.NAME: gate.run,
+    gate.NAME_OF_THREE: gate.run_on_three,
     lag_poll.NAME: lag_poll.run,
     cluster.NAME: cluster.run,
     many_agents.NAME: many_agents.run,
