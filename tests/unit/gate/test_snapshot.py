@@ -285,7 +285,7 @@ def test_a_log_read_again_may_not_fall_behind_the_set_in_force(log: MemoryLog) -
     )
 
 
-def test_a_tombstone_takes_effect_with_the_next_epoch(log: MemoryLog) -> None:
+def test_f46_a_tombstone_takes_effect_with_the_next_epoch(log: MemoryLog) -> None:
     log.write_all()
     log.snapshot.feed(POLICIES, b"policy/confident", None, None)
     assert log.build().refs[0].revision == 1

@@ -168,6 +168,25 @@ def test_F51_cel_error_denies() -> None:  # noqa: N802  # the catalogue's number
     assert (found.effect, found.reason, found.rule) == (Effect.DENY, VerdictReason.RULE_ERROR, "p/r0")
 
 
+def test_F52_a_pattern_that_backtracks_elsewhere_takes_linear_time() -> None:  # noqa: N802  # the catalogue's number
+    text = "a" * 50_000 + "!"
+    assert evaluate(f"'{text}'.matches('^(a+)+$')") is False
+
+
+@pytest.mark.parametrize(
+    ("rule", "answer"),
+    [
+        pytest.param("decision.parameters.minutes <= 500.0", True, id="F59-an-int-below-a-double"),
+        pytest.param("decision.parameters.minutes == 30.0", True, id="F59-an-int-and-an-equal-double"),
+        pytest.param("decision.confidence < 1", True, id="F59-a-double-below-an-int"),
+        pytest.param("decision.parameters.big > 4611686018427387903.0", False, id="F59-2-to-the-62-is-its-double"),
+        pytest.param("decision.parameters.minutes in [30.0]", True, id="F59-an-int-among-doubles"),
+    ],
+)
+def test_numbers_of_two_types_are_compared_by_value(rule: str, *, answer: bool) -> None:
+    assert evaluate(rule) is answer
+
+
 def test_F54_a_comprehension_bomb_denies() -> None:  # noqa: N802  # the catalogue's number
     digits = "[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25]"
     bomb = f"{digits}.all(a, {digits}.all(b, {digits}.all(c, {digits}.all(d, a + b + c + d > 0))))"
