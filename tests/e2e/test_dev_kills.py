@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.dev_process import AGENT, BROKER, GATE
+from support.dev_tiny import DECISIONS, wait_for_decisions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,13 +24,6 @@ RATE = 100
 Kills = list[tuple[int, str]]
 """After so many decisions, this process."""
 SEED = int(os.environ.get("CHAOS_SEED", "0"))
-
-
-def wait_for_decisions(path: Path, count: int) -> None:
-    deadline = time.monotonic() + 120
-    while not path.exists() or path.read_text().count("\n") < count:
-        assert time.monotonic() < deadline, f"fewer than {count} decisions"
-        time.sleep(0.05)
 
 
 def kill(dev: DevProcess, victim: str) -> None:
@@ -61,7 +55,7 @@ def kills_of(seed: int) -> Kills:
 def test_each_decision_is_judged_once_and_no_command_comes_twice(
     tiny: Path, start_dev: Callable[..., DevProcess], kills: Kills
 ) -> None:
-    report, decisions = tiny / "report.json", tiny / ".streamwarden/run/decisions.jsonl"
+    report, decisions = tiny / "report.json", tiny / DECISIONS
     dev = start_dev(
         tiny,
         "--no-registry",
@@ -71,7 +65,7 @@ def test_each_decision_is_judged_once_and_no_command_comes_twice(
         *("--timeout", "180"),
     )
     for count, victim in kills:
-        wait_for_decisions(decisions, count)
+        wait_for_decisions(tiny, count)
         kill(dev, victim)
 
     assert dev.wait(200) == 0, dev.output

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 from streamwarden_contract.names import InstallationNames
-from support.dev_process import AGENT, BROKER, COMMAND, GATE, PATIENCE_S, SUPERVISOR, is_alive
+from support.dev_process import AGENT, BROKER, GATE, PATIENCE_S, SUPERVISOR, is_alive
+from support.dev_tiny import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from support.dev_process import DevProcess
 
 INSTALLATION = InstallationNames()
-
-
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([str(COMMAND), *arguments], capture_output=True, text=True, check=False, timeout=120)
 
 
 def edit_policies(tiny: Path, dev: DevProcess) -> None:
@@ -44,6 +40,19 @@ def edit_policies(tiny: Path, dev: DevProcess) -> None:
     status = json.loads((tiny / ".streamwarden/status/Policy.plant.careful.json").read_text())
     assert status["spec"]["rules"][0]["require"] == "decision.confidence >= 0.9"
     assert status["status"]["revision"] == revision
+
+
+def say_what_is_hardly_meant(tiny: Path, dev: DevProcess) -> None:
+    """X49: once, where it is new."""
+    policy, said = tiny / "policy.yaml", len(dev.lines)
+    before = policy.read_text().replace("requires", "require")
+    policy.write_text(before.replace("role: deciding", "role: nobody"))
+    dev.wait_for(r"warning: .*policy.yaml:\d+: spec.match: covers no decision of any agent here", after=said)
+    dev.wait_for(r"warning: .*manifests.yaml:\d+: spec.decisions\[0\].type: no Enforce policy", after=said)
+    said = len(dev.lines)
+    policy.write_text(before)
+    dev.wait_for("policy plant/careful revision .* is in force", after=said)
+    assert "warning" not in "".join(dev.lines[said:])
 
 
 def use_credentials(tiny: Path) -> None:
@@ -89,7 +98,9 @@ def test_a_running_loop_takes_edits_lends_credentials_and_ends_without_a_trace(
     assert second.returncode == 1
     assert f"already runs in {tiny} (process " in second.stderr.replace("\n", " ")
 
+    assert "warning" not in dev.output
     edit_policies(tiny, dev)
+    say_what_is_hardly_meant(tiny, dev)
     use_credentials(tiny)
     bypass = run("bypass", "plant/watcher", "--dir", str(tiny))
     assert bypass.returncode == 0, bypass.stdout

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from streamwarden.core import offset_metadata
@@ -13,6 +14,8 @@ from streamwarden_contract import audit, decision, policylog
 from streamwarden_contract.acks import GateAck, ReadFormats, RuleErrors, SignedEpoch, SignedEpochs
 from streamwarden_contract.events import CloudEvent
 from streamwarden_gate.judge import Judge
+from streamwarden_gate.outcome import Skip
+from streamwarden_gate.partitions import Partition, Place
 from support.gate_log import MemoryLog, headers, record
 from support.gate_log import decision as decided
 
@@ -88,6 +91,48 @@ def test_the_parts_of_a_field_are_named_beside_it(heading: str, model: type[Base
 def test_the_table_of_events_has_every_attribute() -> None:
     attributes = {f"ce_{name}" for name in CloudEvent.__dataclass_fields__}
     assert set(listed("Events")) == attributes | {"content-type", "ce_specversion"}
+
+
+def skipped(log: MemoryLog, skip: Skip | None) -> dict[str, Any]:
+    """Return the audit record of a range that was skipped: by the gate, or as the binding asks."""
+    judge = Judge(log.build(), "pod-0")
+    first = record(None, offset=3)
+    if skip is None:
+        place = Place(3, audit.ChainHead(), "topic-id")
+        found = judge.requested(Partition(first.partition, place), 3, NOW)
+        assert found is not None
+        first, skip = found
+    written: dict[str, Any] = json.loads(judge.skip(first, skip, audit.ChainHead(), NOW).audit.value or b"")
+    return written
+
+
+def test_the_table_of_skipped_ranges_has_what_a_gate_writes_of_them() -> None:
+    log = MemoryLog()
+    asked = policylog.SkipRange(
+        topic_id="topic-id",
+        partition=record(None).partition,
+        from_offset=3,
+        to_offset=5,
+        reason="a broken library",
+        requested_by="ada",
+    )
+    log.binding = log.binding.model_copy(update={"skips": (asked,)})
+    log.write_all()
+    itself, on_request = skipped(log, Skip(5, "ab" * 32, "3 processes died of it")), skipped(log, None)
+    for found in (itself, on_request):
+        fields = {*found, *(f"decision.{name}" for name in found["decision"])}
+        assert set(listed("Skipped ranges")) < fields
+        assert found.keys() == audit.AuditRecord.__required_keys__
+        position = audit.DecisionPosition
+        assert found["decision"].keys() == position.__required_keys__ | position.__optional_keys__
+        assert (found["verdict"], found["decision"]["offset"], found["decision"]["lastOffset"]) == ("Skipped", 3, 5)
+        assert (found["command"], found["deadLetter"], found["cause"], found["reasoning"]) == (None,) * 4
+        assert f"`{found['reason']}`" in section("Skipped ranges")
+    assert (itself["reason"], itself["decision"]["digest"]) == ("Skipped", "ab" * 32)
+    assert (on_request["reason"], on_request["decision"]["digest"]) == ("SkippedOnRequest", asked.digest)
+    assert on_request["decision"]["timestamp"] == int(NOW.timestamp() * 1000)
+    judged = Judge(log.build(), "pod-0").judge(record(decided().encode()), audit.ChainHead(), NOW)
+    assert b"lastOffset" not in (judged.audit.value or b"")
 
 
 def test_the_table_of_commands_has_the_headers_that_a_gate_writes() -> None:

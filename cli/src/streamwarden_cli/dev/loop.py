@@ -30,7 +30,7 @@ from streamwarden_cli.session.recorder import Recorder
 from streamwarden_cli.session.roles import TopicRoles, find_roles
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from streamwarden_contract.models.base import Condition, Kind
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from streamwarden_operator.ports import Offsets
 
     from streamwarden_cli.dev.options import DevOptions
+    from streamwarden_cli.local.manifests import Problem
     from streamwarden_cli.local.running import Role
     from streamwarden_cli.local.state import StateFolder
     from streamwarden_cli.local.store import Applied
@@ -82,6 +83,8 @@ class Loop:
         self._stop_watching = asyncio.Event()
         self._manifests: tuple[Kind, ...] = ()
         """As last applied, without what people have asked for since."""
+        self._warned: set[str] = set()
+        """Of the manifests as last applied."""
         self._edited: dict[tuple[str, str], float] = {}
         """When an edit of a policy was seen (monotonic), until it is in force."""
         self._closing = False
@@ -138,6 +141,13 @@ class Loop:
         self._tasks.append(asyncio.create_task(self._watch_requests()))
         if self._options.registry:
             self._tasks.append(asyncio.create_task(self._await_registry()))
+
+    def warn(self, warnings: Iterable[Problem]) -> None:
+        """Say what is accepted and hardly meant; again only where it is new."""
+        now = {str(warning) for warning in warnings}
+        for warning in sorted(now - self._warned):
+            self._screen.say(f"warning: {warning}", problem=True)
+        self._warned = now
 
     async def agents_ready(self) -> None:
         """Wait until every AgentDeployment is Ready."""
@@ -229,6 +239,7 @@ class Loop:
                 self._screen.say(str(problem), problem=True)
             self._screen.say("nothing of this was applied: what ran before goes on", problem=True)
             return
+        self.warn(admission.warnings)
         applied = await self._apply(admission.resources)
         for key in applied.changed:
             if key.kind == "Policy":

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from streamwarden_contract.models.base import Kind
 
     from streamwarden_cli.dev.options import DevOptions
+    from streamwarden_cli.local.admission import Admission
 
 
 def run_dev(options: DevOptions) -> ExitCode:
@@ -52,7 +53,7 @@ def run_dev(options: DevOptions) -> ExitCode:
             state.prepare()
             with (state.logs / "dev.log").open("a", encoding="utf-8") as log:
                 log_to(log)
-                return asyncio.run(_Run(options, state, console, started).run(admission.resources))
+                return asyncio.run(_Run(options, state, console, started).run(admission))
     except StateError as error:
         errors.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
         return ExitCode.FAILED
@@ -69,18 +70,19 @@ class _Run:
         self._console = console
         self._timing = Timing(started)
 
-    async def run(self, resources: Sequence[Kind]) -> ExitCode:
+    async def run(self, admission: Admission) -> ExitCode:
         """Run; returns the exit code."""
         screen = open_screen(self._console)
         return await run_interruptibly(
-            lambda: self._work(resources, screen), screen, (SessionError, StackError, OperatorError)
+            lambda: self._work(admission, screen), screen, (SessionError, StackError, OperatorError)
         )
 
-    async def _work(self, resources: Sequence[Kind], screen: Screen) -> None:
+    async def _work(self, admission: Admission, screen: Screen) -> None:
         loop = Loop(self._options, self._state, screen, ConsoleReporter(self._console))
         try:
+            loop.warn(admission.warnings)
             screen.say("starting Kafka" + (" and the schema registry" if self._options.registry else ""))
-            await loop.start(resources)
+            await loop.start(admission.resources)
             self._note_stack(loop, screen)
             await _unless_lost(Session(self._options, self._state, screen, loop, self._timing), loop)
         finally:

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from streamwarden_contract import runtime_config as names
-from streamwarden_gate.supervisor import ENV_MEMORY_LIMIT
 from streamwarden_kafka.private_files import private_folder, write_private
 from streamwarden_operator.ports import Workload, WorkloadState
 
@@ -187,7 +186,7 @@ class Pods:
         env = {
             **_environment(),
             **self._mounts(workload, "gate", workload.gate_secret, ordinal),
-            ENV_MEMORY_LIMIT: str(GATE_MEMORY_BYTES),
+            names.ENV_GATE_MEMORY_LIMIT: str(GATE_MEMORY_BYTES),
         }
         return self._launch(workload, "gate", self._settings.gate_command, env)
 
