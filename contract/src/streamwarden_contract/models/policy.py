@@ -159,7 +159,7 @@ class PolicyStatus(Status):
     revision: Annotated[int, Field(ge=0)] = 0
     """Revision on the policy log; it only grows, also when a policy is deleted and made again."""
     digest: Annotated[str, Field(max_length=64)] = ""
-    """SHA-256 of the spec in canonical JSON."""
+    """SHA-256 of the spec in canonical JSON, as published: with the data that it refers to."""
     rollout: Rollout = Rollout()
     """How far this revision has come."""
 

@@ -131,6 +131,12 @@ def check_rules(
         found = [_check_envelope(rule.require, decisions, beside) for rule in spec.rules]
         faults = {index: each for index, each in enumerate(found) if not isinstance(each, CheckedRule)}
         return RuleChecks(refused=faults, dynamic=_dynamic(found))
+    return _check_pairs(spec, pairs, beside, in_force)
+
+
+def _check_pairs(
+    spec: PolicySpec, pairs: tuple[Pair, ...], beside: _Beside, in_force: Collection[tuple[str, str]]
+) -> RuleChecks:
     types = {(pair.decision_type, pair.schema) for pair in pairs}
     names = {decision_type for decision_type, _ in types}
     types |= {(decision_type, None) for decision_type in spec.match.decisions if decision_type not in names}

@@ -109,17 +109,10 @@ class PolicyReconciler:
         namespace, name = policy.metadata.namespace, policy.metadata.name
         log = self._logs.published.get(namespace)
         known = log.state if log else LogState()
-        wanted = effective(policy, self._cluster.config_map)
-        spec = wanted.policy.spec
-        if wanted.fault is not None:
-            checks, refusals = RuleChecks(), [wanted.fault]
-        else:
-            checks = check_policy(name, spec, self._logs.governed(namespace, known), known)
-            refusals = accept_policy(wanted.policy, self._logs.installation.installation, checks)
-        cannot_run = rules_that_cannot_run(spec) if checks.untyped else ()
-        accepted = decide(ACCEPTED, ACCEPTANCE, Acceptance(spec, refusals, checks, cannot_run))
+        wanted, acceptance = self._judge(policy, known)
+        accepted = decide(ACCEPTED, ACCEPTANCE, acceptance)
         record = self._logs.policy(namespace, name)
-        new = [accepted, self._published(wanted.policy, record, refused=bool(refusals))]
+        new = [accepted, self._published(wanted, record, refused=bool(acceptance.refusals))]
         failing: list[FailingRule] = []
         revision, digest, rollout = policy.status.revision, policy.status.digest, policy.status.rollout
         if record is None:
@@ -150,6 +143,18 @@ class PolicyReconciler:
         return PolicyStatus(
             observed_generation=generation, conditions=stamped, revision=revision, digest=digest, rollout=rollout
         )
+
+    def _judge(self, policy: Policy, known: LogState) -> tuple[Policy, Acceptance]:
+        """Return the policy as it would be published, and what is known of its rules."""
+        namespace, name = policy.metadata.namespace, policy.metadata.name
+        found = effective(policy, self._cluster.config_map)
+        wanted, spec = found.policy, found.policy.spec
+        if found.fault is not None:
+            return wanted, Acceptance(spec, [found.fault], RuleChecks())
+        checks = check_policy(name, spec, self._logs.governed(namespace, known), known)
+        refusals = accept_policy(wanted, self._logs.installation.installation, checks)
+        cannot_run = rules_that_cannot_run(spec) if checks.untyped else ()
+        return wanted, Acceptance(spec, refusals, checks, cannot_run)
 
     def _asleep(self, namespace: str) -> frozenset[str]:
         agents = self._cluster.list(AgentDeployment, namespace)
