@@ -10,6 +10,7 @@ from streamwarden_contract.names import InstallationNames
 from streamwarden_gate.errors import SetRefusedError
 from streamwarden_gate.reasons import RefusalReason
 from streamwarden_gate.snapshot import Snapshot
+from streamwarden_judging import rules
 from streamwarden_kafka.records import TopicFacts
 from support.gate_log import AGENT, CLUSTER, FACTS, IDENTITY, NAMESPACE, POLICIES, MemoryKeys, MemoryLog
 from support.policy_log import (
@@ -22,6 +23,9 @@ from support.policy_log import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from streamwarden_contract.models.policy import PolicySpec
+    from streamwarden_judging.verdicts import BoundPolicy
 
 INSTALLATION = InstallationNames()
 
@@ -51,6 +55,30 @@ def test_a_set_keeps_the_signed_epochs_that_closed_it(log: MemoryLog) -> None:
     own = proven_epoch(epochs.namespace, topic=POLICIES, cluster_id=CLUSTER, verifier=keys)
     guardrail = proven_epoch(epochs.guardrail, topic=INSTALLATION.guardrails, cluster_id=CLUSTER, verifier=keys)
     assert (own, guardrail) == (epoch_record(), epoch_record(revision_counter=0))
+
+
+def test_in_a_storm_of_policies_only_those_that_bind_the_agent_are_compiled_and_once_each(
+    log: MemoryLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled: list[tuple[str, int]] = []
+
+    def counted(namespace: str, name: str, revision: int, spec: PolicySpec) -> BoundPolicy:
+        compiled.append((name, revision))
+        return bind_policy(namespace, name, revision, spec)
+
+    bind_policy = rules.bind_policy
+    monkeypatch.setattr(rules, "bind_policy", counted)
+    log.write_all()
+    active = log.build()
+    for epoch in range(2, 12):
+        others = [
+            policy_record(NAMESPACE, f"other-{number}", STRICT, revision=50 * epoch + number, epoch=epoch)
+            for number in range(50)
+        ]
+        log.write(*others, epoch_record(epoch, revision_counter=50 * epoch + 49))
+        active = log.build(active)
+    assert active.namespace_epoch == 11
+    assert compiled == [("confident", 1)]
 
 
 def test_nothing_is_active_before_its_epoch_record(log: MemoryLog) -> None:
