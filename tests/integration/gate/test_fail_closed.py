@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from support.gate_world import GateWorld
 
 
-def test_nothing_is_judged_before_there_is_a_log(build_world: Callable[..., GateWorld]) -> None:
+def test_f47_nothing_is_judged_before_there_is_a_log(build_world: Callable[..., GateWorld]) -> None:
     world = build_world()
     world.propose(range(3))
     world.start_gate()
@@ -29,7 +29,7 @@ def test_nothing_is_judged_before_there_is_a_log(build_world: Callable[..., Gate
     assert {place[0] for place in world.committed().values()} == {0}
 
 
-def test_a_log_of_a_lower_epoch_than_was_in_force_judges_nothing(build_world: Callable[..., GateWorld]) -> None:
+def test_f45_a_log_of_a_lower_epoch_than_was_in_force_judges_nothing(build_world: Callable[..., GateWorld]) -> None:
     world = build_world(offsets=False)
     world.commit_first_offsets(head=ChainHead(namespace_epoch=9, guardrail_epoch=1))
     world.publish("true")

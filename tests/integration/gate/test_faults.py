@@ -83,7 +83,7 @@ def test_a_killed_broker_loses_and_repeats_nothing(world: GateWorld, gate_stack:
     check_exactly_once(world, count)
 
 
-def test_two_gates_share_the_partitions_through_a_rebalance(world: GateWorld) -> None:
+def test_f63_two_gates_share_the_partitions_through_a_rebalance(world: GateWorld) -> None:
     first = world.start_gate("guard-0", STREAMWARDEN_GATE_MAX_BATCH="20")
     world.wait_in_force("guard-0")
     writer = write_slowly(world, DECISIONS)
@@ -106,7 +106,7 @@ def test_two_gates_share_the_partitions_through_a_rebalance(world: GateWorld) ->
     check_exactly_once(world, count + 30)
 
 
-def test_the_older_of_two_gates_of_one_pod_is_fenced(world: GateWorld) -> None:
+def test_f64_the_older_of_two_gates_of_one_pod_is_fenced(world: GateWorld) -> None:
     older = world.start_gate()
     world.wait_in_force()
     world.start_gate()

@@ -44,7 +44,7 @@ def test_decisions_are_judged_once(world: World) -> None:
     check(world, range(10))
 
 
-def test_a_rebalance_that_begins_between_poll_and_commit(world: World) -> None:
+def test_f63_a_rebalance_that_begins_between_poll_and_commit(world: World) -> None:
     first = judging_gate(world)
 
     def another_joins() -> None:
@@ -74,7 +74,7 @@ def test_an_aborted_transaction_of_a_member_that_the_group_has_put_out(world: Wo
 
 
 @pytest.mark.parametrize("committed", [True, False], ids=["and-was-committed", "and-was-not"])
-def test_a_transaction_whose_outcome_is_unknown(world: World, *, committed: bool) -> None:
+def test_f65_a_transaction_whose_outcome_is_unknown(world: World, *, committed: bool) -> None:
     gate = judging_gate(world)
     gate.committer.before_commit = [lambda: world.lose_an_outcome(committed=committed)]
     world.propose(range(10, 30))
@@ -83,7 +83,7 @@ def test_a_transaction_whose_outcome_is_unknown(world: World, *, committed: bool
     assert gate.committer.failures == [IndefiniteError]
 
 
-def test_the_older_of_two_gates_of_one_pod_ends(world: World) -> None:
+def test_f64_the_older_of_two_gates_of_one_pod_ends(world: World) -> None:
     older = judging_gate(world)
     newer = world.start_gate()
     newer.loop.step()  # it takes the transactional id over

@@ -54,7 +54,7 @@ def before_a_transaction_that_nobody_ends(world: GateWorld) -> Iterator[None]:
         pytest.param(before_a_transaction_that_nobody_ends, id="X03-a-transaction-hangs-on-the-policy-topic"),
     ],
 )
-def test_outdated(world: GateWorld, outage: Callable[[GateWorld], AbstractContextManager[None]]) -> None:
+def test_f48_outdated(world: GateWorld, outage: Callable[[GateWorld], AbstractContextManager[None]]) -> None:
     ready = world.folder / "ready"
     world.start_gate(STREAMWARDEN_GATE_MAX_STALENESS=MAX_STALENESS, STREAMWARDEN_READY_FILE=str(ready))
     world.wait_in_force()
