@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-import time
 from typing import TYPE_CHECKING
 
 from streamwarden_cli.local.running import RunningDev
 from streamwarden_cli.local.state import StateFolder
 from streamwarden_gate.note import MAX_SKIPS
 from support.bombs import zstd_bomb
-from support.dev_process import COMMAND, PATIENCE_S, SUPERVISOR
+from support.dev_process import SUPERVISOR
+from support.dev_tiny import run, wait_for_decisions, write_readings
 from support.raw_records import RawWriter
 
 if TYPE_CHECKING:
@@ -26,29 +23,6 @@ READINGS = 40
 BOMB = zstd_bomb(640 * 1024 * 1024)
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([str(COMMAND), *arguments], capture_output=True, text=True, check=False, timeout=120)
-
-
-def write_readings(tiny: Path, first: int) -> None:
-    subprocess.run(
-        [sys.executable, "sensors.py", str(first), str(READINGS), "0"],
-        cwd=tiny,
-        env={**os.environ, "STREAMWARDEN_DEV_DIR": str(tiny)},
-        check=True,
-        timeout=60,
-    )
-
-
-def wait_for_decisions(tiny: Path, count: int) -> list[str]:
-    """Return the entities of all judged decisions, once there are so many."""
-    path, deadline = tiny / ".streamwarden/run/decisions.jsonl", time.monotonic() + PATIENCE_S
-    while path.read_text().count("\n") < count:
-        assert time.monotonic() < deadline, f"fewer than {count} decisions"
-        time.sleep(0.05)
-    return [json.loads(line)["entity"] for line in path.read_text().splitlines()]
-
-
 def test_x11_a_halted_partition_goes_on_after_the_command_and_nothing_beyond_the_range_is_lost(
     tiny: Path, start_dev: Callable[..., DevProcess]
 ) -> None:
@@ -56,7 +30,7 @@ def test_x11_a_halted_partition_goes_on_after_the_command_and_nothing_beyond_the
     dev = start_dev(tiny, "--no-registry", "--report", str(report))
     dev.wait_for("all agents are ready")
     assert dev.has_one(SUPERVISOR), "gates run as in pods"
-    write_readings(tiny, 0)
+    write_readings(tiny, 0, READINGS)
     wait_for_decisions(tiny, READINGS)
     agent = RunningDev(StateFolder(tiny)).pod_connection("plant", "watcher", "agent")
     with RawWriter(agent.librdkafka()) as writer:
@@ -64,7 +38,7 @@ def test_x11_a_halted_partition_goes_on_after_the_command_and_nothing_beyond_the
     dev.wait_for(
         r"is halted: .*would be skipped, and 10 ranges were within an hour.*streamwarden gate skip plant/watcher"
     )
-    write_readings(tiny, READINGS)
+    write_readings(tiny, READINGS, READINGS)
 
     asked = ("gate", "skip", "plant/watcher", "--dir", str(tiny), "--partition", "0", "--to", str(offsets[-1]))
     why = ("--reason", "a broken library wrote it", "--requested-by", "ada")
@@ -82,7 +56,7 @@ def test_x11_a_halted_partition_goes_on_after_the_command_and_nothing_beyond_the
     judged = wait_for_decisions(tiny, 2 * READINGS)
     assert sorted(judged) == [f"valve-{number:04}" for number in range(2 * READINGS)]
 
-    verified = run("audit", "verify", "-n", "plant", "--dir", str(tiny))
+    verified = run("audit", "verify", "-n", "plant", "--dir", str(tiny), "--decisions")
     assert verified.returncode == 0, verified.stdout
     status = tiny / ".streamwarden/status/AgentDeployment.plant.watcher.json"
     assert json.loads(status.read_text())["spec"]["skips"][0]["requestedBy"] == "ada"

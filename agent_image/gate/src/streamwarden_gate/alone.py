@@ -133,6 +133,8 @@ class Alone:
 
         It is told before it is committed: after an abort it is done again at once.
         """
+        if not judge.has_requests:  # as almost always, and this is asked of each record
+            return None
         found = judge.requested(partition, offset, datetime.now(UTC))
         return None if found is None else self._pass_over(partition, judge, *found)
 

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicCollection, TopicPartition
 from streamwarden_kafka.clients import open_admin, open_consumer
-from streamwarden_kafka.codes import END_OF_PARTITION, FORBIDDEN, OFFSETS_GONE, SPREADING, code_of, error_of
+from streamwarden_kafka.codes import (
+    END_OF_PARTITION,
+    FORBIDDEN,
+    OFFSETS_GONE,
+    SPREADING,
+    UNDECODABLE,
+    code_of,
+    error_of,
+)
 from streamwarden_kafka.logs import ClientLog
 
 from streamwarden_cli.audit.source import (
@@ -124,7 +132,7 @@ class AuditReader:
         consumer = open_consumer(self._connection, GROUP, self._log, _SETTINGS)
         try:
             consumer.assign([TopicPartition(topic, number, offset) for number, offset in positions.items()])
-            yield from _read(consumer, topic, ends, positions)
+            yield from _read(consumer, topic, ends, positions, {log.partition: log.skipped for log in logs})
         finally:
             consumer.close()
 
@@ -133,14 +141,25 @@ class AuditReader:
         self._asking.close()
 
 
+Ranges = tuple[tuple[int, int], ...]
+
+
 def _read(
-    consumer: Consumer, topic: str, ends: Mapping[int, int], positions: dict[int, int]
+    consumer: Consumer,
+    topic: str,
+    ends: Mapping[int, int],
+    positions: dict[int, int],
+    skipped: Mapping[int, Ranges],
 ) -> Iterator[Sequence[Record]]:
     progress_s = time.monotonic()
     while left := {number: at for number, at in positions.items() if at < ends[number]}:
         records: list[Record] = []
         for message in consumer.consume(_BATCH, _POLL_S):
             error = message.error()
+            if error is not None and error.code() in UNDECODABLE:
+                number = message.partition() or 0
+                positions[number] = _seek_behind(consumer, topic, number, positions[number], skipped[number])
+                continue
             if error is not None and error.code() != END_OF_PARTITION:
                 _raise_if_final(topic, error)
                 continue
@@ -154,6 +173,14 @@ def _read(
         if records:
             yield records
             progress_s = time.monotonic()
+
+
+def _seek_behind(consumer: Consumer, topic: str, number: int, position: int, skipped: Ranges) -> int:
+    """Go on behind the skipped range that comes next, if any: what was judged before it, and is not read, is missed."""
+    behind = next((last + 1 for _, last in skipped if last >= position), position)
+    if behind > position:
+        consumer.seek(TopicPartition(topic, number, behind))
+    return behind
 
 
 def _place(message: Message) -> tuple[int, int]:

@@ -27,6 +27,8 @@ class Log(NamedTuple):
     low: int
     """The first offset that it holds."""
     end: int
+    skipped: tuple[tuple[int, int], ...] = ()
+    """First and last offset of what a gate has passed over, in their order: maybe nobody can decode it."""
 
 
 class Committed(NamedTuple):

@@ -215,7 +215,8 @@ class Verification:
             end = min(log.end, committed.offset)
             judged = spool.judged(report.chain.id)
             report.coverage = Coverage(topic, log.partition, low=log.low, end=end, judged=judged)
-            wanted.append(Log(log.partition, report.coverage.start, end))
+            skipped = tuple((each.offset, each.last) for each in spool.judged(report.chain.id) if each.last >= 0)
+            wanted.append(Log(log.partition, report.coverage.start, end, skipped))
         complete = self._read_topic(topic, wanted, lambda records: _cover(records, reports))
         for report in reports.values():
             if complete and report.coverage is not None:

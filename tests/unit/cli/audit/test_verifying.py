@@ -9,18 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from streamwarden_cli.audit.report import ChainReport, Report
-from streamwarden_cli.audit.source import AbsentError, Committed, ForbiddenError, Record
+from streamwarden_cli.audit.source import AbsentError, Committed, ForbiddenError, Log, Record
 from streamwarden_cli.audit.spool import Spool
 from streamwarden_cli.audit.verifying import Verification, Wanted
-from streamwarden_contract.audit import ChainHead
+from streamwarden_contract.audit import ChainHead, audit_key
 from streamwarden_contract.audit_chains import Chain, ChainId, Judged
 from streamwarden_contract.audit_coverage import JudgedDecision
 from streamwarden_contract.audit_faults import AuditFaultKind, Faults, Place
-from support.audit_records import DECISIONS, EPOCHS, ID, PARTITION, TOPIC, build_chain, changed, judge
+from streamwarden_gate.outcome import Skip
+from support.audit_records import DECISIONS, EPOCHS, ID, NOW, PARTITION, TOPIC, build_chain, changed, judge
 from support.audit_source import GROUP, judged_source, place, stalled
-from support.gate_log import AGENT, NAMESPACE
+from support.gate_log import AGENT, NAMESPACE, record
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from support.audit_source import MemorySource
 
 PAGE = Path(__file__).parents[4] / "docs" / "reference" / "audit.md"
@@ -119,6 +122,29 @@ def test_decisions_are_compared_with_what_was_judged() -> None:
         ("NotAudited", 7),
     ]
     assert next(iter(report.lines())) == f"{CHAIN}: 6 records, from the beginning, 4 decisions compared, 3 faults"
+
+
+def test_x11_who_reads_the_decisions_is_told_what_a_gate_has_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = judged_source()
+    asked: dict[str, Sequence[Log]] = {}
+    _, head = build_chain(6, judge())
+    skipped = judge().skip(record(None, offset=12), Skip(14, "0" * 64, "cannot be decoded"), head, NOW)
+    source.records[TOPIC].append(Record(0, 6, audit_key(*ID), skipped.audit.value))
+    source.records[DECISIONS].append(Record(PARTITION, 15, b"page-1", b"not judged yet"))
+    source.offsets = place(15, skipped.head)
+    read = source.read
+
+    def note(topic: str, logs: Sequence[Log]) -> Iterator[Sequence[Record]]:
+        asked[topic] = logs
+        return read(topic, logs)
+
+    monkeypatch.setattr(source, "read", note)
+
+    assert said(source, decisions=True) == [
+        f"{CHAIN}: 7 records, from the beginning, 6 decisions compared, whole",
+        "1 chain, 7 records, 0 faults: whole",
+    ]
+    assert asked[DECISIONS] == [Log(PARTITION, 0, 15, ((12, 14),))]
 
 
 def test_what_retention_has_deleted_is_said_and_no_fault() -> None:

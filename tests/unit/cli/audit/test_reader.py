@@ -1,0 +1,51 @@
+"""Decisions are read round what nobody can decode, where a gate has skipped it: on a broker that keeps any bytes."""
+
+from __future__ import annotations
+
+import pytest
+from streamwarden_cli.audit import reader as reading
+from streamwarden_cli.audit.reader import AuditReader
+from streamwarden_cli.audit.source import Log, StalledError
+from streamwarden_kafka.connection import Connection
+from support.mock_broker import mock_broker
+from support.raw_records import Fields, RawRecord, RawWriter, batch_of, encode_batch
+from support.wire_compression import ZSTD
+
+TOPIC = "risk.guard.decisions"
+BROKEN = encode_batch(b"no zstd at all", Fields(attributes=ZSTD))
+BATCHES = (
+    batch_of([RawRecord(b"k", b"one"), RawRecord(b"k", b"two")]),
+    BROKEN,
+    BROKEN,
+    batch_of([RawRecord(b"k", b"three")]),
+)
+END = 5
+
+
+def read(*skipped: tuple[int, int]) -> list[bytes | None]:
+    with mock_broker(TOPIC) as properties:
+        with RawWriter(properties) as writer:
+            for batch in BATCHES:
+                assert writer.write(TOPIC, 0, batch).code == 0
+        reader, found = AuditReader(Connection.of(properties)), list[bytes | None]()
+        try:
+            for records in reader.read(TOPIC, [Log(0, 0, END, skipped)]):
+                found += [record.value for record in records]
+        except StalledError as stalled:
+            found.append(str(stalled.partitions).encode())
+        finally:
+            reader.close()
+    return found
+
+
+@pytest.mark.parametrize(
+    "skipped",
+    [pytest.param([(2, 2), (3, 3)], id="batch-by-batch"), pytest.param([(2, 3)], id="X11-at-once-as-people-asked")],
+)
+def test_what_was_skipped_is_passed_over_and_what_follows_is_read(skipped: list[tuple[int, int]]) -> None:
+    assert read(*skipped) == [b"one", b"two", b"three"]
+
+
+def test_what_nobody_has_skipped_is_not_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "_STALL_S", 0.5)
+    assert read() == [b"one", b"two", b"{0: 2}"]
