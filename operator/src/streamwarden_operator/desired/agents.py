@@ -156,6 +156,13 @@ def is_taken(contract: TopicContract, *, has_registry: bool) -> bool:
     return status.observed_generation == contract.metadata.generation and is_true(status.conditions, SCHEMA_READY)
 
 
+def is_refused(contract: TopicContract) -> bool:
+    """Tell whether this very schema was looked at, and is not to be judged by."""
+    found = find_condition(contract.status.conditions, SCHEMA_READY)
+    seen = contract.status.observed_generation == contract.metadata.generation
+    return seen and found is not None and found.status == "False" and not _is_unanswered(contract)
+
+
 def _is_unanswered(contract: TopicContract) -> bool:
     """Tell whether all that this very schema lacks is a registry that answers."""
     found = find_condition(contract.status.conditions, SCHEMA_READY)

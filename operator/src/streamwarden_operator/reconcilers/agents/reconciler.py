@@ -24,6 +24,7 @@ from streamwarden_operator.desired.agents import ResolvedAgent, awaited_schemas,
 from streamwarden_operator.desired.checks import agents as checks
 from streamwarden_operator.desired.checks.agents import ACCESS_READY, GATE_READY, TOPICS_READY, is_asleep
 from streamwarden_operator.desired.checks.chain import Finding, decide, first_finding
+from streamwarden_operator.desired.event_schemas import keep_event_schemas
 from streamwarden_operator.desired.management import held_status, is_held
 from streamwarden_operator.desired.policy_log import DesiredBinding, build_binding
 from streamwarden_operator.desired.rule_checks import rules_that_cannot_run
@@ -169,21 +170,22 @@ class AgentReconciler:
 
     def _resolve(self, agent: AgentDeployment, contracts: Mapping[str, TopicContract]) -> ResolvedAgent:
         resolved, log = resolve_agent(agent, contracts), self._logs.published.get(agent.metadata.namespace)
+        earlier = self._earlier_schemas(resolved)
+        resolved = keep_event_schemas(resolved, earlier, has_registry=self._has_registry)
         if log is None:
             return resolved
-        published, earlier = log.state.bindings.get(agent.metadata.name), self._earlier_schemas(resolved)
+        published = log.state.bindings.get(agent.metadata.name)
         return keep_schemas(resolved, published, log.state.schemas, earlier=earlier, has_registry=self._has_registry)
 
     def _earlier_schemas(self, agent: ResolvedAgent) -> dict[str, str]:
-        """Return by topic of commands what others are judged by, where the contract's schema is not taken."""
+        """Return by topic what is registered or others are judged by, where the contract's schema is not taken."""
         namespace = agent.resource.metadata.namespace
         waiting = {
             contract.spec.topic_name
             for contract in agent.contracts
             if not is_taken(contract, has_registry=self._has_registry)
         }
-        commands = waiting.intersection(agent.command_topics)
-        found = {topic: self._logs.earlier_schema(namespace, topic) for topic in sorted(commands)}
+        found = {topic: self._logs.earlier_schema(namespace, topic) for topic in sorted(waiting)}
         return {topic: text for topic, text in found.items() if text is not None}
 
     async def _bring_up(self, agent: ResolvedAgent, progress: Progress) -> None:
