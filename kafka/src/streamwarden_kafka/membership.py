@@ -33,17 +33,24 @@ class GroupMember:
     Nothing is fetched of a partition before ``fetch_from`` says from where.
     """
 
-    def __init__(self, open_consumer: Callable[[], Consumer], topics: Sequence[str]) -> None:
+    def __init__(
+        self,
+        open_consumer: Callable[[], Consumer],
+        topics: Sequence[str],
+        joined_as: Callable[[str], object] = lambda _member_id: None,
+    ) -> None:
         """Join.
 
         Args:
             open_consumer: makes a consumer of the group; more than once, where one has to be replaced.
             topics: what the group reads.
+            joined_as: is told by which id the group knows this member; an empty one once it has left.
         """
         self.generation = 0
         """Grows with each rebalance: what was polled under an older one is somebody else's now."""
         self.assigned: frozenset[At] = frozenset()
         self._open_consumer = open_consumer
+        self._joined_as = joined_as
         self._topics = list(topics)
         self._unanswered = 0
         self._metadata: object = None
@@ -151,6 +158,7 @@ class GroupMember:
     def close(self) -> None:
         """Leave the group."""
         self._consumer.close()
+        self._joined_as("")
 
     def _join(self) -> Consumer:
         consumer = self._open_consumer()
@@ -172,7 +180,8 @@ class GroupMember:
         # Not the partitions, paused: librdkafka would begin to look for their offsets, and its answer could come after
         # fetch_from and take the position back (measured: in 2 of 12 cases, records before the position came again).
         consumer.assign([])
-        named = bool(consumer.memberid())
+        named = bool(member_id := consumer.memberid())
+        self._joined_as(member_id or "")
         found = frozenset((entry.topic, entry.partition) for entry in partitions)
         self._change(found, consumer.consumer_group_metadata() if named else None)
 

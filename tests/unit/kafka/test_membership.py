@@ -177,3 +177,16 @@ def test_one_answer_in_between_keeps_the_consumer(joined: Joined) -> None:
         else:
             assert [each.offset for each in joined.member.committed([("in", 0)])] == [7]
     assert len(joined.consumers) == 1
+
+
+def test_x07_whoever_remembers_a_member_is_told_its_id_and_that_it_has_left() -> None:
+    told: list[str] = []
+    consumer = ScriptedConsumer()
+    member = GroupMember(lambda: cast("Consumer", consumer), ["in"], told.append)
+    consumer.give(0)
+    consumer.take()
+    consumer.member_id = "member-2"
+    consumer.give(0, 1)
+    assert told == ["member-1", "member-2"]
+    member.close()
+    assert told == ["member-1", "member-2", ""]

@@ -9,7 +9,6 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import structlog
@@ -63,7 +62,7 @@ def _run(
     feed.start()
     try:
         loop = GateLoop(
-            replace(_links(settings, feed, acks), note=note, before_batch=before_batch),
+            _links(settings, feed, acks, note, before_batch),
             pod=settings.identity.pod,
             max_batch=settings.max_batch,
             max_staleness_s=settings.max_staleness_s,
@@ -82,12 +81,12 @@ def _run(
     return 0
 
 
-def _links(settings: Settings, feed: PolicyFeed, acks: Acks) -> Links:
+def _links(settings: Settings, feed: PolicyFeed, acks: Acks, note: Note, before_batch: Callable[[], None]) -> Links:
     names = settings.identity.names
-    membership = KafkaMembership(settings.kafka, names.gate_group, names.decisions)
+    membership = KafkaMembership(settings.kafka, names.gate_group, names.decisions, note)
     transactional_id = names.gate_transactional_id(settings.identity.pod)
     committer = KafkaCommitter(settings.kafka, transactional_id, names.decisions, membership.member.metadata)
-    return Links(membership, committer, feed, acks)
+    return Links(membership, committer, feed, acks, note, before_batch)
 
 
 def _say_why(problem: str) -> None:

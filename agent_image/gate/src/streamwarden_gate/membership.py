@@ -13,6 +13,7 @@ from streamwarden_kafka.records import headers_of
 
 from streamwarden_gate.errors import AbortedError, FatalError
 from streamwarden_gate.kafka import ONE_BATCH, decision_consumer
+from streamwarden_gate.note import Note
 from streamwarden_gate.ports import Batch, Committed, End, Item, Unreadable
 from streamwarden_gate.reasons import RefusalReason
 from streamwarden_gate.records import Record
@@ -27,12 +28,32 @@ _MOST_ALONE = 100
 class KafkaMembership:
     """Reads one decision topic as a member of the gates' group."""
 
-    def __init__(self, connection: Connection, group: str, topic: str) -> None:
+    def __init__(self, connection: Connection, group: str, topic: str, note: Note | None = None) -> None:
+        """Join.
+
+        Args:
+            connection: the gate's.
+            group: its group.
+            topic: the decision topic.
+            note: remembers for the next process by which id the group knows this one.
+        """
+        note = Note() if note is None else note
         self._connection = connection
         self._group = group
         self._topic = topic
         self._fetched_from: Mapping[int, int] = {}
-        self.member = GroupMember(lambda: decision_consumer(connection, group), [topic])
+        if note.member:
+            self._leave_for(note.member)
+        self.member = GroupMember(lambda: decision_consumer(connection, group), [topic], note.join)
+
+    def _leave_for(self, dead: str) -> None:
+        """Leave in the name of the process before this one, which died: its partitions wait for its session's end."""
+        from streamwarden_kafka.wire.leaving import leave_group  # 20 MB that hardly any gate needs
+
+        try:
+            leave_group(self._connection, f"{self._group}-leave", self._group, dead)
+        except KafkaClientError as error:
+            _log.warning("the group still waits for the process before this one", error=str(error))
 
     @property
     def generation(self) -> int:

@@ -21,7 +21,8 @@ MAX_SKIPS, SKIPS_WITHIN_S = 10, 3_600.0
 
 _SIZE = 4096
 _HAND = struct.Struct("<iiq")
-_CAREFUL_AT, _HAND_AT, _SKIPS_AT = 0, 8, 64
+_CAREFUL_AT, _HAND_AT, _SKIPS_AT, _MEMBER_AT = 0, 8, 64, 1024
+_LONGEST_MEMBER = 255
 _SKIPS = struct.Struct(f"<{MAX_SKIPS}d")
 
 
@@ -70,6 +71,20 @@ class Note:
     def drop(self) -> None:
         """Say that nothing is in hand."""
         self.take(Doing.NOTHING)
+
+    @property
+    def member(self) -> str:
+        """By which id the decision topic's group knows the process; empty where it is no member."""
+        size = self._memory[_MEMBER_AT]
+        # Whoever wrote it may have died of it: then this names no member, and the group waits as long as it must.
+        return self._memory[_MEMBER_AT + 1 : _MEMBER_AT + 1 + size].decode(errors="replace")
+
+    def join(self, member: str) -> None:
+        """Say so, or with an empty id that it has left: who dies cannot leave, and the next process does it."""
+        raw = member.encode()
+        if len(raw) > _LONGEST_MEMBER:
+            raw = b""
+        self._memory[_MEMBER_AT : _MEMBER_AT + 1 + len(raw)] = bytes([len(raw)]) + raw
 
     def may_skip(self, now_s: float) -> bool:
         """Tell whether one more range may be skipped; the clock is the machine's, over restarts."""

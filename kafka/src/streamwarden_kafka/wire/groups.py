@@ -25,6 +25,19 @@ Committed = dict[Partition, int | None]
 """None: nothing is committed."""
 
 
+async def find_coordinator(wire: Wire, broker: Broker, group: str) -> int:
+    """Return the node that is in charge of a group; the wire knows where it is.
+
+    Raises:
+        BrokerUnavailableError: it is not known, as yet.
+    """
+    answer = await broker.ask(FindCoordinatorRequest(group, _GROUP))
+    if answer.error_code != NO_ERROR:
+        raise refusal(answer.error_code, f"find the coordinator of group {group!r}")
+    wire.learn([(answer.coordinator_id, answer.host, answer.port)])
+    return int(answer.coordinator_id)
+
+
 class GroupOffsets:
     """Asks coordinators, and remembers who they are."""
 
@@ -68,13 +81,9 @@ class GroupOffsets:
     async def _find_one(self, broker: Broker, group: str, limit: asyncio.Semaphore) -> KafkaClientError | None:
         async with limit:
             try:
-                answer = await broker.ask(FindCoordinatorRequest(group, _GROUP))
+                self._coordinators[group] = await find_coordinator(self._wire, broker, group)
             except KafkaClientError as error:
                 return error
-        if answer.error_code != NO_ERROR:
-            return refusal(answer.error_code, f"find the coordinator of group {group!r}")
-        self._wire.learn([(answer.coordinator_id, answer.host, answer.port)])
-        self._coordinators[group] = answer.coordinator_id
         return None
 
     async def _ask(
