@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 SEED = int(os.environ.get("FUZZ_SEED", "0"))
 OPEN = frozenset({"offsets"}) - set(os.environ.get("FUZZ_ALSO", "").split())
 """Kinds that stop a loop as yet, and are drawn where FUZZ_ALSO names them. ``offsets``: the broker takes a batch whose
-uncompressed records say other places than they have. A gate skips what lies beyond the log's end; an agent ends there, and
-whoever reads with librdkafka passes over what a record says it is (docs/decisions/2026-11-27-offsets-that-records-give.md)."""
+uncompressed records say other places than they have. A gate skips what lies beyond the log's end; an agent ends there,
+and whoever reads with librdkafka passes over what such a record says it is: docs/decisions has more."""
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "60"))
 
 
