@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import pytest
+import structlog
 from typer import testing
+from typing_extensions import override
 
 # typer builds an application's commands anew for each call, which takes longer than most calls.
 testing._get_command = cache(testing._get_command)  # type: ignore[attr-defined]  # not exported
 
-CliRunner = testing.CliRunner
+
+class CliRunner(testing.CliRunner):
+    """Typer's, which leaves the logs of this process as they were: a command sets its own."""
+
+    @override
+    def invoke(self, *arguments: Any, **options: Any) -> testing.Result:
+        try:
+            return super().invoke(*arguments, **options)
+        finally:
+            structlog.reset_defaults()
+
 
 KUBECONFIG = """apiVersion: v1
 kind: Config
