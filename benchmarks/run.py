@@ -13,7 +13,6 @@ import lag_poll
 import many_agents
 import rule_costs
 import sdk
-import takeover
 from rich.console import Console
 from rich.table import Table
 
@@ -27,7 +26,6 @@ BENCHMARKS = {
     many_agents.NAME: many_agents.run,
     sdk.NAME: sdk.run,
     rule_costs.NAME: rule_costs.run,
-    takeover.NAME: takeover.run,
 }
 
 
