@@ -26,6 +26,7 @@ MEMBERS = {
         "streamwarden-contract",
         "streamwarden-devstack",
         "streamwarden-gate",
+        "streamwarden-judging",
         "streamwarden-kafka",
         "streamwarden-operator",
     ],
