@@ -18,7 +18,7 @@ class Schema(Protocol):
 class JsonSchema:
     """A compiled JSON Schema. It fetches nothing, and its regular expressions take linear time."""
 
-    __slots__ = ("_validator",)
+    __slots__ = ("_schema",)
 
     def __init__(self, definition: str) -> None:
         """Compile ``definition``.
@@ -26,13 +26,12 @@ class JsonSchema:
         Raises:
             ValueError: not JSON, not a valid schema, or a reference that leads outside it.
         """
-        self._validator = compile_schema(definition)
+        self._schema = compile_schema(definition)
 
     def mismatch(self, parameters: object) -> str | None:
         """Say what does not fit, in at most 500 characters, or None."""
-        if self._validator.is_valid(parameters):
+        error = self._schema.first_error(parameters)
+        if error is None:
             return None
-        for error in self._validator.iter_errors(parameters):
-            where = "/".join(str(part) for part in error.instance_path)
-            return f"parameters/{where}: {error.message}"[:_MAX_MESSAGE_LENGTH]
-        return "the parameters do not fit the schema"
+        where = "/".join(str(part) for part in error.instance_path)
+        return f"parameters/{where}: {error.message}"[:_MAX_MESSAGE_LENGTH]

@@ -109,7 +109,7 @@ async def test_agent_and_gate_run_apart_with_their_own_mounts(
     allowed = {"PATH", "HOME", "LANG", "LC_CTYPE", "TMPDIR", "SSL_CERT_FILE", "cwd", "pid"}
     python = {"PYTHONSAFEPATH", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"}
     ours = {"STREAMWARDEN_CONFIG", "STREAMWARDEN_CREDENTIALS", "STREAMWARDEN_POD"}
-    assert set(gate) <= allowed | python | ours
+    assert set(gate) <= allowed | python | ours | {"STREAMWARDEN_GATE_MEMORY_LIMIT"}
     assert set(agent) <= allowed | python | ours | {"THRESHOLD", "PYTHONPATH", "STREAMWARDEN_READY_FILE"}
 
 

@@ -205,8 +205,13 @@ def test_credentials_of_an_earlier_operator_stay(recording: Recording) -> None:
     assert Connection.parse(written["client.properties"]) == Connection.scram("kafka:9092", "risk.guard.gate", "p-4")
 
 
-def test_no_pod_is_replaced_by_an_upgrade(recording: Recording) -> None:
+def test_an_upgrade_changes_of_pods_only_that_gates_are_told_their_memory_limit(recording: Recording) -> None:
     workload = recording.workload()
     assert workload.spec_hash == recording.written["spec_hash"]
     manifests = list(build_manifests(workload, GateImage("registry.example/streamwarden/gate:1")))
+    [deployment] = [each for each in manifests if each["kind"] == "Deployment"]
+    [gate] = [each for each in deployment["spec"]["template"]["spec"]["initContainers"] if each["name"] == "gate"]
+    told = {"resourceFieldRef": {"resource": "limits.memory"}}
+    # Without it a gate on a node with cgroup v1 is killed with its container, for ever: worth a roll.
+    assert gate["env"].pop() == {"name": "STREAMWARDEN_GATE_MEMORY_LIMIT", "valueFrom": told}
     assert manifests == recording.written["manifests"]

@@ -18,7 +18,7 @@ class EventSchema:
         Raises:
             ValueError: it is no JSON Schema that refers only to itself.
         """
-        self._validator = compile_schema(definition)
+        self._compiled = compile_schema(definition)
         self._schema: canonical.JsonValue = json.loads(definition)
         self._names = frozenset(_declared(self._schema))
 
@@ -27,9 +27,9 @@ class EventSchema:
 
         Names that the schema does not declare are data too, and become ``?``.
         """
-        if self._validator.is_valid(data):
+        error = self._compiled.first_error(data)
+        if error is None:
             return None
-        error = next(iter(self._validator.iter_errors(data)))
         keyword = str(error.schema_path[-1]) if error.schema_path else "false"
         return f"{self._place(error.instance_path)}: {keyword}{self._demanded(error.schema_path)}"
 
