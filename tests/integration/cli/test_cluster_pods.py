@@ -140,6 +140,9 @@ async def test_unchanged_pods_are_left_alone_and_a_new_hash_replaces_them(
     cluster = made()
     await cluster.apply_workload(WORKLOAD)
     first = await shown(state, "agent")
+    async with asyncio.timeout(20):
+        while not cluster.pids("risk", "guard")[0]:  # noqa: ASYNC110  # it may speak before its start has returned
+            await asyncio.sleep(0.01)
 
     await cluster.apply_workload(replace(WORKLOAD, public_keys='{"k": "v"}'))
     assert cluster.pids("risk", "guard")[0] == [int(first["pid"])]
