@@ -122,7 +122,7 @@ class ConditionReason(StrEnum):
     RECORDS_SKIPPED = "RecordsSkipped"
     """A gate passed over decisions that kill it, or that nobody can decompress; the message and the audit say which."""
     SKIP_REFUSED = "SkipRefused"
-    """A range in ``skips`` is not passed over; the message says why."""
+    """A range in ``skips`` is not passed over, and will not be before it is edited; the message says why."""
     GATE_STALE = "GateStale"
     """Nothing proves to a gate that its policies are up to date: it judges nothing until it can read them again."""
     GATE_NOT_READY = "GateNotReady"

@@ -15,6 +15,8 @@ TOPIC_ID_PATTERN = r"^[A-Za-z0-9+/_-]{1,64}$"
 Offset = Annotated[int, Field(ge=0, le=MAX_OFFSET)]
 SkipText = Annotated[str, Field(pattern=ONE_LINE_PATTERN, min_length=1, max_length=256)]
 """A person's words: one line."""
+SkipDigest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", max_length=64)]
+"""SHA-256 of a request in canonical JSON."""
 
 
 class SkipRequest(Resource):
@@ -31,7 +33,7 @@ class SkipRequest(Resource):
     from_offset: Offset
     """The first offset that is passed over; what the gate has committed already stays judged."""
     to_offset: Offset
-    """The last one. Before the partition has come so far the request is refused."""
+    """The last one. Before the partition has come so far the request is refused, and stays so until it is edited."""
     reason: SkipText
     """Why; it goes into the audit."""
     requested_by: SkipText

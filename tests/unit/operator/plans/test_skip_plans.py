@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -55,7 +56,39 @@ def fields(partition: int, first: int, last: int, topic_id: str = "an-id") -> di
 )
 def test_a_request_is_wanted_refused_or_done(request_: dict[str, Any], wanted: bool, refused: str) -> None:  # noqa: FBT001
     ranges = (SkipRange(**request_),) if wanted else ()
-    assert plan_skips([SkipRequest(**request_)], DECISIONS, OBSERVED) == SkipPlan(ranges, refused)
+    plan = plan_skips([SkipRequest(**request_)], DECISIONS, OBSERVED)
+    assert (plan.wanted, plan.refused) == (ranges, refused)
+
+
+@pytest.mark.parametrize(
+    "partition", [pytest.param(0, id="beyond-the-end"), pytest.param(1, id="in-a-partition-to-come")]
+)
+def test_what_came_too_early_stays_refused_when_the_partition_has_come_so_far(partition: int) -> None:
+    request = SkipRequest(**fields(partition, 5, 9))
+    before = plan_skips([request], replace(DECISIONS, partitions=1), OBSERVED[:1])
+    assert (before.wanted, len(before.too_early)) == ((), 1)
+    observed = [PartitionOffsets(each, 0, 20, 5) for each in (0, 1)]
+    after = plan_skips([request], DECISIONS, observed, before.too_early)
+    said = (
+        f"partition {partition}, 5 to 9 was asked for before so much was written, and stays refused: "
+        "look at what is there now, and edit it (another reason is enough)"
+    )
+    assert after == SkipPlan((), said, before.too_early)
+
+
+def test_what_came_too_early_and_was_edited_is_wanted() -> None:
+    early = SkipRequest(**fields(0, 5, 9))
+    before = plan_skips([early], DECISIONS, OBSERVED)
+    edited = early.model_copy(update={"reason": "seen now"})
+    after = plan_skips([edited], DECISIONS, [PartitionOffsets(0, 0, 20, 5)], before.too_early)
+    assert (len(after.wanted), after.refused, after.too_early) == (1, "", ())
+
+
+def test_nothing_is_said_of_what_came_too_early_once_the_gate_is_behind_it() -> None:
+    early = SkipRequest(**fields(0, 5, 9))
+    before = plan_skips([early], DECISIONS, OBSERVED)
+    after = plan_skips([early], DECISIONS, [PartitionOffsets(0, 0, 20, 10)], before.too_early)
+    assert after == SkipPlan((), "", before.too_early)
 
 
 def test_all_that_is_refused_is_said() -> None:

@@ -114,7 +114,8 @@ class AgentAccess:
         requests = agent.resource.spec.skips
         if not requests:
             return SkipPlan()
-        return plan_skips(requests, decisions, await self.offsets.observe(agent.names.gate_group, decisions.name))
+        observed = await self.offsets.observe(agent.names.gate_group, decisions.name)
+        return plan_skips(requests, decisions, observed, agent.resource.status.refused_skips)
 
     async def revoke(self, namespace: str, agent: str) -> None:
         """Take everything: ACLs, then users, then Secrets. What is gone already is success."""

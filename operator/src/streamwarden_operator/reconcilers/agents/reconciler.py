@@ -161,7 +161,7 @@ class AgentReconciler:
         accepted_as = checks.AcceptedAgent(
             self._logs.binding(namespace, agent.metadata.name),
             log.state.policies if log else {},
-            progress.skips_refused,
+            progress.skips.refused if progress.skips is not None else "",
         )
         status = await self._statuses.report(agent, decide(ACCEPTED, checks.ACCEPTANCE, accepted_as), progress)
         if outage is not None:
@@ -197,8 +197,7 @@ class AgentReconciler:
         progress.step = ACCESS_READY
         credentials_hash = await self._access.give_to_gate(agent, observed)
         progress.step = GATE_READY
-        skips = await self._access.plan_skips(agent, decisions)
-        progress.skips_refused = skips.refused
+        progress.skips = skips = await self._access.plan_skips(agent, decisions)
         binding = self._published_binding(build_binding(agent, decisions=decisions, audit=audit, skips=skips.wanted))
         progress.step = ACCESS_READY
         await self._access.give_to_agent(agent, decisions, observed)

@@ -22,6 +22,7 @@ from streamwarden_operator.desired.checks.agents import (
 )
 from streamwarden_operator.desired.checks.chain import decide
 from streamwarden_operator.keys import key_of
+from streamwarden_operator.plans.skips import SkipPlan
 from streamwarden_operator.ports import Cluster
 from streamwarden_operator.reconcilers.policies.log_store import LogStore
 from streamwarden_operator.reconcilers.scaling.scaling_store import ScalingStore
@@ -65,8 +66,8 @@ class Progress:
     asleep: bool = False
     """Whether no pod is wanted, as there is no lag."""
     crashing: str = ""
-    skips_refused: str = ""
-    """Which requested ranges are not passed over, and why."""
+    skips: SkipPlan | None = None
+    """What becomes of the requested ranges; none before it is known."""
 
     def holds(self, kind: str) -> None:
         """Note that a condition holds."""
@@ -96,6 +97,7 @@ class AgentStatuses:
             policies=self._policies(agent),
             lag=scaling.lag,
             last_scaling=scaling.last_scaling,
+            refused_skips=agent.status.refused_skips if progress.skips is None else progress.skips.too_early,
         )
         await self.write(agent, status)
         return status
