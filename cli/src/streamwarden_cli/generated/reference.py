@@ -6,6 +6,7 @@ from typing import cast
 from pydantic_settings import BaseSettings
 from streamwarden_contract.models import API_VERSION, KINDS, Kind
 from streamwarden_contract.reasons import ConditionReason, DeadLetterReason, ScalingReason, VerdictReason
+from streamwarden_gate.reasons import RefusalReason
 from streamwarden_operator.settings import OperatorSettings
 
 from streamwarden_cli.exit_codes import MEANINGS
@@ -120,6 +121,20 @@ def _reasons() -> Iterator[str]:
         docs = docs_of(vocabulary)
         yield from (f"| `{member}` | {cell(docs[member.name])} |" for member in vocabulary)
         yield ""
+    yield from _gate_reports()
+
+
+def _gate_reports() -> Iterator[str]:
+    """Yield what keeps gates from judging; each word's docstring has a paragraph for each column."""
+    yield "## What a gate reports\n"
+    yield "Why a policy set is not in force, or a partition is not judged: in the message of the agent's `GateReady`,"
+    yield "in the gate's log, and as `reason` on `<ns>.streamwarden.gates`. What cannot be judged becomes no command.\n"
+    yield "| reason | meaning | ends by itself | first step |\n| --- | --- | --- | --- |"
+    docs = docs_of(RefusalReason)
+    for reason in RefusalReason:
+        cells = " | ".join(cell(paragraph) for paragraph in docs[reason.name].split("\n\n"))
+        yield f"| `{reason}` | {cells} |"
+    yield ""
 
 
 def _settings(settings: type[BaseSettings]) -> Iterator[str]:

@@ -225,7 +225,7 @@ def no_gate_is_wanted(found: AgentGates) -> Finding | None:
     return Finding("True", ConditionReason.SCALED_TO_ZERO, "no pod is wanted as long as there is no lag")
 
 
-_HALTED = frozenset({"TooManySkips", "TargetRefused"})
+HALTED = frozenset({"TooManySkips", "TargetRefused"})
 """What a gate says where it halts a partition on purpose, and people may let it go on."""
 
 
@@ -233,7 +233,7 @@ def a_gate_refuses_its_policies(found: AgentGates) -> Finding | None:
     gate = next((ack for ack in found.gates if ack.state == "Rejected"), None)
     if gate is None:
         return None
-    if gate.reason in _HALTED:
+    if gate.reason in HALTED:
         message = (
             f"gate {gate.pod} is halted: {gate.message or gate.reason}. To pass over it, unjudged: "
             f"streamwarden gate skip {gate.namespace}/{gate.agent} --partition P --to OFFSET --reason TEXT"
