@@ -46,7 +46,14 @@ PARAMETERS: dict[str, JsonValue] = {
     "nested": {"price": 7, "name": "z"},
     "open": {"x": 1},
 }
-PARAMS: dict[str, JsonValue] = {"limits": {"EUR": 5, "abc": 1.5}, "names": ["a", "b"], "owners": {"abc": ["x"]}}
+PARAMS: dict[str, JsonValue] = {
+    "limits": {"EUR": 5, "abc": 1.5},
+    "names": ["a", "b"],
+    "owners": {"abc": ["x"]},
+    "factor": 2,
+    "share": 1.5,
+    "mixed": {"EUR": "500", "CHF": 450.5},
+}
 DECISION: dict[str, JsonValue] = {
     "type": "block-url",
     "entity": "page-1",

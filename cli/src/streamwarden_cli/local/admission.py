@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import cast
 
 from streamwarden_contract.models import KINDS, AgentDeployment, Kind, Policy, TopicContract
+from streamwarden_contract.models.policy import PolicySpec
 from streamwarden_contract.reasons import ConditionReason
 from streamwarden_operator.desired import acceptance
-from streamwarden_operator.desired.policy_params import effective
+from streamwarden_operator.desired.policy_params import effective, with_source
 from streamwarden_operator.desired.yaml_nodes import FieldPath, JsonValue
 
 from streamwarden_cli.generated.crd_yaml import structural_schema
@@ -113,8 +114,13 @@ def admit(manifest: Mapping[str, JsonValue], old: Kind | None) -> Admitted | lis
     return Admitted(_with_generation(resource, old))
 
 
-def check_set(resources: Sequence[Kind]) -> list[SetProblem]:
-    """Return what is wrong with resources together: references to nothing, two claims on a topic, ways round gates."""
+def check_set(resources: Sequence[Kind], written: Mapping[ResourceKey, PolicySpec] | None = None) -> list[SetProblem]:
+    """Return what is wrong with resources together: references to nothing, two claims on a topic, ways round gates.
+
+    Args:
+        resources: as they would be judged by.
+        written: policies as they were written, where their data comes from elsewhere.
+    """
     contracts = of_kind(TopicContract, resources)
     agents = of_kind(AgentDeployment, resources)
     found = [
@@ -131,7 +137,10 @@ def check_set(resources: Sequence[Kind]) -> list[SetProblem]:
                 near = nearest(dict(acceptance.topic_refs(agent))[refusal.field], sorted(here))
             found.append((_key(agent), acceptance.Refusal(refusal.reason, refusal.field, refusal.message + near)))
     for policy, checks in checked_policies(resources):
-        found += [(_key(policy), refusal) for refusal in acceptance.accept_policy(policy, checks=checks)]
+        refusals = acceptance.accept_policy(policy, checks=checks)
+        found += [
+            (_key(policy), each) for each in with_source(refusals, (written or {}).get(_key(policy), policy.spec))
+        ]
     return [
         SetProblem(key, FieldProblem(_parse(refusal.field), refusal.message, refusal.reason)) for key, refusal in found
     ]
@@ -145,9 +154,12 @@ def admit_all(reading: Reading, old: Mapping[ResourceKey, Kind]) -> Admission:
         old: what is stored now.
     """
     resources: list[Kind] = []
+    written: dict[ResourceKey, PolicySpec] = {}
     problems = list(reading.problems)
     for manifest in reading.manifests:
         outcome = admit(manifest.value, old.get(manifest.key))
+        if isinstance(outcome, Admitted) and isinstance(outcome.resource, Policy):
+            written[manifest.key] = outcome.resource.spec
         if isinstance(outcome, Admitted) and not reading.problems:
             outcome = _with_params(outcome.resource, reading)
         if isinstance(outcome, Admitted):
@@ -158,7 +170,7 @@ def admit_all(reading: Reading, old: Mapping[ResourceKey, Kind]) -> Admission:
     if not problems:  # else much of what follows would only follow from them
         problems = [
             sources[found.key].problem(found.problem.path, found.problem.message, found.problem.reason)
-            for found in check_set(resources)
+            for found in check_set(resources, written)
         ]
     if problems:
         return Admission(problems=tuple(sorted(problems)))

@@ -15,7 +15,7 @@ TOPIC_ID_PATTERN = r"^[A-Za-z0-9+/_-]{1,64}$"
 Offset = Annotated[int, Field(ge=0, le=MAX_OFFSET)]
 SkipText = Annotated[str, Field(pattern=ONE_LINE_PATTERN, min_length=1, max_length=256)]
 """A person's words: one line."""
-SkipDigest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", max_length=64)]
+SkipDigest = Annotated[str, Field(min_length=64, max_length=64)]
 """SHA-256 of a request in canonical JSON."""
 
 

@@ -11,7 +11,7 @@ from typing_extensions import override
 from streamwarden_judging.typed.descriptors import UNTYPED_MESSAGE
 from streamwarden_judging.typed.environment import ZONED
 from streamwarden_judging.typed.quoting import ForChecking, as_written, field_name, written_name
-from streamwarden_judging.typed.types import Types
+from streamwarden_judging.typed.types import Types, kind_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,9 @@ _FUNCTIONS: Final = (
 _MAX_LISTED = 12
 TOO_DEEP = "is nested too deeply: take it apart into several rules"
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+_DATA = r"(params(?:\.[A-Za-z_]\w*)+)"
+_DATA_BEFORE = re.compile(rf"(?<![\w.]){_DATA}\s*\Z", re.ASCII)
+_DATA_BEHIND = re.compile(rf"\s*{_DATA}(?![\w.(\[])", re.ASCII)
 
 
 def readable(text: str, types: Types, variables: Collection[str], rule: ForChecking) -> list[RuleFault]:
@@ -54,10 +57,11 @@ def readable(text: str, types: Types, variables: Collection[str], rule: ForCheck
     words = _Words(types, variables)
     found: list[RuleFault] = []
     for line, column, said in _FAULT.findall(text.replace("<input>:-1:-1:", "")):
-        place = rule.place(rule.offset(int(line), int(column)))
+        offset = rule.offset(int(line), int(column))
         if "*error*" in said:
             continue  # follows from another
-        fault = RuleFault(*place, words.sentence(said.removesuffix("[INVALID_ARGUMENT]").strip()))
+        sentence = words.sentence(said.removesuffix("[INVALID_ARGUMENT]").strip(), _data_beside(rule.text, offset))
+        fault = RuleFault(*rule.place(offset), sentence)
         if fault not in found:
             found.append(fault)
     if found and "Syntax error" in text:
@@ -86,13 +90,19 @@ class _Words:
     types: Types
     variables: Collection[str]
 
-    def sentence(self, said: str) -> str:
+    def sentence(self, said: str, data: tuple[str, str] = ("", "")) -> str:
+        """Say it anew.
+
+        Args:
+            said: by the engine.
+            data: what of ``params`` stands directly before and behind the place.
+        """
         if match := _FIELD.fullmatch(said):
             return self._missing_field(written_name(match[1]), match[2])
         if match := _NAME.fullmatch(said):
             return self._missing_name(match[1].partition(".")[0])
         if match := _OVERLOAD.fullmatch(said):
-            return self._no_overload(match[1], _split(match[2]))
+            return self._no_overload(match[1], _split(match[2]), data)
         if match := _SELECT.fullmatch(said):
             return f"{self._one(match[1])} has no fields"
         if match := _RANGE.fullmatch(said):
@@ -117,7 +127,7 @@ class _Words:
         suggested = _suggestion(name, (*self.variables, *_FUNCTIONS), listed=False)
         return f"there is no variable or function {name!r}{suggested or '; there are ' + ', '.join(self.variables)}"
 
-    def _no_overload(self, function: str, operands: list[str]) -> str:
+    def _no_overload(self, function: str, operands: list[str], data: tuple[str, str]) -> str:
         if f"sw.{UNTYPED_MESSAGE}" in operands:
             return "this is applied to a value of which the schema says no type: write dyn(...) around it"
         if function in _LOGICAL:
@@ -125,21 +135,24 @@ class _Words:
         if function == "_?_:_":
             return f"? : takes a boolean, and two values of one type, not {self._all(operands)}"
         if function in _ARITHMETIC:
-            return self._no_arithmetic(function, operands)
+            return self._no_arithmetic(function, operands, data)
         if function in _COMPARISONS:
             return self._no_comparison(operands)
         return self._no_access(function, operands)
 
-    def _no_arithmetic(self, function: str, operands: list[str]) -> str:
+    def _no_arithmetic(self, function: str, operands: list[str], data: tuple[str, str]) -> str:
         plain = [_unwrapped_type(operand) for operand in operands]
         if not set(plain) <= _NUMBERS:
             return f"{self._all(operands)} cannot be {_ARITHMETIC[function]}"
         if function == "_%_":
             return "% takes two ints"
-        return (
-            f"{self._all(operands)} cannot be {_ARITHMETIC[function]}: write 2.0 for 2, or int(...) or double(...) "
-            f"around one"
-        )
+        cannot = f"{self._all(operands)} cannot be {_ARITHMETIC[function]}"
+        for name, kind in zip(data, plain, strict=True):
+            if name and kind == "int":
+                return f"{cannot}: {name} is a whole number, however it is written: write double({name})"
+            if name:
+                return f"{cannot}: {name} is a double as it is now: write double(...) around the other"
+        return f"{cannot}: write 2.0 for 2, or int(...) or double(...) around one"
 
     def _no_comparison(self, operands: list[str]) -> str:
         if "null_type" in operands:
@@ -149,7 +162,12 @@ class _Words:
 
     def _no_access(self, function: str, operands: list[str]) -> str:
         if function == "_[_]" and operands[0].startswith("sw."):
-            shown = self._one(operands[0])
+            shown, message = self._one(operands[0]), operands[0].removeprefix("sw.")
+            kinds = {name: kind_name(kind) for name, kind in self.types.objects.get(message, {}).items()}
+            if shown.startswith("params.") and len(set(kinds.values())) > 1:
+                listed = ", ".join(f"{name} {kind}" for name, kind in list(kinds.items())[:_MAX_LISTED])
+                more = ", ..." if len(kinds) > _MAX_LISTED else ""
+                return f"{shown} has values of several types ({listed}{more}), so it cannot be read by key"
             return f"a field of {shown} is read with a dot, as in {shown}.name"
         if function == "_[_]":
             return f"{self._one(operands[0])} has nothing at {self._one(operands[1])}"
@@ -183,6 +201,12 @@ class _Words:
         if operand in ("null_type", "bytes"):
             return operand.removesuffix("_type")
         return f"{'value' if operand.startswith('T%') else known.get(operand, operand)}{s}"
+
+
+def _data_beside(text: str, offset: int) -> tuple[str, str]:
+    """Return what of ``params`` stands directly before an operator and behind it: empty where something else does."""
+    before, behind = _DATA_BEFORE.search(text[:offset]), _DATA_BEHIND.match(text[offset + 1 :])
+    return as_written(before[1]) if before else "", as_written(behind[1]) if behind else ""
 
 
 def _unwrapped_type(operand: str) -> str:

@@ -137,3 +137,16 @@ def _join_scalars(one: ScalarType, other: ScalarType) -> ValueType:
 
 def _larger(one: int | None, other: int | None) -> int | None:
     return None if one is None or other is None else max(one, other)
+
+
+def kind_name(kind: ValueType) -> str:
+    """Return what a person would call a type."""
+    match kind:
+        case ScalarType(kind=scalar):
+            return str(scalar)
+        case ListType():
+            return "list"
+        case MapType() | ObjectRef():
+            return "object"
+        case _:
+            return "untyped"

@@ -1,7 +1,8 @@
 """Data beside the rules of a policy that stands in a ConfigMap: read, and put into what is published. Pure."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import yaml
@@ -21,6 +22,7 @@ FIELD = "spec.paramsFrom.configMapKeyRef"
 FindConfigMap = Callable[[str, str], Mapping[str, str] | None]
 """Namespace and name: what it holds, by key; None where there is none."""
 _PARAMS: TypeAdapter[dict[str, canonical.JsonValue]] = TypeAdapter(Params)
+_VALUE_OF_DATA = re.compile(r"\bparams\.\w")
 _MAX_READ = 64
 MAX_YAML_BYTES = 16 * 1024
 """Reading 64 KiB of YAML holds the operator for half a second (measured); as JSON, less than one millisecond."""
@@ -38,6 +40,23 @@ class EffectivePolicy:
 def params_config_map(spec: PolicySpec) -> str | None:
     """Return the name of the ConfigMap with a policy's data; None where it has none there."""
     return None if spec.params_from is None else spec.params_from.config_map_key_ref.name
+
+
+def with_source(refusals: Iterable[Refusal], spec: PolicySpec) -> list[Refusal]:
+    """Add where the data comes from to what is said of its values: the policy itself does not show them.
+
+    Args:
+        refusals: of the policy with its data.
+        spec: of the policy as it was written.
+    """
+    if spec.params_from is None:
+        return list(refusals)
+    ref = spec.params_from.config_map_key_ref
+    source = f" (params: {ref.key!r} of the ConfigMap {ref.name!r})"
+    return [
+        replace(each, message=each.message + source) if _VALUE_OF_DATA.search(each.message) else each
+        for each in refusals
+    ]
 
 
 def effective(policy: Policy, find: FindConfigMap) -> EffectivePolicy:

@@ -144,6 +144,17 @@ def test_data_from_a_config_map_of_the_folder_is_put_into_the_policy(tmp_path: P
             id="another-name",
         ),
         pytest.param(
+            LIMITS.replace("most: 100", "most: a"),
+            "policy.yaml:8:5: spec.rules[0].require: 1:29: a double and a string cannot be compared",
+            id="another-type",
+        ),
+        pytest.param(
+            LIMITS.replace("most: 100", "most: {EUR: 1, CHF: a}"),
+            "policy.yaml:8:5: spec.rules[0].require: 1:29: a double and params.most cannot be compared"
+            " (params: 'limits.yaml' of the ConfigMap 'limits')",
+            id="an-object",
+        ),
+        pytest.param(
             LIMITS.replace("most: 100", "most: [100"),
             "policy.yaml:5:48: spec.paramsFrom.configMapKeyRef.key: 'limits.yaml' of the ConfigMap 'limits': 2:1: "
             "not JSON or YAML: expected ',' or ']', but got '<stream end>'",

@@ -62,6 +62,24 @@ MESSAGES = {
     f"{P}.rate * 2 > 1.0": (
         "1:26: a double and an int cannot be multiplied: write 2.0 for 2, or int(...) or double(...) around one"
     ),
+    f"{P}.rate * params.factor > 1.0": (
+        "1:26: a double and an int cannot be multiplied: params.factor is a whole number, however it is written: "
+        "write double(params.factor)"
+    ),
+    f"params.factor * {P}.rate > 1.0": (
+        "1:15: an int and a double cannot be multiplied: params.factor is a whole number, however it is written: "
+        "write double(params.factor)"
+    ),
+    f"params.share * {P}.count > 1.0": (
+        "1:14: a double and an int cannot be multiplied: params.share is a double as it is now: "
+        "write double(...) around the other"
+    ),
+    f"{P}.rate + params.names.size() > 1.0": (
+        "1:26: a double and an int cannot be added: write 2.0 for 2, or int(...) or double(...) around one"
+    ),
+    "params.mixed[decision.entity] > 1": (
+        "1:13: params.mixed has values of several types (EUR string, CHF double), so it cannot be read by key"
+    ),
     f"{P}.rate % 2.0 > 1.0": "1:26: % takes two ints",
     "'a' + 1 == 'a'": "1:5: a string and an int cannot be added",
     "-'a' == 'a'": "1:1: - takes a number, not a string",
@@ -116,6 +134,7 @@ def test_a_rule_is_refused_with_words_that_say_what_to_write(rule: str) -> None:
         f"{P}.nested.price == 7 && {P}.limits['EUR'] > 1 && {P}.limits.EUR > 1",
         f"{P}.`first-name` == 'Ann'",
         f"{P}.kind < 'n'",
+        f"double(params.factor) * {P}.rate == 80.0 && double(params.share) * {P}.rate == 60.0",
     ],
 )
 def test_a_rule_that_is_right_is_taken_and_holds(rule: str) -> None:

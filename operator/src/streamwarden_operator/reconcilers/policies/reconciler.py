@@ -28,7 +28,7 @@ from streamwarden_operator.desired.checks.policies import (
     RolloutState,
 )
 from streamwarden_operator.desired.management import held_status, is_held
-from streamwarden_operator.desired.policy_params import effective
+from streamwarden_operator.desired.policy_params import effective, with_source
 from streamwarden_operator.desired.rule_checks import RuleChecks, rules_that_cannot_run
 from streamwarden_operator.keys import Key
 from streamwarden_operator.plans.log_state import LogState
@@ -152,7 +152,7 @@ class PolicyReconciler:
         if found.fault is not None:
             return wanted, Acceptance(spec, [found.fault], RuleChecks())
         checks = check_policy(name, spec, self._logs.governed(namespace, known), known)
-        refusals = accept_policy(wanted, self._logs.installation.installation, checks)
+        refusals = with_source(accept_policy(wanted, self._logs.installation.installation, checks), policy.spec)
         cannot_run = rules_that_cannot_run(spec) if checks.untyped else ()
         return wanted, Acceptance(spec, refusals, checks, cannot_run)
 

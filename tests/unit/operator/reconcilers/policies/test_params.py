@@ -119,6 +119,22 @@ async def test_data_that_cannot_be_used_leaves_the_last_revision_in_force(
         await until(lambda: conditions_of(harness.get(READS))["Accepted"] == ("True", "OK"))
 
 
+async def test_a_value_of_another_type_is_told_with_the_config_map_that_holds_it() -> None:
+    async with with_limits("least: 0.5") as harness:
+        calculating = harness.get(READS).model_dump(mode="json", by_alias=True)
+        calculating["metadata"]["generation"] = 2
+        calculating["spec"]["rules"] = [{"name": "r", "require": "decision.confidence * params.least > 0.1"}]
+        harness.put(type(READS).model_validate(calculating))
+        await until(lambda: conditions_of(harness.get(READS))["Accepted"] == ("True", "OK"))
+        say(harness, "least: 1.0")
+        await until(lambda: conditions_of(harness.get(READS))["Accepted"] == ("False", "InvalidExpression"))
+        said = {condition.type: condition.message for condition in harness.get(READS).status.conditions}
+        assert said["Accepted"] == (
+            "spec.rules[0].require: 1:21: a double and an int cannot be multiplied: params.least is a whole number, "
+            "however it is written: write double(params.least) (params: 'limits.yaml' of the ConfigMap 'limits')"
+        )
+
+
 async def test_a_config_map_that_comes_later_is_told_and_taken() -> None:
     async with with_limits(None) as harness:
         assert conditions_of(harness.get(READS))["Accepted"] == ("False", "RefNotFound")
