@@ -69,6 +69,26 @@ def right_to_command(loop: Loop) -> None:
     loop.gate.cluster.grant(loop.gate.names.gate_principal, [Right("WRITE", "TOPIC", loop.gate.commands)])
 
 
+def no_right_to_audit(loop: Loop) -> None:
+    """Let the audit topic take nothing: then nothing is commanded either, for all is one transaction."""
+    loop.gate.cluster.revoke(loop.gate.names.gate_principal, [Right("WRITE", "TOPIC", loop.gate.names.shared.audit)])
+    loop.observe_and_wait()
+    loop.wait_ack("Rejected", "TargetRefused", loop.in_force)
+
+
+def right_to_audit(loop: Loop) -> None:
+    loop.gate.cluster.grant(loop.gate.names.gate_principal, [Right("WRITE", "TOPIC", loop.gate.names.shared.audit)])
+
+
+def no_right_to_dead_letters(loop: Loop) -> None:
+    """Let a record come that is a dead letter, and the topic of dead letters take it only later."""
+    rights = [Right("WRITE", "TOPIC", loop.gate.names.shared.dead_letters)]
+    loop.gate.cluster.revoke(loop.gate.names.gate_principal, rights)
+    written(value=b"{")(loop)
+    loop.wait_ack("Rejected", "TargetRefused", loop.in_force)
+    loop.gate.cluster.grant(loop.gate.names.gate_principal, rights)
+
+
 # What no library writes, and what a broker refuses for the record itself.
 POISON = [
     Fault(
@@ -88,6 +108,8 @@ POISON = [
 OUTAGES = [
     Fault("X03-policies-that-cannot-be-read", unreadable_policies, mended=readable_policies),
     Fault("X04-a-right-that-comes-late", no_right_to_command, mended=right_to_command),
+    Fault("F60-an-audit-topic-that-takes-nothing", no_right_to_audit, mended=right_to_audit),
+    Fault("F60-a-topic-of-dead-letters-that-takes-nothing", no_right_to_dead_letters, dead_letter("MalformedValue")),
     Fault(
         "X04-a-limit-that-is-lowered",
         limited_to(20_000, many),

@@ -121,6 +121,15 @@ class OwnStack(RunningStack):
         finally:
             os.kill(pid, signal.SIGCONT)
 
+    @contextmanager
+    def without_broker(self, number: int) -> Iterator[None]:
+        """Let one of several brokers be gone inside the block."""
+        self._loop.run(self._stack.kill_broker(number), _STOP_TIMEOUT_S)
+        try:
+            yield
+        finally:
+            self._loop.run(self._stack.restart_broker(number), _START_TIMEOUT_S)
+
     def tell_registry(self, file: Path) -> None:
         """Write the registry's URL into a file once it answers; an empty one tells that it never will."""
 

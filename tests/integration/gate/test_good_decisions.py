@@ -75,3 +75,17 @@ def test_a_limit_that_is_lowered_under_a_running_gate(world: GateWorld) -> None:
     world.cluster.configure(world.commands, {"max.message.bytes": "4000"})
     world.propose(range(COUNT // 2, COUNT))
     wait_for_all(world)
+
+
+def test_f44_a_broker_without_enough_replicas(world: GateWorld, brokers: OwnStack) -> None:
+    world.cluster.configure(world.commands, {"min.insync.replicas": "3"})
+    with brokers.without_broker(3):
+        world.propose(range(COUNT))
+        eventually(lambda: _went_back(world), "a transaction is aborted, or its outcome unknown", timeout_s=LIMIT_S)
+        eventually(lambda: (world.audits(), world.commanded()) == ([], []), "nothing of it is visible")
+    wait_for_all(world)
+
+
+def _went_back(world: GateWorld) -> bool:
+    told = {str(line.get("event")) for line in world.log_lines()}
+    return any(word.startswith(("transaction aborted", "outcome unknown")) for word in told)

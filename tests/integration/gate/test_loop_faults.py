@@ -7,6 +7,7 @@ it, and nothing else. Where the loop cannot go on by itself, what mends it.
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from support.loop_world import Loop, Mark
     from support.policy_log import SigningKey
 
+PROGRAM = Path(__file__).parents[2] / "support" / "agents" / "pages.py"
+RAISING_LINE = 1 + PROGRAM.read_text("utf-8").splitlines().index('        raise RuntimeError("cannot judge this one")')
 RELEASE = events.CloudEvent(id="r", source="/operator", type="streamwarden.release", subject="page-7")
 
 
@@ -151,7 +154,7 @@ UNDECIDABLE = [
     Fault(
         "F60-an-event-that-always-fails",
         lambda loop: loop.observe(poison=True),
-        given_up("Handle", 2, "RuntimeError: cannot judge this one (pages.py:18 in judge)"),
+        given_up("Handle", 2, f"RuntimeError: cannot judge this one (pages.py:{RAISING_LINE} in judge)"),
         also=named_by_its_position_only,
     ),
     Fault(
