@@ -27,6 +27,28 @@ def known_end(consumer: Consumer, at: At) -> int | None:
     return None if end < 0 else end
 
 
+def explain_untrue(offset: int, end: int | None) -> str | None:
+    """Say what is wrong with the offset that a record gives, where its log is known to end: None where nothing is."""
+    if end is None or offset < end:
+        return None
+    return f"a record gives the offset {offset}, and the log ends at {end}"
+
+
+def ask_watermarks(consumer: Consumer, at: At) -> tuple[int, int]:
+    """Return the first offset that a log still has, and its end.
+
+    Raises:
+        BrokerUnavailableError: no answer in time.
+    """
+    try:
+        answer = consumer.get_watermark_offsets(TopicPartition(*at), _REQUEST_TIMEOUT_S)
+    except KafkaException as error:
+        raise BrokerUnavailableError(f"cannot read where {at[0]}/{at[1]} ends: {error_of(error).name()}") from error
+    if answer is None:
+        raise BrokerUnavailableError(f"cannot read where {at[0]}/{at[1]} ends")
+    return answer
+
+
 class GroupMember:
     """A member of a group. Used from one thread only; partitions change hands in ``poll`` and ``drain``.
 
@@ -100,18 +122,7 @@ class GroupMember:
         Raises:
             BrokerUnavailableError: no answer in time.
         """
-        found: dict[At, tuple[int, int]] = {}
-        for at in sorted(partitions):
-            try:
-                answer = self._consumer.get_watermark_offsets(TopicPartition(*at), _REQUEST_TIMEOUT_S)
-            except KafkaException as error:
-                raise BrokerUnavailableError(
-                    f"cannot read where {at[0]}/{at[1]} ends: {error_of(error).name()}"
-                ) from error
-            if answer is None:
-                raise BrokerUnavailableError(f"cannot read where {at[0]}/{at[1]} ends")
-            found[at] = answer
-        return found
+        return {at: ask_watermarks(self._consumer, at) for at in sorted(partitions)}
 
     def fetch_from(self, positions: Mapping[At, int]) -> None:
         """Fetch from these positions and nothing else; what was fetched before and not polled is thrown away."""

@@ -64,10 +64,20 @@ def test_a_fatal_error_ends_the_process() -> None:
         Collected().add(error(KafkaError.FENCED_INSTANCE_ID, fatal=True))
 
 
-def test_an_offset_that_a_record_cannot_have_is_told_and_nothing_is_passed_over() -> None:
+def test_an_offset_that_a_record_cannot_have_makes_its_batch_unreadable_and_other_partitions_go_on() -> None:
     collected = Collected(known_end={("pages", 1): 8}.get)
-    collected.add(Message(topic="pages", partition=1, offset=7, key=b"k", timestamp=(1, 5)))
-    collected.add(Message(topic="pages", partition=2, offset=99, key=b"k", timestamp=(1, 5)))
-    with pytest.raises(RuntimeFaultError, match=r"^pages/1: a record gives the offset 8, and the log ends at 8: what"):
-        collected.add(Message(topic="pages", partition=1, offset=8, key=b"k", timestamp=(1, 5)))
-    assert [record.offset for record in collected.records] == [7, 99]
+    for partition, offset in ((1, 7), (2, 99), (1, 8), (1, 9), (1, 5), (2, 100)):
+        collected.add(Message(topic="pages", partition=partition, offset=offset, key=b"k", timestamp=(1, 5)))
+    collected.add(error(KafkaError.OFFSET_OUT_OF_RANGE))
+    assert [record.offset for record in collected.records] == [7, 99, 100]
+    assert collected.unreadable == {Partition("pages", 1): "a record gives the offset 8, and the log ends at 8"}
+    assert collected.gone == []
+
+
+@pytest.mark.parametrize("code", [KafkaError._BAD_COMPRESSION, KafkaError._BAD_MSG, KafkaError._UNDERFLOW])
+def test_a_batch_that_cannot_be_decoded_is_no_error_that_may_pass(code: int) -> None:
+    collected = Collected()
+    with structlog.testing.capture_logs() as entries:
+        collected.add(error(code))
+    assert collected.unreadable == {Partition("pages", 1): f"a batch cannot be decoded: {KafkaError(code).name()}"}
+    assert entries == []

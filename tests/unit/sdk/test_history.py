@@ -23,12 +23,14 @@ class Log:
 
     Attributes:
         ends: of each partition, as the leader tells it; None where it does not answer.
+        known: where they end as far as the consumer knows.
     """
 
     def __init__(self) -> None:
         self.assigned: list[tuple[str, int, int]] = []
         self.polls: list[list[Message]] = []
         self.ends: dict[int, int | None] = {}
+        self.known: dict[int, int] = {}
         self.closed = False
 
     def assign(self, places: Sequence[TopicPartition]) -> None:
@@ -37,7 +39,11 @@ class Log:
     def consume(self, _most: int, _timeout_s: float) -> list[Message]:
         return self.polls.pop(0) if self.polls else []
 
-    def get_watermark_offsets(self, place: TopicPartition, _timeout_s: float) -> tuple[int, int]:
+    def get_watermark_offsets(
+        self, place: TopicPartition, _timeout_s: float = 0, *, cached: bool = False
+    ) -> tuple[int, int]:
+        if cached:
+            return 0, self.known.get(place.partition, -1001)
         end = self.ends[place.partition]
         if end is None:
             raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
@@ -51,6 +57,7 @@ class Log:
 def log(monkeypatch: pytest.MonkeyPatch) -> Log:
     made = Log()
     monkeypatch.setattr(history, "open_input", lambda _kafka, _group: made)
+    monkeypatch.setattr(history, "find_batches", lambda _kafka, _group: lambda _at, offset: (offset, offset + 1))
     return made
 
 
@@ -65,6 +72,10 @@ def record(at: Partition, offset: int) -> Message:
 def end(at: Partition, offset: int) -> Message:
     error = KafkaError(KafkaError._PARTITION_EOF)
     return Message(topic=at.topic, partition=at.number, offset=offset, error=error)
+
+
+def garbled(at: Partition) -> Message:
+    return Message(topic=at.topic, partition=at.number, error=KafkaError(KafkaError._BAD_COMPRESSION))
 
 
 def poll(reading: KafkaHistory) -> list[int]:
@@ -122,3 +133,19 @@ def test_a_leader_that_did_not_answer_is_asked_again(log: Log) -> None:
     assert (poll(reading), reading.finished) == ([], False)
     log.ends = {0: 1}
     assert (poll(reading), reading.finished) == ([], True)
+
+
+def test_what_cannot_be_read_is_passed_over_and_the_past_goes_on_behind_it(log: Log) -> None:
+    reading = past({A: (0, 5), B: (2, 4)})
+    log.polls, log.ends = [[record(A, 0), garbled(A), record(B, 2)]], {0: 5}
+    assert (poll(reading), reading.finished) == ([0, 2], False)
+    assert log.assigned == [("pages", 0, 3), ("pages", 1, 3)]
+    log.polls = [[record(B, 3), record(A, 3), garbled(A)]]
+    assert (poll(reading), reading.finished) == ([3, 3], True)
+
+
+def test_an_offset_that_a_record_cannot_have_does_not_end_a_range(log: Log) -> None:
+    reading = past({A: (0, 5)})
+    log.polls, log.ends, log.known = [[record(A, 0), record(A, 99), record(A, 100)]], {0: 5}, {0: 5}
+    assert (poll(reading), reading.finished) == ([0], False)
+    assert log.assigned == [("pages", 0, 3)]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from streamwarden.core import offset_metadata
 from streamwarden.core.offset_metadata import MAX_AHEAD, OffsetMetadataError, decode, encode
 from streamwarden.core.positions import Positions
-from streamwarden.core.records import Partition, Record
+from streamwarden.core.records import Partition, Record, UnreadableBatch
 from streamwarden.core.window import Window
 
 A, B = Partition("t", 0), Partition("t", 1)
@@ -37,6 +37,27 @@ def test_the_low_watermark_waits_for_the_first_event_that_is_not_finished() -> N
     window.finish(slow)
     assert window.mark == (6, 0b11)
     window.finish(others[0])
+    assert window.mark == (9, 0)
+
+
+def test_a_batch_that_cannot_be_read_takes_all_its_offsets() -> None:
+    window = Window(5)
+    [slow] = taken(window, 5)
+    batch = Record(*A, 6, 0, None, None, (), "", UnreadableBatch(8, "why"))
+    assert window.take(batch)
+    assert window.position == 9
+    window.finish(batch)
+    assert window.mark == (5, 0b1)
+    window.finish(slow)
+    assert window.mark == (9, 0)
+
+
+def test_a_batch_that_was_passed_over_beyond_the_watermark_is_not_taken_again() -> None:
+    window = Window(5, 0b1)
+    [slow] = taken(window, 5)
+    assert not window.take(Record(*A, 6, 0, None, None, (), "", UnreadableBatch(8, "why")))
+    assert window.position == 9
+    window.finish(slow)
     assert window.mark == (9, 0)
 
 

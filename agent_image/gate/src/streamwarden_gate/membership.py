@@ -8,7 +8,7 @@ from streamwarden_contract.ids import sha256_hex
 from streamwarden_kafka.codes import END_OF_PARTITION, OFFSETS_GONE, UNDECODABLE, error_of
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.errors import BrokerUnavailableError, KafkaClientError
-from streamwarden_kafka.membership import GroupMember, known_end
+from streamwarden_kafka.membership import GroupMember, explain_untrue, known_end
 from streamwarden_kafka.records import headers_of
 
 from streamwarden_gate.errors import AbortedError, FatalError
@@ -167,9 +167,7 @@ def as_far_as_true(items: Sequence[Item], ends: Mapping[int, int | None]) -> lis
     for item in items:
         if item.partition in told:
             continue
-        end = ends.get(item.partition)
-        if isinstance(item, Record) and end is not None and item.offset >= end:
-            why = f"a record gives the offset {item.offset}, and the log ends at {end}"
+        if isinstance(item, Record) and (why := explain_untrue(item.offset, ends.get(item.partition))):
             told[item.partition] = _untrue(item.partition, why)
             kept.append(told[item.partition])
         else:

@@ -3,7 +3,8 @@
 StreamwardenError
 ├── AgentDefinitionError    the agent's program is wrong: said where it is written, at import
 ├── CommandExpiredError     a command that must not be carried out any more
-└── DecisionRefusedError    a handler returned a decision that cannot be sent; trying again would not help
+├── DecisionRefusedError    a handler returned a decision that cannot be sent; trying again would not help
+└── UnreadableBatchError    events that no client can read: passed over, and told by their offsets
 """
 
 
@@ -17,6 +18,10 @@ class AgentDefinitionError(StreamwardenError):
 
 class CommandExpiredError(StreamwardenError):
     """It is too late for a command: its ``expirytime`` has passed, and no handler is called with it."""
+
+
+class UnreadableBatchError(StreamwardenError):
+    """A batch of an input that cannot be read: its events reach no handler."""
 
 
 class DecisionRefusedError(StreamwardenError):

@@ -8,7 +8,7 @@ import asyncio
 import inspect
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from streamwarden_contract import canonical
@@ -24,7 +24,7 @@ from streamwarden.core.retries import Backoff
 from streamwarden.core.routing import Routes
 from streamwarden.core.writing import Author
 
-__all__ = ["GivenEvent", "Result", "event", "outcome", "run", "run_async"]
+__all__ = ["GivenEvent", "Result", "event", "outcome", "run", "run_async", "tombstone"]
 
 _EVENTS, _OUTCOMES = "test.events", "test.outcomes"
 _TIME = datetime(2026, 1, 1, tzinfo=UTC)
@@ -48,6 +48,8 @@ class Result:
     """What came of each event."""
     waits_s: tuple[float, ...]
     """The waits before new attempts, in seconds. None of them took place."""
+    given: tuple[GivenEvent, ...] = ()
+    """The events, one for each that was handled."""
 
     @property
     def decisions(self) -> list[Decision]:
@@ -58,6 +60,11 @@ class Result:
     def failures(self) -> list[Failure]:
         """The events that the agent gave up."""
         return [each.failure for each in self.handled if each.failure is not None]
+
+    @property
+    def passed_over(self) -> list[GivenEvent]:
+        """The events that no handler was called with: none has their type, or none of that type takes a tombstone."""
+        return [given for given, each in zip(self.given, self.handled, strict=True) if each.passed_over]
 
     @property
     def records(self) -> list[Outgoing]:
@@ -80,7 +87,7 @@ def event(  # each is an attribute of the event, and almost always left out
     Args:
         type: ``ce_type``.
         subject: what it is about; also the record's key.
-        data: the value, as anything JSON.
+        data: the value, as anything JSON; left out it is null. An event without value is a ``tombstone``.
         raw: the value as bytes, for what is not JSON, in place of ``data``.
         id: ``ce_id``; made from type and subject where left out.
         correlationid: id of the first event of its chain.
@@ -103,6 +110,11 @@ def outcome(type: str, subject: str | None = None, *, data: object = None) -> Gi
     """Make an event that tells what came of a command."""
     given = event(type, subject, data=data)
     return GivenEvent(given.attributes, given.value, given.key, _OUTCOMES)
+
+
+def tombstone(type: str, subject: str | None = None) -> GivenEvent:  # noqa: A002  # as above
+    """Make an event without a value, as a compacted topic has it where something was deleted."""
+    return replace(event(type, subject), value=None)
 
 
 def run(
@@ -167,9 +179,10 @@ async def run_async(
         started = function()
         if inspect.isawaitable(started):
             await started
-    past, new = _records(list(replay), list(events))
+    given = tuple(events)
+    past, new = _records(list(replay), given)
     await dispatcher.handle(past, replay=True)
-    return Result(tuple(await dispatcher.handle(new)), tuple(waits_s))
+    return Result(tuple(await dispatcher.handle(new)), tuple(waits_s), given)
 
 
 def _inputs(schema: str | None) -> AgentInputs:

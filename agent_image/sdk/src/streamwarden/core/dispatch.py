@@ -18,7 +18,7 @@ from streamwarden.core.retries import Backoff
 from streamwarden.core.routing import Call, Routes
 from streamwarden.core.writing import Author, Stage, build_failure, describe_error, write_decisions, write_failure
 from streamwarden.decision import Decision
-from streamwarden.errors import CommandExpiredError, DecisionRefusedError
+from streamwarden.errors import CommandExpiredError, DecisionRefusedError, UnreadableBatchError
 
 Sleep = Callable[[float], Awaitable[None]]
 """Waits for so many seconds."""
@@ -104,8 +104,10 @@ class Dispatcher:
             await self._sleep(wait_s)
 
     def _prepare(self, record: Record, *, replay: bool) -> Call | Handled:
+        if record.unreadable is not None:
+            return self._fail(record, None, _unreadable(record), attempts=1, stage="Decode")
         try:
-            return self._routes.prepare(record, replay=replay) or Handled(record)
+            return self._routes.prepare(record, replay=replay) or Handled(record, passed_over=True)
         except Exception as error:  # noqa: BLE001  # validators are the author's code, and may raise anything
             return self._fail(record, self._routes.attributes(record), error, attempts=1, stage="Decode")
 
@@ -146,6 +148,11 @@ class Dispatcher:
         written = write_failure(self._author, record, attributes, failure)
         source = attributes.source if attributes else ""
         return Handled(record, failure=failure, outgoing=(written,), source=source)
+
+
+def _unreadable(record: Record) -> UnreadableBatchError:
+    why = "" if record.unreadable is None else record.unreadable.why
+    return UnreadableBatchError(f"offsets {record.offset} to {record.last} are passed over: {why}")
 
 
 def _is_async(call: Call) -> bool:

@@ -17,6 +17,15 @@ class Partition(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class UnreadableBatch:
+    """Why a batch cannot be read, and how far it reaches."""
+
+    last: int
+    """Offset of its last record."""
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """A record of an input, as Kafka has it: nothing of it is decoded."""
 
@@ -32,11 +41,18 @@ class Record:
     """In their order; a name may come more than once."""
     topic_id: str = ""
     """The topic's, in base64: another one once the topic was made again. Empty where it is not known."""
+    unreadable: UnreadableBatch | None = None
+    """Set where it stands for all that is left of a batch from its offset on."""
 
     @property
     def at(self) -> Partition:
         """Where it stands."""
         return Partition(self.topic, self.partition)
+
+    @property
+    def last(self) -> int:
+        """The last offset that it stands for: its own, but of a batch that cannot be read."""
+        return self.offset if self.unreadable is None else self.unreadable.last
 
     @property
     def size(self) -> int:
@@ -76,6 +92,8 @@ class Handled:
     """Optional attributes of the event that were wrong, and so left out."""
     repeated: bool = False
     """A command whose id was handled before, at another place: nothing was done."""
+    passed_over: bool = False
+    """No handler takes such events: none was called."""
 
 
 def digest_of(record: Record) -> str | None:

@@ -54,7 +54,7 @@ class Window:
         offset = record.offset
         if self.position is not None and offset < self.position:
             return False
-        self.position = offset + 1
+        self.position = record.last + 1
         if self._is_finished(offset):
             self._settle()
             return False

@@ -7,9 +7,10 @@ from typing import Literal
 import structlog
 from confluent_kafka import Consumer, Message
 from streamwarden_kafka.clients import open_consumer
-from streamwarden_kafka.codes import END_OF_PARTITION, OFFSETS_GONE
+from streamwarden_kafka.codes import END_OF_PARTITION, OFFSETS_GONE, UNDECODABLE
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.logs import ClientLog
+from streamwarden_kafka.membership import explain_untrue
 from streamwarden_kafka.records import headers_of
 
 from streamwarden.core.records import Partition, Record
@@ -49,6 +50,7 @@ class Collected:
         records: in the order in which they came.
         ends: partitions whose end was reached, with the offset of the next record to be written.
         gone: partitions whose log does not have the position that was fetched; nothing more of them comes.
+        unreadable: partitions whose next batch cannot be read, with why; nothing of them is taken behind it.
         size: bytes of the records' keys and values.
     """
 
@@ -63,42 +65,44 @@ class Collected:
             topic_ids: by topic; records of a topic that is not there say nothing of it.
             known_end: tells where a partition's log ends, as far as it is known.
         """
-        self._topic_ids = topic_ids
+        self.topic_ids = topic_ids
         self._known_end = known_end
         self.records: list[Record] = []
         self.ends: list[tuple[Partition, int]] = []
         self.gone: list[Partition] = []
+        self.unreadable: dict[Partition, str] = {}
         self.size = 0
 
     def add(self, message: Message) -> None:
         """Take one, or an error in its place; one that may pass is logged.
 
         Raises:
-            RuntimeFaultError: the consumer cannot go on, or would pass over what it was not given.
+            RuntimeFaultError: the consumer cannot go on.
         """
         error = message.error()
+        at = Partition(message.topic() or "", message.partition() or 0)
+        if at in self.unreadable:
+            return  # a client goes on behind an offset that its record cannot have
         if error is None:
-            record = _record(message, self._topic_ids)
-            self._check_place(record)
-            self.records.append(record)
-            self.size += record.size
+            self._take(_record(message, self.topic_ids))
         elif error.code() == END_OF_PARTITION:
-            self.ends.append((Partition(message.topic() or "", message.partition() or 0), message.offset() or 0))
+            self.ends.append((at, message.offset() or 0))
         elif error.code() in OFFSETS_GONE:
-            self.gone.append(Partition(message.topic() or "", message.partition() or 0))
+            self.gone.append(at)
+        elif error.code() in UNDECODABLE:
+            self.unreadable[at] = f"a batch cannot be decoded: {error.name()}"
         elif error.fatal():
             raise RuntimeFaultError(f"the consumer cannot go on: {error.name()}")
         else:
             structlog.get_logger().warning("Kafka cannot be read for now", topic=message.topic(), code=error.name())
 
-    def _check_place(self, record: Record) -> None:
-        """Refuse to go on behind an offset that the record cannot have: whoever wrote its batch gave it another."""
-        end = self._known_end((record.topic, record.partition))
-        if end is not None and record.offset >= end:
-            raise RuntimeFaultError(
-                f"{record.topic}/{record.partition}: a record gives the offset {record.offset}, and the log ends at "
-                f"{end}: what comes behind it would be passed over. Set the agent's group beyond its batch to go on"
-            )
+    def _take(self, record: Record) -> None:
+        """Take a record, but not at an offset that it cannot have: whoever wrote its batch gave it another."""
+        if why := explain_untrue(record.offset, self._known_end((record.topic, record.partition))):
+            self.unreadable[record.at] = why
+            return
+        self.records.append(record)
+        self.size += record.size
 
 
 def _record(message: Message, topic_ids: Mapping[str, str]) -> Record:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-from confluent_kafka import OFFSET_BEGINNING
 from streamwarden_kafka.clients import open_admin
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.logs import ClientLog
@@ -13,6 +12,7 @@ from typing_extensions import override
 
 from streamwarden.core.records import Partition
 from streamwarden.runtime.consumers import Collected, open_input
+from streamwarden.runtime.passing import Passing, find_batches
 from streamwarden.runtime.ports import NO_METADATA, Feed, OffsetMetadata, Polled
 
 _CHUNK = 50
@@ -32,6 +32,7 @@ class KafkaFeed(Feed):
             topics: its inputs and outcomes.
         """
         self._member = GroupMember(lambda: open_input(kafka, group, gone="error"), topics)
+        self._passing = Passing(find_batches(kafka, group), self._find_start)
         self._kafka = kafka
         self._topics = sorted(topics)
         self._topic_ids: dict[str, str] = {}
@@ -64,12 +65,16 @@ class KafkaFeed(Feed):
                 break
             for message in more:
                 collected.add(message)
-        return Polled(tuple(collected.records), tuple(collected.ends), tuple(collected.gone))
+        passed = self._passing.follow(collected)
+        if collected.unreadable:
+            self._read_on()
+        return Polled((*collected.records, *passed), tuple(collected.ends), tuple(collected.gone))
 
     @override
     def hold(self) -> None:
         self.pause(frozenset())
-        self._member.fetch_from({})
+        self._passing.start({})
+        self._read_on()
         self._member.poll(0)  # takes part in rebalances; what it might bring is dropped: start() goes by our positions
 
     @override
@@ -81,9 +86,18 @@ class KafkaFeed(Feed):
     @override
     def start(self, positions: Mapping[Partition, int | None]) -> None:
         self.pause(frozenset())
-        self._member.fetch_from(
-            {(at.topic, at.number): OFFSET_BEGINNING if offset is None else offset for at, offset in positions.items()}
-        )
+        self._passing.start(positions)
+        self._read_on()
+
+    def _read_on(self) -> None:
+        """Drop what is fetched and not polled, and fetch from where we are."""
+        paused = self._paused
+        self.pause(frozenset())
+        self._member.fetch_from({(at.topic, at.number): offset for at, offset in self._passing.positions.items()})
+        self.pause(paused & self._passing.positions.keys())
+
+    def _find_start(self, at: Partition) -> int:
+        return self._member.watermarks([at])[at][0]
 
     @override
     def committed(self) -> dict[Partition, int | None]:

@@ -3,12 +3,14 @@
 from contextlib import suppress
 
 import structlog
-from confluent_kafka import OFFSET_BEGINNING, KafkaException, TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 from streamwarden_kafka.connection import Connection
+from streamwarden_kafka.membership import ask_watermarks, known_end
 from typing_extensions import override
 
 from streamwarden.core.records import Partition, Record
 from streamwarden.runtime.consumers import Collected, open_input
+from streamwarden.runtime.passing import Passing, find_batches
 from streamwarden.runtime.ports import History, Ranges
 
 _WATERMARKS_S = 2.0
@@ -31,9 +33,9 @@ class KafkaHistory(History):
         self._short: set[Partition] = set()
         """Of these an end was reached before that of their range."""
         self._consumer = open_input(kafka, group)
-        self._consumer.assign(
-            [TopicPartition(at.topic, at.number, start or OFFSET_BEGINNING) for at, (start, _) in ranges.items()]
-        )
+        self._passing = Passing(find_batches(kafka, group), lambda at: ask_watermarks(self._consumer, at)[0])
+        self._passing.start({at: start or None for at, (start, _) in ranges.items()})
+        self._read_on()
 
     @property
     @override
@@ -42,18 +44,27 @@ class KafkaHistory(History):
 
     @override
     def poll(self, *, records: int, timeout_s: float) -> tuple[Record, ...]:
-        collected = Collected()
+        collected = Collected(known_end=lambda at: known_end(self._consumer, at))
         for message in self._consumer.consume(records, timeout_s):
             collected.add(message)
+        passed = self._passing.follow(collected)
+        if collected.unreadable:
+            self._read_on()
         wanted = [each for each in collected.records if each.offset < self._until.get(each.at, 0)]
         reached = [(each.at, each.offset + 1) for each in collected.records] + collected.ends
+        reached += [(each.at, each.last + 1) for each in passed]
         for at, offset in reached:
-            # A record after the range ends it too: what lies before may be markers only.
+            # A record after the range ends it too: what lies before may be markers only. What cannot be read was told
+            # when it was new, and no handler has seen it.
             if offset >= self._until.get(at, offset + 1):
                 del self._until[at]
         self._short.update(at for at, _ in collected.ends)
         self._drop_short()
         return tuple(wanted)
+
+    def _read_on(self) -> None:
+        positions = self._passing.positions
+        self._consumer.assign([TopicPartition(*at, offset) for at, offset in positions.items()])
 
     def _drop_short(self) -> None:
         """End the ranges that reach beyond the end of their log, as after an election that lost records.

@@ -2,7 +2,7 @@
 
 import structlog
 
-from streamwarden.core.records import Handled
+from streamwarden.core.records import Handled, Record, UnreadableBatch
 from streamwarden.core.tally import Tally, is_worth_telling
 
 
@@ -13,6 +13,7 @@ class Reports:
         self._dropped = Tally()
         self._given_up = Tally()
         self._repeated = Tally()
+        self._unreadable = Tally()
         self._log = structlog.get_logger()
 
     def tell(self, handled: Handled, *, replay: bool = False) -> None:
@@ -32,6 +33,9 @@ class Reports:
             self._log.warning("Command passed over: its id was handled before", topic=handled.record.topic, count=count)
         if handled.failure is None or (replay and handled.failure.stage == "Decode"):
             return  # what does not decode in a replay was given up when it was new
+        if handled.record.unreadable is not None:
+            self._tell_unreadable(handled.record, handled.record.unreadable)
+            return
         cause = handled.failure.cause
         self._log.warning(
             "Event given up",
@@ -44,4 +48,15 @@ class Reports:
             source=handled.source,
             count=self._given_up.add(cause.topic, handled.source),
             replay=replay,
+        )
+
+    def _tell_unreadable(self, record: Record, batch: UnreadableBatch) -> None:
+        self._log.error(
+            "Events passed over: their batch cannot be read",
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            last=batch.last,
+            problem=batch.why,
+            count=self._unreadable.add(record.topic),
         )

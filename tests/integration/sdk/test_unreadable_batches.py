@@ -1,0 +1,57 @@
+"""Batches of an input that no client can read, on a real broker and with the agent's own rights."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from streamwarden_contract.decision import decode_decision, decode_failure
+from streamwarden_contract.events import FAILURE_TYPE, decode
+from streamwarden_kafka.records import headers_of
+from support.agent_process import pages, stop, wait_for
+from support.bombs import zstd_bomb
+from support.raw_records import Fields, RawRecord, RawWriter, encode_batch, encode_record
+
+if TYPE_CHECKING:
+    from support.agent_process import DeployedAgent
+
+_MIB = 1024 * 1024
+
+
+def with_offsets(*deltas: int) -> bytes:
+    """Return a batch whose records say other offsets than they have."""
+    records = b"".join(encode_record(RawRecord(b"page-1", b"{}"), delta) for delta in deltas)
+    return encode_batch(records, Fields(last_offset_delta=len(deltas) - 1, records=len(deltas)))
+
+
+def test_an_agent_passes_over_what_it_cannot_read_and_says_so_also_where_it_rebuilds_its_memory(
+    deployed: DeployedAgent,
+) -> None:
+    batches = [with_offsets(1_000), with_offsets(2**31 - 1, 0, 1), zstd_bomb(640 * _MIB)]
+    deployed.cluster.produce(deployed.topic, pages(range(20)))
+    with RawWriter(deployed.cluster.properties) as writer:
+        ranges = []
+        for batch, records in zip(batches, (1, 3, 1), strict=True):
+            answer = writer.write(deployed.topic, 0, batch)
+            assert answer.code == 0
+            ranges.append((answer.offset, answer.offset + records - 1))
+            deployed.cluster.produce(deployed.topic, pages([ranges[-1][0]], kind="page.labelled", phishing=True))
+    deployed.cluster.produce(deployed.topic, pages(range(20, 40)))
+    process = deployed.start()
+    wait_for(deployed.caught_up, seconds=60)
+    assert stop(process) == 0
+    deployed.cluster.produce(deployed.topic, pages(range(40, 60)))
+    process = deployed.start()
+    wait_for(deployed.caught_up, seconds=60)
+    assert stop(process) == 0
+
+    written = deployed.cluster.read_all(deployed.names.decisions)
+    failed = [each for each in written if decode(headers_of(each), strict=True).type == FAILURE_TYPE]
+    failures = sorted((decode_failure(each.value() or b"") for each in failed), key=lambda each: each.cause.offset)
+    assert [(each.cause.partition, each.cause.offset) for each in failures] == [(0, first) for first, _ in ranges]
+    for failure, (first, last) in zip(failures, ranges, strict=True):
+        assert failure.error.startswith(f"UnreadableBatchError: offsets {first} to {last} are passed over: a ")
+    assert len({decode_decision(each.value() or b"")[0].entity for each in written if each not in failed}) == 60
+    told = [line for line in deployed.log if line["event"] == "Events passed over: their batch cannot be read"]
+    assert [(line["offset"], line["last"], line["count"]) for line in told] == [
+        (*each, number) for number, each in enumerate(ranges, 1)
+    ]
