@@ -17,25 +17,23 @@ OFFSETS_GONE = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_O
 UNDECODABLE = frozenset({KafkaError._BAD_COMPRESSION, KafkaError._BAD_MSG, KafkaError._UNDERFLOW})  # noqa: SLF001  # likewise
 """A batch that the client cannot decode; it would say so for ever."""
 
-REFUSED_FOR_ITSELF = frozenset(
+REFUSED_FOR_ITSELF = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE})
+"""Answers to a produce request that a record, or the batch that it is in, gets for its size: others may be taken."""
+
+REFUSED_RECORD = REFUSED_FOR_ITSELF | frozenset(
     {
-        KafkaError.MSG_SIZE_TOO_LARGE,
         KafkaError.INVALID_MSG,
         KafkaError.INVALID_MSG_SIZE,
         KafkaError.INVALID_RECORD,
         KafkaError.INVALID_TIMESTAMP,
-        KafkaError.RECORD_LIST_TOO_LARGE,
-    }
-)
-"""Answers to a produce request that a record, or the batch that it is in, gets for what it is."""
-
-REFUSED_RECORD = REFUSED_FOR_ITSELF | frozenset(
-    {
         KafkaError.TOPIC_AUTHORIZATION_FAILED,
         KafkaError.POLICY_VIOLATION,
     }
 )
-"""Answers to a produce request that a repetition would get again."""
+"""Answers to a produce request that a repetition would get again.
+
+Timestamps are the writer's clock, and which records pass is the topic's setting: what one gets so, all get.
+"""
 
 FORBIDDEN = frozenset(
     {

@@ -59,6 +59,16 @@ def test_a_table_has_the_fields_of_its_model(heading: str, model: type[BaseModel
     assert (set(found), len(found)) == (fields_of(model), len(set(found)))
 
 
+def test_the_metadata_of_decisions_is_what_a_gate_writes_and_stands_here_alone() -> None:
+    fields = audit.ChainHead().metadata("an-id", 7).split(";")
+    form = f"`{audit.METADATA_FORMAT};<topic id>;<offset>;<chain length>;<sha256>;<namespace epoch>;<guardrail epoch>;"
+    assert f"{form}<state number>;<tries>`" in section("Offset metadata")
+    assert len(fields) == form.count(";") + 2
+    audit_page = (Path(__file__).parents[3] / "docs/reference/audit.md").read_text(encoding="utf-8")
+    assert "(formats.md#offset-metadata)" in audit_page
+    assert ";<sha256>;" not in audit_page
+
+
 def test_the_metadata_of_inputs_is_what_the_sdk_writes() -> None:
     said = section("Offset metadata of inputs")
     longest = offset_metadata.encode("x" * 64, 10**18 - 1, (1 << offset_metadata.MAX_AHEAD) - 1)

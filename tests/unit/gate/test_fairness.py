@@ -11,6 +11,7 @@ import pytest
 from streamwarden_contract.audit_chains import AuditTopic
 from streamwarden_contract.audit_coverage import Coverage, JudgedDecision
 from streamwarden_contract.audit_faults import Place
+from streamwarden_contract.events import FAILURE_TYPE
 from streamwarden_gate import batches
 from streamwarden_gate.allowance import Allowance
 from support.gate_log import AGENT, NAMESPACE, headers, record
@@ -165,6 +166,38 @@ def test_x08_what_an_agent_gives_up_is_always_copied(world: World, monkeypatch: 
     settle(world)
     assert [each["reason"] for each in letters(world)] == ["AgentFailure"] * 3
     assert len(world.audits) == 3
+
+
+def test_x08_records_that_say_they_are_failures_fill_an_allowance_too(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "_FAILURES_BYTES_A_S", 1e-6)  # however long this takes
+    world = World(world.log)
+    failure = {"cause": {"topic": "t", "partition": 0, "offset": 7}, "error": "E", "attempts": 1, "stage": "Handle"}
+    given = headers("page-1", type_=FAILURE_TYPE)
+    write(world, 0, *[json.dumps(failure).encode()] * EMPTY, headers_=given)
+    settle(world)
+    assert written_bytes(world).total() < 6_000_000, "without an allowance it was 31 MB"
+    [told] = [each for each in world.audits[-1:] if "records" in each["decision"]]
+    assert told["deadLetter"] == "AgentFailure"
+    world.check_places()
+    check_coverage(world)
+
+
+def test_x08_what_an_agent_gives_up_is_copied_beside_what_cannot_be_judged_and_no_more_than_may_be(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "_COPIES_AT_ONCE_BYTES", 0)
+    monkeypatch.setattr(batches, "_COPIES_BYTES_A_S", 1e-6)
+    monkeypatch.setattr(batches, "_FAILURES_AT_ONCE_BYTES", 1)
+    monkeypatch.setattr(batches, "_FAILURES_BYTES_A_S", 1e-6)
+    world = World(world.log)
+    failure = {"cause": {"topic": "t", "partition": 0, "offset": 7}, "error": "E", "attempts": 1, "stage": "Handle"}
+    write(world, 0, None)
+    write(world, 0, *[json.dumps(failure).encode()] * 3, headers_=headers("page-1", type_=FAILURE_TYPE))
+    settle(world)
+    assert [each["offset"] for each in letters(world)] == [1]
+    assert [each["decision"].get("records", 1) for each in world.audits] == [1, 1, 2]
 
 
 def test_x08_no_more_is_taken_than_may_be_judged_in_a_second(log: MemoryLog) -> None:

@@ -9,12 +9,12 @@ from streamwarden_contract.audit import ChainHead
 from streamwarden_gate.allowance import Allowance
 from streamwarden_gate.judge import Judge
 from streamwarden_gate.note import Doing, Note
-from streamwarden_gate.outcome import Outcome
+from streamwarden_gate.outcome import NoVerdict, Outcome
 from streamwarden_gate.partitions import Partition
 from streamwarden_gate.ports import End
 from streamwarden_gate.records import Record, record_size
 from streamwarden_gate.refusals import At, Refusals, Stage
-from streamwarden_gate.runs import OpenRun, uncopied_refusal
+from streamwarden_gate.runs import Copies, OpenRun
 
 if TYPE_CHECKING:
     from streamwarden_kafka.records import Write
@@ -27,9 +27,14 @@ _COPIES_AT_ONCE_BYTES = 4 * 1024 * 1024
 _COPIES_BYTES_A_S = 64 * 1024
 
 
-def copies_allowance() -> Allowance:
+_FAILURES_AT_ONCE_BYTES, _FAILURES_BYTES_A_S = _COPIES_AT_ONCE_BYTES, _COPIES_BYTES_A_S
+"""Of inputs that the agent gave up, beside the others."""
+
+
+def copies_allowance() -> Copies:
     """Return how many bytes of dead letters, with their audit records, one gate may write."""
-    return Allowance(_COPIES_AT_ONCE_BYTES, _COPIES_BYTES_A_S)
+    failures = Allowance(_FAILURES_AT_ONCE_BYTES, _FAILURES_BYTES_A_S)
+    return Copies(failures, Allowance(_COPIES_AT_ONCE_BYTES, _COPIES_BYTES_A_S))
 
 
 class Batch:
@@ -41,7 +46,7 @@ class Batch:
         loaded: Mapping[int, Partition],
         refusals: Refusals,
         note: Note,
-        copies: Allowance,
+        copies: Copies,
         pass_over: Callable[[Partition, int, Judge], Outcome | None],
     ) -> None:
         """Begin with nothing.
@@ -103,14 +108,13 @@ class Batch:
         # What would be told of the run if it ended here: the record's own audit record then comes behind it.
         told = None if run is None else self._judge.tell_run(run.first, run.end(), partition.head, now)
         outcome = self._outcome_of(record, partition.head if told is None else told.head, now)
-        refusal = uncopied_refusal(outcome)
-        if refusal is not None and self._copies.left(now.timestamp()) <= 0:
-            self._runs.setdefault(partition.number, OpenRun(record)).take(record, refusal)
+        judgement = outcome.judgement
+        if isinstance(judgement, NoVerdict) and not self._copies.may_copy(judgement.reason, now.timestamp()):
+            self._runs.setdefault(partition.number, OpenRun(record)).take(record, judgement)
         else:
             self._end_run(partition, now)
             self._keep(outcome, partition)
-            if refusal is not None:
-                self._copies.spend(sum(len(write.value or b"") for write in outcome.writes))
+            self._copies.spend(outcome)
         partition.position = record.offset + 1
 
     def _outcome_of(self, record: Record, head: ChainHead, now: datetime) -> Outcome:

@@ -4,6 +4,7 @@ It ends when that record was skipped, when every partition was read to its end, 
 """
 
 import time
+from collections import Counter
 from collections.abc import Collection
 
 from streamwarden_gate.note import Doing, Hand, Note
@@ -13,6 +14,8 @@ MOST_TRIES = 3
 """So often a process may die of a record, whichever pod it is in."""
 
 _LONGEST_S = 300.0
+_MOST_FIRST = 3
+"""So many turns one under suspicion has before all others; then it waits for its turn: its leader may be away."""
 
 
 class Careful:
@@ -26,6 +29,8 @@ class Careful:
         """Partition and position of a batch that killed while it was read."""
         self._ended: set[int] = set()
         self._turns: dict[int, int] = {}
+        self._firsts: Counter[int] = Counter()
+        """How many turns each has had before the others."""
         self._since_s = time.monotonic()
         note.drop()
 
@@ -45,14 +50,17 @@ class Careful:
         """Partitions have changed hands: none is known to be read to its end."""
         self._ended.clear()
         self._turns.clear()
+        self._firsts.clear()
 
     def choose(self, partitions: Collection[Partition]) -> Partition | None:
-        """Return the partition to read from now: those under suspicion first. None: it is over."""
+        """Return the partition to read from now: those under suspicion first, for some turns. None: it is over."""
         suspects = [each for each in partitions if each.head.tries or self._is_blamed(each)]
-        left = suspects or [each for each in partitions if each.number not in self._ended]
-        if not left or (not suspects and time.monotonic() - self._since_s > _LONGEST_S):
+        others = [each for each in partitions if each.number not in self._ended and each not in suspects]
+        if not suspects + others or time.monotonic() - self._since_s > _LONGEST_S:
             return None
-        chosen = min(left, key=lambda each: self._turns.get(each.number, 0))
+        first = [each for each in suspects if self._firsts[each.number] < _MOST_FIRST]
+        chosen = min(first or suspects + others, key=lambda each: self._turns.get(each.number, 0))
+        self._firsts[chosen.number] += bool(first)
         self._turns[chosen.number] = 1 + max(self._turns.values(), default=0)
         return chosen
 

@@ -14,6 +14,7 @@ from streamwarden_kafka.records import headers_of
 from streamwarden_gate.errors import AbortedError, FatalError
 from streamwarden_gate.kafka import ONE_BATCH, decision_consumer
 from streamwarden_gate.note import Note
+from streamwarden_gate.offsets import USUAL_GAP, Offsets, untrue
 from streamwarden_gate.ports import Batch, Committed, End, Item, Unreadable
 from streamwarden_gate.reasons import RefusalReason
 from streamwarden_gate.records import Record
@@ -42,6 +43,9 @@ class KafkaMembership:
         self._group = group
         self._topic = topic
         self._fetched_from: Mapping[int, int] = {}
+        self._offsets = Offsets({}, self.batch_at, USUAL_GAP)
+        self._reached: dict[tuple[int, int], int] = {}
+        """How far the search for a batch has come, by partition and where it began: the last one alone."""
         if note.member:
             self._leave_for(note.member)
         self.member = GroupMember(lambda: decision_consumer(connection, group), [topic], note.join)
@@ -72,6 +76,7 @@ class KafkaMembership:
 
     def fetch_from(self, positions: Mapping[int, int]) -> None:
         self._fetched_from = dict(positions)
+        self._offsets = Offsets(positions, self.batch_at, USUAL_GAP)
         self.member.fetch_from({(self._topic, number): offset for number, offset in positions.items()})
 
     def receive(self, most: int, timeout_s: float) -> Sequence[Item]:
@@ -84,7 +89,8 @@ class KafkaMembership:
             raise FatalError(f"cannot consume {self._topic}: {error_of(error).name()}") from error
         items = [item for message in (first, *rest) if (item := self._item(message)) is not None]
         numbers = {item.partition for item in items if isinstance(item, Record)}
-        return as_far_as_true(items, {number: self.member.known_end((self._topic, number)) for number in numbers})
+        ends = {number: self.member.known_end((self._topic, number)) for number in numbers}
+        return self._offsets.check(as_far_as_true(items, ends))
 
     def receive_alone(self, number: int, position: int, reading: Callable[[int], None]) -> Sequence[Item]:
         # A consumer of its own, closed before anything is judged: whatever it read ahead is over then.
@@ -107,13 +113,19 @@ class KafkaMembership:
             raise FatalError(f"cannot consume {self._topic}: {error_of(error).name()}") from error
         finally:
             consumer.close()
-        return items
+        # Here the header is asked for at any gap: so what librdkafka has dropped unseen is found, too.
+        checked = Offsets({number: position}, self.batch_at, 0).check(items)
+        return checked[:1] + [each for each in checked[1:] if isinstance(each, Record)]
 
     def batch_at(self, number: int, position: int) -> Batch:
-        from streamwarden_kafka.wire.raw import fetch_batch  # 20 MB that hardly any gate needs
+        from streamwarden_kafka.wire.raw import NotReachedError, fetch_batch  # 20 MB that hardly any gate needs
 
+        reached, self._reached = self._reached.get((number, position), position), {}
         try:
-            found = fetch_batch(self._connection, f"{self._group}-skip", self._topic, number, position)
+            found = fetch_batch(self._connection, f"{self._group}-skip", self._topic, number, reached)
+        except NotReachedError as error:
+            self._reached = {(number, position): error.reached}
+            raise AbortedError(f"decision partition {number} at offset {position}: {error}") from error
         except KafkaClientError as error:
             raise AbortedError(f"cannot read a batch's header: {error}") from error
         return Batch(found.header.base, found.header.last, sha256_hex(found.data), found.header.timestamp_ms)
@@ -142,7 +154,7 @@ class KafkaMembership:
             raise FatalError(f"the consumer of {self._topic} failed: {error.name()}")
         if code in OFFSETS_GONE:
             if self._is_in_log(number):
-                return _untrue(number, "a record gives an offset beyond the end of the log")
+                return untrue(number, "a record gives an offset beyond the end of the log")
             lost = f"decision partition {number}: the log no longer holds the committed offset"
             return Unreadable(number, RefusalReason.OFFSETS_LOST, lost)
         if code in UNDECODABLE:
@@ -168,15 +180,11 @@ def as_far_as_true(items: Sequence[Item], ends: Mapping[int, int | None]) -> lis
         if item.partition in told:
             continue
         if isinstance(item, Record) and (why := explain_untrue(item.offset, ends.get(item.partition))):
-            told[item.partition] = _untrue(item.partition, why)
+            told[item.partition] = untrue(item.partition, why)
             kept.append(told[item.partition])
         else:
             kept.append(item)
     return kept
-
-
-def _untrue(number: int, why: str) -> Unreadable:
-    return Unreadable(number, RefusalReason.UNREADABLE_PARTITION, f"decision partition {number}: {why}")
 
 
 def _record_of(message: Message) -> Record:

@@ -10,17 +10,34 @@ from hashlib import sha256
 
 from streamwarden_contract.reasons import DeadLetterReason
 
+from streamwarden_gate.allowance import Allowance
 from streamwarden_gate.outcome import NoVerdict, Outcome, Run
 from streamwarden_gate.records import Record
 
-_ALWAYS_COPIED = frozenset({DeadLetterReason.AGENT_FAILURE, DeadLetterReason.REFUSED_BY_BROKER})
-"""What could be read well: an input that the agent gave up, a decision that was allowed."""
 
+class Copies:
+    """How many bytes of dead letters, with their audit records, one gate may write now.
 
-def uncopied_refusal(outcome: Outcome) -> NoVerdict | None:
-    """Return why there was nothing to judge, where it is enough that the audit says so; else None."""
-    judgement = outcome.judgement
-    return judgement if isinstance(judgement, NoVerdict) and judgement.reason not in _ALWAYS_COPIED else None
+    Inputs that the agent gave up have an allowance of their own: nothing else that it writes uses it up. It says itself
+    what is one, so they have no more than that.
+    """
+
+    def __init__(self, failures: Allowance, others: Allowance) -> None:
+        self._failures = failures
+        self._others = others
+
+    def may_copy(self, reason: DeadLetterReason, now_s: float) -> bool:
+        """Tell whether one more may be written. A decision that was allowed and a broker refused always may."""
+        return reason is DeadLetterReason.REFUSED_BY_BROKER or self._of(reason).left(now_s) > 0
+
+    def spend(self, outcome: Outcome) -> None:
+        """Count what was written of a record, if it is a dead letter."""
+        judgement = outcome.judgement
+        if isinstance(judgement, NoVerdict) and judgement.reason is not DeadLetterReason.REFUSED_BY_BROKER:
+            self._of(judgement.reason).spend(sum(len(write.value or b"") for write in outcome.writes))
+
+    def _of(self, reason: DeadLetterReason) -> Allowance:
+        return self._failures if reason is DeadLetterReason.AGENT_FAILURE else self._others
 
 
 class OpenRun:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import get_args, get_type_hints, is_typeddict
 
-from streamwarden_contract.audit import FORMAT, GENESIS, AuditRecord
+from streamwarden_contract.audit import GENESIS, AuditRecord
 from streamwarden_contract.audit_faults import MOST_TOLD, AuditFaultKind
 
 from streamwarden_cli.generated.docstrings import cell, docs_of
@@ -20,10 +20,10 @@ _JSON_TYPES: Mapping[object, str] = {
 _CHAIN = f"""
 Records of one decision partition of an agent have the same key, `<agent>/<partition>`, and form a chain.
 `chain.length` is 1 for the first and grows by one; `chain.previous` is the SHA-256 of the value before it, byte for
-byte, and {len(GENESIS)} zeros for the first. The length and hash of the newest record travel as metadata of the
-offset that the gate commits in the same transaction, for its group `<namespace>.<agent>.gate` on
-`<namespace>.<agent>.decisions`: `{FORMAT};<length>;<sha256>;<epoch of the namespace>;<epoch of the guardrails>`. A
-chain begins anew where agent or decision topic are made again.
+byte, and {len(GENESIS)} zeros for the first. The length and hash of the newest record travel as
+[metadata of the offset](formats.md#offset-metadata) that the gate commits in the same transaction, for its group
+`<namespace>.<agent>.gate` on `<namespace>.<agent>.decisions`. A chain begins anew where agent or decision topic are
+made again.
 
 So whoever changes, drops, adds or moves a record must hold the gate's credentials too, and write every later record
 anew. A super user of Kafka can do both; a length and hash that were kept elsewhere show even that.

@@ -1,6 +1,8 @@
 """One batch of a partition as a broker stores it: for who cannot, or must not, decode it."""
 
 import asyncio
+import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from aiokafka.protocol.fetch import FetchRequest
@@ -13,10 +15,27 @@ from streamwarden_kafka.wire.ends import TopicEnds
 
 _REQUEST_TIMEOUT_S = 10.0
 _READ_COMMITTED = 1
-_MOST_PASSED_OVER = 1_000
-"""Batches of markers and of aborted transactions before the one that is wanted."""
 _LEAST_BYTES = 1
 """Brokers send the first batch whole, however large."""
+_MORE_BYTES = 1024 * 1024
+"""At once, of what is passed over: markers and aborted transactions, as many as an agent likes to write."""
+_LONGEST_S = 2.0
+"""How long they are passed over before the caller is asked whether to go on."""
+
+_Ask = Callable[[int, int], Awaitable[tuple[bytes, list[tuple[int, int]]]]]
+"""Takes an offset and how many bytes are wanted; gives what stands there, and which aborted transactions touch it."""
+
+
+class NotReachedError(BrokerUnavailableError):
+    """So much is to be passed over that the next batch is not reached yet: ask again.
+
+    Attributes:
+        reached: the offset to go on from.
+    """
+
+    def __init__(self, message: str, reached: int) -> None:
+        super().__init__(message)
+        self.reached = reached
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +50,7 @@ def fetch_batch(connection: Connection, client_id: str, topic: str, partition: i
     """Return the batch that a read_committed reader gets next at an offset. Not for use inside an event loop.
 
     Raises:
+        NotReachedError: too much lies before it; it says from where to ask again.
         BrokerUnavailableError: it could not be had; asking again may help.
         ConnectionSettingsError: the configuration cannot be used.
     """
@@ -41,17 +61,40 @@ async def _fetch(connection: Connection, client_id: str, topic: str, partition: 
     wire = Wire(connection, client_id, timeout_s=_REQUEST_TIMEOUT_S)
     try:
         broker = await _leader(wire, topic, partition)
-        for _ in range(_MOST_PASSED_OVER):
-            data, aborted = await _ask(broker, topic, partition, offset)
-            seen = scan(data, aborted)
-            if seen.record is not None:
-                return _cut(data, seen.record)
-            if seen.reached is None or seen.reached <= offset:
-                break
-            offset = seen.reached
+
+        async def ask(at: int, most: int) -> tuple[bytes, list[tuple[int, int]]]:
+            return await _ask(broker, topic, partition, at, most)
+
+        found = await first_batch(ask, offset, longest_s=_LONGEST_S)
     finally:
         await wire.close()
-    raise BrokerUnavailableError(f"{topic}/{partition}: the broker sends no batch of records from offset {offset} on")
+    if found is None:
+        raise BrokerUnavailableError(
+            f"{topic}/{partition}: the broker sends no batch of records from offset {offset} on"
+        )
+    return found
+
+
+async def first_batch(ask: _Ask, offset: int, *, longest_s: float) -> RawBatch | None:
+    """Return the batch that a read_committed reader gets next at an offset; None where there is none.
+
+    Raises:
+        NotReachedError: it takes longer than that.
+    """
+    until_s, most = time.monotonic() + longest_s, _LEAST_BYTES
+    while True:
+        data, aborted = await ask(offset, most)
+        seen = scan(data, aborted)
+        if seen.record is not None and most == _LEAST_BYTES:
+            return _cut(data, seen.record)
+        if seen.record is not None:
+            offset, most = seen.record, _LEAST_BYTES  # it may be cut off here
+            continue
+        if seen.reached is None or seen.reached <= offset:
+            return None
+        offset, most = seen.reached, _MORE_BYTES
+        if time.monotonic() >= until_s:
+            raise NotReachedError(f"no records up to offset {offset} but of aborted transactions", offset)
 
 
 def _cut(data: bytes, base: int) -> RawBatch:
@@ -74,14 +117,16 @@ async def _leader(wire: Wire, topic: str, partition: int) -> Broker:
     return await wire.broker(next(iter(leaders)))
 
 
-async def _ask(broker: Broker, topic: str, partition: int, offset: int) -> tuple[bytes, list[tuple[int, int]]]:
+async def _ask(
+    broker: Broker, topic: str, partition: int, offset: int, most: int
+) -> tuple[bytes, list[tuple[int, int]]]:
     """Return what stands at an offset, and the aborted transactions that touch it."""
     request = FetchRequest(
         max_wait_time=0,
         min_bytes=0,
-        max_bytes=_LEAST_BYTES,
+        max_bytes=most,
         isolation_level=_READ_COMMITTED,
-        topics=[(topic, [(partition, offset, _LEAST_BYTES)])],
+        topics=[(topic, [(partition, offset, most)])],
     )
     answer = await broker.ask(request)
     for _, answers in answer.topics:

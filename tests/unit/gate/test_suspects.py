@@ -1,0 +1,67 @@
+"""A partition under suspicion that cannot be read now: the others are judged beside it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from streamwarden_contract.audit import ChainHead
+from streamwarden_gate import careful
+from streamwarden_gate.careful import Careful
+from streamwarden_gate.note import Note
+from streamwarden_gate.partitions import Partition, Place
+from support.gate_log import TOPIC_ID
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from streamwarden_gate.ports import Item
+    from support.gate_memory_loop import World
+
+AWAY = 2
+
+
+def partition(number: int, tries: int = 0) -> Partition:
+    return Partition(number, Place(0, ChainHead(tries=tries), TOPIC_ID))
+
+
+@pytest.fixture
+def turns() -> Careful:
+    note = Note()
+    note.careful = True
+    return Careful(note)
+
+
+def chosen(turns: Careful, partitions: list[Partition], count: int) -> list[int]:
+    found = [turns.choose(partitions) for _ in range(count)]
+    return [each.number for each in found if each is not None]
+
+
+def test_those_under_suspicion_come_first_and_then_in_turn(turns: Careful) -> None:
+    partitions = [partition(0), partition(1, tries=1), partition(2)]
+    assert chosen(turns, partitions, 9) == [1, 1, 1, 0, 2, 1, 0, 2, 1]
+
+
+def test_those_that_were_read_to_their_end_have_no_turn(turns: Careful) -> None:
+    turns.reached_end(0)
+    assert chosen(turns, [partition(0), partition(1, tries=1), partition(2)], 6) == [1, 1, 1, 2, 1, 2]
+
+
+def test_it_is_over_after_a_while_whoever_is_under_suspicion(turns: Careful, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(careful, "_LONGEST_S", -1.0)
+    assert turns.choose([partition(1, tries=1)]) is None
+
+
+def test_a_suspect_without_a_leader_keeps_no_other_partition_from_being_judged(world: World) -> None:
+    world.kafka.committed[AWAY] = (0, ChainHead(tries=1).metadata(TOPIC_ID, 0))
+    receive = world.membership.receive_alone
+
+    def without_leader(number: int, position: int, reading: Callable[[int], None]) -> Sequence[Item]:
+        return () if number == AWAY else receive(number, position, reading)
+
+    world.membership.receive_alone = without_leader  # type: ignore[method-assign]  # the same, but for one partition
+    world.write(*range(20))
+    world.steps(60)
+    ends = {number: len(own) for number, own in world.kafka.log.items()}
+    assert ends[AWAY] > 0
+    assert {number: at for number, (at, _) in world.kafka.committed.items()} == ends | {AWAY: 0}
