@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from streamwarden_contract.names import InstallationNames
 from support.dev_process import AGENT, BROKER, GATE, PATIENCE_S, SUPERVISOR, is_alive
 from support.dev_tiny import run
+from support.newcomers import write_as_documented
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,6 +104,7 @@ def test_a_running_loop_takes_edits_lends_credentials_and_ends_without_a_trace(
     edit_policies(tiny, dev)
     say_what_is_hardly_meant(tiny, dev)
     use_credentials(tiny)
+    assert write_as_documented(tiny, str(Path(sys.executable).parent)) == "taken\n"
     bypass = run("bypass", "plant/watcher", "--dir", str(tiny))
     assert bypass.returncode == 0, bypass.stdout
     assert "attempts refused by the broker" in bypass.stdout

@@ -26,10 +26,10 @@ def mock_broker(topic: str) -> Iterator[dict[str, str]]:
     keeper.flush(0)  # it is there until here
 
 
-def read(properties: dict[str, str], topic: str, count: int) -> list[Message]:
-    """Read so many records of a topic's first partition."""
+def read(properties: dict[str, str], topic: str, count: int, partition: int = 0) -> list[Message]:
+    """Read so many records of a partition."""
     consumer = Consumer({**_QUIET, **properties, "group.id": "reader"})
-    consumer.assign([TopicPartition(topic, 0, 0)])
+    consumer.assign([TopicPartition(topic, partition, 0)])
     found: list[Message] = []
     deadline = time.monotonic() + WAIT_S
     while len(found) < count and time.monotonic() < deadline:
