@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import threading
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from streamwarden_gate.errors import AbortedError, FencedError, GateError, Indef
 from streamwarden_gate.feed import View
 from streamwarden_gate.ports import Batch, Committed, End, Item, Unreadable
 from streamwarden_gate.reasons import RefusalReason
+from streamwarden_gate.stop import Stop
 from typing_extensions import override
 
 if TYPE_CHECKING:
@@ -90,13 +90,12 @@ class DiedError(BaseException):
     """The process is dead: nothing catches it."""
 
 
-class NoWait(threading.Event):
+class NoWait(Stop):
     """A stop signal that nobody waits for."""
 
     @override
-    def wait(self, timeout: float | None = None) -> bool:
-        assert timeout is not None
-        return self.is_set()
+    def wait(self, timeout_s: float) -> None:
+        assert timeout_s >= 0
 
 
 class MemoryGroup:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from streamwarden_devstack.proxy import Api
 from streamwarden_gate.committer import KafkaCommitter
 from streamwarden_gate.membership import KafkaMembership
 from streamwarden_gate.snapshot import Identity, Snapshot
+from streamwarden_gate.stop import Stop
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.records import TopicFacts
 from streamwarden_kafka.wire.connections import Wire
@@ -129,7 +129,7 @@ class KafkaWorld:
         membership = KafkaMembership(self._connection, names.gate_group, names.decisions)
         transactional_id = names.gate_transactional_id(pod)
         committer = KafkaCommitter(self._connection, transactional_id, names.decisions, membership.member.metadata)
-        gate = Gate(pod, membership, committer, self._active, threading.Event())
+        gate = Gate(pod, membership, committer, self._active, Stop())
         self.gates.append(gate)
         return gate
 

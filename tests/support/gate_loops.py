@@ -17,13 +17,13 @@ from support.gate_fakes import FakePolicies, FakeReports
 from support.kafka_tools import WAIT_S
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from streamwarden_contract.audit import ChainHead
     from streamwarden_gate.active import ActiveSet
     from streamwarden_gate.partitions import Place
     from streamwarden_gate.ports import Committer, Membership, Pending
+    from streamwarden_gate.stop import Stop
     from streamwarden_kafka.records import Write
 
 DENIED = 5
@@ -86,9 +86,7 @@ def _noted(failures: list[type[Exception]]) -> Iterator[None]:
 class Gate:
     """A gate's loop in this process."""
 
-    def __init__(
-        self, pod: str, membership: Membership, committer: Committer, active: ActiveSet, stop: threading.Event
-    ) -> None:
+    def __init__(self, pod: str, membership: Membership, committer: Committer, active: ActiveSet, stop: Stop) -> None:
         self.membership = membership
         self.committer = WatchedCommitter(committer)
         self.policies, self.reports = FakePolicies(), FakeReports()

@@ -120,9 +120,10 @@ class Loop:
 
     def restart_gate(self, **environment: str) -> None:
         """End the gate in order, and start another."""
-        process = self.gate.processes.pop()
+        process = self.gate.processes[-1]
         process.send_signal(signal.SIGTERM)
-        assert process.wait(15) == 0
+        assert process.wait(60) == 0
+        self.gate.processes.pop()  # one that has not ended is killed with the world
         self.gate.start_gate(**environment)
 
     def kill_gate(self) -> None:

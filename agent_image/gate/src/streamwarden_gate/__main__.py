@@ -7,7 +7,6 @@ Exit codes: 0 stopped by SIGTERM or SIGINT, 1 cannot go on (Kubernetes starts it
 import os
 import signal
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from streamwarden_gate.ports import Links
 from streamwarden_gate.public_keys import PublicKeyFile
 from streamwarden_gate.ready import ReadyFile
 from streamwarden_gate.settings import Settings, read_settings
+from streamwarden_gate.stop import Stop
 from streamwarden_gate.supervised import attach
 
 _log = structlog.get_logger(__name__)
@@ -45,7 +45,7 @@ def main() -> int:
         _say_why(str(error))
         return 2
     note, before_batch = attach()
-    stop = threading.Event()
+    stop = Stop()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     try:
@@ -54,9 +54,7 @@ def main() -> int:
         os._exit(EXIT_OUT_OF_MEMORY)  # at once: what else there is to do may want memory too
 
 
-def _run(
-    settings: Settings, keys: PublicKeyFile, stop: threading.Event, note: Note, before_batch: Callable[[], None]
-) -> int:
+def _run(settings: Settings, keys: PublicKeyFile, stop: Stop, note: Note, before_batch: Callable[[], None]) -> int:
     acks = Acks(settings.identity, plain_producer(settings.kafka), ReadyFile(settings.ready_file))
     feed = PolicyFeed(settings, keys)
     feed.start()

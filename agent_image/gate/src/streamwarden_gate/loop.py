@@ -6,7 +6,6 @@ Whatever is not certain is read from Kafka again.
 """
 
 import math
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -34,6 +33,7 @@ from streamwarden_gate.records import Record
 from streamwarden_gate.refusals import At, Refusals
 from streamwarden_gate.reporting import report_of, report_stale
 from streamwarden_gate.rule_errors import RuleErrorTally
+from streamwarden_gate.stop import Stop
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -64,7 +64,7 @@ class GateLoop:
         *,
         pod: str,
         max_batch: int,
-        stop: threading.Event,
+        stop: Stop,
         max_staleness_s: float,
         max_rate: int = DEFAULT_MAX_RATE,
     ) -> None:
