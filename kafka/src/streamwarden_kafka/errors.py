@@ -4,6 +4,7 @@ KafkaClientError
 ├── ConnectionSettingsError          a setting is missing or cannot be used: only an edit helps
 │   └── MalformedPropertiesError     a line of client settings that is none
 ├── BrokerUnavailableError           no answer, or not the one that was waited for: try again later
+│   └── NotReachedError              what is looked for lies further than one try goes: ask again from there
 ├── NotAMemberError                  this process is no member of its consumer group now
 └── TransactionError                 a transaction was not committed, or is not known to be
     ├── TransactionAbortedError      nothing of it is visible: the next one may begin
@@ -37,6 +38,18 @@ class MalformedPropertiesError(ConnectionSettingsError):
 
 class BrokerUnavailableError(KafkaClientError):
     """A broker does not answer, or refuses for now."""
+
+
+class NotReachedError(BrokerUnavailableError):
+    """So much is to be passed over that the next batch is not reached yet: ask again.
+
+    Attributes:
+        reached: the offset to go on from.
+    """
+
+    def __init__(self, message: str, reached: int) -> None:
+        super().__init__(message)
+        self.reached = reached
 
 
 class NotAMemberError(KafkaClientError):

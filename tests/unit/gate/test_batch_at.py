@@ -10,7 +10,7 @@ from streamwarden_gate import membership
 from streamwarden_gate.errors import AbortedError
 from streamwarden_gate.membership import KafkaMembership
 from streamwarden_kafka.connection import Connection
-from streamwarden_kafka.errors import BrokerUnavailableError
+from streamwarden_kafka.errors import BrokerUnavailableError, NotReachedError
 from streamwarden_kafka.wire import batches, raw
 
 if TYPE_CHECKING:
@@ -22,10 +22,10 @@ FOUND = raw.RawBatch(batches.Batch(70, 72, 3, -1, transactional=False, control=F
 def test_a_search_goes_on_and_begins_anew_for_another_position(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
     answers: list[RawBatch | Exception] = [
-        raw.NotReachedError("far", 30),
-        raw.NotReachedError("far", 60),
+        NotReachedError("far", 30),
+        NotReachedError("far", 60),
         FOUND,
-        raw.NotReachedError("far", 40),
+        NotReachedError("far", 40),
         BrokerUnavailableError("away"),
         FOUND,
     ]

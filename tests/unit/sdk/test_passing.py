@@ -13,7 +13,7 @@ from streamwarden.runtime.consumers import Collected
 from streamwarden.runtime.passing import Passing
 from streamwarden_contract.decision import decode_failure
 from streamwarden_contract.events import FAILURE_TYPE, decode
-from streamwarden_kafka.errors import BrokerUnavailableError
+from streamwarden_kafka.errors import BrokerUnavailableError, NotReachedError
 from support.sdk_memory_world import A, B, World
 from support.sdk_served import causes, deciding_agent, offsets_of
 
@@ -88,6 +88,25 @@ def test_a_batch_that_is_not_found_yet_is_not_passed_over() -> None:
     ]
     broker.away = False
     assert offsets_of(passing.follow(read(A))) == [2]
+
+
+def test_a_search_that_is_not_done_goes_on_from_where_it_has_come_to() -> None:
+    broker = Broker((70, 72))
+    tries = iter([30, 60])
+
+    def find(at: Partition, offset: int) -> tuple[int, int]:
+        reached = next(tries, None)
+        if reached is not None:
+            raise NotReachedError("far", reached)
+        return broker.find_batch(at, offset)
+
+    passing = Passing(find, broker.find_start)
+    passing.start({A: 7})
+    for reached in (30, 60):
+        assert passing.follow(read(A)) == []
+        assert passing.positions == {A: reached}
+    assert [(each.offset, each.last) for each in passing.follow(read(A))] == [(70, 72)]
+    assert passing.positions == {A: 73}
 
 
 def test_a_partition_that_is_not_read_any_more_is_left_alone() -> None:

@@ -7,7 +7,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 from streamwarden_contract.ids import sha256_hex
 from streamwarden_kafka.codes import END_OF_PARTITION, OFFSETS_GONE, UNDECODABLE, error_of
 from streamwarden_kafka.connection import Connection
-from streamwarden_kafka.errors import BrokerUnavailableError, KafkaClientError
+from streamwarden_kafka.errors import BrokerUnavailableError, KafkaClientError, NotReachedError
 from streamwarden_kafka.membership import GroupMember, explain_untrue, known_end
 from streamwarden_kafka.records import headers_of
 
@@ -118,7 +118,7 @@ class KafkaMembership:
         return checked[:1] + [each for each in checked[1:] if isinstance(each, Record)]
 
     def batch_at(self, number: int, position: int) -> Batch:
-        from streamwarden_kafka.wire.raw import NotReachedError, fetch_batch  # 20 MB that hardly any gate needs
+        from streamwarden_kafka.wire.raw import fetch_batch  # 20 MB that hardly any gate needs
 
         reached, self._reached = self._reached.get((number, position), position), {}
         try:

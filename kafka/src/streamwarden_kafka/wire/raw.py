@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from aiokafka.protocol.fetch import FetchRequest
 
 from streamwarden_kafka.connection import Connection
-from streamwarden_kafka.errors import BrokerUnavailableError, KafkaClientError
+from streamwarden_kafka.errors import BrokerUnavailableError, KafkaClientError, NotReachedError
 from streamwarden_kafka.wire.batches import Batch, read_batches, scan
 from streamwarden_kafka.wire.connections import NO_ERROR, Broker, Wire, refusal
 from streamwarden_kafka.wire.ends import TopicEnds
@@ -24,18 +24,6 @@ _LONGEST_S = 2.0
 
 _Ask = Callable[[int, int], Awaitable[tuple[bytes, list[tuple[int, int]]]]]
 """Takes an offset and how many bytes are wanted; gives what stands there, and which aborted transactions touch it."""
-
-
-class NotReachedError(BrokerUnavailableError):
-    """So much is to be passed over that the next batch is not reached yet: ask again.
-
-    Attributes:
-        reached: the offset to go on from.
-    """
-
-    def __init__(self, message: str, reached: int) -> None:
-        super().__init__(message)
-        self.reached = reached
 
 
 @dataclass(frozen=True, slots=True)

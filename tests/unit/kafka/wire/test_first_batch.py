@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from streamwarden_kafka.wire.raw import NotReachedError, RawBatch, first_batch
+from streamwarden_kafka.errors import NotReachedError
+from streamwarden_kafka.wire.raw import RawBatch, first_batch
 from support.batch_headers import batch, data, marker
 
 ABORTED = 1_100

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import structlog
 from confluent_kafka import OFFSET_BEGINNING
 from streamwarden_kafka.connection import Connection
-from streamwarden_kafka.errors import KafkaClientError
+from streamwarden_kafka.errors import KafkaClientError, NotReachedError
 
 from streamwarden.core.records import Partition, Record, UnreadableBatch
 from streamwarden.runtime.consumers import Collected
@@ -74,6 +74,8 @@ class Passing:
                 continue
             try:
                 record = self._pass(at, why, collected.topic_ids.get(at.topic, ""))
+            except NotReachedError as error:
+                self._next[at] = error.reached  # what lies before has no events: the client reads on from here
             except KafkaClientError as error:
                 self._log.warning(
                     "A batch that cannot be read is not found yet",
