@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from json import JSONDecodeError
 
 import jsonschema_rs
 from jsonschema.exceptions import best_match
@@ -29,7 +30,7 @@ def schema_faults(definition: str) -> list[str]:
     try:
         schema = canonical.decode(definition.encode("utf-8", errors="surrogatepass"))
     except MalformedEventError as error:
-        return [str(error)]
+        return [f"{error}{_line(error.__cause__)}"]
     if not isinstance(schema, dict):
         return ["a JSON Schema of a topic must be a JSON object"]
     draft = schema.get("$schema", _DEFAULT_DRAFT)
@@ -44,6 +45,13 @@ def schema_faults(definition: str) -> list[str]:
         shown = next((part for part in worst.context or () if part.validator == "enum"), worst)
         return [f"{_pointer(worst.absolute_path)}: {shown.message}"]
     return list(islice(_reference_faults(schema, specification), _MAX_FAULTS)) or _engine_faults(definition)
+
+
+def _line(cause: BaseException | None) -> str:
+    """Say where in a schema of several lines it is no JSON: people do not count characters."""
+    if not isinstance(cause, JSONDecodeError) or "\n" not in cause.doc.strip():
+        return ""
+    return f" (line {cause.lineno}, column {cause.colno} of the schema)"
 
 
 def _engine_faults(definition: str) -> list[str]:

@@ -84,3 +84,9 @@ def test_at_most_eight_faults_are_told() -> None:
 def test_a_hundred_characters_of_a_reference_are_told(start: str, end: str) -> None:
     target = start + "x" * 300
     assert schema_faults(f'{{"$ref":"{target}"}}') == [f"$ref: {target[:100]!r}{end}"]
+
+
+def test_a_fault_in_a_schema_of_several_lines_has_its_line() -> None:
+    assert schema_faults('{"type": "object",\n "properties": {"qty" {}}}') == [
+        "not JSON: Expecting ':' delimiter at character 41 (line 2, column 23 of the schema)"
+    ]

@@ -134,7 +134,8 @@ def check_set(resources: Sequence[Kind], written: Mapping[ResourceKey, PolicySpe
         for refusal in acceptance.accept_agent(agent, here):
             near = ""
             if refusal.reason == ConditionReason.REF_NOT_FOUND:
-                near = nearest(dict(acceptance.topic_refs(agent))[refusal.field], sorted(here))
+                name = dict(acceptance.topic_refs(agent))[refusal.field]
+                near = _elsewhere(name, contracts) or nearest(name, sorted(here))
             found.append((_key(agent), acceptance.Refusal(refusal.reason, refusal.field, refusal.message + near)))
     for policy, checks in checked_policies(resources):
         refusals = acceptance.accept_policy(policy, checks=checks)
@@ -144,6 +145,12 @@ def check_set(resources: Sequence[Kind], written: Mapping[ResourceKey, PolicySpe
     return [
         SetProblem(key, FieldProblem(_parse(refusal.field), refusal.message, refusal.reason)) for key, refusal in found
     ]
+
+
+def _elsewhere(name: str, contracts: Sequence[TopicContract]) -> str:
+    """Say that a contract of the name is in another namespace: one is easily forgotten."""
+    found = sorted(each.metadata.namespace for each in contracts if each.metadata.name == name)
+    return f"; there is one in {found[0]!r}: is metadata.namespace right?" if found else ""
 
 
 def admit_all(reading: Reading, old: Mapping[ResourceKey, Kind]) -> Admission:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 EXAMPLES: Final[Mapping[str, str]] = {
     DNS_LABEL_PATTERN: "page-guard",
-    DURATION_PATTERN: "1s or 1h30m",
+    DURATION_PATTERN: "1s or 1h30m (the largest unit is the hour: a day is 24h)",
     EVENT_TYPE_PATTERN: "url.block",
     ONE_LINE_PATTERN: "a broken producer (one line)",
     PRINCIPAL_PATTERN: "User:page-crawler",

@@ -35,6 +35,8 @@ SUFFIXES: Final = (".yaml", ".yml", ".json")
 
 UNREADABLE: Final = "Unreadable"
 """The reason of whatever is wrong with a file or document before anybody knows what it is."""
+PASSED_OVER: Final = "PassedOver"
+"""The reason of a note on a file or document that is none of ours."""
 
 _IGNORED_FILES = frozenset({"kustomization.yaml", "kustomization.yml"})
 _OUR_KINDS: Final = {kind.__name__: kind for kind in KINDS}
@@ -155,7 +157,7 @@ def read_manifests(path: Path) -> Reading:
             problems.append(Problem(str(file), 1, "", f"cannot be read: {error.strerror}"))
             continue
         if path != file and file.suffix == ".json" and GROUP.encode() not in data:
-            notes.append(Problem(str(file), 1, "", f"passed over: does not name {GROUP}"))
+            notes.append(_passed_over(str(file), 1, f"does not name {GROUP}"))
             continue
         reading = parse_manifests(str(file), data)
         manifests.extend(reading.manifests)
@@ -215,7 +217,7 @@ def _sort_out(
 ) -> None:
     """Put a document where it belongs: ours, a problem, or passed over."""
     if not isinstance(value, dict):
-        notes.append(Problem(shell.file, shell.line, "", "passed over: not a Kubernetes resource"))
+        notes.append(_passed_over(shell.file, shell.line, "not a Kubernetes resource"))
         return
     api_version, kind = value.get("apiVersion"), value.get("kind")
     ours = GROUP in (str(part).split("/")[0] for part in value.values() if isinstance(part, str))
@@ -236,9 +238,13 @@ def _sort_out(
         manifests.append(found)
         problems.extend(_no_texts(found))
     elif isinstance(kind, str) and isinstance(api_version, str):
-        notes.append(Problem(shell.file, shell.line, "", f"passed over: {kind} of {api_version}"))
+        notes.append(_passed_over(shell.file, shell.line, f"{kind} of {api_version}"))
     else:
-        notes.append(Problem(shell.file, shell.line, "", "passed over: not a Kubernetes resource"))
+        notes.append(_passed_over(shell.file, shell.line, "not a Kubernetes resource"))
+
+
+def _passed_over(file: str, line: int, why: str) -> Problem:
+    return Problem(file, line, "", f"passed over: {why}", reason=PASSED_OVER)
 
 
 def _has_params(value: dict[str, JsonValue]) -> bool:

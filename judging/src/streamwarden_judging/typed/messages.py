@@ -39,6 +39,20 @@ _LOGICAL = {"_&&_": "&&", "_||_": "||", "!_": "!"}
 _NUMBERS = frozenset({"double", "int", "uint"})
 _FOREIGN = {" and ": "&&", " or ": "||", "not ": "!"}
 """Operators of other languages, and what CEL has in their place."""
+_ELSEWHERE: Final = {
+    **dict.fromkeys(("None", "nil", "undefined", "NULL", "Null"), "null"),
+    "True": "true",
+    "TRUE": "true",
+    "False": "false",
+    "FALSE": "false",
+    **dict.fromkeys(("len", "length", "count"), "size"),
+    "str": "string",
+    "float": "double",
+    "any": "exists",
+    "includes": "contains",
+    "regex": "matches",
+}
+"""Names of other languages, and what CEL has in their place."""
 _FUNCTIONS: Final = (
     *("all", "bool", "bytes", "contains", "double", "duration", "dyn", "endsWith", "exists", "exists_one", "filter"),
     *("has", "int", "map", "matches", "size", "startsWith", "string", "timestamp", "type", "uint"),
@@ -60,7 +74,8 @@ def readable(text: str, types: Types, variables: Collection[str], rule: ForCheck
         offset = rule.offset(int(line), int(column))
         if "*error*" in said:
             continue  # follows from another
-        sentence = words.sentence(said.removesuffix("[INVALID_ARGUMENT]").strip(), _data_beside(rule.text, offset))
+        near = _Near(*_data_beside(rule.text, offset), is_call=rule.text[offset : offset + 1] == "(")
+        sentence = words.sentence(said.removesuffix("[INVALID_ARGUMENT]").strip(), near)
         fault = RuleFault(*rule.place(offset), sentence)
         if fault not in found:
             found.append(fault)
@@ -80,9 +95,24 @@ def _with_hint(fault: RuleFault, expression: str) -> RuleFault:
         if word in expression:
             message = f"{fault.message}; in CEL, {word.strip()!r} is written {instead}"
             return RuleFault(fault.line, fault.column, message)
+    if match := re.search(r"([=!])==", expression):
+        instead = {"=": "equality is written ==", "!": "inequality is written !="}[match[1]]
+        return RuleFault(fault.line, fault.column, f"{fault.message}; in CEL, {instead}")
     if re.search(r"[^=!<>]=[^=]", expression):
         return RuleFault(fault.line, fault.column, f"{fault.message}; in CEL, equality is written ==")
     return fault
+
+
+@dataclass(frozen=True, slots=True)
+class _Near:
+    """What stands at the place of a fault."""
+
+    before: str = ""
+    """What of ``params`` stands directly before it."""
+    behind: str = ""
+    """Likewise, behind it."""
+    is_call: bool = False
+    """Whether the place is that of a call's arguments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,19 +120,13 @@ class _Words:
     types: Types
     variables: Collection[str]
 
-    def sentence(self, said: str, data: tuple[str, str] = ("", "")) -> str:
-        """Say it anew.
-
-        Args:
-            said: by the engine.
-            data: what of ``params`` stands directly before and behind the place.
-        """
+    def sentence(self, said: str, near: _Near) -> str:
         if match := _FIELD.fullmatch(said):
             return self._missing_field(written_name(match[1]), match[2])
         if match := _NAME.fullmatch(said):
-            return self._missing_name(match[1].partition(".")[0])
+            return self._missing_name(match[1].partition(".")[0], near)
         if match := _OVERLOAD.fullmatch(said):
-            return self._no_overload(match[1], _split(match[2]), data)
+            return self._no_overload(match[1], _split(match[2]), near)
         if match := _SELECT.fullmatch(said):
             return f"{self._one(match[1])} has no fields"
         if match := _RANGE.fullmatch(said):
@@ -117,17 +141,22 @@ class _Words:
         shown = self.types.shown.get(message, message)
         return f"{shown} has no field {name!r}{_suggestion(name, self.types.objects.get(message, ()))}"
 
-    def _missing_name(self, name: str) -> str:
+    def _missing_name(self, name: str, near: _Near) -> str:
         if name in ZONED:
             return f"{name} takes no time zone here: it answers in UTC, and {name}() is how to ask"
         if name in _FUNCTIONS:
             return f"{name} is not used like this: docs/reference/rules.md shows how"
         if name == "params":
             return "the policy has no data beside its rules: params is what stands in spec.params"
+        if name in _ELSEWHERE and (near.is_call == (_ELSEWHERE[name] in _FUNCTIONS)):
+            return f"there is no {name!r} in CEL: it is written {_ELSEWHERE[name]}"
+        if near.is_call:
+            suggested = _suggestion(name, _FUNCTIONS, listed=False)
+            return f"there is no function {name!r}{suggested or ': docs/reference/rules.md lists all that there are'}"
         suggested = _suggestion(name, (*self.variables, *_FUNCTIONS), listed=False)
         return f"there is no variable or function {name!r}{suggested or '; there are ' + ', '.join(self.variables)}"
 
-    def _no_overload(self, function: str, operands: list[str], data: tuple[str, str]) -> str:
+    def _no_overload(self, function: str, operands: list[str], near: _Near) -> str:
         if f"sw.{UNTYPED_MESSAGE}" in operands:
             return "this is applied to a value of which the schema says no type: write dyn(...) around it"
         if function in _LOGICAL:
@@ -135,19 +164,19 @@ class _Words:
         if function == "_?_:_":
             return f"? : takes a boolean, and two values of one type, not {self._all(operands)}"
         if function in _ARITHMETIC:
-            return self._no_arithmetic(function, operands, data)
+            return self._no_arithmetic(function, operands, near)
         if function in _COMPARISONS:
             return self._no_comparison(operands)
         return self._no_access(function, operands)
 
-    def _no_arithmetic(self, function: str, operands: list[str], data: tuple[str, str]) -> str:
+    def _no_arithmetic(self, function: str, operands: list[str], near: _Near) -> str:
         plain = [_unwrapped_type(operand) for operand in operands]
         if not set(plain) <= _NUMBERS:
             return f"{self._all(operands)} cannot be {_ARITHMETIC[function]}"
         if function == "_%_":
             return "% takes two ints"
         cannot = f"{self._all(operands)} cannot be {_ARITHMETIC[function]}"
-        for name, kind in zip(data, plain, strict=True):
+        for name, kind in zip((near.before, near.behind), plain, strict=True):
             if name and kind == "int":
                 return f"{cannot}: {name} is a whole number, however it is written: write double({name})"
             if name:

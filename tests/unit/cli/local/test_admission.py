@@ -277,3 +277,45 @@ def test_a_reference_to_nothing_tells_what_may_be_meant() -> None:
 
 
 # --- policies among agents ------------------------------------------------------------------------------------------
+
+
+def test_a_contract_of_the_name_in_another_namespace_is_told(tmp_path: Path) -> None:
+    there = contract()
+    reads = {
+        "apiVersion": "streamwarden.io/v1alpha1",
+        "kind": "AgentDeployment",
+        "metadata": {"name": "clerk"},
+        "spec": {
+            "image": "i",
+            "agent": {"entrypoint": "a:b"},
+            "inputs": [{"name": "in", "topicRef": {"name": "orders"}}],
+            "decisions": [{"type": "refund", "commandTopicRef": {"name": "order"}}],
+        },
+    }
+    (tmp_path / "all.yaml").write_text(yaml.safe_dump_all([there, reads]), encoding="utf-8")
+    said = {problem.field: problem.message for problem in admit_all(read_manifests(tmp_path), {}).problems}
+    assert said["spec.inputs[0].topicRef.name"] == (
+        "there is no TopicContract 'orders' in the namespace 'default'; "
+        "there is one in 'shop': is metadata.namespace right?"
+    )
+    assert said["spec.decisions[0].commandTopicRef.name"] == (
+        "there is no TopicContract 'order' in the namespace 'default'"
+    )
+
+
+def test_a_duration_in_days_is_told_the_largest_unit() -> None:
+    agent = {
+        "apiVersion": "streamwarden.io/v1alpha1",
+        "kind": "AgentDeployment",
+        "metadata": {"name": "clerk", "namespace": "shop"},
+        "spec": {
+            "image": "i",
+            "agent": {"entrypoint": "a:b"},
+            "inputs": [{"name": "in", "topicRef": {"name": "orders"}}],
+            "decisions": [{"type": "refund", "commandTopicRef": {"name": "orders"}, "expiresAfter": "2d"}],
+        },
+    }
+    [said] = shown(admit(agent, None))
+    assert said.startswith(
+        "spec.decisions[0].expiresAfter: '2d': write it as in 1s or 1h30m (the largest unit is the hour: a day is 24h)"
+    )

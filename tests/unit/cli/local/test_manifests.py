@@ -175,6 +175,7 @@ def test_the_path_of_a_field_is_written_as_kubernetes_does() -> None:
 )
 def test_what_is_not_ours_is_passed_over_with_a_note(text: str, message: str) -> None:
     assert parse(text) == Reading(notes=(Problem("policy.yaml", 1, "", message),))
+    assert [note.reason for note in parse(text).notes] == ["PassedOver"]
 
 
 @pytest.mark.parametrize(

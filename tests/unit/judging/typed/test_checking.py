@@ -48,6 +48,19 @@ MESSAGES = {
     "'" + "a" * 16_384 + "' == ''": "1:1: is longer than 16384 characters",
     "decison.entity == 'a'": "1:8: there is no variable or function 'decison'; did you mean 'decision'?",
     "zzz == 1": "1:1: there is no variable or function 'zzz'; there are decision, agent, params, now",
+    "lowerAscii(decision.entity) == 'a'": (
+        "1:11: there is no function 'lowerAscii': docs/reference/rules.md lists all that there are"
+    ),
+    "decision.entity.lowerAscii() == 'a'": (
+        "1:27: there is no function 'lowerAscii': docs/reference/rules.md lists all that there are"
+    ),
+    "decision.entity.startWith('a')": "1:26: there is no function 'startWith'; did you mean 'startsWith'?",
+    "len(decision.entity) > 3": "1:4: there is no 'len' in CEL: it is written size",
+    "decision.entity == None": "1:20: there is no 'None' in CEL: it is written null",
+    "True": "1:1: there is no 'True' in CEL: it is written true",
+    "len > 3": "1:1: there is no variable or function 'len'; there are decision, agent, params, now",
+    f"{P}.count === 1": "1:29: Syntax error: token recognition error at: '= '; in CEL, equality is written ==",
+    f"{P}.count !== 1": "1:29: Syntax error: token recognition error at: '= '; in CEL, inequality is written !=",
     "all(1)": "1:4: all is not used like this: docs/reference/rules.md shows how",
     f"{P}.`frst-name` == 'x'": f"1:20: {P} has no field 'frst-name'; did you mean `first-name`, in back-quotes?",
     f"{P}.open == 1": "1:26: this is applied to a value of which the schema says no type: write dyn(...) around it",
