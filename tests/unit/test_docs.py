@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 from streamwarden_contract.models import KINDS
+from streamwarden_contract.names import AgentNames, NamespaceNames
+from streamwarden_operator.desired.topics import DAY_MS, build_decision_topic, build_shared_topics
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -78,3 +80,22 @@ def test_links_of_a_page_lead_to_files_that_exist(page: Path) -> None:
     targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8"))
     inside = [target for target in targets if "://" not in target]
     assert [target for target in inside if not (page.parent / target).exists()] == []
+
+
+def test_what_is_said_of_how_long_evidence_is_kept_is_how_topics_are_made() -> None:
+    page = (DOCS / "gate.md").read_text(encoding="utf-8").split("\n## How long evidence is kept\n", 1)[1]
+    said = {line.split("`")[1]: line for line in page.split("\n## ", 1)[0].splitlines() if line.startswith("| `<ns>.")}
+    shared = {topic.name: topic.config for topic in build_shared_topics(NamespaceNames("<ns>"))}
+    audit = shared["<ns>.streamwarden.audit"]
+    assert f"| {int(audit['retention.ms']) // DAY_MS} days |" in said["<ns>.streamwarden.audit"]
+    decisions = build_decision_topic(AgentNames("<ns>", "<agent>"), partitions=1)
+    assert f"the last {int(decisions.config['retention.bytes']) >> 30} GiB of each partition" in said[decisions.name]
+    kept_by_broker = {name for name, config in shared.items() if not {"retention.ms", "retention.bytes"} & set(config)}
+    compacted = {name for name in kept_by_broker if shared[name]["cleanup.policy"] == "compact"}
+    assert {name for name in shared if "the broker's default" in said.get(name, "")} == kept_by_broker - compacted
+    assert {each for each in compacted if f"`{each}`" in page} == compacted
+
+
+@pytest.mark.parametrize("command", ["validate", "audit verify", "gate skip"])
+def test_the_readme_names_what_people_need_beside_dev(command: str) -> None:
+    assert f"`streamwarden {command}" in (ROOT / "README.md").read_text(encoding="utf-8")

@@ -304,7 +304,7 @@ def test_a_contract_of_the_name_in_another_namespace_is_told(tmp_path: Path) -> 
 
 
 def test_a_duration_in_days_is_told_the_largest_unit() -> None:
-    agent = {
+    agent: dict[str, Any] = {
         "apiVersion": "streamwarden.io/v1alpha1",
         "kind": "AgentDeployment",
         "metadata": {"name": "clerk", "namespace": "shop"},
