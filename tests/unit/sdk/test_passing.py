@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -168,3 +170,9 @@ async def test_a_batch_that_was_given_up_beside_a_slow_event_is_not_given_up_aga
         await served.until(world.caught_up)
     assert failures(world) == []
     assert causes(each.value for each in world.kafka.decisions) == [(0, 0)]
+
+
+def test_an_agent_that_can_read_everything_does_not_load_the_client_that_finds_batches() -> None:
+    program = "import sys; import streamwarden.runtime.__main__; print('aiokafka' in sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert ran.stdout == "False\n"
