@@ -23,6 +23,8 @@ def at(offset: int, partition: int = 0) -> Record:
     return Record(b"page-1", b"{}", [], partition, offset, 0)
 
 
+MARKERS = 2
+"""In a row, at most."""
 BATCHES = [(0, 0), (1, 1), (2, 2), (10, 14), (20, 20)]
 """First and last offsets of what the log holds; between them lie markers."""
 
@@ -52,12 +54,12 @@ def places(items: Sequence[Item]) -> list[Any]:
     ],
 )
 def test_a_partition_is_read_as_far_as_its_records_are_in_order(given: list[int], kept: list[Any]) -> None:
-    found = Offsets({0: 0}, batch_at, USUAL_GAP).check([at(offset) for offset in given])
+    found = Offsets({0: 0}, batch_at, MARKERS).check([at(offset) for offset in given])
     assert places(found) == kept
 
 
 def test_other_partitions_and_later_polls_are_checked_for_themselves() -> None:
-    offsets = Offsets({0: 0, 1: 7}, batch_at, USUAL_GAP)
+    offsets = Offsets({0: 0, 1: 7}, batch_at, MARKERS)
     assert places(offsets.check([at(0), at(7, 1), at(1), at(1), End(0, 3), at(8, 1)])) == [
         0,
         7,
@@ -68,7 +70,7 @@ def test_other_partitions_and_later_polls_are_checked_for_themselves() -> None:
 
 
 def test_an_end_behind_what_is_doubted_is_doubted_too() -> None:
-    found = Offsets({0: 0}, batch_at, USUAL_GAP).check([at(0), End(0, 1), at(1), End(0, 2), at(1)])
+    found = Offsets({0: 0}, batch_at, MARKERS).check([at(0), End(0, 1), at(1), End(0, 2), at(1)])
     assert places(found) == [0, 1, "unreadable"]
 
 
@@ -129,10 +131,17 @@ def test_who_reads_batch_by_batch_asks_for_the_header_at_any_gap(
     assert places(member.receive_alone(0, 1, lambda _: None)) == kept
 
 
-def test_what_a_member_receives_is_checked_from_where_it_fetches(member: KafkaMembership) -> None:
+@pytest.mark.parametrize(
+    "fetched",
+    [
+        pytest.param([1, 5, 2], id="out-of-order"),
+        pytest.param([1, 2 + USUAL_GAP + 1], id="outside-its-batch-behind-more-than-markers"),
+    ],
+)
+def test_what_a_member_receives_is_checked_from_where_it_fetches(member: KafkaMembership, fetched: list[int]) -> None:
     member.fetch_from({0: 1})
-    consumer = Consumer(1, 5, 2)
+    consumer = Consumer(*fetched)
     member.member = SimpleNamespace(  # type: ignore[assignment]  # as much of one as is used
-        poll=consumer.poll, drain=lambda most: consumer.consume(most, timeout=0), known_end=lambda _: 21
+        poll=consumer.poll, drain=lambda most: consumer.consume(most, timeout=0), known_end=lambda _: 100
     )
     assert places(member.receive(100, 1)) == [1, "unreadable"]

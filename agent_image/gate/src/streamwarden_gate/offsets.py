@@ -10,8 +10,8 @@ from streamwarden_gate.ports import Batch, End, Item, Unreadable
 from streamwarden_gate.reasons import RefusalReason
 from streamwarden_gate.records import Record
 
-USUAL_GAP = 2
-"""Offsets without a record for which no header is asked: markers of transactions, which are in any log of an agent."""
+USUAL_GAP = 16
+"""Offsets without a record for which no header is asked: markers in a row, one of each pod that writes at the time."""
 
 
 class Offsets:
