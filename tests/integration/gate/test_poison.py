@@ -136,3 +136,32 @@ def test_records_that_give_other_offsets_than_they_have_are_skipped_and_what_fol
     assert ack is not None
     assert (ack.state, ack.reason) == ("InForce", "RecordsSkipped")
     world.check_chains()
+
+
+@pytest.mark.parametrize(
+    ("batches", "skipped"),
+    [
+        pytest.param([(0,), (4,), (0,), (0,), (0,), (0,)], (1, 1), id="the-second-record-says-it-is-the-sixth"),
+        pytest.param([(0, 0, 0)], (0, 2), id="three-say-that-they-are-the-first"),
+        pytest.param([(0, 3, 2, 3)], (1, 3), id="the-second-of-a-batch-says-it-is-the-fourth"),
+    ],
+)
+def test_records_that_give_the_offsets_of_others_hide_none_of_them(
+    world: GateWorld, batches: list[tuple[int, ...]], skipped: tuple[int, int]
+) -> None:
+    with RawWriter(world.agent_properties) as writer:
+        for deltas in batches:
+            records = b"".join(encode_record(RawRecord(b"page-1", b"{}"), delta) for delta in deltas)
+            batch = encode_batch(records, Fields(last_offset_delta=len(deltas) - 1, records=len(deltas)))
+            assert writer.write(world.names.decisions, 0, batch).code == 0
+    world.start_gate()
+    world.wait_in_force()
+    world.propose(range(20))
+    eventually(world.caught_up, "no lag", timeout_s=60)
+    assert sorted(world.commanded()) == sorted(f"page-{number}" for number in range(20))
+    [told] = [audit["decision"] for audit in world.audits() if audit["verdict"] == "Skipped"]
+    assert (told["partition"], told["offset"], told["lastOffset"]) == (0, *skipped)
+    others = set(range(sum(map(len, batches)))) - set(range(skipped[0], skipped[1] + 1))
+    dead = [audit["decision"]["offset"] for audit in world.audits() if audit["verdict"] == "DeadLetter"]
+    assert sorted(dead) == sorted(others)
+    world.check_chains()
