@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator  # noqa: TC003  # read from the annotations at run time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
-from streamwarden import Agent, Event
+from streamwarden import Agent, AgentDefinitionError, Decision, Event, testing
 from streamwarden.core.commands import SeenCommands
-from streamwarden.core.dispatch import Dispatcher
+from streamwarden.core.dispatch import Dispatcher, Sleep
 from streamwarden.core.records import Handled, Record
 from streamwarden.core.retries import Backoff
 from streamwarden.core.routing import Routes
 from streamwarden.core.writing import Author
+from streamwarden.errors import CommandExpiredError
 from streamwarden_contract.events import CloudEvent
 from streamwarden_contract.models.agent_deployment import Retry
 from streamwarden_contract.runtime_config import SourceTopic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from streamwarden.handlers import Function
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 EXPIRY = NOW + timedelta(minutes=5)
@@ -26,6 +34,21 @@ def command(offset: int = 0, *, id_: str = "c-1", expirytime: datetime | None = 
     event = CloudEvent(id=id_, source="/streamwarden/risk/guard", type="block", subject="page-1", expirytime=expirytime)
     headers = [*event.headers(), ("sw-format", b"1"), ("sw-verdict", b"Allow")] if by_gate else event.headers()
     return Record("risk.commands", 0, offset, 0, b"page-1", b"{}", tuple(headers), topic_id="T1")
+
+
+async def no_wait(_seconds: float) -> None:
+    await asyncio.sleep(0)
+
+
+def dispatcher_of(agent: Agent, now: Callable[[], datetime], sleep: Sleep = no_wait) -> Dispatcher:
+    return Dispatcher(
+        Routes(agent, [SourceTopic(name="commands", topic="risk.commands")]),
+        Author("risk", "executor", "uid", None, None),
+        Backoff.of(Retry()),
+        concurrency=1,
+        sleep=sleep,
+        now=now,
+    )
 
 
 class Executor:
@@ -43,14 +66,7 @@ class Executor:
                 raise OSError("the firewall does not answer")
             self.carried_out.append(event.id)
 
-        self.dispatcher = Dispatcher(
-            Routes(agent, [SourceTopic(name="commands", topic="risk.commands")]),
-            Author("risk", "executor", "uid", frozenset({"done"}), None),
-            Backoff.of(Retry()),
-            concurrency=1,
-            sleep=self.sleep,
-            now=lambda: self.now,
-        )
+        self.dispatcher = dispatcher_of(agent, lambda: self.now, self.sleep)
 
     async def sleep(self, seconds: float) -> None:
         self.now += timedelta(minutes=4, seconds=seconds)
@@ -95,6 +111,114 @@ async def test_a_command_that_expires_between_two_attempts_is_not_tried_again() 
     assert executor.carried_out == []
     assert handled.failure is not None
     assert (handled.failure.attempts, handled.failure.error.partition(":")[0]) == (3, "CommandExpiredError")
+
+
+def telling_executor(too_late: Function, *, failing: bool = False) -> Agent:
+    agent = Agent()
+
+    @agent.on_event("block")
+    def block(_event: Event) -> Decision:
+        if failing:
+            raise OSError("the firewall does not answer")
+        return Decision("blocked")
+
+    agent.on_expired("block")(too_late)
+    return agent
+
+
+def say_so(event: Event) -> Decision:
+    return Decision("not-blocked", parameters={"command": event.id})
+
+
+async def say_so_later(event: Event) -> AsyncIterator[Decision]:
+    await asyncio.sleep(0)
+    yield say_so(event)
+
+
+@pytest.mark.parametrize("too_late", [say_so, say_so_later], ids=["plain", "async-generator"])
+@pytest.mark.parametrize(
+    ("now", "decided"),
+    [(EXPIRY - timedelta(milliseconds=1), "blocked"), (EXPIRY, "not-blocked")],
+    ids=["in-time", "too-late"],
+)
+def test_an_executor_may_say_itself_that_a_command_has_expired(too_late: Function, now: datetime, decided: str) -> None:
+    given = testing.command("block", "page-1", id="c-1", expirytime=EXPIRY)
+    result = testing.run(telling_executor(too_late), [given], now=now)
+    assert result.failures == []
+    (decision,) = result.decisions
+    assert (decision.type, decision.entity) == (decided, "page-1")
+    assert decision.parameters == ({} if decided == "blocked" else {"command": "c-1"})
+
+
+def test_what_expires_between_two_attempts_goes_to_the_handler_of_what_expires() -> None:
+    given = testing.command("block", "page-1", expirytime=NOW + timedelta(seconds=1))
+    times = iter([NOW, NOW + timedelta(seconds=1)])
+    dispatcher = dispatcher_of(telling_executor(say_so, failing=True), lambda: next(times))
+    (handled,) = asyncio.run(dispatcher.handle([command(expirytime=given.attributes.expirytime)]))
+    assert [each.type for each in handled.decisions] == ["not-blocked"]
+    assert handled.failure is None
+
+
+def test_a_handler_of_expired_commands_that_fails_is_tried_as_often_as_any_other() -> None:
+    def fail(_event: Event) -> None:
+        raise OSError("nobody can be told")
+
+    given = testing.command("block", "page-1", id="c-1", expirytime=EXPIRY)
+    result = testing.run(telling_executor(fail), [given], now=EXPIRY, retry=Retry(max_attempts=3))
+    (failure,) = result.failures
+    assert failure.error.startswith("OSError: nobody can be told (")
+    assert (failure.attempts, len(result.waits_s)) == (3, 2)
+
+
+def test_an_executor_may_refuse_an_expired_command_after_all() -> None:
+    def refuse(_event: Event) -> None:
+        raise CommandExpiredError("nobody asked for it any more")
+
+    result = testing.run(telling_executor(refuse), [testing.command("block", "p", expirytime=EXPIRY)], now=EXPIRY)
+    (failure,) = result.failures
+    assert (failure.error, failure.attempts) == ("CommandExpiredError: nobody asked for it any more", 1)
+
+
+def test_the_failure_record_of_an_expired_command_names_its_entity_and_id() -> None:
+    agent = Agent()
+    agent.on_event("block")(say_so)
+    result = testing.run(agent, [testing.command("block", "page-1", id="c-1", expirytime=EXPIRY)], now=EXPIRY)
+    headers = dict(result.records[0].headers)
+    assert (headers["ce_subject"], headers["ce_causationid"]) == (b"page-1", b"c-1")
+    assert headers["ce_type"] == b"streamwarden.failure"
+
+
+def test_without_a_time_no_command_of_a_test_expires() -> None:
+    result = testing.run(telling_executor(say_so), [testing.command("block", "page-1", expirytime=EXPIRY)])
+    assert [each.type for each in result.decisions] == ["blocked"]
+
+
+def takes_data(_data: dict[str, object]) -> None: ...
+def takes_both(_data: dict[str, object], _event: Event) -> None: ...
+def takes_event_twice(_event: Event, _again: Event) -> None: ...
+
+
+@pytest.mark.parametrize("function", [takes_data, takes_both, takes_event_twice])
+def test_a_handler_of_expired_events_takes_the_event_alone(function: Function) -> None:
+    with pytest.raises(AgentDefinitionError, match=rf"{function.__name__}: .* takes the Event alone"):
+        Agent().on_expired("block")(function)
+
+
+def test_a_handler_of_expired_events_needs_one_of_those_that_have_not() -> None:
+    agent = Agent()
+    agent.on_event("unblock")(say_so)
+    agent.on_expired("block")(say_so)
+    with pytest.raises(AgentDefinitionError, match=r"@agent.on_expired\('block'\) is never called"):
+        Routes(agent, [SourceTopic(name="commands", topic="risk.commands")]).check()
+
+
+def test_an_outcome_that_expires_is_no_command_and_becomes_a_failure() -> None:
+    agent = telling_executor(say_so)
+    agent.on_outcome("block")(say_so)
+    outcome = testing.outcome("block", "page-1")
+    late = replace(outcome, attributes=replace(outcome.attributes, expirytime=EXPIRY))
+    result = testing.run(agent, [late], now=EXPIRY)
+    assert [each.error.partition(":")[0] for each in result.failures] == ["CommandExpiredError"]
 
 
 async def test_a_past_command_is_replayed_however_old_it_is() -> None:

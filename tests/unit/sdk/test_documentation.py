@@ -6,25 +6,40 @@ import re
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import pytest
+import pytest
 
-_PAGE = Path(__file__).parents[3] / "docs" / "agents.md"
-_PROGRAM, _TEST = re.findall(r"```python\n(.*?)```", _PAGE.read_text(), re.DOTALL)
+_DOCS = Path(__file__).parents[3] / "docs"
 
 
-def test_the_documented_agent_passes_its_documented_test(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = ModuleType("pages")
-    monkeypatch.setitem(sys.modules, "pages", module)
-    exec(compile(_PROGRAM, "pages.py", "exec"), vars(module))  # noqa: S102  # the documentation is ours
+def blocks_of(page: str) -> tuple[str, str]:
+    """Return a page's program and its test."""
+    program, test = re.findall(r"```python\n(.*?)```", (_DOCS / page).read_text(), re.DOTALL)
+    return program, test
+
+
+@pytest.mark.parametrize(
+    ("page", "name", "test_name"),
+    [
+        ("agents.md", "pages", "test_sure_pages_are_blocked"),
+        ("executors.md", "pages_executor", "test_pages_are_blocked_in_time_or_not_at_all"),
+    ],
+    ids=["agent", "executor"],
+)
+def test_the_documented_agent_passes_its_documented_test(
+    page: str, name: str, test_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program, test = blocks_of(page)
+    module = ModuleType(name)
+    monkeypatch.setitem(sys.modules, name, module)
+    exec(compile(program, f"{name}.py", "exec"), vars(module))  # noqa: S102  # the documentation is ours
     scope: dict[str, object] = {}
-    exec(compile(_TEST, "test_pages.py", "exec"), scope)  # noqa: S102  # likewise
-    test = scope["test_sure_pages_are_blocked"]
-    assert callable(test)
-    test()
+    exec(compile(test, f"test_{name}.py", "exec"), scope)  # noqa: S102  # likewise
+    run = scope[test_name]
+    assert callable(run)
+    run()
 
 
 def test_a_whole_agent_takes_less_than_30_lines() -> None:
-    assert len(_PROGRAM.splitlines()) < 30
+    program, _ = blocks_of("agents.md")
+    assert len(program.splitlines()) < 30

@@ -1,11 +1,12 @@
-"""The agent: handlers for events and for outcomes."""
+"""The agent: handlers for events, for outcomes, and for commands that have expired."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import TypeVar
 
 from streamwarden.errors import AgentDefinitionError
-from streamwarden.handlers import Function, Handler, inspect_handler
+from streamwarden.handlers import Function, Handler, inspect_expired_handler, inspect_handler
 
 _F = TypeVar("_F", bound=Function)
 
@@ -24,6 +25,7 @@ class Agent:
         self.concurrency = concurrency
         self._events: dict[str, Handler] = {}
         self._outcomes: dict[str, Handler] = {}
+        self._expired: dict[str, Handler] = {}
         self._start: list[Callable[[], object]] = []
 
     def on_event(self, *types: str, replay: bool = False) -> Callable[[_F], _F]:
@@ -34,11 +36,22 @@ class Agent:
             replay: at start, hand in past events again, up to where the agent had got to, so that state in memory is
                 rebuilt. Decisions that come of it are dropped.
         """
-        return self._register(self._events, types, "on_event", replay=replay)
+        return self._register(self._events, types, "on_event", partial(inspect_handler, replay=replay))
 
     def on_outcome(self, *types: str, replay: bool = False) -> Callable[[_F], _F]:
         """Handle events of these types from the agent's outcomes: what came of its commands."""
-        return self._register(self._outcomes, types, "on_outcome", replay=replay)
+        return self._register(self._outcomes, types, "on_outcome", partial(inspect_handler, replay=replay))
+
+    def on_expired(self, *types: str) -> Callable[[_F], _F]:
+        """Handle events of these types from the agent's inputs once it is too late for them (``ce_expirytime``).
+
+        The function takes the ``Event`` and is called in place of the handler, so that an executor can say in an
+        outcome that a command was not carried out. Types without one become a failure record (``CommandExpiredError``).
+
+        Args:
+            types: at least one, each with a handler by ``on_event``.
+        """
+        return self._register(self._expired, types, "on_expired", inspect_expired_handler)
 
     def on_start(self, function: Callable[[], object]) -> Callable[[], object]:
         """Run ``function``, async or not, once before the first event."""
@@ -56,19 +69,24 @@ class Agent:
         return MappingProxyType(self._outcomes)
 
     @property
+    def expired(self) -> Mapping[str, Handler]:
+        """Handlers of expired events by type."""
+        return MappingProxyType(self._expired)
+
+    @property
     def start(self) -> tuple[Callable[[], object], ...]:
         """Functions to run before the first event, in order."""
         return tuple(self._start)
 
     @staticmethod
     def _register(
-        table: dict[str, Handler], types: tuple[str, ...], decorator: str, *, replay: bool
+        table: dict[str, Handler], types: tuple[str, ...], decorator: str, inspect: Callable[[Function], Handler]
     ) -> Callable[[_F], _F]:
         if not types or callable(types[0]):
             raise AgentDefinitionError(f"name the event types: write @agent.{decorator}('page.observed')")
 
         def register(function: _F) -> _F:
-            handler = inspect_handler(function, replay=replay)
+            handler = inspect(function)
             for name in types:
                 if name in table:
                     raise AgentDefinitionError(

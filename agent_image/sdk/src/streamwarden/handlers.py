@@ -42,7 +42,7 @@ def inspect_handler(function: Function, *, replay: bool) -> Handler:
     Raises:
         AgentDefinitionError: it does not take a typed payload and, optionally, the event.
     """
-    where = f"{function.__module__}.{function.__qualname__}" if inspect.isfunction(function) else repr(function)
+    where = _name_of(function)
     try:
         parameters = list(inspect.signature(function).parameters.values())
         hints = typing.get_type_hints(function)
@@ -71,6 +71,25 @@ def inspect_handler(function: Function, *, replay: bool) -> Handler:
         known_names=frozenset() if model is None else _field_names(model),
         takes_nothing=takes_nothing or payload is Event,
     )
+
+
+def inspect_expired_handler(function: Function) -> Handler:
+    """Read the signature of a handler of expired events.
+
+    Raises:
+        AgentDefinitionError: it does not take the event alone.
+    """
+    handler = inspect_handler(function, replay=False)
+    if handler.wants_data or handler.wants_event:
+        raise AgentDefinitionError(
+            f"{_name_of(function)}: a handler of expired events takes the Event alone; "
+            "write it as in 'def too_late(event: Event) -> Decision | None'"
+        )
+    return handler
+
+
+def _name_of(function: Function) -> str:
+    return f"{function.__module__}.{function.__qualname__}" if inspect.isfunction(function) else repr(function)
 
 
 def _without_none(payload: object) -> tuple[object, bool]:

@@ -24,10 +24,11 @@ from streamwarden.core.retries import Backoff
 from streamwarden.core.routing import Routes
 from streamwarden.core.writing import Author
 
-__all__ = ["GivenEvent", "Result", "event", "outcome", "run", "run_async", "tombstone"]
+__all__ = ["GivenEvent", "Result", "command", "event", "outcome", "run", "run_async", "tombstone"]
 
 _EVENTS, _OUTCOMES = "test.events", "test.outcomes"
 _TIME = datetime(2026, 1, 1, tzinfo=UTC)
+_BY_GATE = (("sw-format", b"1"), ("sw-verdict", b"Allow"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,8 @@ class GivenEvent:
     value: bytes | None
     key: bytes | None
     topic: str
+    by_gate: bool = False
+    """Whether a gate wrote it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,27 @@ def event(  # each is an attribute of the event, and almost always left out
     return GivenEvent(attributes, value, subject.encode() if subject else None, _EVENTS)
 
 
+def command(
+    type: str,  # noqa: A002  # as above
+    subject: str,
+    *,
+    data: object = None,
+    id: str | None = None,  # noqa: A002  # as above
+    expirytime: datetime | None = None,
+) -> GivenEvent:
+    """Make a command as a gate writes it, for agents that carry commands out.
+
+    Args:
+        type: the decision type.
+        subject: the entity.
+        data: the decision's parameters, as anything JSON.
+        id: ``ce_id``; made from type and subject where left out.
+        expirytime: from when on it must not be carried out; left out it never expires. See ``now`` of ``run``.
+    """
+    given = event(type, subject, data=data, id=id)
+    return replace(given, attributes=replace(given.attributes, expirytime=expirytime), by_gate=True)
+
+
 def outcome(type: str, subject: str | None = None, *, data: object = None) -> GivenEvent:  # noqa: A002  # as above
     """Make an event that tells what came of a command."""
     given = event(type, subject, data=data)
@@ -125,6 +149,7 @@ def run(
     decision_types: Iterable[str] | None = None,
     retry: Retry | None = None,
     schema: str | None = None,
+    now: datetime | None = None,
 ) -> Result:
     """Run ``agent`` on ``events`` and return what came of them. Not for use inside an event loop: see ``run_async``.
 
@@ -135,9 +160,10 @@ def run(
         decision_types: the types that the AgentDeployment declares; any where left out.
         retry: as in the AgentDeployment; its defaults where left out. Waits take no time.
         schema: the JSON Schema of the contract of the events' topic, as text; any JSON fits where left out.
+        now: the time, by which commands may have expired; none has where it is left out.
     """
     return asyncio.run(
-        run_async(agent, events, replay=replay, decision_types=decision_types, retry=retry, schema=schema)
+        run_async(agent, events, replay=replay, decision_types=decision_types, retry=retry, schema=schema, now=now)
     )
 
 
@@ -149,6 +175,7 @@ async def run_async(
     decision_types: Iterable[str] | None = None,
     retry: Retry | None = None,
     schema: str | None = None,
+    now: datetime | None = None,
 ) -> Result:
     """Do as ``run`` inside an event loop."""
     waits_s: list[float] = []
@@ -174,6 +201,7 @@ async def run_async(
         Backoff.of(retry or Retry()),
         concurrency=agent.concurrency,
         sleep=skip,
+        now=None if now is None else lambda: now,
     )
     for function in agent.start:
         started = function()
@@ -206,7 +234,7 @@ def _records(*batches: Sequence[GivenEvent]) -> list[list[Record]]:
                     timestamp_ms=int(_TIME.timestamp() * 1000),
                     key=given.key,
                     value=given.value,
-                    headers=tuple(given.attributes.headers()),
+                    headers=(*given.attributes.headers(), *(_BY_GATE if given.by_gate else ())),
                 )
             )
             ends[given.topic] += 1

@@ -95,10 +95,13 @@ class Dispatcher:
             outcome = await self._attempt(record, call, replay=replay)
             if isinstance(outcome, Handled):
                 return outcome
+            if isinstance(outcome, CommandExpiredError) and (late := call.when_expired()) is not None:
+                call, attempts = late, 0
+                continue
             wait_s = self._backoff.wait_s(attempts)
             if wait_s is None or isinstance(outcome, DecisionRefusedError | CommandExpiredError):
-                late = isinstance(outcome, CommandExpiredError)  # no fault of the author's code
-                where = None if late else find_place(outcome, call.handler.function)
+                expired = isinstance(outcome, CommandExpiredError)  # no fault of the author's code
+                where = None if expired else find_place(outcome, call.handler.function)
                 failed = self._fail(record, call.event, outcome, attempts=attempts, stage="Handle", where=where)
                 return replace(failed, dropped=call.dropped)
             await self._sleep(wait_s)
@@ -114,7 +117,7 @@ class Dispatcher:
     async def _attempt(self, record: Record, call: Call, *, replay: bool) -> Handled | BaseException:
         """Call the handler once, unless it is too late for it, and return what came of it or what was raised."""
         try:
-            if self._now is not None and not replay:
+            if self._now is not None and not replay and not call.is_late:
                 check_expiry(call.event, self._now(), call.dropped)
             if _is_async(call):
                 async with self._slots:

@@ -1,7 +1,8 @@
 """Which handler an input record goes to, and what it is called with."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from pydantic import ValidationError
 from streamwarden_contract import canonical, events
@@ -21,6 +22,7 @@ from streamwarden.handlers import Handler
 _MAX_NAMED_FAULTS = 5
 _NO_INPUTS = AgentInputs()
 _NO_SHAPE = InputTopic()
+_NO_HANDLERS: Mapping[str, Handler] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,16 @@ class Call:
     """One or two: the payload (a model, an object or the event itself), and the event where the handler wants it."""
     dropped: frozenset[str]
     """Optional attributes of the event that were wrong, and so left out."""
+    expired: Handler | None = None
+    """What takes the event, alone, once it is too late for it."""
+    is_late: bool = False
+    """Whether that is what ``handler`` is."""
+
+    def when_expired(self) -> "Call | None":
+        """Return what to call once it is too late; None where the agent has nothing for that."""
+        if self.expired is None or self.is_late:
+            return None
+        return replace(self, handler=self.expired, arguments=(self.event,), is_late=True)
 
 
 class Routes:
@@ -54,6 +66,7 @@ class Routes:
             source.topic: (frozenset(source.types), agent.outcomes if source.outcome else agent.events)
             for source in self._sources
         }
+        self._expired = {source.topic: agent.expired for source in self._sources if not source.outcome}
         self._agent = agent
         self.judge_by(inputs)
 
@@ -111,7 +124,8 @@ class Routes:
         if mismatch is not None:
             raise MalformedEventError(DeadLetterReason.SCHEMA_MISMATCH, f"not what the contract promises: {mismatch}")
         first = _payload(handler, event, found.value) if handler.wants_data else event
-        return Call(handler, event, (first, event) if handler.wants_event else (first,), found.dropped)
+        arguments = (first, event) if handler.wants_event else (first,)
+        return Call(handler, event, arguments, found.dropped, self._expired.get(record.topic, _NO_HANDLERS).get(name))
 
     def attributes(self, record: Record) -> events.CloudEvent | None:
         """Read what can be read of a record that ``prepare`` refused."""
@@ -138,6 +152,11 @@ class Routes:
                         f"@agent.{decorator}({name!r}) is never called: "
                         f"the AgentDeployment's {kind} bring {', '.join(sorted(given)) or 'nothing'}"
                     )
+        for name in self._agent.expired:
+            if name not in self._agent.events:
+                raise AgentDefinitionError(
+                    f"@agent.on_expired({name!r}) is never called: write @agent.on_event({name!r}) above a handler too"
+                )
         if not self._agent.events and not self._agent.outcomes:
             raise AgentDefinitionError("the agent has no handler: write @agent.on_event('page.observed') above one")
         return sorted(
