@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from streamwarden_contract.models import AgentDeployment
+from streamwarden_contract.models import AgentDeployment, TopicContract
+from streamwarden_judging.schema_remarks import schema_remarks
 from streamwarden_operator.desired.rule_checks import listed, unchecked_names
 
 from streamwarden_cli.local.policy_sets import checked_policies, of_kind
@@ -28,6 +29,10 @@ def remarks(resources: Iterable[Kind]) -> Iterator[Remark]:
         yield from _of_policy(policy, checks)
         if policy.spec.failure_action == "Enforce" and policy.spec.rules:
             enforced |= {(policy.metadata.namespace, *pair.place) for pair in checks.pairs}
+    for contract in of_kind(TopicContract, resources):
+        if contract.spec.value_schema is not None:
+            for message in schema_remarks(contract.spec.value_schema.definition):
+                yield contract, ("spec", "schema", "schema"), message, "DoubtfulSchema"
     for agent in of_kind(AgentDeployment, resources):
         for index, decision in enumerate(agent.spec.decisions):
             if (agent.metadata.namespace, agent.metadata.name, decision.type) not in enforced:

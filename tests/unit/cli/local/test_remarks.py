@@ -72,3 +72,29 @@ def test_x49_what_is_refused_has_no_warnings(tmp_path: Path) -> None:
     admission = admit_all(read_manifests(tmp_path), {})
 
     assert (len(admission.problems), admission.warnings) == (1, ())
+
+
+def test_a_schema_that_nothing_fits_is_a_warning_at_its_place(tmp_path: Path) -> None:
+    schema = """{"required": ["qty"], "properties": {"quantity": {"maxLenght": 3}}, "additionalProperties": false}"""
+    (tmp_path / "a.yaml").write_text(
+        HEAD.format("TopicContract", "urls", "") + f"  topicName: risk.urls\n  schema: {{schema: '{schema}'}}\n"
+    )
+    admission = admit_all(read_manifests(tmp_path), {})
+    assert admission.problems == ()
+    assert [(found.line, found.field, found.reason, found.message) for found in admission.warnings] == [
+        (
+            6,
+            "spec.schema.schema",
+            "DoubtfulSchema",
+            "'maxLenght' is no keyword of JSON Schema, and checks nothing; did you mean 'maxLength'?",
+        ),
+        (
+            6,
+            "spec.schema.schema",
+            "DoubtfulSchema",
+            (
+                "no object can be right: 'qty' is required, and additionalProperties: false forbids it; "
+                "did you mean 'quantity'?"
+            ),
+        ),
+    ]
