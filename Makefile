@@ -31,8 +31,8 @@ demo-cluster: setup ## The same as pods on a real Kubernetes cluster, which it m
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python examples/phishing/demo_cluster.py --report build/demo-cluster.json
 
 unit: export HYPOTHESIS_PROFILE ?= quick
-unit: setup ## The unit tests (seconds); property tests with few examples
-	$(PYTEST) tests/unit
+unit: setup ## The unit tests that take no time (seconds); property tests with few examples
+	$(PYTEST) -p no:logging -m "not slow" tests/unit
 
 coverage: setup ## The same again, measured: what of each member they cover (three times as long)
 	$(PYTEST) tests/unit --cov --cov-report=

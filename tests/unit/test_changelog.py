@@ -24,6 +24,7 @@ def test_a_fragment_is_named_by_topic_and_type_and_says_it_in_sentences(path: Pa
     assert re.fullmatch(r"[A-Z`][^\n]*[^\s][.]\n", text), "one line that begins and ends as a sentence does"
 
 
+@pytest.mark.slow
 def test_the_next_changelog_has_every_fragment_and_links_as_seen_from_the_root() -> None:
     command = [sys.executable, "-m", "towncrier", "build", "--draft", "--version", "9.9.9", "--date", "2026-01-01"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)

@@ -67,6 +67,7 @@ def test_imports_are_found_wherever_they_stand() -> None:
     assert imported_modules(source) == {"a", "c", "h"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("member", MEMBERS)
 def test_a_member_declares_what_it_imports_or_starts_and_nothing_else(member: str) -> None:
     assert sorted(imported(member) | STARTED.get(member, set())) == sorted(

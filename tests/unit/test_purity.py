@@ -70,6 +70,7 @@ def imported(source: str) -> Iterator[str]:
             yield node.module
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", PURE)
 def test_what_decides_has_no_clock_and_draws_no_lots(place: str) -> None:
     modules = sources(place)
@@ -78,6 +79,7 @@ def test_what_decides_has_no_clock_and_draws_no_lots(place: str) -> None:
     assert {path: faults for path, faults in found.items() if faults} == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", PURE)
 def test_what_decides_imports_nothing_that_does_io(place: str) -> None:
     found = {

@@ -34,6 +34,7 @@ def test_a_wheel_holds_only_what_is_below_src(member: str) -> None:
     assert all(package.startswith("src/") and (ROOT / member / package).is_dir() for package in packages)
 
 
+@pytest.mark.slow
 def test_the_linter_watches_for_shadowed_modules() -> None:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["ruff"]["lint"]
     assert settings["select"] == ["ALL"]

@@ -39,6 +39,7 @@ def test_uninstall_says_in_a_line_what_is_wrong_with_a_kubeconfig(  # a table's 
     assert message in answer.output
 
 
+@pytest.mark.slow
 def test_what_contributors_need_says_so_and_what_it_wrote(tmp_path: Path) -> None:
     runner = CliRunner()
     said = runner.invoke(app, ["--help"], env=WIDE).output

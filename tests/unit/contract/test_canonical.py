@@ -43,6 +43,7 @@ def test_whatever_the_spacing_the_bytes_are_the_same(value: canonical.JsonValue)
     assert canonical.encode(canonical.decode(spaced)) == canonical.encode(value)
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.text(), json_values, max_size=4), st.sampled_from([b"", b" "]))
 def test_what_has_canonical_bytes_is_read_as_what_has_not(value: dict[str, canonical.JsonValue], space: bytes) -> None:
     """Canonical bytes take a shorter way: types (1, 1.0, true) and signs are the same on both."""

@@ -205,6 +205,7 @@ def test_audit_policies_only_say_what_they_would_deny() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_x05_no_set_of_audit_policies_makes_a_record_that_kafka_refuses() -> None:
     strict = [(f"strict-{number}-{'x' * 200}", ("false",) * 64, "Audit") for number in range(80)]
     outcome = judge_of(("open", (), "Enforce"), *strict).judge(record(GOOD), HEAD, NOW)
@@ -215,6 +216,7 @@ def test_x05_no_set_of_audit_policies_makes_a_record_that_kafka_refuses() -> Non
     assert (len(found), audit["omitted"]) == (32, {"policies": 0, "wouldDeny": 80 * 64 - 32})
 
 
+@pytest.mark.slow
 def test_x05_nor_does_any_number_of_policies_that_allow() -> None:
     outcome = judge_of(*((f"open-{number}-{'x' * 200}", (), "Enforce") for number in range(1_000))).judge(
         record(GOOD), HEAD, NOW
@@ -383,6 +385,7 @@ HEADERS = st.one_of(
 )
 
 
+@pytest.mark.slow
 @given(value=VALUES, key=st.none() | st.just(b"page-1") | st.binary(max_size=8), given_headers=HEADERS)
 @settings(max_examples=4 * settings().max_examples)
 def test_any_record_gives_exactly_one_audit_record(

@@ -72,6 +72,7 @@ def test_x04_where_not_even_an_audit_record_is_taken_nothing_is_committed_and_ot
     assert (world.reports.said[-1].state, world.reports.said[-1].reason) == ("Rejected", RefusalReason.TARGET_REFUSED)
 
 
+@pytest.mark.slow
 def test_where_a_target_refuses_the_gate_its_partition_waits_and_loses_nothing(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -57,6 +57,7 @@ def test_a_set_keeps_the_signed_epochs_that_closed_it(log: MemoryLog) -> None:
     assert (own, guardrail) == (epoch_record(), epoch_record(revision_counter=0))
 
 
+@pytest.mark.slow
 def test_in_a_storm_of_policies_only_those_that_bind_the_agent_are_compiled_and_once_each(
     log: MemoryLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:

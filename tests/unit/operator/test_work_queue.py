@@ -46,6 +46,7 @@ def worked(monkeypatch: pytest.MonkeyPatch) -> Worked:
     return Worked(monkeypatch)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("result", "least_s", "most_s"),
     [

@@ -254,6 +254,7 @@ async def test_events_that_no_gate_wrote_may_repeat_their_ids() -> None:
     assert executor.carried_out == ["c-1", "c-1"]
 
 
+@pytest.mark.slow
 def test_only_the_last_ten_thousand_ids_are_known() -> None:
     seen, event = SeenCommands(), CloudEvent(id="", source="/s", type="block")
     found = [seen.is_repeated(replace(event, id=str(number)), command(number)) for number in range(10_001)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from streamwarden.core.reading import read_event
 from streamwarden.core.records import Record
 from streamwarden_contract.partitioner import partition_of
@@ -20,6 +21,7 @@ _PARTITIONS = 4
 """Of a topic that librdkafka's own broker makes."""
 
 
+@pytest.mark.slow
 def test_the_documented_program_writes_an_event(tmp_path: Path) -> None:
     with mock_broker("plant.readings") as properties:
         settings = tmp_path / "sensors.properties"

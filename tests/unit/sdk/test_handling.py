@@ -108,6 +108,7 @@ async def test_a_batch_whose_partitions_went_elsewhere_is_given_up_and_its_handl
     ]
 
 
+@pytest.mark.slow
 async def test_a_batch_that_took_long_already_has_all_of_the_grace_from_the_stop(world: World) -> None:
     enough = asyncio.Event()
     loop = asyncio.get_running_loop()

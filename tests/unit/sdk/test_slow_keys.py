@@ -239,6 +239,7 @@ def random_agent(random: Random) -> Agent:
     return agent
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 async def test_x21_every_event_has_one_answer_and_keys_keep_their_order_through_kills_and_aborts(
     world: PodsWorld, seed: int

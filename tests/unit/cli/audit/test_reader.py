@@ -38,6 +38,7 @@ def read(*skipped: tuple[int, int]) -> list[bytes | None]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "skipped",
     [pytest.param([(2, 2), (3, 3)], id="batch-by-batch"), pytest.param([(2, 3)], id="X11-at-once-as-people-asked")],
@@ -46,6 +47,7 @@ def test_what_was_skipped_is_passed_over_and_what_follows_is_read(skipped: list[
     assert read(*skipped) == [b"one", b"two", b"three"]
 
 
+@pytest.mark.slow
 def test_what_nobody_has_skipped_is_not_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "_STALL_S", 0.5)
     assert read() == [b"one", b"two", b"{0: 2}"]

@@ -44,6 +44,7 @@ def test_the_manifests_in_the_repository_are_up_to_date(kind: type[Kind]) -> Non
     assert (ROOT / "crds" / f"{kind.plural}.yaml").read_text(encoding="utf-8") == crd_yaml.render(kind)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ALL)
 def test_the_text_says_what_was_built(kind: type[Kind]) -> None:
     assert yaml.safe_load(crd_yaml.render(kind)) == crd_yaml.build_crd(kind)
@@ -146,6 +147,7 @@ class Whole(Resource):
     """Fine."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("annotation", "message"),
     [
@@ -166,6 +168,7 @@ def test_what_a_crd_cannot_say_is_an_error(annotation: Any, message: str) -> Non
         crd_yaml.structural_schema(strange)
 
 
+@pytest.mark.slow
 def test_generate_writes_what_check_wants(tmp_path: Path) -> None:
     runner = CliRunner()
     folder = str(tmp_path / "crds")
@@ -176,6 +179,7 @@ def test_generate_writes_what_check_wants(tmp_path: Path) -> None:
     assert (good.exit_code, good.output) == (0, "")
 
 
+@pytest.mark.slow
 def test_check_names_what_is_stale_and_what_to_run(tmp_path: Path) -> None:
     runner = CliRunner()
     runner.invoke(app, ["crds", "generate", "--out", str(tmp_path)])

@@ -97,6 +97,7 @@ def test_what_could_be_understood_in_two_ways_is_a_problem(text: str, message: s
     assert [str(problem).split(": ", 1)[1] for problem in reading.problems] == [message]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("data", "line", "message"),
     [

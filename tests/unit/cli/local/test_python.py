@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.mark.slow
 def test_x29_an_interpreter_with_the_sdk_is_taken() -> None:
     assert check_python(sys.executable) == sys.executable
 

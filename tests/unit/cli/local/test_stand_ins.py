@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import pytest
 from streamwarden_cli.local.stand_ins import RunByPerson
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.mark.slow
 async def test_x29_an_agent_that_a_person_runs_is_ready_while_its_ready_file_is_there(tmp_path: Path) -> None:
     file, changed = tmp_path / "ready", asyncio.Event()
     file.touch()

@@ -133,6 +133,7 @@ async def test_outside_principals_have_users_as_long_as_contracts_name_them(stat
     assert not (state.external / "analysts").exists()
 
 
+@pytest.mark.slow
 async def test_the_program_at_the_end_sees_the_run_and_its_json_is_taken(state: StateFolder) -> None:
     state.decisions.write_text('{"agent": "risk/guard"}\n')
     program = "import json, os, sys; print('noise', file=sys.stderr);"
@@ -141,6 +142,7 @@ async def test_the_program_at_the_end_sees_the_run_and_its_json_is_taken(state: 
     assert await run_at_end(f'python -W ignore -c "{program}"', state) == {"lines": 1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "message"),
     [

@@ -73,6 +73,7 @@ async def test_it_applies_the_requests_alone_as_a_manager_of_its_own(server: Ser
     }
 
 
+@pytest.mark.slow
 async def test_it_reads_what_is_asked_already(server: Server) -> None:
     place = ClusterPlace("", "risk", "guard")
     assert await asyncio.to_thread(place.read) == ()

@@ -55,6 +55,7 @@ async def test_a_server_that_dies_at_its_start_shows_the_end_of_its_log(tmp_path
     assert service.pid is None
 
 
+@pytest.mark.slow
 async def test_a_server_that_does_not_answer_in_time_is_ended(tmp_path: Path) -> None:
     service = Service(shell(tmp_path, "echo still thinking; exec sleep 600", 0.3), QuietReporter())
 

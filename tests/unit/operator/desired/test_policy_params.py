@@ -52,6 +52,7 @@ def test_a_text_that_is_no_mapping_is_told_with_its_place(text: str, said: str) 
     assert read_params(text) == said
 
 
+@pytest.mark.slow
 def test_a_bomb_of_aliases_is_told() -> None:
     lines = [f"{chr(98 + i)}: &{chr(98 + i)} [{','.join([f'*{chr(97 + i)}'] * 9)}]" for i in range(9)]
     assert read_params("\n".join(["a: &a [1,1,1,1,1,1,1,1,1]", *lines])) == (

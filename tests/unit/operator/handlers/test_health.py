@@ -33,6 +33,7 @@ async def ask(port: int, path: str) -> tuple[int, str]:
     return answer.status_code, answer.text
 
 
+@pytest.mark.slow
 async def test_it_is_alive_at_once_and_ready_when_everything_was_looked_at(health: Health, port: int) -> None:
     assert await ask(port, "/healthz") == (200, "ok\n")
     assert await ask(port, "/readyz") == (503, "not everything has been looked at yet\n")
@@ -40,6 +41,7 @@ async def test_it_is_alive_at_once_and_ready_when_everything_was_looked_at(healt
     assert await ask(port, "/readyz") == (200, "ok\n")
 
 
+@pytest.mark.slow
 async def test_f25_an_event_loop_that_stood_still_is_not_alive(health: Health, port: int) -> None:
     assert health._ticking is not None
     health._ticking.cancel()  # as by a loop that stands still

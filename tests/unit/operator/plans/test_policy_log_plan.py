@@ -258,6 +258,7 @@ logs = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(logs, max_size=8))
 @settings(max_examples=3 * settings().max_examples)
 def test_whatever_is_asked_for_revisions_grow_and_bindings_are_complete(history: list[DesiredLog]) -> None:

@@ -72,6 +72,7 @@ async def impatient(server: Server) -> AsyncIterator[KubernetesClient]:
     await made.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("status", "kind", "reason"),
     [
@@ -110,6 +111,7 @@ async def test_what_the_server_says_of_a_secret_is_not_repeated(server: Server, 
     assert "Whatever" in str(refused.value)
 
 
+@pytest.mark.slow
 async def test_a_server_that_does_not_answer_is_an_outage_in_time(server: Server, impatient: KubernetesClient) -> None:
     server.hangs = True
     with pytest.raises(KubernetesUnavailableError, match=r"could not get deployments.apps .*: no answer within 0.2 s"):
