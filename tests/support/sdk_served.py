@@ -79,6 +79,7 @@ class Served:
             ports,
             build_dispatcher(routes),
             replayed_topics=routes.replayed_topics,
+            deduplicated_topics=routes.deduplicated_topics,
             stop=self.stop,
             on_joined=self._joined,
         )

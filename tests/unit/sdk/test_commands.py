@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from streamwarden import Agent, AgentDefinitionError, Decision, Event, testing
 from streamwarden.core.commands import SeenCommands
 from streamwarden.core.dispatch import Dispatcher, Sleep
@@ -252,6 +254,75 @@ async def test_events_that_no_gate_wrote_may_repeat_their_ids() -> None:
     executor = Executor()
     await executor.handle(command(0, by_gate=False), command(1, by_gate=False))
     assert executor.carried_out == ["c-1", "c-1"]
+
+
+def test_a_copy_that_was_passed_over_does_not_cost_the_command_that_stands_before_it() -> None:
+    seen, event = SeenCommands(), CloudEvent(id="c-1", source="/s", type="block")
+    copy = replace(command(7), topic_id="")
+    assert [seen.is_repeated(event, each) for each in (copy, command(3), command(7))] == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("other", "repeated"),
+    [
+        pytest.param(command(3), False, id="the-same-place"),
+        pytest.param(command(4), True, id="after-it"),
+        pytest.param(command(2), False, id="before-it"),
+        pytest.param(replace(command(4), partition=1), False, id="in-another-partition"),
+        pytest.param(replace(command(4), topic="risk.copied"), False, id="in-another-topic"),
+        pytest.param(replace(command(0), topic_id="T2"), True, id="in-the-topic-made-again"),
+    ],
+)
+def test_an_id_is_repeated_where_it_stood_before_in_its_partition(other: Record, *, repeated: bool) -> None:
+    seen, event = SeenCommands(), CloudEvent(id="c-1", source="/s", type="block")
+    seen.is_repeated(event, command(3))
+    assert seen.is_repeated(event, other) is repeated
+
+
+@pytest.mark.slow
+@given(
+    ids=st.lists(st.sampled_from(["c-1", "c-2", "c-3"]), max_size=10),
+    committed=st.lists(st.sets(st.integers(0, 9)), max_size=3),
+    keyed=st.booleans(),
+)
+def test_however_processes_die_the_first_place_of_an_id_is_carried_out_and_no_other(
+    *, ids: list[str], committed: list[set[int]], keyed: bool
+) -> None:
+    log = [command(offset, id_=id_) for offset, id_ in enumerate(ids)]
+    log = log if keyed else [replace(each, key=None) for each in log]
+    places: list[int] = []
+    finished: set[int] = set()
+
+    async def live_and_die() -> None:
+        agent = Agent()
+
+        @agent.on_event("block", deduplicate=True)
+        def block(event: Event) -> None:
+            places.append(event.offset)
+
+        dispatcher = dispatcher_of(agent, lambda: NOW)
+        past = [replace(each, topic_id="") for each in log if each.offset in finished]
+        await dispatcher.handle(past, replay=True)
+        await dispatcher.handle([each for each in log if each.offset not in finished])
+
+    for then_committed in [*committed, set(range(len(log)))]:
+        asyncio.run(live_and_die())
+        finished |= then_committed
+    asyncio.run(live_and_die())
+    assert set(places) == {ids.index(id_) for id_ in ids}
+
+
+def test_any_event_can_be_deduplicated_by_its_id() -> None:
+    agent, seen = Agent(), list[str]()
+
+    @agent.on_event("page.observed", deduplicate=True)
+    def note(event: Event) -> None:
+        seen.append(event.id)
+
+    given_events = [testing.event("page.observed", "page-1", id=id_) for id_ in ("a", "b", "a")]
+    result = testing.run(agent, given_events, replay=[testing.event("page.observed", "page-1", id="b")])
+    assert seen == ["a"]
+    assert [each.repeated for each in result.handled] == [False, True, True]
 
 
 @pytest.mark.slow

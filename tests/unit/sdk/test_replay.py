@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 A, B, OTHER = Partition("pages", 0), Partition("pages", 1), Partition("other", 0)
+LAST = Partition("other", 1)
 
 
 class World:
@@ -169,6 +170,30 @@ async def test_a_batch_of_the_past_that_takes_long_is_given_up_with_its_partitio
     assert world.opened[0][1].closed
     assert await replay.run({A: 2}, world.feed.generation)
     assert world.seen == [(0, 0), (0, 1)] * 2
+
+
+@pytest.mark.parametrize(
+    ("committed", "ranges"),
+    [
+        pytest.param({OTHER: 25_000}, {OTHER: (15_000, 25_000)}, id="ten-thousand-offsets"),
+        pytest.param(
+            {OTHER: 25_000, LAST: 70}, {OTHER: (20_000, 25_000), LAST: (0, 70)}, id="shared-by-two-partitions"
+        ),
+        pytest.param({OTHER: 25_000, A: 9}, {OTHER: (15_000, 25_000), A: (0, 9)}, id="beside-a-topic-that-is-replayed"),
+        pytest.param({OTHER: None}, {}, id="nothing-committed"),
+    ],
+)
+async def test_of_a_topic_that_is_deduplicated_the_last_events_are_read_back(
+    world: World, committed: dict[Partition, int | None], ranges: dict[Partition, tuple[int, int]]
+) -> None:
+    world.kafka.create_topic("other", 2)
+    ports = Ports(world.feed, FakeTransactions(world.kafka), world.open_history, world.kafka.clock)
+    replay = Replay(
+        ports, world.thread, world.handling, frozenset({"pages"}), world.stop, deduplicated=frozenset({"other"})
+    )
+    for _ in range(2):
+        assert await replay.run(committed, world.feed.generation)
+    assert [each for each, _ in world.opened] == ([ranges] if ranges else []), "and only once"
 
 
 async def test_a_stop_interrupts_a_replay(world: World) -> None:

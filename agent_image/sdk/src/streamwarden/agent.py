@@ -28,15 +28,18 @@ class Agent:
         self._expired: dict[str, Handler] = {}
         self._start: list[Callable[[], object]] = []
 
-    def on_event(self, *types: str, replay: bool = False) -> Callable[[_F], _F]:
+    def on_event(self, *types: str, replay: bool = False, deduplicate: bool = False) -> Callable[[_F], _F]:
         """Handle events of these types (``ce_type``) from the agent's inputs.
 
         Args:
             types: at least one.
             replay: at start, hand in past events again, up to where the agent had got to, so that state in memory is
                 rebuilt. Decisions that come of it are dropped.
+            deduplicate: pass over an event whose id stood before it in its partition, also where an earlier process has
+                handled that: at start the last ids are read back. For commands, and producers that repeat themselves.
         """
-        return self._register(self._events, types, "on_event", partial(inspect_handler, replay=replay))
+        inspect = partial(inspect_handler, replay=replay, deduplicate=deduplicate)
+        return self._register(self._events, types, "on_event", inspect)
 
     def on_outcome(self, *types: str, replay: bool = False) -> Callable[[_F], _F]:
         """Handle events of these types from the agent's outcomes: what came of its commands."""

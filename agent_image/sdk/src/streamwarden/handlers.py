@@ -34,9 +34,11 @@ class Handler:
     """Names of the model's fields at any depth: what an error message may repeat of the data's structure."""
     takes_nothing: bool
     """Whether it is called for an event without data, as a tombstone: with the event itself, or with None."""
+    deduplicate: bool = False
+    """Whether an event whose id stood before it in its partition is passed over."""
 
 
-def inspect_handler(function: Function, *, replay: bool) -> Handler:
+def inspect_handler(function: Function, *, replay: bool, deduplicate: bool = False) -> Handler:
     """Read a handler's signature.
 
     Raises:
@@ -70,6 +72,7 @@ def inspect_handler(function: Function, *, replay: bool) -> Handler:
         replay=replay,
         known_names=frozenset() if model is None else _field_names(model),
         takes_nothing=takes_nothing or payload is Event,
+        deduplicate=deduplicate,
     )
 
 

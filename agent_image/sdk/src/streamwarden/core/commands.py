@@ -9,7 +9,8 @@ from streamwarden.core.records import Record
 from streamwarden.errors import CommandExpiredError
 
 _VERDICT = "sw-verdict"
-_MOST_IDS = 10_000
+MAX_IDS = 10_000
+"""That a process knows, and that are read back at start: of all its partitions together."""
 
 
 def is_command(record: Record) -> bool:
@@ -35,18 +36,24 @@ def check_expiry(event: CloudEvent, now: datetime, dropped: frozenset[str] = fro
 
 
 class SeenCommands:
-    """The ids of the last 10,000 commands, and where each stood. What an earlier process has seen is not known."""
+    """The ids of the last 10,000 commands, and where each stood first in its partition."""
 
     def __init__(self) -> None:
-        self._places: OrderedDict[tuple[str, str], tuple[str, int, int]] = OrderedDict()
+        self._places: OrderedDict[tuple[str, int, str, str], tuple[str, int]] = OrderedDict()
 
     def is_repeated(self, event: CloudEvent, record: Record) -> bool:
-        """Note a command, and tell whether the same id stood elsewhere before.
+        """Note a command, and tell whether the same id stood before it in its partition.
 
-        The same place again is no repetition: its transaction was aborted, so that nothing came of it.
+        The same place again is no repetition: its transaction was aborted, so that nothing came of it. Nor is a place
+        before the known one: that is a copy's, which was passed over while this one was not finished. Other
+        partitions do not count: of two owners each might pass over its own for the sake of the other's.
         """
-        key, place = (event.source, event.id), (record.topic_id or record.topic, record.partition, record.offset)
-        first = self._places.setdefault(key, place)
-        if len(self._places) > _MOST_IDS:
+        key = (record.topic, record.partition, event.source, event.id)
+        topic_id, offset = self._places.setdefault(key, (record.topic_id, record.offset))
+        if len(self._places) > MAX_IDS:
             self._places.popitem(last=False)
-        return first != place
+        made_again = bool(topic_id and record.topic_id) and topic_id != record.topic_id
+        if made_again or record.offset > offset:
+            return True
+        self._places[key] = (record.topic_id or topic_id, record.offset)
+        return False

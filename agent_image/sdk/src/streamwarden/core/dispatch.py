@@ -56,6 +56,7 @@ class Dispatcher:
         self._decision_format = decision_format
         self._now = now
         self._seen = SeenCommands()
+        self._deduplicated = routes.deduplicated_topics
 
     async def handle(self, records: Sequence[Record], *, replay: bool = False) -> list[Handled]:
         """Return what came of each record, one for one and in the order of the records.
@@ -84,10 +85,12 @@ class Dispatcher:
 
     async def handle_one(self, record: Record, *, replay: bool = False) -> Handled:
         """Return what came of one record; those with its key must not be handled meanwhile."""
+        if replay:
+            self._read_back(record)
         call = self._prepare(record, replay=replay)
         if not isinstance(call, Call):
             return call
-        if is_command(record) and self._seen.is_repeated(call.event, record) and not replay:
+        if not replay and self._is_repeated(record, call):
             return Handled(record, source=call.event.source, repeated=True)
         attempts = 0
         while True:
@@ -105,6 +108,18 @@ class Dispatcher:
                 failed = self._fail(record, call.event, outcome, attempts=attempts, stage="Handle", where=where)
                 return replace(failed, dropped=call.dropped)
             await self._sleep(wait_s)
+
+    def _read_back(self, record: Record) -> None:
+        """Note the id of a past event, whatever its type and whether a handler wants it again."""
+        if record.unreadable is None and (is_command(record) or record.topic in self._deduplicated):
+            attributes = self._routes.attributes(record)
+            if attributes is not None:
+                self._seen.is_repeated(attributes, record)
+
+    def _is_repeated(self, record: Record, call: Call) -> bool:
+        if not call.handler.deduplicate and not is_command(record):
+            return False
+        return self._seen.is_repeated(call.event, record)
 
     def _prepare(self, record: Record, *, replay: bool) -> Call | Handled:
         if record.unreadable is not None:

@@ -91,7 +91,7 @@ class Handled:
     dropped: frozenset[str] = frozenset()
     """Optional attributes of the event that were wrong, and so left out."""
     repeated: bool = False
-    """A command whose id was handled before, at another place: nothing was done."""
+    """A command, or another event that is deduplicated, whose id stood before it: nothing was done."""
     passed_over: bool = False
     """No handler takes such events: none was called."""
 

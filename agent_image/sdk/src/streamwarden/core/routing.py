@@ -99,6 +99,15 @@ class Routes:
             if any(handler.replay and (not types or name in types) for name, handler in handlers.items())
         )
 
+    @property
+    def deduplicated_topics(self) -> frozenset[str]:
+        """Topics with a handler that is called with no id twice, whichever process has handled it before."""
+        return frozenset(
+            topic
+            for topic, (types, handlers) in self._routes.items()
+            if any(handler.deduplicate and (not types or name in types) for name, handler in handlers.items())
+        )
+
     def prepare(self, record: Record, *, replay: bool) -> Call | None:
         """Decode ``record`` for its handler. None where no handler wants it, or its type is not among the source's.
 

@@ -83,7 +83,14 @@ async def _serve(startup: Startup, agent: Agent, routes: Routes) -> None:
     structlog.get_logger().info(
         "Agent started", namespace=config.namespace, agent=config.agent, pod=startup.pod, topics=routes.topics
     )
-    server = Server(ports, dispatcher, replayed_topics=routes.replayed_topics, stop=stop, on_joined=startup.mark_ready)
+    server = Server(
+        ports,
+        dispatcher,
+        replayed_topics=routes.replayed_topics,
+        deduplicated_topics=routes.deduplicated_topics,
+        stop=stop,
+        on_joined=startup.mark_ready,
+    )
     following = None if startup.inputs is None else asyncio.create_task(follow(startup.inputs, routes))
     try:
         await server.run()

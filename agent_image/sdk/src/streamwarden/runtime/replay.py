@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import structlog
 
+from streamwarden.core.commands import MAX_IDS
 from streamwarden.core.records import Handled, Partition
 from streamwarden.core.seen import Seen
 from streamwarden.runtime.client_thread import ClientThread
@@ -39,7 +40,13 @@ class Replay:
     """Knows how far the handlers' memory reaches, also in partitions that are not ours now."""
 
     def __init__(
-        self, ports: Ports, thread: ClientThread, handling: Handling, topics: frozenset[str], stop: asyncio.Event
+        self,
+        ports: Ports,
+        thread: ClientThread,
+        handling: Handling,
+        topics: frozenset[str],
+        stop: asyncio.Event,
+        deduplicated: frozenset[str] = frozenset(),
     ) -> None:
         """Begin with handlers that remember nothing.
 
@@ -49,11 +56,14 @@ class Replay:
             handling: runs the batches, and says how large they are.
             topics: those whose past is handed in.
             stop: ends a replay between two batches.
+            deduplicated: topics of which the last events are handed in for their ids: ``MAX_IDS`` offsets, shared
+                evenly by the partitions.
         """
         self._ports = ports
         self._thread = thread
         self._handling = handling
-        self._topics = topics
+        self._replayed = topics
+        self._topics = topics | deduplicated
         self._stop = stop
         self._seen: defaultdict[Partition, Seen] = defaultdict(Seen)
         self._log = structlog.get_logger()
@@ -92,7 +102,7 @@ class Replay:
             for at, end in committed.items()
             if end is not None and at.topic in self._topics
         }
-        ranges = {at: (self._seen[at].low, each.end) for at, each in past.items() if self._seen[at].low < each.end}
+        ranges = self._ranges(past)
         if not ranges:
             return True
         started_s = self._ports.clock.now_s()
@@ -108,6 +118,17 @@ class Replay:
         self.pass_all({at: past[at].low for at in ranges})
         self._log.info("Replay finished", records=count, seconds=round(self._ports.clock.now_s() - started_s, 3))
         return True
+
+    def _ranges(self, past: Mapping[Partition, "_Past"]) -> dict[Partition, tuple[int, int]]:
+        ids = MAX_IDS // max(1, sum(at.topic not in self._replayed for at in past))
+        ranges = dict[Partition, tuple[int, int]]()
+        for at, each in past.items():
+            start = self._seen[at].low
+            if at.topic not in self._replayed:
+                start = max(start, each.end - ids)
+            if start < each.end:
+                ranges[at] = (start, each.end)
+        return ranges
 
     async def _read(self, history: History, generation: int, past: Mapping[Partition, "_Past"]) -> int | None:
         """Return how many records there were, or None where we are to stop or the partitions went elsewhere."""

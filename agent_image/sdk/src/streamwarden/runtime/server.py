@@ -40,6 +40,7 @@ class Server:
         ports: Kafka and time.
         dispatcher: the agent's handlers.
         replayed_topics: topics whose past is handed in at start.
+        deduplicated_topics: topics of which the last ids are read back at start.
         stop: set it to finish in order.
         on_joined: called when the first assignment, even an empty one, is taken over and replayed.
     """
@@ -50,6 +51,7 @@ class Server:
         dispatcher: Dispatcher,
         *,
         replayed_topics: frozenset[str],
+        deduplicated_topics: frozenset[str] = frozenset(),
         stop: asyncio.Event,
         on_joined: Callable[[], None],
     ) -> None:
@@ -61,7 +63,7 @@ class Server:
         self._pauses = Pauses(ports.clock, stop)
         self._commits = Commits(ports, self._thread, self._pauses, stop)
         handling = Handling(ports, self._thread, dispatcher, stop)
-        self._replay = Replay(ports, self._thread, handling, replayed_topics, stop)
+        self._replay = Replay(ports, self._thread, handling, replayed_topics, stop, deduplicated_topics)
         self._flow = Flow(ports.clock, dispatcher, self._commits.positions, handling.reports)
         self._held = False
         """Whether fetching was interrupted, as nothing more was wanted for long."""
