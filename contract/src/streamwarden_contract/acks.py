@@ -67,6 +67,24 @@ class RuleErrors(_Data):
     """What the engine said the first time."""
 
 
+MAX_REFUSED_EVENTS = 16
+
+
+class RefusedEvents(_Data):
+    """Events of one producer that are not what their contract promises, as the agent says that reads them."""
+
+    topic: Annotated[str, Field(max_length=249)]
+    """One of the agent's inputs or outcomes."""
+    source: Annotated[str, Field(max_length=512)] = ""
+    """``ce_source``, a claim; empty where it could not be read."""
+    at_least: Annotated[int, Field(ge=1)]
+    """Events since the gate's process began: the power of ten that was reached, so that acks stay few."""
+    reason: Annotated[str, Field(max_length=63)]
+    """What is wrong with the one that reached it."""
+    message: Annotated[str, Field(max_length=512)] = ""
+    """The place in its data and what the contract demands there, never the data."""
+
+
 class GateAck(_Data):
     """The state of one gate. A tombstone says that it is gone for good."""
 
@@ -93,6 +111,10 @@ class GateAck(_Data):
     """Policies in force."""
     rule_errors: Annotated[tuple[RuleErrors, ...], Field(max_length=MAX_RULE_ERRORS, exclude_if=operator.not_)] = ()
     """Rules that err, those that do it most; left out where there are none."""
+    refused_events: Annotated[
+        tuple[RefusedEvents, ...], Field(max_length=MAX_REFUSED_EVENTS, exclude_if=operator.not_)
+    ] = ()
+    """Producers whose events agents refuse, those with the most; left out where there are none."""
     reported_at_ms: int
     """The gate's clock, milliseconds since 1970."""
 

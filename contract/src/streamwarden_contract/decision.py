@@ -19,6 +19,10 @@ MAX_RECORD_BYTES = 64 * 1024
 MAX_ENTITY_LENGTH = 512
 MAX_REASONING_LENGTH = 4_096
 MAX_ERROR_LENGTH = 2_048
+MAX_SOURCE_LENGTH = 512
+
+EventFault = Literal["MalformedHeaders", "MalformedValue", "SchemaMismatch"]
+"""What is wrong with an event that is not what its contract promises: reasons of dead letters, too."""
 
 
 class _Data(BaseModel):
@@ -77,6 +81,10 @@ class Failure(_Data):
     """The exception's type and message."""
     attempts: Annotated[int, Field(ge=1)]
     stage: Literal["Decode", "Handle"] = "Handle"
+    fault: EventFault | None = None
+    """Of an event that is not what its contract promises, whatever its handler takes. From format 2 on."""
+    source: Annotated[str, Field(max_length=MAX_SOURCE_LENGTH)] | None = None
+    """``ce_source`` of that event, where it could be read: its producer's claim. From format 2 on."""
 
     def encode(self) -> bytes:
         """Write the record's value as canonical JSON."""

@@ -79,6 +79,8 @@ class ConditionReason(StrEnum):
     """Rules that check with the schema in force would not with the new one: it is not registered or published."""
     INVALID_SCHEMA = "InvalidSchema"
     """The schema is refused, or not compatible with the registered one."""
+    EVENTS_REFUSED = "EventsRefused"
+    """Events are not what the contract promises, and reach no handler; the message says whose, and what is wrong."""
     NAME_NOT_ALLOWED = "NameNotAllowed"
     """A topic, principal or agent name is reserved or outside its namespace."""
     NOT_SUPPORTED = "NotSupported"

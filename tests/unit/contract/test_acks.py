@@ -9,6 +9,7 @@ from streamwarden_contract import canonical
 from streamwarden_contract.acks import (
     GateAck,
     ReadFormats,
+    RefusedEvents,
     RuleErrors,
     SignedEpoch,
     SignedEpochs,
@@ -55,6 +56,16 @@ def test_what_is_written_is_read_back() -> None:
     erring = ACK.model_copy(update={"rule_errors": (failing,)})
     assert [decode_ack(ack.encode()) for ack in (ACK, full, erring)] == [ACK, full, erring]
     assert b"ruleErrors" not in ACK.encode()  # of a gate without errors the bytes are those of earlier versions
+
+
+def test_what_is_said_of_refused_events_is_read_back_and_left_out_where_there_are_none() -> None:
+    found = RefusedEvents(topic="risk.pages", source="/web", at_least=10, reason="SchemaMismatch", message="$.n: type")
+    refusing = ACK.model_copy(update={"refused_events": (found,)})
+    assert decode_ack(refusing.encode()) == refusing
+    assert json.loads(refusing.encode())["refusedEvents"] == [
+        {"topic": "risk.pages", "source": "/web", "atLeast": 10, "reason": "SchemaMismatch", "message": "$.n: type"}
+    ]
+    assert b"refusedEvents" not in ACK.encode()
 
 
 def test_the_key_names_the_agent_and_its_pod() -> None:

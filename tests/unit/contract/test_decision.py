@@ -113,7 +113,32 @@ def test_a_whole_number_is_a_confidence_too() -> None:
 def test_a_failure_is_read_back_and_names_no_bytes_of_the_input() -> None:
     failure = Failure(cause=CAUSE, error="ValueError: boom", attempts=5, stage="Decode")
     assert decode_failure(failure.encode()) == failure
-    assert set(Failure.model_fields) == {"format", "cause", "error", "attempts", "stage"}
+    # Of the input it has its place, and its producer's name.
+    assert set(Failure.model_fields) == {"format", "cause", "error", "attempts", "stage", "fault", "source"}
+
+
+def test_a_failure_says_whose_event_it_was_and_what_was_wrong_with_it() -> None:
+    failure = Failure(format=2, cause=CAUSE, error="e", attempts=1, stage="Decode", fault="SchemaMismatch", source="/w")
+    assert decode_failure(failure.encode()) == failure
+    assert failure.encode() == (
+        b'{"attempts":1,"cause":{"offset":42,"partition":3,"topic":"risk.urls.observed"},"error":"e",'
+        b'"fault":"SchemaMismatch","format":2,"source":"/w","stage":"Decode"}'
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"fault": "TooLarge"}, id="a-fault-that-no-event-has"),
+        pytest.param({"source": "s" * 513}, id="a-source-that-is-too-long"),
+        pytest.param({"source": 5}, id="a-source-that-is-a-number"),
+    ],
+)
+def test_a_failure_with_a_wrong_field_is_refused(change: dict[str, object]) -> None:
+    raw = canonical.decode(Failure(cause=CAUSE, error="e", attempts=1).encode())
+    assert isinstance(raw, dict)
+    with pytest.raises(MalformedEventError, match=next(iter(change))):
+        decode_failure(canonical.encode({**raw, **change}))
 
 
 def test_a_failure_with_another_field_is_refused() -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from streamwarden.core import offset_metadata
 from streamwarden_contract import audit, decision, policylog
-from streamwarden_contract.acks import GateAck, ReadFormats, RuleErrors, SignedEpoch, SignedEpochs
+from streamwarden_contract.acks import GateAck, ReadFormats, RefusedEvents, RuleErrors, SignedEpoch, SignedEpochs
 from streamwarden_contract.events import CloudEvent
 from streamwarden_gate.judge import Judge
 from streamwarden_gate.outcome import Skip
@@ -87,6 +87,7 @@ def test_the_table_of_dead_letters_has_their_fields() -> None:
         ("Acks", SignedEpoch),
         ("Acks", ReadFormats),
         ("Acks", RuleErrors),
+        ("Acks", RefusedEvents),
         ("Decisions", decision.ModelRef),
         ("binding/AGENT", policylog.BoundPolicyRef),
         ("binding/AGENT", policylog.CommandTarget),

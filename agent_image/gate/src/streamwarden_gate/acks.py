@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
-from streamwarden_contract.acks import GateAck, GateState, ReadFormats, RuleErrors, SignedEpochs
+from streamwarden_contract.acks import GateAck, GateState, ReadFormats, RefusedEvents, RuleErrors, SignedEpochs
 from streamwarden_contract.audit import METADATA_FORMAT
 from streamwarden_contract.decision import NEWEST_FORMAT
 from streamwarden_contract.models.policy import PolicyRef
@@ -38,6 +38,8 @@ class Report:
     """The signed records behind the two numbers."""
     rule_errors: tuple[RuleErrors, ...] = ()
     """Rules that err."""
+    refused_events: tuple[RefusedEvents, ...] = ()
+    """Whose events the agent refuses."""
 
 
 class Acks:
@@ -84,6 +86,7 @@ class Acks:
                 epochs=report.epochs,
                 formats=_READS,
                 rule_errors=report.rule_errors,
+                refused_events=report.refused_events,
                 reported_at_ms=time.time_ns() // 1_000_000,
             )
         )

@@ -21,6 +21,7 @@ from streamwarden_gate.dead_letters import build_dead_letter
 from streamwarden_gate.outcome import Author, Findings, NoVerdict, Outcome, Run, Skip
 from streamwarden_gate.partitions import Partition
 from streamwarden_gate.records import Record, record_size
+from streamwarden_gate.refused_events import RefusedEventTally
 from streamwarden_gate.rule_errors import RuleErrorTally
 
 if TYPE_CHECKING:
@@ -30,17 +31,26 @@ if TYPE_CHECKING:
 class Judge:
     """Judges under one active set."""
 
-    def __init__(self, active: ActiveSet, pod: str, errors: RuleErrorTally | None = None) -> None:
+    def __init__(
+        self,
+        active: ActiveSet,
+        pod: str,
+        errors: RuleErrorTally | None = None,
+        refused_events: RefusedEventTally | None = None,
+    ) -> None:
         """Take the set.
 
         Args:
             active: the set.
             pod: the gate's.
             errors: counts the rules that err.
+            refused_events: counts the events that the agent refuses.
         """
         self._active = active
         self._errors = RuleErrorTally() if errors is None else errors
         self._errors.keep(active.refs)
+        self._refused_events = RefusedEventTally() if refused_events is None else refused_events
+        self._refused_events.keep(active.binding.decision_topic.topic_id, active.binding.inputs)
         self._author = Author(active.binding, pod)
         typed = {name: target.typed for name, target in active.targets.items() if target.typed is not None}
         self._engine = Engine(active.policies, active.agent_facts, typed)
@@ -59,6 +69,8 @@ class Judge:
         try:
             target = self._examine(record, findings)
         except MalformedEventError as error:
+            if findings.failure is not None:
+                self._refused_events.note(record, findings.failure)
             return self._refuse(record, findings, NoVerdict(error.reason, str(error)), head, now)
         verdict, command = self._verdict(findings, target, now), None
         if verdict.would_deny or verdict.reason is VerdictReason.RULE_ERROR:
@@ -149,7 +161,7 @@ class Judge:
         return target
 
     def _report_failure(self, record: Record, findings: Findings) -> None:
-        failure = decision.decode_failure(_value_of(record))
+        failure = findings.failure = decision.decode_failure(_value_of(record))
         findings.cause = failure.cause.model_dump(exclude_none=True)
         raise _refused(
             DeadLetterReason.AGENT_FAILURE, f"{failure.stage} failed {failure.attempts} times: {failure.error}"

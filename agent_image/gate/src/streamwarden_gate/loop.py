@@ -31,6 +31,7 @@ from streamwarden_gate.ports import End, Item, Links, Unreadable
 from streamwarden_gate.reasons import RefusalReason
 from streamwarden_gate.records import Record
 from streamwarden_gate.refusals import At, Refusals
+from streamwarden_gate.refused_events import RefusedEventTally
 from streamwarden_gate.reporting import report_of, report_stale
 from streamwarden_gate.rule_errors import RuleErrorTally
 from streamwarden_gate.stop import Stop
@@ -79,6 +80,7 @@ class GateLoop:
         self._active: ActiveSet | None = None
         self._judge: Judge | None = None
         self._rule_errors = RuleErrorTally()
+        self._refused_events = RefusedEventTally()
         self._generation = links.membership.generation
         """Of the group, when this was last looked at."""
         self._loaded: dict[int, Partition] = {}
@@ -165,7 +167,7 @@ class GateLoop:
             self._unload()
             self._halts.clear()
         self._active = active
-        self._judge = None if active is None else Judge(active, self._pod, self._rule_errors)
+        self._judge = None if active is None else Judge(active, self._pod, self._rule_errors, self._refused_events)
         if active is None:
             self._halts.clear()
             self._unload()
@@ -358,10 +360,11 @@ class GateLoop:
         """Say what is in force: only called once its epochs are committed."""
         view = self._policies.view
         if self._stale and view.active is not None:
-            self._reports.report(report_stale(self._max_staleness_s))
+            report = report_stale(self._max_staleness_s)
         else:
             report = report_of(self._active, view.problem, self._halts.refusals, self._alone.skipped)
-            self._reports.report(replace(report, rule_errors=self._rule_errors.told))
+            report = replace(report, rule_errors=self._rule_errors.told)
+        self._reports.report(replace(report, refused_events=self._refused_events.told))
 
 
 def _now() -> "datetime":

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from streamwarden_contract import ids
 from streamwarden_contract.audit import DEAD_LETTER, SKIPPED, ChainHead
 from streamwarden_contract.canonical import JsonValue
-from streamwarden_contract.decision import Decision
+from streamwarden_contract.decision import Decision, Failure
 from streamwarden_contract.events import CloudEvent
 from streamwarden_contract.policylog import BindingRecord
 from streamwarden_contract.reasons import DeadLetterReason, VerdictReason
@@ -54,6 +54,8 @@ class Findings:
     plain: dict[str, JsonValue] | None = None
     """The decision as plain JSON."""
     cause: dict[str, object] | None = None
+    failure: Failure | None = None
+    """In place of a decision."""
 
 
 class NoVerdict(NamedTuple):

@@ -8,6 +8,8 @@ from streamwarden_contract.models.policy import PolicyRef
 from streamwarden_contract.reasons import VerdictReason
 from streamwarden_judging.verdicts import Verdict
 
+from streamwarden_gate.magnitudes import at_least
+
 _MAX_KEPT = 256
 """Rules that are counted: an agent has at most so many policies' first ones, and no memory is anybody's to fill."""
 
@@ -46,7 +48,7 @@ class RuleErrorTally:
                     continue
                 entry = self._entries[rule] = _Entry(0, message)
             entry.count += 1
-            grown = grown or _at_least(entry.count) == entry.count
+            grown = grown or at_least(entry.count) == entry.count
         if grown:
             self._tell()
 
@@ -56,12 +58,12 @@ class RuleErrorTally:
         return self._told
 
     def _tell(self) -> None:
-        worst = sorted(self._entries.items(), key=lambda item: (-_at_least(item[1].count), item[0]))[:MAX_RULE_ERRORS]
+        worst = sorted(self._entries.items(), key=lambda item: (-at_least(item[1].count), item[0]))[:MAX_RULE_ERRORS]
         self._told = tuple(
             RuleErrors(
                 policy=self._refs[_policy(rule)],
                 rule=rule.partition("/")[2],
-                at_least=_at_least(entry.count),
+                at_least=at_least(entry.count),
                 message=entry.message,
             )
             for rule, entry in worst
@@ -79,7 +81,3 @@ def _errors(verdict: Verdict) -> Iterator[tuple[str, str]]:
 def _policy(rule: str) -> str:
     """Return the policy's name of ``policy/rule``."""
     return rule.partition("/")[0]
-
-
-def _at_least(count: int) -> int:
-    return int(10 ** (len(str(count)) - 1))

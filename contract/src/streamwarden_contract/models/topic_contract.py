@@ -107,6 +107,19 @@ class RegisteredSchema(Resource):
     """Subject name."""
 
 
+class RefusedSource(Resource):
+    """Events of one producer that are not what the contract promises."""
+
+    source: Annotated[str, Field(max_length=512)]
+    """``ce_source`` of the events, a claim of whoever wrote them; empty where it could not be read."""
+    at_least: Annotated[int, Field(ge=1)]
+    """Events, as gates have counted them since they began: powers of ten, added up."""
+    reason: Annotated[str, Field(max_length=63)]
+    """What is wrong with one of the last: ``SchemaMismatch``, ``MalformedValue`` or ``MalformedHeaders``."""
+    message: Annotated[str, Field(max_length=512)] = ""
+    """The place in its data and what the contract demands there; never the data."""
+
+
 class TopicContractStatus(Status):
     """Where the topic stands. Conditions: Accepted, TopicReady, SchemaReady, AccessReady, DriftDetected, Ready."""
 
@@ -116,6 +129,8 @@ class TopicContractStatus(Status):
     """The registered schema."""
     access: Annotated[tuple[Annotated[str, Field(max_length=600)], ...], Field(max_length=512)] = ()
     """The ACLs made for ``spec.access``, so that exactly these can be taken back."""
+    refused_events: Annotated[tuple[RefusedSource, ...], Field(max_length=16)] = ()
+    """Producers whose events agents refuse, those with the most first. Each event is a dead letter of its agent."""
 
 
 class TopicContract(Kind):
@@ -137,6 +152,8 @@ class TopicContract(Kind):
         "AccessReady": "The ACLs of spec.access are in place.",
         "DriftDetected": "Something was changed behind the operator's back and has been put back.",
         "Ready": "All of the above that can hold things up are as they should be.",
+        "EventsRefused": "Producers write events that are not what the contract promises, and agents refuse them; the "
+        "message says whose, and why. Not there otherwise.",
         **HELD_CONDITIONS,
     }
 

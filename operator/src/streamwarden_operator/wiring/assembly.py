@@ -41,7 +41,7 @@ class Factory:
         """Return the reconciler of each kind of key."""
         acks = LiveAcks(self.backends.acks, self.cluster)
         return {
-            "TopicContract": self._create_contracts(),
+            "TopicContract": self._create_contracts(acks),
             "Policy": PolicyReconciler(self.cluster, acks, self.logs, on_rollout=on_rollout),
             "AgentDeployment": self._create_agents(acks),
             "PolicyLog": self._create_log(acks),
@@ -56,7 +56,7 @@ class Factory:
         keeper = GroupKeeper(self.backends.offsets, self.scaling)
         return {"scaler": scaler.run, "group-keeper": keeper.run}
 
-    def _create_contracts(self) -> TopicContractReconciler:
+    def _create_contracts(self, acks: LiveAcks) -> TopicContractReconciler:
         backends = self.backends
         return TopicContractReconciler(
             self.cluster,
@@ -64,6 +64,7 @@ class Factory:
             backends.acls,
             backends.registry,
             logs=self.logs,
+            acks=acks,
             changed=self.waker.dependents_changed,
         )
 

@@ -5,13 +5,14 @@ A key is all that is passed on: no reconciler learns what woke it.
 
 from collections.abc import Callable, Iterable, Mapping
 
-from streamwarden_contract.acks import GateAck
+from streamwarden_contract.acks import GateAck, RefusedEvents
 from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
 
 from streamwarden_operator.desired.acceptance import topic_refs
 from streamwarden_operator.desired.agents import is_taken
 from streamwarden_operator.desired.policy_params import params_config_map
 from streamwarden_operator.keys import Key, key_of
+from streamwarden_operator.plans.refused_events import topics_said
 from streamwarden_operator.ports import Cluster
 from streamwarden_operator.reconcilers.policies.log_store import LogStore, PublishedLog
 
@@ -32,6 +33,8 @@ class Waker:
         self._logs = logs
         self._last_acks: dict[tuple[str, str, str], tuple[object, ...]] = {}
         """By namespace, agent and pod, until the gate's ack is taken away: as its pod is gone, or its agent."""
+        self._last_refused: dict[tuple[str, str, str], dict[str, tuple[RefusedEvents, ...]]] = {}
+        """Likewise, by topic; of gates that have something to say of one."""
 
     def changed(self, key: Key) -> None:
         """Wake a resource that was added, edited or removed, and what depends on it."""
@@ -66,11 +69,18 @@ class Waker:
             self._add_all(found | contracts_that_wait(contracts))
 
     def acknowledged(self, namespace: str, agent: str, pod: str, ack: GateAck | None) -> None:
-        """Wake the policies of a gate that spoke (or is gone: None); the agent too, where the gate's state is new."""
+        """Wake the policies of a gate that spoke (or is gone: None).
+
+        The agent too, where the gate's state is new, and the contracts of topics of whose events it says something new.
+        """
         for policy in self._logs.policies_of(namespace, agent):
             self.add(policy)
         if self._is_new((namespace, agent, pod), ack):
             self.add(Key("AgentDeployment", namespace, agent))
+        topics = self._topics_with_news((namespace, agent, pod), ack)
+        if topics:
+            contracts = self._cluster.list(TopicContract, namespace)
+            self._add_all(key_of(contract) for contract in contracts if contract.spec.topic_name in topics)
 
     def _is_new(self, gate: tuple[str, str, str], ack: GateAck | None) -> bool:
         if ack is None:
@@ -80,6 +90,12 @@ class Waker:
         is_new = self._last_acks.get(gate) != state
         self._last_acks[gate] = state
         return is_new
+
+    def _topics_with_news(self, gate: tuple[str, str, str], ack: GateAck | None) -> set[str]:
+        before, now = self._last_refused.pop(gate, {}), topics_said(ack)
+        if now:
+            self._last_refused[gate] = now
+        return _differing(before, now)
 
     def _add_all(self, keys: Iterable[Key]) -> None:
         for key in sorted(keys):

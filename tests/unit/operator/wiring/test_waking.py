@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from streamwarden_contract.acks import GateAck
+from streamwarden_contract.acks import GateAck, RefusedEvents
 from streamwarden_contract.models import Condition, TopicContract
 from streamwarden_contract.names import InstallationNames
 from streamwarden_contract.policylog import BindingRecord, BoundPolicyRef
@@ -161,6 +161,29 @@ def test_an_ack_wakes_the_policies_each_time_and_the_agent_when_its_state_is_ano
     assert world.say(at_ms=2) == [policy_key]
     assert world.say("guard-2") == [policy_key, agent_key]
     assert world.say(state="Stopped", at_ms=3) == [policy_key, agent_key]
+
+
+def refusing(world: World, pod: str, *topics: str, state: str = "InForce") -> list[Key]:
+    said = part_of(
+        GateAck,
+        agent_uid="u",
+        state=state,
+        refused_events=tuple(RefusedEvents(topic=topic, source="/web", at_least=1, reason="r") for topic in topics),
+    )
+    world.waker.acknowledged("risk", "guard", pod, said)
+    return [found for found in world.woken() if found.kind == "TopicContract"]
+
+
+def test_what_a_gate_says_anew_of_events_wakes_the_contracts_of_their_topic(world: World) -> None:
+    pages, commands = [key("TopicContract", "pages"), key("TopicContract", "rival")], [key("TopicContract", "commands")]
+    assert refusing(world, "guard-1") == []
+    assert refusing(world, "guard-1", "risk.pages") == pages
+    assert refusing(world, "guard-1", "risk.pages") == []
+    assert refusing(world, "guard-1", "risk.pages", "risk.commands") == commands
+    assert refusing(world, "guard-2", "risk.pages") == pages
+    assert refusing(world, "guard-1", "risk.pages", "risk.commands", state="Stopped") == commands + pages
+    world.waker.acknowledged("risk", "guard", "guard-2", None)
+    assert [found for found in world.woken() if found.kind == "TopicContract"] == pages
 
 
 def test_a_gate_that_is_gone_wakes_its_agent(world: World) -> None:

@@ -16,7 +16,15 @@ from streamwarden.core.places import find_place
 from streamwarden.core.records import Handled, Record
 from streamwarden.core.retries import Backoff
 from streamwarden.core.routing import Call, Routes
-from streamwarden.core.writing import Author, Stage, build_failure, describe_error, write_decisions, write_failure
+from streamwarden.core.writing import (
+    Author,
+    BrokenPromise,
+    Stage,
+    build_failure,
+    describe_error,
+    write_decisions,
+    write_failure,
+)
 from streamwarden.decision import Decision
 from streamwarden.errors import CommandExpiredError, DecisionRefusedError, UnreadableBatchError
 
@@ -161,7 +169,13 @@ class Dispatcher:
         where: str | None = None,
     ) -> Handled:
         failure = build_failure(
-            self._author, record, error=describe_error(error), attempts=attempts, stage=stage, where=where
+            self._author,
+            record,
+            error=describe_error(error),
+            attempts=attempts,
+            stage=stage,
+            where=where,
+            broken=BrokenPromise.of(error, attributes) if stage == "Decode" else None,
         )
         written = write_failure(self._author, record, attributes, failure)
         source = attributes.source if attributes else ""

@@ -132,7 +132,7 @@ class Routes:
         mismatch = None if schema is None or found.value is None else schema.mismatch(event.data)
         if mismatch is not None:
             raise MalformedEventError(DeadLetterReason.SCHEMA_MISMATCH, f"not what the contract promises: {mismatch}")
-        first = _payload(handler, event, found.value) if handler.wants_data else event
+        first = _payload(handler, event, found.value, schema) if handler.wants_data else event
         arguments = (first, event) if handler.wants_event else (first,)
         return Call(handler, event, arguments, found.dropped, self._expired.get(record.topic, _NO_HANDLERS).get(name))
 
@@ -201,19 +201,25 @@ def _build_event(found: ReadEvent, record: Record) -> Event:
     )
 
 
-def _payload(handler: Handler, event: Event, value: bytes | None) -> object:
+def _payload(handler: Handler, event: Event, value: bytes | None, schema: EventSchema | None) -> object:
+    """Return the data as the handler takes it.
+
+    Raises:
+        MalformedEventError: it does not take it; ``AgentFailure`` where the contract does.
+    """
     if value is None or (event.data is None and handler.takes_nothing):
         return None
     if handler.model is None:
         if not isinstance(event.data, dict):
-            raise MalformedEventError(DeadLetterReason.MALFORMED_VALUE, "the value is not a JSON object")
+            reason = DeadLetterReason.MALFORMED_VALUE if schema is None else DeadLetterReason.AGENT_FAILURE
+            raise MalformedEventError(reason, "the value is not a JSON object")
         return event.data
     try:
         # From the bytes, not from event.data: a strict model takes a date from JSON's string, not from Python's.
         return handler.model.model_validate_json(value)
     except ValidationError as error:
         message = describe_faults(error, handler.known_names)
-        raise MalformedEventError(DeadLetterReason.MALFORMED_VALUE, message) from None
+        raise MalformedEventError(DeadLetterReason.AGENT_FAILURE, message) from None
 
 
 def describe_faults(error: ValidationError, known_names: frozenset[str] = frozenset()) -> str:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from streamwarden_contract import canonical, decision, events, ids
 from streamwarden_contract.errors import MalformedEventError
 from streamwarden_contract.models.agent_deployment import Model
+from streamwarden_contract.reasons import DeadLetterReason
 from streamwarden_contract.runtime_config import AgentConfig
 
 from streamwarden.core.records import Outgoing, Record, digest_of
@@ -22,6 +23,12 @@ from streamwarden.event import Event, text_of
 Stage = Literal["Decode", "Handle"]
 """Where an input failed."""
 
+_FAULTS: Mapping[DeadLetterReason, decision.EventFault] = {
+    DeadLetterReason.MALFORMED_HEADERS: "MalformedHeaders",
+    DeadLetterReason.MALFORMED_VALUE: "MalformedValue",
+    DeadLetterReason.SCHEMA_MISMATCH: "SchemaMismatch",
+}
+"""Whose fault it is: the producer's. What a handler alone does not take has another reason."""
 _FAILURE_KEY = b"failure"
 _MAX_PLACE_LENGTH = 300
 _INT64_MIN, _INT64_MAX = -(2**63), 2**63 - 1
@@ -174,8 +181,30 @@ def write_failure(
     return written
 
 
+@dataclass(frozen=True, slots=True)
+class BrokenPromise:
+    """An event that is not what its contract promises."""
+
+    fault: decision.EventFault
+    source: str | None
+    """``ce_source``; None where it could not be read."""
+
+    @classmethod
+    def of(cls, error: BaseException, attributes: events.CloudEvent | None) -> "BrokenPromise | None":
+        """Return what an event broke that could not be handed over; None where the handler alone does not take it."""
+        fault = _FAULTS.get(error.reason) if isinstance(error, MalformedEventError) else None
+        return None if fault is None else cls(fault, attributes.source if attributes else None)
+
+
 def build_failure(
-    author: Author, record: Record, *, error: str, attempts: int, stage: Stage, where: str | None = None
+    author: Author,
+    record: Record,
+    *,
+    error: str,
+    attempts: int,
+    stage: Stage,
+    where: str | None = None,
+    broken: BrokenPromise | None = None,
 ) -> decision.Failure:
     """Say that an input was given up: where it stands and why, never its bytes.
 
@@ -188,7 +217,9 @@ def build_failure(
         stage: where it failed.
         where: file, line and function of the author's program. It ends the text of the error, in brackets: gates of
             earlier versions take no other field.
+        broken: what of the event's contract was broken; gates of format 1 are not told.
     """
+    told = broken if author.decision_format > 1 else None
     place = "" if where is None else f" ({_unicode(where)[:_MAX_PLACE_LENGTH]})"
     text = _unicode(error)[: decision.MAX_ERROR_LENGTH - len(place)] + place
     return decision.Failure(
@@ -197,6 +228,8 @@ def build_failure(
         error=text,
         attempts=attempts,
         stage=stage,
+        fault=None if told is None else told.fault,
+        source=None if told is None or told.source is None else told.source[: decision.MAX_SOURCE_LENGTH],
     )
 
 

@@ -5,16 +5,20 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from streamwarden_contract.models import Condition, TopicContract
+from streamwarden_contract.models.topic_contract import RefusedSource
 from streamwarden_contract.reasons import ConditionReason
 
 from streamwarden_operator.desired.checks.chain import HOLDS, Finding, decide, failure
-from streamwarden_operator.desired.status import is_true
+from streamwarden_operator.desired.status import is_true, shorten
 from streamwarden_operator.errors import OperatorError, UnavailableError, UnsupportedChangeError
 from streamwarden_operator.ports import Topic
 
 TOPIC_READY = "TopicReady"
 ACCESS_READY = "AccessReady"
 DRIFT_DETECTED = "DriftDetected"
+EVENTS_REFUSED = "EventsRefused"
+_MAX_SHOWN = 3
+_MAX_SOURCE, _MAX_WHY = 80, 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,3 +202,26 @@ def something_could_not_be_compared(parts: Sequence[Part]) -> Finding | None:
 
 DRIFT = (something_was_changed, something_could_not_be_compared)
 NO_DRIFT = Finding("False", ConditionReason.IN_SYNC)
+
+
+# --- EventsRefused ---------------------------------------------------------------------------------------------
+
+
+def events_are_refused(sources: Sequence[RefusedSource]) -> Finding | None:
+    if not sources:
+        return None
+    said = "; ".join(_of_source(found) for found in sources[:_MAX_SHOWN])
+    more = f"; and {len(sources) - _MAX_SHOWN} more in status.refusedEvents" if len(sources) > _MAX_SHOWN else ""
+    message = (
+        f"{said}{more}. No handler sees these events, and each is a dead letter of its agent: mend the producer, or "
+        "the contract where it asks too much"
+    )
+    return Finding("True", ConditionReason.EVENTS_REFUSED, message)
+
+
+def _of_source(found: RefusedSource) -> str:
+    whose = f"source {shorten(found.source, _MAX_SOURCE)!r}" if found.source else "no source that could be read"
+    return f"{whose}: {found.at_least} or more ({found.reason}, as in: {shorten(found.message, _MAX_WHY)})"
+
+
+REFUSING = (events_are_refused,)

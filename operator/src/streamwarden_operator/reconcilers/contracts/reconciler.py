@@ -7,7 +7,7 @@ from datetime import datetime
 import structlog
 from streamwarden_contract.models import Condition, TopicContract
 from streamwarden_contract.models.agent_deployment import AgentDeployment
-from streamwarden_contract.models.topic_contract import TopicContractStatus
+from streamwarden_contract.models.topic_contract import RefusedSource, TopicContractStatus
 from streamwarden_contract.reasons import ConditionReason
 
 from streamwarden_operator.clock import utc_now
@@ -19,8 +19,10 @@ from streamwarden_operator.desired.checks.contracts import (
     ACCESS_READY,
     DRIFT,
     DRIFT_DETECTED,
+    EVENTS_REFUSED,
     NEW_SCHEMA,
     NO_DRIFT,
+    REFUSING,
     TOPIC_READY,
     NewSchema,
     Part,
@@ -29,7 +31,8 @@ from streamwarden_operator.desired.management import ORPHAN, held_status, is_hel
 from streamwarden_operator.errors import OperatorError
 from streamwarden_operator.keys import Key, key_of
 from streamwarden_operator.plans.policy_rules import broken_by, broken_rules
-from streamwarden_operator.ports import Acls, Cluster, SchemaRegistry, Topics, Unreadable
+from streamwarden_operator.plans.refused_events import refused_sources
+from streamwarden_operator.ports import Acls, Cluster, GateAcks, SchemaRegistry, Topics, Unreadable
 from streamwarden_operator.reconcilers.contracts.parts import (
     AccessPart,
     reconcile_schema,
@@ -48,7 +51,7 @@ _log = structlog.get_logger(__name__)
 class TopicContractReconciler:
     """Observes, plans and applies one contract at a time; what woke it does not matter."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # each is a port or what one needs of it; half of them by name
         self,
         cluster: Cluster,
         topics: Topics,
@@ -56,6 +59,7 @@ class TopicContractReconciler:
         registry: SchemaRegistry | None,
         *,
         logs: LogStore,
+        acks: GateAcks | None = None,
         changed: Callable[[Key], None] = lambda _: None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
@@ -67,6 +71,7 @@ class TopicContractReconciler:
             acls: Kafka's ACLs.
             registry: the schema registry; None where there is none.
             logs: what is in force; the installation, whose names no contract may use.
+            acks: what gates report of the topics' events; None: nothing.
             changed: called with a contract's key when its status says something new that agents wait for: whether it is
                 accepted, its topic, and what became of its schema. Called in the middle of a reconcile too, before the
                 registry is asked.
@@ -78,6 +83,7 @@ class TopicContractReconciler:
         self._registry = registry
         self._installation = logs.installation
         self._logs = logs
+        self._acks = acks
         self._changed = changed
         self._clock = clock
 
@@ -131,6 +137,7 @@ class TopicContractReconciler:
         await self._report(contract, DRIFT_DETECTED, "True", status)
         await self._report(contract, SCHEMA_READY, "False", status)
         await self._write(contract, status)
+        await self._report_refused(contract, status)
         await self._note_registered(contract, schema)
         if not needs_undoing and not given:
             await self._cluster.set_finalizer(contract, FINALIZER, present=False)
@@ -245,10 +252,31 @@ class TopicContractReconciler:
     ) -> TopicContractStatus:
         generation = contract.metadata.generation
         ready = conditions.summarize(part for part in new if part.type != DRIFT_DETECTED)
+        refused = self._refused(contract)
+        besides = [decide(EVENTS_REFUSED, REFUSING, refused)] if refused else []
         stamped = conditions.build_conditions(
-            contract.status.conditions, [*new, ready], generation=generation, now=self._clock()
+            contract.status.conditions, [*new, *besides, ready], generation=generation, now=self._clock()
         )
-        return found.model_copy(update={"observed_generation": generation, "conditions": stamped})
+        news = {"observed_generation": generation, "conditions": stamped, "refused_events": refused}
+        return found.model_copy(update=news)
+
+    def _refused(self, contract: TopicContract) -> tuple[RefusedSource, ...]:
+        """Return whose events agents refuse; what was known before the log is read stays."""
+        namespace, known = contract.metadata.namespace, contract.status.refused_events
+        log = self._logs.published.get(namespace)
+        if log is None or self._acks is None:
+            return known
+        return refused_sources(log.state, self._acks.of_namespace(namespace), contract.spec.topic_name, known)
+
+    async def _report_refused(self, contract: TopicContract, status: TopicContractStatus) -> None:
+        """Make an Event of each producer whose events begin to be refused: nobody looks at a condition that holds."""
+        known = {found.source for found in contract.status.refused_events}
+        for found in status.refused_events:
+            if found.source not in known:
+                said = decide(EVENTS_REFUSED, REFUSING, [found])
+                await self._cluster.record_event(
+                    key_of(contract), reason=said.reason, message=said.message, warning=True
+                )
 
     async def _record(self, contract: TopicContract, access: tuple[str, ...]) -> None:
         await self._write(contract, contract.status.model_copy(update={"access": access}))
