@@ -262,6 +262,16 @@ def test_a_copy_that_was_passed_over_does_not_cost_the_command_that_stands_befor
     assert [seen.is_repeated(event, each) for each in (copy, command(3), command(7))] == [False, False, True]
 
 
+def test_reading_an_id_back_does_not_forget_which_topic_it_is_of() -> None:
+    seen, event = SeenCommands(), CloudEvent(id="c-1", source="/s", type="block")
+    again = replace(command(0), topic_id="T2")
+    assert [seen.is_repeated(event, each) for each in (command(3), replace(command(3), topic_id=""), again)] == [
+        False,
+        False,
+        True,
+    ]
+
+
 @pytest.mark.parametrize(
     ("other", "repeated"),
     [

@@ -51,7 +51,7 @@ class Server:
         dispatcher: Dispatcher,
         *,
         replayed_topics: frozenset[str],
-        deduplicated_topics: frozenset[str] = frozenset(),
+        deduplicated_topics: frozenset[str],
         stop: asyncio.Event,
         on_joined: Callable[[], None],
     ) -> None:
