@@ -13,6 +13,8 @@ from support.gate_log import NAMESPACE
 from support.gate_memory_loop import AUDIT, COMMANDS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from streamwarden_kafka.records import Write
     from support.gate_memory_loop import World
 
@@ -86,4 +88,28 @@ def test_where_a_target_refuses_the_gate_its_partition_waits_and_loses_nothing(
     world.kafka.usual = None
     world.steps(60)
     world.check(*range(40))
+    assert world.reports.said[-1].state == "InForce"
+
+
+@pytest.mark.slow
+def test_a_retry_is_not_reported_as_a_recovery(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "_TARGET_RETRY_S", 0)
+    world.steps(1)
+    world.write(*range(40))
+    tries = 0
+
+    def refuses(writes: Sequence[Write]) -> bool:
+        nonlocal tries
+        tries += any(map(is_7, writes))
+        return any(map(is_7, writes))
+
+    world.kafka.usual = gate_fakes.refused_where(refuses, for_itself=False)
+    world.steps(60)
+    assert world.reports.said[-1].state == "Rejected"
+    said, tried = len(world.reports.said), tries
+    world.steps(60)
+    assert tries >= tried + 3
+    assert world.reports.said[said:] == [], "nothing new"
+    world.kafka.usual = None
+    world.steps(60)
     assert world.reports.said[-1].state == "InForce"

@@ -342,6 +342,8 @@ class GateLoop:
             raise
         for number, place in places.items():
             if partition := self._loaded.get(number):
+                if place.position > partition.committed.position:
+                    self._halts.recovered(number)
                 partition.commit(place)
         self._refusals.committed(judged)
         self._failures = 0
