@@ -53,7 +53,7 @@ CONFIG_KEYS = frozenset(
 """The topic configurations that the fake knows; Kafka refuses unknown ones too."""
 
 
-class _Kafka:
+class FakeKafka:
     """What the fakes of Kafka share."""
 
     def __init__(self) -> None:
@@ -65,7 +65,7 @@ class _Kafka:
             raise KafkaUnavailableError("no answer from Kafka")
 
 
-class FakeTopics(_Kafka):
+class FakeTopics(FakeKafka):
     """Topics, of a cluster with one broker."""
 
     def __init__(self, *existing: Topic) -> None:
@@ -101,7 +101,7 @@ class FakeTopics(_Kafka):
         self.topics.pop(name, None)
 
 
-class FakeAcls(_Kafka):
+class FakeAcls(FakeKafka):
     """ACLs."""
 
     def __init__(self, existing: Iterable[Acl] = ()) -> None:
@@ -120,7 +120,7 @@ class FakeAcls(_Kafka):
         self.acls |= plan.add
 
 
-class FakeScramUsers(_Kafka):
+class FakeScramUsers(FakeKafka):
     """SCRAM users and, unlike Kafka, their passwords in the clear."""
 
     def __init__(self) -> None:
@@ -142,7 +142,7 @@ class FakeScramUsers(_Kafka):
         self.passwords.pop(user, None)
 
 
-class FakeOffsets(_Kafka):
+class FakeOffsets(FakeKafka):
     """Ends of partitions and committed offsets. Partitions come from ``topics``, ends from ``ends``."""
 
     def __init__(self, topics: FakeTopics) -> None:

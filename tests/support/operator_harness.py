@@ -20,6 +20,7 @@ from streamwarden_operator.wiring.controller import Controller
 from support.fakes import FakeAcls, FakeCluster, FakeOffsets, FakeSchemaRegistry, FakeScramUsers, FakeTopics
 from support.lag_fakes import FakeLags
 from support.policy_fakes import FakeGateAcks, FakePolicyLog
+from support.quota_fakes import FakeClientQuotas
 from typing_extensions import override
 
 if TYPE_CHECKING:
@@ -117,10 +118,11 @@ class Harness:
         self.cluster = FakeCluster()
         self.topics, self.acls, self.users = FakeTopics(), FakeAcls(), FakeScramUsers()
         self.offsets, self.registry = FakeOffsets(self.topics), FakeSchemaRegistry()
+        self.quotas = FakeClientQuotas()
         self.has_registry = True
         self.log, self.acks = FakePolicyLog(), FakeGateAcks()
         self.lags = FakeLags(self.topics, self.offsets)
-        for name in ("cluster", "topics", "acls", "users", "offsets", "log"):
+        for name in ("cluster", "topics", "acls", "users", "offsets", "quotas", "log"):
             getattr(self, name).writes = self.effects.of(name)
         self.rollouts: list[tuple[str, int]] = []
         self.signing_key = SigningKey.create()
@@ -128,7 +130,17 @@ class Harness:
 
     def new_controller(self) -> Controller:
         registry = self.registry if self.has_registry else None
-        backends = Backends(self.topics, self.acls, self.users, self.offsets, self.log, self.acks, registry, self.lags)
+        backends = Backends(
+            self.topics,
+            self.acls,
+            self.users,
+            self.offsets,
+            self.quotas,
+            self.log,
+            self.acks,
+            registry,
+            self.lags,
+        )
         made = Controller(
             cast("Any", self.cluster),
             self.settings,

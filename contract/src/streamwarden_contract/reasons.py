@@ -99,6 +99,8 @@ class ConditionReason(StrEnum):
     """A decision partition has records and no committed gate offset: nobody may guess where to go on."""
     KAFKA_UNAVAILABLE = "KafkaUnavailable"
     """Kafka does not answer; retried with backoff."""
+    QUOTA_REFUSED = "QuotaRefused"
+    """Kafka refuses the operator what the quotas in its settings need; the message says what to grant."""
     REGISTRY_UNAVAILABLE = "RegistryUnavailable"
     """The schema registry does not answer; retried with backoff."""
     KUBERNETES_UNAVAILABLE = "KubernetesUnavailable"

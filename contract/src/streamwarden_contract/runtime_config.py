@@ -39,6 +39,14 @@ ENV_POD = "STREAMWARDEN_POD"
 ENV_GATE_MEMORY_LIMIT = "STREAMWARDEN_GATE_MEMORY_LIMIT"
 """Bytes that the gate's container may use: its supervisor keeps the gate below it."""
 
+ENV_GATE_MAX_BATCH = "STREAMWARDEN_GATE_MAX_BATCH"
+"""Most records of one of the gate's transactions: 1 to ``LARGEST_MAX_BATCH``."""
+ENV_GATE_MAX_RATE = "STREAMWARDEN_GATE_MAX_RATE"
+"""Most records that the gate judges in a second: ``LOWEST_MAX_RATE`` to ``HIGHEST_MAX_RATE``."""
+
+LARGEST_MAX_BATCH = 5_000
+LOWEST_MAX_RATE, HIGHEST_MAX_RATE = 10, 100_000
+
 
 class _Config(BaseModel):
     model_config = ConfigDict(

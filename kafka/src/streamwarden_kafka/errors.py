@@ -5,6 +5,7 @@ KafkaClientError
 │   └── MalformedPropertiesError     a line of client settings that is none
 ├── BrokerUnavailableError           no answer, or not the one that was waited for: try again later
 │   └── NotReachedError              what is looked for lies further than one try goes: ask again from there
+├── RequestRefusedError              a broker refuses a request for what it is, or for who sends it
 ├── NotAMemberError                  this process is no member of its consumer group now
 └── TransactionError                 a transaction was not committed, or is not known to be
     ├── TransactionAbortedError      nothing of it is visible: the next one may begin
@@ -50,6 +51,10 @@ class NotReachedError(BrokerUnavailableError):
     def __init__(self, message: str, reached: int) -> None:
         super().__init__(message)
         self.reached = reached
+
+
+class RequestRefusedError(KafkaClientError):
+    """A broker refuses a request for what it is, or for who sends it: asking again does not help."""
 
 
 class NotAMemberError(KafkaClientError):

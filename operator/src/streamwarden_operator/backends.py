@@ -13,10 +13,21 @@ from streamwarden_operator.adapters.kafka.gate_acks import KafkaGateAcks, OnAck
 from streamwarden_operator.adapters.kafka.lags import KafkaLags
 from streamwarden_operator.adapters.kafka.offsets import KafkaOffsets
 from streamwarden_operator.adapters.kafka.policy_log import KafkaPolicyLog
+from streamwarden_operator.adapters.kafka.quotas import KafkaClientQuotas
 from streamwarden_operator.adapters.kafka.scram import KafkaScramUsers
 from streamwarden_operator.adapters.kafka.topics import KafkaTopics
 from streamwarden_operator.adapters.schema_registry import ConfluentRegistry
-from streamwarden_operator.ports import Acls, GateAcks, Lags, Offsets, PolicyLog, SchemaRegistry, ScramUsers, Topics
+from streamwarden_operator.ports import (
+    Acls,
+    ClientQuotas,
+    GateAcks,
+    Lags,
+    Offsets,
+    PolicyLog,
+    SchemaRegistry,
+    ScramUsers,
+    Topics,
+)
 from streamwarden_operator.settings import OperatorSettings
 
 
@@ -46,6 +57,7 @@ class Backends:
     acls: Acls
     users: ScramUsers
     offsets: Offsets
+    quotas: ClientQuotas
     log: Publisher
     acks: AckSource
     registry: SchemaRegistry | None = None
@@ -66,14 +78,16 @@ def connect(kafka: Connection, registry_url: str | None, settings: OperatorSetti
     timeout_s, names = settings.admin_timeout.total_seconds(), InstallationNames(settings.installation)
     admin = KafkaAdmin(kafka, timeout_s=timeout_s)
     offsets = KafkaOffsets(admin)
+    quotas = KafkaClientQuotas(admin)
     lags = KafkaLags(kafka)
     registry = None if registry_url is None else ConfluentRegistry(registry_url, timeout_s=timeout_s)
-    closing = (offsets.close, lags.close)
+    closing = (offsets.close, quotas.close, lags.close)
     return Backends(
         topics=KafkaTopics(admin),
         acls=KafkaAcls(admin),
         users=KafkaScramUsers(admin),
         offsets=offsets,
+        quotas=quotas,
         log=KafkaPolicyLog(kafka, transactional_id=names.publisher_transactional_id, timeout_s=timeout_s),
         acks=KafkaGateAcks(kafka, group=names.reader_group("gate-acks"), timeout_s=timeout_s),
         registry=registry,

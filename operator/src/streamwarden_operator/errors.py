@@ -9,6 +9,7 @@ OperatorError
 │   └── LeadershipLostError   another operator has taken over
 └── UnavailableError          an outage: retried with backoff
     ├── KafkaUnavailableError
+    │   └── QuotaRefusedError until somebody grants the operator the right, or the setting is taken back
     ├── RegistryUnavailableError
     └── KubernetesUnavailableError
         ├── ForbiddenError    until somebody grants the right, or makes room in a quota
@@ -67,6 +68,12 @@ class KafkaUnavailableError(UnavailableError):
     """Kafka does not answer."""
 
     reason = ConditionReason.KAFKA_UNAVAILABLE
+
+
+class QuotaRefusedError(KafkaUnavailableError):
+    """Kafka refuses to show or to change quotas."""
+
+    reason = ConditionReason.QUOTA_REFUSED
 
 
 class RegistryUnavailableError(UnavailableError):

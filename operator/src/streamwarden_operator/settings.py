@@ -6,17 +6,36 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from streamwarden_contract.models.fields import DnsLabel
 from streamwarden_contract.models.pod_rules import PullPolicy
 from streamwarden_contract.names import SYSTEM
+from streamwarden_contract.runtime_config import (
+    ENV_GATE_MAX_BATCH,
+    ENV_GATE_MAX_RATE,
+    HIGHEST_MAX_RATE,
+    LARGEST_MAX_BATCH,
+    LOWEST_MAX_RATE,
+)
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.errors import ConnectionSettingsError
 
 from streamwarden_operator.errors import InvalidSpecError
+from streamwarden_operator.ports import Quotas
 
 PREFIX = "STREAMWARDEN_"
+_LEAST_BYTE_RATE = 65_536
+"""One decision of the largest size a second: a broker makes who writes more wait, and its transactions time out."""
+
+
+def _check_byte_rate(value: int) -> int:
+    if 0 < value < _LEAST_BYTE_RATE:
+        raise ValueError(f"must be 0 (none), or {_LEAST_BYTE_RATE:,} or more")
+    return value
+
+
+ByteRate = Annotated[int, Field(ge=0), AfterValidator(_check_byte_rate)]
 
 
 class OperatorSettings(BaseSettings):
@@ -47,6 +66,24 @@ class OperatorSettings(BaseSettings):
 
     gate_image_pull_policy: PullPolicy | None = None
     """When the gate's image is pulled; left out: Kubernetes' own default."""
+
+    gate_max_rate: Annotated[int, Field(ge=LOWEST_MAX_RATE, le=HIGHEST_MAX_RATE)] | None = None
+    """Most records that one gate judges in a second, 10 to 100,000; left out: the gate's own 5,000. Another value
+    replaces all pods."""
+
+    gate_max_batch: Annotated[int, Field(ge=1, le=LARGEST_MAX_BATCH)] | None = None
+    """Most records of one transaction of a gate, 1 to 5,000; left out: the gate's own 1,000. Another value replaces all
+    pods."""
+
+    agent_producer_byte_rate: ByteRate | None = None
+    """Kafka quota of each agent's user: bytes a second that it may write at each broker, 65,536 or more; the broker
+    slows it down beyond that. 0: none, and one that it has is taken away; left out: whatever it has is left alone."""
+
+    agent_consumer_byte_rate: ByteRate | None = None
+    """Likewise bytes a second that it may read at each broker."""
+
+    agent_request_percentage: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    """Likewise the time that its requests may take at each broker, in percent of one thread (200: two threads)."""
 
     watch_namespaces: Annotated[tuple[str, ...], NoDecode] = ()
     """Comma-separated namespaces to watch, beside the operator's own; empty: all of them."""
@@ -80,6 +117,22 @@ class OperatorSettings(BaseSettings):
     def namespaces(self) -> tuple[str, ...]:
         """The namespaces to watch, the operator's own among them; none: all."""
         return tuple(sorted({*self.watch_namespaces, self.operator_namespace})) if self.watch_namespaces else ()
+
+    @property
+    def agent_quotas(self) -> Quotas:
+        """The quotas of each agent's user that are kept, as Kafka names them; of others nothing is said."""
+        said = {
+            "producer_byte_rate": self.agent_producer_byte_rate,
+            "consumer_byte_rate": self.agent_consumer_byte_rate,
+            "request_percentage": self.agent_request_percentage,
+        }
+        return {name: float(value) for name, value in said.items() if value is not None}
+
+    @property
+    def gate_environment(self) -> Mapping[str, str]:
+        """What gates are told of their limits."""
+        said = {ENV_GATE_MAX_RATE: self.gate_max_rate, ENV_GATE_MAX_BATCH: self.gate_max_batch}
+        return {name: str(value) for name, value in said.items() if value is not None}
 
     @field_validator("watch_namespaces", mode="before")
     @classmethod

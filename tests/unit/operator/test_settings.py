@@ -78,3 +78,41 @@ def test_a_name_of_an_installation_is_refused(monkeypatch: pytest.MonkeyPatch, n
     monkeypatch.setenv("STREAMWARDEN_INSTALLATION", name)
     with pytest.raises(ValidationError, match="installation"):
         load_settings({})
+
+
+def test_x08_agents_have_no_quotas_unless_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings({}).agent_quotas == {}
+    monkeypatch.setenv("STREAMWARDEN_AGENT_PRODUCER_BYTE_RATE", "1048576")
+    monkeypatch.setenv("STREAMWARDEN_AGENT_CONSUMER_BYTE_RATE", "0")
+    monkeypatch.setenv("STREAMWARDEN_AGENT_REQUEST_PERCENTAGE", "12.5")
+    assert load_settings({}).agent_quotas == {
+        "producer_byte_rate": 1_048_576.0,
+        "consumer_byte_rate": 0.0,
+        "request_percentage": 12.5,
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        pytest.param("AGENT_PRODUCER_BYTE_RATE", "65535", id="less-than-one-decision-a-second"),
+        pytest.param("AGENT_CONSUMER_BYTE_RATE", "-1", id="a-negative-rate"),
+        pytest.param("AGENT_REQUEST_PERCENTAGE", "inf", id="an-infinite-percentage"),
+        pytest.param("GATE_MAX_RATE", "9", id="a-rate-that-gates-refuse"),
+        pytest.param("GATE_MAX_BATCH", "5001", id="a-batch-that-gates-refuse"),
+    ],
+)
+def test_a_limit_that_cannot_be_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(f"STREAMWARDEN_{name}", value)
+    with pytest.raises(ValidationError, match=name.lower()):
+        load_settings({})
+
+
+def test_gates_are_told_of_limits_that_are_not_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings({}).gate_environment == {}
+    monkeypatch.setenv("STREAMWARDEN_GATE_MAX_RATE", "100000")
+    monkeypatch.setenv("STREAMWARDEN_GATE_MAX_BATCH", "1")
+    assert load_settings({}).gate_environment == {
+        "STREAMWARDEN_GATE_MAX_RATE": "100000",
+        "STREAMWARDEN_GATE_MAX_BATCH": "1",
+    }

@@ -12,9 +12,14 @@ from streamwarden_contract.runtime_config import (
     CLIENT_PROPERTIES_FILE,
     ENV_CONFIG,
     ENV_CREDENTIALS,
+    ENV_GATE_MAX_BATCH,
+    ENV_GATE_MAX_RATE,
     ENV_POD,
     ENV_READY_FILE,
     GATE_CONFIG_FILE,
+    HIGHEST_MAX_RATE,
+    LARGEST_MAX_BATCH,
+    LOWEST_MAX_RATE,
     PUBLIC_KEYS_FILE,
     GateConfig,
 )
@@ -25,18 +30,10 @@ from streamwarden_gate.batches import DEFAULT_MAX_RATE
 from streamwarden_gate.errors import ConfigError
 from streamwarden_gate.snapshot import Identity
 
-ENV_MAX_BATCH = "STREAMWARDEN_GATE_MAX_BATCH"
-"""Most records of one transaction: 1 to 5,000."""
-
 ENV_MAX_STALENESS = "STREAMWARDEN_GATE_MAX_STALENESS"
 """Seconds for which decisions are judged without a proof that the policies are up to date: 2 to 300."""
 
-ENV_MAX_RATE = "STREAMWARDEN_GATE_MAX_RATE"
-"""Most records that are judged in a second: 10 to 100,000."""
-
 _DEFAULT_MAX_BATCH = 1_000
-_LARGEST_MAX_BATCH = 5_000
-_LOWEST_MAX_RATE, _HIGHEST_MAX_RATE = 10, 100_000
 _DEFAULT_MAX_STALENESS_S, _SHORTEST_MAX_STALENESS_S, _LONGEST_MAX_STALENESS_S = 30, 2, 300
 
 
@@ -84,7 +81,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         ),
         kafka=_connection(credentials / CLIENT_PROPERTIES_FILE),
         public_keys=config_folder / PUBLIC_KEYS_FILE,
-        max_batch=_number(environment, ENV_MAX_BATCH, 1, _DEFAULT_MAX_BATCH, _LARGEST_MAX_BATCH),
+        max_batch=_number(environment, ENV_GATE_MAX_BATCH, 1, _DEFAULT_MAX_BATCH, LARGEST_MAX_BATCH),
         max_staleness_s=_number(
             environment,
             ENV_MAX_STALENESS,
@@ -92,7 +89,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
             _DEFAULT_MAX_STALENESS_S,
             _LONGEST_MAX_STALENESS_S,
         ),
-        max_rate=_number(environment, ENV_MAX_RATE, _LOWEST_MAX_RATE, DEFAULT_MAX_RATE, _HIGHEST_MAX_RATE),
+        max_rate=_number(environment, ENV_GATE_MAX_RATE, LOWEST_MAX_RATE, DEFAULT_MAX_RATE, HIGHEST_MAX_RATE),
         ready_file=_ready_file(environment.get(ENV_READY_FILE)),
     )
 

@@ -4,8 +4,8 @@ The two share nothing that one could use against the other: no volume, no proces
 what Pod Security calls *restricted*.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel
@@ -52,11 +52,13 @@ image inherits as its ENTRYPOINT. The image must have ``python``, with the SDK, 
 
 @dataclass(frozen=True, slots=True)
 class GateImage:
-    """The gate's image: the operator's choice, whatever an agent says."""
+    """The gate's image, and its limits: the operator's choice, whatever an agent says."""
 
     name: str
     pull_policy: PullPolicy | None = None
     """None: Kubernetes' own default."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Limits that are not the image's own defaults."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +152,11 @@ def _gate(workload: Workload, gate_image: GateImage, volumes: dict[str, Manifest
         "restartPolicy": "Always",  # makes it a native sidecar
         **_without_empty({"imagePullPolicy": gate_image.pull_policy}),
         # By the kubelet's word: what a container can read of its own limit depends on the node's version of cgroups.
-        "env": [*_environment(), _from_resource(ENV_GATE_MEMORY_LIMIT, "limits.memory")],
+        "env": [
+            *_environment(),
+            _from_resource(ENV_GATE_MEMORY_LIMIT, "limits.memory"),
+            *({"name": name, "value": value} for name, value in gate_image.environment.items()),
+        ],
         "volumeMounts": _mounts(volumes),
         "resources": _gate_resources(workload.pod.gate.resources),
         "securityContext": {**_security_context(), "runAsUser": GATE_USER, "runAsGroup": GATE_USER},

@@ -56,7 +56,7 @@ class Runtime:
         _check_installation(settings, kafka)
         timeout_s = settings.kubernetes_timeout.total_seconds()
         client = KubernetesClient(await load_configuration(), timeout_s=timeout_s)
-        gate = GateImage(settings.gate_image, settings.gate_image_pull_policy)
+        gate = GateImage(settings.gate_image, settings.gate_image_pull_policy, settings.gate_environment)
         cluster = KubernetesCluster(
             client, lambda workload: build_manifests(workload, gate), namespaces=settings.namespaces
         )

@@ -95,6 +95,34 @@ class ScramUsers(Protocol):
     async def delete(self, user: str) -> None: ...
 
 
+Quotas = Mapping[str, float]
+"""By Kafka's name: ``producer_byte_rate`` and ``consumer_byte_rate`` (bytes a second, at each broker),
+``request_percentage`` (of one thread's time, at each broker)."""
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaPlan:
+    """The quotas of one user to set, and those to take away. Falsy when there are none."""
+
+    set: Quotas = field(default_factory=dict)
+    unset: frozenset[str] = frozenset()
+
+    def __bool__(self) -> bool:
+        return bool(self.set or self.unset)
+
+
+class ClientQuotas(Protocol):
+    """What users may use of the brokers. Names are without ``User:``."""
+
+    async def observe(self) -> Mapping[str, Quotas]:
+        """Return the quotas of each user that has some of its own, whatever its client id."""
+        ...
+
+    async def apply(self, user: str, plan: QuotaPlan) -> None:
+        """Change a user's quotas, and return once a broker shows it; what the plan does not name stays."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class PartitionOffsets:
     """One partition, as a group sees it."""

@@ -7,8 +7,9 @@ from typing import Any
 from streamwarden_operator.adapters.signing import PublisherKeys
 from streamwarden_operator.backends import Backends
 from streamwarden_operator.keys import KeyKind
-from streamwarden_operator.ports import Cluster
+from streamwarden_operator.ports import Cluster, Quotas
 from streamwarden_operator.reconcilers.agents.access import AgentAccess
+from streamwarden_operator.reconcilers.agents.quotas import AgentQuotas
 from streamwarden_operator.reconcilers.agents.reconciler import AgentReconciler, PodSettings
 from streamwarden_operator.reconcilers.contracts.reconciler import TopicContractReconciler
 from streamwarden_operator.reconcilers.namespaces.reconciler import NamespaceReconciler
@@ -33,6 +34,8 @@ class Factory:
     operator_namespace: str
     bootstrap_servers: str
     """As the pods reach Kafka."""
+    agent_quotas: Quotas
+    """Of every agent's user."""
     logs: LogStore
     scaling: ScalingStore
     waker: Waker
@@ -56,6 +59,10 @@ class Factory:
         keeper = GroupKeeper(self.backends.offsets, self.scaling)
         return {"scaler": scaler.run, "group-keeper": keeper.run}
 
+    @property
+    def _quotas(self) -> AgentQuotas:
+        return AgentQuotas(self.backends.quotas, self.agent_quotas)
+
     def _create_contracts(self, acks: LiveAcks) -> TopicContractReconciler:
         backends = self.backends
         return TopicContractReconciler(
@@ -75,6 +82,7 @@ class Factory:
             backends.acls,
             backends.users,
             backends.offsets,
+            self._quotas,
             self.bootstrap_servers,
             self.logs.installation,
         )
@@ -102,6 +110,7 @@ class Factory:
             backends.topics,
             backends.acls,
             backends.users,
+            quotas=self._quotas,
             logs=self.logs,
             watch=backends.acks.watch,
             wake=self.waker.add,

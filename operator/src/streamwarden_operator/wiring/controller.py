@@ -70,6 +70,7 @@ class Controller:
             PublisherKeys(signing_key),
             settings.operator_namespace,
             settings.pod_bootstrap_servers or bootstrap_servers,
+            settings.agent_quotas,
             self._logs,
             ScalingStore(enabled=backends.lags is not None),
             self._waker,

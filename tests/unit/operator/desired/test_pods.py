@@ -237,3 +237,11 @@ def test_the_user_s_own_temporary_folder_takes_the_place_of_ours(path: str) -> N
 )
 def test_resources_of_the_gate(said: Resources, expected: dict[str, Any]) -> None:
     assert gate_of(gate=Gate(resources=said))["resources"] == expected
+
+
+def test_the_operators_limits_reach_the_gate_and_not_the_agent() -> None:
+    limited = replace(GATE_IMAGE, environment={"STREAMWARDEN_GATE_MAX_RATE": "100"})
+    spec = build_manifests(GUARD, limited)[-1]["spec"]["template"]["spec"]
+    said = {"name": "STREAMWARDEN_GATE_MAX_RATE", "value": "100"}
+    assert said in spec["initContainers"][0]["env"]
+    assert said not in spec["containers"][0]["env"]

@@ -24,6 +24,7 @@ from streamwarden_operator.plans.acls import plan_acls
 from streamwarden_operator.plans.offsets import plan_offsets
 from streamwarden_operator.plans.skips import SkipPlan, plan_skips
 from streamwarden_operator.ports import Acl, AclPlan, Acls, Cluster, Offsets, ScramUsers, Topic
+from streamwarden_operator.reconcilers.agents.quotas import AgentQuotas
 
 
 class BypassPossibleError(NotReadyError):
@@ -34,12 +35,13 @@ class BypassPossibleError(NotReadyError):
 
 @dataclass(frozen=True, slots=True)
 class AgentAccess:
-    """Gives and takes what an agent and its gate may do in Kafka."""
+    """Gives and takes what an agent and its gate may do in Kafka, and how much of it."""
 
     cluster: Cluster
     acls: Acls
     users: ScramUsers
     offsets: Offsets
+    quotas: AgentQuotas
     bootstrap_servers: str
     """As the pods reach Kafka."""
     installation: InstallationNames
@@ -90,10 +92,11 @@ class AgentAccess:
         return sha256_hex("".join(hashes).encode())
 
     async def give_to_agent(self, agent: ResolvedAgent, decisions: Topic, observed: frozenset[Acl]) -> None:
-        """Commit where the gate begins, then let the agent write.
+        """Commit where the gate begins, then let the agent write, within its quotas.
 
         Raises:
             NotReadyError: ``OffsetsLost``; nothing is given, and what the agent had is taken back.
+            QuotaRefusedError: nothing more is given.
         """
         names = agent.names
         try:
@@ -104,6 +107,7 @@ class AgentAccess:
             raise
         if initial:
             await self.offsets.commit(names.gate_group, decisions.name, initial)
+        await self.quotas.keep(names.agent_principal)
         desired = agent_acls(names, agent.input_topics)
         plan = plan_acls(desired, observed, frozenset())
         if plan:
@@ -118,7 +122,7 @@ class AgentAccess:
         return plan_skips(requests, decisions, observed, agent.resource.status.refused_skips)
 
     async def revoke(self, namespace: str, agent: str) -> None:
-        """Take everything: ACLs, then users, then Secrets. What is gone already is success."""
+        """Take everything: ACLs, then users, Secrets and quotas. What is gone already is success."""
         names = AgentNames(namespace, agent)
         principals = (names.agent_principal, names.gate_principal)
         await self._take(await self.acls.observe(), *principals)
@@ -128,6 +132,7 @@ class AgentAccess:
                 await self.users.delete(user)
         for secret in (agent_secret_name(agent), gate_secret_name(agent)):
             await self.cluster.delete_secret(namespace, secret)
+        await self.quotas.take(lambda user: user == names.agent_principal)
 
     def _neighbours(self, names: AgentNames) -> list[AgentNames]:
         """Return the names of the other agents of the namespace."""

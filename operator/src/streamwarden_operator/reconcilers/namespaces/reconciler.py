@@ -12,6 +12,7 @@ from streamwarden_operator.desired.topics import build_guardrail_topic, build_sh
 from streamwarden_operator.keys import Key
 from streamwarden_operator.plans.topics import plan_topic
 from streamwarden_operator.ports import Acl, AclPlan, Acls, Cluster, ScramUsers, Topic, Topics
+from streamwarden_operator.reconcilers.agents.quotas import AgentQuotas
 from streamwarden_operator.reconcilers.policies.log_store import LogStore
 from streamwarden_operator.result import DONE, Result
 
@@ -21,13 +22,14 @@ _log = structlog.get_logger(__name__)
 class NamespaceReconciler:
     """One namespace at a time; ``streamwarden`` itself has the guardrail topic alone."""
 
-    def __init__(  # each is a port or a callback; all but four by name
+    def __init__(  # noqa: PLR0913  # each is a port or a callback; all but four by name
         self,
         cluster: Cluster,
         topics: Topics,
         acls: Acls,
         users: ScramUsers,
         *,
+        quotas: AgentQuotas,
         logs: LogStore,
         watch: Callable[[str], None],
         wake: Callable[[Key], None],
@@ -39,6 +41,7 @@ class NamespaceReconciler:
             topics: Kafka's topics.
             acls: Kafka's ACLs.
             users: Kafka's users.
+            quotas: what agents' users may use of the brokers.
             logs: learns that the topics exist; knows whether all resources are known.
             watch: called with a namespace whose gates topic may be read from now on.
             wake: called with the key of the policy log, whose topic exists from now on, and of namespaces to sweep.
@@ -47,6 +50,7 @@ class NamespaceReconciler:
         self._topics = topics
         self._acls = acls
         self._users = users
+        self._quotas = quotas
         self._logs = logs
         self._watch = watch
         self._wake = wake
@@ -95,6 +99,8 @@ class NamespaceReconciler:
         if stale:
             _log.warning("access of agents that are no more", namespace=namespace, acls=len(stale))
             await self._acls.apply(AclPlan(remove=stale))
+        # Before the users: those, or ACLs, are what tells that there is anything to sweep.
+        await self._quotas.take(lambda user: _is_stale(f"User:{user}", namespace, living))
         for user in sorted(await self._users.observe()):
             if _is_stale(f"User:{user}", namespace, living):
                 _log.warning("user of an agent that is no more", user=user)

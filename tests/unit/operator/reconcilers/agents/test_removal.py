@@ -10,6 +10,7 @@ from streamwarden_contract.names import InstallationNames
 from streamwarden_operator.errors import NotReadyError
 from streamwarden_operator.keys import Key, key_of
 from streamwarden_operator.reconcilers.agents.access import AgentAccess
+from streamwarden_operator.reconcilers.agents.quotas import AgentQuotas
 from streamwarden_operator.reconcilers.agents.removal import FINALIZER, AgentRemoval
 from streamwarden_operator.reconcilers.agents.status import AgentStatuses
 from streamwarden_operator.reconcilers.policies.log_store import LogStore
@@ -17,6 +18,7 @@ from streamwarden_operator.reconcilers.scaling.scaling_store import ScalingStore
 from streamwarden_operator.result import Result
 from support.fakes import FakeAcls, FakeCluster, FakeOffsets, FakeScramUsers, FakeTopics
 from support.operator_harness import Harness, agent, conditions_of, policy, running, until, whole_namespace
+from support.quota_fakes import FakeClientQuotas
 
 if TYPE_CHECKING:
     from streamwarden_contract.models import AgentDeployment
@@ -116,8 +118,8 @@ class Removing:
         self.cluster, self.now = FakeCluster(), datetime(2026, 1, 1, 0, 0, 10, tzinfo=UTC)
         self.cluster.ending.add(("risk", "guard"))
         logs, scaling, installation = LogStore(InstallationNames()), ScalingStore(enabled=False), InstallationNames()
-        offsets = FakeOffsets(FakeTopics())
-        access = AgentAccess(self.cluster, FakeAcls(), FakeScramUsers(), offsets, "kafka:9092", installation)
+        offsets, quotas = FakeOffsets(FakeTopics()), AgentQuotas(FakeClientQuotas(), {})
+        access = AgentAccess(self.cluster, FakeAcls(), FakeScramUsers(), offsets, quotas, "kafka:9092", installation)
         self._removal = AgentRemoval(
             self.cluster,
             access,
