@@ -4,6 +4,7 @@ import-linter keeps I/O out of most of these folders; it cannot see ``datetime.n
 """
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,16 +13,25 @@ import pytest
 ROOT = Path(__file__).parents[2]
 OPERATOR = "operator/src/streamwarden_operator"
 GATE = "agent_image/gate/src/streamwarden_gate"
+TABLE = [
+    name
+    for row in (ROOT / "docs/gate.md").read_text(encoding="utf-8").splitlines()
+    if row.startswith("| `")
+    for name in re.findall(r"`(\w+\.py)`", row.split(" | ")[0])
+]
+"""The gate's modules as docs/gate.md lists them: those before feed.py decide."""
 PURE = (
     "contract/src/streamwarden_contract",
     "judging/src/streamwarden_judging",
     f"{OPERATOR}/desired",
     f"{OPERATOR}/plans",
     "agent_image/sdk/src/streamwarden/core",
-    *(f"{GATE}/{module}.py" for module in ("active", "audits", "commands", "dead_letters", "judge", "outcome")),
-    *(f"{GATE}/{module}.py" for module in ("partitions", "policy_topic", "records", "snapshot")),
+    *(f"{GATE}/{name}" for name in TABLE[: TABLE.index("feed.py")]),
 )
 """Folders and modules, from the root. docs/architecture.md and docs/gate.md promise it of them."""
+
+WITHOUT_A_ROW = frozenset({"__init__.py", "__main__.py", "ports.py"})
+"""Of the gate: the program, which the page begins with, and what the rows of the adapters name."""
 
 MODULES = frozenset({"random", "secrets", "time"})
 IO = frozenset(
@@ -89,6 +99,10 @@ def test_what_decides_imports_nothing_that_does_io(place: str) -> None:
         if module.partition(".")[0] in IO and module not in VALUES
     }
     assert found == set()
+
+
+def test_each_module_of_the_gate_stands_once_in_the_table_that_says_what_decides() -> None:
+    assert sorted(TABLE) == sorted(path.name for path in (ROOT / GATE).glob("*.py") if path.name not in WITHOUT_A_ROW)
 
 
 def test_imports_are_found_where_they_are_late_too() -> None:

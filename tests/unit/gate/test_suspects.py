@@ -33,7 +33,7 @@ def turns() -> Careful:
 
 
 def chosen(turns: Careful, partitions: list[Partition], count: int) -> list[int]:
-    found = [turns.choose(partitions) for _ in range(count)]
+    found = [turns.choose(partitions, 0.0) for _ in range(count)]
     return [each.number for each in found if each is not None]
 
 
@@ -49,7 +49,17 @@ def test_those_that_were_read_to_their_end_have_no_turn(turns: Careful) -> None:
 
 def test_it_is_over_after_a_while_whoever_is_under_suspicion(turns: Careful, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(careful, "_LONGEST_S", -1.0)
-    assert turns.choose([partition(1, tries=1)]) is None
+    assert turns.choose([partition(1, tries=1)], 0.0) is None
+
+
+def test_it_lasts_five_minutes_from_the_first_turn_and_as_long_again_after_another_death() -> None:
+    note, suspect = Note(), [partition(1, tries=1)]
+    turns = Careful(note)
+    turns.begin()
+    assert [turns.choose(suspect, now_s) is None for now_s in (1_000.0, 1_300.0, 1_300.5)] == [False, False, True]
+    turns.end()
+    turns.begin()
+    assert turns.choose(suspect, 2_000.0) is not None
 
 
 def test_a_suspect_without_a_leader_keeps_no_other_partition_from_being_judged(world: World) -> None:

@@ -52,7 +52,7 @@ class Alone:
 
     def step(self, loaded: Mapping[int, Partition], judge: Judge) -> bool:
         """Read one batch and judge its records, each in a transaction of its own; return whether to go on like this."""
-        partition = self._careful.choose(loaded.values())
+        partition = self._careful.choose(loaded.values(), time.monotonic())
         if partition is None:
             self._careful.end()
         elif self._may_read(partition, judge):

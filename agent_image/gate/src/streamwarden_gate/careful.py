@@ -3,7 +3,6 @@
 It ends when that record was skipped, when every partition was read to its end, or after some minutes without a death.
 """
 
-import time
 from collections import Counter
 from collections.abc import Collection
 
@@ -31,7 +30,8 @@ class Careful:
         self._turns: dict[int, int] = {}
         self._firsts: Counter[int] = Counter()
         """How many turns each has had before the others."""
-        self._since_s = time.monotonic()
+        self._since_s: float | None = None
+        """When the first turn was."""
         note.drop()
 
     @property
@@ -42,7 +42,7 @@ class Careful:
     def begin(self) -> None:
         """Read record by record from now on."""
         if not self._note.careful:
-            self._since_s = time.monotonic()
+            self._since_s = None
             self._note.careful = True
         self.forget()
 
@@ -52,11 +52,13 @@ class Careful:
         self._turns.clear()
         self._firsts.clear()
 
-    def choose(self, partitions: Collection[Partition]) -> Partition | None:
+    def choose(self, partitions: Collection[Partition], now_s: float) -> Partition | None:
         """Return the partition to read from now: those under suspicion first, for some turns. None: it is over."""
+        if self._since_s is None:
+            self._since_s = now_s
         suspects = [each for each in partitions if each.head.tries or self._is_blamed(each)]
         others = [each for each in partitions if each.number not in self._ended and each not in suspects]
-        if not suspects + others or time.monotonic() - self._since_s > _LONGEST_S:
+        if not suspects + others or now_s - self._since_s > _LONGEST_S:
             return None
         first = [each for each in suspects if self._firsts[each.number] < _MOST_FIRST]
         chosen = min(first or suspects + others, key=lambda each: self._turns.get(each.number, 0))
