@@ -55,7 +55,7 @@ class Failures:
         if len(self.first) < MOST_KEPT:
             self.first.append(found)
         self._untold.append(found)
-        self._untold_count += 1
+        self._untold_count += record["decision"].get("records", 1)
 
     def news(self) -> list[str]:
         """Return lines about those since the last call: the newest few, and how many more there were."""

@@ -78,7 +78,8 @@ def build_report(tally: Tally, extras: Extras) -> dict[str, Any]:
         "agents": {label: _agent(agent) for label, agent in sorted(tally.agents.items())},
     }
     if tally.skips.count:
-        figures["skipped"] = {"ranges": tally.skips.count, "first": [asdict(found) for found in tally.skips.first]}
+        first = [asdict(found) for found in tally.skips.first]
+        figures["skipped"] = {"ranges": tally.skips.count, "offsets": tally.skips.offsets, "first": first}
     if extras.halted:
         figures["halted"] = dict(sorted(extras.halted.items()))
     if tally.rule_failures.by_rule:

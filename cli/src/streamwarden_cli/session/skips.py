@@ -37,16 +37,19 @@ class Skips:
     """All of them."""
 
     count: int = 0
+    offsets: int = 0
+    """How many offsets the ranges have, those of aborted records included."""
     first: list[SkippedRange] = field(default_factory=list)
     """Those that came first."""
     _told: int = 0
 
     def add(self, agent: str, record: AuditRecord) -> None:
         """Take the audit record of a range."""
+        at = record["decision"]
+        last = at.get("lastOffset", at["offset"])
         self.count += 1
+        self.offsets += last - at["offset"] + 1
         if len(self.first) < MOST_KEPT:
-            at = record["decision"]
-            last = at.get("lastOffset", at["offset"])
             found = SkippedRange(
                 agent, at["partition"], at["offset"], last, as_words(record["message"], MOST_CHARACTERS)
             )

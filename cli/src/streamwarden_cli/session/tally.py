@@ -112,19 +112,22 @@ class Tally:
     def audit(self, record: AuditRecord, *, commands: frozenset[str]) -> DecisionLine | None:
         """Count a verdict; ``commands`` are the topics whose records are commands.
 
+        A run of dead letters counts as many as it has records: it is one audit record when an agent floods.
+
         Returns the run's line, None for what is no decision: an input that was given up, a range that was skipped.
         """
         label = f"{record['namespace']}/{record['agent']}"
         agent = self.agents.setdefault(label, AgentTally())
-        agent.verdicts[record["verdict"]] += 1
+        records = record["decision"].get("records", 1)
+        agent.verdicts[record["verdict"]] += records
         if record["verdict"] == SKIPPED:
             self.skips.add(label, record)
             return None
         if record["deadLetter"] == DeadLetterReason.AGENT_FAILURE:
-            agent.failures += 1
+            agent.failures += records
             self.failures.add(label, record)
             return None
-        agent.decisions += 1
+        agent.decisions += records
         if record["rule"] is not None:
             self.rules[record["rule"]] += 1
         self.would_deny.update({f"{found['rule']}" for found in record["wouldDeny"]})

@@ -140,6 +140,31 @@ def test_x22_many_failures_are_told_in_few_lines_and_reported_up_to_a_hundred() 
     assert found["agents"]["risk/guard"]["failures"] == 120
 
 
+def run_of_dead_letters(reason: str, records: int) -> AuditRecord:
+    record = audited("DeadLetter", dead_letter=reason)
+    record["decision"]["records"] = records
+    return record
+
+
+def test_a_run_of_dead_letters_counts_its_records() -> None:
+    tally = Tally()
+    tally.audit(run_of_dead_letters("InvalidJson", 1_000), commands=COMMANDS)
+    tally.audit(run_of_dead_letters("AgentFailure", 50), commands=COMMANDS)
+    tally.audit(audited("DeadLetter", dead_letter="InvalidJson"), commands=COMMANDS)
+    found: dict[str, Any] = report(tally)
+    assert (found["decisions"], found["dead_letters"], found["verdicts"]["DeadLetter"]) == (1_001, 1_051, 1_051)
+    assert found["agents"]["risk/guard"]["failures"] == 50
+    assert tally.failures.news()[0] == "49 more inputs were given up"
+
+
+def test_the_report_says_how_many_offsets_were_skipped() -> None:
+    tally = Tally()
+    tally.audit(skipped(3, 3), commands=COMMANDS)
+    tally.audit(skipped(5, 1_004), commands=COMMANDS)
+    found: dict[str, Any] = report(tally)
+    assert (found["skipped"]["ranges"], found["skipped"]["offsets"]) == (2, 1_001)
+
+
 def skipped(first: int, last: int) -> AuditRecord:
     record = audited("Skipped")
     record["decision"] = cast("DecisionPosition", {"partition": 1, "offset": first, "lastOffset": last})
