@@ -24,6 +24,9 @@ from streamwarden_contract.models.fields import (
 )
 from streamwarden_contract.models.pod_rules import ConfigMapName, DataKey
 
+MAX_PARAMS = 256
+"""So many names ``params`` has at most, wherever it comes from; those of its objects are not counted."""
+
 MAX_PARAMS_DEPTH = canonical.MAX_DEPTH - 2
 """They stand in a spec, and that in a record."""
 _EXACT = 2**53
@@ -88,8 +91,9 @@ def _all_as_stored(params: dict[str, JsonValue]) -> dict[str, JsonValue]:
 
 Params = Annotated[
     dict[str, JsonValue],
+    Field(max_length=MAX_PARAMS),
     AfterValidator(_all_as_stored),
-    WithJsonSchema({"type": "object", "maxProperties": 256, "x-kubernetes-preserve-unknown-fields": True}),
+    WithJsonSchema({"type": "object", "maxProperties": MAX_PARAMS, "x-kubernetes-preserve-unknown-fields": True}),
 ]
 """Plain data that rules read as ``params``."""
 

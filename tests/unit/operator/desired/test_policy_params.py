@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from streamwarden_operator.desired.policy_params import MAX_YAML_BYTES, effective, read_params
 from support.operator_harness import policy
@@ -57,6 +59,14 @@ def test_a_bomb_of_aliases_is_told() -> None:
     lines = [f"{chr(98 + i)}: &{chr(98 + i)} [{','.join([f'*{chr(97 + i)}'] * 9)}]" for i in range(9)]
     assert read_params("\n".join(["a: &a [1,1,1,1,1,1,1,1,1]", *lines])) == (
         "1:1: more than 100000 values, aliases counted as often as they are used"
+    )
+
+
+def test_a_text_has_as_many_names_as_params_may_have_and_no_more() -> None:
+    names = {f"n{number}": number for number in range(256)}
+    assert read_params(json.dumps(names)) == names
+    assert read_params(json.dumps({**names, "one": 1})) == (
+        "Dictionary should have at most 256 items after validation, not more"
     )
 
 
