@@ -5,7 +5,6 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from streamwarden_contract.ids import sha256_hex
-from streamwarden_contract.models import AgentDeployment
 from streamwarden_contract.names import AgentNames, InstallationNames
 from streamwarden_contract.reasons import ConditionReason
 from streamwarden_contract.runtime_config import CLIENT_PROPERTIES_FILE
@@ -25,6 +24,7 @@ from streamwarden_operator.plans.offsets import plan_offsets
 from streamwarden_operator.plans.skips import SkipPlan, plan_skips
 from streamwarden_operator.ports import Acl, AclPlan, Acls, Cluster, Offsets, ScramUsers, Topic
 from streamwarden_operator.reconcilers.agents.quotas import AgentQuotas
+from streamwarden_operator.reconcilers.existence import existing_agents
 
 
 class BypassPossibleError(NotReadyError):
@@ -135,9 +135,9 @@ class AgentAccess:
         await self.quotas.take(lambda user: user == names.agent_principal)
 
     def _neighbours(self, names: AgentNames) -> list[AgentNames]:
-        """Return the names of the other agents of the namespace."""
-        agents = (agent.metadata.name for agent in self.cluster.list(AgentDeployment, names.namespace))
-        return [AgentNames(names.namespace, agent) for agent in agents if agent != names.agent]
+        """Return the names of the other agents of the namespace, of those too that cannot be read."""
+        others = existing_agents(self.cluster, names.namespace) - {names.agent}
+        return [AgentNames(names.namespace, agent) for agent in sorted(others)]
 
     async def _take(self, observed: frozenset[Acl], *principals: str) -> None:
         plan = AclPlan(remove=acls_of(observed, *principals))

@@ -13,6 +13,7 @@ from streamwarden_operator.keys import Key
 from streamwarden_operator.plans.topics import plan_topic
 from streamwarden_operator.ports import Acl, AclPlan, Acls, Cluster, ScramUsers, Topic, Topics
 from streamwarden_operator.reconcilers.agents.quotas import AgentQuotas
+from streamwarden_operator.reconcilers.existence import existing_agents
 from streamwarden_operator.reconcilers.policies.log_store import LogStore
 from streamwarden_operator.result import DONE, Result
 
@@ -93,8 +94,7 @@ class NamespaceReconciler:
         self._wake(Key("PolicyLog", namespace))
 
     async def _sweep(self, namespace: str) -> None:
-        living = {agent.metadata.name for agent in self._cluster.list(AgentDeployment, namespace)}
-        living |= {key.name for key in self._unreadable(namespace) if key.kind == "AgentDeployment"}
+        living = existing_agents(self._cluster, namespace)
         stale = frozenset(acl for acl in await self._acls.observe() if _is_stale(acl.principal, namespace, living))
         if stale:
             _log.warning("access of agents that are no more", namespace=namespace, acls=len(stale))
@@ -110,11 +110,8 @@ class NamespaceReconciler:
         return bool(
             self._cluster.list(AgentDeployment, namespace)
             or self._cluster.list(Policy, namespace)
-            or self._unreadable(namespace)
+            or any(key.namespace == namespace for key in self._cluster.unreadable())
         )
-
-    def _unreadable(self, namespace: str) -> list[Key]:
-        return [key for key in self._cluster.unreadable() if key.namespace == namespace]
 
 
 def owned_namespaces(acls: frozenset[Acl], users: frozenset[str]) -> set[str]:
