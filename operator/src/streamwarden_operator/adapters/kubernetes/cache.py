@@ -109,7 +109,11 @@ class ResourceCache:
         self._seen[place] = seen
         if place[0] in KINDS:
             return self._take_resource(place, manifest)
-        return self._take_data(place, manifest) if holds_data(manifest) else self._take_owned(place, manifest)
+        if holds_data(manifest):
+            self._drop_owned(place)  # what agents need has names that no data may have: none of them lacks this one
+            return self._take_data(place, manifest)
+        left, owner = self._drop_data(place), self._take_owned(place, manifest)
+        return left or owner
 
     def forget(self, manifest: Manifest) -> Key | None:
         """Say that an object is gone, or ours no more; return the key to reconcile because of it."""
@@ -198,8 +202,12 @@ class ResourceCache:
             self._unreadable.pop(_key(place), None)
             self._kinds[KINDS[resource]].get(namespace, {}).pop(name, None)
             return _key(place)
-        if self._data.pop(place, None) is not None:
-            return _key(place)
+        return self._drop_data(place) or self._drop_owned(place)
+
+    def _drop_data(self, place: Place) -> Key | None:
+        return None if self._data.pop(place, None) is None else _key(place)
+
+    def _drop_owned(self, place: Place) -> Key | None:
         owned = self._owned.pop(place, None)
         if owned is None:
             return None

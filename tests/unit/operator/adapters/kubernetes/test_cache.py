@@ -13,6 +13,7 @@ from streamwarden_operator.keys import Key
 KEY = Key("Policy", "risk", "strict")
 AGENT = Key("AgentDeployment", "risk", "guard")
 POLICY = type_of_kind(Policy)
+MANAGED_BY, INSTANCE = "app.kubernetes.io/managed-by", "app.kubernetes.io/instance"
 
 
 def policy(version: int, *, uid: str = "u-1", spec: dict[str, Any] | None = None, **metadata: Any) -> dict[str, Any]:
@@ -216,3 +217,21 @@ def test_what_an_agent_has_is_no_data_beside_rules(cache: ResourceCache) -> None
     found = cache.owned(CONFIG_MAP, "risk", "guard-gate-config")
     assert found is not None
     assert not found.labelled
+
+
+def test_data_that_becomes_an_agent_s_object_is_data_no_more(cache: ResourceCache) -> None:
+    limits = Key("ConfigMap", "risk", "limits")
+    cache.observe(with_data(11))
+    taken = {MANAGED_BY: "streamwarden-operator", INSTANCE: "guard"}
+    assert cache.observe(with_data(12, "a: 2", **taken)) == limits
+    assert cache.config_map("risk", "limits") is None
+    assert [found.name for found in cache.of_agent("risk", "guard")] == ["limits"]
+
+
+def test_an_agent_s_object_that_becomes_data_is_the_agent_s_no_more(cache: ResourceCache) -> None:
+    limits = Key("ConfigMap", "risk", "limits")
+    cache.observe(with_data(11, **{MANAGED_BY: "streamwarden-operator", INSTANCE: "guard"}))
+    assert cache.observe(with_data(12)) == limits
+    assert cache.config_map("risk", "limits") == {"limits.yaml": "a: 1"}
+    assert list(cache.of_agent("risk", "guard")) == []
+    assert cache.forget(with_data(13)) == limits
