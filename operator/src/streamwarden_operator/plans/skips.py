@@ -58,7 +58,7 @@ def plan_skips(
 
 def _beyond(request: SkipRequest, found: PartitionOffsets) -> str:
     if request.to_offset >= found.high:
-        return f"{_words(request)} goes beyond the end of now, {found.high}: only what is written is skipped"
+        return f"{_words(request)} goes beyond the end of the partition: only what is written is skipped"
     return (
         f"{_words(request)} was asked for before so much was written, and stays refused: look at what is there now, "
         "and edit it (another reason is enough)"

@@ -37,7 +37,7 @@ def fields(partition: int, first: int, last: int, topic_id: str = "an-id") -> di
         pytest.param(
             fields(0, 5, 9),
             False,
-            "partition 0, 5 to 9 goes beyond the end of now, 9: only what is written is skipped",
+            "partition 0, 5 to 9 goes beyond the end of the partition: only what is written is skipped",
             id="beyond-the-end",
         ),
         pytest.param(

@@ -80,11 +80,26 @@ async def test_a_request_beyond_the_end_is_refused_in_a_condition_and_one_event(
             await harness.settle()
         assert harness.binding().skips == ()
         found = {part.type: part for part in harness.get(agent()).status.conditions}
-        said = "not skipped: partition 1, 3 to 9 goes beyond the end of now, 9: only what is written is skipped"
+        said = "not skipped: partition 1, 3 to 9 goes beyond the end of the partition: only what is written is skipped"
         assert (found["Accepted"].status, found["Accepted"].reason) == ("True", "SkipRefused")
         assert found["Accepted"].message == said
         assert found["Ready"].status == "True"
         assert [(event.reason, event.message) for event in harness.cluster.events] == [("SkipRefused", said)]
+
+
+async def test_what_is_written_behind_a_refused_request_is_no_reason_to_say_it_again() -> None:
+    async with running(*whole_namespace()) as harness:
+        harness.offsets.ends[NAMES.decisions, 1] = (0, 9)
+        commit(harness, 3)
+        harness.put(asking(harness, 999))
+        await harness.settle()
+        told = list(harness.cluster.events)
+        harness.effects.clear()
+        for end in (10, 11, 12):
+            harness.offsets.ends[NAMES.decisions, 1] = (0, end)
+            harness.controller.add(GUARD)
+            await harness.settle()
+        assert (len(told), harness.cluster.events, harness.effects) == (1, told, [])
 
 
 async def test_a_request_that_came_too_early_does_not_come_into_force_by_itself() -> None:
