@@ -61,18 +61,38 @@ def with_source(refusals: Iterable[Refusal], spec: PolicySpec) -> list[Refusal]:
 
 def effective(policy: Policy, find: FindConfigMap) -> EffectivePolicy:
     """Put the data that a policy refers to into it."""
+    text = params_text(policy, find)
+    if not isinstance(text, str):
+        return EffectivePolicy(policy, text)
+    return with_params(policy, read_params(text))
+
+
+def params_text(policy: Policy, find: FindConfigMap) -> str | Refusal | None:
+    """Return the text of the data that a policy refers to, or why there is none; None where it refers to none."""
     if policy.spec.params_from is None:
-        return EffectivePolicy(policy)
+        return None
     namespace, ref = policy.metadata.namespace, policy.spec.params_from.config_map_key_ref
     data = find(namespace, ref.name)
     if data is None:
         message = f"there is no ConfigMap {ref.name!r} in the namespace {namespace!r} with the label {DATA_SELECTOR}"
-        return EffectivePolicy(policy, Refusal(ConditionReason.REF_NOT_FOUND, f"{FIELD}.name", message))
+        return Refusal(ConditionReason.REF_NOT_FOUND, f"{FIELD}.name", message)
     if ref.key not in data:
         there = ", ".join(sorted(data)[:8]) or "nothing"
         message = f"the ConfigMap {ref.name!r} has no key {ref.key!r}; it has {there}"
-        return EffectivePolicy(policy, Refusal(ConditionReason.REF_NOT_FOUND, f"{FIELD}.key", message))
-    found = read_params(data[ref.key])
+        return Refusal(ConditionReason.REF_NOT_FOUND, f"{FIELD}.key", message)
+    return data[ref.key]
+
+
+def with_params(policy: Policy, found: dict[str, canonical.JsonValue] | str) -> EffectivePolicy:
+    """Put data that was read into the policy that refers to it.
+
+    Args:
+        policy: the policy.
+        found: what ``read_params`` returned.
+    """
+    if policy.spec.params_from is None:
+        return EffectivePolicy(policy)
+    ref = policy.spec.params_from.config_map_key_ref
     if isinstance(found, str):
         message = f"{ref.key!r} of the ConfigMap {ref.name!r}: {found}"
         return EffectivePolicy(policy, Refusal(ConditionReason.INVALID_SPEC, f"{FIELD}.key", message))

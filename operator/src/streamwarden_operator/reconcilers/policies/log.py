@@ -14,7 +14,7 @@ from streamwarden_contract.policylog import EpochRecord, PolicyRecord, Signer, V
 from streamwarden_operator.desired.acceptance import accept_policy, accepted
 from streamwarden_operator.desired.management import is_held
 from streamwarden_operator.desired.policy_log import DesiredLog, build_log
-from streamwarden_operator.desired.policy_params import EffectivePolicy, effective
+from streamwarden_operator.desired.policy_params import EffectivePolicy
 from streamwarden_operator.errors import InvalidSpecError, OperatorError
 from streamwarden_operator.keys import Key
 from streamwarden_operator.plans.log_state import LogState, go_on_above, verify_log
@@ -94,7 +94,7 @@ class PolicyLogReconciler:
         state = verify_log(records, topic=topic, cluster_id=cluster_id, verifier=self._keys, known=known)
         await self._report_refused(namespace, state)
         state = go_on_above(state, self._proven(namespace, state, topic, cluster_id))
-        desired, refused = self._desired(namespace, state)
+        desired, refused = await self._desired(namespace, state)
         plan = plan_log(namespace, desired, state)
         if plan:
             await self._topics.publish(topic, sign_plan(plan, topic=topic, cluster_id=cluster_id, signer=self._keys))
@@ -120,7 +120,7 @@ class PolicyLogReconciler:
             _log.error("policy log lost or rolled back: going on above", topic=topic, log=state.epoch, gates=newest)
         return proven
 
-    def _desired(self, namespace: str, state: LogState) -> tuple[DesiredLog, dict[str, str]]:
+    async def _desired(self, namespace: str, state: LogState) -> tuple[DesiredLog, dict[str, str]]:
         """Return what the log should hold; and by policy why one is refused."""
         if namespace == SYSTEM:
             return DesiredLog(), {}
@@ -131,7 +131,9 @@ class PolicyLogReconciler:
         # What is in force of a held one stays, as of a refused one; it is not heard of before.
         left_out = {name for name in held if not _was_published(name, state)}
         policies = [
-            effective(policy, self._cluster.config_map) for policy in every if policy.metadata.name not in left_out
+            await self._logs.params.effective(policy, self._cluster.config_map)
+            for policy in every
+            if policy.metadata.name not in left_out
         ]
         refused = self._refused(namespace, policies, state)
         desired = build_log(

@@ -12,6 +12,7 @@ from streamwarden_operator.errors import OperatorError
 from streamwarden_operator.keys import Key
 from streamwarden_operator.plans.log_state import LogState
 from streamwarden_operator.plans.policy_rules import governed
+from streamwarden_operator.reconcilers.policies.params import KnownParams
 
 
 @dataclass(slots=True)
@@ -57,6 +58,8 @@ class LogStore:
     """By namespace and policy."""
     registered: dict[tuple[str, str], str] = field(default_factory=dict)
     """By namespace and topic: what a contract had registered before it said what is not taken."""
+    params: KnownParams = field(default_factory=KnownParams)
+    """What policies have in ConfigMaps, as last read."""
     complete: bool = False
     """Whether all resources are known. Before that an agent that is not known may exist: nothing is taken back."""
 

@@ -28,7 +28,7 @@ from streamwarden_operator.desired.checks.policies import (
     RolloutState,
 )
 from streamwarden_operator.desired.management import held_status, is_held
-from streamwarden_operator.desired.policy_params import effective, with_source
+from streamwarden_operator.desired.policy_params import EffectivePolicy, with_source
 from streamwarden_operator.desired.rule_checks import RuleChecks, rules_that_cannot_run
 from streamwarden_operator.keys import Key
 from streamwarden_operator.plans.log_state import LogState
@@ -82,11 +82,12 @@ class PolicyReconciler:
         policy = self._cluster.get(Policy, key.namespace, key.name)
         if policy is None:
             self._logs.publications.pop((key.namespace, key.name), None)
+            self._logs.params.forget(key.namespace, key.name)
             return GONE
         status = (
             held_status(policy.metadata, policy.status, now=self._clock())
             if is_held(policy.metadata)
-            else self._status(policy)
+            else self._status(policy, await self._logs.params.effective(policy, self._cluster.config_map))
         )
         if status != policy.status:
             await self._cluster.write_status(policy, status)
@@ -105,11 +106,11 @@ class PolicyReconciler:
         if known is None or (known.reason, known.message) != (found.reason, found.message):
             await self._cluster.record_event(key, reason=found.reason, message=found.message, warning=True)
 
-    def _status(self, policy: Policy) -> PolicyStatus:
+    def _status(self, policy: Policy, effective: EffectivePolicy) -> PolicyStatus:
         namespace, name = policy.metadata.namespace, policy.metadata.name
         log = self._logs.published.get(namespace)
         known = log.state if log else LogState()
-        wanted, acceptance = self._judge(policy, known)
+        wanted, acceptance = self._judge(policy, effective, known)
         accepted = decide(ACCEPTED, ACCEPTANCE, acceptance)
         record = self._logs.policy(namespace, name)
         new = [accepted, self._published(wanted, record, refused=bool(acceptance.refusals))]
@@ -144,10 +145,9 @@ class PolicyReconciler:
             observed_generation=generation, conditions=stamped, revision=revision, digest=digest, rollout=rollout
         )
 
-    def _judge(self, policy: Policy, known: LogState) -> tuple[Policy, Acceptance]:
+    def _judge(self, policy: Policy, found: EffectivePolicy, known: LogState) -> tuple[Policy, Acceptance]:
         """Return the policy as it would be published, and what is known of its rules."""
         namespace, name = policy.metadata.namespace, policy.metadata.name
-        found = effective(policy, self._cluster.config_map)
         wanted, spec = found.policy, found.policy.spec
         if found.fault is not None:
             return wanted, Acceptance(spec, [found.fault], RuleChecks())

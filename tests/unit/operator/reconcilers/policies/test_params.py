@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 from streamwarden_contract.policylog import PolicyRecord, decode_record
+from streamwarden_operator.desired.policy_params import read_params
 from streamwarden_operator.keys import Key
+from streamwarden_operator.reconcilers.policies import params
 from support.operator_harness import Harness, conditions_of, policy, running, until, whole_namespace
 
 if TYPE_CHECKING:
@@ -17,6 +20,10 @@ TOPIC = "risk.streamwarden.policies"
 LIMITS = Key("ConfigMap", "risk", "limits")
 FROM = {"configMapKeyRef": {"name": "limits", "key": "limits.yaml"}}
 READS = policy("reads", "decision.confidence >= params.least", paramsFrom=FROM)
+
+
+MANY = 70
+"""Policies; what all of them have in ConfigMaps is read once, however many there are."""
 
 
 @asynccontextmanager
@@ -142,3 +149,34 @@ async def test_a_config_map_that_comes_later_is_told_and_taken() -> None:
         assert published(harness) is None
         say(harness, "least: 0.5")
         await until(lambda: conditions_of(harness.get(READS))["Published"] == ("True", "OK"))
+
+
+async def test_f03_the_data_of_many_policies_is_read_once_and_beside_the_event_loop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: list[tuple[str, bool]] = []
+
+    def reading(text: str) -> object:
+        read.append((text, threading.current_thread() is threading.main_thread()))
+        return read_params(text)
+
+    monkeypatch.setattr(params, "read_params", reading)
+    texts = [f"least: 0.{number:02}" for number in range(10, 10 + MANY)]
+    async with running(*whole_namespace()) as harness:
+        sources = [f"limits-{number}" for number in range(MANY)]
+        for source, text in zip(sources, texts, strict=True):
+            harness.cluster.config_maps["risk", source] = {"limits.yaml": text}
+        harness.put(
+            *(
+                policy(source, paramsFrom={"configMapKeyRef": {"name": source, "key": "limits.yaml"}})
+                for source in sources
+            )
+        )
+        await harness.settle()
+        assert {text for text, _ in read} == set(texts)
+        assert not any(in_the_loop for _, in_the_loop in read)
+        read.clear()
+        harness.put(policy("watch", "decision.confidence >= 0.99", failureAction="Audit", generation=2))
+        harness.controller.add(Key("PolicyLog", "risk"))
+        await harness.settle()
+        assert read == []
