@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from streamwarden_contract import canonical
 from streamwarden_contract.errors import MalformedEventError
 from streamwarden_contract.models import Policy
-from streamwarden_contract.models.policy import Params, PolicySpec
+from streamwarden_contract.models.policy import Params, ParamsSource, PolicySpec
 from streamwarden_contract.reasons import ConditionReason
 from streamwarden_judging.typed.data_types import MAX_DATA_BYTES
 
@@ -19,8 +19,8 @@ from streamwarden_operator.desired.names import DATA_SELECTOR
 from streamwarden_operator.desired.yaml_nodes import Document, Loader, TooLargeError, field_text
 
 FIELD = "spec.paramsFrom.configMapKeyRef"
-FindConfigMap = Callable[[str, str], Mapping[str, str] | None]
-"""Namespace and name: what it holds, by key; None where there is none."""
+FindConfigMap = Callable[[str, str], Mapping[str, str | int] | None]
+"""Namespace and name: what it holds, by key (of what is too large, the size); None where there is none."""
 _PARAMS: TypeAdapter[dict[str, canonical.JsonValue]] = TypeAdapter(Params)
 _VALUE_OF_DATA = re.compile(r"\bparams\.\w")
 _MAX_READ = 64
@@ -80,7 +80,12 @@ def params_text(policy: Policy, find: FindConfigMap) -> str | Refusal | None:
         there = ", ".join(sorted(data)[:8]) or "nothing"
         message = f"the ConfigMap {ref.name!r} has no key {ref.key!r}; it has {there}"
         return Refusal(ConditionReason.REF_NOT_FOUND, f"{FIELD}.key", message)
-    return data[ref.key]
+    text = data[ref.key]
+    if isinstance(text, int):
+        return Refusal(
+            ConditionReason.INVALID_SPEC, f"{FIELD}.key", _in_config_map(policy.spec.params_from, _too_large(text))
+        )
+    return text
 
 
 def with_params(policy: Policy, found: dict[str, canonical.JsonValue] | str) -> EffectivePolicy:
@@ -92,10 +97,9 @@ def with_params(policy: Policy, found: dict[str, canonical.JsonValue] | str) -> 
     """
     if policy.spec.params_from is None:
         return EffectivePolicy(policy)
-    ref = policy.spec.params_from.config_map_key_ref
     if isinstance(found, str):
-        message = f"{ref.key!r} of the ConfigMap {ref.name!r}: {found}"
-        return EffectivePolicy(policy, Refusal(ConditionReason.INVALID_SPEC, f"{FIELD}.key", message))
+        refusal = Refusal(ConditionReason.INVALID_SPEC, f"{FIELD}.key", _in_config_map(policy.spec.params_from, found))
+        return EffectivePolicy(policy, refusal)
     spec = policy.spec.model_copy(update={"params": found, "params_from": None})
     return EffectivePolicy(policy.model_copy(update={"spec": spec}))
 
@@ -105,7 +109,7 @@ def read_params(text: str) -> dict[str, canonical.JsonValue] | str:
     """Return the mapping that a text says in JSON or YAML; or, in words, why it says none. Shared: read it only."""
     size = len(text.encode(errors="replace"))
     if size > MAX_DATA_BYTES:
-        return f"{size} bytes, and at most {MAX_DATA_BYTES} are allowed"
+        return _too_large(size)
     value = _json(text) if text.lstrip()[:1] == "{" else None
     if value is None:
         if size > MAX_YAML_BYTES:
@@ -117,6 +121,15 @@ def read_params(text: str) -> dict[str, canonical.JsonValue] | str:
         return _PARAMS.validate_python(value)
     except ValidationError as error:
         return error.errors(include_url=False, include_input=False)[0]["msg"]
+
+
+def _in_config_map(source: ParamsSource, message: str) -> str:
+    ref = source.config_map_key_ref
+    return f"{ref.key!r} of the ConfigMap {ref.name!r}: {message}"
+
+
+def _too_large(size: int) -> str:
+    return f"{size} bytes, and at most {MAX_DATA_BYTES} are allowed"
 
 
 def _json(text: str) -> canonical.JsonValue:

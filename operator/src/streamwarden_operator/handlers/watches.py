@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 _REQUEST_TIMEOUT = timedelta(seconds=30)
 _WATCH_TIMEOUT = timedelta(minutes=5)
 """A watch is asked for anew so often; it goes on where it stood."""
-_PAGE = 500
+_PAGE = 50
+"""Objects in one answer to a list: a ConfigMap may have a megabyte, and a page is in memory as a whole."""
 _LONGEST_BACKOFF_S = 30.0
 
 

@@ -83,8 +83,11 @@ class Cluster(Protocol):
         """Return all resources of a kind, in a namespace or everywhere."""
         ...
 
-    def config_map(self, namespace: str, name: str) -> Mapping[str, str] | None:
-        """Return what a ConfigMap of data beside rules holds, by key; None where there is none with our label."""
+    def config_map(self, namespace: str, name: str) -> Mapping[str, str | int] | None:
+        """Return what a ConfigMap of data beside rules holds, by key; None where there is none with our label.
+
+        Of a text that is larger than a policy's data may be: its size in bytes.
+        """
         ...
 
     def unreadable(self) -> Mapping[Key, Unreadable]:

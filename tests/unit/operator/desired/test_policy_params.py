@@ -81,6 +81,13 @@ def test_a_key_that_is_not_there_is_told_with_those_that_are() -> None:
     )
 
 
+def test_a_text_that_was_too_large_to_be_kept_is_told_with_its_size() -> None:
+    source = {"configMapKeyRef": {"name": "limits", "key": "a.yaml"}}
+    found = effective(policy("p", paramsFrom=source), lambda *_: {"a.yaml": 65_538})
+    assert found.fault is not None
+    assert found.fault.message == ("'a.yaml' of the ConfigMap 'limits': 65538 bytes, and at most 65536 are allowed")
+
+
 def test_only_the_policy_s_own_namespace_is_asked() -> None:
     asked: list[tuple[str, str]] = []
     source = {"configMapKeyRef": {"name": "limits", "key": "a"}}

@@ -19,6 +19,7 @@ from streamwarden_operator.adapters.kubernetes.reading import (
     describe,
     holds_data,
     needs_reconcile,
+    read_data,
     read_owned,
     read_resource,
 )
@@ -59,7 +60,7 @@ class ResourceCache:
         self._kinds: dict[type[Kind], dict[str, dict[str, Kind]]] = {kind: {} for kind in KINDS.values()}
         self._unreadable: dict[Key, Unreadable] = {}
         self._owned: dict[Place, Owned] = {}
-        self._data: dict[Place, Mapping[str, str]] = {}
+        self._data: dict[Place, Mapping[str, str | int]] = {}
         """What ConfigMaps hold beside the rules of policies."""
         self._by_agent: dict[tuple[str, str], set[Place]] = {}
         self._gone: OrderedDict[str, int] = OrderedDict()
@@ -88,8 +89,8 @@ class ResourceCache:
         found = [self._owned[place] for place in self._by_agent.get((namespace, agent), ())]
         return sorted(found, key=lambda owned: (owned.resource.kind, owned.name))
 
-    def config_map(self, namespace: str, name: str) -> Mapping[str, str] | None:
-        """Return what a ConfigMap holds beside the rules of policies."""
+    def config_map(self, namespace: str, name: str) -> Mapping[str, str | int] | None:
+        """Return what a ConfigMap holds beside the rules of policies; of what is too large, the size in bytes."""
         return self._data.get((CONFIG_MAP, namespace, name))
 
     def uid_of(self, key: Key) -> str:
@@ -183,7 +184,7 @@ class ResourceCache:
         return key if mended or before is None or needs_reconcile(before, now) else None
 
     def _take_data(self, place: Place, manifest: Manifest) -> Key | None:
-        before, now = self._data.get(place), dict(manifest.get("data") or {})
+        before, now = self._data.get(place), read_data(manifest)
         self._data[place] = now
         return None if now == before else _key(place)
 

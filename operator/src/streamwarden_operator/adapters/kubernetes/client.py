@@ -24,8 +24,8 @@ APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 
-PAGE = 500
-"""Objects in one answer to a list: as many as kubectl asks for."""
+PAGE = 50
+"""Objects in one answer to a list: a ConfigMap may have a megabyte, and a page is in memory as a whole."""
 _CONNECTIONS = 32
 _OK = range(200, 300)
 _TOO_MANY_REQUESTS = 429

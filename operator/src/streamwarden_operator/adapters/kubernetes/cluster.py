@@ -131,7 +131,7 @@ class KubernetesCluster(Cluster):
         return self._cache.list(kind, namespace)
 
     @override
-    def config_map(self, namespace: str, name: str) -> Mapping[str, str] | None:
+    def config_map(self, namespace: str, name: str) -> Mapping[str, str | int] | None:
         return self._cache.config_map(namespace, name)
 
     @override

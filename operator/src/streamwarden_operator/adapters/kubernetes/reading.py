@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from streamwarden_contract.models.base import Kind
 from streamwarden_contract.models.pod_rules import CONFIG_MAP_SUFFIXES
 from streamwarden_contract.names import SYSTEM
+from streamwarden_judging.typed.data_types import MAX_DATA_BYTES
 
 from streamwarden_operator.adapters.kubernetes.pods import DeploymentFacts, PodFacts, deployment_facts, pod_facts
 from streamwarden_operator.adapters.kubernetes.resource_types import (
@@ -100,6 +101,15 @@ def holds_data(manifest: Manifest) -> bool:
         and labels.get(MANAGED_BY_LABEL) != MANAGER
         and not metadata["name"].endswith(CONFIG_MAP_SUFFIXES)
     )
+
+
+def read_data(manifest: Manifest) -> dict[str, str | int]:
+    """Read what a ConfigMap holds, without what is too large for a policy: anybody may make many that are large."""
+    found: dict[str, str | int] = {}
+    for key, text in (manifest.get("data") or {}).items():
+        size = len(text.encode(errors="replace"))
+        found[key] = text if size <= MAX_DATA_BYTES else size
+    return found
 
 
 def read_resource(kind: type[K], manifest: Manifest) -> K:

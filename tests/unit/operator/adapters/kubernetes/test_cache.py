@@ -200,6 +200,13 @@ def test_data_beside_rules_is_kept_and_a_change_of_it_is_news(cache: ResourceCac
     assert cache.config_map("risk", "limits") is None
 
 
+def test_f03_of_data_that_is_too_large_the_size_is_kept(cache: ResourceCache) -> None:
+    cache.observe(with_data(11, "é" * 32_768))
+    assert cache.config_map("risk", "limits") == {"limits.yaml": "é" * 32_768}
+    cache.observe(with_data(12, "é" * 32_769))
+    assert cache.config_map("risk", "limits") == {"limits.yaml": 65_538}
+
+
 def test_data_that_a_list_does_not_have_is_gone(cache: ResourceCache) -> None:
     cache.observe(with_data(11))
     assert cache.forget_missing(CONFIG_MAP, None, (), 12) == {Key("ConfigMap", "risk", "limits")}
