@@ -131,7 +131,7 @@ def check_set(resources: Sequence[Kind], written: Mapping[ResourceKey, PolicySpe
     for agent in agents:
         namespace = agent.metadata.namespace
         here = {contract.metadata.name for contract in contracts if contract.metadata.namespace == namespace}
-        for refusal in acceptance.accept_agent(agent, here):
+        for refusal in (*acceptance.accept_agent(agent, here), *acceptance.accept_event_schemas(agent, contracts)):
             near = ""
             if refusal.reason == ConditionReason.REF_NOT_FOUND:
                 name = dict(acceptance.topic_refs(agent))[refusal.field]

@@ -4,6 +4,7 @@ The same checks are made before anything is applied (by the webhook, and by ``st
 again by the reconcilers, which turn a refusal into ``Accepted=False``.
 """
 
+import json
 from collections.abc import Callable, Collection, Container, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,8 @@ from streamwarden_operator.desired.rule_checks import RuleChecks, check_rules
 from streamwarden_operator.desired.status import condition, true
 
 ACCEPTED = "Accepted"
+MAX_EVENT_SCHEMAS_BYTES = 960 * 1024
+"""Kubernetes takes 1 MiB of data in a ConfigMap; the rest is for what else is in an agent's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +123,37 @@ def accept_agent(agent: AgentDeployment, contracts: Container[str], installation
         ),
         *(Refusal(ConditionReason.INVALID_SPEC, f"spec.{field}", message) for field, message in pod_faults(agent.spec)),
     ]
+
+
+def accept_event_schemas(agent: AgentDeployment, contracts: Collection[TopicContract]) -> list[Refusal]:
+    """Refuse an agent whose events have more schemas than the ConfigMap of its pods may hold.
+
+    Args:
+        agent: the agent.
+        contracts: all contracts, of any namespace.
+    """
+    spec = agent.spec
+    refs = {*(entry.topic_ref.name for entry in spec.inputs), *(outcome.topic_ref.name for outcome in spec.outcomes)}
+    texts = {
+        contract.metadata.name: contract.spec.value_schema.definition
+        for contract in contracts
+        if contract.metadata.namespace == agent.metadata.namespace
+        and contract.metadata.name in refs
+        and contract.spec.value_schema is not None
+    }
+    # One that several say stands there once, as a JSON string: quotes count twice.
+    sizes = {text: len(json.dumps(text, ensure_ascii=False).encode()) for text in texts.values()}
+    types = sum(len(name) for entry in spec.inputs for name in entry.types)
+    total = sum(sizes.values()) + types
+    if total <= MAX_EVENT_SCHEMAS_BYTES:
+        return []
+    largest_first = sorted(texts, key=lambda name: (-sizes[texts[name]], name))
+    listed = ", ".join(f"{name} ({sizes[texts[name]]})" for name in largest_first)
+    message = (
+        f"the schemas of what it reads take {total} bytes as JSON, and at most {MAX_EVENT_SCHEMAS_BYTES} go into the"
+        f" ConfigMap of its pods: {listed}. Make schemas smaller, or let several agents read the topics"
+    )
+    return [Refusal(ConditionReason.INVALID_SPEC, "spec.inputs", message)]
 
 
 def topic_refs(agent: AgentDeployment) -> Iterator[tuple[str, str]]:

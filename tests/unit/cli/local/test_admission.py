@@ -1,5 +1,6 @@
 """Admission of manifests without an API server: the corpus, updates, and what has to be looked at together."""
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -319,3 +320,26 @@ def test_a_duration_in_days_is_told_the_largest_unit() -> None:
     assert said.startswith(
         "spec.decisions[0].expiresAfter: '2d': write it as in 1s or 1h30m (the largest unit is the hour: a day is 24h)"
     )
+
+
+def test_f03_a_folder_s_agent_that_reads_more_schemas_than_a_config_map_holds_is_refused(tmp_path: Path) -> None:
+    reads = [f"in{number}" for number in range(11)]
+    schemas = {name: json.dumps({"title": name, "description": '"' * 27_440}) for name in reads}
+    documents = [
+        contract(topicName=f"shop.{name}", schema={"schema": text}) | {"metadata": {"name": name, "namespace": "shop"}}
+        for name, text in schemas.items()
+    ]
+    agent = {
+        "apiVersion": "streamwarden.io/v1alpha1",
+        "kind": "AgentDeployment",
+        "metadata": {"name": "clerk", "namespace": "shop"},
+        "spec": {
+            "image": "i",
+            "agent": {"entrypoint": "a:b"},
+            "inputs": [{"name": name, "topicRef": {"name": name}} for name in reads],
+            "decisions": [{"type": "refund", "commandTopicRef": {"name": "orders"}}],
+        },
+    }
+    (tmp_path / "all.yaml").write_text(yaml.safe_dump_all([contract(), *documents, agent]), encoding="utf-8")
+    [problem] = admit_all(read_manifests(tmp_path), {}).problems
+    assert "at most 983040 go into the ConfigMap of its pods: in10 (" in problem.message

@@ -1,9 +1,20 @@
 """Checks that need a namespace, another resource or an engine: what admission and reconcilers share."""
 
+import json
+
 import pytest
 from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
 from streamwarden_contract.reasons import ConditionReason
-from streamwarden_operator.desired.acceptance import Refusal, accept_agent, accept_contract, accept_policy, commands
+from streamwarden_operator.desired.acceptance import (
+    MAX_EVENT_SCHEMAS_BYTES,
+    Refusal,
+    accept_agent,
+    accept_contract,
+    accept_event_schemas,
+    accept_policy,
+    commands,
+)
+from streamwarden_operator.desired.agents import resolve_agent
 
 
 def contract(name: str = "orders", namespace: str = "shop", *, created: str = "", **spec: object) -> TopicContract:
@@ -165,6 +176,39 @@ def test_each_reference_to_nothing_is_told() -> None:
         (ConditionReason.REF_NOT_FOUND, "spec.inputs[0].topicRef.name"),
         (ConditionReason.REF_NOT_FOUND, "spec.outcomes[0].topicRef.name"),
     ]
+
+
+def reads_many(count: int) -> tuple[AgentDeployment, list[TopicContract]]:
+    """An agent with so many inputs, each of a contract with another schema of 55 kB."""
+    schemas = [json.dumps({"title": f"{number:02}", "description": '"' * 27_440}) for number in range(count)]
+    contracts = [contract(f"in{number}", schema={"schema": text}) for number, text in enumerate(schemas)]
+    inputs = [{"name": f"i{number}", "topicRef": {"name": f"in{number}"}} for number in range(count)]
+    made = agent().model_dump(by_alias=True, mode="json")
+    return AgentDeployment.model_validate({**made, "spec": {**made["spec"], "inputs": inputs}}), contracts
+
+
+def test_f03_schemas_that_no_config_map_holds_are_refused_and_all_contracts_named() -> None:
+    guard, contracts = reads_many(11)
+    [refusal] = accept_event_schemas(guard, contracts)
+    assert (refusal.reason, refusal.field) == (ConditionReason.INVALID_SPEC, "spec.inputs")
+    total = sum(len(json.dumps(each.spec.value_schema.definition)) for each in contracts if each.spec.value_schema)
+    assert f"take {total} bytes as JSON, and at most 983040" in refusal.message
+    assert all(f"in{number} (" in refusal.message for number in range(11))
+
+
+def test_schemas_that_a_config_map_holds_are_accepted() -> None:
+    guard, contracts = reads_many(8)
+    assert accept_event_schemas(guard, contracts) == []
+    resolved = resolve_agent(
+        guard, {each.metadata.name: each for each in [*contracts, contract(), contract("refunds")]}
+    )
+    assert 850_000 < len(resolved.inputs.model_dump_json()) < MAX_EVENT_SCHEMAS_BYTES
+
+
+def test_a_schema_that_several_contracts_say_counts_once() -> None:
+    guard, contracts = reads_many(11)
+    same = [each.model_copy(update={"spec": contracts[0].spec}) for each in contracts]
+    assert accept_event_schemas(guard, same) == []
 
 
 @pytest.mark.parametrize("name", ["clerk.agent", "streamwarden", "c" * 41])

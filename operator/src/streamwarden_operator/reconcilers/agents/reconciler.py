@@ -19,7 +19,7 @@ from streamwarden_contract.reasons import ConditionReason
 
 from streamwarden_operator.clock import utc_now
 from streamwarden_operator.desired import status as conditions
-from streamwarden_operator.desired.acceptance import ACCEPTED, accept_agent, accepted
+from streamwarden_operator.desired.acceptance import ACCEPTED, accept_agent, accept_event_schemas, accepted
 from streamwarden_operator.desired.agents import ResolvedAgent, awaited_schemas, is_taken, keep_schemas, resolve_agent
 from streamwarden_operator.desired.checks import agents as checks
 from streamwarden_operator.desired.checks.agents import ACCESS_READY, GATE_READY, TOPICS_READY, is_asleep
@@ -135,7 +135,10 @@ class AgentReconciler:
             return status
         namespace = agent.metadata.namespace
         contracts = {contract.metadata.name: contract for contract in self._cluster.list(TopicContract, namespace)}
-        refusals = accept_agent(agent, contracts, self._logs.installation.installation)
+        refusals = [
+            *accept_agent(agent, contracts, self._logs.installation.installation),
+            *accept_event_schemas(agent, contracts.values()),
+        ]
         progress = Progress(replicas=agent.status.replicas)
         if not refusals:
             return await self._keep(agent, contracts, progress)
