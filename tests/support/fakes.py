@@ -326,6 +326,10 @@ class FakeCluster:
         ready = min(self.ready_pods, replicas)
         return WorkloadState(replicas, desired=replicas, ready=ready, crashing=self.crashing.get(where, ""))
 
+    async def applied_formats(self, namespace: str, agent: str) -> str:
+        found = self.workloads.get((namespace, agent))
+        return found.formats if found is not None else ""
+
     async def scale_workload(self, namespace: str, agent: str, replicas: int) -> None:
         found = self.workloads.get((namespace, agent))
         if found is not None and self.replicas.get((namespace, agent)) != replicas:

@@ -9,7 +9,7 @@ from streamwarden_contract.models.policy import PolicyRef
 from streamwarden_operator.errors import KafkaUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from streamwarden_contract.policylog import BindingRecord
     from streamwarden_operator.adapters.kafka.gate_acks import OnAck
@@ -56,6 +56,9 @@ class FakeGateAcks:
 
     def __init__(self) -> None:
         self.on_ack: OnAck = _ignore
+        self.on_complete: Callable[[str], None] = _nobody
+        self.unread: set[str] = set()
+        """Namespaces whose gates topic has not been read to its end."""
         self.acks: dict[tuple[str, str, str], GateAck] = {}
         self.watched: list[str] = []
         self.forgotten: list[tuple[str, str, str]] = []
@@ -63,6 +66,14 @@ class FakeGateAcks:
 
     def of_namespace(self, namespace: str) -> Sequence[GateAck]:
         return [ack for (where, _, _), ack in sorted(self.acks.items()) if where == namespace]
+
+    def complete(self, namespace: str) -> bool:
+        return namespace not in self.unread
+
+    def read_all(self, namespace: str) -> None:
+        """Let the namespace's gates topic be read to its end."""
+        self.unread.discard(namespace)
+        self.on_complete(namespace)
 
     async def forget(self, namespace: str, agent: str, pods: Collection[str]) -> None:
         for pod in pods:
@@ -101,4 +112,8 @@ def ack_of(binding: BindingRecord, pod: str = "pod-0", **changes: object) -> Gat
 
 
 def _ignore(_namespace: str, _agent: str, _pod: str, _ack: GateAck | None) -> None:
+    """Before anybody listens."""
+
+
+def _nobody(_namespace: str) -> None:
     """Before anybody listens."""

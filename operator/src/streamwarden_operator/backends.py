@@ -35,6 +35,7 @@ class AckSource(GateAcks, Protocol):
     """Reads what gates report while it runs."""
 
     on_ack: OnAck
+    on_complete: Callable[[str], None]
 
     def start(self) -> None: ...
 

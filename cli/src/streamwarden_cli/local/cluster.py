@@ -159,6 +159,10 @@ class LocalCluster(Cluster):
         return state
 
     @override
+    async def applied_formats(self, namespace: str, agent: str) -> str:
+        return self._pods.formats(namespace, agent)
+
+    @override
     async def scale_workload(self, namespace: str, agent: str, replicas: int) -> None:
         """Do nothing: each agent has one process here, and ``ignored_pod_fields`` says so."""
 

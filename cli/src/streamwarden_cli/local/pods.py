@@ -123,6 +123,11 @@ class Pods:
             return [], []
         return [p.pid for p in pods.agents if p.pid], [p.pid for p in pods.gates if p.pid]
 
+    def formats(self, namespace: str, agent: str) -> str:
+        """Return the formats that the agent was told last."""
+        path = self._state.pod_config(namespace, agent) / "agent" / names.FORMATS_FILE
+        return path.read_text() if path.is_file() else ""
+
     def names(self, namespace: str, agent: str) -> frozenset[str]:
         """Return the names of the agent's pods."""
         pods = self._pods.get((namespace, agent))

@@ -1,5 +1,6 @@
 """An agent's pods, built from resolved values."""
 
+from pydantic import ValidationError
 from streamwarden_contract.ids import sha256_hex
 from streamwarden_contract.models.pod import PodFields
 from streamwarden_contract.names import SYSTEM
@@ -8,6 +9,14 @@ from streamwarden_contract.runtime_config import AgentConfig, Formats, GateConfi
 from streamwarden_operator.desired.agents import ResolvedAgent
 from streamwarden_operator.desired.credentials import agent_secret_name, gate_secret_name
 from streamwarden_operator.ports import Workload
+
+
+def read_formats(text: str) -> Formats:
+    """Read ``formats.json`` as it was applied; what is empty or strange tells that all formats are 1."""
+    try:
+        return Formats.model_validate_json(text) if text else Formats()
+    except ValidationError:
+        return Formats()
 
 
 def build_workload(

@@ -29,9 +29,16 @@ def live_gates(acks: Iterable[GateAck], agents: Mapping[str, str]) -> list[GateA
     return [ack for ack in acks if ack.state != "Stopped" and agents.get(ack.agent) == ack.agent_uid]
 
 
-def common_decision_format(gates: Iterable[GateAck]) -> int:
-    """Return the newest format of decisions that all of an agent's running gates read; 1 where none has spoken."""
-    return min((ack.reads.decision for ack in gates), default=1)
+def common_decision_format(gates: Iterable[GateAck], *, applied: int = 1, complete: bool = True) -> int:
+    """Return the newest format of decisions that all of an agent's running gates read.
+
+    Args:
+        gates: the running gates that are known.
+        applied: what the agent was told last; it stays while nothing better is known.
+        complete: whether all that gates had said has been read: an older gate may live and not be known before.
+    """
+    spoken = [ack.reads.decision for ack in gates] if complete else []
+    return min(spoken, default=applied)
 
 
 def observe_rollout(

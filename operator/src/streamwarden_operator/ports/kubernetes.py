@@ -108,6 +108,10 @@ class Cluster(Protocol):
         """Make the pods match; unchanged ones are left alone, and so is the number of those that exist."""
         ...
 
+    async def applied_formats(self, namespace: str, agent: str) -> str:
+        """Return ``Workload.formats`` as it was applied last, also by an earlier process; empty where it was not."""
+        ...
+
     async def scale_workload(self, namespace: str, agent: str, replicas: int) -> None:
         """Want so many pods from now on; an absent workload is left absent."""
         ...

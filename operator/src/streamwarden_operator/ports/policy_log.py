@@ -38,6 +38,10 @@ class GateAcks(Protocol):
 
     def of_namespace(self, namespace: str) -> Sequence[GateAck]: ...
 
+    def complete(self, namespace: str) -> bool:
+        """Tell whether all that the namespace's gates had said is known: before, one may live unknown."""
+        ...
+
     async def forget(self, namespace: str, agent: str, pods: Collection[str]) -> None:
         """Take away what the gates of these pods said: they are gone for good."""
         ...

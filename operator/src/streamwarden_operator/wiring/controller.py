@@ -79,6 +79,7 @@ class Controller:
         self._loops = factory.create_loops()
         self._running: list[asyncio.Task[None]] = []
         backends.acks.on_ack = self._waker.acknowledged
+        backends.acks.on_complete = self._waker.acks_complete
 
     @property
     def idle(self) -> bool:

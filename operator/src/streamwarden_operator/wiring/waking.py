@@ -82,6 +82,10 @@ class Waker:
             contracts = self._cluster.list(TopicContract, namespace)
             self._add_all(key_of(contract) for contract in contracts if contract.spec.topic_name in topics)
 
+    def acks_complete(self, namespace: str) -> None:
+        """Wake the agents of a namespace: all of their gates are known now."""
+        self.dependents_changed(Key("Namespace", namespace))
+
     def _is_new(self, gate: tuple[str, str, str], ack: GateAck | None) -> bool:
         if ack is None:
             self._last_acks.pop(gate, None)  # each pod has a name of its own: they would pile up

@@ -12,7 +12,7 @@ from streamwarden_contract.acks import GateAck, ack_key, decode_ack
 from streamwarden_contract.errors import MalformedEventError
 from streamwarden_contract.names import NamespaceNames
 from streamwarden_kafka.clients import open_consumer, open_producer
-from streamwarden_kafka.codes import code_of
+from streamwarden_kafka.codes import END_OF_PARTITION, code_of
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.logs import ClientLog
 
@@ -27,6 +27,10 @@ _POLL_S = 0.1
 """How long a new namespace may wait until it is read; an ack waits for nothing."""
 
 _log = structlog.get_logger(__name__)
+
+
+def _nobody(_namespace: str) -> None:
+    """Before anybody listens."""
 
 
 def _ignore(_namespace: str, _agent: str, _pod: str, _ack: GateAck | None) -> None:
@@ -49,6 +53,9 @@ class KafkaGateAcks:
         self._client_log = ClientLog("gate-acks", quiet=True)
         self.on_ack: OnAck = _ignore
         """Called in the event loop after an ack was taken in."""
+        self.on_complete: Callable[[str], None] = _nobody
+        """Called in the event loop with a namespace, once all that its gates had said was taken in."""
+        self._complete: set[str] = set()
         self._acks: dict[str, dict[str, GateAck]] = {}
         self._new: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._watched: set[str] = set()
@@ -61,6 +68,10 @@ class KafkaGateAcks:
     def of_namespace(self, namespace: str) -> Sequence[GateAck]:
         """Return the last ack of every gate of the namespace, ordered by agent and pod."""
         return [ack for _, ack in sorted(self._acks.get(namespace, {}).items())]
+
+    def complete(self, namespace: str) -> bool:
+        """Tell whether the namespace's gates topic has been read to its end once."""
+        return namespace in self._complete
 
     async def forget(self, namespace: str, agent: str, pods: Collection[str]) -> None:
         """Write a tombstone for each gate; the reading thread then drops what it said.
@@ -112,7 +123,7 @@ class KafkaGateAcks:
         _log.info("gates forgotten", topic=topic, gates=len(keys))
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
-        beginning = {"auto.offset.reset": "earliest"}
+        beginning = {"auto.offset.reset": "earliest", "enable.partition.eof": True}
         consumer = open_consumer(self._connection, self._group, self._client_log, beginning)
         try:
             while not self._stopping.is_set():
@@ -133,6 +144,9 @@ class KafkaGateAcks:
 
     def _hand_over(self, message: Message, loop: asyncio.AbstractEventLoop) -> None:
         error, topic = message.error(), message.topic() or ""
+        if error is not None and error.code() == END_OF_PARTITION:
+            self._call(loop, self._reach_end, topic.split(".", 1)[0])
+            return
         if error is not None:
             _log.warning("gates topic", topic=topic, code=error.name(), unknown_topic=_is_unknown(error))
             return
@@ -148,10 +162,18 @@ class KafkaGateAcks:
             if (ack.namespace, ack.key.decode()) != (namespace, key):
                 _log.warning("ack ignored", topic=topic, offset=message.offset(), error="names another gate")
                 return
+        self._call(loop, self._take, namespace, key, ack)
+
+    def _call(self, loop: asyncio.AbstractEventLoop, then: Callable[..., None], *args: object) -> None:
         try:
-            loop.call_soon_threadsafe(self._take, namespace, key, ack)
+            loop.call_soon_threadsafe(then, *args)
         except RuntimeError:
             self._stopping.set()  # the loop has closed: nobody listens any more
+
+    def _reach_end(self, namespace: str) -> None:
+        if namespace not in self._complete:
+            self._complete.add(namespace)
+            self.on_complete(namespace)
 
     def _take(self, namespace: str, key: str, ack: GateAck | None) -> None:
         known = self._acks.setdefault(namespace, {})

@@ -163,6 +163,10 @@ class KubernetesCluster(Cluster):
         return await self._workloads.apply(workload)
 
     @override
+    async def applied_formats(self, namespace: str, agent: str) -> str:
+        return await self._workloads.formats(namespace, agent)
+
+    @override
     async def scale_workload(self, namespace: str, agent: str, replicas: int) -> None:
         await self._workloads.scale(namespace, agent, replicas)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 from streamwarden_contract.reasons import ConditionReason
+from streamwarden_contract.runtime_config import FORMATS_FILE
 
 from streamwarden_operator.adapters.kubernetes.cache import Place, ResourceCache
 from streamwarden_operator.adapters.kubernetes.client import MERGE, KubernetesClient
@@ -13,12 +14,14 @@ from streamwarden_operator.adapters.kubernetes.errors import AbsentError, Reques
 from streamwarden_operator.adapters.kubernetes.pods import DeploymentFacts, PodFacts, workload_state
 from streamwarden_operator.adapters.kubernetes.reading import Owned, read_owned
 from streamwarden_operator.adapters.kubernetes.resource_types import (
+    CONFIG_MAP,
     DEPLOYMENT,
     POD,
     SCALE_MANAGER,
     ResourceType,
     type_of,
 )
+from streamwarden_operator.desired.names import agent_config_name
 from streamwarden_operator.desired.pods import build_creation
 from streamwarden_operator.errors import InvalidSpecError, NotReadyError
 from streamwarden_operator.plans.manifests import contains, stamp
@@ -92,6 +95,13 @@ class Workloads:
     def pods(self, namespace: str, agent: str) -> frozenset[str]:
         """Return the names of the pods that exist, ending ones too."""
         return frozenset(found.name for found in self._cache.of_agent(namespace, agent) if found.resource == POD)
+
+    async def formats(self, namespace: str, agent: str) -> str:
+        """Return the formats that the agent is told now; the server is asked where no watch has shown its ConfigMap."""
+        name = agent_config_name(agent)
+        known = self._cache.owned(CONFIG_MAP, namespace, name)
+        found = json.loads(known.content) if known else await self._client.get(CONFIG_MAP, namespace, name)
+        return str(((found or {}).get("data") or {}).get(FORMATS_FILE, ""))
 
     async def scale(self, namespace: str, agent: str, replicas: int) -> None:
         """Want so many pods; an absent workload is left absent."""

@@ -29,7 +29,7 @@ from streamwarden_operator.desired.management import held_status, is_held
 from streamwarden_operator.desired.policy_log import DesiredBinding, build_binding
 from streamwarden_operator.desired.rule_checks import rules_that_cannot_run
 from streamwarden_operator.desired.topics import build_decision_topic
-from streamwarden_operator.desired.workload import build_workload
+from streamwarden_operator.desired.workload import build_workload, read_formats
 from streamwarden_operator.errors import NotReadyError, OperatorError, UnavailableError
 from streamwarden_operator.keys import Key
 from streamwarden_operator.plans.rollout import common_decision_format, live_gates
@@ -214,7 +214,7 @@ class AgentReconciler:
             installation=self._logs.installation.installation,
             public_keys=self._pods.public_keys,
             credentials_hash=credentials_hash,
-            decision_format=common_decision_format(gates),
+            decision_format=await self._decision_format(binding, gates),
         )
         workload = replace(workload, replicas=self._scaling.replicas_of_new(agent.resource))
         state = await self._cluster.apply_workload(workload)
@@ -222,6 +222,12 @@ class AgentReconciler:
         progress.replicas, progress.pods_ready, progress.crashing = state.replicas, state.ready > 0, state.crashing
         progress.asleep = state.desired == 0
         progress.found[GATE_READY] = decide(GATE_READY, checks.GATES, checks.AgentGates(gates, progress.asleep))
+
+    async def _decision_format(self, binding: BindingRecord, gates: Sequence[GateAck]) -> int:
+        """Return what the agent may write; what it was told stays while its gates are not known, or none run."""
+        text = await self._cluster.applied_formats(binding.namespace, binding.agent)
+        complete = self._acks.complete(binding.namespace)
+        return common_decision_format(gates, applied=read_formats(text).decision, complete=complete)
 
     def _replacement(self, binding: BindingRecord, gates: Sequence[GateAck]) -> checks.GateReplacement:
         policies = self._logs.published[binding.namespace].state.policies

@@ -27,6 +27,10 @@ class LiveAcks:
         """Return the last ack of every gate whose pod exists, or may exist."""
         return [ack for ack in self.acks.of_namespace(namespace) if self._exists(ack)]
 
+    def complete(self, namespace: str) -> bool:
+        """Tell whether all that gates of the namespace had said has been read."""
+        return self.acks.complete(namespace)
+
     async def forget(self, namespace: str, agent: str, pods: Collection[str]) -> None:
         """Take away what the gates of these pods said."""
         await self.acks.forget(namespace, agent, pods)
