@@ -10,7 +10,12 @@ from typing import NamedTuple, NotRequired, TypedDict
 from streamwarden_contract.errors import ContractError
 from streamwarden_contract.ids import sha256_hex
 
-FORMAT = 1
+AUDIT_FORMAT = 1
+"""Of audit records."""
+
+DEAD_LETTER_FORMAT = 1
+"""Of dead letters: another than that of audit records."""
+
 SKIPPED = "Skipped"
 """The verdict of a range that was passed over."""
 

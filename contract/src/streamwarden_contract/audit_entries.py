@@ -4,7 +4,7 @@ import re
 from typing import NamedTuple
 
 from streamwarden_contract import canonical, ids
-from streamwarden_contract.audit import DEAD_LETTER, FORMAT, SKIPPED
+from streamwarden_contract.audit import AUDIT_FORMAT, DEAD_LETTER, SKIPPED
 from streamwarden_contract.errors import ContractError, MalformedEventError
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -60,8 +60,8 @@ def read_entry(value: bytes) -> AuditEntry:
         record = canonical.decode_encoded(value)
     except MalformedEventError as error:
         raise AuditEntryError(str(error)) from error
-    if not isinstance(record, dict) or record.get("format") != FORMAT:
-        raise AuditEntryError(f"not an audit record of format {FORMAT}")
+    if not isinstance(record, dict) or record.get("format") != AUDIT_FORMAT:
+        raise AuditEntryError(f"not an audit record of format {AUDIT_FORMAT}")
     decision, link, epochs = (_object(record, name) for name in ("decision", "chain", "epochs"))
     uid, topic_id = _text(record, "agentUid"), _text(decision, "topicId")
     partition, offset = _number(decision, "partition"), _number(decision, "offset")

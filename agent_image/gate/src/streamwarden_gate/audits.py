@@ -4,7 +4,7 @@ from datetime import datetime
 
 from streamwarden_contract import canonical, ids
 from streamwarden_contract.audit import (
-    FORMAT,
+    AUDIT_FORMAT,
     AuditClaims,
     AuditReasons,
     AuditRecord,
@@ -47,7 +47,7 @@ def build_audit(
     """
     binding = author.binding
     audit: AuditRecord = {
-        "format": FORMAT,
+        "format": AUDIT_FORMAT,
         "id": author.audit_id(record),
         "time": format_time(now),
         "namespace": binding.namespace,

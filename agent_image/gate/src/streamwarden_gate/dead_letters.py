@@ -4,7 +4,7 @@ import base64
 from datetime import datetime
 
 from streamwarden_contract import canonical
-from streamwarden_contract.audit import FORMAT, DeadLetter
+from streamwarden_contract.audit import DEAD_LETTER_FORMAT, DeadLetter
 from streamwarden_contract.events import format_time
 from streamwarden_contract.reasons import DeadLetterReason
 from streamwarden_kafka.records import Write
@@ -26,7 +26,7 @@ def build_dead_letter(author: Author, record: Record, findings: Findings, why: N
     """
     binding = author.binding
     envelope: DeadLetter = {
-        "format": FORMAT,
+        "format": DEAD_LETTER_FORMAT,
         "id": author.dead_letter_id(record),
         "time": format_time(now),
         "namespace": binding.namespace,
