@@ -25,7 +25,13 @@ AGENTS = type_of_kind(AgentDeployment)
 
 def request(first: int, last: int) -> SkipRequest:
     return SkipRequest(
-        topic_id="an-id", partition=0, from_offset=first, to_offset=last, reason="broken", requested_by="ada"
+        topic_id="an-id",
+        partition=0,
+        from_offset=first,
+        to_offset=last,
+        seen_end_offset=9,
+        reason="broken",
+        requested_by="ada",
     )
 
 

@@ -68,6 +68,7 @@ def build_request(wish: Wish, stand: Stand) -> SkipRequest:
             partition=number,
             from_offset=first,
             to_offset=wish.last,
+            seen_end_offset=end,
             reason=wish.reason,
             requested_by=wish.requested_by,
         )

@@ -25,7 +25,7 @@ from streamwarden_contract.models.fields import (
 from streamwarden_contract.models.pod import PodFields
 from streamwarden_contract.models.policy import PolicyRef
 from streamwarden_contract.models.scaling import Lag, Scaling, ScalingChange
-from streamwarden_contract.models.skip import SkipDigest, SkipRequest
+from streamwarden_contract.models.skip import SkipRequest
 
 
 class Model(Resource):
@@ -182,8 +182,6 @@ class AgentDeploymentStatus(Status):
     """The lag that the number of pods goes by; none where the agent does not scale."""
     last_scaling: ScalingChange | None = None
     """The last change of the number of pods."""
-    refused_skips: Annotated[tuple[SkipDigest, ...], Field(max_length=16)] = ()
-    """Those of `skips` that came too early, each as SHA-256 of the entry in canonical JSON: refused until edited."""
 
 
 class AgentDeployment(Kind):

@@ -15,8 +15,6 @@ TOPIC_ID_PATTERN = r"^[A-Za-z0-9+/_-]{1,64}$"
 Offset = Annotated[int, Field(ge=0, le=MAX_OFFSET)]
 SkipText = Annotated[str, Field(pattern=ONE_LINE_PATTERN, min_length=1, max_length=256)]
 """A person's words: one line."""
-SkipDigest = Annotated[str, Field(min_length=64, max_length=64)]
-"""SHA-256 of a request in canonical JSON."""
 
 
 class SkipRequest(Resource):
@@ -24,6 +22,10 @@ class SkipRequest(Resource):
 
     cel_rules: ClassVar[tuple[tuple[str, str], ...]] = (
         ("self.fromOffset <= self.toOffset", "fromOffset must not be above toOffset"),
+        (
+            "self.toOffset < self.seenEndOffset",
+            "toOffset must be below seenEndOffset: only what was written when it was asked for is skipped",
+        ),
     )
 
     topic_id: Annotated[str, Field(pattern=TOPIC_ID_PATTERN, max_length=64)]
@@ -33,7 +35,9 @@ class SkipRequest(Resource):
     from_offset: Offset
     """The first offset that is passed over; what the gate has committed already stays judged."""
     to_offset: Offset
-    """The last one. Before the partition has come so far the request is refused, and stays so until it is edited."""
+    """The last one."""
+    seen_end_offset: Offset
+    """The partition's end when this was asked for: what comes after it nobody who asked can have seen."""
     reason: SkipText
     """Why; it goes into the audit."""
     requested_by: SkipText

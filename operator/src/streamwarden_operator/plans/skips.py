@@ -1,6 +1,6 @@
 """Which requested ranges of decisions a gate is told to pass over now, and what keeps it from the others. Pure."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from streamwarden_contract.models.skip import SkipRequest
@@ -17,52 +17,36 @@ class SkipPlan:
     """For the binding."""
     refused: str = ""
     """Which are not passed over, and why, in words; empty where there is nothing to say."""
-    too_early: tuple[str, ...] = ()
-    """Digests of those that went beyond what was written, now or at an earlier pass: for the next pass."""
 
 
-def plan_skips(
-    requests: Sequence[SkipRequest], topic: Topic, observed: Sequence[PartitionOffsets], earlier: Collection[str] = ()
-) -> SkipPlan:
+def plan_skips(requests: Sequence[SkipRequest], topic: Topic, observed: Sequence[PartitionOffsets]) -> SkipPlan:
     """Sort requests into done, wanted and refused.
 
-    What was refused for coming too early is not wanted once the partition has come so far: nobody who asked has seen
-    what was written since.
+    Each request says itself how much was written when it was made, so nothing has to be remembered of those that came
+    too early. No words name an offset of now: they go into a condition, and would be new with every pass.
 
     Args:
         requests: of the agent.
         topic: its decision topic, as observed.
         observed: the topic's partitions, and what the gate's group has committed.
-        earlier: digests of requests that came too early.
     """
     partitions = {each.partition: each for each in observed}
     wanted: list[SkipRange] = []
     refused: list[str] = []
-    too_early: list[str] = []
     for request in requests:
-        range_, found = SkipRange.model_validate(request.model_dump()), partitions.get(request.partition)
-        if range_.digest in earlier or (
-            request.topic_id == topic.topic_id and (found is None or request.to_offset >= found.high)
-        ):
-            too_early.append(range_.digest)
+        found = partitions.get(request.partition)
         if request.topic_id != topic.topic_id or found is None:
             refused += _of_another_topic(request, topic)
         elif found.committed is not None and found.committed > request.to_offset:
             continue
-        elif range_.digest in too_early:
-            refused.append(_beyond(request, found))
+        elif request.to_offset < request.seen_end_offset <= found.high:
+            wanted.append(SkipRange.model_validate(request.model_dump(exclude={"seen_end_offset"})))
         else:
-            wanted.append(range_)
-    return SkipPlan(tuple(wanted), "; ".join(refused), tuple(too_early))
-
-
-def _beyond(request: SkipRequest, found: PartitionOffsets) -> str:
-    if request.to_offset >= found.high:
-        return f"{_words(request)} goes beyond the end of the partition: only what is written is skipped"
-    return (
-        f"{_words(request)} was asked for before so much was written, and stays refused: look at what is there now, "
-        "and edit it (another reason is enough)"
-    )
+            refused.append(
+                f"{_words(request)} is more than was written (toOffset is below seenEndOffset, and that at most the "
+                "partition's end): only what is written is skipped"
+            )
+    return SkipPlan(tuple(wanted), "; ".join(refused))
 
 
 def _of_another_topic(request: SkipRequest, topic: Topic) -> Iterator[str]:

@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 
 def request(first: int, reason: str = "broken") -> SkipRequest:
     return SkipRequest(
-        topic_id="an-id", partition=0, from_offset=first, to_offset=first + 1, reason=reason, requested_by="ada"
+        topic_id="an-id",
+        partition=0,
+        from_offset=first,
+        to_offset=first + 1,
+        seen_end_offset=9,
+        reason=reason,
+        requested_by="ada",
     )
 
 

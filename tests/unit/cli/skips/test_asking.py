@@ -21,7 +21,7 @@ WISH = Wish(partition=0, first=None, last=9, reason="a broken library", requeste
 
 def request(**fields: Any) -> SkipRequest:
     given = {"partition": 0, "from_offset": 7, "to_offset": 9, "reason": "a broken library", "requested_by": "ada"}
-    return SkipRequest(**{"topic_id": "an-id", **given, **fields})
+    return SkipRequest(**{"topic_id": "an-id", "seen_end_offset": 12, **given, **fields})
 
 
 def test_a_request_begins_where_the_gate_stands_unless_said_otherwise() -> None:

@@ -19,7 +19,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ASKED = SkipRequest(
-    topic_id="an-id", partition=0, from_offset=7, to_offset=9, reason="a broken library", requested_by="ada"
+    topic_id="an-id",
+    partition=0,
+    from_offset=7,
+    to_offset=9,
+    seen_end_offset=12,
+    reason="a broken library",
+    requested_by="ada",
 )
 WORDS = ["--partition", "0", "--to", "9", "--reason", "a broken library", "--requested-by", "ada"]
 

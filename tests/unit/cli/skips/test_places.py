@@ -18,7 +18,15 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-ASKED = SkipRequest(topic_id="an-id", partition=0, from_offset=3, to_offset=4, reason="broken", requested_by="ada")
+ASKED = SkipRequest(
+    topic_id="an-id",
+    partition=0,
+    from_offset=3,
+    to_offset=4,
+    seen_end_offset=9,
+    reason="broken",
+    requested_by="ada",
+)
 PATH = "/apis/streamwarden.io/v1alpha1/namespaces/risk/agentdeployments/guard"
 
 

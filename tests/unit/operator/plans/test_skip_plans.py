@@ -1,8 +1,7 @@
-"""Which requested ranges reach the binding: those that are written and not judged yet, of the topic that is there."""
+"""Which requested ranges reach the binding: those that were seen and are not judged yet, of the topic that is there."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,18 +11,29 @@ from streamwarden_operator.plans.skips import SkipPlan, plan_skips
 from streamwarden_operator.ports import PartitionOffsets, Topic
 
 DECISIONS = Topic("risk.guard.decisions", 2, topic_id="an-id")
+MORE_THAN_WRITTEN = (
+    "is more than was written (toOffset is below seenEndOffset, and that at most the partition's end): "
+    "only what is written is skipped"
+)
 OBSERVED = [PartitionOffsets(0, 0, 9, 5), PartitionOffsets(1, 0, 3, None)]
 
 
-def fields(partition: int, first: int, last: int, topic_id: str = "an-id") -> dict[str, Any]:
+def fields(
+    partition: int, first: int, last: int, topic_id: str = "an-id", *, seen_end: int | None = None
+) -> dict[str, Any]:
     return {
         "topic_id": topic_id,
         "partition": partition,
         "from_offset": first,
         "to_offset": last,
+        "seen_end_offset": last + 1 if seen_end is None else seen_end,
         "reason": "a broken library wrote it",
         "requested_by": "ada",
     }
+
+
+def range_of(request_: dict[str, Any]) -> SkipRange:
+    return SkipRange(**{name: value for name, value in request_.items() if name != "seen_end_offset"})
 
 
 @pytest.mark.parametrize(
@@ -35,10 +45,16 @@ def fields(partition: int, first: int, last: int, topic_id: str = "an-id") -> di
         pytest.param(fields(1, 0, 2), True, "", id="of-a-partition-that-was-never-judged"),
         pytest.param(fields(0, 2, 4), False, "", id="done"),
         pytest.param(
-            fields(0, 5, 9),
+            fields(0, 5, 8, seen_end=8),
             False,
-            "partition 0, 5 to 9 goes beyond the end of the partition: only what is written is skipped",
-            id="beyond-the-end",
+            f"partition 0, 5 to 8 {MORE_THAN_WRITTEN}",
+            id="beyond-the-end-that-was-seen",
+        ),
+        pytest.param(
+            fields(0, 5, 8, seen_end=10),
+            False,
+            f"partition 0, 5 to 8 {MORE_THAN_WRITTEN}",
+            id="of-an-end-that-cannot-have-been-seen",
         ),
         pytest.param(
             fields(2, 0, 0),
@@ -55,40 +71,26 @@ def fields(partition: int, first: int, last: int, topic_id: str = "an-id") -> di
     ],
 )
 def test_a_request_is_wanted_refused_or_done(request_: dict[str, Any], wanted: bool, refused: str) -> None:  # noqa: FBT001
-    ranges = (SkipRange(**request_),) if wanted else ()
+    ranges = (range_of(request_),) if wanted else ()
     plan = plan_skips([SkipRequest(**request_)], DECISIONS, OBSERVED)
     assert (plan.wanted, plan.refused) == (ranges, refused)
 
 
-@pytest.mark.parametrize(
-    "partition", [pytest.param(0, id="beyond-the-end"), pytest.param(1, id="in-a-partition-to-come")]
-)
-def test_what_came_too_early_stays_refused_when_the_partition_has_come_so_far(partition: int) -> None:
-    request = SkipRequest(**fields(partition, 5, 9))
-    before = plan_skips([request], replace(DECISIONS, partitions=1), OBSERVED[:1])
-    assert (before.wanted, len(before.too_early)) == ((), 1)
-    observed = [PartitionOffsets(each, 0, 20, 5) for each in (0, 1)]
-    after = plan_skips([request], DECISIONS, observed, before.too_early)
-    said = (
-        f"partition {partition}, 5 to 9 was asked for before so much was written, and stays refused: "
-        "look at what is there now, and edit it (another reason is enough)"
-    )
-    assert after == SkipPlan((), said, before.too_early)
+@pytest.mark.parametrize("end", [9, 10, 20, 1000])
+def test_what_came_too_early_stays_refused_in_the_same_words_however_much_is_written(end: int) -> None:
+    request = SkipRequest(**fields(0, 5, 9, seen_end=9))
+    plan = plan_skips([request], DECISIONS, [PartitionOffsets(0, 0, end, 5)])
+    assert plan == SkipPlan((), f"partition 0, 5 to 9 {MORE_THAN_WRITTEN}")
 
 
-def test_what_came_too_early_and_was_edited_is_wanted() -> None:
-    early = SkipRequest(**fields(0, 5, 9))
-    before = plan_skips([early], DECISIONS, OBSERVED)
-    edited = early.model_copy(update={"reason": "seen now"})
-    after = plan_skips([edited], DECISIONS, [PartitionOffsets(0, 0, 20, 5)], before.too_early)
-    assert (len(after.wanted), after.refused, after.too_early) == (1, "", ())
+def test_what_came_too_early_and_is_asked_for_anew_is_wanted() -> None:
+    plan = plan_skips([SkipRequest(**fields(0, 5, 9, seen_end=20))], DECISIONS, [PartitionOffsets(0, 0, 20, 5)])
+    assert (len(plan.wanted), plan.refused) == (1, "")
 
 
 def test_nothing_is_said_of_what_came_too_early_once_the_gate_is_behind_it() -> None:
-    early = SkipRequest(**fields(0, 5, 9))
-    before = plan_skips([early], DECISIONS, OBSERVED)
-    after = plan_skips([early], DECISIONS, [PartitionOffsets(0, 0, 20, 10)], before.too_early)
-    assert after == SkipPlan((), "", before.too_early)
+    early = SkipRequest(**fields(0, 5, 9, seen_end=9))
+    assert plan_skips([early], DECISIONS, [PartitionOffsets(0, 0, 20, 10)]) == SkipPlan()
 
 
 def test_all_that_is_refused_is_said() -> None:

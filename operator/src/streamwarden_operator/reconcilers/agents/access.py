@@ -119,7 +119,7 @@ class AgentAccess:
         if not requests:
             return SkipPlan()
         observed = await self.offsets.observe(agent.names.gate_group, decisions.name)
-        return plan_skips(requests, decisions, observed, agent.resource.status.refused_skips)
+        return plan_skips(requests, decisions, observed)
 
     async def revoke(self, namespace: str, agent: str) -> None:
         """Take everything: ACLs, then users, Secrets and quotas. What is gone already is success."""

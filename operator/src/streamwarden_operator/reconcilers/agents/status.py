@@ -98,7 +98,6 @@ class AgentStatuses:
             policies=self._policies(agent),
             lag=scaling.lag,
             last_scaling=scaling.last_scaling,
-            refused_skips=agent.status.refused_skips if progress.skips is None else progress.skips.too_early,
         )
         await self.write(agent, status)
         return status
