@@ -13,7 +13,6 @@ from streamwarden_cli.commands.ending import fail
 from streamwarden_cli.commands.kafka_access import DevFolder, KafkaFile, kafka_connection
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from streamwarden_contract.models.skip import SkipRequest
@@ -56,7 +55,7 @@ def skip(  # noqa: PLR0913  # one parameter an option
     decision topic, and DESCRIBE on the group NAMESPACE.AGENT.gate, to see where the gate stands.
     """
     from streamwarden_cli.local.state import StateError
-    from streamwarden_cli.skips.asking import SkipError, Wish
+    from streamwarden_cli.skips.asking import SkipError, Wish, add_request
 
     namespace, name = split_agent(agent)
     connection = kafka_connection(kafka, folder)
@@ -67,10 +66,12 @@ def skip(  # noqa: PLR0913  # one parameter an option
         place = _place(folder, context, namespace, name)
         known = place.read()
         stand, request = _show(connection, namespace, name, wish)
+        add_request(known, request, stand)  # so that nobody is asked about what cannot be
         if dry_run:
             return
         _confirm(yes=yes)
-        _ask(place, known, request, stand)
+        place.change(lambda known: add_request(known, request, stand))
+        typer.echo("asked: once it is done, the agent's GateReady says RecordsSkipped, and the audit has the range")
     except (SkipError, StateError) as error:
         fail(error)
 
@@ -119,10 +120,3 @@ def _confirm(*, yes: bool) -> None:
 def is_terminal() -> bool:
     """Tell whether somebody can answer."""
     return sys.stdin.isatty()
-
-
-def _ask(place: Place, known: Sequence[SkipRequest], request: SkipRequest, stand: Stand) -> None:
-    from streamwarden_cli.skips.asking import add_request
-
-    place.write(add_request(known, request, stand))
-    typer.echo("asked: once it is done, the agent's GateReady says RecordsSkipped, and the audit has the range")

@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 from streamwarden_contract.models.skip import SkipRequest
 
+from streamwarden_cli.skips.owners import key_of
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
+
+    from streamwarden_cli.skips.owners import SkipKey
 
 MOST = 16
 """Requests of one agent."""
@@ -29,6 +33,16 @@ class Stand:
     """By partition."""
     positions: Mapping[int, int]
     """What the gate has committed, by partition."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Requests of an agent that are there already."""
+
+    own: tuple[SkipRequest, ...]
+    """Those that this command has written."""
+    others: Mapping[SkipKey, str]
+    """Those of manifests, and of whoever else writes the agent's spec, by its name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,22 +91,29 @@ def build_request(wish: Wish, stand: Stand) -> SkipRequest:
         raise SkipError(f"{found['loc'][0]}: {found['msg']}") from error
 
 
-def add_request(known: Sequence[SkipRequest], request: SkipRequest, stand: Stand) -> tuple[SkipRequest, ...]:
-    """Return the agent's requests with one more; what is done, or of another topic, is taken out.
+def add_request(known: Known, request: SkipRequest, stand: Stand) -> tuple[SkipRequest, ...]:
+    """Return this command's requests with one more; what is done, or of another topic, is taken out.
 
     Raises:
-        SkipError: there are too many.
+        SkipError: there are too many, or somebody else has written it.
     """
-    place = request.partition, request.from_offset
+    place = key_of(request)
+    if place in known.others:
+        raise SkipError(
+            f"a range from offset {place.from_offset} of partition {place.partition} is in the agent's manifests "
+            f"({known.others[place]}): change it there"
+        )
     kept = [
         each
-        for each in known
+        for each in known.own
         if each.topic_id == stand.topic_id
         and each.to_offset >= stand.positions.get(each.partition, 0)
-        and (each.partition, each.from_offset) != place
+        and key_of(each) != place
     ]
-    if len(kept) >= MOST:
-        raise SkipError(f"{len(kept)} ranges are waiting to be skipped already: no more fit")
+    count = len({key_of(each) for each in kept} | set(known.others))
+    if count >= MOST:
+        said = "; take out of the agent's manifests what is done" if known.others else ""
+        raise SkipError(f"{count} ranges are waiting to be skipped already: no more fit{said}")
     return (*kept, request)
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from streamwarden_cli.audit.source import Committed, Record
-from streamwarden_cli.skips.asking import MOST, SkipError, Stand, Wish, add_request, build_request, describe
+from streamwarden_cli.skips.asking import MOST, Known, SkipError, Stand, Wish, add_request, build_request, describe
+from streamwarden_cli.skips.owners import key_of
 from streamwarden_cli.skips.standing import find_stand
 from streamwarden_contract.audit import ChainHead
 from streamwarden_contract.models.skip import SkipRequest
@@ -54,13 +55,25 @@ def test_what_is_done_or_of_another_topic_is_taken_out_and_the_same_place_is_rep
         request(to_offset=8),
         request(partition=1),
     ]
-    assert add_request(known, request(), STAND) == (request(partition=1), request())
+    assert add_request(Known(tuple(known), {}), request(), STAND) == (request(partition=1), request())
 
 
 def test_no_more_ranges_wait_than_the_resource_can_hold() -> None:
     known = [request(from_offset=8 + number, to_offset=100) for number in range(MOST)]
     with pytest.raises(SkipError, match="16 ranges are waiting to be skipped already"):
-        add_request(known, request(), STAND)
+        add_request(Known(tuple(known), {}), request(), STAND)
+    others = {key_of(each): "written by kustomize" for each in known[1:]}
+    with pytest.raises(SkipError, match="no more fit; take out of the agent's manifests what is done"):
+        add_request(Known((known[0],), others), request(), STAND)
+
+
+def test_what_others_have_written_is_never_among_what_is_written_and_never_taken_over() -> None:
+    others = {key_of(request(from_offset=8)): "written by kustomize"}
+    assert add_request(Known((), others), request(), STAND) == (request(),)
+    said = "a range from offset 8 of partition 0 is in the agent's manifests (written by kustomize): change it there"
+    with pytest.raises(SkipError) as refused:
+        add_request(Known((), others), request(from_offset=8), STAND)
+    assert str(refused.value) == said
 
 
 @pytest.mark.parametrize(

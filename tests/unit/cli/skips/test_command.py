@@ -10,12 +10,13 @@ from streamwarden_cli.commands import gate
 from streamwarden_cli.exit_codes import ExitCode
 from streamwarden_cli.main import app
 from streamwarden_cli.skips import places, standing
-from streamwarden_cli.skips.asking import Stand
+from streamwarden_cli.skips.asking import Known, Stand
+from streamwarden_cli.skips.owners import key_of
 from streamwarden_contract.models.skip import SkipRequest
 from typer.testing import CliRunner
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 ASKED = SkipRequest(
@@ -35,13 +36,17 @@ class MemoryPlace:
     """Implements ``Place``."""
 
     kept: tuple[SkipRequest, ...] = ()
+    others: tuple[SkipRequest, ...] = ()
+    meanwhile: tuple[SkipRequest, ...] = ()
+    """Asked for by somebody else between reading and writing."""
     writes: list[tuple[SkipRequest, ...]] = field(default_factory=list)
 
-    def read(self) -> Sequence[SkipRequest]:
-        return self.kept
+    def read(self) -> Known:
+        return Known(self.kept, {key_of(each): "written by kustomize" for each in self.others})
 
-    def write(self, requests: Sequence[SkipRequest]) -> None:
-        self.writes.append(tuple(requests))
+    def change(self, change: Callable[[Known], Sequence[SkipRequest]]) -> None:
+        self.kept += self.meanwhile
+        self.writes.append(tuple(change(self.read())))
 
 
 @pytest.fixture
@@ -105,6 +110,19 @@ def test_what_waits_already_stays(place: MemoryPlace, settings: str) -> None:
     place.kept = (waiting, ASKED.model_copy(update={"to_offset": 3, "from_offset": 1}))
     invoke("risk/guard", *WORDS, "--kafka", settings, "--yes")
     assert place.writes == [(waiting, ASKED)]
+
+
+def test_what_somebody_else_asks_for_meanwhile_is_not_lost(place: MemoryPlace, settings: str) -> None:
+    place.meanwhile = (ASKED.model_copy(update={"from_offset": 11, "to_offset": 11, "requested_by": "bo"}),)
+    invoke("risk/guard", *WORDS, "--kafka", settings, "--yes")
+    assert place.writes == [(*place.meanwhile, ASKED)]
+
+
+def test_what_is_in_the_manifests_is_refused_before_anybody_is_asked(place: MemoryPlace, settings: str) -> None:
+    place.others = (ASKED,)
+    code, said = invoke("risk/guard", *WORDS, "--kafka", settings, "--dry-run")
+    assert (code, place.writes) == (ExitCode.FAILED, [])
+    assert said.endswith("is in the agent's manifests (written by kustomize): change it there\n")
 
 
 @pytest.mark.parametrize(

@@ -89,16 +89,30 @@ class KubernetesClient:
             query = {**query, "continue": metadata["continue"]}
 
     async def apply(
-        self, resource: ResourceType, manifest: Manifest, *, subresource: str = "", manager: str = FIELD_MANAGER
+        self,
+        resource: ResourceType,
+        manifest: Manifest,
+        *,
+        subresource: str = "",
+        manager: str = FIELD_MANAGER,
+        force: bool = True,
     ) -> Manifest:
         """Own, by server-side apply, exactly what the manifest says; returns the object as it is then.
 
+        Args:
+            resource: its type.
+            manifest: what to own.
+            subresource: such as ``status``.
+            manager: in whose name.
+            force: take what others own and say otherwise.
+
         Raises:
-            ConflictError: the manifest names a resourceVersion, and the object has another one.
+            ConflictError: the manifest names a resourceVersion, and the object has another one; or, without ``force``,
+                somebody else owns a field and says otherwise.
         """
         metadata = manifest["metadata"]
         request = Request("patch", resource, metadata["namespace"], metadata["name"], subresource)
-        query = {"fieldManager": manager, "force": "true"}
+        query = {"fieldManager": manager, "force": "true" if force else "false"}
         return await self._send("PATCH", request, manifest, query=query, content_type=APPLY)
 
     async def patch(self, request: Request, body: object, *, content_type: str, manager: str) -> Manifest:
