@@ -241,7 +241,10 @@ class GateWorld:
             self.start_gate(**environment)
 
     def close(self) -> None:
-        """End every gate, in order where it still can."""
+        """End every gate, in order where it still can; where a test has failed, the ends of their logs are shown."""
+        for log in sorted(self.folder.glob("log-*")):
+            ends = "\n".join(log.read_text(errors="replace").splitlines()[-30:])
+            sys.stdout.write(f"{log.name} ends:\n{ends}\n")
         for process in self.processes:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
