@@ -8,6 +8,7 @@ from streamwarden_contract.models import AgentDeployment, TopicContract
 from streamwarden_judging.schema_remarks import schema_remarks
 from streamwarden_operator.desired.rule_checks import listed, unchecked_names
 
+from streamwarden_cli.local.loops import loops
 from streamwarden_cli.local.policy_sets import checked_policies, of_kind
 
 if TYPE_CHECKING:
@@ -33,7 +34,10 @@ def remarks(resources: Iterable[Kind]) -> Iterator[Remark]:
         if contract.spec.value_schema is not None:
             for message in schema_remarks(contract.spec.value_schema.definition):
                 yield contract, ("spec", "schema", "schema"), message, "DoubtfulSchema"
-    for agent in of_kind(AgentDeployment, resources):
+    agents = list(of_kind(AgentDeployment, resources))
+    for looping, where, message in loops(agents):
+        yield looping, where, message, "Loop"
+    for agent in agents:
         for index, decision in enumerate(agent.spec.decisions):
             if (agent.metadata.namespace, agent.metadata.name, decision.type) not in enforced:
                 path: FieldPath = ("spec", "decisions", index, "type")
