@@ -23,9 +23,6 @@ _STRENGTH = {effect: rank for rank, effect in enumerate(Effect)}
 _MAX_NAMED = 8
 """Policies that one message names."""
 
-Facts = Mapping[str, object]
-"""Values of the variables that rules see: ``decision``, ``agent``, ``now``."""
-
 
 class Expression(Protocol):
     """A compiled expression."""

@@ -11,12 +11,7 @@ class Api(IntEnum):
     """The API keys whose outcome matters most here; any other number of Kafka's protocol will do as well."""
 
     PRODUCE = 0
-    FETCH = 1
-    OFFSET_COMMIT = 8
     OFFSET_FETCH = 9
-    INIT_PRODUCER_ID = 22
-    ADD_PARTITIONS_TO_TXN = 24
-    ADD_OFFSETS_TO_TXN = 25
     END_TXN = 26
     TXN_OFFSET_COMMIT = 28
 

@@ -139,11 +139,6 @@ class Stack(Startable):
             raise StackError("this stack runs without a registry, or has not been started")
         return registry.registry_url(self._registry_port, self._address)
 
-    @property
-    def registry_pid(self) -> int | None:
-        """The registry JVM's pid; ``None`` while there is none."""
-        return self._registry.pid if self._registry is not None else None
-
     async def download(self) -> None:
         """Fetch whatever the cache lacks, and start nothing.
 

@@ -44,11 +44,6 @@ class KafkaFeed(Feed):
     def generation(self) -> int:
         return self._member.generation
 
-    @property
-    def assigned(self) -> frozenset[Partition]:
-        """The partitions that are ours."""
-        return frozenset(Partition(topic, number) for topic, number in self._member.assigned)
-
     @override
     def poll(self, *, records: int, size: int, timeout_s: float) -> Polled:
         generation = self.generation
