@@ -76,12 +76,15 @@ class PolicyReconciler:
         self._logs = logs
         self._on_rollout = on_rollout
         self._clock = clock
+        self._warned: dict[tuple[str, str], int] = {}
+        """By namespace and policy: the revision whose failing rules an Event was made of."""
 
     async def reconcile(self, key: Key) -> Result:
         """Write the policy's status."""
         policy = self._cluster.get(Policy, key.namespace, key.name)
         if policy is None:
             self._logs.publications.pop((key.namespace, key.name), None)
+            self._warned.pop((key.namespace, key.name), None)
             self._logs.params.forget(key.namespace, key.name)
             return GONE
         status = (
@@ -96,15 +99,24 @@ class PolicyReconciler:
 
     async def _warn(self, key: Key, before: PolicyStatus, now: PolicyStatus) -> None:
         """Make an Event of what holds and is hardly meant, or fails: nobody looks at a condition that holds."""
-        failing = conditions.find_condition(now.conditions, RULES_FAILING)
-        if failing is not None and conditions.find_condition(before.conditions, RULES_FAILING) is None:
-            await self._cluster.record_event(key, reason=failing.reason, message=failing.message, warning=True)
+        await self._warn_of_failing(key, before, now)
         found = conditions.find_condition(now.conditions, ACCEPTED)
         known = conditions.find_condition(before.conditions, ACCEPTED)
         if found is None or found.reason not in _WORTH_AN_EVENT:
             return
         if known is None or (known.reason, known.message) != (found.reason, found.message):
             await self._cluster.record_event(key, reason=found.reason, message=found.message, warning=True)
+
+    async def _warn_of_failing(self, key: Key, before: PolicyStatus, now: PolicyStatus) -> None:
+        """Make one Event a revision: the condition goes with the last gate that says so, and may come again."""
+        failing = conditions.find_condition(now.conditions, RULES_FAILING)
+        where = (key.namespace, key.name)
+        if failing is None or self._warned.get(where) == now.revision:
+            return
+        self._warned[where] = now.revision
+        known = conditions.find_condition(before.conditions, RULES_FAILING) is not None
+        if not known or before.revision != now.revision:
+            await self._cluster.record_event(key, reason=failing.reason, message=failing.message, warning=True)
 
     def _status(self, policy: Policy, effective: EffectivePolicy) -> PolicyStatus:
         namespace, name = policy.metadata.namespace, policy.metadata.name

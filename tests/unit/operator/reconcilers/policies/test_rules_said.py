@@ -175,6 +175,26 @@ async def test_x02_a_policy_says_that_a_rule_errs_for_how_many_decisions_and_why
         await until(lambda: "RulesFailing" not in conditions_of(harness.get(reads)))
 
 
+async def test_failing_rules_are_one_event_a_revision_however_many_pods_come_and_go() -> None:
+    reads = policy("reads", "'a' in decision.parameters.tags")
+    async with running(contract("pages"), COMMANDS, reads, agent()) as harness:
+        for pod in ("pod-0", "pod-1", "pod-2"):
+            failing(harness, pod, 10)
+            await until(lambda: "RulesFailing" in conditions_of(harness.get(reads)))
+            harness.acks.say(ack_of(harness.binding(), pod, state="Stopped"))
+            await until(lambda: "RulesFailing" not in conditions_of(harness.get(reads)))
+        await harness.settle()
+        assert len(events(harness, "RuleError")) == 1
+        metadata = harness.get(reads).metadata.model_copy(update={"generation": 2})
+        again = policy("reads", "'b' in decision.parameters.tags")
+        harness.put(again.model_copy(update={"metadata": metadata, "status": harness.get(reads).status}))
+        await harness.settle()
+        failing(harness, "pod-3", 10)
+        await until(lambda: "RulesFailing" in conditions_of(harness.get(reads)))
+        await harness.settle()
+        assert len(events(harness, "RuleError")) == 2, "a new revision"
+
+
 async def test_a_gate_that_has_ended_and_another_policy_s_errors_are_not_this_policy_s() -> None:
     reads = policy("reads", "'a' in decision.parameters.tags")
     async with running(contract("pages"), COMMANDS, reads, agent()) as harness:
