@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,16 @@ def test_x03_by_policies_that_may_be_outdated_nothing_is_judged(world: World) ->
     assert sorted(world.judged) == ["page-0", "page-1"]
     assert (world.reports.said[-1].state, world.reports.said[-1].reason) == ("Stale", RefusalReason.STALE)
     assert world.reports.said[-1].policies == ()
+
+
+def test_x03_a_gate_that_has_just_begun_and_proven_nothing_judges_nothing_and_is_starting(world: World) -> None:
+    world.policies.proven_at_s = -math.inf
+    world.write(0, 1)
+    world.steps()
+    assert (world.judged, [said.state for said in world.reports.said]) == ([], ["Starting"])
+    world.loop._began_s -= 31  # noqa: SLF001  # half a minute later
+    world.steps()
+    assert (world.judged, [said.state for said in world.reports.said]) == ([], ["Starting", "Stale"])
 
 
 def test_x03_it_goes_on_where_it_stopped_once_they_are_proven(world: World) -> None:

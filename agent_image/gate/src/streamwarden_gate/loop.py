@@ -76,6 +76,7 @@ class GateLoop:
         self._pod = pod
         self._max_batch = max_batch
         self._max_staleness_s = max_staleness_s
+        self._began_s = time.monotonic()
         self._stop = stop
         self._active: ActiveSet | None = None
         self._judge: Judge | None = None
@@ -361,7 +362,9 @@ class GateLoop:
     def _report(self) -> None:
         """Say what is in force: only called once its epochs are committed."""
         view = self._policies.view
-        if self._stale and view.active is not None:
+        # One that has just begun has had no time to prove anything: it judges nothing yet, and is no reason for alarm.
+        had_time = time.monotonic() - self._began_s > self._max_staleness_s or self._policies.proven_at_s > -math.inf
+        if self._stale and view.active is not None and had_time:
             report = report_stale(self._max_staleness_s)
         else:
             report = report_of(self._active, view.problem, self._halts.refusals, self._alone.skipped)

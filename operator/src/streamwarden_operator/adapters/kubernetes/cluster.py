@@ -164,7 +164,7 @@ class KubernetesCluster(Cluster):
 
     @override
     async def applied_formats(self, namespace: str, agent: str) -> str:
-        return await self._workloads.formats(namespace, agent)
+        return await self._workloads.formats(namespace, agent, complete=self._complete)
 
     @override
     async def scale_workload(self, namespace: str, agent: str, replicas: int) -> None:

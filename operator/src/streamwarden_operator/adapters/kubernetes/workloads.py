@@ -96,10 +96,18 @@ class Workloads:
         """Return the names of the pods that exist, ending ones too."""
         return frozenset(found.name for found in self._cache.of_agent(namespace, agent) if found.resource == POD)
 
-    async def formats(self, namespace: str, agent: str) -> str:
-        """Return the formats that the agent is told now; the server is asked where no watch has shown its ConfigMap."""
+    async def formats(self, namespace: str, agent: str, *, complete: bool) -> str:
+        """Return the formats that the agent is told now.
+
+        Args:
+            namespace: the agent's.
+            agent: its name.
+            complete: everything was listed: what is not known is not there. Else the server is asked.
+        """
         name = agent_config_name(agent)
         known = self._cache.owned(CONFIG_MAP, namespace, name)
+        if known is None and complete:
+            return ""
         found = json.loads(known.content) if known else await self._client.get(CONFIG_MAP, namespace, name)
         return str(((found or {}).get("data") or {}).get(FORMATS_FILE, ""))
 
