@@ -41,7 +41,7 @@ def test_x03_a_gate_that_has_just_begun_and_proven_nothing_judges_nothing_and_is
     world.write(0, 1)
     world.steps()
     assert (world.judged, [said.state for said in world.reports.said]) == ([], ["Starting"])
-    world.loop._began_s -= 31  # noqa: SLF001  # half a minute later
+    world.loop._began_s -= 31  # half a minute later
     world.steps()
     assert (world.judged, [said.state for said in world.reports.said]) == ([], ["Starting", "Stale"])
 
