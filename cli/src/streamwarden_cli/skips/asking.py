@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
-from streamwarden_contract.models.skip import SkipRequest
+from streamwarden_contract.models.skip import MAX_SKIPS, SkipRequest
 
 from streamwarden_cli.skips.owners import key_of
 
@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from streamwarden_cli.skips.owners import SkipKey
-
-MOST = 16
-"""Requests of one agent."""
 
 
 class SkipError(Exception):
@@ -111,7 +108,7 @@ def add_request(known: Known, request: SkipRequest, stand: Stand) -> tuple[SkipR
         and key_of(each) != place
     ]
     count = len({key_of(each) for each in kept} | set(known.others))
-    if count >= MOST:
+    if count >= MAX_SKIPS:
         said = "; take out of the agent's manifests what is done" if known.others else ""
         raise SkipError(f"{count} ranges are waiting to be skipped already: no more fit{said}")
     return (*kept, request)

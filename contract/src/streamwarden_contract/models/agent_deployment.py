@@ -25,7 +25,7 @@ from streamwarden_contract.models.fields import (
 from streamwarden_contract.models.pod import PodFields
 from streamwarden_contract.models.policy import PolicyRef
 from streamwarden_contract.models.scaling import Lag, Scaling, ScalingChange
-from streamwarden_contract.models.skip import SkipRequest
+from streamwarden_contract.models.skip import MAX_SKIPS, SkipRequest
 
 
 class Model(Resource):
@@ -164,7 +164,7 @@ class AgentDeploymentSpec(PodFields, AgentFields):  # pydantic puts the fields o
 
     scaling: Scaling | None = None
     """Pods by lag; exactly one pod where left out."""
-    skips: Annotated[tuple[SkipRequest, ...], Field(max_length=16)] = ()
+    skips: Annotated[tuple[SkipRequest, ...], Field(max_length=MAX_SKIPS)] = ()
     """Ranges of decisions for the gate to pass over, where it is halted: `streamwarden gate skip` writes them.
 
     What is done may be taken out. Gates before this field refuse a binding with one, and go on by their last good set.

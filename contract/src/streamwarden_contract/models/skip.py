@@ -6,6 +6,8 @@ from pydantic import Field
 
 from streamwarden_contract.models.base import Resource
 
+MAX_SKIPS = 16
+"""Requests of one agent."""
 MAX_OFFSET = 10**18 - 1
 """As in the offset metadata: no more than 18 digits."""
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 from streamwarden_cli.audit.source import Committed, Record
-from streamwarden_cli.skips.asking import MOST, Known, SkipError, Stand, Wish, add_request, build_request, describe
+from streamwarden_cli.skips.asking import Known, SkipError, Stand, Wish, add_request, build_request, describe
 from streamwarden_cli.skips.owners import key_of
 from streamwarden_cli.skips.standing import find_stand
 from streamwarden_contract.audit import ChainHead
-from streamwarden_contract.models.skip import SkipRequest
+from streamwarden_contract.models.skip import MAX_SKIPS, SkipRequest
 from streamwarden_contract.names import AgentNames
 from support.audit_records import DECISIONS
 from support.audit_source import MemorySource
@@ -59,7 +59,7 @@ def test_what_is_done_or_of_another_topic_is_taken_out_and_the_same_place_is_rep
 
 
 def test_no_more_ranges_wait_than_the_resource_can_hold() -> None:
-    known = [request(from_offset=8 + number, to_offset=100) for number in range(MOST)]
+    known = [request(from_offset=8 + number, to_offset=100) for number in range(MAX_SKIPS)]
     with pytest.raises(SkipError, match="16 ranges are waiting to be skipped already"):
         add_request(Known(tuple(known), {}), request(), STAND)
     others = {key_of(each): "written by kustomize" for each in known[1:]}

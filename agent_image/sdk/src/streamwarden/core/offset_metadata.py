@@ -19,6 +19,11 @@ class OffsetMetadataError(ValueError):
     """It says nothing of this offset: whoever reads on begins at the offset itself."""
 
 
+def is_finished(offset: int, low: int, beyond: int) -> bool:
+    """Tell whether an offset is finished, by a low watermark and what is finished beyond it, as ``encode`` takes it."""
+    return offset < low or (offset > low and bool(beyond >> (offset - low - 1) & 1))
+
+
 def encode(topic_id: str, offset: int, beyond: int) -> str:
     """Write the metadata of an offset: at most 4,086 bytes.
 

@@ -2,7 +2,7 @@
 
 from collections import deque
 
-from streamwarden.core.offset_metadata import MAX_AHEAD
+from streamwarden.core.offset_metadata import MAX_AHEAD, is_finished
 from streamwarden.core.records import Record
 
 _OVERHEAD_BYTES = 1024
@@ -55,7 +55,7 @@ class Window:
         if self.position is not None and offset < self.position:
             return False
         self.position = record.last + 1
-        if self._is_finished(offset):
+        if is_finished(offset, self.low, self.beyond):
             self._settle()
             return False
         self._unfinished[offset] = record
@@ -82,9 +82,6 @@ class Window:
             self.position = offset
         self._moved = self._moved or not self._unfinished
         self._settle()
-
-    def _is_finished(self, offset: int) -> bool:
-        return offset < self.low or (offset > self.low and bool(self.beyond >> (offset - self.low - 1) & 1))
 
     def _settle(self) -> None:
         """Move the low watermark to the first record that is not finished, or else to where we read on."""

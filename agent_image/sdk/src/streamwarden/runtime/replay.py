@@ -9,6 +9,7 @@ from typing import NamedTuple
 import structlog
 
 from streamwarden.core.commands import MAX_IDS
+from streamwarden.core.offset_metadata import is_finished
 from streamwarden.core.records import Handled, Partition
 from streamwarden.core.seen import Seen
 from streamwarden.runtime.client_thread import ClientThread
@@ -33,7 +34,7 @@ class _Past(NamedTuple):
 
     def has(self, offset: int) -> bool:
         """Whether the event at ``offset`` is finished."""
-        return offset < self.low or (offset > self.low and bool(self.beyond >> (offset - self.low - 1) & 1))
+        return is_finished(offset, self.low, self.beyond)
 
 
 class Replay:
