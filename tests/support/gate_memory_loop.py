@@ -28,6 +28,7 @@ class World:
         self.committer = FakeCommitter(self.kafka, self.membership)
         self.policies, self.reports = FakePolicies(), FakeReports()
         links = Links(self.membership, self.committer, self.policies, self.reports)
+        self.note = links.note
         self.stop = NoWait()
         self.loop = GateLoop(
             links, pod="pod-0", max_batch=max_batch, stop=self.stop, max_staleness_s=30, max_rate=max_rate

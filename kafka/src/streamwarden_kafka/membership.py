@@ -17,23 +17,6 @@ At = tuple[str, int]
 """Topic and partition."""
 
 
-def known_end(consumer: Consumer, at: At) -> int | None:
-    """Return where a log ends as brokers said when it was last fetched from; None where they have not said.
-
-    A record at it or beyond has no such place: whoever wrote its batch gave it another offset than it has. Brokers look
-    at the offsets in a batch only where they decompress it, and librdkafka believes them and goes on from there.
-    """
-    _, end = consumer.get_watermark_offsets(TopicPartition(*at), cached=True)
-    return None if end < 0 else end
-
-
-def explain_untrue(offset: int, end: int | None) -> str | None:
-    """Say what is wrong with the offset that a record gives, where its log is known to end: None where nothing is."""
-    if end is None or offset < end:
-        return None
-    return f"a record gives the offset {offset}, and the log ends at {end}"
-
-
 def ask_watermarks(consumer: Consumer, at: At) -> tuple[int, int]:
     """Return the first offset that a log still has, and its end.
 
@@ -47,6 +30,26 @@ def ask_watermarks(consumer: Consumer, at: At) -> tuple[int, int]:
     if answer is None:
         raise BrokerUnavailableError(f"cannot read where {at[0]}/{at[1]} ends")
     return answer
+
+
+def end_of(consumer: Consumer, at: At) -> int:
+    """Return where a log ends: as brokers said when it was last fetched from, else they are asked.
+
+    A record at it or beyond has no such place: whoever wrote its batch gave it another offset than it has. Brokers look
+    at the offsets in a batch only where they decompress it, and librdkafka believes them and goes on from there. Where
+    that is beyond the end it is refused, and with the refusal it forgets the end that it knew (2.16), while records that
+    it fetched before wait to be polled.
+
+    Raises:
+        BrokerUnavailableError: no answer in time.
+    """
+    _, end = consumer.get_watermark_offsets(TopicPartition(*at), cached=True)
+    return end if end >= 0 else ask_watermarks(consumer, at)[1]
+
+
+def explain_untrue(offset: int, end: float) -> str | None:
+    """Say what is wrong with the offset that a record gives, where its log ends there: None where nothing is."""
+    return None if offset < end else f"a record gives the offset {offset}, and the log ends at {end}"
 
 
 class GroupMember:
@@ -112,9 +115,13 @@ class GroupMember:
                 )
         return found
 
-    def known_end(self, at: At) -> int | None:
-        """Return where a log ends as far as this consumer knows: see ``known_end``."""
-        return known_end(self._consumer, at)
+    def end_of(self, at: At) -> int:
+        """Return where a log ends: see ``end_of``.
+
+        Raises:
+            BrokerUnavailableError: no answer in time.
+        """
+        return end_of(self._consumer, at)
 
     def watermarks(self, partitions: Iterable[At]) -> dict[At, tuple[int, int]]:
         """Return of each log the first offset that it still has, and its end.

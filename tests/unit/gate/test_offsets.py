@@ -6,12 +6,16 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException
 from streamwarden_gate import membership
+from streamwarden_gate.errors import AbortedError
 from streamwarden_gate.membership import KafkaMembership
 from streamwarden_gate.offsets import USUAL_GAP, Offsets
 from streamwarden_gate.ports import Batch, End, Unreadable
+from streamwarden_gate.reasons import RefusalReason
 from streamwarden_gate.records import Record
 from streamwarden_kafka.connection import Connection
+from streamwarden_kafka.membership import ask_watermarks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,8 +106,7 @@ class Consumer:
         assert timeout == 0
         return self._messages
 
-    def get_watermark_offsets(self, *_: object, cached: bool) -> tuple[int, int]:
-        assert cached
+    def get_watermark_offsets(self, *_: object, cached: bool = False) -> tuple[int, int]:
         return 0, 21
 
 
@@ -131,6 +134,55 @@ def test_who_reads_batch_by_batch_asks_for_the_header_at_any_gap(
     assert places(member.receive_alone(0, 1, lambda _: None)) == kept
 
 
+class Refused:
+    """What a client returns where the log does not have the position from which it would fetch."""
+
+    def __init__(self) -> None:
+        self.error, self.partition = (lambda: KafkaError(KafkaError._AUTO_OFFSET_RESET)), (lambda: 0)
+
+
+@pytest.mark.parametrize(
+    ("position", "told"),
+    [
+        pytest.param(7, [], id="the-log-has-it-again-and-nothing-is-passed-over"),
+        pytest.param(21, [], id="at-the-end-nothing-is-passed-over-either"),
+        pytest.param(22, [RefusalReason.OFFSETS_LOST], id="beyond-the-end-nobody-guesses"),
+    ],
+)
+def test_a_position_that_was_refused_before_anything_was_read_blames_no_record(
+    member: KafkaMembership, monkeypatch: pytest.MonkeyPatch, position: int, told: list[RefusalReason]
+) -> None:
+    client = Consumer()
+    client.poll = lambda _timeout_s: Refused()  # type: ignore[method-assign]  # the same, but it has nothing
+    monkeypatch.setattr(membership, "decision_consumer", lambda *_: client)
+    found = member.receive_alone(0, position, lambda _: None)
+    assert [each.reason for each in found if isinstance(each, Unreadable)] == told
+    assert len(found) == len(told)
+
+
+def test_where_nobody_says_where_the_log_ends_nothing_is_judged(
+    member: KafkaMembership, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(*_: object, cached: bool = False) -> tuple[int, int]:
+        if cached:
+            return -1001, -1001
+        raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+
+    client = Consumer(1, 2)
+    client.get_watermark_offsets = unknown  # type: ignore[method-assign]  # the same, but nobody answers
+    monkeypatch.setattr(membership, "decision_consumer", lambda *_: client)
+    with pytest.raises(AbortedError, match="cannot read where decisions/0 ends: _TIMED_OUT"):
+        member.receive_alone(0, 1, lambda _: None)
+    monkeypatch.undo()
+    member.member = SimpleNamespace(  # type: ignore[assignment]  # as much of one as is used
+        poll=client.poll,
+        drain=lambda most: client.consume(most, timeout=0),
+        end_of=lambda at: ask_watermarks(client, at)[1],  # type: ignore[arg-type]  # likewise
+    )
+    with pytest.raises(AbortedError, match="cannot read where decisions/0 ends: _TIMED_OUT"):
+        member.receive(100, 1)
+
+
 @pytest.mark.parametrize(
     "fetched",
     [
@@ -142,6 +194,6 @@ def test_what_a_member_receives_is_checked_from_where_it_fetches(member: KafkaMe
     member.fetch_from({0: 1})
     consumer = Consumer(*fetched)
     member.member = SimpleNamespace(  # type: ignore[assignment]  # as much of one as is used
-        poll=consumer.poll, drain=lambda most: consumer.consume(most, timeout=0), known_end=lambda _: 100
+        poll=consumer.poll, drain=lambda most: consumer.consume(most, timeout=0), end_of=lambda _: 100
     )
     assert places(member.receive(100, 1)) == [1, "unreadable"]

@@ -8,7 +8,8 @@ import pytest
 from streamwarden_contract.audit import ChainHead
 from streamwarden_gate import careful
 from streamwarden_gate.careful import Careful
-from streamwarden_gate.note import Note
+from streamwarden_gate.errors import AbortedError
+from streamwarden_gate.note import Doing, Hand, Note
 from streamwarden_gate.partitions import Partition, Place
 from support.gate_log import TOPIC_ID
 
@@ -60,6 +61,22 @@ def test_it_lasts_five_minutes_from_the_first_turn_and_as_long_again_after_anoth
     turns.end()
     turns.begin()
     assert turns.choose(suspect, 2_000.0) is not None
+
+
+def test_who_waits_for_a_broker_while_reading_blames_no_record_for_its_end(world: World) -> None:
+    world.kafka.committed[AWAY] = (0, ChainHead(tries=1).metadata(TOPIC_ID, 0))
+    world.steps(5)
+    asked: list[Hand] = []
+
+    def unanswered(number: int, position: int, reading: Callable[[int], None]) -> Sequence[Item]:
+        reading(position)
+        asked.append(world.note.hand)
+        raise AbortedError("no answer")
+
+    world.membership.receive_alone = unanswered  # type: ignore[method-assign]  # the same, but its broker is away
+    world.steps(1)
+    assert [each.doing for each in asked] == [Doing.READING]
+    assert world.note.hand.doing is Doing.NOTHING
 
 
 def test_a_suspect_without_a_leader_keeps_no_other_partition_from_being_judged(world: World) -> None:

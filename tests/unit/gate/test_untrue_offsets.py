@@ -38,8 +38,7 @@ def untrue(partition: int, offset: int, end: int) -> Unreadable:
             [untrue(0, 99, 10)],
             id="where-the-client-was-led-to-is-not-believed",
         ),
-        pytest.param([at(2, 99)], [at(2, 99)], id="an-end-that-nobody-has-said"),
     ],
 )
 def test_items_are_kept_as_far_as_they_are_true(items: list[Item], kept: list[Item]) -> None:
-    assert as_far_as_true(items, {0: 10, 1: 100, 2: None}) == kept
+    assert as_far_as_true(items, {0: 10, 1: 100}) == kept

@@ -8,6 +8,7 @@ from confluent_kafka import KafkaError, Message
 from streamwarden.core.records import Partition, Record
 from streamwarden.runtime.consumers import Collected
 from streamwarden.runtime.errors import RuntimeFaultError
+from streamwarden_kafka.errors import BrokerUnavailableError
 
 
 def error(code: int, *, fatal: bool = False, offset: int = 0) -> Message:
@@ -65,13 +66,35 @@ def test_a_fatal_error_ends_the_process() -> None:
 
 
 def test_an_offset_that_a_record_cannot_have_makes_its_batch_unreadable_and_other_partitions_go_on() -> None:
-    collected = Collected(known_end={("pages", 1): 8}.get)
+    collected = Collected(end_of={("pages", 1): 8, ("pages", 2): 101}.__getitem__)
     for partition, offset in ((1, 7), (2, 99), (1, 8), (1, 9), (1, 5), (2, 100)):
         collected.add(Message(topic="pages", partition=partition, offset=offset, key=b"k", timestamp=(1, 5)))
     collected.add(error(KafkaError.OFFSET_OUT_OF_RANGE))
     assert [record.offset for record in collected.records] == [7, 99, 100]
     assert collected.unreadable == {Partition("pages", 1): "a record gives the offset 8, and the log ends at 8"}
     assert collected.gone == []
+
+
+def test_a_log_that_grows_while_it_is_polled_is_asked_for_its_end_again() -> None:
+    ends = iter([8, 12])
+    collected = Collected(end_of=lambda _: next(ends))
+    for offset in (6, 7, 8, 9, 11):
+        collected.add(Message(topic="pages", partition=1, offset=offset, key=b"k", timestamp=(1, 5)))
+    assert [record.offset for record in collected.records] == [6, 7, 8, 9, 11]
+
+
+def test_nothing_is_taken_of_a_partition_of_which_nobody_says_where_it_ends_and_others_go_on() -> None:
+    def end_of(at: tuple[str, int]) -> int:
+        if at == ("pages", 1):
+            raise BrokerUnavailableError("no answer")
+        return 100
+
+    collected = Collected(end_of=end_of)
+    for partition, offset in ((1, 7), (2, 98), (1, 8), (2, 99)):
+        collected.add(Message(topic="pages", partition=partition, offset=offset, key=b"k", timestamp=(1, 5)))
+    collected.add(error(KafkaError.OFFSET_OUT_OF_RANGE))
+    assert [(record.partition, record.offset) for record in collected.records] == [(2, 98), (2, 99)]
+    assert (collected.doubted, collected.unreadable, collected.gone) == ({Partition("pages", 1)}, {}, [])
 
 
 @pytest.mark.parametrize("code", [KafkaError._BAD_COMPRESSION, KafkaError._BAD_MSG, KafkaError._UNDERFLOW])

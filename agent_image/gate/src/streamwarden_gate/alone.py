@@ -10,6 +10,7 @@ import structlog
 from streamwarden_contract.ids import sha256_hex
 
 from streamwarden_gate.careful import MOST_TRIES, Careful
+from streamwarden_gate.errors import AbortedError
 from streamwarden_gate.judge import Judge
 from streamwarden_gate.note import MAX_SKIPS, Doing, Note
 from streamwarden_gate.outcome import Outcome, Skip
@@ -73,9 +74,13 @@ class Alone:
 
     def _read(self, partition: Partition) -> list[Item]:
         number = partition.number
-        items = self._membership.receive_alone(
-            number, partition.position, lambda offset: self._note.take(Doing.READING, number, offset)
-        )
+        try:
+            items = self._membership.receive_alone(
+                number, partition.position, lambda offset: self._note.take(Doing.READING, number, offset)
+            )
+        except AbortedError:
+            self._note.drop()  # it waits for a broker: if it is ended meanwhile, no record was the cause
+            raise
         self._note.drop()
         return list(items)
 

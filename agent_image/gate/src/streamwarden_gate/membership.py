@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import structlog
-from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from streamwarden_contract.ids import sha256_hex
 from streamwarden_kafka.codes import END_OF_PARTITION, OFFSETS_GONE, UNDECODABLE, error_of
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.errors import BrokerUnavailableError, KafkaClientError, NotReachedError
-from streamwarden_kafka.membership import GroupMember, explain_untrue, known_end
+from streamwarden_kafka.membership import GroupMember, ask_watermarks, end_of, explain_untrue
 from streamwarden_kafka.records import headers_of
 
 from streamwarden_gate.errors import AbortedError, FatalError
@@ -87,9 +87,12 @@ class KafkaMembership:
             rest = self.member.drain(most - 1)
         except KafkaException as error:
             raise FatalError(f"cannot consume {self._topic}: {error_of(error).name()}") from error
-        items = [item for message in (first, *rest) if (item := self._item(message)) is not None]
-        numbers = {item.partition for item in items if isinstance(item, Record)}
-        ends = {number: self.member.known_end((self._topic, number)) for number in numbers}
+        try:
+            items = [item for message in (first, *rest) if (item := self._item(message)) is not None]
+            numbers = {item.partition for item in items if isinstance(item, Record)}
+            ends = {number: self.member.end_of((self._topic, number)) for number in numbers}
+        except BrokerUnavailableError as error:
+            raise AbortedError(str(error)) from error
         return self._offsets.check(as_far_as_true(items, ends))
 
     def receive_alone(self, number: int, position: int, reading: Callable[[int], None]) -> Sequence[Item]:
@@ -101,9 +104,7 @@ class KafkaMembership:
             consumer.assign([TopicPartition(self._topic, number, position)])
             first = consumer.poll(_ALONE_TIMEOUT_S)
             for message in [] if first is None else [first, *consumer.consume(_MOST_ALONE - 1, timeout=0)]:
-                item = self._item(message)
-                if isinstance(item, Record):
-                    [item] = as_far_as_true([item], {number: known_end(consumer, (self._topic, number))})
+                item = self._item_alone(message, consumer, position)
                 if not isinstance(item, Record):
                     items += [] if items or item is None else [item]
                     break
@@ -111,6 +112,8 @@ class KafkaMembership:
                 reading(item.offset + 1)
         except KafkaException as error:
             raise FatalError(f"cannot consume {self._topic}: {error_of(error).name()}") from error
+        except BrokerUnavailableError as error:
+            raise AbortedError(str(error)) from error
         finally:
             consumer.close()
         # Here the header is asked for at any gap: so what librdkafka has dropped unseen is found, too.
@@ -134,17 +137,26 @@ class KafkaMembership:
         self.member.close()
 
     def _item(self, message: Message) -> Item | None:
-        error = message.error()
-        return _record_of(message) if error is None else self._told(error, message)
-
-    def _is_in_log(self, number: int) -> bool:
-        """Tell whether the log holds what was to be read: then a record has led the client astray."""
-        position = self._fetched_from.get(number)
-        try:
+        error, number = message.error(), message.partition() or 0
+        if error is None:
+            return _record_of(message)
+        at = self._fetched_from.get(number)
+        if error.code() in OFFSETS_GONE and at is not None:
             begin, end = self.member.watermarks([(self._topic, number)])[self._topic, number]
-        except BrokerUnavailableError as error:
-            raise AbortedError(str(error)) from error
-        return position is not None and begin <= position <= end
+            if begin <= at <= end:
+                return untrue(number, "a record gives an offset beyond the end of the log")
+        return self._told(error, message)
+
+    def _item_alone(self, message: Message, consumer: Consumer, position: int) -> Item | None:
+        error, at = message.error(), (self._topic, message.partition() or 0)
+        if error is None:
+            [item] = as_far_as_true([_record_of(message)], {at[1]: end_of(consumer, at)})
+            return item
+        if error.code() in OFFSETS_GONE:
+            begin, end = ask_watermarks(consumer, at)
+            if begin <= position <= end:
+                return None  # nothing led it astray, as nothing was read: the log has the position again
+        return self._told(error, message)
 
     def _told(self, error: KafkaError, message: Message) -> Item | None:
         number, code = message.partition() or 0, error.code()
@@ -153,8 +165,6 @@ class KafkaMembership:
         if error.fatal():
             raise FatalError(f"the consumer of {self._topic} failed: {error.name()}")
         if code in OFFSETS_GONE:
-            if self._is_in_log(number):
-                return untrue(number, "a record gives an offset beyond the end of the log")
             lost = f"decision partition {number}: the log no longer holds the committed offset"
             return Unreadable(number, RefusalReason.OFFSETS_LOST, lost)
         if code in UNDECODABLE:
@@ -164,12 +174,12 @@ class KafkaMembership:
         return None
 
 
-def as_far_as_true(items: Sequence[Item], ends: Mapping[int, int | None]) -> list[Item]:
+def as_far_as_true(items: Sequence[Item], ends: Mapping[int, int]) -> list[Item]:
     """Leave out what comes at the first record of a partition, or behind it, that gives an offset beyond the log's end.
 
     Args:
         items: what the client returned.
-        ends: of the partitions' logs, as far as they are known.
+        ends: of the logs of partitions that have records in them.
 
     Returns:
         The others, and such a partition as one that cannot be read on.
@@ -179,7 +189,7 @@ def as_far_as_true(items: Sequence[Item], ends: Mapping[int, int | None]) -> lis
     for item in items:
         if item.partition in told:
             continue
-        if isinstance(item, Record) and (why := explain_untrue(item.offset, ends.get(item.partition))):
+        if isinstance(item, Record) and (why := explain_untrue(item.offset, ends[item.partition])):
             told[item.partition] = untrue(item.partition, why)
             kept.append(told[item.partition])
         else:

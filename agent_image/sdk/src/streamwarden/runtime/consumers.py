@@ -1,5 +1,6 @@
 """What the feed and the history have in common: a consumer's settings, and what it returns."""
 
+import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Literal
@@ -9,6 +10,7 @@ from confluent_kafka import Consumer, Message
 from streamwarden_kafka.clients import open_consumer
 from streamwarden_kafka.codes import END_OF_PARTITION, OFFSETS_GONE, UNDECODABLE
 from streamwarden_kafka.connection import Connection
+from streamwarden_kafka.errors import BrokerUnavailableError
 from streamwarden_kafka.logs import ClientLog
 from streamwarden_kafka.membership import explain_untrue
 from streamwarden_kafka.records import headers_of
@@ -51,26 +53,30 @@ class Collected:
         ends: partitions whose end was reached, with the offset of the next record to be written.
         gone: partitions whose log does not have the position that was fetched; nothing more of them comes.
         unreadable: partitions whose next batch cannot be read, with why; nothing of them is taken behind it.
+        doubted: partitions of which nobody says now where they end; nothing more of them is taken.
         size: bytes of the records' keys and values.
     """
 
     def __init__(
         self,
         topic_ids: Mapping[str, str] = MappingProxyType({}),
-        known_end: Callable[[tuple[str, int]], int | None] = lambda _at: None,
+        end_of: Callable[[tuple[str, int]], float] = lambda _at: math.inf,
     ) -> None:
         """Begin with nothing.
 
         Args:
             topic_ids: by topic; records of a topic that is not there say nothing of it.
-            known_end: tells where a partition's log ends, as far as it is known.
+            end_of: tells where a partition's log ends, or raises ``BrokerUnavailableError``.
         """
         self.topic_ids = topic_ids
-        self._known_end = known_end
+        self._end_of = end_of
+        self._ends: dict[Partition, float] = {}
+        """What logs had at the least, when it was looked at."""
         self.records: list[Record] = []
         self.ends: list[tuple[Partition, int]] = []
         self.gone: list[Partition] = []
         self.unreadable: dict[Partition, str] = {}
+        self.doubted: set[Partition] = set()
         self.size = 0
 
     def add(self, message: Message) -> None:
@@ -81,7 +87,7 @@ class Collected:
         """
         error = message.error()
         at = Partition(message.topic() or "", message.partition() or 0)
-        if at in self.unreadable:
+        if at in self.unreadable or at in self.doubted:
             return  # a client goes on behind an offset that its record cannot have
         if error is None:
             self._take(_record(message, self.topic_ids))
@@ -98,8 +104,15 @@ class Collected:
 
     def _take(self, record: Record) -> None:
         """Take a record, but not at an offset that it cannot have: whoever wrote its batch gave it another."""
-        if why := explain_untrue(record.offset, self._known_end((record.topic, record.partition))):
-            self.unreadable[record.at] = why
+        at = record.at
+        try:
+            if record.offset >= self._ends.get(at, 0):
+                self._ends[at] = self._end_of((at.topic, at.number))
+        except BrokerUnavailableError:
+            self.doubted.add(at)
+            return
+        if why := explain_untrue(record.offset, self._ends[at]):
+            self.unreadable[at] = why
             return
         self.records.append(record)
         self.size += record.size

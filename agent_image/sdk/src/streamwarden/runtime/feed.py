@@ -50,7 +50,7 @@ class KafkaFeed(Feed):
         first = self._member.poll(timeout_s)
         if first is None or generation != self.generation:
             return Polled()
-        collected = Collected(self._topic_ids, self._member.known_end)
+        collected = Collected(self._topic_ids, self._member.end_of)
         collected.add(first)
         while len(collected.records) < records and collected.size < size:
             more = self._member.drain(min(_CHUNK, records - len(collected.records)))
@@ -61,7 +61,7 @@ class KafkaFeed(Feed):
             for message in more:
                 collected.add(message)
         passed = self._passing.follow(collected)
-        if collected.unreadable:
+        if collected.unreadable or collected.doubted:
             self._read_on()
         return Polled((*collected.records, *passed), tuple(collected.ends), tuple(collected.gone))
 

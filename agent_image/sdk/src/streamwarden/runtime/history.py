@@ -5,7 +5,7 @@ from contextlib import suppress
 import structlog
 from confluent_kafka import KafkaException, TopicPartition
 from streamwarden_kafka.connection import Connection
-from streamwarden_kafka.membership import ask_watermarks, known_end
+from streamwarden_kafka.membership import ask_watermarks, end_of
 from typing_extensions import override
 
 from streamwarden.core.records import Partition, Record
@@ -44,11 +44,11 @@ class KafkaHistory(History):
 
     @override
     def poll(self, *, records: int, timeout_s: float) -> tuple[Record, ...]:
-        collected = Collected(known_end=lambda at: known_end(self._consumer, at))
+        collected = Collected(end_of=lambda at: end_of(self._consumer, at))
         for message in self._consumer.consume(records, timeout_s):
             collected.add(message)
         passed = self._passing.follow(collected)
-        if collected.unreadable:
+        if collected.unreadable or collected.doubted:
             self._read_on()
         wanted = [each for each in collected.records if each.offset < self._until.get(each.at, 0)]
         reached = [(each.at, each.offset + 1) for each in collected.records] + collected.ends
