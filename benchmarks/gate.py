@@ -2,7 +2,7 @@
 
 Under backlog: decisions a second by the largest batch of a transaction, beside a bare loop that consumes, produces two
 records and commits, without judging anything. At 1,000 decisions a second: the time from handing a decision to the
-agent's producer until a read_committed consumer has the command.
+agent's producer until a read_committed consumer has the command, and the same with the bare loop in the gate's place.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from support.kafka_tools import Cluster  # likewise
 from support.policy_log import SigningKey  # likewise
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 NAME = "gate"
 NAME_OF_THREE = "gate_on_three_brokers"
@@ -80,8 +80,11 @@ def _measure(cluster: Cluster, folder: Path) -> Figures:
         figures["backlog_1000_decisions_per_s"] / figures["bare_loop_1000_decisions_per_s"], 3
     )
     latencies = _latencies(_world(cluster, folder, "latency", key))
+    floor = _bare_latencies(_world(cluster, folder, "floor", key))
     for name, fraction in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("max", 1.0)):
         figures[f"decision_to_command_{name}_ms"] = round(percentile(latencies, fraction), 2)
+        figures[f"bare_loop_{name}_ms"] = round(percentile(floor, fraction), 2)
+    figures["p50_to_bare_loop_ratio"] = round(figures["decision_to_command_p50_ms"] / figures["bare_loop_p50_ms"], 2)
     figures["decision_to_command_samples"] = len(latencies)
     return figures
 
@@ -107,32 +110,28 @@ def _backlog(world: GateWorld, batch: int, count: int) -> float:
 
 def _bare_loop(world: GateWorld, batch: int, count: int) -> float:
     """Read the same decisions and write two records for each, exactly-once, without looking at them."""
+    began: list[float] = []
+    _run_bare_loop(world, batch, count, lambda: began.append(time.perf_counter()))
+    return round(count / (time.perf_counter() - began[0]))
+
+
+def _run_bare_loop(world: GateWorld, batch: int, count: int, on_batch: Callable[[], object]) -> None:
+    """Pass so many decisions on, and tell when a batch is in hand."""
     properties = {name: text for name, text in world.cluster.properties.items() if name != "partitioner"}
-    consumer = Consumer(
-        {
-            **properties,
-            "group.id": "bare-loop",
-            "isolation.level": "read_committed",
-            "auto.offset.reset": "earliest",
-            "enable.auto.commit": False,
-        }
-    )
-    producer = Producer(
-        {
-            **properties,
-            "transactional.id": "bare-loop",
-            "retry.backoff.ms": 1,
-            "retry.backoff.max.ms": 4,
-            "linger.ms": 0,
-        }
-    )
+    group = f"bare-{world.names.decisions}"
+    settings = {"group.id": group, "auto.offset.reset": "earliest", "enable.auto.commit": False}
+    consumer = Consumer({**properties, "isolation.level": "read_committed", **settings})
+    fast = {"retry.backoff.ms": 1, "retry.backoff.max.ms": 4, "linger.ms": 0}
+    producer = Producer({**properties, "transactional.id": group, **fast})
     producer.init_transactions(30)
     consumer.subscribe([world.names.decisions])
-    done, began = 0, 0.0
+    done, deadline = 0, time.monotonic() + SECONDS + 120
     while done < count:
-        first = consumer.poll(10)
-        assert first is not None
-        began = began or time.perf_counter()
+        assert time.monotonic() < deadline, f"{done} of {count} in time"
+        first = consumer.poll(1)
+        if first is None:
+            continue
+        on_batch()
         messages = [first, *consumer.consume(batch - 1, timeout=0)]
         producer.begin_transaction()
         ends: dict[int, int] = {}
@@ -146,9 +145,7 @@ def _bare_loop(world: GateWorld, batch: int, count: int) -> float:
         producer.send_offsets_to_transaction(offsets, consumer.consumer_group_metadata(), 10)
         producer.commit_transaction(10)
         done += len(messages)
-    rate = round(done / (time.perf_counter() - began))
     consumer.close()
-    return rate
 
 
 def _latencies(world: GateWorld) -> list[float]:
@@ -156,15 +153,30 @@ def _latencies(world: GateWorld) -> list[float]:
     world.start_gate(STREAMWARDEN_GATE_MAX_RATE=UNBOUND)
     try:
         world.wait_in_force()
-        consumer = _command_consumer(world)
-        sent: list[float] = []
-        writer = threading.Thread(target=_write_steadily, args=(world, sent))
-        writer.start()
-        found = dict(_arrivals(consumer, RATE * SECONDS))
-        writer.join()
-        consumer.close()
+        return _arrive(world)
     finally:
         world.close()
+
+
+def _bare_latencies(world: GateWorld) -> list[float]:
+    """The same with the bare loop in the gate's place: what Kafka's transactions take, on this machine and now."""
+    loop = threading.Thread(target=_run_bare_loop, args=(world, max(BACKLOGS), RATE * SECONDS, lambda: None))
+    loop.start()
+    try:
+        return _arrive(world)
+    finally:
+        loop.join()
+        world.close()
+
+
+def _arrive(world: GateWorld) -> list[float]:
+    consumer = _command_consumer(world)
+    sent: list[float] = []
+    writer = threading.Thread(target=_write_steadily, args=(world, sent))
+    writer.start()
+    found = dict(_arrivals(consumer, RATE * SECONDS))
+    writer.join()
+    consumer.close()
     assert len(found) == RATE * SECONDS
     return [(found[number] - sent[number]) * 1_000 for number in range(RATE * WARM_UP_S, RATE * SECONDS)]
 
