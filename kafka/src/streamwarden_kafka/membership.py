@@ -37,8 +37,8 @@ def end_of(consumer: Consumer, at: At) -> int:
 
     A record at it or beyond has no such place: whoever wrote its batch gave it another offset than it has. Brokers look
     at the offsets in a batch only where they decompress it, and librdkafka believes them and goes on from there. Where
-    that is beyond the end it is refused, and with the refusal it forgets the end that it knew (2.16), while records that
-    it fetched before wait to be polled.
+    that is beyond the end it is refused, and with the refusal it forgets the end that it knew (2.16), while records
+    that it fetched before wait to be polled.
 
     Raises:
         BrokerUnavailableError: no answer in time.

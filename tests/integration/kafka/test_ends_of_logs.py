@@ -31,7 +31,7 @@ def test_a_client_that_was_refused_beyond_the_end_is_not_believed_to_know_none(b
         first = consumer.poll(WAIT_S)
         assert first is not None
         assert first.offset() == 0
-        eventually(lambda: consumer.get_watermark_offsets(place, cached=True)[1] < 0, "the client has forgotten the end")
+        eventually(lambda: consumer.get_watermark_offsets(place, cached=True)[1] < 0, "the end is forgotten")
         second = consumer.poll(WAIT_S)
         assert second is not None
         assert (second.error(), second.offset()) == (None, 2)

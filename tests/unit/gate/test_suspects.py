@@ -69,6 +69,7 @@ def test_who_waits_for_a_broker_while_reading_blames_no_record_for_its_end(world
     asked: list[Hand] = []
 
     def unanswered(number: int, position: int, reading: Callable[[int], None]) -> Sequence[Item]:
+        assert number == AWAY
         reading(position)
         asked.append(world.note.hand)
         raise AbortedError("no answer")
