@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from streamwarden_kafka.errors import KafkaClientError
+from streamwarden_kafka.errors import KafkaClientError, NotReachedError
 
 from streamwarden_cli.skips.asking import Stand
 
@@ -37,12 +37,13 @@ def show_batches(connection: Connection, stand: Stand, request: SkipRequest) -> 
     """Yield a line for each of the first batches that the range touches."""
     from streamwarden_kafka.wire.raw import fetch_batch  # 20 MB that no other command needs
 
-    offset = max(request.from_offset, stand.positions[request.partition])
-    for _ in range(_MOST_SHOWN):
-        if offset > request.to_offset:
-            return
+    offset, shown = max(request.from_offset, stand.positions[request.partition]), 0
+    while offset <= request.to_offset and shown < _MOST_SHOWN:
         try:
             found = fetch_batch(connection, "streamwarden-skip", stand.topic, request.partition, offset)
+        except NotReachedError as error:
+            offset = error.reached  # markers and aborted transactions: nothing to show
+            continue
         except (KafkaClientError, ValueError) as error:
             yield f"  what lies at offset {offset} cannot be shown: {error}"
             return
@@ -54,6 +55,6 @@ def show_batches(connection: Connection, stand: Stand, request: SkipRequest) -> 
             f"  offsets {header.base} to {header.last}: {header.records} records in {header.size:,} bytes, "
             f"written {written}"
         )
-        offset = header.last + 1
+        offset, shown = header.last + 1, shown + 1
     if offset <= request.to_offset:
         yield f"  and what follows, up to offset {request.to_offset}"
