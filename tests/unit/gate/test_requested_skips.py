@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 from streamwarden_contract.audit import ChainHead
 from streamwarden_contract.policylog import SkipRange
+from streamwarden_gate import loop
 from streamwarden_gate.note import MAX_SKIPS
 from streamwarden_gate.reasons import RefusalReason
 from support.gate_fakes import MemoryKafka, aborted, refused_where
@@ -168,3 +170,15 @@ def test_tries_end_with_the_skip(world: DeadlyWorld) -> None:
     ask(world, asked(2, 0, 0))
     world.run()
     world.check((2, 0, 0))
+
+
+@pytest.mark.parametrize("first", [pytest.param(0, id="at-its-place"), pytest.param(1, id="within-a-batch")])
+def test_a_range_is_passed_over_at_the_loop_s_time(
+    first: int, world: DeadlyWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    monkeypatch.setattr(loop, "_now", lambda: now)
+    ask(world, asked(0, first, 2))
+    world.run()
+    [told] = [audit for audit in world.audits if audit["verdict"] == "Skipped"]
+    assert (told["decision"]["timestamp"], told["time"]) == (int(now.timestamp() * 1000), "2026-01-02T03:04:05.000Z")

@@ -123,38 +123,39 @@ class Alone:
         record = Record(None, None, [], partition.number, first, batch.timestamp_ms)
         self._skip(partition, judge, record, Skip(batch.last, batch.sha256, why))
 
-    def pass_over_requested(self, loaded: Mapping[int, Partition], judge: Judge) -> bool:
+    def pass_over_requested(self, loaded: Mapping[int, Partition], judge: Judge, now: datetime) -> bool:
         """Pass over the requested ranges that partitions stand in; return whether any did."""
         passed = False
         for partition in loaded.values():
             at = partition.position
-            if (outcome := self.requested(partition, at, judge)) is not None:
-                self._acts.skip(outcome, (partition.number, at))
+            if (asked := judge.requested(partition, at, now)) is not None:
+                self._acts.skip(self.pass_over(partition, judge, *asked, now), (partition.number, at))
                 passed = True
         return passed
 
-    def requested(self, partition: Partition, offset: int, judge: Judge) -> Outcome | None:
-        """Move a partition over the requested range that holds this offset; None where there is none.
+    def pass_over(self, partition: Partition, judge: Judge, first: Record, skip: Skip, now: datetime) -> Outcome:
+        """Move a partition over a range, and return what follows from that.
 
         It is told before it is committed: after an abort it is done again at once.
         """
-        if not judge.has_requests:  # as almost always, and this is asked of each record
-            return None
-        found = judge.requested(partition, offset, datetime.now(UTC))
-        return None if found is None else self._pass_over(partition, judge, *found)
+        outcome = judge.skip(first, skip, partition.head, now)
+        partition.head, partition.position = outcome.head, skip.last + 1
+        what = _range(first.offset, skip.last)
+        self.skipped = f"decision partition {partition.number}: {what} skipped: {skip.message}; the audit has the range"
+        _log.error("records skipped", partition=partition.number, first=first.offset, last=skip.last, why=skip.message)
+        return outcome
 
     def _skip(self, partition: Partition, judge: Judge, first: Record, skip: Skip) -> None:
         """Pass over a range, unless there were too many of them: what was requested counts for none."""
-        outcome = self.requested(partition, first.offset, judge)
-        counts = outcome is None
-        if outcome is None:
-            if not self._note.may_skip(time.time()):
-                self._halt_skipping(partition.number, first.offset, skip.last)
-                return
-            outcome = self._pass_over(partition, judge, first, skip)
-        self._acts.skip(outcome, (partition.number, first.offset))
-        if counts:
+        now, at = datetime.now(UTC), (partition.number, first.offset)
+        if (asked := judge.requested(partition, first.offset, now)) is not None:
+            self._acts.skip(self.pass_over(partition, judge, *asked, now), at)
+        elif self._note.may_skip(time.time()):
+            self._acts.skip(self.pass_over(partition, judge, first, skip, now), at)
             self._note.skipped(time.time())
+        else:
+            self._halt_skipping(partition.number, first.offset, skip.last)
+            return
         self._careful.end()
 
     def _halt_skipping(self, number: int, first: int, last: int) -> None:
@@ -163,14 +164,6 @@ class Alone:
             "an hour"
         )
         self._acts.halt(number, Refusal(RefusalReason.TOO_MANY_SKIPS, told), _TRY_AGAIN_S)
-
-    def _pass_over(self, partition: Partition, judge: Judge, first: Record, skip: Skip) -> Outcome:
-        outcome = judge.skip(first, skip, partition.head, datetime.now(UTC))
-        partition.head, partition.position = outcome.head, skip.last + 1
-        what = _range(first.offset, skip.last)
-        self.skipped = f"decision partition {partition.number}: {what} skipped: {skip.message}; the audit has the range"
-        _log.error("records skipped", partition=partition.number, first=first.offset, last=skip.last, why=skip.message)
-        return outcome
 
 
 def _range(first: int, last: int) -> str:

@@ -9,7 +9,7 @@ from streamwarden_contract.audit import ChainHead
 from streamwarden_gate.allowance import Allowance
 from streamwarden_gate.judge import Judge
 from streamwarden_gate.note import Doing, Note
-from streamwarden_gate.outcome import NoVerdict, Outcome
+from streamwarden_gate.outcome import NoVerdict, Outcome, Skip
 from streamwarden_gate.partitions import Partition
 from streamwarden_gate.ports import End
 from streamwarden_gate.records import Record, record_size
@@ -47,7 +47,7 @@ class Batch:
         refusals: Refusals,
         note: Note,
         copies: Copies,
-        pass_over: Callable[[Partition, int, Judge], Outcome | None],
+        pass_over: Callable[[Partition, Judge, Record, Skip, datetime], Outcome],
     ) -> None:
         """Begin with nothing.
 
@@ -57,7 +57,7 @@ class Batch:
             refusals: what brokers have refused.
             note: says which record is in hand.
             copies: what is left for dead letters.
-            pass_over: moves a partition over the range at an offset that people asked to skip, where there is one.
+            pass_over: moves a partition over a range that people have asked to skip.
         """
         self.writes: list[Write] = []
         self.judged: list[At] = []
@@ -88,10 +88,9 @@ class Batch:
             partition.reach(item.offset)
         elif item.offset >= partition.position:  # else it was judged already
             self.judged.append((item.partition, item.offset))
-            if self._judge.requested(partition, item.offset, now) is not None:
+            if (asked := self._judge.requested(partition, item.offset, now)) is not None:
                 self._end_run(partition, now)
-                if (skipped := self._pass_over(partition, item.offset, self._judge)) is not None:
-                    self.writes += skipped.writes
+                self.writes += self._pass_over(partition, self._judge, *asked, now).writes
                 return
             self._note.take(Doing.JUDGING, item.partition, item.offset)
             self._size += record_size(item)

@@ -103,11 +103,6 @@ class Judge:
         audit, after = build_audit(self._author, record, Findings(), skip, head, now)
         return Outcome(skip, audit, after)
 
-    @property
-    def has_requests(self) -> bool:
-        """Whether people have asked to pass over anything."""
-        return bool(self._requests)
-
     def requested(self, partition: Partition, offset: int, now: datetime) -> tuple[Record, Skip] | None:
         """Return where a requested range begins that holds this offset, and what is passed over; None where none does.
 

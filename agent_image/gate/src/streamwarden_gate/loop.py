@@ -128,7 +128,7 @@ class GateLoop:
             self._follow_policies()
             self._load()
             self._commit_epochs()
-            if self._judge is not None and self._alone.pass_over_requested(self._loaded, self._judge):
+            if self._judge is not None and self._alone.pass_over_requested(self._loaded, self._judge, _now()):
                 self._fetch()
             self._report()
             self._before_batch()
@@ -272,7 +272,7 @@ class GateLoop:
 
     def _judge_batch(self, items: Sequence[Record | End], begin: int, judge: Judge) -> int:
         """Judge as much as one transaction may hold, begin to commit what follows, and return where to go on."""
-        batch = Batch(judge, self._loaded, self._refusals, self._note, self._copies, self._alone.requested)
+        batch = Batch(judge, self._loaded, self._refusals, self._note, self._copies, self._alone.pass_over)
         self._before_batch()
         end, until_s = begin, time.monotonic() + _MAX_BATCH_S
         while end < len(items) and batch.has_room_for(items[end]):
