@@ -18,6 +18,10 @@ from streamwarden_contract.names import AGENT_TOPICS
 
 ConfigKey = Annotated[str, Field(pattern=r"^[a-z][a-z.]{1,99}$", max_length=100)]
 ConfigValue = Annotated[str, Field(max_length=1024)] | int
+KEYLESS_AND_COMPACTED = (
+    "None gives records no key, and brokers refuse those on a topic with cleanup.policy compact:"
+    " use Entity, or cleanup.policy delete"
+)
 
 
 class TopicSchema(Resource):
@@ -70,6 +74,13 @@ class TopicContractSpec(Resource):
                 f"topicName is one of Streamwarden's own: {', '.join(f'*.{word}' for word in AGENT_TOPICS)},"
                 " streamwarden.* and <namespace>.streamwarden.* are reserved"
             ),
+        ),
+        (
+            (
+                "self.key != 'None' || !('cleanup.policy' in self.config)"
+                " || !string(self.config['cleanup.policy']).matches('(^|,)[ ]*compact[ ]*(,|$)')"
+            ),
+            KEYLESS_AND_COMPACTED,
         ),
     )
 

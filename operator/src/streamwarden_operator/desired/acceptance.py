@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from streamwarden_contract import names
 from streamwarden_contract.errors import NameNotAllowedError
 from streamwarden_contract.models import AgentDeployment, Condition, Policy, TopicContract
+from streamwarden_contract.models.topic_contract import KEYLESS_AND_COMPACTED
 from streamwarden_contract.reasons import ConditionReason
 from streamwarden_judging.schema_faults import schema_faults
 
@@ -196,12 +197,8 @@ def _config(contract: TopicContract) -> Iterator[Refusal]:
     spec = contract.spec
     cleanup = str(spec.config.get("cleanup.policy", ""))
     if spec.key == "None" and "compact" in [part.strip() for part in cleanup.split(",")]:
-        yield Refusal(
-            ConditionReason.INVALID_SPEC,
-            "spec.key",
-            "None gives records no key, and brokers refuse those on a topic with cleanup.policy compact:"
-            " use Entity, or cleanup.policy delete",
-        )
+        # The API server refuses it too, but not what was stored before it did.
+        yield Refusal(ConditionReason.INVALID_SPEC, "spec.key", KEYLESS_AND_COMPACTED)
     demanded = str(spec.config.get("min.insync.replicas", ""))
     if spec.replicas is not None and demanded.isdecimal() and int(demanded) > spec.replicas:
         yield Refusal(
