@@ -13,6 +13,7 @@ import jsonschema_rs
 import pytest
 from streamwarden_contract.audit import ChainHead
 from streamwarden_gate.judge import Judge
+from streamwarden_judging.typed.functions import FUNCTIONS, WRITTEN
 from support import conformance
 from support.conformance import FOLDER, Case, Row, expectation_of
 from support.conformance_records import record_of
@@ -34,6 +35,12 @@ OPERATORS = (
     *("int", "uint", "double", "string", "bytes", "bool", "type", "dyn"),
 )
 """What rules may use of CEL; ``-_`` is the negative."""
+
+
+def test_what_rules_may_use_is_what_the_checker_has() -> None:
+    signs = {"@in": "in", "-_": "-_", "_?_:_": "?:", "_[_]": "[]"}
+    known = {name if name.isidentifier() else signs.get(name, name.strip("_")) for name in (*FUNCTIONS, *WRITTEN)}
+    assert known - {"@not_strictly_false"} == set(OPERATORS)  # that one is a part of loops, and nobody writes it
 
 
 def marks(skipped: str, fault: str | None) -> list[pytest.MarkDecorator]:

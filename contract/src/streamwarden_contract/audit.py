@@ -16,12 +16,6 @@ AUDIT_FORMAT = 1
 DEAD_LETTER_FORMAT = 1
 """Of dead letters: another than that of audit records."""
 
-SKIPPED = "Skipped"
-"""The verdict of a range that was passed over."""
-
-DEAD_LETTER = "DeadLetter"
-"""The verdict where nothing could be judged, beside those of policies."""
-
 GENESIS = "0" * 64
 """The hash before the first record."""
 

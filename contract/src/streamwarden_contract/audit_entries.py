@@ -4,12 +4,15 @@ import re
 from typing import NamedTuple
 
 from streamwarden_contract import canonical, ids
-from streamwarden_contract.audit import AUDIT_FORMAT, DEAD_LETTER, SKIPPED
+from streamwarden_contract.audit import AUDIT_FORMAT
 from streamwarden_contract.errors import ContractError, MalformedEventError
+from streamwarden_contract.verdicts import Effect, Unjudged, VerdictWord
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _COUNTER = 10**18
 """No length and no offset has more than 18 digits, as in the offset metadata."""
+_WORDS: tuple[VerdictWord, ...] = (*Effect, *Unjudged)
+_MADE_BY = {word.makes: word for word in _WORDS if word.makes}
 
 
 class AuditEntryError(ContractError):
@@ -89,7 +92,8 @@ Json = dict[str, canonical.JsonValue]
 
 def _is_range(record: Json, decision: Json) -> bool:
     """Tell whether it is about more than one record; no verdict of policies ever is."""
-    return record.get("verdict") == SKIPPED or (record.get("verdict") == DEAD_LETTER and "lastOffset" in decision)
+    verdict = record.get("verdict")
+    return verdict == Unjudged.SKIPPED or (verdict == Unjudged.DEAD_LETTER and "lastOffset" in decision)
 
 
 def _last(record: Json, decision: Json, offset: int) -> int:
@@ -105,7 +109,7 @@ def _last(record: Json, decision: Json, offset: int) -> int:
 def _contradictions(record: Json) -> tuple[str, ...]:
     verdict = record.get("verdict")
     found: list[str] = []
-    for field, expected in (("command", "Allow"), ("deadLetter", "DeadLetter")):
+    for field, expected in _MADE_BY.items():
         if (record.get(field) is not None) != (verdict == expected):
             said = "none" if record.get(field) is None else "one"
             found.append(f"the verdict is {verdict!r}, and of field {field!r} there is {said}")

@@ -18,7 +18,7 @@ from streamwarden_judging.errors import ExpressionError
 from streamwarden_judging.typed.data_types import ParamsError, typed_data
 from streamwarden_judging.typed.environment import runtime_env
 from streamwarden_judging.typed.messages import unwrapped
-from streamwarden_judging.verdicts import BoundPolicy, BoundRule, Effect, Expression, PolicySet
+from streamwarden_judging.verdicts import BoundPolicy, BoundRule, Expression, PolicySet
 from streamwarden_judging.words import as_words
 
 _PLACE = re.compile(r"(ERROR: )?<input>:")
@@ -133,7 +133,7 @@ def bind_policy(namespace: str, name: str, revision: int, spec: PolicySpec) -> B
         BoundRule(
             rule.name,
             _Uncompiled(fault) if fault else _compiled(rule.require, params),
-            Effect(rule.otherwise),
+            rule.otherwise,
             rule.message,
         )
         for rule in spec.rules

@@ -5,20 +5,10 @@ The order of policies and rules never changes the effect, only which of several 
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from streamwarden_contract.reasons import VerdictReason
-
-
-class Effect(StrEnum):
-    """What a verdict says, weakest first: the strongest one counts."""
-
-    ALLOW = "Allow"
-    DENY = "Deny"
-
-
-_STRENGTH = {effect: rank for rank, effect in enumerate(Effect)}
+from streamwarden_contract.verdicts import Effect
 
 _MAX_NAMED = 8
 """Policies that one message names."""
@@ -137,7 +127,7 @@ def judge(policies: PolicySet, decision_type: str, facts: object) -> Verdict:
     if conjunction is None or conjunction.evaluate(facts) is not True:
         strongest = max(
             (finding for policy in covering for finding in _findings(policy, facts)),
-            key=lambda finding: _STRENGTH[finding.effect],
+            key=lambda finding: finding.effect.strength,
             default=None,
         )
         if strongest is not None:

@@ -10,9 +10,10 @@ from streamwarden_contract.acks import MAX_RULE_ERRORS, RuleErrors
 from streamwarden_contract.audit import ChainHead
 from streamwarden_contract.models.policy import PolicyRef
 from streamwarden_contract.reasons import VerdictReason
+from streamwarden_contract.verdicts import Effect
 from streamwarden_gate.judge import Judge
 from streamwarden_gate.rule_errors import RuleErrorTally
-from streamwarden_judging.verdicts import Effect, Finding, Verdict
+from streamwarden_judging.verdicts import Finding, Verdict
 from support.gate_log import AGENT, NAMESPACE, MemoryLog, decision, record
 from support.policy_log import binding_record, epoch_record, policy_record, policy_spec
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 from streamwarden_contract.models.policy import PolicySpec
 from streamwarden_contract.reasons import VerdictReason
+from streamwarden_contract.verdicts import Effect
 from streamwarden_judging import rules
 from streamwarden_judging.engine import Engine
 from streamwarden_judging.typed.facts import Covered, decision_coercion
-from streamwarden_judging.verdicts import BoundPolicy, Effect, PolicySet
+from streamwarden_judging.verdicts import BoundPolicy, PolicySet
 
 if TYPE_CHECKING:
     from streamwarden_contract.canonical import JsonValue

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 from streamwarden_contract.models.policy import Match, PolicySpec, Rule
 from streamwarden_contract.reasons import VerdictReason
+from streamwarden_contract.verdicts import Effect
 from streamwarden_judging import rules
 from streamwarden_judging.errors import ExpressionError
-from streamwarden_judging.typed.environment import ZONED
-from streamwarden_judging.verdicts import BoundPolicy, Effect, PolicySet, Verdict, judge
+from streamwarden_judging.typed.functions import ZONED
+from streamwarden_judging.verdicts import BoundPolicy, PolicySet, Verdict, judge
 
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 DECISION: Mapping[str, object] = {

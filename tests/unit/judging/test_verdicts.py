@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from streamwarden_contract.reasons import VerdictReason
-from streamwarden_judging.verdicts import BoundPolicy, BoundRule, Effect, Finding, PolicySet, Verdict, deny, judge
+from streamwarden_contract.verdicts import Effect
+from streamwarden_judging.verdicts import BoundPolicy, BoundRule, Finding, PolicySet, Verdict, deny, judge
 
 
 class Says:

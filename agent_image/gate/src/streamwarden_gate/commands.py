@@ -4,7 +4,8 @@ from datetime import datetime
 
 from streamwarden_contract import canonical
 from streamwarden_contract.events import CloudEvent, time_of
-from streamwarden_judging.verdicts import Effect, Verdict
+from streamwarden_contract.verdicts import Effect
+from streamwarden_judging.verdicts import Verdict
 from streamwarden_kafka.records import Write
 
 from streamwarden_gate.active import Target
@@ -53,7 +54,7 @@ def build_command(
     headers: list[tuple[str, str | bytes | None]] = [
         *event.headers(),
         ("sw-format", COMMAND_FORMAT),
-        ("sw-verdict", b"Allow"),
+        ("sw-verdict", Effect.ALLOW.encode()),
         ("sw-policies", ",".join(verdict.policies[:_MAX_POLICIES]).encode()),
         ("sw-gate", author.pod.encode()),
         ("sw-lineage", b"claimed"),

@@ -10,8 +10,9 @@ from streamwarden_contract.decision import MAX_RECORD_BYTES
 from streamwarden_contract.errors import MalformedEventError
 from streamwarden_contract.partitioner import partition_of
 from streamwarden_contract.reasons import DeadLetterReason, VerdictReason
+from streamwarden_contract.verdicts import Effect
 from streamwarden_judging.engine import Engine
-from streamwarden_judging.verdicts import Effect, Verdict
+from streamwarden_judging.verdicts import Verdict
 from streamwarden_judging.words import as_words
 
 from streamwarden_gate.active import ActiveSet

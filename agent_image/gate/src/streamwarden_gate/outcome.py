@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from streamwarden_contract import ids
-from streamwarden_contract.audit import DEAD_LETTER, SKIPPED, ChainHead
+from streamwarden_contract.audit import ChainHead
 from streamwarden_contract.canonical import JsonValue
 from streamwarden_contract.decision import Decision, Failure
 from streamwarden_contract.events import CloudEvent
 from streamwarden_contract.policylog import BindingRecord
 from streamwarden_contract.reasons import DeadLetterReason, VerdictReason
+from streamwarden_contract.verdicts import Unjudged, VerdictWord
 from streamwarden_judging.verdicts import Verdict
 from streamwarden_kafka.records import Write
 
@@ -113,8 +114,8 @@ class Outcome(NamedTuple):
     """Of a refused record only, and not of one that is told in a run."""
 
     @property
-    def verdict(self) -> str:
-        """The one word that the record counts as: ``Allow``, ``Deny``, ``DeadLetter`` or ``Skipped``."""
+    def verdict(self) -> VerdictWord:
+        """The one word that the record counts as."""
         return verdict_of(self.judgement)
 
     @property
@@ -125,8 +126,8 @@ class Outcome(NamedTuple):
         return (self.audit,) if self.dead_letter is None else (self.audit, self.dead_letter)
 
 
-def verdict_of(judgement: Judgement) -> str:
+def verdict_of(judgement: Judgement) -> VerdictWord:
     """Return the verdict's word in the audit."""
     if isinstance(judgement, Verdict):
         return judgement.effect
-    return SKIPPED if isinstance(judgement, Skip) else DEAD_LETTER
+    return Unjudged.SKIPPED if isinstance(judgement, Skip) else Unjudged.DEAD_LETTER

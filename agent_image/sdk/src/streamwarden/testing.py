@@ -16,6 +16,7 @@ from streamwarden_contract.decision import Decision, Failure, ModelRef
 from streamwarden_contract.events import CloudEvent
 from streamwarden_contract.models.agent_deployment import Retry
 from streamwarden_contract.runtime_config import AgentInputs, InputTopic, SourceTopic
+from streamwarden_contract.verdicts import Effect
 
 from streamwarden.agent import Agent
 from streamwarden.core.dispatch import Dispatcher
@@ -28,7 +29,7 @@ __all__ = ["GivenEvent", "Result", "command", "event", "outcome", "run", "run_as
 
 _EVENTS, _OUTCOMES = "test.events", "test.outcomes"
 _TIME = datetime(2026, 1, 1, tzinfo=UTC)
-_BY_GATE = (("sw-format", b"1"), ("sw-verdict", b"Allow"))
+_BY_GATE = (("sw-format", b"1"), ("sw-verdict", Effect.ALLOW.encode()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from streamwarden_cli.session.tally import ALLOW, DEAD_LETTER, DENY, AgentTally, Tally, percentiles
+from streamwarden_contract.verdicts import Effect, Unjudged
+
+from streamwarden_cli.session.tally import AgentTally, Tally, percentiles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,7 +50,8 @@ class Extras:
 def build_report(tally: Tally, extras: Extras) -> dict[str, Any]:
     """Return the report; what ``--at-end`` printed wins where names collide with ``accuracy`` only."""
     agents = tally.agents.values()
-    verdicts = {name: sum(agent.verdicts[name] for agent in agents) for name in (ALLOW, DENY, DEAD_LETTER)}
+    words = (*Effect, Unjudged.DEAD_LETTER)
+    verdicts = {word.value: sum(agent.verdicts[word] for agent in agents) for word in words}
     answers = [answer for found in extras.bypass.values() for answer in found]
     figures: dict[str, Any] = {
         "format": FORMAT,
@@ -61,7 +64,7 @@ def build_report(tally: Tally, extras: Extras) -> dict[str, Any]:
         },
         "commands": tally.commands,
         "outcomes": tally.outcomes,
-        "dead_letters": verdicts[DEAD_LETTER],
+        "dead_letters": verdicts[Unjudged.DEAD_LETTER],
         "accuracy": None,
         "decision_to_command_ms": percentiles([ms for agent in agents for ms in agent.latencies_ms]),
         "bypass": {
@@ -91,9 +94,9 @@ def build_report(tally: Tally, extras: Extras) -> dict[str, Any]:
 def _agent(agent: AgentTally) -> dict[str, Any]:
     return {
         "decisions": agent.decisions,
-        "allowed": agent.verdicts[ALLOW],
-        "denied": agent.verdicts[DENY],
-        "dead_letters": agent.verdicts[DEAD_LETTER],
+        "allowed": agent.verdicts[Effect.ALLOW],
+        "denied": agent.verdicts[Effect.DENY],
+        "dead_letters": agent.verdicts[Unjudged.DEAD_LETTER],
         "failures": agent.failures,
         "commands": agent.commands,
         "decision_to_command_ms": percentiles(agent.latencies_ms),

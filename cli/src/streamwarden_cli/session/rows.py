@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from streamwarden_contract.reasons import ConditionReason
+from streamwarden_contract.verdicts import Effect, Unjudged
 from streamwarden_operator.desired.checks.agents import GATE_READY
 from streamwarden_operator.desired.status import find_condition
 
 from streamwarden_cli.session.screen import AgentRow
-from streamwarden_cli.session.tally import ALLOW, DEAD_LETTER, DENY, AgentTally, Tally, percentiles
+from streamwarden_cli.session.tally import AgentTally, Tally, percentiles
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,9 +60,9 @@ def build_rows(
                 lag=None if lag is None else lag.agent.lag_records,
                 gate_lag=None if lag is None else lag.gate.lag_records,
                 per_second=pace.per_second(label, figures.decisions, now_s),
-                allowed=figures.verdicts[ALLOW],
-                denied=figures.verdicts[DENY],
-                dead_letters=figures.verdicts[DEAD_LETTER],
+                allowed=figures.verdicts[Effect.ALLOW],
+                denied=figures.verdicts[Effect.DENY],
+                dead_letters=figures.verdicts[Unjudged.DEAD_LETTER],
                 policies=" ".join(f"{ref.name}@{ref.revision}" for ref in agent.status.policies),
                 p50_ms=recent["p50"],
                 p99_ms=recent["p99"],

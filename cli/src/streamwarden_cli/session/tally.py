@@ -7,8 +7,8 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypedDict
 
-from streamwarden_contract.audit import SKIPPED
 from streamwarden_contract.reasons import DeadLetterReason
+from streamwarden_contract.verdicts import Unjudged
 
 from streamwarden_cli.session.failures import Failures
 from streamwarden_cli.session.rule_failures import RuleFailures
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from streamwarden_contract.audit import AuditRecord
-
-ALLOW, DENY, DEAD_LETTER = "Allow", "Deny", "DeadLetter"
 
 RECENT = 2_000
 """So many of the newest latencies make the live figures."""
@@ -120,7 +118,7 @@ class Tally:
         agent = self.agents.setdefault(label, AgentTally())
         records = record["decision"].get("records", 1)
         agent.verdicts[record["verdict"]] += records
-        if record["verdict"] == SKIPPED:
+        if record["verdict"] == Unjudged.SKIPPED:
             self.skips.add(label, record)
             return None
         if record["deadLetter"] == DeadLetterReason.AGENT_FAILURE:

@@ -23,6 +23,7 @@ from streamwarden_contract.models.fields import (
     ResourceName,
 )
 from streamwarden_contract.models.pod_rules import ConfigMapName, DataKey
+from streamwarden_contract.verdicts import Effect
 
 MAX_PARAMS = 256
 """So many names ``params`` has at most, wherever it comes from; those of its objects are not counted."""
@@ -64,7 +65,7 @@ class Rule(Resource):
     """Name of the rule, unique in its policy; audit records and figures carry it."""
     require: CelExpression
     """CEL that must be true, over ``decision``, ``agent``, ``params``, ``now``. An error or another value denies."""
-    otherwise: Literal["Deny"] = "Deny"
+    otherwise: Literal[Effect.DENY] = Effect.DENY
     """What follows where it is false."""
     message: Annotated[str, Field(max_length=512)] = ""
     """A sentence for people who ask why."""

@@ -10,6 +10,7 @@ from google.protobuf.message import DecodeError
 
 from streamwarden_judging.typed import syntax
 from streamwarden_judging.typed.environment import checking_env, runtime_env
+from streamwarden_judging.typed.functions import READ_TEXT
 from streamwarden_judging.typed.messages import TOO_DEEP, RuleFault, readable, unwrapped
 from streamwarden_judging.typed.quoting import ForChecking
 from streamwarden_judging.typed.reading import Reading
@@ -24,7 +25,6 @@ MAX_LENGTH = 16 * 1024
 MAX_CHECKERS = 256
 """Environments that are kept, by their content: agents of the same contracts share one."""
 _NOW: Mapping[str, cel.Type] = MappingProxyType({"now": cel.Type.TIMESTAMP})
-_CONVERSIONS = frozenset({"duration", "timestamp", "int", "uint", "double", "bool"})
 _HINTS = {
     "duration(x)": "; a duration is written as in '36h', '90s' or '1h30m': the largest unit is the hour",
     "timestamp(x)": "; a timestamp is written as in '2026-01-31T08:00:00Z'",
@@ -159,7 +159,7 @@ def _too_costly(reading: Reading) -> str:
 def _never(node: syntax.Node) -> str | None:
     """Return why a call with constants fails whatever the decision, in the engine's words."""
     match node:
-        case syntax.Call(function=name, args=(syntax.Constant(value=str() as text),)) if name in _CONVERSIONS:
+        case syntax.Call(function=name, args=(syntax.Constant(value=str() as text),)) if name in READ_TEXT:
             return _engine_error(f"{name}(x)", text)
         case syntax.Call(function="matches", args=(_, syntax.Constant(value=str() as pattern))):
             return _engine_error("''.matches(x)", pattern)

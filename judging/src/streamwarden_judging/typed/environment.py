@@ -10,32 +10,17 @@ from functools import lru_cache
 from cel_expr_python import cel
 
 from streamwarden_judging.typed.descriptors import build_pool, message_name
+from streamwarden_judging.typed.functions import EQUALITIES, ORDERINGS, ZONED
 from streamwarden_judging.typed.types import ListType, MapType, ObjectRef, ScalarType, Typed, Types
 
 _NUMBERS = ("int", "uint", "double")
 _ORDERED = (*((name, name) for name in ("bool", "string", "bytes", "timestamp", "duration")),)
 _PAIRS = tuple((one, other) for one in _NUMBERS for other in _NUMBERS)
-_ORDERINGS = ("_<_", "_<=_", "_>_", "_>=_")
-_EQUALITIES = ("_==_", "_!=_")
-ZONED = {
-    "getFullYear": "year_with_tz",
-    "getMonth": "month_with_tz",
-    "getDayOfYear": "day_of_year_with_tz",
-    "getDayOfMonth": "day_of_month_with_tz",
-    "getDate": "day_of_month_1_based_with_tz",
-    "getDayOfWeek": "day_of_week_with_tz",
-    "getHours": "hours_with_tz",
-    "getMinutes": "minutes_with_tz",
-    "getSeconds": "seconds_tz",
-    "getMilliseconds": "milliseconds_with_tz",
-}
-"""Functions that take a time zone by name, and the engine's names of it. They read a file of that name: a device path
-holds the process for ever."""
 
 
 def zoneless() -> str:
     """Return the configuration, as YAML, that takes the functions with a time zone away."""
-    lines = [f"  - {{name: {name}, overloads: [{{id: timestamp_to_{part}}}]}}" for name, part in ZONED.items()]
+    lines = [f"  - {{name: {name}, overloads: [{{id: {zoned}}}]}}" for name, zoned in ZONED.items()]
     return "\n".join(["stdlib:", "  exclude_functions:", *lines])
 
 
@@ -56,17 +41,17 @@ def runtime_env(variables: Mapping[str, cel.Type]) -> cel.Env:
 @lru_cache(maxsize=64)
 def _checking_config(indexed: _Indexed) -> cel.EnvConfig:
     """Return what rules are checked with. To parse it takes longer than all else."""
-    excluded = [f'  - {{name: "{name}"}}' for name in (*_ORDERINGS, *_EQUALITIES, "@in", "_[_]")]
+    excluded = [f'  - {{name: "{name}"}}' for name in (*ORDERINGS, *EQUALITIES, "@in", "_[_]")]
     functions = [*_comparisons(), *_membership(indexed), *_indexing(indexed)]
     return cel.NewEnvConfigFromYaml("\n".join([zoneless(), _ONLY_CHECKED, *excluded, "functions:", *functions]))
 
 
 def _comparisons() -> list[str]:
     lines: list[str] = []
-    for name in _ORDERINGS:
+    for name in ORDERINGS:
         pairs = (*_PAIRS, *_ORDERED)
         lines += _function(name, [(f"{one}_{other}", _plain(one), _plain(other), _BOOL) for one, other in pairs])
-    for name in _EQUALITIES:
+    for name in EQUALITIES:
         mixed = [(f"{one}_{other}", _plain(one), _plain(other), _BOOL) for one, other in _PAIRS if one != other]
         null = _plain("null_type")
         for what, kind in (("list", _list(_A)), ("map", _map(_A, _B))):

@@ -9,7 +9,7 @@ from typing import Final
 from typing_extensions import override
 
 from streamwarden_judging.typed.descriptors import UNTYPED_MESSAGE
-from streamwarden_judging.typed.environment import ZONED
+from streamwarden_judging.typed.functions import EQUALITIES, ORDERINGS, WRITTEN, ZONED
 from streamwarden_judging.typed.quoting import ForChecking, as_written, field_name, written_name
 from streamwarden_judging.typed.types import Types, kind_name
 
@@ -34,7 +34,6 @@ _OVERLOAD = re.compile(r"found no matching overload for '(.+)' applied to '\((.*
 _SELECT = re.compile(r"expression of type '(.+)' cannot be the operand of a select operation")
 _RANGE = re.compile(r"expression of type '(.+)' cannot be the range of a comprehension .*")
 _ARITHMETIC = {"_+_": "added", "_-_": "subtracted", "_*_": "multiplied", "_/_": "divided", "_%_": "divided"}
-_COMPARISONS = ("_<_", "_<=_", "_>_", "_>=_", "_==_", "_!=_")
 _LOGICAL = {"_&&_": "&&", "_||_": "||", "!_": "!"}
 _NUMBERS = frozenset({"double", "int", "uint"})
 _FOREIGN = {" and ": "&&", " or ": "||", "not ": "!"}
@@ -53,11 +52,6 @@ _ELSEWHERE: Final = {
     "regex": "matches",
 }
 """Names of other languages, and what CEL has in their place."""
-_FUNCTIONS: Final = (
-    *("all", "bool", "bytes", "contains", "double", "duration", "dyn", "endsWith", "exists", "exists_one", "filter"),
-    *("has", "int", "map", "matches", "size", "startsWith", "string", "timestamp", "type", "uint"),
-    *ZONED,
-)
 _MAX_LISTED = 12
 TOO_DEEP = "is nested too deeply: take it apart into several rules"
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*", re.ASCII)
@@ -144,16 +138,16 @@ class _Words:
     def _missing_name(self, name: str, near: _Near) -> str:
         if name in ZONED:
             return f"{name} takes no time zone here: it answers in UTC, and {name}() is how to ask"
-        if name in _FUNCTIONS:
+        if name in WRITTEN:
             return f"{name} is not used like this: docs/reference/rules.md shows how"
         if name == "params":
             return "the policy has no data beside its rules: params is what stands in spec.params"
-        if name in _ELSEWHERE and (near.is_call == (_ELSEWHERE[name] in _FUNCTIONS)):
+        if name in _ELSEWHERE and (near.is_call == (_ELSEWHERE[name] in WRITTEN)):
             return f"there is no {name!r} in CEL: it is written {_ELSEWHERE[name]}"
         if near.is_call:
-            suggested = _suggestion(name, _FUNCTIONS, listed=False)
+            suggested = _suggestion(name, WRITTEN, listed=False)
             return f"there is no function {name!r}{suggested or ': docs/reference/rules.md lists all that there are'}"
-        suggested = _suggestion(name, (*self.variables, *_FUNCTIONS), listed=False)
+        suggested = _suggestion(name, (*self.variables, *WRITTEN), listed=False)
         return f"there is no variable or function {name!r}{suggested or '; there are ' + ', '.join(self.variables)}"
 
     def _no_overload(self, function: str, operands: list[str], near: _Near) -> str:
@@ -165,7 +159,7 @@ class _Words:
             return f"? : takes a boolean, and two values of one type, not {self._all(operands)}"
         if function in _ARITHMETIC:
             return self._no_arithmetic(function, operands, near)
-        if function in _COMPARISONS:
+        if function in (*ORDERINGS, *EQUALITIES):
             return self._no_comparison(operands)
         return self._no_access(function, operands)
 

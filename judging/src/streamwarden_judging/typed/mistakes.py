@@ -4,11 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from streamwarden_judging.typed import syntax
+from streamwarden_judging.typed.functions import EQUALITIES, FUNCTIONS
 from streamwarden_judging.typed.sizes import Size
 from streamwarden_judging.typed.types import ListType, ObjectRef, ScalarType, Types, Untyped
 
-EQUALITIES = frozenset({"_==_", "_!=_"})
-_TAKE_NULL = EQUALITIES | {"@in", "_?_:_", "dyn", "type"}
 _MAX_LISTED = 8
 
 
@@ -32,7 +31,11 @@ def of_literal(node: syntax.ListLiteral | syntax.MapLiteral) -> Iterator[Mistake
 
 def of_call(node: syntax.Call, args: Sequence[Size]) -> Iterator[Mistake]:
     """Yield what is wrong with a call whose arguments are of these sizes."""
-    if node.function not in _TAKE_NULL:
+    known = FUNCTIONS.get(node.function)
+    if known is None:
+        yield Mistake(node.at, f"there is no function {node.function!r} in rules")
+        return
+    if not known.takes_null:
         nulls = [arg for arg in node.args if _is_null(arg)]
         yield from (Mistake(null.at, "null can only be compared with == and !=") for null in nulls)
     if node.function in EQUALITIES:

@@ -13,6 +13,7 @@ from typing import ClassVar
 from streamwarden_contract.decision import MAX_RECORD_BYTES
 
 from streamwarden_judging.typed import mistakes, syntax
+from streamwarden_judging.typed.functions import FUNCTIONS, Price
 from streamwarden_judging.typed.mistakes import Mistake
 from streamwarden_judging.typed.patterns import written_out
 from streamwarden_judging.typed.sizes import MIN_ITEM_BYTES, Size, field_of, indexed_of, item_of
@@ -99,8 +100,8 @@ class Reading:
 
     def _call(self, node: syntax.Call, args: list[Size]) -> Size:
         self.mistakes += mistakes.of_call(node, args)
-        how = self._CALLS.get(node.function)
-        return self._convert(node, args) if how is None else how(self, node, args)
+        known = FUNCTIONS.get(node.function)
+        return Size() if known is None else self._PRICES[known.price](self, node, args)
 
     def _logic(self, _node: syntax.Call, _args: list[Size]) -> Size:
         return Size(_BOOL)
@@ -224,18 +225,19 @@ class Reading:
             case _:
                 pass
 
-    _CALLS: ClassVar[Mapping[str, Callable[["Reading", syntax.Call, list[Size]], Size]]] = {
-        **dict.fromkeys(("_&&_", "_||_", "!_", "@not_strictly_false"), _logic),
-        **dict.fromkeys(("_==_", "_!=_", "_<_", "_<=_", "_>_", "_>=_"), _compare),
-        **dict.fromkeys(("startsWith", "endsWith"), _search),
-        "contains": _find,
-        "matches": _match,
-        "@in": _in,
-        "_+_": _add,
-        "size": _size,
-        "_?_:_": _choose,
-        "_[_]": _index,
-        "dyn": _dyn,
+    _PRICES: ClassVar[Mapping[Price, Callable[["Reading", syntax.Call, list[Size]], Size]]] = {
+        Price.LOGIC: _logic,
+        Price.COMPARE: _compare,
+        Price.SEARCH: _search,
+        Price.FIND: _find,
+        Price.MATCH: _match,
+        Price.MEMBER: _in,
+        Price.ADD: _add,
+        Price.COUNT: _size,
+        Price.CHOOSE: _choose,
+        Price.INDEX: _index,
+        Price.UNTYPE: _dyn,
+        Price.CONVERT: _convert,
     }
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from streamwarden_judging.typed.checking import CheckedRule, checker_for
-from streamwarden_judging.typed.messages import _FUNCTIONS
+from streamwarden_judging.typed.functions import WRITTEN
 from streamwarden_judging.typed.reading import MAX_ITERATIONS
 from support.typed_rules import ENV, TYPES, VARIABLES, evaluate
 
@@ -28,7 +28,7 @@ def test_an_example_is_taken_and_true(example: str) -> None:
 
 def test_every_function_that_the_engine_has_is_on_the_page() -> None:
     listed = " ".join(row[0] for row in rows("Operators and functions"))
-    assert [name for name in _FUNCTIONS if not re.search(rf"`{name}\b", listed)] == []
+    assert [name for name in WRITTEN if not re.search(rf"`{name}\b", listed)] == []
 
 
 @pytest.mark.parametrize(("variable", "kind"), [(row[0].strip("`"), row[1].split(":")[0]) for row in rows("Variables")])
