@@ -66,6 +66,28 @@ def test_x03_a_proof_that_is_almost_too_old_is_one(world: World) -> None:
     world.check(0)
 
 
+def test_x03_policies_that_become_outdated_while_a_backlog_is_judged_slowly_judge_no_more_of_it(
+    log: MemoryLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "_MAX_BATCH_S", 0)  # as if judging one decision took so long
+    monkeypatch.setattr(loop, "LONGEST_S", 0)  # likewise
+    world = World(log)
+    world.steps(1)
+    world.write(*range(30))
+
+    def grow_old(kafka: MemoryKafka, writes: Sequence[Write], places: Mapping[int, Place]) -> None:
+        kafka.commit(writes, places)
+        stale(world)
+
+    world.kafka.endings = [grow_old]
+    world.steps(20)
+    assert len(world.judged) == 1
+    monkeypatch.undo()
+    world.policies.proven_at_s = time.monotonic()
+    world.steps()
+    world.check(*range(30))
+
+
 def test_a_gate_that_has_no_policies_yet_is_starting_not_stale(log: MemoryLog) -> None:
     world = World(log)
     world.policies.offer(None)

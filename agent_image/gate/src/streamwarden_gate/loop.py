@@ -35,6 +35,7 @@ from streamwarden_gate.refused_events import RefusedEventTally
 from streamwarden_gate.reporting import report_of, report_stale
 from streamwarden_gate.rule_errors import RuleErrorTally
 from streamwarden_gate.stop import Stop
+from streamwarden_gate.stride import LONGEST_S, Stride
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -74,7 +75,6 @@ class GateLoop:
         self._policies = links.policies
         self._reports = links.reports
         self._pod = pod
-        self._max_batch = max_batch
         self._max_staleness_s = max_staleness_s
         self._began_s = time.monotonic()
         self._stop = stop
@@ -96,6 +96,7 @@ class GateLoop:
         self._copies = copies_allowance()
         self._pace = Allowance(max_rate, max_rate)
         """How many records may be judged now: a second's worth may have been saved up."""
+        self._stride = Stride(max_batch * _BATCHES_A_STEP)
         self._note = links.note
         self._before_batch = links.before_batch
         self._careful = Careful(links.note)
@@ -239,7 +240,7 @@ class GateLoop:
         self._committer.settle()
         self._stop.wait(self._pace.seconds_until(1, time.monotonic()))
         may_take = max(1, int(self._pace.left(time.monotonic())))
-        items = self._membership.receive(min(may_take, self._max_batch * _BATCHES_A_STEP), _POLL_S)
+        items = self._membership.receive(min(may_take, self._stride.records), _POLL_S)
         self._pace.spend(sum(isinstance(item, Record) for item in items))
         self._follow_group()
         readable = [item for item in items if not isinstance(item, Unreadable)]
@@ -261,14 +262,16 @@ class GateLoop:
         self._fetch()
 
     def _judge_all(self, items: Sequence[Record | End]) -> None:
-        """Judge everything that was received; what is left when the policies change is read again under them."""
-        begin = 0
+        """Judge what was received; what is left when the policies change, or when it takes long, is read again."""
+        begin, began_s = 0, time.monotonic()
         while begin < len(items) and self._judge is not None:
             begin = self._judge_batch(items, begin, self._judge)
-            if begin < len(items) and self._policies.view.active is not self._active:
+            took_s = time.monotonic() - began_s
+            if begin < len(items) and (self._policies.view.active is not self._active or took_s >= LONGEST_S):
                 self._finish()
                 self._fetch()
-                return
+                break
+        self._stride.judged(begin, time.monotonic() - began_s)
 
     def _judge_batch(self, items: Sequence[Record | End], begin: int, judge: Judge) -> int:
         """Judge as much as one transaction may hold, begin to commit what follows, and return where to go on."""
