@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from streamwarden_contract.acks import GateAck
+from streamwarden_contract.acks import GateAck, ReadFormats
 from streamwarden_contract.models.policy import PolicyRef
+from streamwarden_contract.policylog import NEWEST_FORMAT
 from streamwarden_operator.errors import KafkaUnavailableError
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ def ack_of(binding: BindingRecord, pod: str = "pod-0", **changes: object) -> Gat
         "policies": tuple(
             PolicyRef(namespace=ref.namespace, name=ref.name, revision=ref.revision) for ref in binding.policies
         ),
+        "formats": ReadFormats(policy_log=NEWEST_FORMAT),
         "reported_at_ms": 1,
     }
     return GateAck.model_validate(fields | changes)

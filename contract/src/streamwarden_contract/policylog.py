@@ -7,7 +7,7 @@ activates the set. A tombstone removes a record and needs no signature: the sign
 
 import operator
 from datetime import timedelta
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -17,7 +17,8 @@ from streamwarden_contract.ids import sha256_hex
 from streamwarden_contract.models.fields import DecisionType, DnsLabel, ResourceName, TopicName
 from streamwarden_contract.models.policy import PolicySpec
 
-FORMAT: Literal[1] = 1
+Format = Literal[1, 2]
+NEWEST_FORMAT: Format = 2
 SIGNATURE_HEADER = "sw-signature"
 """64 bytes of Ed25519 (RFC 8032)."""
 KEY_ID_HEADER = "sw-key-id"
@@ -58,7 +59,6 @@ class Verifier(Protocol):
 class _Record(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    format: Literal[1] = FORMAT
     epoch: Annotated[int, Field(ge=1)]
     """The epoch that this record was published in."""
 
@@ -70,6 +70,8 @@ class _Record(BaseModel):
 class PolicyRecord(_Record):
     """One policy at one revision."""
 
+    format: Format = 1
+    """The oldest that has all of its fields: ``with_format``. One that says 1 may have newer ones all the same."""
     namespace: DnsLabel
     name: ResourceName
     revision: Revision
@@ -85,6 +87,7 @@ class PolicyRecord(_Record):
 class SchemaRecord(_Record):
     """A JSON Schema, found by the SHA-256 of its text."""
 
+    format: Literal[1] = 1
     sha256: Sha256
     definition: str
 
@@ -121,7 +124,7 @@ class CommandTarget(BaseModel):
     expires_after_ms: Annotated[int | None, Field(ge=1_000, le=86_400_000, exclude_if=_is_none)] = None
     """For how long after the verdict a command may be carried out; None: ``DEFAULT_EXPIRY``, and left out of the bytes.
 
-    A gate that does not know the field refuses the set, and its last good one stays.
+    Of format 2.
     """
 
 
@@ -158,6 +161,8 @@ class SkipRange(BaseModel):
 class BindingRecord(_Record):
     """Everything that a gate must have to judge one agent: it fails closed on whatever is missing."""
 
+    format: Format = 1
+    """The oldest that has all of its fields: ``with_format``. One that says 1 may have newer ones all the same."""
     namespace: DnsLabel
     agent: DnsLabel
     agent_uid: Annotated[str, Field(min_length=1, max_length=64)]
@@ -172,8 +177,7 @@ class BindingRecord(_Record):
     ] = {}
     """By decision type: the policies whose rules do not check for it. Left out of the bytes where there are none.
 
-    A decision of such a type is denied where one of them is an Enforce policy. A gate that does not know the field
-    refuses the set, and its last good one stays.
+    A decision of such a type is denied where one of them is an Enforce policy. Of format 2.
     """
     inputs: Annotated[tuple[TopicName, ...], Field(strict=False)]
     decision_topic: DecisionTopic
@@ -183,7 +187,7 @@ class BindingRecord(_Record):
     skips: Annotated[tuple[SkipRange, ...], Field(strict=False, exclude_if=operator.not_)] = ()
     """What to pass over; each is taken out once it is done. Left out of the bytes where there is nothing.
 
-    A gate that does not know the field refuses the set, and its last good one stays.
+    Of format 2.
     """
 
     @property
@@ -194,6 +198,7 @@ class BindingRecord(_Record):
 class EpochRecord(_Record):
     """Closes a published set and activates it. A log without policies holds one too."""
 
+    format: Literal[1] = 1
     revision_counter: Annotated[int, Field(ge=0)]
     """The highest revision ever given on this topic: the next one is one more, also after a deletion."""
 
@@ -203,6 +208,33 @@ class EpochRecord(_Record):
 
 
 Record = PolicyRecord | SchemaRecord | BindingRecord | EpochRecord
+R = TypeVar("R", PolicyRecord, BindingRecord)
+
+
+def newer_fields(record: Record) -> tuple[str, ...]:
+    """Return the fields that make a record one of format 2: a gate that reads only 1 refuses its whole set for it."""
+    match record:
+        case PolicyRecord(spec=spec):
+            said = {"params": spec.params is not None, "paramsFrom": spec.params_from is not None}
+        case BindingRecord():
+            said = {
+                "expires_after_ms": any(target.expires_after_ms is not None for target in record.decisions.values()),
+                "not_applicable": bool(record.not_applicable),
+                "skips": bool(record.skips),
+            }
+        case _:
+            said = {}
+    return tuple(name for name, is_said in said.items() if is_said)
+
+
+def format_needed(record: Record) -> Format:
+    """Return the oldest format that has all fields of a record."""
+    return 2 if newer_fields(record) else 1
+
+
+def with_format(record: R) -> R:
+    """Return a record as it is written: with the oldest format that has all of its fields."""
+    return record.model_copy(update={"format": format_needed(record)})
 
 
 def spec_digest(spec: PolicySpec) -> str:

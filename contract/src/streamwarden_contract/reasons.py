@@ -117,6 +117,8 @@ class ConditionReason(StrEnum):
     """The lag could not be read several times in a row, and ``fallback`` says how many pods there are until then."""
     NOT_PUBLISHED = "NotPublished"
     """The policy log could not be written."""
+    GATES_TOO_OLD = "GatesTooOld"
+    """Gates that run are of a version that cannot read what would be published: it waits until they are replaced."""
     WAITING_FOR_GATES = "WaitingForGates"
     """Not every gate has acknowledged this revision yet."""
     NO_GATES = "NoGates"

@@ -18,6 +18,7 @@ from streamwarden_gate.outcome import Skip
 from streamwarden_gate.partitions import Partition, Place
 from support.gate_log import MemoryLog, headers, record
 from support.gate_log import decision as decided
+from support.policy_records import BINDING, POLICY
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -155,3 +156,17 @@ def test_the_table_of_commands_has_the_headers_that_a_gate_writes() -> None:
     )
     assert command is not None
     assert listed("Commands") == [name for name, _ in command.headers]
+
+
+def test_the_fields_that_make_a_record_of_the_second_format_are_named() -> None:
+    skip = policylog.SkipRange(topic_id="t", partition=0, from_offset=0, to_offset=0, reason="r", requested_by="ada")
+    target = policylog.CommandTarget(topic="risk.commands", keyed=True, expires_after_ms=1_000)
+    everything = {"not_applicable": {"block-url": ("p",)}, "decisions": {"block-url": target}, "skips": (skip,)}
+    records = (
+        POLICY.model_copy(update={"spec": POLICY.spec.model_copy(update={"params": {"most": 1}})}),
+        BINDING.model_copy(update=everything),
+    )
+    newer = {field for record in records for field in policylog.newer_fields(record)}
+    sentence = next(line for line in section("Versions that may meet").splitlines() if "is of format 2 where" in line)
+    assert set(re.findall(r"`(\w+)`", sentence)) - {"spec"} == newer
+    assert f"| operator: policy log | gate | 1, {policylog.NEWEST_FORMAT} |" in section("Versions that may meet")

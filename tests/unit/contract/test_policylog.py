@@ -10,8 +10,13 @@ from streamwarden_contract.errors import PolicyLogError
 from streamwarden_contract.ids import sha256_hex
 from streamwarden_contract.models.policy import PolicySpec
 from streamwarden_contract.policylog import (
+    CommandTarget,
     EpochRecord,
     Record,
+    SkipRange,
+    format_needed,
+    newer_fields,
+    with_format,
 )
 from support.policy_records import BINDING, POLICY, SCHEMA, SPEC
 
@@ -65,12 +70,62 @@ def test_an_unknown_field_is_refused(record: Record, key: str) -> None:
 @pytest.mark.parametrize(("record", "key"), RECORDS)
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("format", 2), ("format", "1"), ("epoch", 0), ("epoch", "3"), ("epoch", True)],
+    [("format", 3), ("format", "1"), ("epoch", 0), ("epoch", "3"), ("epoch", True)],
 )
 def test_another_format_or_epoch_is_refused(record: Record, key: str, field: str, value: object) -> None:
     raw = canonical.decode(record.encode())
     with pytest.raises(PolicyLogError, match=f"{field}: "):
         policylog.decode_record(key.encode(), canonical.encode({**raw, field: value}))  # type: ignore[dict-item]  # an object
+
+
+SKIP = SkipRange(topic_id="t-1", partition=0, from_offset=1, to_offset=2, reason="broken", requested_by="ada")
+SHORT = CommandTarget(topic="risk.urls.commands", keyed=True, expires_after_ms=5_000)
+PARAMS = POLICY.model_copy(update={"spec": SPEC.model_copy(update={"params": {"most": 3}})})
+
+
+@pytest.mark.parametrize(
+    ("record", "expected"),
+    [
+        pytest.param(POLICY, (), id="a-policy"),
+        pytest.param(PARAMS, ("params",), id="a-policy-with-data"),
+        pytest.param(SCHEMA, (), id="a-schema"),
+        pytest.param(EPOCH, (), id="an-epoch"),
+        pytest.param(BINDING, (), id="a-binding"),
+        pytest.param(
+            BINDING.model_copy(update={"not_applicable": {"block-url": ("url-blocking",)}}),
+            ("not_applicable",),
+            id="a-binding-with-a-policy-that-is-not-applicable",
+        ),
+        pytest.param(
+            BINDING.model_copy(update={"decisions": {"block-url": SHORT}, "skips": (SKIP,)}),
+            ("expires_after_ms", "skips"),
+            id="a-binding-with-what-to-skip-and-an-expiry-of-its-own",
+        ),
+    ],
+)
+def test_a_record_is_of_the_second_format_for_what_the_first_has_no_fields_for(
+    record: Record, expected: tuple[str, ...]
+) -> None:
+    assert (newer_fields(record), format_needed(record)) == (expected, 2 if expected else 1)
+
+
+def test_a_record_that_says_nothing_new_is_written_as_ever() -> None:
+    assert with_format(POLICY.model_copy(update={"format": 2})).encode() == POLICY.encode()
+    assert with_format(BINDING.model_copy(update={"format": 2})).encode() == BINDING.encode()
+    assert (json.loads(POLICY.encode())["format"], json.loads(BINDING.encode())["format"]) == (1, 1)
+
+
+def test_a_record_of_the_second_format_says_so_and_one_that_does_not_is_read_all_the_same() -> None:
+    assert json.loads(with_format(PARAMS).encode())["format"] == 2
+    assert policylog.decode_record(b"policy/url-blocking", with_format(PARAMS).encode()) == with_format(PARAMS)
+    assert policylog.decode_record(b"policy/url-blocking", PARAMS.encode()) == PARAMS
+
+
+@pytest.mark.parametrize(("key", "record"), [("schema/" + "a" * 64, SCHEMA), ("epoch", EPOCH)])
+def test_schemas_and_epochs_have_the_first_format_alone(key: str, record: Record) -> None:
+    raw = canonical.decode(record.encode())
+    with pytest.raises(PolicyLogError, match="format: "):
+        policylog.decode_record(key.encode(), canonical.encode({**raw, "format": 2}))  # type: ignore[dict-item]  # an object
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from streamwarden_contract import decision, policylog
 from streamwarden_contract.acks import GateAck, GateState, ReadFormats, RefusedEvents, RuleErrors, SignedEpochs
 from streamwarden_contract.audit import METADATA_FORMAT
-from streamwarden_contract.decision import NEWEST_FORMAT
 from streamwarden_contract.models.policy import PolicyRef
-from streamwarden_contract.policylog import FORMAT
 from streamwarden_kafka.codes import error_of
 
 from streamwarden_gate.ready import ReadyFile
@@ -21,7 +20,9 @@ from streamwarden_gate.snapshot import Identity
 _log = structlog.get_logger(__name__)
 
 _MAX_MESSAGE_LENGTH = 1024
-_READS = ReadFormats(decision=NEWEST_FORMAT, policy_log=FORMAT, offset_metadata=METADATA_FORMAT)
+_READS = ReadFormats(
+    decision=decision.NEWEST_FORMAT, policy_log=policylog.NEWEST_FORMAT, offset_metadata=METADATA_FORMAT
+)
 
 
 @dataclass(frozen=True, slots=True)

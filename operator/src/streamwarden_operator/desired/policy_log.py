@@ -1,7 +1,7 @@
 """What a policy log should hold: the policies of a namespace, and for each agent what its gate must have to judge."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from streamwarden_contract.models import AgentDeployment, Policy
 from streamwarden_contract.models.base import Metadata
@@ -31,8 +31,17 @@ class DesiredBinding:
     skips: tuple[SkipRange, ...] = ()
     """What people have asked to pass over, and is not done yet."""
 
-    def describes(self, record: BindingRecord) -> bool:
-        """Tell whether a published binding says the same, whatever the policies."""
+    def describes(self, record: BindingRecord, *, newer_fields: bool = True) -> bool:
+        """Tell whether a published binding says the same, whatever the policies.
+
+        Args:
+            record: the published one.
+            newer_fields: whether what format 1 of the policy log has no fields for must be the same too.
+        """
+        if not newer_fields:
+            ours, theirs = _in_first_format(self.decisions), _in_first_format(record.decisions)
+            mine = replace(self, decisions=ours, skips=())
+            return mine.describes(record.model_copy(update={"decisions": theirs, "skips": ()}))
         return (
             self.agent_uid == record.agent_uid
             and dict(self.labels) == record.labels
@@ -43,6 +52,10 @@ class DesiredBinding:
             and self.dead_letter_topic == record.dead_letter_topic
             and self.skips == record.skips
         )
+
+
+def _in_first_format(decisions: Mapping[str, CommandTarget]) -> dict[str, CommandTarget]:
+    return {name: target.model_copy(update={"expires_after_ms": None}) for name, target in decisions.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from streamwarden_contract.policylog import (
     Signer,
     signed_message,
     spec_digest,
+    with_format,
 )
 
 from streamwarden_operator.desired.policy_log import DesiredBinding, DesiredLog
@@ -139,6 +140,7 @@ def _plan_policies(draft: _Draft, desired: DesiredLog, state: LogState) -> dict[
                 digest=digest,
                 spec=spec,
             )
+            record = with_format(record)
             policies[name] = record
             draft.records.append(record)
     return policies
@@ -187,7 +189,7 @@ def _numbered(draft: _Draft, record: BindingRecord, state: LogState) -> BindingR
     known = state.bindings.get(record.agent)
     if known is not None and _content(record) == _content(known):
         return known
-    record = record.model_copy(update={"epoch": draft.epoch, "revision": draft.next_revision()})
+    record = with_format(record.model_copy(update={"epoch": draft.epoch, "revision": draft.next_revision()}))
     draft.records.append(record)
     return record
 
@@ -223,7 +225,7 @@ def _binding(wanted: DesiredBinding, refs: tuple[BoundPolicyRef, ...]) -> Bindin
 
 
 def _content(record: BindingRecord) -> BindingRecord:
-    return record.model_copy(update={"epoch": 1, "revision": 1})
+    return record.model_copy(update={"format": 1, "epoch": 1, "revision": 1})
 
 
 def _plan_schemas(

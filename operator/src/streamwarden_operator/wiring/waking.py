@@ -157,9 +157,11 @@ def dependents_of_publication(namespace: str, before: PublishedLog, after: Publi
     """Return the keys that what was published concerns: a thousand agents must not wake for each other's bindings."""
     bindings = (before.state.bindings, after.state.bindings)
     agents = _differing(*bindings) | _differing(before.withheld, after.withheld)
+    agents |= _differing(before.held_back.agents, after.held_back.agents)
     named = {ref.name for agent in agents for each in bindings if agent in each for ref in each[agent].policies}
     policies = named | _differing(before.state.policies, after.state.policies)
     policies |= _differing(before.refused, after.refused)
+    policies |= _differing(before.held_back.policies, after.held_back.policies)
     return frozenset(
         {
             *(Key("AgentDeployment", namespace, agent) for agent in agents),

@@ -1,7 +1,7 @@
 """Where an agent stands: the conditions TopicsReady, GateReady and Ready."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from streamwarden_contract.acks import GateAck
 from streamwarden_contract.models import Condition, TopicContract
@@ -11,6 +11,7 @@ from streamwarden_contract.reasons import ConditionReason
 
 from streamwarden_operator.desired.agents import SCHEMA_READY, ResolvedAgent
 from streamwarden_operator.desired.checks.chain import Finding
+from streamwarden_operator.desired.held_back import TooNew
 from streamwarden_operator.desired.policy_log import DesiredBinding
 from streamwarden_operator.desired.status import find_condition, is_true, summarize
 from streamwarden_operator.errors import OperatorError
@@ -163,6 +164,14 @@ class AgentBinding:
     """Policies without a good revision that keep the agent from a new binding."""
     outage: OperatorError | None
     """Why the log cannot be written."""
+    too_new: TooNew | None = None
+    """Why it, or a policy of it, is held back for gates that run."""
+
+    @property
+    def stands(self) -> bool:
+        """Whether gates have all that the agent needs now: what they do not know yet may come later."""
+        published, all_of_it = self.published, self.too_new is None
+        return published is not None and self.wanted.describes(published, newer_fields=all_of_it)
 
 
 def policies_are_withheld(binding: AgentBinding) -> Finding | None:
@@ -175,15 +184,29 @@ def policies_are_withheld(binding: AgentBinding) -> Finding | None:
     return Finding("False", ConditionReason.INVALID_EXPRESSION, message)
 
 
+def older_gates_keep_it_back(binding: AgentBinding) -> Finding | None:
+    """Find a binding that says more than what older gates do not know: its pods cannot be replaced before it is there.
+
+    Where nothing else is new the agent goes on by its last binding, and new pods are what ends the waiting.
+    """
+    if binding.too_new is None or binding.stands:
+        return None
+    found = _held_back(binding.too_new)
+    if found.reason != ConditionReason.GATES_TOO_OLD:
+        return found
+    advice = "Its other changes need the binding too, so no pod of this agent is replaced before: leave those fields "
+    return replace(found, message=f"{found.message}. {advice}out until its image is a newer one")
+
+
 def the_binding_is_not_published(binding: AgentBinding) -> Finding | None:
-    if binding.published is not None and binding.wanted.describes(binding.published):
+    if binding.stands:
         return None
     if binding.outage is not None:
         return Finding("False", ConditionReason.NOT_PUBLISHED, str(binding.outage))
     return Finding("False", ConditionReason.PENDING, "the agent's binding is about to be published")
 
 
-BINDING = (policies_are_withheld, the_binding_is_not_published)
+BINDING = (policies_are_withheld, older_gates_keep_it_back, the_binding_is_not_published)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +230,12 @@ def gates_in_place_can_do_more(found: GateReplacement) -> Finding | None:
     return Finding("False", ConditionReason.UNTYPED_RULES, message)
 
 
+def _held_back(too_new: TooNew) -> Finding:
+    if not too_new.gates:
+        return Finding("Unknown", ConditionReason.PENDING, str(too_new))
+    return Finding("False", ConditionReason.GATES_TOO_OLD, str(too_new))
+
+
 REPLACEMENT = (gates_in_place_can_do_more,)
 
 
@@ -217,6 +246,8 @@ class AgentGates:
     gates: Collection[GateAck]
     asleep: bool = False
     """Whether no pod is wanted; then no gate is missing."""
+    too_new: TooNew | None = None
+    """Why something is held back for gates that run."""
 
 
 def no_gate_is_wanted(found: AgentGates) -> Finding | None:
@@ -244,6 +275,10 @@ def a_gate_refuses_its_policies(found: AgentGates) -> Finding | None:
 
 
 _NOT_COMPILED = (ConditionReason.INVALID_SCHEMA, ConditionReason.INVALID_EXPRESSION)
+
+
+def gates_are_too_old(found: AgentGates) -> Finding | None:
+    return None if found.too_new is None else _held_back(found.too_new)
 
 
 def a_gate_denies_what_does_not_compile(found: AgentGates) -> Finding | None:
@@ -284,6 +319,7 @@ GATES = (
     no_gate_is_wanted,
     a_gate_refuses_its_policies,
     a_gate_may_be_outdated,
+    gates_are_too_old,
     a_gate_denies_what_does_not_compile,
     no_gate_judges,
     a_gate_has_skipped,

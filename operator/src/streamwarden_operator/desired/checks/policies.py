@@ -9,6 +9,7 @@ from streamwarden_contract.reasons import ConditionReason
 
 from streamwarden_operator.desired.acceptance import Refusal, accepted
 from streamwarden_operator.desired.checks.chain import HOLDS, Finding
+from streamwarden_operator.desired.held_back import TooNew
 from streamwarden_operator.desired.rule_checks import RuleChecks, listed, remarks
 from streamwarden_operator.errors import OperatorError
 
@@ -97,6 +98,8 @@ class Publishing:
     """As published."""
     outage: OperatorError | None
     """Why the log cannot be written."""
+    too_new: TooNew | None = None
+    """Why it is held back."""
 
     @property
     def stays(self) -> str:
@@ -116,6 +119,14 @@ def this_spec_is_published(policy: Publishing) -> Finding | None:
     return Finding("True", ConditionReason.OK, f"revision {policy.record.revision}")
 
 
+def gates_are_too_old(policy: Publishing) -> Finding | None:
+    if policy.too_new is None:
+        return None
+    if not policy.too_new.gates:
+        return Finding("Unknown", ConditionReason.PENDING, f"{policy.too_new}{policy.stays}")
+    return Finding("False", ConditionReason.GATES_TOO_OLD, f"{policy.too_new}{policy.stays}")
+
+
 def the_log_cannot_be_written(policy: Publishing) -> Finding | None:
     if policy.outage is None:
         return None
@@ -129,6 +140,7 @@ def it_is_about_to_be_published(policy: Publishing) -> Finding:
 PUBLICATION = (
     the_spec_is_refused,
     this_spec_is_published,
+    gates_are_too_old,
     the_log_cannot_be_written,
     it_is_about_to_be_published,
 )

@@ -103,6 +103,8 @@ class AgentReconciler:
         Raises:
             UnavailableError: a backend did not answer. The status is written all the same, and says so.
         """
+        if self._logs.held_back(key.namespace):
+            self._wake(Key("PolicyLog", key.namespace))  # the last gate that holds it back may be gone
         agent = self._cluster.get(AgentDeployment, key.namespace, key.name)
         leaving = self._cluster.unreadable().get(key) or agent
         if leaving is not None and leaving.metadata.deletion_timestamp is not None:
@@ -221,7 +223,9 @@ class AgentReconciler:
         self._scaling.observe(agent, state)
         progress.replicas, progress.pods_ready, progress.crashing = state.replicas, state.ready > 0, state.crashing
         progress.asleep = state.desired == 0
-        progress.found[GATE_READY] = decide(GATE_READY, checks.GATES, checks.AgentGates(gates, progress.asleep))
+        too_new = self._logs.too_new_for(binding.namespace, binding.agent)
+        found = checks.AgentGates(gates, progress.asleep, too_new)
+        progress.found[GATE_READY] = decide(GATE_READY, checks.GATES, found)
 
     async def _decision_format(self, binding: BindingRecord, gates: Sequence[GateAck]) -> int:
         """Return what the agent may write; what it was told stays while its gates are not known, or none run."""
@@ -270,7 +274,9 @@ class AgentReconciler:
             self._wake(Key("PolicyLog", namespace))
         log = self._logs.published[namespace]
         published = log.state.bindings.get(name)
-        binding = checks.AgentBinding(wanted, published, log.withheld.get(name, ()), log.outage)
+        withheld = tuple(policy for policy in log.withheld.get(name, ()) if policy not in log.held_back.policies)
+        too_new = self._logs.too_new_for(namespace, name)
+        binding = checks.AgentBinding(wanted, published, withheld, log.outage, too_new)
         _demand(first_finding(checks.BINDING, binding))
         return log.state.bindings[name]
 

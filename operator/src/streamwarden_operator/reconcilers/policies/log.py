@@ -18,7 +18,8 @@ from streamwarden_operator.desired.policy_params import EffectivePolicy
 from streamwarden_operator.errors import InvalidSpecError, OperatorError
 from streamwarden_operator.keys import Key
 from streamwarden_operator.plans.log_state import LogState, go_on_above, verify_log
-from streamwarden_operator.plans.policy_log import LogPlan, after, plan_log, sign_plan
+from streamwarden_operator.plans.older_gates import plan_for_gates
+from streamwarden_operator.plans.policy_log import LogPlan, after, sign_plan
 from streamwarden_operator.plans.policy_rules import check_policy
 from streamwarden_operator.plans.rollout import bound_agents, live_gates
 from streamwarden_operator.ports import Cluster, GateAcks, PolicyLog
@@ -95,7 +96,8 @@ class PolicyLogReconciler:
         await self._report_refused(namespace, state)
         state = go_on_above(state, self._proven(namespace, state, topic, cluster_id))
         desired, refused = await self._desired(namespace, state)
-        plan = plan_log(namespace, desired, state)
+        acks = self._acks.of_namespace(namespace) if self._acks.complete(namespace) else None
+        plan, held_back = plan_for_gates(namespace, desired, state, acks)
         if plan:
             await self._topics.publish(topic, sign_plan(plan, topic=topic, cluster_id=cluster_id, signer=self._keys))
             _log.info(
@@ -107,7 +109,7 @@ class PolicyLogReconciler:
             )
             state = after(state, plan)
             self._note(namespace, plan, state)
-        return PublishedLog(state, plan.withheld, refused)
+        return PublishedLog(state, plan.withheld, held_back, refused)
 
     def _proven(self, namespace: str, state: LogState, topic: str, cluster_id: str) -> list[EpochRecord]:
         """Return what gates have seen beyond the end of the log, by the operator's own signature: a log was lost."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from streamwarden_contract.names import SYSTEM, InstallationNames, NamespaceNames
 from streamwarden_contract.policylog import BindingRecord, PolicyRecord
 
+from streamwarden_operator.desired.held_back import HeldBack, TooNew
 from streamwarden_operator.desired.policy_log import DesiredBinding
 from streamwarden_operator.desired.rule_checks import Governed
 from streamwarden_operator.errors import OperatorError
@@ -35,6 +36,8 @@ class PublishedLog:
     state: LogState
     withheld: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """By agent: policies without a good revision that keep it from a new binding."""
+    held_back: HeldBack = field(default_factory=HeldBack)
+    """What is not written as gates that run could not read it."""
     refused: Mapping[str, str] = field(default_factory=dict)
     """By policy that is not accepted: why. It depends on agents and contracts, and its status is to say what is."""
     outage: OperatorError | None = None
@@ -102,6 +105,16 @@ class LogStore:
                 if target.topic == topic and sha256 is not None and sha256 in known:
                     return known[sha256].definition
         return self.registered.get((namespace, topic))
+
+    def held_back(self, namespace: str) -> HeldBack:
+        """Return what is not published as gates that run could not read it."""
+        log = self.published.get(namespace)
+        return log.held_back if log is not None else HeldBack()
+
+    def too_new_for(self, namespace: str, agent: str) -> TooNew | None:
+        """Return why an agent has not all that it should have, where that is for the gates that run."""
+        log = self.published.get(namespace)
+        return log.held_back.of_agent(agent, log.withheld.get(agent, ())) if log is not None else None
 
     def policies_of(self, namespace: str, agent: str) -> tuple[Key, ...]:
         """Return the keys of the policies that an agent's published binding names."""

@@ -173,8 +173,9 @@ class PolicyReconciler:
         return frozenset(agent.metadata.name for agent in agents if is_asleep(agent.status))
 
     def _published(self, policy: Policy, record: PolicyRecord | None, *, refused: bool) -> Condition:
-        log = self._logs.published.get(policy.metadata.namespace)
-        gathered = Publishing(spec_digest(policy.spec), refused, record, log.outage if log else None)
+        namespace, name = policy.metadata.namespace, policy.metadata.name
+        log, too_new = self._logs.published.get(namespace), self._logs.held_back(namespace).policies.get(name)
+        gathered = Publishing(spec_digest(policy.spec), refused, record, log.outage if log else None, too_new)
         return decide(PUBLISHED, PUBLICATION, gathered)
 
     def _rollout(self, policy: Policy, record: PolicyRecord, found: RolloutState) -> Rollout:

@@ -1,0 +1,222 @@
+"""What running gates could not read waits, and nothing else does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from streamwarden_contract.acks import GateAck, ReadFormats
+from streamwarden_contract.models.policy import AgentSelector, Match, PolicySpec, Rule
+from streamwarden_contract.policylog import CommandTarget, DecisionTopic, PolicyRecord, SkipRange
+from streamwarden_operator.desired.held_back import HeldBack, TooNew
+from streamwarden_operator.desired.policy_log import DesiredBinding, DesiredLog
+from streamwarden_operator.plans.log_state import LogState
+from streamwarden_operator.plans.older_gates import plan_for_gates
+from streamwarden_operator.plans.policy_log import after, plan_log
+
+if TYPE_CHECKING:
+    from streamwarden_contract.canonical import JsonValue
+
+SKIP = SkipRange(topic_id="T1", partition=0, from_offset=1, to_offset=2, reason="broken", requested_by="ada")
+TAGS = '{"type": "object", "properties": {"tags": {"type": "array", "items": {"type": "string"}}}}'
+
+
+def spec(require: str = "true", params: dict[str, JsonValue] | None = None, **labels: str) -> PolicySpec:
+    match = Match(agent_selector=AgentSelector(match_labels=labels))
+    return PolicySpec(match=match, rules=(Rule(name="r", require=require),), params=params)
+
+
+def binding(agent: str = "guard", **labels: str) -> DesiredBinding:
+    return DesiredBinding(
+        namespace="risk",
+        agent=agent,
+        agent_uid=f"uid-{agent}",
+        labels=labels,
+        decisions={"block": CommandTarget(topic="risk.commands", keyed=True)},
+        inputs=("risk.urls",),
+        decision_topic=DecisionTopic(name=f"risk.{agent}.decisions", topic_id="T1", partitions=3),
+        audit_topic="risk.streamwarden.audit",
+        audit_topic_id="A1",
+        dead_letter_topic="risk.streamwarden.dlq",
+    )
+
+
+def gate(pod: str, reads: int | None = None, agent: str = "guard", **said: str) -> GateAck:
+    """A gate as it reports; one of an earlier version does not say what it reads."""
+    formats = None if reads is None else ReadFormats(policy_log=reads)
+    fields = {"namespace": "risk", "agent": agent, "agent_uid": f"uid-{agent}", "pod": pod, "state": "InForce"}
+    return GateAck.model_validate({**fields, "formats": formats, "reported_at_ms": 1, **said})
+
+
+OLD, NEW = gate("old"), gate("new", 2)
+BASE = DesiredLog(
+    valid={"strict": spec(), "other": spec(team="b")},
+    bindings={"guard": binding(), "clerk": binding("clerk", team="b")},
+)
+WITH_DATA = replace(BASE, valid={**BASE.valid, "other": spec("params.most > 1", {"most": 3}, team="b")})
+MOST = ("params",)
+
+
+def written(desired: DesiredLog = BASE) -> LogState:
+    return after(LogState(), plan_log("risk", desired, LogState()))
+
+
+@pytest.mark.parametrize(
+    ("acks", "waits_for"),
+    [
+        pytest.param((), None, id="no-gate-runs"),
+        pytest.param((gate("new", 2, "clerk"),), None, id="the-gate-can-read-it"),
+        pytest.param((OLD,), None, id="an-older-gate-of-an-agent-that-it-does-not-bind"),
+        pytest.param((gate("old", None, "clerk", state="Stopped"),), None, id="an-older-gate-that-has-ended"),
+        pytest.param((gate("old", None, "clerk", agent_uid="uid-of-another"),), None, id="a-gate-of-an-earlier-agent"),
+        pytest.param((gate("old", None, "clerk"), gate("new", 2, "clerk")), ("clerk/old",), id="one-gate-is-older"),
+        pytest.param((gate("b", 1, "clerk"), gate("a", 1, "clerk")), ("clerk/a", "clerk/b"), id="it-says-that-it-is"),
+        pytest.param(None, (), id="not-all-gates-are-known"),
+    ],
+)
+def test_m09_a_revision_waits_while_a_gate_runs_that_it_binds_and_that_could_not_read_it(
+    acks: tuple[GateAck, ...] | None, waits_for: tuple[str, ...] | None
+) -> None:
+    plan, held = plan_for_gates("risk", WITH_DATA, written(), acks)
+    if waits_for is None:
+        assert held == HeldBack()
+        assert [(record.key, record.format) for record in plan.records] == [
+            ("policy/other", 2),
+            ("binding/clerk", 1),
+            ("epoch", 1),
+        ]
+    else:
+        why = TooNew(MOST, waits_for)
+        assert held == HeldBack(policies={"other": why}, agents={"clerk": why})
+        assert not plan, "what is in force stays, byte for byte"
+
+
+def test_what_says_nothing_new_waits_for_nobody() -> None:
+    edited = replace(WITH_DATA, valid={**WITH_DATA.valid, "strict": spec("1 < 2")})
+    plan, held = plan_for_gates("risk", edited, written(), [gate("old", None, "clerk"), OLD])
+    assert list(held.policies) == ["other"]
+    assert [record.key for record in plan.records] == ["policy/strict", "binding/clerk", "binding/guard", "epoch"]
+    assert {record.format for record in plan.records} == {1}
+
+
+def test_a_new_policy_that_waits_keeps_those_that_it_would_bind_from_a_new_binding() -> None:
+    desired = replace(
+        BASE,
+        valid={**BASE.valid, "third": spec(params={"most": 3})},
+        bindings={**BASE.bindings, "newcomer": binding("newcomer")},
+    )
+    state = written()
+    plan, held = plan_for_gates("risk", desired, state, [OLD])
+    why = TooNew(MOST, ("guard/old",))
+    assert held == HeldBack(policies={"third": why}, agents={"guard": why})
+    assert plan.withheld == dict.fromkeys(("clerk", "guard", "newcomer"), ("third",))
+    assert after(state, plan).bindings == state.bindings
+    assert held.of_agent("newcomer", ["third"]) == why
+
+
+def test_a_policy_with_data_that_binds_nobody_waits_for_nobody() -> None:
+    desired = replace(BASE, valid={**BASE.valid, "third": spec(params={"most": 3}, team="nobody")})
+    _, held = plan_for_gates("risk", desired, written(), None)
+    assert not held
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        pytest.param({"skips": (SKIP,)}, "skips", id="something-to-skip"),
+        pytest.param(
+            {"decisions": {"block": CommandTarget(topic="risk.commands", keyed=True, expires_after_ms=5_000)}},
+            "expires_after_ms",
+            id="an-expiry-of-its-own",
+        ),
+    ],
+)
+def test_m09_a_binding_waits_as_a_whole_and_its_policies_do_not(change: dict[str, object], field: str) -> None:
+    desired = replace(
+        BASE,
+        valid={**BASE.valid, "strict": spec("1 < 2")},
+        bindings={**BASE.bindings, "guard": replace(binding(), **change)},  # type: ignore[arg-type]  # by name
+    )
+    state = written()
+    plan, held = plan_for_gates("risk", desired, state, [OLD])
+    why = TooNew((field,), ("guard/old",))
+    assert held == HeldBack(bindings={"guard": why}, agents={"guard": why})
+    now = after(state, plan)
+    assert (now.bindings["guard"].skips, now.bindings["guard"].decisions) == ((), state.bindings["guard"].decisions)
+    [ref] = now.bindings["guard"].policies
+    assert ref.revision == now.policies["strict"].revision > state.policies["strict"].revision
+    later, none = plan_for_gates("risk", desired, now, [NEW])
+    assert not none
+    assert [(record.key, record.format) for record in later.records] == [("binding/guard", 2), ("epoch", 1)]
+
+
+def test_m09_a_policy_waits_that_would_not_be_applicable_where_an_older_gate_runs() -> None:
+    reads_tags = spec("'a' in decision.parameters.tags")
+    tagged = replace(
+        binding(),
+        decisions={
+            "block": CommandTarget(topic="risk.commands", keyed=True, schema_sha256="a" * 64),
+            "note": CommandTarget(topic="risk.notes", keyed=True),
+        },
+        schemas={"a" * 64: TAGS},
+    )
+    before = DesiredLog(valid={"strict": spec()}, bindings={"guard": tagged})
+    state = written(before)
+    edited = replace(before, valid={"strict": reads_tags})
+    plan, held = plan_for_gates("risk", edited, state, [OLD])
+    why = TooNew(("not_applicable",), ("guard/old",))
+    assert held == HeldBack(policies={"strict": why}, agents={"guard": why})
+    assert not plan
+    plan, held = plan_for_gates("risk", edited, state, [NEW])
+    assert not held
+    assert after(state, plan).bindings["guard"].not_applicable == {"note": ("strict",)}
+
+
+def test_what_is_on_the_log_already_waits_for_nobody() -> None:
+    state = written(WITH_DATA)
+    again = replace(BASE, valid={**BASE.valid, "other": spec("params.most > 2", {"most": 3}, team="b")})
+    plan, held = plan_for_gates("risk", again, state, [gate("old", None, "clerk")])
+    assert not held
+    assert next(record.key for record in plan.records) == "policy/other"
+    assert not plan_for_gates("risk", WITH_DATA, state, [gate("old", None, "clerk")])[0]
+
+
+def test_a_record_that_an_earlier_build_wrote_with_newer_fields_is_not_written_again() -> None:
+    desired = replace(WITH_DATA, bindings={"guard": replace(binding(), skips=(SKIP,))})
+    state = written(desired)
+    earlier = replace(
+        state,
+        policies={name: record.model_copy(update={"format": 1}) for name, record in state.policies.items()},
+        bindings={name: record.model_copy(update={"format": 1}) for name, record in state.bindings.items()},
+    )
+    assert isinstance(earlier.policies["other"], PolicyRecord)
+    assert (state.policies["other"].format, state.bindings["guard"].format) == (2, 2)
+    assert not plan_log("risk", desired, earlier)
+
+
+@pytest.mark.parametrize(
+    ("why", "words"),
+    [
+        pytest.param(
+            TooNew(("not_applicable", "skips"), ("a/1",)),
+            "held back: gates of an earlier version would refuse all their policies for a policy that is not "
+            "applicable to a decision type, skips: a/1. It is published once none of them runs: give their agents a "
+            "newer image",
+            id="a-gate",
+        ),
+        pytest.param(
+            TooNew(("params",), tuple("abcdef")),
+            "held back: gates of an earlier version would refuse all their policies for params: a, b, c, d and 2 more. "
+            "It is published once none of them runs: give their agents a newer image",
+            id="many",
+        ),
+        pytest.param(
+            TooNew(("params",), ()),
+            "waits until it is known which formats of the policy log the running gates read",
+            id="nobody-knows",
+        ),
+    ],
+)
+def test_what_is_said_names_the_pods_and_what_to_do(why: TooNew, words: str) -> None:
+    assert str(why) == words

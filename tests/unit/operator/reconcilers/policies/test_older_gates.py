@@ -1,0 +1,166 @@
+"""An operator that is newer than the gates: what they could not read is told, and new pods end the waiting."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from streamwarden_contract.acks import ReadFormats
+from streamwarden_operator.keys import key_of
+from support.operator_harness import Harness, agent, conditions_of, policy, running, until, whole_namespace
+from support.policy_fakes import ack_of
+
+if TYPE_CHECKING:
+    from streamwarden_contract.models import AgentDeployment, Policy
+    from streamwarden_contract.models.base import Kind
+
+GUARD, STRICT = agent(), policy("strict")
+TOPIC = "risk.streamwarden.policies"
+WAITS = (
+    "held back: gates of an earlier version would refuse all their policies for {}: {}. It is published once none of "
+    "them runs: give their agents a newer image"
+)
+NEWER = ReadFormats(policy_log=2)
+
+
+def said(harness: Harness, resource: Policy | AgentDeployment, kind: str) -> tuple[str, str, str]:
+    found = harness.get(resource).status.conditions
+    return next((part.status, part.reason, part.message) for part in found if part.type == kind)
+
+
+def edit(harness: Harness, resource: Kind, **spec: Any) -> None:
+    """Edit a resource as people do."""
+    made = harness.get(resource).model_dump(by_alias=True, mode="json")
+    made["spec"] |= spec
+    made["metadata"]["generation"] += 1
+    harness.put(type(resource).model_validate(made))
+
+
+def with_data(harness: Harness) -> None:
+    edit(
+        harness, STRICT, params={"least": 0.8}, rules=[{"name": "r", "require": "decision.confidence >= params.least"}]
+    )
+
+
+def published(harness: Harness, key: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(harness.log.topics[TOPIC][key.encode()].value or b"")
+    return found
+
+
+def image(harness: Harness) -> str:
+    return harness.cluster.workloads["risk", "guard"].image
+
+
+async def test_m09_a_policy_that_older_gates_could_not_read_waits_until_their_pods_are_replaced() -> None:
+    async with running(*whole_namespace()) as harness:
+        for pod in ("pod-0", "pod-1"):
+            harness.acks.say(ack_of(harness.binding(), pod, formats=None))
+        before = dict(harness.log.topics[TOPIC])
+        with_data(harness)
+        await harness.settle()
+        waits = WAITS.format("params", "guard/pod-0, guard/pod-1")
+        assert harness.log.topics[TOPIC] == before
+        assert said(harness, STRICT, "Published") == ("False", "GatesTooOld", f"{waits}; revision 1 stays in force")
+        assert said(harness, GUARD, "GateReady") == ("False", "GatesTooOld", waits)
+        edit(harness, GUARD, image="registry.example/guard:2")
+        await harness.settle()
+        assert image(harness) == "registry.example/guard:2", "or nothing would ever end the waiting"
+
+        harness.acks.say(ack_of(harness.binding(), "pod-2", formats=NEWER))
+        harness.acks.say(ack_of(harness.binding(), "pod-0", formats=None, state="Stopped"))
+        await harness.settle()
+        assert said(harness, GUARD, "GateReady")[2] == WAITS.format("params", "guard/pod-1")
+        harness.acks.say(ack_of(harness.binding(), "pod-1", formats=None, state="Stopped"))
+        await harness.settle()
+        record = published(harness, "policy/strict")
+        assert (record["format"], record["spec"]["params"]) == (2, {"least": 0.8})
+        assert conditions_of(harness.get(STRICT))["Published"] == ("True", "OK")
+        assert conditions_of(harness.get(GUARD))["GateReady"] == ("True", "OK")
+
+
+async def test_a_pod_that_was_killed_holds_nothing_back() -> None:
+    async with running(*whole_namespace()) as harness:
+        harness.acks.say(ack_of(harness.binding(), "pod-0", formats=None))
+        with_data(harness)
+        await harness.settle()
+        assert conditions_of(harness.get(STRICT))["Published"] == ("False", "GatesTooOld")
+        harness.cluster.existing_pods["risk", "guard"] = frozenset()
+        harness.controller.add(key_of(GUARD))
+        await until(lambda: conditions_of(harness.get(STRICT))["Published"] == ("True", "OK"))
+
+
+async def test_what_needs_no_newer_field_is_published_to_older_gates_in_the_bytes_of_ever() -> None:
+    async with running(*whole_namespace()) as harness:
+        harness.acks.say(ack_of(harness.binding(), "pod-0", formats=None))
+        edit(harness, STRICT, rules=[{"name": "r", "require": "decision.confidence >= 0.5"}])
+        await harness.settle()
+        assert conditions_of(harness.get(STRICT))["Published"] == ("True", "OK")
+        assert {published(harness, key.decode())["format"] for key in harness.log.topics[TOPIC]} == {1}
+
+
+async def test_nothing_newer_is_published_before_all_gates_are_known() -> None:
+    async with running(*whole_namespace()) as harness:
+        harness.acks.unread.add("risk")
+        harness.acks.say(ack_of(harness.binding(), "pod-0", formats=NEWER))
+        with_data(harness)
+        await harness.settle()
+        unknown = "waits until it is known which formats of the policy log the running gates read"
+        stays = f"{unknown}; revision 1 stays in force"
+        assert said(harness, STRICT, "Published") == ("Unknown", "Pending", stays)
+        assert said(harness, GUARD, "GateReady") == ("Unknown", "Pending", unknown)
+        harness.acks.read_all("risk")
+        await harness.settle()
+        assert conditions_of(harness.get(STRICT))["Published"] == ("True", "OK")
+        assert conditions_of(harness.get(GUARD))["GateReady"] == ("True", "OK")
+
+
+async def test_m09_an_expiry_that_older_gates_do_not_know_waits_and_new_pods_come_all_the_same() -> None:
+    expires = {"type": "block-page", "commandTopicRef": {"name": "commands"}, "expiresAfter": "30s"}
+    async with running(*whole_namespace()) as harness:
+        harness.acks.say(ack_of(harness.binding(), "pod-0", formats=None))
+        edit(harness, GUARD, decisions=[expires], image="registry.example/guard:2")
+        await harness.settle()
+        waits = WAITS.format("expiresAfter", "guard/pod-0")
+        assert said(harness, GUARD, "GateReady") == ("False", "GatesTooOld", waits)
+        assert harness.binding().decisions["block-page"].expires_after_ms is None
+        assert image(harness) == "registry.example/guard:2"
+        harness.acks.say(ack_of(harness.binding(), "pod-0", state="Stopped"))
+        await harness.settle()
+        assert harness.binding().decisions["block-page"].expires_after_ms == 30_000
+        assert published(harness, "binding/guard")["format"] == 2
+
+
+async def test_pods_that_would_decide_what_no_gate_may_judge_yet_wait_with_their_binding() -> None:
+    """New pods that decide a type that the last binding does not name would get dead letters for it."""
+    decisions = [{"type": name, "commandTopicRef": {"name": "commands"}} for name in ("block-page", "ban")]
+    expiring = [{**each, "expiresAfter": "30s"} for each in decisions]
+    async with running(*whole_namespace()) as harness:
+        harness.acks.say(ack_of(harness.binding(), "pod-0", formats=None))
+        edit(harness, GUARD, decisions=expiring, image="registry.example/guard:2")
+        await harness.settle()
+        status, reason, message = said(harness, GUARD, "GateReady")
+        assert (status, reason) == ("False", "GatesTooOld")
+        assert message == WAITS.format("expiresAfter", "guard/pod-0") + (
+            ". Its other changes need the binding too, so no pod of this agent is replaced before: leave those fields "
+            "out until its image is a newer one"
+        )
+        assert image(harness) == "registry.example/guard:1"
+        edit(harness, GUARD, decisions=decisions)
+        await harness.settle()
+        assert (image(harness), set(harness.binding().decisions)) == ("registry.example/guard:2", {"block-page", "ban"})
+
+
+async def test_another_agent_that_a_waiting_policy_selects_keeps_what_it_has_and_says_for_whose_gates() -> None:
+    async with running(*whole_namespace(), agent("clerk")) as harness:
+        harness.acks.say(ack_of(harness.binding(), "pod-0", formats=None))
+        harness.acks.say(ack_of(harness.binding("clerk"), "pod-0"))
+        harness.put(policy("third", "params.most > 1", params={"most": 3}))
+        await harness.settle()
+        waits = WAITS.format("params", "guard/pod-0")
+        assert said(harness, policy("third"), "Published") == ("False", "GatesTooOld", waits)
+        assert said(harness, agent("clerk"), "GateReady") == ("False", "GatesTooOld", waits)
+        assert {ref.name for ref in harness.binding("clerk").policies} == {"strict", "watch"}
+        harness.acks.say(ack_of(harness.binding(), "pod-0"))
+        await harness.settle()
+        assert "third" in {ref.name for ref in harness.binding("clerk").policies}
+        assert conditions_of(harness.get(agent("clerk")))["GateReady"] == ("True", "OK")
