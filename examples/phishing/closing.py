@@ -1,13 +1,19 @@
-"""The closing report: what a run's figures say, for people. Every number comes from the JSON; nothing is known here."""
-
-from collections.abc import Iterable
-from typing import Any
+"""The demo's closing report: that of every loop, and what the scores say. Every number comes from the JSON."""
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
-
-Figures = dict[str, Any]
+from streamwarden_cli.session.closing import (
+    Figures,
+    agents,
+    bypass,
+    loop,
+    number,
+    rules,
+    seconds,
+    section,
+    table,
+    texts,
+)
 
 
 def render(report: Figures) -> Group:
@@ -21,43 +27,6 @@ def render(report: Figures) -> Group:
         *section("Seconds", seconds(report)),
         *section("What the gate kept from happening", prevented(report)),
     )
-
-
-def section(title: str, body: RenderableType) -> tuple[RenderableType, ...]:
-    return Text(f"\n{title}", style="bold"), body
-
-
-def table(*columns: str) -> Table:
-    """Make a table: the first column is text, the others are numbers."""
-    made = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
-    for number, column in enumerate(columns):
-        made.add_column(column, justify="right" if number else "left")
-    return made
-
-
-def loop(report: Figures) -> Table:
-    verdicts = report["verdicts"]
-    made = table("events", "decisions", "allowed", "denied", "dead letters", "commands", "outcomes")
-    numbers = [report["events"], report["decisions"], verdicts["Allow"], verdicts["Deny"], report["dead_letters"]]
-    made.add_row(*texts([*numbers, report["commands"], report["outcomes"]]))
-    return made
-
-
-def agents(report: Figures) -> Table:
-    made = table("agent", "decisions", "allowed", "denied", "dead letters", "decision to command, ms: p50", "p99")
-    for name, agent in report["agents"].items():
-        numbers = [agent[column] for column in ("decisions", "allowed", "denied", "dead_letters")]
-        latencies = agent["decision_to_command_ms"]
-        made.add_row(name, *texts([*numbers, latencies["p50"], latencies["p99"]]))
-    return made
-
-
-def rules(report: Figures) -> Table:
-    made = table("policy/rule", "denied", "would deny (Audit)")
-    denied, would_deny = report["verdicts"]["rules"], report["verdicts"]["wouldDeny"]
-    for rule in sorted(denied.keys() | would_deny.keys(), key=lambda rule: (rule not in denied, rule)):
-        made.add_row(rule, *texts([denied.get(rule), would_deny.get(rule)]))
-    return made
 
 
 def accuracy(report: Figures) -> RenderableType:
@@ -81,20 +50,6 @@ def accuracy(report: Figures) -> RenderableType:
             style="dim",
         ),
     )
-
-
-def bypass(report: Figures) -> RenderableType:
-    found = report["bypass"]
-    made = table("agent", "attempts", "refused by the broker")
-    for name, attempts in found["attempts"].items():
-        made.add_row(name, *texts([len(attempts), sum(attempt["refused"] for attempt in attempts)]))
-    through = [
-        Text(f"{name}: {attempt['attempt']}: {attempt['answer']}", style="red")
-        for name, attempts in found["attempts"].items()
-        for attempt in attempts
-        if not attempt["refused"]
-    ]
-    return Group(made, *through)
 
 
 def prevented(report: Figures) -> RenderableType:
@@ -121,23 +76,6 @@ def prevented(report: Figures) -> RenderableType:
     return Text("\n".join(lines))
 
 
-def seconds(report: Figures) -> Table:
-    found = report["seconds"]
-    made = table("", "s")
-    for label, name in (
-        ("download of the stack (first time only)", "download"),
-        ("Kubernetes and images, built or found", "cluster"),
-        ("until Kafka answered" if "cluster" not in found else "Kafka and the schema registry", "stack"),
-        ("the operator, until it was ready", "operator"),
-        ("until every agent was ready", "ready"),
-        ("until the first command", "first_command"),
-        ("this run in all, download included, installing left out", "total"),
-    ):
-        if name in found:
-            made.add_row(label, number(found[name]))
-    return made
-
-
 def problems(report: Figures) -> list[str]:
     """Name what this run does not show though the example promises it; nothing of it depends on how fast it ran."""
     found = []
@@ -153,15 +91,6 @@ def problems(report: Figures) -> list[str]:
     if not report["accuracy"]:
         found.append("the run was not scored")
     return found
-
-
-def texts(values: Iterable[float | None]) -> list[str]:
-    return [number(value) for value in values]
-
-
-def number(value: float | None) -> str:
-    """Write a figure; one that is unknown is no zero."""
-    return "-" if value is None else f"{value:,}"
 
 
 def percent(share: float | None) -> str:

@@ -86,6 +86,11 @@ class Failure(_Data):
     source: Annotated[str, Field(max_length=MAX_SOURCE_LENGTH)] | None = None
     """``ce_source`` of that event, where it could be read: its producer's claim. From format 2 on."""
 
+    @property
+    def message(self) -> str:
+        """The exception's message: its type is of no use to who wrote the event."""
+        return self.error.partition(": ")[2] or self.error
+
     def encode(self) -> bytes:
         """Write the record's value as canonical JSON."""
         return canonical.encode(_written(self))

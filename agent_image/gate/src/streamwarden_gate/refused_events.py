@@ -64,7 +64,7 @@ class RefusedEventTally:
             entry = self._entries[place] = _Entry(0, failure.fault, "")
         entry.count += 1
         if at_least(entry.count) == entry.count:
-            entry.reason, entry.message = failure.fault, as_words(_without_type(failure.error), _MAX_TEXT)
+            entry.reason, entry.message = failure.fault, as_words(failure.message, _MAX_TEXT)
             self._tell()
 
     @property
@@ -85,8 +85,3 @@ class RefusedEventTally:
             )
             for (topic, source), entry in worst
         )
-
-
-def _without_type(error: str) -> str:
-    """Return an error's message: the type of the exception is of no use to who wrote the event."""
-    return error.partition(": ")[2] or error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import queue
 import threading
@@ -10,14 +11,16 @@ from typing import TYPE_CHECKING, TextIO, TypeVar
 
 import structlog
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from streamwarden_contract.decision import decode_failure
 from streamwarden_contract.errors import MalformedEventError
+from streamwarden_contract.events import FAILURE_TYPE
 from streamwarden_contract.events import decode as decode_event
 from streamwarden_kafka.clients import open_consumer
 from streamwarden_kafka.codes import DISCONNECTED, END_OF_PARTITION, OFFSETS_GONE, error_of
 from streamwarden_kafka.logs import ClientLog
 from streamwarden_kafka.records import headers_of
 
-from streamwarden_cli.session.roles import TopicRoles
+from streamwarden_cli.session.roles import AgentTopics, TopicRoles
 from streamwarden_cli.session.tally import Tally
 
 if TYPE_CHECKING:
@@ -33,6 +36,7 @@ _log = structlog.get_logger(__name__)
 
 _POLL_S = 0.1
 _METADATA_TIMEOUT_S = 5.0
+_FAILURE_HEADER = ("ce_type", FAILURE_TYPE.encode())
 
 
 class RecorderError(Exception):
@@ -158,6 +162,8 @@ class Recorder:
             tally.outcome()
         elif topic in roles.events:
             tally.event()
+        elif topic in roles.decisions:
+            _count_failure(roles.decisions[topic], message, tally)
 
     def _finish_drains(self, consumer: Consumer, lines: TextIO) -> None:
         while not self._drains.empty():
@@ -170,6 +176,13 @@ class Recorder:
                 self._poll(consumer, lines)
             lines.flush()
             done.set()
+
+
+def _count_failure(agent: AgentTopics, message: Message, tally: Tally) -> None:
+    """Count a failure record; what is none, or cannot be read, is for the gate to judge."""
+    if _FAILURE_HEADER in headers_of(message):
+        with contextlib.suppress(MalformedEventError):
+            tally.failure(agent, decode_failure(message.value() or b""))
 
 
 def _event_id(message: Message) -> str:

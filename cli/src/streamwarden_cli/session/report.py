@@ -85,6 +85,10 @@ def build_report(tally: Tally, extras: Extras) -> dict[str, Any]:
         figures["skipped"] = {"ranges": tally.skips.count, "offsets": tally.skips.offsets, "first": first}
     if extras.halted:
         figures["halted"] = dict(sorted(extras.halted.items()))
+    if kinds := tally.dead_letters.report():
+        figures["dead_letter_reasons"] = kinds
+    if refused := tally.refused_events.report():
+        figures["refused_events"] = refused
     if tally.rule_failures.by_rule:
         figures["rule_failures"] = dict(sorted(tally.rule_failures.by_rule.items()))
     # The figures above were counted by dev itself: a program of the user cannot replace them.

@@ -44,10 +44,12 @@ class TopicRoles:
     outcomes: frozenset[str] = frozenset()
     """What tells an agent what came of its commands, whoever writes it."""
     audits: frozenset[str] = field(default=frozenset())
+    decisions: Mapping[str, AgentTopics] = field(default_factory=dict)
+    """By decision topic, whose it is."""
 
     @property
     def all(self) -> frozenset[str]:
-        return self.events | self.commands | self.outcomes | self.audits
+        return self.events | self.commands | self.outcomes | self.audits | self.decisions.keys()
 
 
 def find_roles(agents: Iterable[AgentDeployment], contracts: Iterable[TopicContract]) -> TopicRoles:
@@ -63,6 +65,7 @@ def find_roles(agents: Iterable[AgentDeployment], contracts: Iterable[TopicContr
         commands=commanded - outcomes,
         outcomes=outcomes,
         audits=frozenset(agent.names.shared.audit for agent in found),
+        decisions={agent.names.decisions: agent for agent in found},
     )
 
 

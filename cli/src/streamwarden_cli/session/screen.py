@@ -13,7 +13,7 @@ from typing_extensions import override
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from rich.console import Console
+    from rich.console import Console, RenderableType
 
 _COLUMNS = ("agent", "state", "lag", "gate", "dec/s", "allow", "deny", "dead", "p50/p99 ms", "policies")
 """Short enough for 80 columns: ``lag`` is the agent's, ``gate`` its gate's; times are from decision to command."""
@@ -65,6 +65,9 @@ class Screen(Protocol):
     def show(self, rows: Sequence[AgentRow]) -> None:
         """Show where the agents stand."""
 
+    def end_with(self, body: RenderableType) -> None:
+        """Show what the run comes to, in place of where the agents stand."""
+
     def close(self) -> None:
         """Leave the terminal as it was."""
 
@@ -81,6 +84,11 @@ class LineScreen:
 
     def show(self, rows: Sequence[AgentRow]) -> None:
         """Drop it."""
+
+    def end_with(self, body: RenderableType) -> None:
+        """Write it below the lines."""
+        self.close()
+        self._console.print(body)
 
     def close(self) -> None:
         """Nothing to leave."""

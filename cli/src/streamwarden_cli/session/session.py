@@ -14,6 +14,7 @@ from streamwarden_contract.names import AgentNames
 from streamwarden_operator.errors import OperatorError
 
 from streamwarden_cli.bypass.attempts import Answer, all_refused, build_attempts, run_attempts
+from streamwarden_cli.session import closing
 from streamwarden_cli.session.lag import Reading, is_at_rest, read_lags
 from streamwarden_cli.session.options import SessionError, SessionOptions
 from streamwarden_cli.session.programs import Program, ProgramError, run_at_end, start_program
@@ -133,15 +134,17 @@ class Session:
             for agent, why in sorted(halted_gates(self._loop.agents()).items()):
                 self._screen.say(f"{agent} is halted: {why}", problem=True)
             await asyncio.gather(*(program.child.stop() for program in self._programs))
-            self.write_report()
+            self._close()
 
-    def write_report(self) -> None:
-        """Write the report where one was asked for."""
+    def _close(self) -> None:
+        """Write the report where one was asked for, else show it."""
+        figures = self._loop.recorder.look(self._report)
         if self._options.report is not None:
             self._options.report.parent.mkdir(parents=True, exist_ok=True)
-            text = json.dumps(self._loop.recorder.look(self._report), indent=2, ensure_ascii=False)
-            self._options.report.write_text(text + "\n", "utf-8")
+            self._options.report.write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n", "utf-8")
             self._screen.say(f"report: {self._options.report}")
+        elif closing.is_worth_showing(figures):
+            self._screen.end_with(closing.render(figures))
 
     async def _start_producers(self) -> None:
         for number, text in enumerate(self._options.producers, start=1):
@@ -231,4 +234,5 @@ class Session:
 
 
 def _news(tally: Tally) -> list[str]:
-    return [*tally.failures.news(), *tally.rule_failures.news(), *tally.skips.news()]
+    told = (tally.failures, tally.dead_letters, tally.rule_failures, tally.skips)
+    return [line for each in told for line in each.news()]

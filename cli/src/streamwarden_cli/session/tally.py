@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, TypedDict
 from streamwarden_contract.reasons import DeadLetterReason
 from streamwarden_contract.verdicts import Unjudged
 
+from streamwarden_cli.session.dead_letters import DeadLetters
 from streamwarden_cli.session.failures import Failures
+from streamwarden_cli.session.refused_events import RefusedEvents
 from streamwarden_cli.session.rule_failures import RuleFailures
 from streamwarden_cli.session.skips import Skips
 
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from streamwarden_contract.audit import AuditRecord
+    from streamwarden_contract.decision import Failure
+
+    from streamwarden_cli.session.roles import AgentTopics
 
 RECENT = 2_000
 """So many of the newest latencies make the live figures."""
@@ -82,6 +87,8 @@ class Tally:
         self.failures = Failures()
         self.rule_failures = RuleFailures()
         self.skips = Skips()
+        self.dead_letters = DeadLetters()
+        self.refused_events = RefusedEvents()
         self.first_command_s: float | None = None
         """Receipt of the first command, on the caller's clock."""
         self._decided: dict[str, tuple[str, int]] = {}
@@ -96,6 +103,11 @@ class Tally:
     def outcome(self) -> None:
         """Count a record that tells what came of a command."""
         self.outcomes += 1
+
+    def failure(self, agent: AgentTopics, failure: Failure) -> None:
+        """Count a failure record, where it is of an event that is not what its contract promises."""
+        if failure.fault is not None and failure.cause.topic in agent.reads:
+            self.refused_events.add(agent.label, failure)
 
     def command(self, command_id: str, *, received_ms: float, now_s: float) -> None:
         """Count a command; ``received_ms`` is on the broker's clock (milliseconds since 1970)."""
@@ -121,6 +133,7 @@ class Tally:
         if record["verdict"] == Unjudged.SKIPPED:
             self.skips.add(label, record)
             return None
+        self.dead_letters.add(label, record)
         if record["deadLetter"] == DeadLetterReason.AGENT_FAILURE:
             agent.failures += records
             self.failures.add(label, record)

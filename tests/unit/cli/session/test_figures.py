@@ -13,42 +13,10 @@ from streamwarden_contract.audit import AuditRecord, DecisionPosition
 from streamwarden_contract.models import AgentDeployment, TopicContract
 from streamwarden_contract.models.agent_deployment import AgentDeploymentStatus
 from streamwarden_contract.names import AgentNames
+from support.cli_figures import COMMANDS, audited
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-COMMANDS = frozenset({"risk.blocks"})
-
-
-def audited(
-    verdict: str = "Allow",
-    *,
-    agent: str = "guard",
-    command: str | None = "c1",
-    topic: str = "risk.blocks",
-    rule: str | None = None,
-    would_deny: tuple[str, ...] = (),
-    dead_letter: str | None = None,
-    at_ms: int = 1_000,
-    message: str = "Handle failed 3 times: ValueError: my own bug (pages.py:12 in judge)",
-) -> AuditRecord:
-    return cast(
-        "AuditRecord",
-        {
-            "namespace": "risk",
-            "agent": agent,
-            "verdict": verdict,
-            "reason": "RulesHold",
-            "rule": rule,
-            "deadLetter": dead_letter,
-            "wouldDeny": [{"policy": "risk/p@1", "rule": name, "reason": "RuleNotSatisfied"} for name in would_deny],
-            "command": {"id": command, "topic": topic} if verdict == "Allow" else None,
-            "decision": {"type": "block", "entity": "e1", "timestamp": at_ms},
-            "cause": {"topic": "risk.pages", "partition": 2, "offset": 7},
-            "message": message,
-            "confidence": 0.9,
-        },
-    )
 
 
 def report(tally: Tally, extras: Extras | None = None) -> dict[str, object]:

@@ -1,16 +1,23 @@
-"""Whose reader the recorder is."""
+"""Whose reader the recorder is, and what it makes of failure records."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 from streamwarden_cli.session import recorder
-from streamwarden_contract.names import InstallationNames
+from streamwarden_cli.session.roles import AgentTopics, TopicRoles
+from streamwarden_contract.decision import Cause, Failure
+from streamwarden_contract.events import DECISION_TYPE, FAILURE_TYPE
+from streamwarden_contract.names import AgentNames, InstallationNames
 from streamwarden_kafka.connection import Connection
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from confluent_kafka import TopicPartition
 
 
 class SilentConsumer:
@@ -41,3 +48,99 @@ def test_the_recorder_is_a_reader_of_its_installation(
     reader.stop()
 
     assert (groups, reader.failed) == ([f"{installation}.operator.recorder"], "")
+
+
+GUARD = AgentTopics(AgentNames("risk", "guard"), inputs=frozenset({"risk.pages"}))
+DECISIONS = GUARD.names.decisions
+
+
+@dataclass
+class Written:
+    """A record of the decision topic, as the client gives it."""
+
+    value_: bytes | None
+    type_: str
+    offset_: int = 0
+
+    def error(self) -> None:
+        return
+
+    def topic(self) -> str:
+        return DECISIONS
+
+    def partition(self) -> int:
+        return 0
+
+    def offset(self) -> int:
+        return self.offset_
+
+    def value(self) -> bytes | None:
+        return self.value_
+
+    def headers(self) -> list[tuple[str, bytes]]:
+        return [("ce_id", b"1"), ("ce_type", self.type_.encode())]
+
+
+@dataclass
+class DecisionTopic:
+    """A consumer of a log with nothing but these records."""
+
+    records: list[Written]
+    assigned: list[tuple[str, int]] = field(default_factory=list)
+    _read: int = 0
+
+    def list_topics(self, timeout: float) -> SimpleNamespace:  # noqa: ARG002  # a client's signature
+        return SimpleNamespace(topics={DECISIONS: SimpleNamespace(partitions={0: None}, error=None)})
+
+    def incremental_assign(self, partitions: list[TopicPartition]) -> None:
+        self.assigned += [(place.topic, place.partition) for place in partitions]
+
+    def get_watermark_offsets(self, _place: TopicPartition, timeout: float) -> tuple[int, int]:  # noqa: ARG002
+        return 0, len(self.records)
+
+    def poll(self, _timeout_s: float) -> Written | None:
+        if not self.assigned or self._read == len(self.records):
+            return None
+        record = self.records[self._read]
+        record.offset_ = self._read
+        self._read += 1
+        return record
+
+    def close(self) -> None:
+        return
+
+
+def test_failure_records_are_read_from_the_decision_topic_and_nothing_else_of_it_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failure = Failure(
+        format=2,
+        cause=Cause(topic="risk.pages", partition=0, offset=3),
+        error="MalformedEventError: $.a: minimum: 1",
+        attempts=1,
+        stage="Decode",
+        fault="SchemaMismatch",
+        source="/web",
+    ).encode()
+    topic = DecisionTopic(
+        [
+            Written(failure, FAILURE_TYPE),
+            Written(failure, DECISION_TYPE),
+            Written(b"no failure", FAILURE_TYPE),
+            Written(None, FAILURE_TYPE),
+            Written(failure, FAILURE_TYPE),
+        ]
+    )
+    monkeypatch.setattr(recorder, "open_consumer", lambda *_: topic)
+    connection = Connection.scram("127.0.0.1:1", "streamwarden.operator", "secret")
+    reader = recorder.Recorder(connection, InstallationNames(), tmp_path / "decisions")
+    reader.watch(TopicRoles(agents=(GUARD,), decisions={DECISIONS: GUARD}))
+
+    reader.start()
+    try:
+        assert reader.drain(10)
+        assert (topic.assigned, reader.failed) == ([(DECISIONS, 0)], "")
+        assert reader.look(lambda tally: tally.refused_events.report()["events"]) == 2
+        assert reader.look(lambda tally: (tally.events, tally.agents)) == (0, {})
+    finally:
+        reader.stop()
