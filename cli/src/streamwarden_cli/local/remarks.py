@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from streamwarden_contract.models import AgentDeployment, TopicContract
 from streamwarden_judging.schema_remarks import schema_remarks
-from streamwarden_operator.desired.rule_checks import listed, unchecked_names
+from streamwarden_operator.desired.rule_checks import listed
+from streamwarden_operator.desired.rule_remarks import doubtful_rules, unchecked_names
 
 from streamwarden_cli.local.loops import loops
 from streamwarden_cli.local.policy_sets import checked_policies, of_kind
@@ -52,5 +53,7 @@ def _of_policy(policy: Policy, checks: RuleChecks) -> Iterator[Remark]:
     if checks.not_applicable:
         message = f"does not check for {listed(checks.not_applicable)}: there it is not applicable"
         yield policy, ("spec", "rules"), message, "PolicyNotApplicable"
+    for index, message in doubtful_rules(checks):
+        yield policy, ("spec", "rules", index, "require"), message, "DoubtfulRule"
     for message in unchecked_names(checks):
         yield policy, ("spec", "rules"), message, "DynamicParts"

@@ -9,6 +9,7 @@ from cel_expr_python import cel
 from google.protobuf.message import DecodeError
 
 from streamwarden_judging.typed import syntax
+from streamwarden_judging.typed.absences import unguarded
 from streamwarden_judging.typed.environment import checking_env, runtime_env
 from streamwarden_judging.typed.functions import READ_TEXT
 from streamwarden_judging.typed.messages import TOO_DEEP, RuleFault, readable, unwrapped
@@ -39,6 +40,8 @@ class CheckedRule:
     """An upper estimate of what one evaluation takes."""
     dynamic: tuple[str, ...]
     """What it reads through ``dyn(...)``, where no name can be found wrong: ``decision.parameters.extra``."""
+    unguarded: tuple[str, ...] = ()
+    """What it reads though a decision may leave it out, without ``has(...)`` beside it."""
 
 
 class _RefusedError(Exception):
@@ -73,14 +76,15 @@ class RuleChecker:
         """
         rule = ForChecking(expression)
         try:
-            reading = self._read(self._tree(rule), rule)
+            tree = self._tree(rule)
+            reading = self._read(tree, rule)
         except _RefusedError as refused:
             return refused.faults[:MAX_FAULTS]
         except (DecodeError, RecursionError):
             return [RuleFault(1, 1, TOO_DEEP)]
         if bounded and reading.cost_ns > MAX_COST_NS:
             return [RuleFault(1, 1, _too_costly(reading))]
-        return CheckedRule(reading.cost_ns, tuple(reading.dynamic))
+        return CheckedRule(reading.cost_ns, tuple(reading.dynamic), unguarded(tree, self.variables, self.types))
 
     def _tree(self, rule: ForChecking) -> syntax.Node:
         """Return the rule as a tree, once the engine has found its names and types to be right."""
@@ -126,6 +130,7 @@ def checker_for(types: Types, variables: Mapping[str, ObjectRef]) -> RuleChecker
         tuple(types.shown.items()),
         tuple(types.indexed.items()),
         tuple(types.sizes.items()),
+        tuple(types.optional.items()),
         tuple(variables.items()),
     )
 
@@ -136,9 +141,12 @@ def _checker(
     shown: tuple[tuple[str, str], ...],
     indexed: tuple[tuple[str, Typed], ...],
     sizes: tuple[tuple[str, int], ...],
+    optional: tuple[tuple[str, tuple[str, ...]], ...],
     variables: tuple[tuple[str, ObjectRef], ...],
 ) -> RuleChecker:
-    types = Types({name: dict(fields) for name, fields in objects}, dict(shown), dict(indexed), dict(sizes))
+    types = Types(
+        {name: dict(fields) for name, fields in objects}, dict(shown), dict(indexed), dict(sizes), dict(optional)
+    )
     return RuleChecker(types, dict(variables))
 
 

@@ -4,7 +4,7 @@ What allows several types, or nothing that CEL could name (an array of arrays), 
 narrow values (``pattern``, ``minimum``) are left to the validator.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from streamwarden_contract.canonical import JsonValue
 
@@ -100,6 +100,8 @@ class SchemaTypes:
         self._known[key] = ref
         for name in dict.fromkeys(name for world in worlds for part in world for name in _properties(part)):
             fields[name] = self._field(name, worlds, f"{place}.{name}", depth)
+        demanded = {name for world in worlds for part in world for name in _demanded(part)}
+        self._types.optional[ref.name] = tuple(name for name in fields if name not in demanded)
         return ref
 
     def _field(self, name: str, worlds: list[World], place: str, depth: int) -> ValueType:
@@ -185,6 +187,16 @@ def _scalar(kind: Scalar, world: World) -> ScalarType:
 def _smallest(world: World, word: str) -> int | None:
     bounds = [int(bound) for part in world if isinstance(bound := part.get(word), int | float)]
     return min(bounds, default=None)
+
+
+def _demanded(part: Schema) -> Iterator[JsonValue]:
+    """Yield the names of fields that a part demands, be it only beside another."""
+    for word in ("dependentRequired", "dependencies"):
+        depending = part.get(word)
+        for names in depending.values() if isinstance(depending, dict) else ():
+            yield from names if isinstance(names, list) else ()
+    names = part.get("required")
+    yield from names if isinstance(names, list) else ()
 
 
 def _properties(part: Schema) -> Schema:

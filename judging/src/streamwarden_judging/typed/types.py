@@ -78,6 +78,8 @@ class Types:
     """Objects that are also read by a key that comes from data, and the one type of their values."""
     sizes: dict[str, int] = field(default_factory=dict)
     """Objects whose size in bytes is known, and is no part of a record."""
+    optional: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Fields that the schema names and never demands, by their object."""
 
     def fields(self, ref: ObjectRef) -> Mapping[str, ValueType]:
         """Return the fields of an object."""

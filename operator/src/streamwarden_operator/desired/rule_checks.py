@@ -68,6 +68,8 @@ class RuleChecks:
     """The same, of pairs that were in force already: they go on."""
     dynamic: tuple[str, ...] = ()
     """What rules read through ``dyn(...)``."""
+    unguarded: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    """By the place of the rule: what it reads though decisions that are covered may leave it out."""
     params_fault: str = ""
     """Why no rule can be checked against the data beside them; empty where it can."""
 
@@ -159,6 +161,7 @@ def _check_pairs(
         {pair: said for pair, said in broken.items() if pair not in untyped},
         untyped,
         _dynamic([each for outcomes in by_rule for each in outcomes]),
+        {index: paths for index, outcomes in enumerate(by_rule) if (paths := _unguarded(outcomes))},
     )
 
 
@@ -166,23 +169,6 @@ def rules_that_cannot_run(spec: PolicySpec) -> tuple[str, ...]:
     """Return the rules that a gate of this version cannot compile, with why: it denies what they are asked about."""
     found = ((rule.name, _compile_fault(rule.require, has_params=spec.params is not None)) for rule in spec.rules)
     return tuple(f"rule {name!r}: {fault}" for name, fault in found if fault)
-
-
-def remarks(spec: PolicySpec, checks: RuleChecks) -> list[str]:
-    """Say what the author of an accepted policy should know: what is hardly meant, and what nobody could check."""
-    found: list[str] = []
-    if not checks.pairs:
-        found.append("it covers no decision: no agent that it selects has one of its types (yet)")
-    if spec.failure_action == "Enforce" and not spec.rules:
-        found.append("it has no rules: everything that it covers is allowed")
-    return found + unchecked_names(checks)
-
-
-def unchecked_names(checks: RuleChecks) -> list[str]:
-    """Say where no name in rules could be checked, if anywhere."""
-    if not checks.dynamic:
-        return []
-    return [f"no name is checked in what is read through dyn(...): {', '.join(checks.dynamic)}"]
 
 
 def listed(pairs: Mapping[Pair, str]) -> str:
@@ -237,6 +223,10 @@ def _dynamic(outcomes: Iterable[CheckedRule | tuple[RuleFault, ...]]) -> tuple[s
     return tuple(
         dict.fromkeys(path for each in outcomes if isinstance(each, CheckedRule) for path in sorted(each.dynamic))
     )
+
+
+def _unguarded(outcomes: Iterable[CheckedRule | tuple[RuleFault, ...]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(path for each in outcomes if isinstance(each, CheckedRule) for path in each.unguarded))
 
 
 @lru_cache(maxsize=MAX_KEPT)

@@ -12,11 +12,11 @@ from streamwarden_contract.models import Policy
 SCHEMA = '{"type": "object", "properties": {"service": {"type": "string"}, "amount": {"type": "integer"}}}'
 
 
-def governed_folder(folder: Path, policies: list[dict[str, Any]], *types: str) -> Admission:
+def governed_folder(folder: Path, policies: list[dict[str, Any]], *types: str, schema: str = SCHEMA) -> Admission:
     """Admit an agent whose first decision type has a schema, the others none, together with policies."""
     api = "streamwarden.io/v1alpha1"
     names = ["orders", *(f"topic-{kind}" for kind in types)]
-    schemas = {f"topic-{types[0]}": {"schema": {"schema": SCHEMA}}}
+    schemas = {f"topic-{types[0]}": {"schema": {"schema": schema}}}
     documents: list[dict[str, Any]] = [
         {
             "apiVersion": api,
@@ -88,8 +88,39 @@ def test_a_policy_that_does_not_check_for_one_type_of_several_is_told(tmp_path: 
                 "does not check for clerk/void (rule 'r': 1:20: the schema does not say what 'amount' is read from: "
                 "write dyn(...) around what stands before the dot): there it is not applicable"
             ),
-        )
+        ),
+        ("spec.rules[0].require", "DoubtfulRule", AMOUNT),
     ]
+
+
+AMOUNT = (
+    "reads decision.parameters.amount, which a decision may leave out: that is an error then, and denies. "
+    "Write !has(decision.parameters.amount) || ... where it may be missing, or demand it in the schema"
+)
+
+
+@pytest.mark.parametrize(
+    ("require", "warnings"),
+    [
+        pytest.param("decision.parameters.amount < 5", [AMOUNT], id="read-alone"),
+        pytest.param("!has(decision.parameters.amount) || decision.parameters.amount < 5", [], id="asked-for"),
+        pytest.param("has(decision.parameters.amount) && decision.parameters.amount < 5", [], id="demanded-by-it"),
+        pytest.param("has(decision.parameters.amount) ? decision.parameters.amount < 5 : false", [], id="a-choice"),
+        pytest.param("decision.confidence > 0.5", [], id="what-no-schema-speaks-of"),
+    ],
+)
+def test_n9_a_field_that_may_be_absent_is_told_where_nothing_asks_for_it(
+    tmp_path: Path, require: str, warnings: list[str]
+) -> None:
+    admission = governed_folder(tmp_path, [ruled(require)], "refund")
+    assert admission.problems == ()
+    assert told(admission.warnings) == [("spec.rules[0].require", "DoubtfulRule", message) for message in warnings]
+
+
+def test_n9_a_field_that_the_schema_demands_is_no_alarm(tmp_path: Path) -> None:
+    schema = SCHEMA.replace('"type": "object",', '"type": "object", "required": ["amount"],')
+    policies = [ruled("decision.parameters.amount < 5")]
+    assert governed_folder(tmp_path, policies, "refund", schema=schema).warnings == ()
 
 
 LIMITS = """\

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from streamwarden_contract.models.policy import PolicySpec
-from streamwarden_operator.desired.rule_checks import Governed, RuleChecks, check_rules, listed, pairs_of, remarks
+from streamwarden_operator.desired.rule_checks import Governed, RuleChecks, check_rules, listed, pairs_of
+from streamwarden_operator.desired.rule_remarks import remarks
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -148,10 +149,33 @@ def test_the_first_four_of_many_pairs_are_named() -> None:
             ["no name is checked in what is read through dyn(...): decision.parameters"],
             id="parts-without-a-type",
         ),
+        pytest.param(
+            spec("decision.parameters.amount < 5", decisions=("block-url",)),
+            [
+                (
+                    "rule 'r0' reads decision.parameters.amount, which a decision may leave out: that is an error then,"
+                    " and denies. Write !has(decision.parameters.amount) || ... where it may be missing, or demand it"
+                    " in the schema"
+                ),
+            ],
+            id="N9-a-field-that-may-be-absent",
+        ),
+        pytest.param(
+            spec("!has(decision.parameters.amount) || decision.parameters.amount < 5", decisions=("block-url",)),
+            [],
+            id="N9-a-field-that-is-asked-for",
+        ),
     ],
 )
 def test_what_an_author_should_know(policy: PolicySpec, said: list[str]) -> None:
     assert remarks(policy, checked(policy)) == said
+
+
+def test_of_many_doubtful_rules_four_are_named() -> None:
+    policy = spec(*["decision.parameters.amount < 5"] * 6, decisions=("block-url",))
+    said = remarks(policy, checked(policy))
+    assert [sentence.split(" reads ")[0] for sentence in said[:-1]] == [f"rule 'r{number}'" for number in range(4)]
+    assert said[-1] == "and 2 more rules are like these"
 
 
 def with_params(params: dict[str, JsonValue], *rules: str) -> PolicySpec:

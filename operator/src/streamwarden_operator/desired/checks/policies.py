@@ -10,7 +10,8 @@ from streamwarden_contract.reasons import ConditionReason
 from streamwarden_operator.desired.acceptance import Refusal, accepted
 from streamwarden_operator.desired.checks.chain import HOLDS, Finding
 from streamwarden_operator.desired.held_back import TooNew
-from streamwarden_operator.desired.rule_checks import RuleChecks, listed, remarks
+from streamwarden_operator.desired.rule_checks import RuleChecks, listed
+from streamwarden_operator.desired.rule_remarks import remarks
 from streamwarden_operator.errors import OperatorError
 
 PUBLISHED = "Published"
