@@ -12,7 +12,7 @@ from streamwarden_devstack.cache import cache_folder
 from streamwarden_devstack.cluster import network
 from streamwarden_devstack.cluster.addresses import HOST_ADDRESS, LOCK, NODE_NAME, PAUSE_IMAGE, STATE_FOLDER
 from streamwarden_devstack.cluster.archive import write_image
-from streamwarden_devstack.cluster.engines import Buildah
+from streamwarden_devstack.cluster.engines import Buildah, build_lock
 from streamwarden_devstack.cluster.errors import ClusterError, CommandFailedError, NotReadyError
 from streamwarden_devstack.cluster.execute import one_at_a_time, wait_until
 from streamwarden_devstack.cluster.filesystems import is_layered, mounts_below
@@ -84,9 +84,13 @@ class EmbeddedCluster:
         return True
 
     def down(self) -> bool:
-        """Kill everything, and remove every file, link and cgroup."""
+        """Kill everything, and remove every file, link and cgroup, and what killed builds of images have mounted."""
         with one_at_a_time(LOCK):
-            return self._clear_away()
+            taken = self._clear_away()
+        with one_at_a_time(build_lock(self._cache), wait=False) as nobody_builds:
+            if nobody_builds:
+                self.engine.remove_containers()
+        return taken
 
     def status(self) -> Status:
         """Ask the API server and look at the node's condition."""

@@ -47,6 +47,11 @@ class Order:
         return [*options, str(self.context)]
 
 
+def build_lock(cache: Path) -> Path:
+    """Give the lock that is held while images are built."""
+    return cache / "cluster" / "images" / ".lock"
+
+
 class Engine(Protocol):
     """Builds images and keeps them."""
 
@@ -129,6 +134,7 @@ class Buildah:
 
     def build(self, order: Order, log: Path) -> None:
         """In the host's network, and with each layer kept for the next build."""
+        self.remove_containers()
         how = ["--layers", "--isolation", "chroot", "--network", "host"]
         run_logged([*self._command(), "build", *how, *order.options()], log)
 
@@ -146,6 +152,14 @@ class Buildah:
     def remove(self, reference: str) -> None:
         """And the layers that no other image has."""
         run([*self._command(), "rmi", reference])
+
+    def remove_containers(self) -> None:
+        """Remove the working containers, and with them the mounts, that builds left which were killed.
+
+        Whoever calls it holds ``build_lock``: a build that goes on loses its own.
+        """
+        if (self._folder / "store").is_dir():
+            run([*self._command(), "rm", "--all"])
 
     def _command(self) -> list[str]:
         # Without this it leaves a lock file in /etc/cni, though no network of its own is ever used.

@@ -114,13 +114,22 @@ def wait_until(holds: Callable[[], bool], what: str, timeout_s: float) -> None:
 
 
 @contextlib.contextmanager
-def one_at_a_time(lock: Path) -> Iterator[None]:
-    """Hold a lock file against other processes; the kernel lets go of it when we die."""
+def one_at_a_time(lock: Path, *, wait: bool = True) -> Iterator[bool]:
+    """Hold a lock file against other processes; the kernel lets go of it when we die.
+
+    Args:
+        lock: the file.
+        wait: until nobody else holds it; else what is given says whether it is ours.
+    """
     lock.parent.mkdir(parents=True, exist_ok=True)
     number = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        fcntl.flock(number, fcntl.LOCK_EX)
-        yield
+        try:
+            fcntl.flock(number, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
     finally:
         os.close(number)
 

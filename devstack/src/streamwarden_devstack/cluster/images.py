@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from streamwarden_kafka.private_files import private_folder, write_private
 
-from streamwarden_devstack.cluster.engines import Order
+from streamwarden_devstack.cluster.engines import Order, build_lock
 from streamwarden_devstack.cluster.execute import one_at_a_time
 from streamwarden_devstack.cluster.pip_settings import build_configuration, configuration_files, find_certificates
 from streamwarden_devstack.cluster.source_tree import content_hash
@@ -99,8 +99,9 @@ def build_images(engine: Engine, root: Path, cache: Path, reporter: Reporter) ->
     Raises:
         ClusterError: One cannot be built.
     """
-    folder = cache / "cluster" / "images"
-    with one_at_a_time(folder / ".lock"):
+    lock = build_lock(cache)
+    folder = lock.parent
+    with one_at_a_time(lock):
         base = engine.ensure_base(reporter)
         references = build_references(root, base)
         with tempfile.TemporaryDirectory(dir=folder) as secrets:
