@@ -92,6 +92,8 @@ def _with_hint(fault: RuleFault, expression: str) -> RuleFault:
     if match := re.search(r"([=!])==", expression):
         instead = {"=": "equality is written ==", "!": "inequality is written !="}[match[1]]
         return RuleFault(fault.line, fault.column, f"{fault.message}; in CEL, {instead}")
+    if match := re.search(r"=([<>])", expression):
+        return RuleFault(fault.line, fault.column, f"{fault.message}; in CEL, {match[0]} is written {match[1]}=")
     if re.search(r"[^=!<>]=[^=]", expression):
         return RuleFault(fault.line, fault.column, f"{fault.message}; in CEL, equality is written ==")
     return fault

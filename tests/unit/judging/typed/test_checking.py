@@ -128,6 +128,7 @@ MESSAGES = {
     f"({P}.urgent ? {P}.kind : 'none') == 'typo'": "1:69: the schema never allows 'typo' here, only mail, url, none",
     "'typo' in params.names": "1:1: the schema never allows 'typo' here, only a, b",
     "true and false": "1:6: Syntax error: mismatched input 'and' expecting <EOF>; in CEL, 'and' is written &&",
+    f"{P}.count => 1": "1:27: Syntax error: token recognition error at: '=>'; in CEL, => is written >=",
     f"{P}.count = 1": "1:27: Syntax error: token recognition error at: '= '; in CEL, equality is written ==",
 }
 """docs/reference/rules.md has each of these messages."""
