@@ -20,6 +20,7 @@ from streamwarden_operator.settings import OperatorSettings
 from streamwarden_operator.wiring.controller import Controller
 
 from streamwarden_cli.dev.agents_code import AgentsCode
+from streamwarden_cli.dev.repeats import LastLines
 from streamwarden_cli.local.cluster import LocalCluster
 from streamwarden_cli.local.externals import Externals, external_users
 from streamwarden_cli.local.folder import admit_folder, changes, file_changes
@@ -87,6 +88,9 @@ class Loop:
         """Of the manifests as last applied."""
         self._edited: dict[tuple[str, str], float] = {}
         """When an edit of a policy was seen (monotonic), until it is in force."""
+        self._refused = False
+        """Whether the manifests were bad when they were read last."""
+        self._last_lines = LastLines()
         self._closing = False
         self._told: dict[Key, tuple[str, str]] = {}
         self._changed = asyncio.Event()
@@ -234,6 +238,7 @@ class Loop:
     async def _apply_folder(self, seen: float) -> None:
         """Apply what was saved at this moment (monotonic), where all of it is good."""
         admission = admit_folder(self._options.folder, self.cluster.resources())
+        refused, self._refused = self._refused, bool(admission.problems)
         if admission.problems:
             for problem in admission.problems:
                 self._screen.say(str(problem), problem=True)
@@ -247,6 +252,8 @@ class Loop:
             self._screen.say(f"{key} changed")
         for key in applied.removed:
             self._screen.say(f"{key} removed")
+        if refused and not (applied.changed or applied.removed):
+            self._screen.say("the manifests are good again, and say what is applied already")
 
     def _restart(self, files: frozenset[Path]) -> None:
         """Start the agents again whose program these files are."""
@@ -314,8 +321,12 @@ class Loop:
         if ready is None or was is None or self._standing(key) != was or self._told.get(key) == was or self._closing:
             return
         self._told[key] = was
-        said = "ready" if ready.status == "True" else f"not ready: {ready.reason}: {ready.message}"
+        said = (
+            "ready"
+            if ready.status == "True"
+            else f"not ready: {ready.reason}: {self._last_lines.shorten(str(key), ready.message)}"
+        )
         self._screen.say(f"{key} is {said}")
 
     def _event(self, key: Key, reason: str, message: str, warning: bool) -> None:  # noqa: FBT001  # a callback's signature
-        self._screen.say(f"{key}: {reason}: {message}", problem=warning)
+        self._screen.say(f"{key}: {reason}: {self._last_lines.shorten(str(key), message)}", problem=warning)

@@ -25,8 +25,13 @@ _STEP_MS = 10
 
 
 def admit_folder(folder: Path, current: Iterable[Kind] = ()) -> Admission:
-    """Read all manifests of a folder and judge them as changes of what is there now."""
-    return admit_all(read_manifests(folder), _by_key(current))
+    """Read all manifests of a folder and judge them as changes of what is there now.
+
+    A problem names its file as a person in the working directory does.
+    """
+    here = Path.cwd()
+    shown = folder.relative_to(here) if folder.is_relative_to(here) else folder
+    return admit_all(read_manifests(shown), _by_key(current))
 
 
 def _by_key(resources: Iterable[Kind]) -> Mapping[tuple[str, str, str], Kind]:

@@ -21,6 +21,8 @@ _LAST_LINES = 5
 _WIDTH = 500
 """A longer line is cut: they go into a condition's message."""
 _READY_POLL_S = 0.1
+LAST_LINES_MARK = ". Its last lines:\n"
+"""Stands between how a process ended and what it said last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,4 +158,4 @@ class PodProcess:
 
     def _last_lines(self) -> str:
         lines = [line[:_WIDTH] for line in last_lines(self._launch.log, _LAST_LINES)]
-        return ". Its last lines:\n" + "\n".join(lines) if lines else ""
+        return LAST_LINES_MARK + "\n".join(lines) if lines else ""

@@ -108,6 +108,8 @@ class Service:
                 await self._launch()
             except (ServiceFailedError, OSError) as error:
                 self._reporter.note(str(error))
+            else:
+                self._reporter.note(f"{self._server.name} answers again")
             since = time.monotonic()
 
     async def _launch(self) -> None:

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
-from streamwarden_cli.local.folder import FolderChange, changes
+from streamwarden_cli.local.folder import FolderChange, admit_folder, changes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,3 +40,17 @@ async def test_a_change_says_what_it_may_concern(tmp_path: Path, file: str, *, m
     change = seen.get_nowait()
 
     assert (change.manifests, {path.name for path in change.code}) == (manifests, code)
+
+
+def test_a_problem_names_its_file_as_seen_from_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "loops" / "plant"
+    folder.mkdir(parents=True)
+    (folder / "policies.yaml").write_text("apiVersion: streamwarden.io/v1alpha1\nkind: Policie\n")
+    for here, shown in [(folder, "policies.yaml"), (tmp_path, "loops/plant/policies.yaml")]:
+        monkeypatch.chdir(here)
+        assert [problem.file for problem in admit_folder(folder).problems] == [shown]
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert [problem.file for problem in admit_folder(folder).problems] == [str(folder / "policies.yaml")]

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +21,7 @@ from streamwarden_devstack.stack.reporting import QuietReporter
 from streamwarden_devstack.stack.service import Server, Service, run_once
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.private_files import private_folder, write_private
+from typing_extensions import override
 
 NODE = Node(15001, 15002)
 STORES = Stores(Path("/data"), Path("/key-store.pem"), Path("/ca.pem"))
@@ -63,6 +67,32 @@ async def test_a_server_that_does_not_answer_in_time_is_ended(tmp_path: Path) ->
         await service.start()
 
     assert service.pid is None
+
+
+async def test_a_server_that_was_killed_is_said_to_be_gone_and_to_be_back(tmp_path: Path) -> None:
+    said: asyncio.Queue[str] = asyncio.Queue()
+
+    class Notes(QuietReporter):
+        @override
+        def note(self, text: str) -> None:
+            said.put_nowait(text)
+
+    async def at_once() -> None:
+        return
+
+    server = replace(shell(tmp_path, "exec sleep 600"), answers=at_once)
+    service = Service(server, Notes())
+    await service.start()
+    try:
+        first = service.pid
+        assert first is not None
+        os.kill(first, signal.SIGKILL)
+        async with asyncio.timeout(20):
+            notes = [await said.get(), await said.get()]
+        assert notes == ["the server was ended by signal 9; starting it again", "the server answers again"]
+        assert service.pid not in {None, first}
+    finally:
+        await service.stop(0.0)
 
 
 async def test_a_command_that_fails_shows_the_end_of_its_log(tmp_path: Path) -> None:
