@@ -292,7 +292,8 @@ class FakeCluster:
         """Let a resource be as another version of the operator writes it; ``metadata`` is what changes in it."""
         self.resources.pop((type(resource), resource.metadata.namespace, resource.metadata.name), None)
         found = resource.metadata.model_copy(update=metadata)
-        self.broken[key_of(resource)] = Unreadable(key_of(resource), found, "spec.novelty: not known")
+        manifest = {**resource.model_dump(by_alias=True, mode="json"), "novelty": "not known"}
+        self.broken[key_of(resource)] = Unreadable(key_of(resource), found, "spec.novelty: not known", manifest)
 
     def unreadable(self) -> Mapping[Key, Unreadable]:
         return self.broken

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from streamwarden_contract.acks import ReadFormats, decode_ack
 from streamwarden_gate.acks import Acks, Report
 from streamwarden_gate.errors import ConfigError, FatalError
 from streamwarden_gate.ready import ReadyFile
@@ -22,8 +23,12 @@ IDENTITY = Identity("risk", "guard", "u", "pod-0", "streamwarden")
 class SilentProducer:
     """Takes acks and does nothing with them."""
 
+    def __init__(self) -> None:
+        self.written: list[object] = []
+
     def produce(self, topic: str, **record: object) -> None:
-        del topic, record
+        del topic
+        self.written.append(record["value"])
 
     def poll(self, timeout: float) -> int:
         del timeout
@@ -59,6 +64,14 @@ def test_a_gate_is_ready_while_its_policies_are_current(
     for state in states:
         reporting.report(Report(state))
     assert file.exists() == ready
+
+
+def test_m09_an_ack_says_the_newest_formats_that_the_gate_reads() -> None:
+    producer = SilentProducer()
+    Acks(IDENTITY, producer, ReadyFile(None)).report(Report("Starting"))  # type: ignore[arg-type]  # as above
+    [value] = producer.written
+    assert isinstance(value, bytes)
+    assert decode_ack(value).reads == ReadFormats(decision=2, policy_log=2, offset_metadata=2)
 
 
 def test_what_an_earlier_process_left_behind_goes_at_the_start(tmp_path: Path) -> None:

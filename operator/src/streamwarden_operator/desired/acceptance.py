@@ -15,6 +15,7 @@ from streamwarden_contract.models.topic_contract import KEYLESS_AND_COMPACTED
 from streamwarden_contract.reasons import ConditionReason
 from streamwarden_judging.schema_faults import schema_faults
 
+from streamwarden_operator.desired.claims import NO_CLAIMS, Claims, TopicClaim
 from streamwarden_operator.desired.pod_fields import pod_faults
 from streamwarden_operator.desired.rule_checks import RuleChecks, check_rules
 from streamwarden_operator.desired.status import condition, true
@@ -48,6 +49,7 @@ def accept_contract(
     others: Collection[TopicContract],
     agents: Collection[AgentDeployment],
     installation: str = names.SYSTEM,
+    claims: Claims = NO_CLAIMS,
 ) -> list[Refusal]:
     """Return everything that is wrong with a contract; nothing where it is accepted.
 
@@ -56,14 +58,16 @@ def accept_contract(
         others: all contracts, of any namespace; ``contract`` may be among them.
         agents: all agents, of any namespace.
         installation: whose names nobody else may have.
+        claims: of resources that exist beside those, and cannot be read.
     """
+    commanding = sorted({*(agent.metadata.name for agent in agents if commands(agent, contract)), *claims.commanding})
     return [
         *_contract_names(contract, installation),
         *_config(contract),
         *_schema(contract),
-        *_conflict(contract, others),
-        *_ungoverned(contract, agents),
-        *_framed_commands(contract, agents),
+        *_conflict(contract, others, claims.topics),
+        *_ungoverned(contract, commanding),
+        *_framed_commands(contract, commanding),
     ]
 
 
@@ -216,19 +220,22 @@ def _schema(contract: TopicContract) -> Iterator[Refusal]:
         yield Refusal(ConditionReason.INVALID_SCHEMA, "spec.schema.schema", message)
 
 
-def _conflict(contract: TopicContract, others: Collection[TopicContract]) -> Iterator[Refusal]:
+def _conflict(
+    contract: TopicContract, others: Collection[TopicContract], unread: Collection[TopicClaim]
+) -> Iterator[Refusal]:
     """Refuse all claims on a topic but the oldest; resources of one age are distinguished by name.
 
     Only claims of the own namespace count: another namespace's would be refused by its name, and must not win here.
     """
     metadata = contract.metadata
     age = (metadata.creation_timestamp, metadata.name)
+    claims = [*unread, *(TopicClaim(other.metadata, other.spec.topic_name) for other in others)]
     older = [
-        other.metadata.name
-        for other in others
-        if other.metadata.namespace == metadata.namespace
-        and other.spec.topic_name == contract.spec.topic_name
-        and (other.metadata.creation_timestamp, other.metadata.name) < age
+        claim.metadata.name
+        for claim in claims
+        if claim.metadata.namespace == metadata.namespace
+        and claim.topic == contract.spec.topic_name
+        and (claim.metadata.creation_timestamp, claim.metadata.name) < age
     ]
     if older:
         yield Refusal(
@@ -238,8 +245,7 @@ def _conflict(contract: TopicContract, others: Collection[TopicContract]) -> Ite
         )
 
 
-def _framed_commands(contract: TopicContract, agents: Collection[AgentDeployment]) -> Iterator[Refusal]:
-    commanding = sorted(agent.metadata.name for agent in agents if commands(agent, contract))
+def _framed_commands(contract: TopicContract, commanding: Sequence[str]) -> Iterator[Refusal]:
     if contract.spec.framing != "None" and commanding:
         yield Refusal(
             ConditionReason.INVALID_SPEC,
@@ -248,8 +254,7 @@ def _framed_commands(contract: TopicContract, agents: Collection[AgentDeployment
         )
 
 
-def _ungoverned(contract: TopicContract, agents: Collection[AgentDeployment]) -> Iterator[Refusal]:
-    commanding = sorted(agent.metadata.name for agent in agents if commands(agent, contract))
+def _ungoverned(contract: TopicContract, commanding: Sequence[str]) -> Iterator[Refusal]:
     if contract.spec.access.producers and commanding:
         yield Refusal(
             ConditionReason.UNGOVERNED_PRODUCER,

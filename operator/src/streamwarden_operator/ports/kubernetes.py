@@ -1,7 +1,7 @@
 """The Kubernetes side: the three kinds, Secrets and workloads."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from streamwarden_contract.models.base import Kind, Metadata, Status
@@ -26,6 +26,8 @@ class Unreadable:
     key: Key
     metadata: Metadata
     problem: str
+    manifest: Manifest = field(default_factory=dict, repr=False, compare=False)
+    """As it is: ``desired.claims`` reads what can be told of it."""
 
 
 @dataclass(frozen=True, slots=True)

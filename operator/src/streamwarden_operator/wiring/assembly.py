@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from streamwarden_operator.adapters.signing import PublisherKeys
@@ -17,7 +18,7 @@ from streamwarden_operator.reconcilers.policies.live_acks import LiveAcks
 from streamwarden_operator.reconcilers.policies.log import PolicyLogReconciler
 from streamwarden_operator.reconcilers.policies.log_store import LogStore
 from streamwarden_operator.reconcilers.policies.reconciler import OnRollout, PolicyReconciler
-from streamwarden_operator.reconcilers.scaling.group_keeper import GroupKeeper
+from streamwarden_operator.reconcilers.scaling.group_keeper import GroupKeeper, bound_at_zero
 from streamwarden_operator.reconcilers.scaling.scaler import Scaler
 from streamwarden_operator.reconcilers.scaling.scaling_store import ScalingStore
 from streamwarden_operator.wiring.queue import Reconciler
@@ -56,7 +57,8 @@ class Factory:
         if self.backends.lags is None:
             return {}
         scaler = Scaler(self.cluster, self.backends.lags, self.scaling, wake=self.waker.add)
-        keeper = GroupKeeper(self.backends.offsets, self.scaling)
+        unscaled = partial(bound_at_zero, self.cluster, self.logs, self.scaling)
+        keeper = GroupKeeper(self.backends.offsets, self.scaling, unscaled)
         return {"scaler": scaler.run, "group-keeper": keeper.run}
 
     @property

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Mapping
 from streamwarden_contract.acks import GateAck, RefusedEvents
 from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
 
-from streamwarden_operator.desired.acceptance import topic_refs
+from streamwarden_operator.desired.acceptance import ACCEPTED, topic_refs
 from streamwarden_operator.desired.agents import is_taken
 from streamwarden_operator.desired.policy_params import params_config_map
+from streamwarden_operator.desired.status import find_condition
 from streamwarden_operator.keys import Key, key_of
 from streamwarden_operator.plans.refused_events import topics_said
 from streamwarden_operator.ports import Cluster
@@ -140,7 +141,10 @@ def dependents_of(
         case "Policy":
             return frozenset({Key("PolicyLog", namespace)})
         case "AgentDeployment":
-            refs = {name for agent in agents if agent.metadata.name == key.name for _, name in topic_refs(agent)}
+            own_refs = [topic_refs(agent) for agent in agents if agent.metadata.name == key.name]
+            refs = {name for each in own_refs for _, name in each}
+            if not own_refs:  # it is gone, or cannot be read: whom it kept from what is not known
+                refs = {contract.metadata.name for contract in contracts if _is_refused(contract)}
             return frozenset({Key("Namespace", namespace), *(Key("TopicContract", namespace, name) for name in refs)})
         case "Namespace":
             return frozenset(Key("AgentDeployment", namespace, agent.metadata.name) for agent in agents)
@@ -182,6 +186,11 @@ def contracts_that_wait(contracts: Iterable[TopicContract], *, log_is_new: bool 
         for contract in contracts
         if contract.status.observed_generation > 0 and not is_taken(contract, has_registry=log_is_new)
     )
+
+
+def _is_refused(contract: TopicContract) -> bool:
+    found = find_condition(contract.status.conditions, ACCEPTED)
+    return found is not None and found.status == "False"
 
 
 def _differing(before: Mapping[str, object], after: Mapping[str, object]) -> set[str]:

@@ -173,7 +173,8 @@ class ResourceCache:
             now = read_resource(kind, manifest)
         except ValidationError as error:
             # What was read before stays: the last good one is better than none, for none would undo everything.
-            found = Unreadable(key, Metadata.model_validate(manifest["metadata"]), describe(error))
+            metadata = Metadata.model_validate(manifest["metadata"])
+            found = Unreadable(key, metadata, describe(error), manifest)
             before_it, self._unreadable[key] = self._unreadable.get(key), found
             if before_it is not None and _asked(before_it) == _asked(found):
                 return None

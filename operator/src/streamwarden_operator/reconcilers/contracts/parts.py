@@ -107,6 +107,8 @@ class AccessPart:
     others: Collection[TopicContract]
     """Contracts beside this one that are not being deleted: some ACLs of an outside principal serve several."""
     installation: InstallationNames
+    given_elsewhere: frozenset[Acl] = frozenset()
+    """By contracts that cannot be read."""
 
     async def reconcile(self, contract: TopicContract, record: Record) -> tuple[Part, tuple[str, ...]]:
         """Make the ACLs match, and return what became of them, and what is now recorded.
@@ -148,7 +150,7 @@ class AccessPart:
         if not leaving:
             return leaving
         wanted = {acl for other in self.others for acl in self._access_of(other)}
-        return leaving - wanted
+        return leaving - wanted - self.given_elsewhere
 
 
 def recorded_acls(contract: TopicContract) -> frozenset[Acl]:

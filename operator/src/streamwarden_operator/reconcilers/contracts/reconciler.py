@@ -27,6 +27,7 @@ from streamwarden_operator.desired.checks.contracts import (
     NewSchema,
     Part,
 )
+from streamwarden_operator.desired.claims import Claims
 from streamwarden_operator.desired.management import ORPHAN, held_status, is_held, lets_go
 from streamwarden_operator.errors import OperatorError
 from streamwarden_operator.keys import Key, key_of
@@ -39,6 +40,7 @@ from streamwarden_operator.reconcilers.contracts.parts import (
     reconcile_topic,
     registered_before,
 )
+from streamwarden_operator.reconcilers.existence import claims_beside
 from streamwarden_operator.reconcilers.policies.log_store import LogStore
 from streamwarden_operator.result import DONE, GONE, Result
 
@@ -111,8 +113,13 @@ class TopicContractReconciler:
             status = held_status(contract.metadata, contract.status, now=self._clock())
             await self._write(contract, status)
             return status
-        agents = self._cluster.list(AgentDeployment)
-        refusals = accept_contract(contract, self._cluster.list(TopicContract), agents, self._installation.installation)
+        refusals = accept_contract(
+            contract,
+            self._cluster.list(TopicContract),
+            self._cluster.list(AgentDeployment),
+            self._installation.installation,
+            self._claims(contract),
+        )
         if refusals:
             return await self._refuse(contract, refusals)
         return await self._keep(contract)
@@ -123,8 +130,9 @@ class TopicContractReconciler:
         if needs_undoing:
             await self._cluster.set_finalizer(contract, FINALIZER, present=True)
         topic, topic_id = await reconcile_topic(self._topics, contract)
-        access_part = AccessPart(self._acls, self._others(contract), self._installation)
-        access, given = await access_part.reconcile(contract, lambda record: self._record(contract, record))
+        access, given = await self._access_part(contract).reconcile(
+            contract, lambda record: self._record(contract, record)
+        )
         found = contract.status.model_copy(update={"topic_id": topic_id, "access": given})
 
         schema_before = _carried(contract, SCHEMA_READY)
@@ -172,11 +180,12 @@ class TopicContractReconciler:
         return first_finding(NEW_SCHEMA, schema)
 
     def _is_commanded(self, contract: TopicContract) -> bool:
-        """Tell whether agents' commands may go to the topic; who knows what one says that cannot be read."""
-        namespace = contract.metadata.namespace
-        return any(commands(agent, contract) for agent in self._cluster.list(AgentDeployment, namespace)) or any(
-            (key.kind, key.namespace) == ("AgentDeployment", namespace) for key in self._cluster.unreadable()
-        )
+        """Tell whether agents' commands may go to the topic."""
+        agents = self._cluster.list(AgentDeployment, contract.metadata.namespace)
+        return any(commands(agent, contract) for agent in agents) or bool(self._claims(contract).commanding)
+
+    def _claims(self, contract: TopicContract) -> Claims:
+        return claims_beside(contract, self._cluster, self._logs)
 
     async def _refuse(self, contract: TopicContract, refusals: list[Refusal]) -> TopicContractStatus:
         """Say what is wrong. What exists stays as it is, and agents that refer to the contract wait."""
@@ -222,10 +231,11 @@ class TopicContractReconciler:
         await self._cluster.record_event(contract.key, reason=reason, message=message, warning=True)
 
     async def _undo(self, contract: TopicContract) -> None:
-        others = self._others(contract)
-        await AccessPart(self._acls, others, self._installation).revoke(contract)
+        await self._access_part(contract).revoke(contract)
         spec, status = contract.spec, contract.status
-        if spec.deletion_policy != "Delete" or any(other.spec.topic_name == spec.topic_name for other in others):
+        claimed = {other.spec.topic_name for other in self._others(contract)}
+        claimed |= {claim.topic for claim in self._claims(contract).topics}
+        if spec.deletion_policy != "Delete" or spec.topic_name in claimed:
             return
         if status.registered_schema is not None and self._registry is not None:
             await self._registry.delete(status.registered_schema.subject)
@@ -233,6 +243,11 @@ class TopicContractReconciler:
         # Another id is another topic, which somebody made: this contract never promised it.
         if topic is not None and topic.topic_id == status.topic_id:
             await self._topics.delete(spec.topic_name)
+
+    def _access_part(self, contract: TopicContract) -> AccessPart:
+        return AccessPart(
+            self._acls, self._others(contract), self._installation, given_elsewhere=self._claims(contract).access
+        )
 
     def _others(self, contract: TopicContract) -> list[TopicContract]:
         """Return the contracts beside this one that stay."""

@@ -1,17 +1,26 @@
 """Keeps the groups of agents at zero: Kafka deletes the offsets of a group that has had no members for seven days.
 
 Without its offsets an agent would read its inputs from the beginning, and a gate could not go on at all (OffsetsLost).
+An agent that exists and has no pods is at zero, whether this process scales it or not: it may be paused, or refused, or
+this version cannot read it.
 """
 
 import time
 import zlib
+from collections.abc import Callable, Mapping
 
 import structlog
+from streamwarden_contract.names import AgentNames
 
 from streamwarden_operator.clock import repeat
 from streamwarden_operator.errors import OperatorError
-from streamwarden_operator.ports import Offsets
-from streamwarden_operator.reconcilers.scaling.scaling_store import ScalingStore
+from streamwarden_operator.ports import Cluster, GroupReads, Offsets
+from streamwarden_operator.reconcilers.policies.log_store import LogStore
+from streamwarden_operator.reconcilers.scaling.scaling_store import ScalingStore, group_reads
+
+Place = tuple[str, str]
+"""Namespace and agent."""
+Reads = tuple[GroupReads, ...]
 
 EVERY_S = 86_400.0
 """Often enough for ``offsets.retention.minutes`` of two days; the default is seven."""
@@ -23,9 +32,19 @@ _log = structlog.get_logger(__name__)
 class GroupKeeper:
     """Begins the retention of each agent's two groups anew, once a day at a time of the agent's own."""
 
-    def __init__(self, offsets: Offsets, store: ScalingStore) -> None:
+    def __init__(
+        self, offsets: Offsets, store: ScalingStore, bound_at_zero: Callable[[], Mapping[Place, Reads]] = dict
+    ) -> None:
+        """Make a keeper.
+
+        Args:
+            offsets: Kafka's groups.
+            store: the agents that are scaled.
+            bound_at_zero: returns what the groups read of agents at zero that are not in it.
+        """
         self._offsets = offsets
         self._store = store
+        self._bound_at_zero = bound_at_zero
         self._due_s: dict[tuple[str, str], float] = {}
 
     async def run(self) -> None:
@@ -38,19 +57,38 @@ class GroupKeeper:
         Args:
             now_s: seconds since the epoch, so that an operator that is restarted every day begins no wait anew.
         """
-        asleep = {where for where, entry in self._store.agents.items() if entry.state.desired == 0}
+        asleep: dict[Place, Reads] = {
+            where: entry.reads for where, entry in self._store.agents.items() if entry.state.desired == 0
+        }
+        asleep.update(self._bound_at_zero())
         self._due_s = {where: self._due_s.get(where) or _next(where, now_s) for where in asleep}
         for where in sorted(where for where, due_s in self._due_s.items() if due_s <= now_s):
             self._due_s[where] = _next(where, now_s)
-            await self._keep(*where)
+            await self._keep(asleep[where])
 
-    async def _keep(self, namespace: str, agent: str) -> None:
-        entry = self._store.agents.get((namespace, agent))
-        for reads in entry.reads if entry else ():
+    async def _keep(self, groups: Reads) -> None:
+        for reads in groups:
             try:
                 await self._offsets.keep(reads.group, reads.topics)
             except OperatorError as error:
                 _log.warning("group not kept", group=reads.group, error=str(error))
+
+
+def bound_at_zero(cluster: Cluster, logs: LogStore, store: ScalingStore) -> dict[Place, Reads]:
+    """Return what the groups read of agents that have a binding and no pods, and that nobody scales.
+
+    Args:
+        cluster: which pods there are; where that is not known, there may be some.
+        logs: the bindings, which an agent keeps as long as it exists.
+        store: the agents that are scaled.
+    """
+    bindings = [binding for log in logs.published.values() for binding in log.state.bindings.values()]
+    return {
+        (binding.namespace, binding.agent): group_reads(AgentNames(binding.namespace, binding.agent), binding.inputs)
+        for binding in bindings
+        if (binding.namespace, binding.agent) not in store.agents
+        and cluster.pods(binding.namespace, binding.agent) == frozenset()
+    }
 
 
 def _next(where: tuple[str, str], now_s: float) -> float:

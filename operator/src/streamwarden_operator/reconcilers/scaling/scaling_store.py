@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from streamwarden_contract.models import AgentDeployment, Condition
 from streamwarden_contract.models.scaling import Lag, Scaling, ScalingChange
+from streamwarden_contract.names import AgentNames
 from streamwarden_contract.reasons import ConditionReason
 
 from streamwarden_operator.desired.agents import ResolvedAgent
@@ -16,6 +17,15 @@ from streamwarden_operator.plans.scaling import History, initial_replicas
 from streamwarden_operator.ports import GroupReads, WorkloadState
 
 _UNKNOWN = frozenset({ConditionReason.LAG_UNKNOWN.value, ConditionReason.FALLBACK.value})
+
+
+def group_reads(names: AgentNames, inputs: tuple[str, ...]) -> tuple[GroupReads, GroupReads]:
+    """Return what an agent's group reads, and its gate's."""
+    return (
+        GroupReads(names.agent_group, inputs, earliest=True),
+        # The operator has committed where the gate begins: a place that is lost is never guessed.
+        GroupReads(names.gate_group, (names.decisions,), earliest=False),
+    )
 
 
 @dataclass(slots=True)
@@ -76,11 +86,7 @@ class ScalingStore:
         if not self._enabled:
             return
         names, resource = agent.names, agent.resource
-        reads = (
-            GroupReads(names.agent_group, agent.input_topics, earliest=True),
-            # The operator has committed where the gate begins: a place that is lost is never guessed.
-            GroupReads(names.gate_group, (names.decisions,), earliest=False),
-        )
+        reads = group_reads(names, agent.input_topics)
         known = self._find(resource)
         if known is not None:
             known.reads, known.state = reads, state

@@ -128,6 +128,13 @@ def test_a_resource_that_cannot_be_read_is_kept_out_and_known_of() -> None:
     assert not cache.unreadable()
 
 
+def test_m01_what_a_resource_that_cannot_be_read_refers_to_is_known() -> None:
+    cache = ResourceCache()
+    cache.observe(policy(10, spec={"failureAction": "Sometimes", "novelty": 1}))
+    assert cache.unreadable()[KEY].manifest["spec"] == {"failureAction": "Sometimes", "novelty": 1}
+    assert "novelty: 1" not in repr(cache.unreadable()[KEY])
+
+
 def test_the_deletion_of_what_cannot_be_read_is_told(cache: ResourceCache) -> None:
     broken = {"failureAction": "Sometimes"}
     cache.observe(policy(11, spec=broken))
