@@ -37,7 +37,11 @@ class DecisionLine(TypedDict):
     confidence: float | None
     verdict: str
     reason: str
+    deadLetter: str | None
+    """A ``DeadLetterReason``, where it could not be judged."""
     rule: str | None
+    message: str
+    """The reason in words: those of the rule that decided, or what is wrong with the decision."""
     commandId: str | None
     timestamp: int
     """The broker's append time of the decision, milliseconds since 1970."""
@@ -156,7 +160,9 @@ class Tally:
             "confidence": record["confidence"],
             "verdict": record["verdict"],
             "reason": record["reason"],
+            "deadLetter": record["deadLetter"],
             "rule": record["rule"],
+            "message": record["message"],
             "commandId": None if command is None else command["id"],
             "timestamp": decision["timestamp"],
         }

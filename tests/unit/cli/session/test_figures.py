@@ -43,6 +43,27 @@ def test_verdicts_are_counted_by_kind_and_by_rule() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        pytest.param(
+            audited("Deny", rule="careful/sure", message="too unsure"),
+            {"verdict": "Deny", "deadLetter": None, "rule": "careful/sure", "message": "too unsure", "commandId": None},
+            id="denied-in-the-rule-s-words",
+        ),
+        pytest.param(
+            audited("DeadLetter", dead_letter="SchemaMismatch", message="$.a: minimum: 1"),
+            {"verdict": "DeadLetter", "deadLetter": "SchemaMismatch", "rule": None, "message": "$.a: minimum: 1"},
+            id="a-dead-letter-with-what-is-wrong",
+        ),
+    ],
+)
+def test_a_decisions_line_says_why(record: AuditRecord, said: dict[str, object]) -> None:
+    line = Tally().audit(record, commands=COMMANDS)
+    assert line is not None
+    assert said.items() <= line.items()
+
+
 def failed(rule: str | None, message: str, reason: str = "RuleError", trial: str = "") -> AuditRecord:
     found = audited("Deny", rule=rule)
     audit = {"policy": "risk/trial@1", "rule": "trial/r", "reason": "RuleError", "message": trial}
