@@ -36,6 +36,8 @@ _log = structlog.get_logger(__name__)
 
 _POLL_S = 0.1
 _METADATA_TIMEOUT_S = 5.0
+_LOOK_AGAIN_S = 0.5
+"""How often a topic is looked for that is not there: it may never be, and records of the others wait meanwhile."""
 _FAILURE_HEADER = ("ce_type", FAILURE_TYPE.encode())
 
 
@@ -60,6 +62,8 @@ class Recorder:
         self._stop = threading.Event()
         self._positions: dict[tuple[str, int], int] = {}
         self._unassigned: set[str] = set()
+        self._look_again_s = 0.0
+        """On the monotonic clock."""
         self.failed: str = ""
         """Why the thread has ended by itself; empty while it has not."""
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
@@ -109,8 +113,10 @@ class Recorder:
             self._roles = self._wanted.get()
             known = {topic for topic, _ in self._positions}
             self._unassigned = set(self._roles.all) - known
-        if not self._unassigned:
+            self._look_again_s = 0.0
+        if not self._unassigned or time.monotonic() < self._look_again_s:
             return
+        self._look_again_s = time.monotonic() + _LOOK_AGAIN_S
         try:
             topics = consumer.list_topics(timeout=_METADATA_TIMEOUT_S).topics
         except KafkaException as error:

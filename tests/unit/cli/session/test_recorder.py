@@ -86,10 +86,13 @@ class DecisionTopic:
     """A consumer of a log with nothing but these records."""
 
     records: list[Written]
+    looks: int = 0
+    """How often it was asked which topics there are."""
     assigned: list[tuple[str, int]] = field(default_factory=list)
     _read: int = 0
 
     def list_topics(self, timeout: float) -> SimpleNamespace:  # noqa: ARG002  # a client's signature
+        self.looks += 1
         return SimpleNamespace(topics={DECISIONS: SimpleNamespace(partitions={0: None}, error=None)})
 
     def incremental_assign(self, partitions: list[TopicPartition]) -> None:
@@ -142,5 +145,20 @@ def test_failure_records_are_read_from_the_decision_topic_and_nothing_else_of_it
         assert (topic.assigned, reader.failed) == ([(DECISIONS, 0)], "")
         assert reader.look(lambda tally: tally.refused_events.report()["events"]) == 2
         assert reader.look(lambda tally: (tally.events, tally.agents)) == (0, {})
+    finally:
+        reader.stop()
+
+
+def test_a_topic_that_is_not_there_holds_nothing_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    topic = DecisionTopic([Written(b"{}", DECISION_TYPE)] * 2_000)
+    monkeypatch.setattr(recorder, "open_consumer", lambda *_: topic)
+    connection = Connection.scram("127.0.0.1:1", "streamwarden.operator", "secret")
+    reader = recorder.Recorder(connection, InstallationNames(), tmp_path / "decisions")
+    reader.watch(TopicRoles(events=frozenset({"risk.refused"}), decisions={DECISIONS: GUARD}))
+
+    reader.start()
+    try:
+        assert reader.drain(30)
+        assert topic.looks < 100, "it is asked now and then, and not before each record"
     finally:
         reader.stop()
