@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
+from confluent_kafka import Producer
 from support.gate_world import eventually
-from support.kafka_tools import Right
+from support.kafka_tools import WAIT_S, Right
 from support.raw_records import Fields, RawRecord, RawWriter, batch_of, encode_batch, encode_record, write_raw
 
 if TYPE_CHECKING:
@@ -164,4 +166,47 @@ def test_records_that_give_the_offsets_of_others_hide_none_of_them(
     others = set(range(sum(map(len, batches)))) - set(range(skipped[0], skipped[1] + 1))
     dead = [audit["decision"]["offset"] for audit in world.audits() if audit["verdict"] == "DeadLetter"]
     assert sorted(dead) == sorted(others)
+    world.check_chains()
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        pytest.param(b"\x10\0\0\0\x09\x04{}\0", id="a-key-of-length-minus-5"),
+        pytest.param(b"\x0e\0\0\0\x02k\x09\0", id="a-value-of-length-minus-5"),
+    ],
+)
+def test_what_the_broker_takes_and_the_client_cannot_parse_is_skipped(world: GateWorld, record: bytes) -> None:
+    world.start_gate()
+    world.wait_in_force()
+    with RawWriter(world.agent_properties) as writer:
+        assert writer.write(world.names.decisions, 0, encode_batch(record, Fields())).code == 0
+    world.propose(range(20))
+    eventually(world.caught_up, "no lag", timeout_s=60)
+    assert sorted(world.commanded()) == sorted(f"page-{number}" for number in range(20))
+    [told] = [audit["decision"] for audit in world.audits() if audit["verdict"] == "Skipped"]
+    assert (told["partition"], told["offset"], told["lastOffset"]) == (0, 0, 0)
+    ack = world.last_ack()
+    assert ack is not None
+    assert (ack.state, ack.reason) == ("InForce", "RecordsSkipped")
+    world.check_chains()
+
+
+def test_many_gaps_hide_no_record_and_make_none_doubtful(world: GateWorld) -> None:
+    transactional_id = world.names.agent_transactional_id("gaps")
+    aborted = Producer({**world.agent_properties, "transactional.id": transactional_id, "linger.ms": 0})
+    aborted.init_transactions(WAIT_S)
+    aborted.begin_transaction()
+    for number in range(60):
+        for _ in range(17):
+            aborted.produce(world.names.decisions, b"never", b"page-1", partition=number % 2)
+        assert aborted.flush(WAIT_S) == 0
+        write_raw(world.agent_properties, world.names.decisions, number % 2, [RawRecord(b"page-1", b"{}")])
+    aborted.abort_transaction(WAIT_S)
+    world.propose(range(20))
+    world.start_gate()
+    eventually(world.caught_up, "no lag", timeout_s=60)
+    assert sorted(world.commanded()) == sorted(f"page-{number}" for number in range(20))
+    verdicts = Counter(audit["verdict"] for audit in world.audits())
+    assert verdicts == {"Allow": 20, "DeadLetter": 60}
     world.check_chains()

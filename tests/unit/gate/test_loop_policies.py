@@ -13,16 +13,25 @@ from support.gate_memory_loop import World
 from support.policy_log import binding_record, epoch_record, policy_record, policy_spec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import pytest
     from streamwarden_gate.partitions import Place
+    from streamwarden_gate.ports import Item
     from streamwarden_kafka.records import Write
     from support.gate_fakes import MemoryKafka
 
 
 def stale(world: World, seconds: float = 31) -> None:
     world.policies.proven_at_s = time.monotonic() - seconds
+
+
+def deny_everything(world: World) -> None:
+    """Publish a second epoch, in which the one policy denies."""
+    strict = policy_record(NAMESPACE, "confident", policy_spec("false"), revision=2, epoch=2)
+    binding = binding_record(NAMESPACE, AGENT, [strict], world.log.targets, revision=2, epoch=2)
+    assert world.log.write(strict, binding, epoch_record(2, revision_counter=2)) is None
+    world.policies.offer(world.log.build())
 
 
 def test_x03_by_policies_that_may_be_outdated_nothing_is_judged(world: World) -> None:
@@ -106,10 +115,7 @@ def test_x09_a_newer_set_is_taken_over_between_batches_of_bounded_time(
 
     def publish(kafka: MemoryKafka, writes: Sequence[Write], places: Mapping[int, Place]) -> None:
         kafka.commit(writes, places)
-        strict = policy_record(NAMESPACE, "confident", policy_spec("false"), revision=2, epoch=2)
-        binding = binding_record(NAMESPACE, AGENT, [strict], log.targets, revision=2, epoch=2)
-        assert log.write(strict, binding, epoch_record(2, revision_counter=2)) is None
-        world.policies.offer(log.build())
+        deny_everything(world)
 
     world.kafka.endings = [publish]
     world.steps(20)
@@ -117,3 +123,40 @@ def test_x09_a_newer_set_is_taken_over_between_batches_of_bounded_time(
     assert len(verdicts) == 30
     assert verdicts.count("Allow") <= 2, "what was judged while the newer set was published"
     assert set(verdicts[2:]) == {"Deny"}
+
+
+def test_a_set_that_is_published_while_records_are_received_is_what_judges_them(world: World) -> None:
+    world.steps(1)
+    world.write(*range(10))
+    world.membership.in_poll = [lambda: deny_everything(world)]
+    world.steps()
+    assert [audit["verdict"] for audit in world.audits] == ["Deny"] * 10
+    assert {audit["epochs"]["namespace"] for audit in world.audits} == {2}
+    world.check_places()
+
+
+def test_by_policies_that_become_doubtful_while_records_are_received_nothing_is_judged(world: World) -> None:
+    world.steps(1)
+    world.write(*range(10))
+    world.membership.in_poll = [lambda: stale(world)]
+    world.steps()
+    assert (world.judged, world.reports.said[-1].state) == ([], "Stale")
+
+
+def test_a_set_that_is_published_while_one_batch_is_read_alone_is_what_judges_it(world: World) -> None:
+    world.steps(1)
+    world.write(*range(10))
+    receive_alone, published = world.membership.receive_alone, list[int]()
+
+    def slowly(number: int, position: int, reading: Callable[[int], None]) -> Sequence[Item]:
+        found = receive_alone(number, position, reading)
+        if found and not published:
+            published.append(number)
+            deny_everything(world)
+        return found
+
+    world.membership.receive_alone = slowly  # type: ignore[method-assign]  # as if it took as long
+    world.loop._careful.begin()
+    world.steps(40)
+    assert [audit["verdict"] for audit in world.audits] == ["Deny"] * 10
+    world.check_places()

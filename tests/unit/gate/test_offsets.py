@@ -119,6 +119,7 @@ def member(monkeypatch: pytest.MonkeyPatch) -> KafkaMembership:
     monkeypatch.setattr(membership, "GroupMember", lambda *_: SimpleNamespace(fetch_from=lambda _: None))
     made = KafkaMembership(Connection("nowhere:1"), "gate", "decisions")
     monkeypatch.setattr(made, "batch_at", batch_at)
+    monkeypatch.setattr(made, "_spans_at", lambda number, position: [batch_at(number, position)])
     return made
 
 

@@ -4,6 +4,7 @@ GateError
 ├── ConfigError             a setting is missing or wrong: the process ends with code 2
 ├── SetRefusedError         a policy set must not come into force; carries the reason that is reported
 ├── AbortedError            the transaction was not committed: rewind and repeat
+│   └── PutOffError         one partition cannot be read on for now: others can
 ├── OutputsRefusedError     the broker refuses what the gate writes: find out of which record, and go on without it
 ├── IndefiniteError         nobody knows whether it was committed: new producer, read the committed offsets again
 └── FatalError              this process cannot go on: it ends with code 1
@@ -35,6 +36,10 @@ class SetRefusedError(GateError):
 
 class AbortedError(GateError):
     """The transaction was aborted or must be: nothing of it is visible."""
+
+
+class PutOffError(AbortedError):
+    """One partition cannot be read on for now, as that would hold all others up."""
 
 
 class IndefiniteError(GateError):

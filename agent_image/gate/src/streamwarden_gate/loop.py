@@ -161,7 +161,7 @@ class GateLoop:
     def _follow_policies(self) -> None:
         """Take over the feed's set; none, where it may be outdated. What was halted may be judged under a newer one."""
         # In this order: what is proven is in the view that is read after it.
-        self._stale = time.monotonic() - self._policies.proven_at_s > self._max_staleness_s
+        self._stale = self._is_unproven()
         active = None if self._stale else self._policies.view.active
         if active is self._active:
             return
@@ -175,6 +175,9 @@ class GateLoop:
             self._unload()
         else:
             self._halts.lift(lambda number, why: why is RefusalReason.ROLLED_BACK or active.may_skip(number))
+
+    def _is_unproven(self) -> bool:
+        return time.monotonic() - self._policies.proven_at_s > self._max_staleness_s
 
     def _load(self) -> None:
         """Read the committed offsets of the partitions that are owned and not known yet, and start fetching them."""
@@ -265,13 +268,17 @@ class GateLoop:
         """Judge what was received; what is left when the policies change, or when it takes long, is read again."""
         begin, began_s = 0, time.monotonic()
         while begin < len(items) and self._judge is not None:
-            begin = self._judge_batch(items, begin, self._judge)
             took_s = time.monotonic() - began_s
-            if begin < len(items) and (self._policies.view.active is not self._active or took_s >= LONGEST_S):
+            if self._are_superseded() or (begin and took_s >= LONGEST_S):
                 self._finish()
                 self._fetch()
                 break
+            begin = self._judge_batch(items, begin, self._judge)
         self._stride.judged(begin, time.monotonic() - began_s)
+
+    def _are_superseded(self) -> bool:
+        """Tell whether the policies that would judge are the newest no more, or nothing proves that they are."""
+        return self._policies.view.active is not self._active or self._is_unproven()
 
     def _judge_batch(self, items: Sequence[Record | End], begin: int, judge: Judge) -> int:
         """Judge as much as one transaction may hold, begin to commit what follows, and return where to go on."""
@@ -298,6 +305,8 @@ class GateLoop:
             self._fetch()
 
     def _judge_one(self, record: Record, judge: Judge) -> None:
+        if self._are_superseded():
+            return  # it is read again
         self._judge_batch([record], 0, judge)
         self._finish()
 

@@ -1,6 +1,8 @@
 """The gate's membership of its consumer group, on Kafka. Implements ``ports.Membership``."""
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeVar
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -10,20 +12,24 @@ from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.errors import BrokerUnavailableError, KafkaClientError, NotReachedError
 from streamwarden_kafka.membership import GroupMember, ask_watermarks, end_of, explain_untrue
 from streamwarden_kafka.records import headers_of
+from streamwarden_kafka.silence import Parsing, Silence
 
-from streamwarden_gate.errors import AbortedError, FatalError
+from streamwarden_gate.errors import AbortedError, FatalError, PutOffError
 from streamwarden_gate.kafka import ONE_BATCH, decision_consumer
 from streamwarden_gate.note import Note
-from streamwarden_gate.offsets import USUAL_GAP, Offsets, untrue
+from streamwarden_gate.offsets import USUAL_GAP, Offsets, unreadable
 from streamwarden_gate.ports import Batch, Committed, End, Item, Unreadable
 from streamwarden_gate.reasons import RefusalReason
 from streamwarden_gate.records import Record
+from streamwarden_gate.spans import Span, Spans
 
 _log = structlog.get_logger(__name__)
 
 _ALONE_TIMEOUT_S = 5.0
 _MOST_ALONE = 100
 """Records of one batch that are judged one by one before the group is looked at again."""
+
+_T = TypeVar("_T")
 
 
 class KafkaMembership:
@@ -43,9 +49,11 @@ class KafkaMembership:
         self._group = group
         self._topic = topic
         self._fetched_from: Mapping[int, int] = {}
-        self._offsets = Offsets({}, self.batch_at, USUAL_GAP)
-        self._reached: dict[tuple[int, int], int] = {}
-        """How far the search for a batch has come, by partition and where it began: the last one alone."""
+        self._spans = Spans(self._spans_at)
+        self._offsets = Offsets({}, self._spans.at, USUAL_GAP)
+        self._silence = Silence[int]((), 0.0)
+        self._reached: dict[int, tuple[int, int]] = {}
+        """By partition, where the last search for a batch began, and how far it has come."""
         if note.member:
             self._leave_for(note.member)
         self.member = GroupMember(lambda: decision_consumer(connection, group), [topic], note.join)
@@ -76,13 +84,15 @@ class KafkaMembership:
 
     def fetch_from(self, positions: Mapping[int, int]) -> None:
         self._fetched_from = dict(positions)
-        self._offsets = Offsets(positions, self.batch_at, USUAL_GAP)
+        self._spans = Spans(self._spans_at)
+        self._offsets = Offsets(positions, self._spans.at, USUAL_GAP)
+        self._silence = Silence(positions, time.monotonic())
         self.member.fetch_from({(self._topic, number): offset for number, offset in positions.items()})
 
     def receive(self, most: int, timeout_s: float) -> Sequence[Item]:
         first = self.member.poll(timeout_s)
         if first is None:
-            return ()
+            return self._silent()
         try:
             rest = self.member.drain(most - 1)
         except KafkaException as error:
@@ -93,16 +103,42 @@ class KafkaMembership:
             ends = {number: self.member.end_of((self._topic, number)) for number in numbers}
         except BrokerUnavailableError as error:
             raise AbortedError(str(error)) from error
-        return self._offsets.check(as_far_as_true(items, ends))
+        self._spans.begin_poll()
+        checked = self._offsets.check(as_far_as_true(items, ends))
+        if self._offsets.put_off:
+            own = self.owned  # a rebalance may have come with this poll
+            again = {(self._topic, number): at for number, at in self._offsets.positions.items() if number in own}
+            self.member.fetch_from(again)
+        now_s = time.monotonic()
+        for number in {item.partition for item in checked}:
+            self._silence.heard(number, now_s)
+        return checked if len(rest) + 1 == most else [*checked, *self._silent()]
+
+    def _silent(self) -> list[Item]:
+        """Return the partitions whose next batch the client does not give, and says nothing of."""
+        found: list[Item] = []
+        for number in self._silence.too_long(time.monotonic()):
+            position = self._offsets.positions[number]
+            try:
+                if self.member.end_of((self._topic, number)) <= position:
+                    continue
+                self._spans_at(number, position)
+            except (AbortedError, BrokerUnavailableError):
+                continue  # there is none: what lies there is of a transaction that is open
+            found.append(unreadable(number, f"the client says nothing of the batch at offset {position}"))
+        return found
 
     def receive_alone(self, number: int, position: int, reading: Callable[[int], None]) -> Sequence[Item]:
         # A consumer of its own, closed before anything is judged: whatever it read ahead is over then.
         reading(position)
-        consumer = decision_consumer(self._connection, self._group, ONE_BATCH)
+        parsing = Parsing()
+        consumer = decision_consumer(self._connection, self._group, {**ONE_BATCH, **parsing.settings})
         items: list[Item] = []
         try:
             consumer.assign([TopicPartition(self._topic, number, position)])
-            first = consumer.poll(_ALONE_TIMEOUT_S)
+            first = parsing.poll(consumer, _ALONE_TIMEOUT_S)
+            if first is None and parsing.failed:
+                items.append(unreadable(number, f"the batch at offset {position} cannot be parsed"))
             for message in [] if first is None else [first, *consumer.consume(_MOST_ALONE - 1, timeout=0)]:
                 item = self._item_alone(message, consumer, position)
                 if not isinstance(item, Record):
@@ -123,15 +159,25 @@ class KafkaMembership:
     def batch_at(self, number: int, position: int) -> Batch:
         from streamwarden_kafka.wire.raw import fetch_batch  # 20 MB that hardly any gate needs
 
-        reached, self._reached = self._reached.get((number, position), position), {}
+        found = self._search(fetch_batch, number, position)
+        return Batch(found.header.base, found.header.last, sha256_hex(found.data), found.header.timestamp_ms)
+
+    def _spans_at(self, number: int, position: int) -> Sequence[Span]:
+        from streamwarden_kafka.wire.raw import fetch_headers  # likewise
+
+        return [Span(header.base, header.last) for header in self._search(fetch_headers, number, position)]
+
+    def _search(self, fetch: Callable[[Connection, str, str, int, int], _T], number: int, position: int) -> _T:
+        """Ask for what comes next at a position, from where the last search for it came to."""
+        began, reached = self._reached.pop(number, (position, position))
+        begin = reached if began == position else position
         try:
-            found = fetch_batch(self._connection, f"{self._group}-skip", self._topic, number, reached)
+            return fetch(self._connection, f"{self._group}-skip", self._topic, number, begin)
         except NotReachedError as error:
-            self._reached = {(number, position): error.reached}
-            raise AbortedError(f"decision partition {number} at offset {position}: {error}") from error
+            self._reached[number] = position, error.reached
+            raise PutOffError(f"decision partition {number} at offset {position}: {error}") from error
         except KafkaClientError as error:
             raise AbortedError(f"cannot read a batch's header: {error}") from error
-        return Batch(found.header.base, found.header.last, sha256_hex(found.data), found.header.timestamp_ms)
 
     def close(self) -> None:
         self.member.close()
@@ -144,7 +190,7 @@ class KafkaMembership:
         if error.code() in OFFSETS_GONE and at is not None:
             begin, end = self.member.watermarks([(self._topic, number)])[self._topic, number]
             if begin <= at <= end:
-                return untrue(number, "a record gives an offset beyond the end of the log")
+                return unreadable(number, "a record gives an offset beyond the end of the log")
         return self._told(error, message)
 
     def _item_alone(self, message: Message, consumer: Consumer, position: int) -> Item | None:
@@ -190,7 +236,7 @@ def as_far_as_true(items: Sequence[Item], ends: Mapping[int, int]) -> list[Item]
         if item.partition in told:
             continue
         if isinstance(item, Record) and (why := explain_untrue(item.offset, ends[item.partition])):
-            told[item.partition] = untrue(item.partition, why)
+            told[item.partition] = unreadable(item.partition, why)
             kept.append(told[item.partition])
         else:
             kept.append(item)

@@ -5,8 +5,10 @@ in their order, each above the one before, and within what the header of its bat
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
-from streamwarden_gate.ports import Batch, End, Item, Unreadable
+from streamwarden_gate.errors import PutOffError
+from streamwarden_gate.ports import End, Item, Unreadable
 from streamwarden_gate.reasons import RefusalReason
 from streamwarden_gate.records import Record
 
@@ -14,20 +16,39 @@ USUAL_GAP = 16
 """Offsets without a record for which no header is asked: markers in a row, one of each pod that writes at the time."""
 
 
+class Bounds(Protocol):
+    """Where a batch lies."""
+
+    @property
+    def first(self) -> int:
+        """Offset of its first record."""
+
+    @property
+    def last(self) -> int:
+        """Offset of its last record."""
+
+
 class Offsets:
     """Where the next record of each partition is expected."""
 
-    def __init__(self, positions: Mapping[int, int], batch_at: Callable[[int, int], Batch], usual_gap: int) -> None:
+    def __init__(self, positions: Mapping[int, int], batch_at: Callable[[int, int], Bounds], usual_gap: int) -> None:
         """Begin.
 
         Args:
             positions: what is fetched, and from where.
-            batch_at: says what the header of the next batch at a position says.
+            batch_at: says what the header of the next batch at a position says; ``PutOffError`` where not now.
             usual_gap: offsets without a record for which it is not asked.
         """
+        self.put_off = False
+        """Whether the last check left out what is not doubted either: it is to be read again."""
         self._next = dict(positions)
         self._batch_at = batch_at
         self._usual_gap = usual_gap
+
+    @property
+    def positions(self) -> Mapping[int, int]:
+        """From where each partition is to be read on, as far as it was checked."""
+        return self._next
 
     def check(self, items: Sequence[Item]) -> list[Item]:
         """Leave out what does not have its offset, and what comes behind it in its partition.
@@ -37,18 +58,23 @@ class Offsets:
         Returns:
             The others, and such a partition as one that cannot be read on.
         """
+        self.put_off = False
         kept: list[Item] = []
-        told: set[int] = set()
+        left: set[int] = set()
         for item in items:
-            if item.partition in told:
+            if item.partition in left:
                 continue
-            if isinstance(item, Record) and (why := self._fault_of(item)):
-                told.add(item.partition)
-                kept = [each for each in kept if not _is_doubted(each, item)]
-                kept.append(untrue(item.partition, why))
-            else:
+            why = self._fault_of(item)
+            if why == "":
                 self._go_on(item)
                 kept.append(item)
+                continue
+            left.add(item.partition)
+            if why is None:
+                self.put_off = True
+            else:
+                kept = [each for each in kept if not _is_doubted(each, item)]
+                kept.append(unreadable(item.partition, why))
         return kept
 
     def _go_on(self, item: Item) -> None:
@@ -57,25 +83,31 @@ class Offsets:
         elif isinstance(item, End):
             self._next[item.partition] = item.offset
 
-    def _fault_of(self, record: Record) -> str:
-        number, offset = record.partition, record.offset
+    def _fault_of(self, item: Item) -> str | None:
+        """Say what is wrong with the offset that a record gives: nothing where it is right, None if that is open."""
+        if not isinstance(item, Record):
+            return ""
+        number, offset = item.partition, item.offset
         expected = self._next.get(number, offset)
         if offset < expected:
             return f"a record gives the offset {offset} where {expected} or more is next"
         if offset - expected > self._usual_gap:
-            batch = self._batch_at(number, expected)
+            try:
+                batch = self._batch_at(number, expected)
+            except PutOffError:
+                return None
             if not batch.first <= offset <= batch.last:
                 return f"a record gives the offset {offset}, and its batch is {batch.first} to {batch.last}"
         return ""
 
 
-def untrue(number: int, why: str) -> Unreadable:
-    """Say that a record has led astray: its batch is passed over as one that cannot be decoded."""
+def unreadable(number: int, why: str) -> Unreadable:
+    """Say why a batch is to be passed over as one that cannot be decoded, as where a record has led astray."""
     return Unreadable(number, RefusalReason.UNREADABLE_PARTITION, f"decision partition {number}: {why}")
 
 
-def _is_doubted(item: Item, by: Record) -> bool:
+def _is_doubted(item: Item, by: Item) -> bool:
     """Tell whether what came before cannot be believed beside this record."""
-    if item.partition != by.partition or isinstance(item, Unreadable):
+    if item.partition != by.partition or isinstance(item, Unreadable) or isinstance(by, Unreadable):
         return False
     return item.offset > by.offset if isinstance(item, End) else item.offset >= by.offset

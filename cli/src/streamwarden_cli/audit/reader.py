@@ -153,34 +153,54 @@ def _read(
 ) -> Iterator[Sequence[Record]]:
     progress_s = time.monotonic()
     while left := {number: at for number, at in positions.items() if at < ends[number]}:
-        records: list[Record] = []
+        records, passed = list[Record](), set[int]()
         for message in consumer.consume(_BATCH, _POLL_S):
-            error = message.error()
-            if error is not None and error.code() in UNDECODABLE:
-                number = message.partition() or 0
-                positions[number] = _seek_behind(consumer, topic, number, positions[number], skipped[number])
-                continue
-            if error is not None and error.code() != END_OF_PARTITION:
-                _raise_if_final(topic, error)
-                continue
+            number = message.partition() or 0
+            if number in passed:
+                continue  # it is read again from behind what was passed over
+            if (behind := _behind(message, positions[number], skipped[number])) is not None:
+                positions[number] = behind
+                passed.add(number)
+            elif (record := _take(topic, message, positions)) is not None and record.offset < ends[number]:
+                records.append(record)
+        if passed:
+            consumer.assign(
+                [TopicPartition(topic, number, at) for number, at in positions.items() if at < ends[number]]
+            )
+        if any(positions[number] > at for number, at in left.items()):
             progress_s = time.monotonic()
-            number, offset = _place(message)
-            positions[number] = offset + (error is None)
-            if error is None and offset < ends[number]:
-                records.append(Record(number, offset, _bytes(message.key()), _bytes(message.value())))
-        if time.monotonic() - progress_s > _STALL_S:
+        elif time.monotonic() - progress_s > _STALL_S:
             raise StalledError(topic, left)
         if records:
             yield records
             progress_s = time.monotonic()
 
 
-def _seek_behind(consumer: Consumer, topic: str, number: int, position: int, skipped: Ranges) -> int:
-    """Go on behind the skipped range that comes next, if any: what was judged before it, and is not read, is missed."""
-    behind = next((last + 1 for _, last in skipped if last >= position), position)
-    if behind > position:
-        consumer.seek(TopicPartition(topic, number, behind))
-    return behind
+def _take(topic: str, message: Message, positions: dict[int, int]) -> Record | None:
+    """Move on behind a record or to an end; return the record, if it is one."""
+    error = message.error()
+    if error is not None and error.code() != END_OF_PARTITION:
+        if error.code() not in UNDECODABLE:
+            _raise_if_final(topic, error)
+        return None
+    number, offset = _place(message)
+    positions[number] = offset + (error is None)
+    return None if error is not None else Record(number, offset, _bytes(message.key()), _bytes(message.value()))
+
+
+def _behind(message: Message, position: int, skipped: Ranges) -> int | None:
+    """Return where to read on, if the next skipped range leads astray; None: what was read can be taken.
+
+    In it is what nobody can decode, or what gives another offset than it has: the client goes on behind that one. Of a
+    range that can be read, the last record is there. What was judged before the range, and is not read, is missed.
+    """
+    behind = next((last + 1 for _, last in skipped if last >= position), None)
+    if behind is None:
+        return None
+    error = message.error()
+    if error is None:
+        return behind if _place(message)[1] >= behind else None
+    return behind if error.code() in UNDECODABLE | OFFSETS_GONE else None
 
 
 def _place(message: Message) -> tuple[int, int]:

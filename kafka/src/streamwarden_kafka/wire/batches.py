@@ -48,18 +48,30 @@ def scan(data: bytes, aborted: Sequence[tuple[int, int]]) -> Scan:
         data: batches as a broker sends them; the last one may be cut off.
         aborted: (producer id, first offset) of the aborted transactions that touch the piece.
     """
+    reached: int | None = None
+    for batch, counts in read_counting(data, aborted):
+        reached = batch.last + 1
+        if counts:
+            return Scan(batch.base, reached)
+    return Scan(None, reached)
+
+
+def read_counting(data: bytes, aborted: Sequence[tuple[int, int]]) -> Iterator[tuple[Batch, bool]]:
+    """Yield the headers of the whole batches, each with whether it has records that a read_committed reader gets.
+
+    Args:
+        data: batches as a broker sends them; the last one may be cut off.
+        aborted: (producer id, first offset) of the aborted transactions that touch the piece.
+    """
     waiting = sorted(aborted, key=lambda each: each[1])
     aborting: set[int] = set()
-    reached: int | None = None
     for batch in read_batches(data):
         while waiting and waiting[0][1] <= batch.last:
             aborting.add(waiting.pop(0)[0])
-        reached = batch.last + 1
         if batch.control:
             aborting.discard(batch.producer)
-        elif batch.records and not (batch.transactional and batch.producer in aborting):
-            return Scan(batch.base, reached)
-    return Scan(None, reached)
+        is_aborted = batch.transactional and batch.producer in aborting
+        yield batch, not batch.control and batch.records > 0 and not is_aborted
 
 
 def read_batches(data: bytes) -> Iterator[Batch]:

@@ -2,15 +2,17 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 from aiokafka.protocol.fetch import FetchRequest
 
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.errors import BrokerUnavailableError, KafkaClientError, NotReachedError
-from streamwarden_kafka.wire.batches import Batch, read_batches, scan
-from streamwarden_kafka.wire.connections import NO_ERROR, Broker, Wire, refusal
+from streamwarden_kafka.wire.batches import Batch, read_batches, read_counting
+from streamwarden_kafka.wire.connections import NO_ERROR, Broker, Partition, Wire, refusal
 from streamwarden_kafka.wire.ends import TopicEnds
 
 _REQUEST_TIMEOUT_S = 10.0
@@ -24,6 +26,8 @@ _LONGEST_S = 2.0
 
 _Ask = Callable[[int, int], Awaitable[tuple[bytes, list[tuple[int, int]]]]]
 """Takes an offset and how many bytes are wanted; gives what stands there, and which aborted transactions touch it."""
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +46,36 @@ def fetch_batch(connection: Connection, client_id: str, topic: str, partition: i
         BrokerUnavailableError: it could not be had; asking again may help.
         ConnectionSettingsError: the configuration cannot be used.
     """
-    return asyncio.run(_fetch(connection, client_id, topic, partition, offset))
+    search = partial(first_batch, longest_s=_LONGEST_S)
+    return asyncio.run(_fetch(connection, client_id, (topic, partition), offset, search))
 
 
-async def _fetch(connection: Connection, client_id: str, topic: str, partition: int, offset: int) -> RawBatch:
+def fetch_headers(connection: Connection, client_id: str, topic: str, partition: int, offset: int) -> Sequence[Batch]:
+    """Return the headers of the batches that a read_committed reader gets next: of one, and of those that come with it.
+
+    Raises:
+        NotReachedError, BrokerUnavailableError, ConnectionSettingsError: as ``fetch_batch``.
+    """
+    search = partial(next_headers, longest_s=_LONGEST_S)
+    return asyncio.run(_fetch(connection, client_id, (topic, partition), offset, search))
+
+
+async def _fetch(
+    connection: Connection,
+    client_id: str,
+    at: Partition,
+    offset: int,
+    search: Callable[[_Ask, int], Awaitable[_T | None]],
+) -> _T:
+    topic, partition = at
     wire = Wire(connection, client_id, timeout_s=_REQUEST_TIMEOUT_S)
     try:
         broker = await _leader(wire, topic, partition)
 
-        async def ask(at: int, most: int) -> tuple[bytes, list[tuple[int, int]]]:
-            return await _ask(broker, topic, partition, at, most)
+        async def ask(from_offset: int, most: int) -> tuple[bytes, list[tuple[int, int]]]:
+            return await _ask(broker, topic, partition, from_offset, most)
 
-        found = await first_batch(ask, offset, longest_s=_LONGEST_S)
+        found = await search(ask, offset)
     finally:
         await wire.close()
     if found is None:
@@ -69,18 +91,39 @@ async def first_batch(ask: _Ask, offset: int, *, longest_s: float) -> RawBatch |
     Raises:
         NotReachedError: it takes longer than that.
     """
-    until_s, most = time.monotonic() + longest_s, _LEAST_BYTES
+    found = await _find(ask, offset, _LEAST_BYTES, longest_s=longest_s)
+    if found is None:
+        return None
+    data, [first, *_], most = found
+    if most != _LEAST_BYTES:
+        data, _ = await ask(first.base, _LEAST_BYTES)  # it may be cut off among others
+    return _cut(data, first.base)
+
+
+async def next_headers(ask: _Ask, offset: int, *, longest_s: float) -> Sequence[Batch] | None:
+    """Return the headers of the batches that a read_committed reader gets next at an offset; None where there is none.
+
+    Raises:
+        NotReachedError: it takes longer than that.
+    """
+    found = await _find(ask, offset, _MORE_BYTES, longest_s=longest_s)
+    return None if found is None else found[1]
+
+
+async def _find(ask: _Ask, offset: int, most: int, *, longest_s: float) -> tuple[bytes, Sequence[Batch], int] | None:
+    """Return the first piece of a partition that has records for a read_committed reader, and its batches that have.
+
+    The first piece is of ``most`` bytes; how many were asked for of the one that is returned comes last.
+    """
+    until_s = time.monotonic() + longest_s
     while True:
         data, aborted = await ask(offset, most)
-        seen = scan(data, aborted)
-        if seen.record is not None and most == _LEAST_BYTES:
-            return _cut(data, seen.record)
-        if seen.record is not None:
-            offset, most = seen.record, _LEAST_BYTES  # it may be cut off here
-            continue
-        if seen.reached is None or seen.reached <= offset:
+        batches = list(read_counting(data, aborted))
+        if counting := [batch for batch, counts in batches if counts]:
+            return data, counting, most
+        if not batches or batches[-1][0].last < offset:
             return None
-        offset, most = seen.reached, _MORE_BYTES
+        offset, most = batches[-1][0].last + 1, _MORE_BYTES
         if time.monotonic() >= until_s:
             raise NotReachedError(f"no records up to offset {offset} but of aborted transactions", offset)
 

@@ -1,0 +1,66 @@
+"""Batches of which a client says nothing: it cannot parse them, and asks for them again and again, for ever.
+
+Brokers read a record's lengths more leniently than librdkafka (2.16; Kafka 4.3): a key of length -5 is no key to them,
+and the end of all reading to it. There is no error; only its statistics count what it could not parse, beside what was
+merely cut off. So who hears nothing of a log that goes on asks for one batch by itself, which brokers send whole.
+"""
+
+import json
+import time
+from collections.abc import Collection, Hashable, Mapping
+from typing import Generic, TypeVar
+
+from confluent_kafka import Consumer, Message
+
+LONGEST_S = 10.0
+"""After so long without a record or an end, a partition whose log has more is under suspicion."""
+
+_STATISTICS_MS = 100
+_POLL_S = 0.05
+
+K = TypeVar("K", bound=Hashable)
+
+
+class Silence(Generic[K]):
+    """How long nothing was heard of each partition. Pure: times are given, in seconds of one clock."""
+
+    def __init__(self, partitions: Collection[K], now_s: float) -> None:
+        """Begin to listen to these."""
+        self._heard_s = dict.fromkeys(partitions, now_s)
+
+    def heard(self, partition: K, now_s: float) -> None:
+        """Take note of a record, or an end."""
+        if partition in self._heard_s:
+            self._heard_s[partition] = now_s
+
+    def too_long(self, now_s: float) -> list[K]:
+        """Return what was silent for too long; each again only after as long a time."""
+        silent = [each for each, at_s in self._heard_s.items() if now_s - at_s >= LONGEST_S]
+        self._heard_s.update(dict.fromkeys(silent, now_s))
+        return silent
+
+
+class Parsing:
+    """Hears from a client that reads one batch at a time whether it could parse it."""
+
+    def __init__(self) -> None:
+        self.failed = False
+        """Whether there was a batch that it could not."""
+
+    @property
+    def settings(self) -> Mapping[str, object]:
+        """What such a client is made with."""
+        return {"statistics.interval.ms": _STATISTICS_MS, "stats_cb": self._hear}
+
+    def poll(self, consumer: Consumer, timeout_s: float) -> Message | None:
+        """Wait for what the client gives, or for word that it cannot parse what it has: then it gives nothing."""
+        until_s = time.monotonic() + timeout_s
+        while not self.failed and (left_s := until_s - time.monotonic()) > 0:
+            message = consumer.poll(min(_POLL_S, left_s))
+            if message is not None:
+                return message
+        return None
+
+    def _hear(self, statistics: str) -> None:
+        brokers = json.loads(statistics)["brokers"].values()
+        self.failed = self.failed or any(broker["rxpartial"] for broker in brokers)
