@@ -158,6 +158,19 @@ class Rollout(Resource):
     """Time from publication until the last gate had it in force, as in ``140ms``."""
 
 
+class FailingRule(Resource):
+    """A rule of the revision that cannot be evaluated for some decisions."""
+
+    name: DnsLabel
+    """Its name."""
+    at_least: Annotated[int, Field(ge=1)]
+    """Decisions, as gates have counted them when they last spoke of it: powers of ten, added up."""
+    gates: Annotated[int, Field(ge=1)]
+    """So many gates met it."""
+    message: Annotated[str, Field(max_length=512)] = ""
+    """The engine's words at one of the first."""
+
+
 class PolicyStatus(Status):
     """Where the policy stands. Conditions: Accepted, Published, RolledOut, RulesFailing, Ready."""
 
@@ -167,6 +180,9 @@ class PolicyStatus(Status):
     """SHA-256 of the spec in canonical JSON, as published: with the data that it refers to."""
     rollout: Rollout = Rollout()
     """How far this revision has come."""
+    failing_rules: Annotated[tuple[FailingRule, ...], Field(max_length=64)] = ()
+    """Rules of this revision that fail for some decisions, the worst first. One is taken out when gates have judged by
+    the revision for an hour and none has met an error of it."""
 
 
 class Policy(Kind):
@@ -187,7 +203,8 @@ class Policy(Kind):
         "RolledOut": "Every running gate that the policy binds has this revision in force.",
         "Ready": "Accepted, published and rolled out.",
         "RulesFailing": "Rules of the revision in force cannot be evaluated for some decisions, which denies them; the "
-        "message has the engine's words. Not there otherwise.",
+        "message has the engine's words. It stays for this revision until gates have run for an hour without one. Not "
+        "there otherwise.",
         **HELD_CONDITIONS,
     }
 

@@ -58,7 +58,7 @@ def _too_new(plan: LogPlan, state: LogState, result: LogState, acks: Collection[
         match record:
             case PolicyRecord():
                 known: PolicyRecord | BindingRecord | None = state.policies.get(record.name)
-                agents = bound_agents(result, record.name)
+                agents = bound_agents(result, record)
                 held = {record.name}
             case BindingRecord():
                 known, agents = state.bindings.get(record.agent), {record.agent: record.agent_uid}

@@ -2,25 +2,25 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from streamwarden_contract.acks import GateAck, RuleErrors
-from streamwarden_contract.models.policy import GateRejection
+from streamwarden_contract.acks import GateAck
+from streamwarden_contract.models.policy import GateRejection, PolicyRef
+from streamwarden_contract.policylog import PolicyRecord
 
-from streamwarden_operator.desired.checks.policies import FailingRule, RolloutState
+from streamwarden_operator.desired.checks.policies import RolloutState
 from streamwarden_operator.desired.status import shorten
 from streamwarden_operator.plans.log_state import LogState
 
 MAX_REJECTIONS = 8
-_MAX_WORDS = 200
 MAX_GATE_NAME = 253
 """A gate chooses what it says of itself."""
 
 
-def bound_agents(state: LogState, policy: str) -> Mapping[str, str]:
-    """Return the agents whose binding names the policy: uid by name."""
+def bound_agents(state: LogState, policy: PolicyRef | PolicyRecord) -> Mapping[str, str]:
+    """Return the agents whose binding names the policy, at whichever revision: uid by name."""
     return {
         record.agent: record.agent_uid
         for record in state.bindings.values()
-        if any(ref.name == policy for ref in record.policies)
+        if any((ref.namespace, ref.name) == (policy.namespace, policy.name) for ref in record.policies)
     }
 
 
@@ -45,8 +45,7 @@ def observe_rollout(
     state: LogState,
     acks: Sequence[GateAck],
     *,
-    policy: str,
-    revision: int,
+    policy: PolicyRef,
     asleep: Collection[str] = (),
     settled: bool = False,
 ) -> RolloutState:
@@ -55,15 +54,14 @@ def observe_rollout(
     Args:
         state: the log.
         acks: of the namespace's gates.
-        policy: the policy.
-        revision: which one of its revisions.
+        policy: the policy, at the revision that is meant.
         asleep: agents at zero: none of their gates is missing.
         settled: whether all gates had the revision before. Then nobody waits for gates that start: they judge nothing
             until they have the newest, so an agent that is scaled takes nothing back that was rolled out.
     """
     agents = bound_agents(state, policy)
     gates = [ack for ack in live_gates(acks, agents) if not (settled and ack.state == "Starting")]
-    updated = [ack for ack in gates if any((ref.name, ref.revision) == (policy, revision) for ref in ack.policies)]
+    updated = [ack for ack in gates if policy in ack.policies]
     rejected = [
         GateRejection(gate=f"{ack.agent}/{ack.pod}"[:MAX_GATE_NAME], message=shorten(ack.message or ack.reason))
         for ack in gates
@@ -71,24 +69,3 @@ def observe_rollout(
     ]
     silent = () if settled else tuple(sorted(set(agents) - {ack.agent for ack in gates} - set(asleep)))
     return RolloutState(len(agents), len(gates), len(updated), tuple(rejected[:MAX_REJECTIONS]), silent, settled)
-
-
-def failing_rules(state: LogState, acks: Sequence[GateAck], *, policy: str, revision: int) -> list[FailingRule]:
-    """Return the rules of a revision that running gates cannot evaluate for some decisions, the worst first.
-
-    Args:
-        state: the log.
-        acks: of the namespace's gates.
-        policy: the policy.
-        revision: which one of its revisions.
-    """
-    said: dict[str, list[RuleErrors]] = {}
-    for ack in live_gates(acks, bound_agents(state, policy)):
-        for errors in ack.rule_errors:
-            if (errors.policy.name, errors.policy.revision) == (policy, revision):
-                said.setdefault(errors.rule, []).append(errors)
-    found = [
-        FailingRule(rule, sum(each.at_least for each in errors), len(errors), shorten(errors[0].message, _MAX_WORDS))
-        for rule, errors in said.items()
-    ]
-    return sorted(found, key=lambda rule: (-rule.at_least, rule.name))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from streamwarden_contract.models.policy import GateRejection, PolicySpec
+from streamwarden_contract.models.policy import FailingRule, GateRejection, PolicySpec
 from streamwarden_contract.policylog import PolicyRecord
 from streamwarden_contract.reasons import ConditionReason
 
@@ -206,18 +206,6 @@ ROLLOUT = (no_agent_is_bound, a_gate_rejects_it, every_gate_has_it, no_gate_runs
 
 
 # --- RulesFailing ------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class FailingRule:
-    """A rule that gates cannot evaluate for some decisions."""
-
-    name: str
-    at_least: int
-    """Decisions, all gates together."""
-    gates: int
-    message: str
-    """What an engine said."""
 
 
 def rules_fail(failing: Sequence[FailingRule]) -> Finding | None:

@@ -167,7 +167,7 @@ class PolicyLogReconciler:
         acks = self._acks.of_namespace(namespace)
         for record in plan.records:
             if isinstance(record, PolicyRecord):
-                gates = live_gates(acks, bound_agents(state, record.name))
+                gates = live_gates(acks, bound_agents(state, record))
                 self._logs.publications[namespace, record.name] = Publication(record.revision, now_s, bool(gates))
 
     async def _report_refused(self, namespace: str, state: LogState) -> None:

@@ -1,11 +1,11 @@
 """Reports where a policy stands. It writes nothing but the status: publishing is the policy log's business."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from streamwarden_contract.models import AgentDeployment, Condition, Policy
-from streamwarden_contract.models.policy import PolicyStatus, Rollout
+from streamwarden_contract.models.policy import FailingRule, PolicyRef, PolicyStatus, Rollout
 from streamwarden_contract.policylog import PolicyRecord, spec_digest
 from streamwarden_contract.reasons import ConditionReason
 
@@ -23,7 +23,6 @@ from streamwarden_operator.desired.checks.policies import (
     ROLLOUT,
     RULES_FAILING,
     Acceptance,
-    FailingRule,
     Publishing,
     RolloutState,
 )
@@ -31,9 +30,10 @@ from streamwarden_operator.desired.management import held_status, is_held
 from streamwarden_operator.desired.policy_params import EffectivePolicy, with_source
 from streamwarden_operator.desired.rule_checks import RuleChecks, rules_that_cannot_run
 from streamwarden_operator.keys import Key
+from streamwarden_operator.plans.failing_rules import Failing, Said, said_to_fail, still_failing
 from streamwarden_operator.plans.log_state import LogState
 from streamwarden_operator.plans.policy_rules import check_policy
-from streamwarden_operator.plans.rollout import failing_rules, observe_rollout
+from streamwarden_operator.plans.rollout import observe_rollout
 from streamwarden_operator.ports import Cluster, GateAcks
 from streamwarden_operator.reconcilers.policies.log_store import LogStore
 from streamwarden_operator.result import GONE, Result
@@ -76,26 +76,29 @@ class PolicyReconciler:
         self._logs = logs
         self._on_rollout = on_rollout
         self._clock = clock
-        self._warned: dict[tuple[str, str], int] = {}
-        """By namespace and policy: the revision whose failing rules an Event was made of."""
+        self._quiet: dict[tuple[str, str], Mapping[str, datetime]] = {}
+        """By namespace and policy, by rule: ``Failing.quiet_since`` of the revision in force."""
 
     async def reconcile(self, key: Key) -> Result:
         """Write the policy's status."""
         policy = self._cluster.get(Policy, key.namespace, key.name)
+        quiet_since = self._quiet.pop((key.namespace, key.name), {})  # noted again where a rule still is
         if policy is None:
             self._logs.publications.pop((key.namespace, key.name), None)
-            self._warned.pop((key.namespace, key.name), None)
             self._logs.params.forget(key.namespace, key.name)
             return GONE
         status = (
             held_status(policy.metadata, policy.status, now=self._clock())
             if is_held(policy.metadata)
-            else self._status(policy, await self._logs.params.effective(policy, self._cluster.config_map))
+            else self._status(policy, await self._logs.params.effective(policy, self._cluster.config_map), quiet_since)
         )
         if status != policy.status:
             await self._cluster.write_status(policy, status)
             await self._warn(key, policy.status, status)
-        return Result(status_changed=status != policy.status)
+        wait = Failing(quiet_since=self._quiet.get((key.namespace, key.name), {})).forgets_after(self._clock())
+        return Result(
+            requeue_after_s=None if wait is None else wait.total_seconds(), status_changed=status != policy.status
+        )
 
     async def _warn(self, key: Key, before: PolicyStatus, now: PolicyStatus) -> None:
         """Make an Event of what holds and is hardly meant, or fails: nobody looks at a condition that holds."""
@@ -108,17 +111,14 @@ class PolicyReconciler:
             await self._cluster.record_event(key, reason=found.reason, message=found.message, warning=True)
 
     async def _warn_of_failing(self, key: Key, before: PolicyStatus, now: PolicyStatus) -> None:
-        """Make one Event a revision: the condition goes with the last gate that says so, and may come again."""
-        failing = conditions.find_condition(now.conditions, RULES_FAILING)
-        where = (key.namespace, key.name)
-        if failing is None or self._warned.get(where) == now.revision:
-            return
-        self._warned[where] = now.revision
-        known = conditions.find_condition(before.conditions, RULES_FAILING) is not None
-        if not known or before.revision != now.revision:
-            await self._cluster.record_event(key, reason=failing.reason, message=failing.message, warning=True)
+        """Make an Event of each rule that begins to fail. Counts are the condition's: they would be a new one each."""
+        known = {rule.name for rule in before.failing_rules if before.revision == now.revision}
+        for rule in now.failing_rules:
+            if rule.name not in known:
+                message = f"rule {rule.name!r} of revision {now.revision} fails for some decisions: {rule.message}"
+                await self._cluster.record_event(key, reason=ConditionReason.RULE_ERROR, message=message, warning=True)
 
-    def _status(self, policy: Policy, effective: EffectivePolicy) -> PolicyStatus:
+    def _status(self, policy: Policy, effective: EffectivePolicy, quiet_since: Mapping[str, datetime]) -> PolicyStatus:
         namespace, name = policy.metadata.namespace, policy.metadata.name
         log = self._logs.published.get(namespace)
         known = log.state if log else LogState()
@@ -126,25 +126,26 @@ class PolicyReconciler:
         accepted = decide(ACCEPTED, ACCEPTANCE, acceptance)
         record = self._logs.policy(namespace, name)
         new = [accepted, self._published(wanted, record, refused=bool(acceptance.refusals))]
-        failing: list[FailingRule] = []
+        failing: tuple[FailingRule, ...] = ()
         revision, digest, rollout = policy.status.revision, policy.status.digest, policy.status.rollout
         if record is None:
             new.append(conditions.pending(ROLLED_OUT, "nothing is published yet"))
         else:
             state = self._logs.published[namespace].state
             acks = self._acks.of_namespace(namespace)
+            ref = PolicyRef(namespace=namespace, name=name, revision=record.revision)
             found = observe_rollout(
                 state,
                 acks,
-                policy=name,
-                revision=record.revision,
+                policy=ref,
                 asleep=self._asleep(namespace),
                 settled=_is_settled(policy, record.revision),
             )
             rollout = self._rollout(policy, record, found)
             revision, digest = record.revision, record.digest
             new.append(decide(ROLLED_OUT, ROLLOUT, found))
-            failing = failing_rules(state, acks, policy=name, revision=record.revision)
+            before = Failing(policy.status.failing_rules, quiet_since)
+            failing = self._failing(policy, ref, before, said_to_fail(state, acks, ref))
         generation = policy.metadata.generation
         besides = [decide(RULES_FAILING, FAILING, failing)] if failing else []
         stamped = conditions.build_conditions(
@@ -154,8 +155,20 @@ class PolicyReconciler:
             now=self._clock(),
         )
         return PolicyStatus(
-            observed_generation=generation, conditions=stamped, revision=revision, digest=digest, rollout=rollout
+            observed_generation=generation,
+            conditions=stamped,
+            revision=revision,
+            digest=digest,
+            rollout=rollout,
+            failing_rules=failing,
         )
+
+    def _failing(self, policy: Policy, ref: PolicyRef, known: Failing, said: Said) -> tuple[FailingRule, ...]:
+        """Return the rules that fail; what the status says of the same revision outlives gates and this process."""
+        found = still_failing(known if policy.status.revision == ref.revision else Failing(), said, self._clock())
+        if found.quiet_since:
+            self._quiet[ref.namespace, ref.name] = found.quiet_since
+        return found.rules
 
     def _judge(self, policy: Policy, found: EffectivePolicy, known: LogState) -> tuple[Policy, Acceptance]:
         """Return the policy as it would be published, and what is known of its rules."""

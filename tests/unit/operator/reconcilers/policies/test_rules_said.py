@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,6 +11,8 @@ from streamwarden_contract.acks import RuleErrors
 from streamwarden_contract.models import AgentDeployment
 from streamwarden_contract.models.policy import PolicyRef
 from streamwarden_contract.models.topic_contract import TopicSchema
+from streamwarden_operator.keys import key_of
+from streamwarden_operator.reconcilers.policies.reconciler import PolicyReconciler
 from support.operator_harness import Harness, agent, conditions_of, contract, policy, running, until
 from support.policy_fakes import ack_of
 
@@ -152,6 +155,9 @@ def failing(harness: Harness, pod: str, at_least: int, rule: str = "r") -> None:
     harness.acks.say(ack_of(harness.binding(), pod, rule_errors=(errors,)))
 
 
+FAILS = "rule 'r' of revision {} fails for some decisions: no such key: tags"
+
+
 async def test_x02_a_policy_says_that_a_rule_errs_for_how_many_decisions_and_why() -> None:
     reads = policy("reads", "'a' in decision.parameters.tags")
     async with running(contract("pages"), COMMANDS, reads, agent()) as harness:
@@ -168,39 +174,103 @@ async def test_x02_a_policy_says_that_a_rule_errs_for_how_many_decisions_and_why
         assert said(harness.get(reads), "RulesFailing")[2] == (
             "rule 'r' failed for 101 or more decisions at 2 gates (no such key: tags)"
         )
-        assert events(harness, "RuleError") == [("Policy risk/reads", first, True)]
+        assert events(harness, "RuleError") == [("Policy risk/reads", FAILS.format(1), True)]
         metadata = harness.get(reads).metadata.model_copy(update={"generation": 2})
         mended = policy("reads", "!has(decision.parameters.tags) || 'a' in decision.parameters.tags")
         harness.put(mended.model_copy(update={"metadata": metadata, "status": harness.get(reads).status}))
         await until(lambda: "RulesFailing" not in conditions_of(harness.get(reads)))
 
 
-async def test_failing_rules_are_one_event_a_revision_however_many_pods_come_and_go() -> None:
+async def test_m11_failing_rules_are_one_event_a_rule_and_revision_however_many_pods_come_and_go() -> None:
     reads = policy("reads", "'a' in decision.parameters.tags")
     async with running(contract("pages"), COMMANDS, reads, agent()) as harness:
-        for pod in ("pod-0", "pod-1", "pod-2"):
-            failing(harness, pod, 10)
+        for count, pod in enumerate(("pod-0", "pod-1", "pod-2")):
+            failing(harness, pod, 10**count)
             await until(lambda: "RulesFailing" in conditions_of(harness.get(reads)))
             harness.acks.say(ack_of(harness.binding(), pod, state="Stopped"))
-            await until(lambda: "RulesFailing" not in conditions_of(harness.get(reads)))
+            await harness.settle()
+        assert events(harness, "RuleError") == [("Policy risk/reads", FAILS.format(1), True)]
+        failing(harness, "pod-3", 10, rule="another")
         await harness.settle()
-        assert len(events(harness, "RuleError")) == 1
+        assert len(events(harness, "RuleError")) == 2, "another rule"
         metadata = harness.get(reads).metadata.model_copy(update={"generation": 2})
         again = policy("reads", "'b' in decision.parameters.tags")
         harness.put(again.model_copy(update={"metadata": metadata, "status": harness.get(reads).status}))
-        await harness.settle()
-        failing(harness, "pod-3", 10)
+        await until(lambda: "RulesFailing" not in conditions_of(harness.get(reads)))
+        failing(harness, "pod-4", 10)
         await until(lambda: "RulesFailing" in conditions_of(harness.get(reads)))
         await harness.settle()
-        assert len(events(harness, "RuleError")) == 2, "a new revision"
+        assert events(harness, "RuleError")[2:] == [
+            ("Policy risk/reads", FAILS.format(harness.get(reads).status.revision), True)
+        ]
 
 
-async def test_a_gate_that_has_ended_and_another_policy_s_errors_are_not_this_policy_s() -> None:
+async def test_m11_what_failed_is_known_at_zero_and_by_another_process_of_the_operator() -> None:
     reads = policy("reads", "'a' in decision.parameters.tags")
     async with running(contract("pages"), COMMANDS, reads, agent()) as harness:
         failing(harness, "pod-0", 10)
         await until(lambda: "RulesFailing" in conditions_of(harness.get(reads)))
-        other = RuleErrors(policy=PolicyRef(namespace="risk", name="other", revision=1), rule="r", at_least=5)
-        harness.acks.say(ack_of(harness.binding(), "pod-1", rule_errors=(other,)))
+        known = said(harness.get(reads), "RulesFailing")
         harness.acks.say(ack_of(harness.binding(), "pod-0", state="Stopped"))
-        await until(lambda: "RulesFailing" not in conditions_of(harness.get(reads)))
+        await harness.settle()
+        assert said(harness.get(reads), "RulesFailing") == known
+        await harness.controller.stop()
+        harness.acks.acks.clear()
+        harness.cluster.events.clear()
+        harness.controller = harness.new_controller()
+        await harness.controller.start()
+        harness.put(*(harness.get(each) for each in (contract("pages"), COMMANDS, reads, agent())))
+        harness.controller.caches_complete()
+        await harness.settle()
+        assert said(harness.get(reads), "RulesFailing") == known
+        assert events(harness, "RuleError") == []
+
+
+async def test_m11_a_rule_is_forgotten_once_gates_have_judged_for_an_hour_without_an_error_of_it() -> None:
+    reads, now = policy("reads", "'a' in decision.parameters.tags"), datetime(2026, 3, 1, tzinfo=UTC)
+    async with running(contract("pages"), COMMANDS, reads, agent()) as harness:
+        reconciler = PolicyReconciler(
+            harness.cluster,
+            harness.acks,
+            harness.controller._logs,
+            on_rollout=lambda *_: None,
+            clock=lambda: now,
+        )
+        harness.acks.on_ack = lambda *_: None  # this reconciler alone looks at what gates say
+
+        async def later(**time: int) -> tuple[bool, float | None]:
+            nonlocal now
+            now += timedelta(**time)
+            result = await reconciler.reconcile(key_of(reads))
+            return "RulesFailing" in conditions_of(harness.get(reads)), result.requeue_after_s
+
+        failing(harness, "pod-0", 10)
+        assert await later() == (True, None)
+        harness.acks.say(ack_of(harness.binding(), "pod-0", state="Stopped"))
+        assert await later(days=3) == (True, None), "nobody judges"
+        harness.acks.say(ack_of(harness.binding(), "pod-1", state="Starting"))
+        assert await later(days=3) == (True, None), "nor yet"
+        harness.acks.say(ack_of(harness.binding(), "pod-1"))
+        assert await later() == (True, 3600)
+        assert await later(minutes=59) == (True, 60)
+        failing(harness, "pod-1", 1)
+        assert await later(minutes=1) == (True, None), "it failed again"
+        harness.acks.say(ack_of(harness.binding(), "pod-1"))
+        assert await later(minutes=5) == (True, 3600)
+        assert await later(hours=1) == (False, None)
+
+
+async def test_another_policy_s_errors_and_those_of_its_name_elsewhere_are_not_this_policy_s() -> None:
+    reads = policy("reads", "'a' in decision.parameters.tags")
+    async with running(contract("pages"), COMMANDS, reads, agent()) as harness:
+        (ref,) = ack_of(harness.binding()).policies
+        for other in (
+            PolicyRef(namespace="risk", name="other", revision=1),
+            ref.model_copy(update={"namespace": "streamwarden"}),
+        ):
+            errors = RuleErrors(policy=other, rule="r", at_least=5)
+            harness.acks.say(ack_of(harness.binding(), "pod-1", rule_errors=(errors,)))
+            await harness.settle()
+            assert "RulesFailing" not in conditions_of(harness.get(reads))
+        failing(harness, "pod-1", 5)
+        await until(lambda: "RulesFailing" in conditions_of(harness.get(reads)))
