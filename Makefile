@@ -12,7 +12,7 @@ WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 DIST := dist
 # What dev and tests start again and again. Agents and gates write no compiled code: setup does, once (2.6 → 0.8 s a start).
-PROGRAMS := streamwarden_gate.__main__ streamwarden.runtime.__main__ streamwarden_operator.main streamwarden_cli.dev.run
+PROGRAMS := streamwarden_gate.__main__ streamwarden.runtime.__main__ streamwarden_kafka.isolated.process streamwarden_operator.main streamwarden_cli.dev.run
 MEMBERS := contract judging kafka devstack operator agent_image/sdk agent_image/gate cli
 # A uv that is already on PATH serves; else the locked one is installed beside the project.
 UV := $(shell command -v uv || echo .uv/bin/uv)

@@ -1,11 +1,15 @@
-"""Batches that are small where they are stored and large where they are read. Nothing here is as large as they are."""
+"""Batches that end who reads them: most are small where they are stored and large where they are read.
+
+Nothing here is as large as they are.
+"""
 
 from __future__ import annotations
 
+import gzip
 import zlib
 from typing import TYPE_CHECKING
 
-from support.raw_records import Fields, encode_batch
+from support.raw_records import Fields, RawRecord, encode_batch, encode_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +34,15 @@ def zstd_bomb(size: int) -> bytes:
     blocks.append(_block(_RAW_BLOCK, len(end), end, last=True))
     # A frame without sizes and checksum, of a window of 128 KiB.
     return encode_batch(b"\x28\xb5\x2f\xfd\x00\x38" + b"".join(blocks), Fields(attributes=_ZSTD))
+
+
+def deadly_batch() -> bytes:
+    """Build a batch of one good record whose compressed data begins with nothing, compressed, as no client writes it.
+
+    Apache Kafka takes it, and librdkafka ends in an assertion (``rd_slice_init_full``; 2.16).
+    """
+    record = encode_record(RawRecord(b"page-1", b"{}"), 0)
+    return encode_batch(gzip.compress(b"") + gzip.compress(record), Fields(attributes=_GZIP))
 
 
 def _record(size: int) -> Iterator[bytes]:

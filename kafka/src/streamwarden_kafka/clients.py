@@ -17,6 +17,9 @@ Settings = Mapping[str, object]
 
 NO_SETTINGS: Settings = {}
 
+ONE_BATCH: Settings = {"fetch.message.max.bytes": 1, "queued.min.messages": 1}
+"""Of a consumer that gets one batch a request: brokers send it whole, however large."""
+
 _CONSUMER: Settings = {
     "enable.auto.commit": False,
     "enable.auto.offset.store": False,

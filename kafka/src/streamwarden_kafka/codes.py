@@ -17,6 +17,9 @@ OFFSETS_GONE = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_O
 UNDECODABLE = frozenset({KafkaError._BAD_COMPRESSION, KafkaError._BAD_MSG, KafkaError._UNDERFLOW})  # noqa: SLF001  # likewise
 """A batch that the client cannot decode; it would say so for ever."""
 
+DEADLY = KafkaError._CRIT_SYS_RESOURCE  # noqa: SLF001  # likewise
+"""A batch that ends the process which decodes it; said by ``isolated`` alone."""
+
 REFUSED_FOR_ITSELF = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE})
 """Answers to a produce request that a record, or the batch that it is in, gets for its size: others may be taken."""
 

@@ -6,6 +6,7 @@ KafkaClientError
 ├── BrokerUnavailableError           no answer, or not the one that was waited for: try again later
 │   └── NotReachedError              what is looked for lies further than one try goes: ask again from there
 ├── RequestRefusedError              a broker refuses a request for what it is, or for who sends it
+├── ReaderFailedError                the process that reads cannot be started: only an edit helps
 ├── NotAMemberError                  this process is no member of its consumer group now
 └── TransactionError                 a transaction was not committed, or is not known to be
     ├── TransactionAbortedError      nothing of it is visible: the next one may begin
@@ -55,6 +56,10 @@ class NotReachedError(BrokerUnavailableError):
 
 class RequestRefusedError(KafkaClientError):
     """A broker refuses a request for what it is, or for who sends it: asking again does not help."""
+
+
+class ReaderFailedError(KafkaClientError):
+    """A process that reads for this one ends before it has answered anything, again and again."""
 
 
 class NotAMemberError(KafkaClientError):

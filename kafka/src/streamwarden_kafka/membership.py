@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from threading import Thread
+from typing import Protocol
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
@@ -17,7 +18,17 @@ At = tuple[str, int]
 """Topic and partition."""
 
 
-def ask_watermarks(consumer: Consumer, at: At) -> tuple[int, int]:
+class AsksWatermarks(Protocol):
+    """A consumer, in this process or another."""
+
+    def get_watermark_offsets(
+        self, partition: TopicPartition, timeout: float = ..., *, cached: bool = ...
+    ) -> tuple[int, int] | None:
+        """Return the first offset that a log still has, and its end; None where there is no answer in time."""
+        ...
+
+
+def ask_watermarks(consumer: AsksWatermarks, at: At) -> tuple[int, int]:
     """Return the first offset that a log still has, and its end.
 
     Raises:
@@ -32,7 +43,7 @@ def ask_watermarks(consumer: Consumer, at: At) -> tuple[int, int]:
     return answer
 
 
-def end_of(consumer: Consumer, at: At) -> int:
+def end_of(consumer: AsksWatermarks, at: At) -> int:
     """Return where a log ends: as brokers said when it was last fetched from, else they are asked.
 
     A record at it or beyond has no such place: whoever wrote its batch gave it another offset than it has. Brokers look
@@ -43,7 +54,7 @@ def end_of(consumer: Consumer, at: At) -> int:
     Raises:
         BrokerUnavailableError: no answer in time.
     """
-    _, end = consumer.get_watermark_offsets(TopicPartition(*at), cached=True)
+    _, end = consumer.get_watermark_offsets(TopicPartition(*at), cached=True) or (-1, -1)
     return end if end >= 0 else ask_watermarks(consumer, at)[1]
 
 
@@ -134,16 +145,6 @@ class GroupMember:
     def fetch_from(self, positions: Mapping[At, int]) -> None:
         """Fetch from these positions and nothing else; what was fetched before and not polled is thrown away."""
         self._consumer.assign([TopicPartition(topic, number, at) for (topic, number), at in positions.items()])
-
-    def pause(self, partitions: Iterable[At]) -> None:
-        """Fetch nothing of these until ``resume``; what was fetched and not polled is fetched again then."""
-        if some := [TopicPartition(*at) for at in partitions]:
-            self._consumer.pause(some)
-
-    def resume(self, partitions: Iterable[At]) -> None:
-        """Fetch of these again, each from where it was left."""
-        if some := [TopicPartition(*at) for at in partitions]:
-            self._consumer.resume(some)
 
     def commit(self, places: Iterable[Offset]) -> None:
         """Commit outside of any transaction.

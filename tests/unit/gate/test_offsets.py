@@ -182,7 +182,7 @@ def test_where_nobody_says_where_the_log_ends_nothing_is_judged(
     member.member = SimpleNamespace(  # type: ignore[assignment]  # as much of one as is used
         poll=client.poll,
         drain=lambda most: client.consume(most, timeout=0),
-        end_of=lambda at: ask_watermarks(client, at)[1],  # type: ignore[arg-type]  # likewise
+        end_of=lambda at: ask_watermarks(client, at)[1],
     )
     with pytest.raises(AbortedError, match="cannot read where decisions/0 ends: _TIMED_OUT"):
         member.receive(100, 1)

@@ -8,6 +8,7 @@ from confluent_kafka import KafkaError, Message
 from streamwarden.core.records import Partition, Record
 from streamwarden.runtime.consumers import Collected
 from streamwarden.runtime.errors import RuntimeFaultError
+from streamwarden_kafka.codes import DEADLY
 from streamwarden_kafka.errors import BrokerUnavailableError
 
 
@@ -104,3 +105,9 @@ def test_a_batch_that_cannot_be_decoded_is_no_error_that_may_pass(code: int) -> 
         collected.add(error(code))
     assert collected.unreadable == {Partition("pages", 1): f"a batch cannot be decoded: {KafkaError(code).name()}"}
     assert entries == []
+
+
+def test_x07_what_processes_died_of_is_a_batch_that_cannot_be_read_in_the_words_of_who_saw_it() -> None:
+    collected = Collected()
+    collected.add(error(DEADLY))
+    assert (collected.unreadable, collected.gone) == ({Partition("pages", 1): "why"}, [])

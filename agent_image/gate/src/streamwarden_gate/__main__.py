@@ -12,6 +12,7 @@ from pathlib import Path
 
 import structlog
 from streamwarden_contract.runtime_config import ENV_LAST_WORDS
+from streamwarden_kafka.process_limits import EXIT_OUT_OF_MEMORY
 
 from streamwarden_gate.acks import Acks, Report
 from streamwarden_gate.committer import KafkaCommitter
@@ -21,7 +22,7 @@ from streamwarden_gate.kafka import plain_producer
 from streamwarden_gate.logs import configure_logs
 from streamwarden_gate.loop import GateLoop
 from streamwarden_gate.membership import KafkaMembership
-from streamwarden_gate.note import EXIT_OUT_OF_MEMORY, Note
+from streamwarden_gate.note import Note
 from streamwarden_gate.ports import Links
 from streamwarden_gate.public_keys import PublicKeyFile
 from streamwarden_gate.ready import ReadyFile

@@ -21,10 +21,6 @@ TRANSACTION_SETTINGS: dict[str, object] = {
 """Of the producer of everything that is judged."""
 
 
-ONE_BATCH: Settings = {"fetch.message.max.bytes": 1, "queued.min.messages": 1}
-"""Of a consumer that gets one batch a request: brokers send it whole, however large."""
-
-
 def decision_consumer(connection: Connection, group: str, settings: Settings = NO_SETTINGS) -> Consumer:
     """Make the consumer of the decision topic: it guesses no offset and commits none by itself."""
     return open_consumer(

@@ -7,6 +7,7 @@ from typing import TypeVar
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from streamwarden_contract.ids import sha256_hex
+from streamwarden_kafka.clients import ONE_BATCH
 from streamwarden_kafka.codes import END_OF_PARTITION, OFFSETS_GONE, UNDECODABLE, error_of
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.errors import BrokerUnavailableError, KafkaClientError, NotReachedError
@@ -15,7 +16,7 @@ from streamwarden_kafka.records import headers_of
 from streamwarden_kafka.silence import Parsing, Silence
 
 from streamwarden_gate.errors import AbortedError, FatalError, PutOffError
-from streamwarden_gate.kafka import ONE_BATCH, decision_consumer
+from streamwarden_gate.kafka import decision_consumer
 from streamwarden_gate.note import Note
 from streamwarden_gate.offsets import USUAL_GAP, Offsets, unreadable
 from streamwarden_gate.ports import Batch, Committed, End, Item, Unreadable

@@ -13,9 +13,6 @@ from typing import NamedTuple
 ENV_SUPERVISOR = "STREAMWARDEN_SUPERVISOR"
 """``<file descriptor of the note>,<file descriptor that is closed when the supervisor is gone>``."""
 
-EXIT_OUT_OF_MEMORY = 3
-"""How a gate ends that Python has refused memory."""
-
 MAX_SKIPS, SKIPS_WITHIN_S = 10, 3_600.0
 """So many ranges are skipped in such a time, and no more."""
 

@@ -11,7 +11,6 @@ hand, and the next one, started at once, goes on record by record. What is known
 
 import json
 import os
-import resource
 import signal
 import sys
 import time
@@ -19,7 +18,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
 
-from streamwarden_gate.note import ENV_SUPERVISOR, EXIT_OUT_OF_MEMORY, Doing, Note, make_file
+from streamwarden_kafka.process_limits import EXIT_OUT_OF_MEMORY, cause_of, died_by_itself
+from streamwarden_kafka.process_limits import limit_memory as limit_process
+
+from streamwarden_gate.note import ENV_SUPERVISOR, Doing, Note, make_file
 
 ENV_MEMORY_LIMIT = "STREAMWARDEN_GATE_MEMORY_LIMIT"
 """Bytes that the gate and its supervisor may use; else the container's limit (cgroup v2), or none.
@@ -32,11 +34,6 @@ _CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
 _SHARE = 0.78
 """Of the limit, for the gate's own data: what it maps of files and this process need the rest."""
 _LEAST_DATA_BYTES = 96 * 1024 * 1024
-_STACK_BYTES = 1024 * 1024
-"""Of each thread: with the usual 8 MiB a gate's 17 would take most of what it may use."""
-_BY_ITSELF = frozenset(
-    {signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGPROF, signal.SIGTRAP}
-)
 _SHORT_LIFE_S, _MOST_SHORT_LIVES = 15.0, 5
 """A gate that dies so soon, so often in a row, and of no record, is Kubernetes' to start again, with its pauses."""
 
@@ -99,7 +96,7 @@ class Supervisor:
 
     def _take_note(self, code: int) -> bool:
         """Keep of the dead gate's note what is certain; return whether that is a record."""
-        by_itself = code == EXIT_OUT_OF_MEMORY or -code in _BY_ITSELF
+        by_itself = died_by_itself(code)
         held = -code == signal.SIGPROF and self._note.hand.doing is Doing.JUDGING
         if not by_itself or not (self._note.careful or held):
             self._note.drop()
@@ -108,7 +105,7 @@ class Supervisor:
             self._note.careful = True
         _say(
             "the gate's process has died; starting it again",
-            cause="out of memory" if code == EXIT_OUT_OF_MEMORY else signal.Signals(-code).name,
+            cause=cause_of(code),
             counts=by_itself,
             in_hand=f"{hand.doing.name.lower()} decision partition {hand.partition}, offset {hand.offset}",
         )
@@ -123,9 +120,7 @@ def limit_memory(environment: Mapping[str, str], container_limit: Path = _CONTAI
     if not said.isdecimal():
         return None  # "max": the container has no limit
     data = max(int(int(said) * _SHARE), _LEAST_DATA_BYTES)
-    for what, limit in ((resource.RLIMIT_DATA, data), (resource.RLIMIT_STACK, _STACK_BYTES)):
-        most = resource.getrlimit(what)[1]
-        resource.setrlimit(what, (limit if most == resource.RLIM_INFINITY else min(limit, most), most))
+    limit_process(data)
     return data
 
 

@@ -10,15 +10,16 @@ import time
 from typing import TYPE_CHECKING, TextIO, TypeVar
 
 import structlog
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, Message, TopicPartition
 from streamwarden_contract.decision import decode_failure
 from streamwarden_contract.errors import MalformedEventError
 from streamwarden_contract.events import FAILURE_TYPE
 from streamwarden_contract.events import decode as decode_event
-from streamwarden_kafka.clients import open_consumer
-from streamwarden_kafka.codes import DISCONNECTED, END_OF_PARTITION, OFFSETS_GONE, error_of
-from streamwarden_kafka.logs import ClientLog
+from streamwarden_kafka.codes import DEADLY, DISCONNECTED, END_OF_PARTITION, OFFSETS_GONE, UNDECODABLE, error_of
+from streamwarden_kafka.errors import BrokerUnavailableError, KafkaClientError, NotReachedError
+from streamwarden_kafka.isolated.consumer import IsolatedConsumer
 from streamwarden_kafka.records import headers_of
+from streamwarden_kafka.wire.raw import fetch_batch
 
 from streamwarden_cli.session.roles import AgentTopics, TopicRoles
 from streamwarden_cli.session.tally import Tally
@@ -35,6 +36,8 @@ T = TypeVar("T")
 _log = structlog.get_logger(__name__)
 
 _POLL_S = 0.1
+_MOST_RECORDS, _MOST_BYTES = 500, 4 * 1024 * 1024
+_UNREADABLE = UNDECODABLE | {DEADLY}
 _METADATA_TIMEOUT_S = 5.0
 _LOOK_AGAIN_S = 0.5
 """How often a topic is looked for that is not there: it may never be, and records of the others wait meanwhile."""
@@ -95,20 +98,20 @@ class Recorder:
 
     def _run(self) -> None:
         settings = {"auto.offset.reset": "error", "enable.partition.eof": True}
-        consumer = open_consumer(self._connection, self._group, ClientLog("recorder", quiet=True), settings)
+        reader = IsolatedConsumer(self._connection, self._group, "recorder", settings, quiet=True)
         try:
             with self._path.open("a", encoding="utf-8", buffering=1) as lines:
                 while not self._stop.is_set():
-                    self._assign(consumer)
-                    self._poll(consumer, lines)
-                    self._finish_drains(consumer, lines)
-        except (KafkaException, RecorderError, OSError, ValueError, KeyError) as error:
+                    self._assign(reader)
+                    self._take(reader, lines)
+                    self._finish_drains(reader, lines)
+        except (KafkaException, KafkaClientError, RecorderError, OSError, ValueError, KeyError) as error:
             self.failed = f"{type(error).__name__}: {error}"
             _log.exception("the recorder has failed")
         finally:
-            consumer.close()
+            reader.close()
 
-    def _assign(self, consumer: Consumer) -> None:
+    def _assign(self, reader: IsolatedConsumer) -> None:
         while not self._wanted.empty():
             self._roles = self._wanted.get()
             known = {topic for topic, _ in self._positions}
@@ -118,43 +121,67 @@ class Recorder:
             return
         self._look_again_s = time.monotonic() + _LOOK_AGAIN_S
         try:
-            topics = consumer.list_topics(timeout=_METADATA_TIMEOUT_S).topics
+            topics = reader.partitions(_METADATA_TIMEOUT_S)
         except KafkaException as error:
             if error_of(error).retriable() or error_of(error).code() in DISCONNECTED:
                 return
             raise
-        for name in sorted(self._unassigned & set(topics)):
-            partitions = sorted(topics[name].partitions)
-            if topics[name].error is not None or not partitions:
-                continue
-            consumer.incremental_assign([TopicPartition(name, p, OFFSET_BEGINNING) for p in partitions])
-            self._positions.update({(name, partition): 0 for partition in partitions})
-            self._unassigned.discard(name)
+        new = {name for name in self._unassigned if topics.get(name)}
+        if new:
+            self._positions.update({(name, partition): 0 for name in sorted(new) for partition in topics[name]})
+            self._unassigned -= new
+            self._read_on(reader)
 
-    def _poll(self, consumer: Consumer, lines: TextIO) -> None:
-        message = consumer.poll(_POLL_S)
-        if message is None:
-            return
-        received_ms, now_s = time.time() * 1000, time.monotonic()
-        error = message.error()
-        if error is not None:
-            self._pass_over(error, message)
-            return
-        topic, partition, offset = message.topic(), message.partition(), message.offset()
-        assert topic is not None  # noqa: S101  # a record has a place
-        assert partition is not None  # noqa: S101
-        assert offset is not None  # noqa: S101
-        self._positions[topic, partition] = offset + 1
-        with self._lock:
-            self._count(topic, message, lines, received_ms, now_s)
+    def _read_on(self, reader: IsolatedConsumer) -> None:
+        reader.assign(TopicPartition(*at, offset or OFFSET_BEGINNING) for at, offset in self._positions.items())
 
-    def _pass_over(self, error: KafkaError, message: Message) -> None:
-        if error.code() == END_OF_PARTITION:
+    def _take(self, reader: IsolatedConsumer, lines: TextIO) -> None:
+        for message in reader.take(_MOST_RECORDS, _MOST_BYTES, _POLL_S):
+            received_ms, now_s = time.time() * 1000, time.monotonic()
             topic, partition, offset = message.topic(), message.partition(), message.offset()
-            if topic is not None and partition is not None and offset is not None:
-                self._positions[topic, partition] = offset
+            assert topic is not None  # noqa: S101  # a record has a place
+            assert partition is not None  # noqa: S101
+            error = message.error()
+            if error is not None and error.code() in _UNREADABLE:
+                self._pass_over(reader, (topic, partition), error)
+                return  # what came behind it is fetched again
+            if error is not None:
+                self._follow(error, (topic, partition), offset)
+                continue
+            assert offset is not None  # noqa: S101
+            self._positions[topic, partition] = offset + 1
+            with self._lock:
+                self._count(topic, message, lines, received_ms, now_s)
+
+    def _follow(self, error: KafkaError, at: tuple[str, int], offset: int | None) -> None:
+        if error.code() == END_OF_PARTITION:
+            if offset is not None:
+                self._positions[at] = offset
         elif error.fatal() or error.code() in OFFSETS_GONE:
             raise RecorderError(f"{error.name()}: {error.str()}")
+
+    def _pass_over(self, reader: IsolatedConsumer, at: tuple[str, int], error: KafkaError) -> None:
+        """Read on behind a batch that cannot be read; where its end is not known, it is tried again."""
+        first = max(self._positions[at], _watermarks(reader, at)[0])
+        try:
+            found = fetch_batch(self._connection, f"{self._group}-pass", *at, first)
+        except NotReachedError as not_yet:
+            self._positions[at] = not_yet.reached
+        except BrokerUnavailableError as unavailable:
+            _log.warning(
+                "a batch that cannot be read is not found yet", topic=at[0], partition=at[1], cause=str(unavailable)
+            )
+        else:
+            self._positions[at] = found.header.last + 1
+            _log.warning(
+                "a batch cannot be read and is not counted",
+                topic=at[0],
+                partition=at[1],
+                first=first,
+                last=found.header.last,
+                cause=error.str(),
+            )
+        self._read_on(reader)
 
     def _count(self, topic: str, message: Message, lines: TextIO, received_ms: float, now_s: float) -> None:
         roles, tally = self._roles, self._tally
@@ -171,15 +198,12 @@ class Recorder:
         elif topic in roles.decisions:
             _count_failure(roles.decisions[topic], message, tally)
 
-    def _finish_drains(self, consumer: Consumer, lines: TextIO) -> None:
+    def _finish_drains(self, reader: IsolatedConsumer, lines: TextIO) -> None:
         while not self._drains.empty():
             done = self._drains.get()
-            ends = {
-                place: consumer.get_watermark_offsets(TopicPartition(*place), timeout=_METADATA_TIMEOUT_S)[1]
-                for place in self._positions
-            }
+            ends = {place: _watermarks(reader, place)[1] for place in self._positions}
             while not self._stop.is_set() and any(self._positions[place] < end for place, end in ends.items()):
-                self._poll(consumer, lines)
+                self._take(reader, lines)
             lines.flush()
             done.set()
 
@@ -189,6 +213,13 @@ def _count_failure(agent: AgentTopics, message: Message, tally: Tally) -> None:
     if _FAILURE_HEADER in headers_of(message):
         with contextlib.suppress(MalformedEventError):
             tally.failure(agent, decode_failure(message.value() or b""))
+
+
+def _watermarks(reader: IsolatedConsumer, at: tuple[str, int]) -> tuple[int, int]:
+    found = reader.get_watermark_offsets(TopicPartition(*at), _METADATA_TIMEOUT_S)
+    if found is None:
+        raise RecorderError(f"{at[0]}/{at[1]}: nobody says where it ends")
+    return found
 
 
 def _event_id(message: Message) -> str:

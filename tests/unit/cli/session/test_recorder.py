@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,18 +12,23 @@ from streamwarden_contract.decision import Cause, Failure
 from streamwarden_contract.events import DECISION_TYPE, FAILURE_TYPE
 from streamwarden_contract.names import AgentNames, InstallationNames
 from streamwarden_kafka.connection import Connection
+from support.agent_process import wait_for
+from support.bombs import deadly_batch
+from support.mock_broker import mock_broker
+from support.raw_records import RawRecord, RawWriter, batch_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
-    from confluent_kafka import TopicPartition
+    from confluent_kafka import Message, TopicPartition
 
 
 class SilentConsumer:
     """Of a Kafka in which nothing happens."""
 
-    def poll(self, _timeout_s: float) -> None:
-        return
+    def take(self, *_: float) -> list[Message]:
+        return []
 
     def close(self) -> None:
         return
@@ -36,11 +40,11 @@ def test_the_recorder_is_a_reader_of_its_installation(
 ) -> None:
     groups = []
 
-    def opened(_connection: Connection, group: str, *_: object) -> SilentConsumer:
+    def opened(_connection: Connection, group: str, *_: object, **_others: object) -> SilentConsumer:
         groups.append(group)
         return SilentConsumer()
 
-    monkeypatch.setattr(recorder, "open_consumer", opened)
+    monkeypatch.setattr(recorder, "IsolatedConsumer", opened)
     connection = Connection.scram("127.0.0.1:1", f"{installation}.operator", "secret")
     reader = recorder.Recorder(connection, InstallationNames(installation), tmp_path / "decisions")
 
@@ -91,23 +95,23 @@ class DecisionTopic:
     assigned: list[tuple[str, int]] = field(default_factory=list)
     _read: int = 0
 
-    def list_topics(self, timeout: float) -> SimpleNamespace:  # noqa: ARG002  # a client's signature
+    def partitions(self, _timeout_s: float) -> dict[str, list[int]]:
         self.looks += 1
-        return SimpleNamespace(topics={DECISIONS: SimpleNamespace(partitions={0: None}, error=None)})
+        return {DECISIONS: [0]}
 
-    def incremental_assign(self, partitions: list[TopicPartition]) -> None:
+    def assign(self, partitions: Iterable[TopicPartition]) -> None:
         self.assigned += [(place.topic, place.partition) for place in partitions]
 
-    def get_watermark_offsets(self, _place: TopicPartition, timeout: float) -> tuple[int, int]:  # noqa: ARG002
+    def get_watermark_offsets(self, _place: TopicPartition, _timeout_s: float) -> tuple[int, int]:
         return 0, len(self.records)
 
-    def poll(self, _timeout_s: float) -> Written | None:
+    def take(self, *_: float) -> list[Written]:
         if not self.assigned or self._read == len(self.records):
-            return None
+            return []
         record = self.records[self._read]
         record.offset_ = self._read
         self._read += 1
-        return record
+        return [record]
 
     def close(self) -> None:
         return
@@ -134,7 +138,7 @@ def test_failure_records_are_read_from_the_decision_topic_and_nothing_else_of_it
             Written(failure, FAILURE_TYPE),
         ]
     )
-    monkeypatch.setattr(recorder, "open_consumer", lambda *_: topic)
+    monkeypatch.setattr(recorder, "IsolatedConsumer", lambda *_, **_others: topic)
     connection = Connection.scram("127.0.0.1:1", "streamwarden.operator", "secret")
     reader = recorder.Recorder(connection, InstallationNames(), tmp_path / "decisions")
     reader.watch(TopicRoles(agents=(GUARD,), decisions={DECISIONS: GUARD}))
@@ -151,7 +155,7 @@ def test_failure_records_are_read_from_the_decision_topic_and_nothing_else_of_it
 
 def test_a_topic_that_is_not_there_holds_nothing_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     topic = DecisionTopic([Written(b"{}", DECISION_TYPE)] * 2_000)
-    monkeypatch.setattr(recorder, "open_consumer", lambda *_: topic)
+    monkeypatch.setattr(recorder, "IsolatedConsumer", lambda *_, **_others: topic)
     connection = Connection.scram("127.0.0.1:1", "streamwarden.operator", "secret")
     reader = recorder.Recorder(connection, InstallationNames(), tmp_path / "decisions")
     reader.watch(TopicRoles(events=frozenset({"risk.refused"}), decisions={DECISIONS: GUARD}))
@@ -162,3 +166,20 @@ def test_a_topic_that_is_not_there_holds_nothing_up(tmp_path: Path, monkeypatch:
         assert topic.looks < 100, "it is asked now and then, and not before each record"
     finally:
         reader.stop()
+
+
+@pytest.mark.slow
+def test_x07_no_batch_ends_what_counts_for_the_screen(tmp_path: Path) -> None:
+    good, topic = batch_of([RawRecord(b"page-1", b"{}")]), "risk.pages"
+    with mock_broker(topic) as properties:
+        with RawWriter(properties) as writer:
+            for batch in (good, deadly_batch(), good, good):
+                assert writer.write(topic, 0, batch).code == 0
+        reader = recorder.Recorder(Connection.of(properties), InstallationNames(), tmp_path / "decisions")
+        reader.watch(TopicRoles(events=frozenset({topic})))
+        reader.start()
+        try:
+            wait_for(lambda: reader.look(lambda tally: tally.events) == 3, seconds=60)
+            assert (reader.drain(10), reader.failed) == (True, "")
+        finally:
+            reader.stop()

@@ -7,10 +7,11 @@ from typing import Literal
 
 import structlog
 from confluent_kafka import Consumer, Message
-from streamwarden_kafka.clients import open_consumer
-from streamwarden_kafka.codes import END_OF_PARTITION, OFFSETS_GONE, UNDECODABLE
+from streamwarden_kafka.clients import Settings, open_consumer
+from streamwarden_kafka.codes import DEADLY, END_OF_PARTITION, OFFSETS_GONE, UNDECODABLE
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.errors import BrokerUnavailableError
+from streamwarden_kafka.isolated.consumer import IsolatedConsumer
 from streamwarden_kafka.logs import ClientLog
 from streamwarden_kafka.membership import explain_untrue
 from streamwarden_kafka.records import headers_of
@@ -18,10 +19,9 @@ from streamwarden_kafka.records import headers_of
 from streamwarden.core.records import Partition, Record
 from streamwarden.runtime.errors import RuntimeFaultError
 
-_SETTINGS: dict[str, object] = {
+_MEMBER: Settings = {
     # A grown topic's partitions are read after that long, not after librdkafka's five minutes.
     "topic.metadata.refresh.interval.ms": 5_000,
-    "enable.partition.eof": True,
     # Eager: a rebalance takes every partition back, so no batch is ever in flight across one.
     "partition.assignment.strategy": "range,roundrobin",
     # The least that brokers allow: the partitions of a killed agent wait that long for their next one.
@@ -29,20 +29,35 @@ _SETTINGS: dict[str, object] = {
     "heartbeat.interval.ms": 1_500,
     # A batch is polled around (see hold), so this only ends a process that hangs.
     "max.poll.interval.ms": 300_000,
+}
+_READER: Settings = {
+    "enable.partition.eof": True,
     "queued.max.messages.kbytes": 32_768,
+    # What comes at once is unpacked at once: the process that does it has a limit of memory.
+    "fetch.max.bytes": 8 * 1024 * 1024,
     "fetch.wait.max.ms": 100,
 }
 
 
-def open_input(kafka: Connection, group: str, *, gone: Literal["error", "earliest"] = "earliest") -> Consumer:
-    """Make a consumer of the agent's inputs; it connects by itself, commits nothing and joins only by ``subscribe``.
+def open_member(kafka: Connection, group: str) -> Consumer:
+    """Make a member of the agent's group; it connects by itself, joins by ``subscribe``, and fetches nothing.
+
+    Args:
+        kafka: the Kafka, and the agent's user.
+        group: the agent's.
+    """
+    return open_consumer(kafka, group, ClientLog("group"), _MEMBER)
+
+
+def open_input(kafka: Connection, group: str, *, gone: Literal["error", "earliest"] = "earliest") -> IsolatedConsumer:
+    """Make what reads the agent's inputs, in a process of its own; it connects by itself.
 
     Args:
         kafka: the Kafka, and the agent's user.
         group: the agent's.
         gone: what becomes of a position that the log does not have: told as an error, or passed over in silence.
     """
-    return open_consumer(kafka, group, ClientLog("feed"), {**_SETTINGS, "auto.offset.reset": gone})
+    return IsolatedConsumer(kafka, group, "feed", {**_READER, "auto.offset.reset": gone})
 
 
 class Collected:
@@ -95,6 +110,8 @@ class Collected:
             self.ends.append((at, message.offset() or 0))
         elif error.code() in OFFSETS_GONE:
             self.gone.append(at)
+        elif error.code() == DEADLY:
+            self.unreadable[at] = error.str()
         elif error.code() in UNDECODABLE:
             self.unreadable[at] = f"a batch cannot be decoded: {error.name()}"
         elif error.fatal():

@@ -2,20 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 
+from confluent_kafka import TopicPartition
 from streamwarden_kafka.clients import open_admin
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.logs import ClientLog
-from streamwarden_kafka.membership import GroupMember
+from streamwarden_kafka.membership import GroupMember, end_of
 from streamwarden_kafka.records import Offset
 from streamwarden_kafka.topics import describe_topics
 from typing_extensions import override
 
 from streamwarden.core.records import Partition
-from streamwarden.runtime.consumers import Collected, open_input
+from streamwarden.runtime.consumers import Collected, open_input, open_member
 from streamwarden.runtime.passing import Passing, find_batches
 from streamwarden.runtime.ports import NO_METADATA, Feed, OffsetMetadata, Polled
 
-_CHUNK = 50
 _DESCRIBE_S = 10.0
 """Longest wait for the topics' ids, which are asked for whenever partitions are given."""
 
@@ -31,7 +31,8 @@ class KafkaFeed(Feed):
             group: the agent's.
             topics: its inputs and outcomes.
         """
-        self._member = GroupMember(lambda: open_input(kafka, group, gone="error"), topics)
+        self._member = GroupMember(lambda: open_member(kafka, group), topics)
+        self._reader = open_input(kafka, group, gone="error")
         self._passing = Passing(find_batches(kafka, group), self._find_start)
         self._kafka = kafka
         self._topics = sorted(topics)
@@ -46,20 +47,16 @@ class KafkaFeed(Feed):
 
     @override
     def poll(self, *, records: int, size: int, timeout_s: float) -> Polled:
-        generation = self.generation
-        first = self._member.poll(timeout_s)
-        if first is None or generation != self.generation:
-            return Polled()
-        collected = Collected(self._topic_ids, self._member.end_of)
-        collected.add(first)
-        while len(collected.records) < records and collected.size < size:
-            more = self._member.drain(min(_CHUNK, records - len(collected.records)))
-            if generation != self.generation:
-                return Polled()  # they are fetched again by whom they belong to now
-            if not more:
-                break
-            for message in more:
-                collected.add(message)
+        generation, reading = self.generation, bool(self._passing.positions)
+        told = self._member.poll(0 if reading else timeout_s)
+        if generation != self.generation:
+            self._stop_reading()
+            return Polled()  # what comes is fetched again by whom it belongs to now
+        collected = Collected(self._topic_ids, lambda at: end_of(self._reader, at))
+        if told is not None:
+            collected.add(told)
+        for message in self._reader.take(records, size, timeout_s) if reading else ():
+            collected.add(message)
         passed = self._passing.follow(collected)
         if collected.unreadable or collected.doubted:
             self._read_on()
@@ -67,29 +64,34 @@ class KafkaFeed(Feed):
 
     @override
     def hold(self) -> None:
-        self.pause(frozenset())
-        self._passing.start({})
-        self._read_on()
+        self._stop_reading()
         self._member.poll(0)  # takes part in rebalances; what it might bring is dropped: start() goes by our positions
 
     @override
     def pause(self, partitions: frozenset[Partition]) -> None:
-        self._member.resume(self._paused - partitions)
-        self._member.pause(partitions - self._paused)
+        for tell, some in (
+            (self._reader.resume, self._paused - partitions),
+            (self._reader.pause, partitions - self._paused),
+        ):
+            if some:
+                tell(TopicPartition(*at) for at in some)
         self._paused = partitions
 
     @override
     def start(self, positions: Mapping[Partition, int | None]) -> None:
-        self.pause(frozenset())
         self._passing.start(positions)
+        self._paused = frozenset()
         self._read_on()
 
     def _read_on(self) -> None:
         """Drop what is fetched and not polled, and fetch from where we are."""
-        paused = self._paused
-        self.pause(frozenset())
-        self._member.fetch_from({(at.topic, at.number): offset for at, offset in self._passing.positions.items()})
+        paused, self._paused = self._paused, frozenset()
+        self._reader.assign(TopicPartition(*at, offset) for at, offset in self._passing.positions.items())
         self.pause(paused & self._passing.positions.keys())
+
+    def _stop_reading(self) -> None:
+        if self._passing.positions:
+            self.start({})
 
     def _find_start(self, at: Partition) -> int:
         return self._member.watermarks([at])[at][0]
@@ -137,4 +139,5 @@ class KafkaFeed(Feed):
 
     @override
     def close(self) -> None:
+        self._reader.close()
         self._member.close()

@@ -73,9 +73,11 @@ class KafkaHistory(History):
         """
         for at in self._short & self._until.keys():
             with suppress(KafkaException):
-                _, end = self._consumer.get_watermark_offsets(TopicPartition(*at), _WATERMARKS_S)
+                found = self._consumer.get_watermark_offsets(TopicPartition(*at), _WATERMARKS_S)
+                if found is None:
+                    continue
                 self._short.discard(at)
-                if end < self._until[at]:
+                if (end := found[1]) < self._until[at]:
                     del self._until[at]
                     log = structlog.get_logger()
                     log.warning("The log ends before what is committed", topic=at.topic, partition=at.number, end=end)

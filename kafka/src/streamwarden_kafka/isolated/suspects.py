@@ -1,0 +1,111 @@
+"""Which batch it is that processes die of: after a death partitions are read one by one, a batch at a time. Pure."""
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+
+from streamwarden_kafka.isolated.rows import At
+
+MOST_DEATHS = 3
+"""So many processes may die of reading on in one place."""
+MAX_PASSED, PASSED_WITHIN_S = 10, 3_600.0
+"""So many places are given up in such a time, and no more: else it is hardly their fault."""
+
+_LONGEST_S = 300.0
+_LONGEST_TURN_S = 5.0
+_MOST_OF_A_TURN = 100
+_HALTED_S = 60.0
+"""So long nothing of a partition is read, before it is seen whether it may be passed over now."""
+
+
+class Suspects:
+    """What is known of earlier deaths, and whose turn it is."""
+
+    def __init__(self) -> None:
+        self.since_s: float | None = None
+        """When reading one by one began; None where all is read as usual."""
+        self.turn: At | None = None
+        """The partition that is read now."""
+        self._turn_since_s = 0.0
+        self._taken = 0
+        self._deaths = Counter[tuple[At, int]]()
+        self._ended = set[At]()
+        self._turns = dict[At, int]()
+        self._given_up = dict[tuple[At, int], float]()
+        self._halted = dict[At, float]()
+
+    @property
+    def active(self) -> bool:
+        """Whether partitions are read one by one."""
+        return self.since_s is not None
+
+    def begin(self, now_s: float) -> None:
+        """Read one by one from now on."""
+        self.since_s, self.turn = now_s, None
+        self._ended.clear()
+        self._turns.clear()
+
+    def end(self) -> None:
+        """Read as usual again."""
+        self.since_s = self.turn = None
+
+    def moved(self) -> None:
+        """Positions have changed: none is known to be read to its end."""
+        self.turn = None
+        self._ended.clear()
+
+    def choose(self, positions: Mapping[At, int], paused: Collection[At], now_s: float) -> At | None:
+        """Give somebody the turn and return whom; None where nobody is to be read now, or reading one by one is over.
+
+        It is over when every partition was read to its end, or after some minutes: but not where processes die of one.
+        """
+        halted = {at for at, until_s in self._halted.items() if until_s > now_s}
+        there = [at for at in positions if at not in paused and at not in halted]
+        if halted and self._ended.issuperset(there):
+            self._ended.clear()  # who is halted waits, and all others go on
+        left = [at for at in there if at not in self._ended]
+        late = self.since_s is not None and now_s - self.since_s > _LONGEST_S
+        if not halted and (not left or (late and not any(self._deaths[at, positions[at]] for at in left))):
+            self.end()
+            return None
+        if not left:
+            return None
+        if self.turn in left and self._taken < _MOST_OF_A_TURN and now_s - self._turn_since_s < _LONGEST_TURN_S:
+            return self.turn
+        self.turn = min(left, key=lambda at: self._turns.get(at, 0))
+        self._turns[self.turn] = 1 + max(self._turns.values(), default=0)
+        self._turn_since_s, self._taken = now_s, 0
+        return self.turn
+
+    def took(self) -> None:
+        """Count a record of who has the turn."""
+        self._taken += 1
+
+    def ended(self) -> None:
+        """Say that who has the turn was read to its end."""
+        if self.turn is not None:
+            self._ended.add(self.turn)
+        self.turn = None
+
+    def died(self, position: int) -> None:
+        """Count a death of reading on at a position of who has the turn."""
+        if self.turn is not None:
+            self._deaths[self.turn, position] += 1
+        self.turn = None
+
+    def may_read(self, position: int) -> bool:
+        """Tell whether who has the turn may be read on there: not what so many have died of."""
+        return self.turn is None or self._deaths[self.turn, position] < MOST_DEATHS
+
+    def give_up(self, position: int, now_s: float) -> bool:
+        """Tell whether what stands there is given up; else too many were of late, and who has the turn is halted."""
+        if self.turn is None:
+            return False
+        place = self.turn, position
+        if place not in self._given_up:  # else it was told before, and not passed over yet
+            recent = [at_s for at_s in self._given_up.values() if now_s - at_s < PASSED_WITHIN_S]
+            if len(recent) >= MAX_PASSED:
+                self._halted[self.turn] = now_s + _HALTED_S
+                self.turn = None
+                return False
+            self._given_up[place] = now_s
+        return True

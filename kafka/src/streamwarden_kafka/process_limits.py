@@ -1,0 +1,76 @@
+"""What ends a process of ours by itself, and how much memory it may use. Nothing here needs a library.
+
+``python -m streamwarden_kafka.process_limits BYTES MODULE [ARGUMENT ...]`` runs a module below a limit.
+"""
+
+import os
+import resource
+import signal
+import sys
+from pathlib import Path
+
+EXIT_OUT_OF_MEMORY = 3
+"""How a process ends that Python has refused memory."""
+
+STACK_BYTES = 1024 * 1024
+"""Of each thread: with the usual 8 MiB a client's threads would take much of what they may use."""
+
+_BY_ITSELF = frozenset(
+    {signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGPROF, signal.SIGTRAP}
+)
+_CGROUPS = Path("/sys/fs/cgroup")
+_CGROUP_FILES = (
+    ("memory.max", "memory.current", "memory.stat"),
+    ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat"),
+)
+"""Limit, use, and what of that can be taken back: of cgroup v2 and v1."""
+_NO_LIMIT = 1 << 60
+"""cgroup v1 writes a number about that large."""
+
+
+def died_by_itself(code: int) -> bool:
+    """Tell whether a process died of what it did. Not so: SIGKILL, SIGTERM and the like, which come from outside.
+
+    Args:
+        code: its exit code; the negative number of a signal.
+    """
+    return code == EXIT_OUT_OF_MEMORY or -code in _BY_ITSELF
+
+
+def cause_of(code: int) -> str:
+    """Say in a few words what a process died of."""
+    if code == EXIT_OUT_OF_MEMORY:
+        return "out of memory"
+    return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
+
+
+def limit_memory(data_bytes: int) -> None:
+    """Bound what this process, and what it starts, may use from now on; stacks are small after an exec."""
+    for what, limit in ((resource.RLIMIT_DATA, data_bytes), (resource.RLIMIT_STACK, STACK_BYTES)):
+        most = resource.getrlimit(what)[1]
+        resource.setrlimit(what, (limit if most == resource.RLIM_INFINITY else min(limit, most), most))
+
+
+def memory_left(cgroups: Path = _CGROUPS) -> int | None:
+    """Return how many bytes this container may still use; None where it has no limit, or none that can be read."""
+    for names in _CGROUP_FILES:
+        try:
+            limit, used, facts = ((cgroups / name).read_text("ascii") for name in names)
+        except OSError:
+            continue
+        if not limit.strip().isdecimal() or int(limit) >= _NO_LIMIT:
+            return None
+        cached = dict(line.split(maxsplit=1) for line in facts.splitlines())
+        return int(limit) - int(used) + int(cached.get("inactive_file", 0))
+    return None
+
+
+def main() -> None:
+    """Go on as a module that has the limit."""
+    limit_memory(int(sys.argv[1]))
+    # Once more from the beginning: stacks are as large as the limit was when a process began.
+    os.execv(sys.executable, [sys.executable, "-P", "-m", *sys.argv[2:]])  # noqa: S606  # ourselves, and no shell
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""What a process of ours may use, and what its end says."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from streamwarden_kafka.process_limits import EXIT_OUT_OF_MEMORY, cause_of, died_by_itself, memory_left
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MIB = 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    ("code", "by_itself", "cause"),
+    [
+        pytest.param(-signal.SIGABRT, True, "SIGABRT", id="an-assertion-of-a-library"),
+        pytest.param(-signal.SIGSEGV, True, "SIGSEGV", id="a-segmentation-fault"),
+        pytest.param(EXIT_OUT_OF_MEMORY, True, "out of memory", id="no-memory"),
+        pytest.param(-signal.SIGKILL, False, "SIGKILL", id="killed-by-somebody"),
+        pytest.param(-signal.SIGTERM, False, "SIGTERM", id="told-to-stop"),
+        pytest.param(1, False, "exit code 1", id="a-code-of-its-own"),
+    ],
+)
+def test_what_a_process_died_of(code: int, by_itself: bool, cause: str) -> None:  # noqa: FBT001  # a column of the table
+    assert (died_by_itself(code), cause_of(code)) == (by_itself, cause)
+
+
+@pytest.mark.parametrize(
+    ("files", "left"),
+    [
+        pytest.param({}, None, id="no-cgroups"),
+        pytest.param({"memory.max": "max", "memory.current": "5", "memory.stat": ""}, None, id="v2-without-a-limit"),
+        pytest.param(
+            {"memory.max": "1000", "memory.current": "700", "memory.stat": "anon 1\ninactive_file 200\nslab 1"},
+            500,
+            id="v2-what-is-cached-can-be-taken-back",
+        ),
+        pytest.param(
+            {
+                "memory/memory.limit_in_bytes": "1000",
+                "memory/memory.usage_in_bytes": "700",
+                "memory/memory.stat": "cache 5\ninactive_file 100",
+            },
+            400,
+            id="v1",
+        ),
+        pytest.param(
+            {
+                "memory/memory.limit_in_bytes": "9223372036854771712",
+                "memory/memory.usage_in_bytes": "7",
+                "memory/memory.stat": "",
+            },
+            None,
+            id="v1-without-a-limit",
+        ),
+    ],
+)
+def test_how_much_memory_a_container_has_left(files: dict[str, str], left: int | None, tmp_path: Path) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(f"{text}\n")
+    assert memory_left(tmp_path) == left
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of data are Linux's")
+def test_a_module_is_run_below_its_limit_with_small_stacks(tmp_path: Path) -> None:
+    (tmp_path / "limited.py").write_text(
+        "import resource, sys\n"
+        "print([resource.getrlimit(each)[0] for each in (resource.RLIMIT_DATA, resource.RLIMIT_STACK)], sys.argv[1:])\n"
+        "try: bytearray(90 * 2**20)\nexcept MemoryError: sys.exit(3)\n"
+    )
+    command = [sys.executable, "-m", "streamwarden_kafka.process_limits", str(80 * MIB), "limited", "told"]
+    done = subprocess.run(
+        command, env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (3, f"[{80 * MIB}, {MIB}] ['told']\n", "")
