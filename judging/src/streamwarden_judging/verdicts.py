@@ -83,6 +83,8 @@ class Verdict(NamedTuple):
     """Every Enforce policy that covers the decision, ``namespace/name@revision``."""
     would_deny: tuple[Finding, ...] = ()
     """What Audit policies would have denied."""
+    policy: str = ""
+    """``namespace/name@revision`` of the policy that ``rule`` is of; two may have one name, in two namespaces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,8 @@ def judge(policies: PolicySet, decision_type: str, facts: object) -> Verdict:
             default=None,
         )
         if strongest is not None:
-            return Verdict(strongest.effect, strongest.reason, strongest.rule, strongest.message, names, would_deny)
+            found, policy = strongest, strongest.policy
+            return Verdict(found.effect, found.reason, found.rule, found.message, names, would_deny, policy)
     return Verdict(Effect.ALLOW, VerdictReason.RULES_HOLD, policies=names, would_deny=would_deny)
 
 

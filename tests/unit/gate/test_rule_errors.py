@@ -21,8 +21,11 @@ LIMITS = PolicyRef(namespace="risk", name="limits", revision=3)
 WATCH = PolicyRef(namespace="risk", name="watch", revision=1)
 
 
-def erred(rule: str = "limits/r", message: str = "no such key: amount") -> Verdict:
-    return Verdict(Effect.DENY, VerdictReason.RULE_ERROR, rule, message)
+def erred(
+    rule: str = "limits/r", message: str = "no such key: amount", *, namespace: str = "risk", revision: int = 3
+) -> Verdict:
+    policy = f"{namespace}/{rule.partition('/')[0]}@{revision}"
+    return Verdict(Effect.DENY, VerdictReason.RULE_ERROR, rule, message, policy=policy)
 
 
 @pytest.fixture
@@ -71,12 +74,27 @@ def test_counts_go_on_under_a_new_set_and_begin_anew_with_a_new_revision(tally: 
     assert [found.at_least for found in tally.told] == [10]
     newer = LIMITS.model_copy(update={"revision": 4})
     tally.keep((newer,))
-    assert list(tally.told) == []
     tally.note(erred())
+    assert list(tally.told) == []
+    tally.note(erred(revision=4))
     assert [(errors.policy, errors.at_least) for errors in tally.told] == [(newer, 1)]
     tally.keep(())
-    tally.note(erred())
+    tally.note(erred(revision=4))
     assert list(tally.told) == []
+
+
+def test_s09_policies_of_one_name_in_two_namespaces_are_counted_apart(tally: RuleErrorTally) -> None:
+    guardrail = LIMITS.model_copy(update={"namespace": "streamwarden", "revision": 8})
+    tally.keep((LIMITS, guardrail))
+    for _ in range(10):
+        tally.note(erred(namespace="streamwarden", revision=8))
+    tally.note(erred())
+    assert [(errors.policy, errors.rule, errors.at_least) for errors in tally.told] == [
+        (guardrail, "r", 10),
+        (LIMITS, "r", 1),
+    ]
+    tally.keep((LIMITS, guardrail.model_copy(update={"revision": 9})))
+    assert [errors.policy for errors in tally.told] == [LIMITS]
 
 
 def test_of_many_rules_the_worst_are_told(tally: RuleErrorTally) -> None:

@@ -110,6 +110,12 @@ def test_what_audit_policies_would_deny_is_listed_and_decides_nothing() -> None:
     )
 
 
+def test_s09_a_verdict_says_of_which_policy_its_rule_is() -> None:
+    found = judged(policy("p", TRUE), replace(policy("q", ERROR), namespace="streamwarden"), policy("q", TRUE))
+    assert (found.rule, found.policy) == ("q/breaks", "streamwarden/q@17")
+    assert judged(policy("p", TRUE)).policy == ""
+
+
 def lame(one: BoundPolicy, *kinds: str) -> BoundPolicy:
     return replace(one, not_applicable=frozenset(kinds))
 

@@ -21,32 +21,34 @@ class _Entry:
     """What the engine said first: it may quote the decision, and is not to change with each."""
 
 
+_Place = tuple[str, str]
+"""``namespace/name@revision`` of a policy, and the name of one of its rules."""
+
+
 class RuleErrorTally:
     """Counts by rule, for as long as the revision of its policy is in force."""
 
     def __init__(self) -> None:
         self._refs: dict[str, PolicyRef] = {}
-        self._entries: dict[str, _Entry] = {}
+        """By ``namespace/name@revision``."""
+        self._entries: dict[_Place, _Entry] = {}
         self._told: tuple[RuleErrors, ...] = ()
 
     def keep(self, refs: Iterable[PolicyRef]) -> None:
         """Take over a new set: what is counted of other revisions is forgotten."""
-        new = {ref.name: ref for ref in refs}
-        self._entries = {
-            rule: entry for rule, entry in self._entries.items() if new.get(_policy(rule)) == self._refs[_policy(rule)]
-        }
-        self._refs = new
+        self._refs = {f"{ref.namespace}/{ref.name}@{ref.revision}": ref for ref in refs}
+        self._entries = {place: entry for place, entry in self._entries.items() if place[0] in self._refs}
         self._tell()
 
     def note(self, verdict: Verdict) -> None:
         """Count the rules that erred on one decision, of what an Audit policy would have denied too."""
         grown = False
-        for rule, message in _errors(verdict):
-            entry = self._entries.get(rule)
+        for place, message in _errors(verdict):
+            entry = self._entries.get(place)
             if entry is None:
-                if len(self._entries) >= _MAX_KEPT or _policy(rule) not in self._refs:
+                if len(self._entries) >= _MAX_KEPT or place[0] not in self._refs:
                     continue
-                entry = self._entries[rule] = _Entry(0, message)
+                entry = self._entries[place] = _Entry(0, message)
             entry.count += 1
             grown = grown or at_least(entry.count) == entry.count
         if grown:
@@ -60,24 +62,19 @@ class RuleErrorTally:
     def _tell(self) -> None:
         worst = sorted(self._entries.items(), key=lambda item: (-at_least(item[1].count), item[0]))[:MAX_RULE_ERRORS]
         self._told = tuple(
-            RuleErrors(
-                policy=self._refs[_policy(rule)],
-                rule=rule.partition("/")[2],
-                at_least=at_least(entry.count),
-                message=entry.message,
-            )
-            for rule, entry in worst
+            RuleErrors(policy=self._refs[policy], rule=rule, at_least=at_least(entry.count), message=entry.message)
+            for (policy, rule), entry in worst
         )
 
 
-def _errors(verdict: Verdict) -> Iterator[tuple[str, str]]:
+def _errors(verdict: Verdict) -> Iterator[tuple[_Place, str]]:
     if verdict.reason is VerdictReason.RULE_ERROR and verdict.rule:
-        yield verdict.rule, verdict.message
+        yield _place(verdict.policy, verdict.rule), verdict.message
     for finding in verdict.would_deny:
         if finding.reason is VerdictReason.RULE_ERROR and finding.rule:
-            yield finding.rule, finding.message
+            yield _place(finding.policy, finding.rule), finding.message
 
 
-def _policy(rule: str) -> str:
-    """Return the policy's name of ``policy/rule``."""
-    return rule.partition("/")[0]
+def _place(policy: str, rule: str) -> _Place:
+    """Return the place of a rule that is written ``policy/rule``."""
+    return policy, rule.partition("/")[2]

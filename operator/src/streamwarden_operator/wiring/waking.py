@@ -162,14 +162,15 @@ def dependents_of_publication(namespace: str, before: PublishedLog, after: Publi
     bindings = (before.state.bindings, after.state.bindings)
     agents = _differing(*bindings) | _differing(before.withheld, after.withheld)
     agents |= _differing(before.held_back.agents, after.held_back.agents)
-    named = {ref.name for agent in agents for each in bindings if agent in each for ref in each[agent].policies}
-    policies = named | _differing(before.state.policies, after.state.policies)
+    refs = [ref for agent in agents for each in bindings if agent in each for ref in each[agent].policies]
+    policies = _differing(before.state.policies, after.state.policies)
     policies |= _differing(before.refused, after.refused)
     policies |= _differing(before.held_back.policies, after.held_back.policies)
     return frozenset(
         {
             *(Key("AgentDeployment", namespace, agent) for agent in agents),
             *(Key("Policy", namespace, policy) for policy in policies),
+            *(Key("Policy", ref.namespace, ref.name) for ref in refs),
         }
     )
 

@@ -119,7 +119,7 @@ class LogStore:
     def policies_of(self, namespace: str, agent: str) -> tuple[Key, ...]:
         """Return the keys of the policies that an agent's published binding names."""
         binding = self.binding(namespace, agent)
-        return tuple(Key("Policy", namespace, ref.name) for ref in binding.policies) if binding else ()
+        return tuple(Key("Policy", ref.namespace, ref.name) for ref in binding.policies) if binding else ()
 
     def policy(self, namespace: str, name: str) -> PolicyRecord | None:
         """Return a policy's published record."""
