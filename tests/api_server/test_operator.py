@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 from confluent_kafka import Producer
-from streamwarden_contract.acks import GateAck
+from streamwarden_contract.acks import GateAck, ReadFormats
 from streamwarden_contract.models.policy import PolicyRef
+from streamwarden_contract.policylog import NEWEST_FORMAT
 from support.api_server import OPERATOR_USER, ROOT, running_api_server
 from support.kubernetes_side import conditions
 from support.operator_process import COMMAND, OperatorProcess, operator_environment, until
@@ -105,6 +106,7 @@ class Site:
             pod=self.pod(),
             state="InForce",
             policies=refs,
+            formats=ReadFormats(policy_log=NEWEST_FORMAT),
             reported_at_ms=1,
         )
         producer = Producer(dict(self.stack.operator_properties))
