@@ -105,20 +105,25 @@ def accept_policy(policy: Policy, installation: str = names.SYSTEM, checks: Rule
     return refusals
 
 
-def accept_agent(agent: AgentDeployment, contracts: Container[str], installation: str = names.SYSTEM) -> list[Refusal]:
+def accept_agent(
+    agent: AgentDeployment, contracts: Container[str], installation: str = names.SYSTEM, unread: Container[str] = ()
+) -> list[Refusal]:
     """Return everything that is wrong with an agent; nothing where it is accepted.
 
     Args:
         agent: the agent.
         contracts: names of the contracts of the agent's namespace. A missing one may still come: ``RefNotFound``.
         installation: whose names nobody else may have.
+        unread: names of the contracts there that exist and cannot be read: one that could be before is in both.
     """
     metadata = agent.metadata
     return [
         *_name_refusal("metadata.namespace", names.check_namespace, metadata.namespace, installation),
         *_name_refusal("metadata.name", names.check_agent_name, metadata.name),
         *(
-            Refusal(
+            _unreadable_ref(path, name)
+            if name in unread
+            else Refusal(
                 ConditionReason.REF_NOT_FOUND,
                 path,
                 f"there is no TopicContract {name!r} in the namespace {metadata.namespace!r}",
@@ -177,6 +182,11 @@ def commands(agent: AgentDeployment, contract: TopicContract) -> bool:
     return agent.metadata.namespace == contract.metadata.namespace and any(
         decision.command_topic_ref.name == contract.metadata.name for decision in agent.spec.decisions
     )
+
+
+def _unreadable_ref(path: str, name: str) -> Refusal:
+    message = f"this version of the operator cannot read the TopicContract {name!r}; an Event of it says why"
+    return Refusal(ConditionReason.REF_NOT_READY, path, message)
 
 
 def _name_refusal(field: str, check: Callable[..., None], *checked: str) -> Iterator[Refusal]:

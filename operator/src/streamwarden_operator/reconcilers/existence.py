@@ -16,6 +16,11 @@ def existing_agents(cluster: Cluster, namespace: str) -> set[str]:
     return unreadable | {agent.metadata.name for agent in cluster.list(AgentDeployment, namespace)}
 
 
+def unread_contracts(cluster: Cluster, namespace: str) -> set[str]:
+    """Return the names of a namespace's contracts that cannot be read."""
+    return {found.key.name for found in _unreadable(cluster, "TopicContract", namespace)}
+
+
 def claims_beside(contract: TopicContract, cluster: Cluster, logs: LogStore) -> Claims:
     """Return what resources that cannot be read claim of what a contract is about."""
     agents = _unreadable(cluster, "AgentDeployment", contract.metadata.namespace)

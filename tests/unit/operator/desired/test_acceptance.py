@@ -178,6 +178,15 @@ def test_each_reference_to_nothing_is_told() -> None:
     ]
 
 
+def test_m01_a_reference_to_what_cannot_be_read_is_none_to_nothing() -> None:
+    refusal, *others = accept_agent(agent(), {"refunds"}, unread={"orders", "refunds"})
+    assert (refusal.reason, refusal.field) == (ConditionReason.REF_NOT_READY, "spec.inputs[0].topicRef.name")
+    assert refusal.message == (
+        "this version of the operator cannot read the TopicContract 'orders'; an Event of it says why"
+    )
+    assert [other.reason for other in others] == [ConditionReason.REF_NOT_READY]
+
+
 def reads_many(count: int) -> tuple[AgentDeployment, list[TopicContract]]:
     """An agent with so many inputs, each of a contract with another schema of 55 kB."""
     schemas = [json.dumps({"title": f"{number:02}", "description": '"' * 27_440}) for number in range(count)]

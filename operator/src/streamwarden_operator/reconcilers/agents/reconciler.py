@@ -38,6 +38,7 @@ from streamwarden_operator.ports import Cluster, Topic, Topics
 from streamwarden_operator.reconcilers.agents.access import AgentAccess, BypassPossibleError
 from streamwarden_operator.reconcilers.agents.removal import FINALIZER, AgentRemoval
 from streamwarden_operator.reconcilers.agents.status import AgentStatuses, Progress
+from streamwarden_operator.reconcilers.existence import unread_contracts
 from streamwarden_operator.reconcilers.policies.live_acks import LiveAcks
 from streamwarden_operator.reconcilers.policies.log_store import LogStore
 from streamwarden_operator.reconcilers.scaling.scaling_store import ScalingStore
@@ -138,7 +139,9 @@ class AgentReconciler:
         namespace = agent.metadata.namespace
         contracts = {contract.metadata.name: contract for contract in self._cluster.list(TopicContract, namespace)}
         refusals = [
-            *accept_agent(agent, contracts, self._logs.installation.installation),
+            *accept_agent(
+                agent, contracts, self._logs.installation.installation, unread_contracts(self._cluster, namespace)
+            ),
             *accept_event_schemas(agent, contracts.values()),
         ]
         progress = Progress(replicas=agent.status.replicas)

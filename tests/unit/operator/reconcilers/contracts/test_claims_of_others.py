@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from streamwarden_contract.policylog import BindingRecord, CommandTarget
+from streamwarden_operator.keys import key_of
 from streamwarden_operator.plans.log_state import LogState
 from streamwarden_operator.ports import Acl, Unreadable
 from streamwarden_operator.reconcilers.policies.log_store import PublishedLog
@@ -118,6 +119,19 @@ async def test_m01_a_topic_that_an_unreadable_contract_claims_too_outlives_the_o
     await world.reconcile()
     assert "risk.urls" in world.topics.topics
     assert not world.cluster.resources
+
+
+async def test_m01_an_agent_says_that_its_contract_cannot_be_read_and_keeps_what_it_has() -> None:
+    pages, *others = whole_namespace()
+    async with running(pages, *others) as harness:
+        guard = next(each for each in others if each.metadata.name == "guard")
+        before = harness.binding()
+        harness.cluster.make_unreadable(pages)
+        harness.controller.changed(key_of(guard))
+        await harness.settle()
+        assert said_of(harness.get(guard))["Accepted"] == ("False", "RefNotReady")
+        assert harness.binding() == before
+        assert harness.cluster.workloads
 
 
 async def test_a_contract_that_an_agent_kept_back_is_looked_at_once_the_agent_is_gone() -> None:
