@@ -1,5 +1,6 @@
 """Policies among the agents and contracts of one folder: whether their rules check."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeVar
 
@@ -10,6 +11,7 @@ from streamwarden_operator.desired.rule_checks import (
     check_rules,
     pairs_of,
 )
+from streamwarden_operator.plans.policy_costs import Spending
 
 K = TypeVar("K", bound=Kind)
 
@@ -20,10 +22,17 @@ def checked_policies(resources: Sequence[Kind]) -> Iterator[tuple[Policy, RuleCh
         (contract.metadata.namespace, contract.metadata.name): contract
         for contract in of_kind(TopicContract, resources)
     }
-    agents = of_kind(AgentDeployment, resources)
-    for policy in of_kind(Policy, resources):
+    agents, policies = of_kind(AgentDeployment, resources), of_kind(Policy, resources)
+    spending, found = defaultdict[str, Spending](Spending), dict[tuple[str, str], RuleChecks]()
+    # By name, as the operator publishes those that come together: who comes first is served first.
+    for number, policy in enumerate(sorted(policies, key=lambda policy: policy.metadata.name)):
+        namespace, name = policy.metadata.namespace, policy.metadata.name
         here = [_governed(agent, contracts) for agent in agents if _same_namespace(policy, agent)]
-        yield policy, check_rules(policy.spec, pairs_of(policy.spec, here))
+        spent = spending[namespace].before(name, number)
+        checks = found[namespace, name] = check_rules(policy.spec, pairs_of(policy.spec, here), spent=spent)
+        spending[namespace].add(name, number, checks)
+    for policy in policies:
+        yield policy, found[policy.metadata.namespace, policy.metadata.name]
 
 
 def _governed(agent: AgentDeployment, contracts: Mapping[tuple[str, str], TopicContract]) -> Governed:

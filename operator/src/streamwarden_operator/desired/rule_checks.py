@@ -3,7 +3,7 @@
 Agents of the same contracts share an environment, and what was checked once is kept.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from sys import intern
@@ -12,22 +12,22 @@ from typing import cast
 from streamwarden_contract import canonical
 from streamwarden_contract.errors import MalformedEventError
 from streamwarden_contract.models.policy import PolicySpec
-from streamwarden_judging.errors import ExpressionError
-from streamwarden_judging.rules import compile_rule
 from streamwarden_judging.typed.checking import CheckedRule, RuleChecker, checker_for
 from streamwarden_judging.typed.data_types import ParamsError, typed_data
 from streamwarden_judging.typed.facts import Covered, envelope_types, rule_types
-from streamwarden_judging.typed.messages import RuleFault, readable
-from streamwarden_judging.typed.quoting import ForChecking
-from streamwarden_judging.typed.types import Types
+from streamwarden_judging.typed.messages import RuleFault
 
 MAX_ENVIRONMENTS = 256
 MAX_KEPT = 16_384
 """Answers that are kept: rules times environments."""
 MAX_TOTAL_COST_NS = 300_000_000
-"""What all rules of a policy may take at most for one decision: while they are asked, no newer policy is taken over."""
+"""What all rules may take at most for one decision, of one policy and of all that an agent is judged by: while they are
+asked, no newer policy is taken over, and from ``kubectl apply`` until one is in force half a second may pass."""
 _MAX_SHOWN = 4
-_VARIABLES = ("decision", "agent", "params", "now")
+Place = tuple[str, str]
+"""Agent and decision type."""
+Spent = Callable[[Place], float]
+"""What the policies before take of one decision, in nanoseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Pair:
     schema: str | None = field(default=None, compare=True, repr=False)
 
     @property
-    def place(self) -> tuple[str, str]:
+    def place(self) -> Place:
         """Agent and type, without the schema."""
         return self.agent, self.decision_type
 
@@ -70,6 +70,8 @@ class RuleChecks:
     """What rules read through ``dyn(...)``."""
     unguarded: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     """By the place of the rule: what it reads though decisions that are covered may leave it out."""
+    costs_ns: Mapping[Pair, float] = field(default_factory=dict)
+    """What its rules take of one decision, where they check."""
     params_fault: str = ""
     """Why no rule can be checked against the data beside them; empty where it can."""
 
@@ -113,7 +115,10 @@ def pairs_of(spec: PolicySpec, agents: Iterable[Governed]) -> tuple[Pair, ...]:
 
 
 def check_rules(
-    spec: PolicySpec, pairs: tuple[Pair, ...], in_force: Collection[tuple[str, str]] = frozenset()
+    spec: PolicySpec,
+    pairs: tuple[Pair, ...],
+    in_force: Collection[Place] = frozenset(),
+    spent: Spent = lambda _: 0.0,
 ) -> RuleChecks:
     """Check a policy's rules for everything that it covers.
 
@@ -123,6 +128,7 @@ def check_rules(
         spec: the policy.
         pairs: what it covers.
         in_force: agent and type of those pairs that judge by exactly these rules and schemas already.
+        spent: what the agent's other policies take, as far as they come before this one.
     """
     try:
         beside = _beside(spec)
@@ -133,11 +139,11 @@ def check_rules(
         found = [_check_envelope(rule.require, decisions, beside) for rule in spec.rules]
         faults = {index: each for index, each in enumerate(found) if not isinstance(each, CheckedRule)}
         return RuleChecks(refused=faults, dynamic=_dynamic(found))
-    return _check_pairs(spec, pairs, beside, in_force)
+    return _check_pairs(spec, pairs, beside, in_force, spent)
 
 
 def _check_pairs(
-    spec: PolicySpec, pairs: tuple[Pair, ...], beside: _Beside, in_force: Collection[tuple[str, str]]
+    spec: PolicySpec, pairs: tuple[Pair, ...], beside: _Beside, in_force: Collection[Place], spent: Spent
 ) -> RuleChecks:
     types = {(pair.decision_type, pair.schema) for pair in pairs}
     names = {decision_type for decision_type, _ in types}
@@ -146,7 +152,10 @@ def _check_pairs(
     checked = {
         own: _check_all(spec, own, known, beside) for own in {(pair.decision_type, pair.schema) for pair in pairs}
     }
-    broken = {pair: said for pair in pairs if (said := _first_fault(spec, checked[pair.decision_type, pair.schema]))}
+    costs_ns = {pair: sum(_costs(checked[pair.decision_type, pair.schema])) for pair in pairs}
+    over = {pair: said for pair, own in costs_ns.items() if (said := _over(own, spent(pair.place)))}
+    faults = {pair: _first_fault(spec, checked[pair.decision_type, pair.schema]) for pair in pairs}
+    broken = {pair: said for pair in pairs if (said := faults[pair] or over.get(pair, ""))}
     untyped = {pair: said for pair, said in broken.items() if pair.place in in_force}
     order = sorted(checked, key=lambda own: (own[1] is None, own))  # what a schema says is said best
     by_rule = [[checked[own][index] for own in order] for index in range(len(spec.rules))]
@@ -155,6 +164,9 @@ def _check_pairs(
         faults_of = [each for each in outcomes if not isinstance(each, CheckedRule)]
         if len(faults_of) == len(outcomes) and not untyped:
             refused[index] = faults_of[0]
+    if len(over) == len(pairs) and not untyped and not refused:
+        costs = _costs(checked[pairs[0].decision_type, pairs[0].schema])
+        refused[costs.index(max(costs))] = (RuleFault(1, 1, over[pairs[0]]),)
     return RuleChecks(
         pairs,
         refused,
@@ -162,13 +174,8 @@ def _check_pairs(
         untyped,
         _dynamic([each for outcomes in by_rule for each in outcomes]),
         {index: paths for index, outcomes in enumerate(by_rule) if (paths := _unguarded(outcomes))},
+        costs_ns,
     )
-
-
-def rules_that_cannot_run(spec: PolicySpec) -> tuple[str, ...]:
-    """Return the rules that a gate of this version cannot compile, with why: it denies what they are asked about."""
-    found = ((rule.name, _compile_fault(rule.require, has_params=spec.params is not None)) for rule in spec.rules)
-    return tuple(f"rule {name!r}: {fault}" for name, fault in found if fault)
 
 
 def listed(pairs: Mapping[Pair, str]) -> str:
@@ -202,7 +209,7 @@ def _check_all(
     spec: PolicySpec, own: tuple[str, str | None], known: _Types, beside: _Beside
 ) -> list[CheckedRule | tuple[RuleFault, ...]]:
     outcomes = [_check(rule.require, own, known, beside) for rule in spec.rules]
-    costs_ns = [each.cost_ns if isinstance(each, CheckedRule) else 0.0 for each in outcomes]
+    costs_ns = _costs(outcomes)
     if sum(costs_ns) > MAX_TOTAL_COST_NS:
         message = (
             f"all rules of the policy together may take {sum(costs_ns) / 1e9:.2f} s for one decision, and at most "
@@ -210,6 +217,20 @@ def _check_all(
         )
         outcomes[costs_ns.index(max(costs_ns))] = (RuleFault(1, 1, message),)
     return outcomes
+
+
+def _costs(outcomes: Iterable[CheckedRule | tuple[RuleFault, ...]]) -> list[float]:
+    return [each.cost_ns if isinstance(each, CheckedRule) else 0.0 for each in outcomes]
+
+
+def _over(own_ns: float, spent_ns: float) -> str:
+    """Say that there is too little left for a policy; nothing where there is enough."""
+    if not own_ns or own_ns + spent_ns <= MAX_TOTAL_COST_NS:
+        return ""
+    return (
+        f"all policies of the agent together may take {(own_ns + spent_ns) / 1e9:.2f} s for one decision, and at most "
+        f"{MAX_TOTAL_COST_NS / 1e9:.1f} s is allowed: this one takes {own_ns / 1e9:.2f} s of it"
+    )
 
 
 def _first_fault(spec: PolicySpec, outcomes: Iterable[CheckedRule | tuple[RuleFault, ...]]) -> str:
@@ -243,15 +264,6 @@ def _check_envelope(
 ) -> CheckedRule | tuple[RuleFault, ...]:
     outcome = checker_for(*envelope_types(decisions, beside.labels, beside.data)).check(expression, bounded=False)
     return outcome if isinstance(outcome, CheckedRule) else tuple(outcome)
-
-
-@lru_cache(maxsize=MAX_KEPT)
-def _compile_fault(expression: str, *, has_params: bool) -> str:
-    try:
-        compile_rule(expression, {} if has_params else None)
-    except ExpressionError as error:
-        return str(readable(str(error.__cause__ or error), Types(), _VARIABLES, ForChecking(expression))[0])
-    return ""
 
 
 @lru_cache(maxsize=MAX_ENVIRONMENTS)

@@ -1,6 +1,6 @@
 """Which policies judge which pairs of agent and decision type: what no longer checks and was in force goes on."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from streamwarden_contract.models.policy import PolicySpec
@@ -9,6 +9,7 @@ from streamwarden_contract.policylog import BindingRecord, CommandTarget, Policy
 from streamwarden_operator.desired.policy_log import DesiredBinding
 from streamwarden_operator.desired.rule_checks import Governed, Pair, RuleChecks, check_rules, listed, pairs_of
 from streamwarden_operator.plans.log_state import LogState
+from streamwarden_operator.plans.policy_costs import NEWEST, Spending
 
 
 def governed(
@@ -30,10 +31,36 @@ def in_force(name: str, digest: str, pairs: Iterable[Pair], state: LogState) -> 
     return frozenset(pair.place for pair in pairs if _is_in_force(name, digest, pair, state))
 
 
-def check_policy(name: str, spec: PolicySpec, agents: Iterable[Governed], state: LogState) -> RuleChecks:
-    """Check a policy for the agents that it selects; what the log has in force goes on."""
-    pairs = pairs_of(spec, agents)
-    return check_rules(spec, pairs, in_force(name, spec_digest(spec), pairs, state))
+def check_policy(
+    name: str, spec: PolicySpec, agents: Iterable[Governed], state: LogState, spending: Spending | None = None
+) -> RuleChecks:
+    """Check a policy for the agents that it selects; what the log has in force goes on.
+
+    Args:
+        name: of the policy.
+        spec: what it says now.
+        agents: those of its namespace.
+        state: the log as it is.
+        spending: what is in force takes of the agents' decisions; left out, nothing is held against it.
+    """
+    pairs, digest, known = pairs_of(spec, agents), spec_digest(spec), state.policies.get(name)
+    revision = known.revision if known is not None and known.digest == digest else NEWEST
+    spent = (spending or Spending()).before(name, revision)
+    return check_rules(spec, pairs, in_force(name, digest, pairs, state), spent)
+
+
+def spending_of(policies: Iterable[PolicyRecord], agents: Sequence[Governed], state: LogState) -> Spending:
+    """Return what policies take of the agents' decisions, those that are in force the longest before all others.
+
+    Args:
+        policies: as published; deleted ones are left out.
+        agents: those of the namespace.
+        state: the log as it is.
+    """
+    spending = Spending()
+    for record in _oldest_first(policies):
+        spending.add(record.name, record.revision, check_policy(record.name, record.spec, agents, state, spending))
+    return spending
 
 
 def not_applicable(
@@ -52,12 +79,16 @@ def not_applicable(
         for ref in draft.policies:
             bound.setdefault(ref.name, []).append(draft)
     found: dict[str, dict[str, tuple[str, ...]]] = {}
-    for name, bindings in sorted(bound.items()):
-        record = policies[name]
-        checks = check_policy(name, record.spec, governed(bindings, texts, state.schemas), state)
+    spending = Spending()
+    for record in _oldest_first(policies[name] for name in bound):
+        name = record.name
+        pairs = pairs_of(record.spec, governed(bound[name], texts, state.schemas))
+        judging = in_force(name, spec_digest(record.spec), pairs, state)
+        checks = check_rules(record.spec, pairs, judging, spending.before(name, record.revision))
+        spending.add(name, record.revision, checks)
         for pair in checks.not_applicable:
             types = found.setdefault(pair.agent, {})
-            types[pair.decision_type] = (*types.get(pair.decision_type, ()), name)
+            types[pair.decision_type] = tuple(sorted((*types.get(pair.decision_type, ()), name)))
     return found
 
 
@@ -78,16 +109,29 @@ def broken_by(topic: str, schema: str | None, state: LogState) -> dict[str, dict
     )
     if to_come == now:
         return {}
+    fails, would = _unfit(state, now), _unfit(state, to_come)
     found: dict[str, dict[Pair, str]] = {}
     for name, record in sorted(state.policies.items()):
-        if record.spec.failure_action != "Enforce":
-            continue
-        fails = {pair.place for pair in check_rules(record.spec, pairs_of(record.spec, now)).not_applicable}
-        would = check_rules(record.spec, pairs_of(record.spec, to_come)).not_applicable
-        broken = {pair: said for pair, said in would.items() if pair.place not in fails}
-        if broken:
+        known = {pair.place for pair in fails[name]}
+        broken = {pair: said for pair, said in would[name].items() if pair.place not in known}
+        if broken and record.spec.failure_action == "Enforce":
             found[name] = broken
     return found
+
+
+def _unfit(state: LogState, agents: Sequence[Governed]) -> dict[str, Mapping[Pair, str]]:
+    """Return by policy the pairs for which its rules do not check, or come too dear, with why."""
+    spending, found = Spending(), dict[str, Mapping[Pair, str]]()
+    for record in _oldest_first(state.policies.values()):
+        pairs = pairs_of(record.spec, agents)
+        checks = check_rules(record.spec, pairs, spent=spending.before(record.name, record.revision))
+        spending.add(record.name, record.revision, checks)
+        found[record.name] = checks.not_applicable
+    return found
+
+
+def _oldest_first(policies: Iterable[PolicyRecord]) -> list[PolicyRecord]:
+    return sorted(policies, key=lambda record: record.revision)
 
 
 def broken_rules(broken: Mapping[str, Mapping[Pair, str]]) -> str:

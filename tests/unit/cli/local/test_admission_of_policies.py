@@ -123,6 +123,20 @@ def test_n9_a_field_that_the_schema_demands_is_no_alarm(tmp_path: Path) -> None:
     assert governed_folder(tmp_path, policies, "refund", schema=schema).warnings == ()
 
 
+def test_policies_that_are_too_much_together_are_told_of_the_last_by_name(tmp_path: Path) -> None:
+    require = "!has(decision.parameters.tags) || decision.parameters.tags.all(t, t.matches('^[a-z]+$'))"
+    schema = '{"type": "object", "properties": {"tags": {"type": "array", "items": {"type": "string"}}}}'
+    costly = {"rules": [{"name": f"r{number}", "require": require} for number in range(3)]}
+    admission = governed_folder(tmp_path, [costly, costly], "refund", schema=schema)
+    message = (
+        "1:1: all policies of the agent together may take 0.42 s for one decision, and at most 0.3 s is allowed: this "
+        "one takes 0.21 s of it"
+    )
+    assert told(admission.problems) == [("spec.rules[0].require", "InvalidExpression", message)]
+    assert admission.problems[0].line > 50
+    assert governed_folder(tmp_path, [costly], "refund", schema=schema).problems == ()
+
+
 LIMITS = """\
 apiVersion: v1
 kind: ConfigMap

@@ -27,7 +27,7 @@ from streamwarden_operator.desired.checks.chain import Finding, decide, first_fi
 from streamwarden_operator.desired.event_schemas import keep_event_schemas
 from streamwarden_operator.desired.management import held_status, is_held
 from streamwarden_operator.desired.policy_log import DesiredBinding, build_binding
-from streamwarden_operator.desired.rule_checks import rules_that_cannot_run
+from streamwarden_operator.desired.runnable_rules import rules_that_cannot_run
 from streamwarden_operator.desired.topics import build_decision_topic
 from streamwarden_operator.desired.workload import build_workload, read_formats
 from streamwarden_operator.errors import NotReadyError, OperatorError, UnavailableError

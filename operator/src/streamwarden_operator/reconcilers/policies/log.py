@@ -9,18 +9,20 @@ import structlog
 from streamwarden_contract.acks import proven_epoch
 from streamwarden_contract.models import AgentDeployment, Policy
 from streamwarden_contract.names import SYSTEM
-from streamwarden_contract.policylog import EpochRecord, PolicyRecord, Signer, Verifier
+from streamwarden_contract.policylog import EpochRecord, PolicyRecord, Signer, Verifier, spec_digest
 
 from streamwarden_operator.desired.acceptance import accept_policy, accepted
 from streamwarden_operator.desired.management import is_held
 from streamwarden_operator.desired.policy_log import DesiredLog, build_log
 from streamwarden_operator.desired.policy_params import EffectivePolicy
+from streamwarden_operator.desired.rule_checks import Governed
 from streamwarden_operator.errors import InvalidSpecError, OperatorError
 from streamwarden_operator.keys import Key
 from streamwarden_operator.plans.log_state import LogState, go_on_above, verify_log
 from streamwarden_operator.plans.older_gates import plan_for_gates
+from streamwarden_operator.plans.policy_costs import Spending
 from streamwarden_operator.plans.policy_log import LogPlan, after, sign_plan
-from streamwarden_operator.plans.policy_rules import check_policy
+from streamwarden_operator.plans.policy_rules import check_policy, spending_of
 from streamwarden_operator.plans.rollout import bound_agents, live_gates
 from streamwarden_operator.ports import Cluster, GateAcks, PolicyLog
 from streamwarden_operator.reconcilers.policies.log_store import LogStore, Publication, PublishedLog
@@ -95,7 +97,7 @@ class PolicyLogReconciler:
         state = verify_log(records, topic=topic, cluster_id=cluster_id, verifier=self._keys, known=known)
         await self._report_refused(namespace, state)
         state = go_on_above(state, self._proven(namespace, state, topic, cluster_id))
-        desired, refused = await self._desired(namespace, state)
+        desired, refused, spending = await self._desired(namespace, state)
         acks = self._acks.of_namespace(namespace) if self._acks.complete(namespace) else None
         plan, held_back = plan_for_gates(namespace, desired, state, acks)
         if plan:
@@ -109,7 +111,8 @@ class PolicyLogReconciler:
             )
             state = after(state, plan)
             self._note(namespace, plan, state)
-        return PublishedLog(state, plan.withheld, held_back, refused)
+            spending = spending_of(state.policies.values(), self._logs.governed(namespace, state), state)
+        return PublishedLog(state, plan.withheld, held_back, refused, spending)
 
     def _proven(self, namespace: str, state: LogState, topic: str, cluster_id: str) -> list[EpochRecord]:
         """Return what gates have seen beyond the end of the log, by the operator's own signature: a log was lost."""
@@ -122,10 +125,10 @@ class PolicyLogReconciler:
             _log.error("policy log lost or rolled back: going on above", topic=topic, log=state.epoch, gates=newest)
         return proven
 
-    async def _desired(self, namespace: str, state: LogState) -> tuple[DesiredLog, dict[str, str]]:
-        """Return what the log should hold; and by policy why one is refused."""
+    async def _desired(self, namespace: str, state: LogState) -> tuple[DesiredLog, dict[str, str], Spending]:
+        """Return what the log should hold; by policy why one is refused; and what those in force take."""
         if namespace == SYSTEM:
-            return DesiredLog(), {}
+            return DesiredLog(), {}, Spending()
         every = self._cluster.list(Policy, namespace)
         unreadable = {key: it for key, it in self._cluster.unreadable().items() if key.namespace == namespace}
         _check_all_known(unreadable, every)
@@ -137,7 +140,10 @@ class PolicyLogReconciler:
             for policy in every
             if policy.metadata.name not in left_out
         ]
-        refused = self._refused(namespace, policies, state)
+        agents = self._logs.governed(namespace, state)
+        living = {found.policy.metadata.name for found in policies}
+        spending = spending_of([state.policies[name] for name in living & state.policies.keys()], agents, state)
+        refused = self._refused(policies, agents, state, spending)
         desired = build_log(
             [each.policy for each in policies],
             self._cluster.list(AgentDeployment, namespace),
@@ -146,17 +152,21 @@ class PolicyLogReconciler:
             released=self._logs.released_in(namespace),
             unreadable=[it.metadata for key, it in unreadable.items() if key.kind == "AgentDeployment"],
         )
-        return desired, refused
+        return desired, refused, spending
 
-    def _refused(self, namespace: str, policies: Sequence[EffectivePolicy], state: LogState) -> dict[str, str]:
+    def _refused(
+        self, policies: Sequence[EffectivePolicy], agents: Sequence[Governed], state: LogState, spending: Spending
+    ) -> dict[str, str]:
         """Find the policies that are not accepted. What was checked once is kept: an edit must not wait for all."""
-        installation, agents = self._logs.installation.installation, self._logs.governed(namespace, state)
         refused: dict[str, str] = {}
         for found in policies:
             name, spec = found.policy.metadata.name, found.policy.spec
             refusals = [found.fault] if found.fault is not None else []
             if not refusals:
-                refusals = accept_policy(found.policy, installation, check_policy(name, spec, agents, state))
+                known = state.policies.get(name)
+                is_published = known is not None and known.digest == spec_digest(spec)
+                checks = spending.checks[name] if is_published else check_policy(name, spec, agents, state, spending)
+                refusals = accept_policy(found.policy, self._logs.installation.installation, checks)
             if refusals:
                 refused[name] = accepted(refusals).message
         return refused

@@ -12,6 +12,7 @@ from streamwarden_operator.desired.rule_checks import Governed
 from streamwarden_operator.errors import OperatorError
 from streamwarden_operator.keys import Key
 from streamwarden_operator.plans.log_state import LogState
+from streamwarden_operator.plans.policy_costs import Spending
 from streamwarden_operator.plans.policy_rules import governed
 from streamwarden_operator.reconcilers.policies.params import KnownParams
 
@@ -40,6 +41,8 @@ class PublishedLog:
     """What is not written as gates that run could not read it."""
     refused: Mapping[str, str] = field(default_factory=dict)
     """By policy that is not accepted: why. It depends on agents and contracts, and its status is to say what is."""
+    spending: Spending = field(default_factory=Spending)
+    """What the published policies take of the agents' decisions."""
     outage: OperatorError | None = None
     """Why the last attempt to write failed."""
 

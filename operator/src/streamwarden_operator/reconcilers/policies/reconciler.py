@@ -28,7 +28,8 @@ from streamwarden_operator.desired.checks.policies import (
 )
 from streamwarden_operator.desired.management import held_status, is_held
 from streamwarden_operator.desired.policy_params import EffectivePolicy, with_source
-from streamwarden_operator.desired.rule_checks import RuleChecks, rules_that_cannot_run
+from streamwarden_operator.desired.rule_checks import RuleChecks
+from streamwarden_operator.desired.runnable_rules import rules_that_cannot_run
 from streamwarden_operator.keys import Key
 from streamwarden_operator.plans.failing_rules import Failing, Said, said_to_fail, still_failing
 from streamwarden_operator.plans.log_state import LogState
@@ -176,7 +177,9 @@ class PolicyReconciler:
         wanted, spec = found.policy, found.policy.spec
         if found.fault is not None:
             return wanted, Acceptance(spec, [found.fault], RuleChecks())
-        checks = check_policy(name, spec, self._logs.governed(namespace, known), known)
+        log = self._logs.published.get(namespace)
+        spending = log.spending if log else None
+        checks = check_policy(name, spec, self._logs.governed(namespace, known), known, spending)
         refusals = with_source(accept_policy(wanted, self._logs.installation.installation, checks), policy.spec)
         cannot_run = rules_that_cannot_run(spec) if checks.untyped else ()
         return wanted, Acceptance(spec, refusals, checks, cannot_run)

@@ -101,6 +101,31 @@ async def test_a_schema_that_takes_a_bound_away_would_break_the_rule_that_needs_
         assert f"policy 'costly' for guard/block-page (rule 'r': 1:1: {TOO_MUCH})" in message
 
 
+def demanding(name: str, rules: int) -> Policy:
+    """Return a policy that takes 0.07 s a rule where the schema bounds nothing."""
+    require = "!has(decision.parameters.tags) || decision.parameters.tags.all(t, t.matches('^[a-z]+$'))"
+    return policy(name, rules=[{"name": f"r{number}", "require": require} for number in range(rules)])
+
+
+async def test_a_policy_that_is_too_much_beside_others_is_refused_until_one_of_them_goes() -> None:
+    first, second = demanding("first", 3), demanding("a-second", 2)
+    async with running(contract("pages"), COMMANDS, agent(), first) as harness:
+        harness.put(second)
+        await harness.settle()
+        message = (
+            "spec.rules[0].require: 1:1: all policies of the agent together may take 0.35 s for one decision, and at "
+            "most 0.3 s is allowed: this one takes 0.14 s of it"
+        )
+        assert said(harness.get(second), "Accepted") == ("False", "InvalidExpression", message)
+        assert b"policy/a-second" not in harness.log.topics["risk.streamwarden.policies"]
+        assert conditions_of(harness.get(first))["Accepted"] == ("True", "OK")
+        assert harness.binding().not_applicable == {}
+        harness.cluster.remove(first)
+        harness.controller.changed(key_of(first))
+        await until(lambda: conditions_of(harness.get(second))["Published"] == ("True", "OK"))
+        assert conditions_of(harness.get(second))["Accepted"] == ("True", "OK")
+
+
 # --- PolicyNotApplicable, BreaksPolicies, UntypedRules ----------------------------------------------------------------
 
 
