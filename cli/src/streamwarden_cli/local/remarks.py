@@ -39,10 +39,18 @@ def remarks(resources: Iterable[Kind]) -> Iterator[Remark]:
     for looping, where, message in loops(agents):
         yield looping, where, message, "Loop"
     for agent in agents:
-        for index, decision in enumerate(agent.spec.decisions):
-            if (agent.metadata.namespace, agent.metadata.name, decision.type) not in enforced:
-                path: FieldPath = ("spec", "decisions", index, "type")
-                yield agent, path, f"no Enforce policy here has a rule for {decision.type!r}", "NotCovered"
+        yield from _of_agent(agent, enforced)
+
+
+def _of_agent(agent: AgentDeployment, enforced: set[tuple[str, str, str]]) -> Iterator[Remark]:
+    module, _, name = agent.spec.agent.entrypoint.partition(":")
+    if module.endswith(".py"):
+        message = f"{module!r} is a file, where a module is named: write '{module.removesuffix('.py')}:{name}'"
+        yield agent, ("spec", "agent", "entrypoint"), message, "DoubtfulEntrypoint"
+    for index, decision in enumerate(agent.spec.decisions):
+        if (agent.metadata.namespace, agent.metadata.name, decision.type) not in enforced:
+            path: FieldPath = ("spec", "decisions", index, "type")
+            yield agent, path, f"no Enforce policy here has a rule for {decision.type!r}", "NotCovered"
 
 
 def _of_policy(policy: Policy, checks: RuleChecks) -> Iterator[Remark]:

@@ -74,6 +74,20 @@ def test_x49_what_is_refused_has_no_warnings(tmp_path: Path) -> None:
     assert (len(admission.problems), admission.warnings) == (1, ())
 
 
+def test_an_entrypoint_that_names_a_file_is_a_warning_with_the_module_to_write(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(FOLDER.replace("guard:agent", "guard.py:agent"))
+    (tmp_path / "b.yaml").write_text(HEAD.format("Policy", "careful", "") + RULE)
+    admission = admit_all(read_manifests(tmp_path), {})
+    assert admission.problems == ()
+    assert [(found.field, found.reason, found.message) for found in admission.warnings] == [
+        (
+            "spec.agent.entrypoint",
+            "DoubtfulEntrypoint",
+            "'guard.py' is a file, where a module is named: write 'guard:agent'",
+        )
+    ]
+
+
 def test_a_schema_that_nothing_fits_is_a_warning_at_its_place(tmp_path: Path) -> None:
     schema = """{"required": ["qty"], "properties": {"quantity": {"maxLenght": 3}}, "additionalProperties": false}"""
     (tmp_path / "a.yaml").write_text(
