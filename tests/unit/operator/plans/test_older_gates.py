@@ -6,9 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from streamwarden_contract.acks import GateAck, ReadFormats
 from streamwarden_contract.models.policy import AgentSelector, Match, PolicySpec, Rule
-from streamwarden_contract.policylog import CommandTarget, DecisionTopic, PolicyRecord, SkipRange
+from streamwarden_contract.policylog import BindingRecord, CommandTarget, DecisionTopic, PolicyRecord, SkipRange
 from streamwarden_operator.desired.held_back import HeldBack, TooNew
 from streamwarden_operator.desired.policy_log import DesiredBinding, DesiredLog
 from streamwarden_operator.plans.log_state import LogState
@@ -193,6 +195,71 @@ def test_a_record_that_an_earlier_build_wrote_with_newer_fields_is_not_written_a
     assert isinstance(earlier.policies["other"], PolicyRecord)
     assert (state.policies["other"].format, state.bindings["guard"].format) == (2, 2)
     assert not plan_log("risk", desired, earlier)
+
+
+TEAMS = st.sampled_from(["a", "b"])
+SPECS = st.builds(
+    lambda team, params: spec(
+        "true" if params is None else "params.most > 1", params, **({"team": team} if team else {})
+    ),
+    st.none() | TEAMS,
+    st.none() | st.just({"most": 3}) | st.just({"most": 4}),
+)
+AGENTS = ("guard", "clerk")
+
+
+def bindings(teams: tuple[str, str], skipping: tuple[bool, bool]) -> dict[str, DesiredBinding]:
+    return {
+        agent: replace(binding(agent, team=team), skips=(SKIP,) if skips else ())
+        for agent, team, skips in zip(AGENTS, teams, skipping, strict=True)
+    }
+
+
+LOGS = st.builds(
+    DesiredLog,
+    valid=st.dictionaries(st.sampled_from(["p", "q", "r"]), SPECS),
+    bindings=st.builds(bindings, st.tuples(TEAMS, TEAMS), st.tuples(st.booleans(), st.booleans())),
+)
+GATES = st.lists(
+    st.builds(gate, st.sampled_from(["1", "2"]), st.sampled_from([None, 1, 2]), st.sampled_from(AGENTS)), max_size=3
+)
+
+
+@pytest.mark.slow
+@given(first=LOGS, then=LOGS, gates=st.none() | GATES)
+def test_no_gate_gets_what_it_cannot_read_and_all_of_it_comes_once_they_are_new(
+    first: DesiredLog, then: DesiredLog, gates: list[GateAck] | None
+) -> None:
+    state = written(first)
+    plan, held = plan_for_gates("risk", then, state, gates)
+    now = after(state, plan)
+    for record in plan.records:
+        match record:
+            case PolicyRecord():
+                known: PolicyRecord | BindingRecord | None = state.policies.get(record.name)
+                readers = {each.agent for each in now.bindings.values() if record.name in _named(each)}
+            case BindingRecord():
+                known, readers = state.bindings.get(record.agent), {record.agent}
+            case _:
+                continue
+        if record.format == 2 and (known is None or known.format == 1):
+            assert gates is not None or not readers
+            assert [ack for ack in gates or () if ack.agent in readers and ack.reads.policy_log < 2] == []
+    for each in now.bindings.values():
+        assert {(ref.name, ref.revision) for ref in each.policies} == {
+            (name, record.revision) for name, record in now.policies.items() if name in _named(each)
+        }, "a binding names what is on the log"
+    assert not plan_for_gates("risk", then, now, gates)[0], "there is nothing more to say"
+    last, none = plan_for_gates("risk", then, now, [gate("1", 2, agent) for agent in AGENTS])
+    assert not none
+    everything = after(now, last)
+    assert {name: record.spec for name, record in everything.policies.items()} == dict(then.valid)
+    assert all(wanted.describes(everything.bindings[agent]) for agent, wanted in then.bindings.items())
+    assert bool(last) == bool(held), "what comes now is what was held back"
+
+
+def _named(record: BindingRecord) -> set[str]:
+    return {ref.name for ref in record.policies}
 
 
 @pytest.mark.parametrize(
