@@ -33,6 +33,8 @@ class MemoryKafka:
     log: dict[int, list[Record | None]]
     """Decisions by partition; an offset is a place in the list, and None a transaction's marker."""
     committed: dict[int, tuple[int, str | None]]
+    stable: dict[int, int] = field(default_factory=dict)
+    """Last stable offsets, where a transaction is open behind them."""
     written: list[Write] = field(default_factory=list)
     transactions: list[tuple[int, dict[int, Place]]] = field(default_factory=list)
     """Of each that was committed: how many records, and which places."""
@@ -42,6 +44,10 @@ class MemoryKafka:
     """How all others end; None: they are committed."""
     producers: Counter[str] = field(default_factory=Counter)
     """How often each transactional id was opened: the last one fences the others."""
+
+    def readable(self, number: int) -> list[Record | None]:
+        """Return what a read_committed reader may see of a partition."""
+        return self.log[number][: self.stable.get(number)]
 
     def commit(self, writes: Sequence[Write], places: Mapping[int, Place]) -> None:
         self.written += writes
@@ -191,7 +197,8 @@ class FakeMembership:
         assert timeout_s > 0
         items: list[Item] = []
         for number, position in self._positions.items():
-            found = self._kafka.log[number][position:][: most - len(items)]
+            log = self._kafka.readable(number)
+            found = log[position:][: most - len(items)]
             found = found[
                 : min((bad for bad in self.unreadable.get(number, ()) if bad >= position), default=position + most)
                 - position
@@ -200,7 +207,7 @@ class FakeMembership:
             self._positions[number] = position + len(found)
             if self._positions[number] in self.unreadable.get(number, ()):
                 items.append(Unreadable(number, RefusalReason.UNREADABLE_PARTITION, "cannot be decoded"))
-            at_end = self._positions[number] == len(self._kafka.log[number])
+            at_end = self._positions[number] == len(log)
             if at_end and (found or number not in self._ended):
                 self._ended.add(number)
                 items.append(End(number, self._positions[number]))
@@ -226,6 +233,9 @@ class FakeMembership:
     def batch_at(self, number: int, position: int) -> Batch:
         first = self._first_record_at(number, position)
         return Batch(first, self.batch_ends.get((number, first), first), "0" * 64, 0)
+
+    def high_watermark(self, number: int) -> int:
+        return len(self._kafka.log[number]) if number in self._positions else -1001
 
     def _first_record_at(self, number: int, position: int) -> int:
         """Pass over markers, as a read_committed reader does."""

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
+    from confluent_kafka import Producer
     from streamwarden_gate.active import ActiveSet
     from support.brokers import ProxiedBroker
 
@@ -123,6 +124,10 @@ class KafkaWorld:
         wanted = list(numbers)
         self._made.propose(number for number in wanted if number % DENIED)
         self._made.propose((number for number in wanted if not number % DENIED), confidence=0.1)
+
+    def begin(self, numbers: Iterable[int]) -> Producer:
+        """Write decisions in a transaction of the agent that stays open."""
+        return self._made.begin_as_agent(numbers)
 
     def start_gate(self, pod: str = "guard-0") -> Gate:
         names = self._made.names

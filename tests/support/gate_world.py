@@ -29,7 +29,7 @@ from streamwarden_contract.names import AgentNames, InstallationNames, transacti
 from streamwarden_contract.policylog import CommandTarget
 from support.gate_chains import AGENT, check_chains
 from support.gate_decisions import proposals
-from support.kafka_tools import WAIT_S, Right, write_properties
+from support.kafka_tools import WAIT_S, Right, begin_transaction, write_properties
 from support.policy_log import (
     SigningKey,
     binding_record,
@@ -208,12 +208,8 @@ class GateWorld:
 
     def write_log(self, records: Iterable[LogRecord]) -> None:
         """Write records onto the policy topic in one transaction."""
-        producer = Producer({**self.cluster.properties, "transactional.id": f"test-publisher-{self.names.namespace}"})
-        producer.init_transactions(WAIT_S)
-        producer.begin_transaction()
-        for key, value, headers in records:
-            producer.produce(self.policies, value, key, headers=list(headers))
-        producer.commit_transaction(WAIT_S)
+        properties = {**self.cluster.properties, "transactional.id": f"test-publisher-{self.names.namespace}"}
+        begin_transaction(properties, self.policies, records).commit_transaction(WAIT_S)
 
     # The processes
 
@@ -269,10 +265,8 @@ class GateWorld:
     def write_as_agent(self, records: Iterable[tuple[bytes | None, bytes | None, list[Any]]], **config: Any) -> None:
         """Write any records with the agent's credentials."""
         partition = config.pop("partition", -1)
-        producer, errors = (
-            Producer({**self.agent_properties, "linger.ms": 2, "enable.idempotence": True, **config}),
-            list[Any](),
-        )
+        producer = Producer({**self.agent_properties, "linger.ms": 2, "enable.idempotence": True, **config})
+        errors: list[Any] = []
         for key, value, headers in records:
             producer.produce(
                 self.names.decisions,
@@ -288,13 +282,12 @@ class GateWorld:
 
     def write_as_agent_in_transaction(self, numbers: Iterable[int]) -> None:
         """Write decisions in one transaction, as the SDK does: it leaves a marker in each partition."""
-        transactional_id = self.names.agent_transactional_id("guard-0")
-        producer = Producer({**self.agent_properties, "transactional.id": transactional_id})
-        producer.init_transactions(WAIT_S)
-        producer.begin_transaction()
-        for key, value, headers in proposals(numbers):
-            producer.produce(self.names.decisions, value, key, headers=headers)
-        producer.commit_transaction(WAIT_S)
+        self.begin_as_agent(numbers).commit_transaction(WAIT_S)
+
+    def begin_as_agent(self, numbers: Iterable[int], pod: str = "guard-0") -> Producer:
+        """Write decisions in a transaction that is still open; its producer ends it."""
+        properties = {**self.agent_properties, "transactional.id": self.names.agent_transactional_id(pod)}
+        return begin_transaction(properties, self.names.decisions, proposals(numbers))
 
     # What came of it
 

@@ -241,6 +241,19 @@ class Cluster:
         return [partition.error for partition in found.partitions.values()]
 
 
+def begin_transaction(
+    properties: Mapping[str, str], topic: str, records: Iterable[tuple[bytes | None, bytes | None, Sequence[Any]]]
+) -> Producer:
+    """Write records (key, value, headers) in a transaction that is still open; the producer ends it."""
+    producer = Producer(dict(properties))
+    producer.init_transactions(WAIT_S)
+    producer.begin_transaction()
+    for key, value, headers in records:
+        producer.produce(topic, value, key, headers=list(headers))
+    assert producer.flush(WAIT_S) == 0
+    return producer
+
+
 def _acl(user: str, right: Right, permission: str, kind: Any = AclBinding) -> Any:
     return kind(
         ResourceType[right.kind],

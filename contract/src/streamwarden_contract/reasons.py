@@ -127,6 +127,8 @@ class ConditionReason(StrEnum):
     """A gate refused the policy set; its message says why."""
     RECORDS_SKIPPED = "RecordsSkipped"
     """A gate passed over decisions that kill it, or that nobody can decompress; the message and the audit say which."""
+    DECISIONS_IN_OPEN_TRANSACTION = "DecisionsInOpenTransaction"
+    """Decisions wait behind a transaction of the agent's user that stays open: no gate can read them before its end."""
     SKIP_REFUSED = "SkipRefused"
     """A range in ``skips`` is not passed over, and will not be before it is edited; the message says why."""
     GATE_STALE = "GateStale"

@@ -54,8 +54,14 @@ def end_of(consumer: AsksWatermarks, at: At) -> int:
     Raises:
         BrokerUnavailableError: no answer in time.
     """
-    _, end = consumer.get_watermark_offsets(TopicPartition(*at), cached=True) or (-1, -1)
+    end = known_end(consumer, at)
     return end if end >= 0 else ask_watermarks(consumer, at)[1]
+
+
+def known_end(consumer: AsksWatermarks, at: At) -> int:
+    """Return the high watermark as brokers said when the log was last fetched from; negative where it is not known."""
+    _, end = consumer.get_watermark_offsets(TopicPartition(*at), cached=True) or (-1, -1)
+    return end
 
 
 def explain_untrue(offset: int, end: float) -> str | None:
@@ -133,6 +139,10 @@ class GroupMember:
             BrokerUnavailableError: no answer in time.
         """
         return end_of(self._consumer, at)
+
+    def known_end(self, at: At) -> int:
+        """Return where a log ends, open transactions included: see ``known_end``."""
+        return known_end(self._consumer, at)
 
     def watermarks(self, partitions: Iterable[At]) -> dict[At, tuple[int, int]]:
         """Return of each log the first offset that it still has, and its end.

@@ -24,6 +24,7 @@ from streamwarden_gate.careful import Careful
 from streamwarden_gate.errors import AbortedError, FatalError, GateError, IndefiniteError, OutputsRefusedError
 from streamwarden_gate.halts import Halts
 from streamwarden_gate.judge import Judge
+from streamwarden_gate.open_transactions import OpenTransactions
 from streamwarden_gate.outcome import Outcome
 from streamwarden_gate.partitions import Partition, Place, advance_epochs, place_of
 from streamwarden_gate.policy_topic import Refusal
@@ -87,6 +88,7 @@ class GateLoop:
         self._loaded: dict[int, Partition] = {}
         """Owned, and their committed offsets are known."""
         self._halts = Halts()
+        self._open = OpenTransactions(links.membership.high_watermark)
         self._failures = 0
         self._judged_s = 0.0
         self._stale = False
@@ -245,6 +247,7 @@ class GateLoop:
         may_take = max(1, int(self._pace.left(time.monotonic())))
         items = self._membership.receive(min(may_take, self._stride.records), _POLL_S)
         self._pace.spend(sum(isinstance(item, Record) for item in items))
+        self._open.take(items)
         self._follow_group()
         readable = [item for item in items if not isinstance(item, Unreadable)]
         if len(readable) < len(items):
@@ -379,7 +382,8 @@ class GateLoop:
         if self._stale and view.active is not None and had_time:
             report = report_stale(self._max_staleness_s)
         else:
-            report = report_of(self._active, view.problem, self._halts.refusals, self._alone.skipped)
+            waiting = self._open.observe(self._loaded, time.monotonic())
+            report = report_of(self._active, view.problem, self._halts.refusals, waiting, self._alone.skipped)
             report = replace(report, rule_errors=self._rule_errors.told)
         self._reports.report(replace(report, refused_events=self._refused_events.told))
 

@@ -180,6 +180,9 @@ class KafkaMembership:
         except KafkaClientError as error:
             raise AbortedError(f"cannot read a batch's header: {error}") from error
 
+    def high_watermark(self, number: int) -> int:
+        return self.member.known_end((self._topic, number))
+
     def close(self) -> None:
         self.member.close()
 

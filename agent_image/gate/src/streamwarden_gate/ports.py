@@ -102,6 +102,13 @@ class Membership(Protocol):
             AbortedError: it cannot be had; ask again.
         """
 
+    def high_watermark(self, number: int) -> int:
+        """Return where a partition ends, with what is in open transactions, as far as that is known; never waits.
+
+        Returns:
+            The offset that brokers said with what was fetched last; negative where they have not yet.
+        """
+
     def close(self) -> None:
         """Leave the group."""
 

@@ -1,12 +1,13 @@
 """What a gate says of itself: what is in force, and what keeps it from judging. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from streamwarden_contract.reasons import ConditionReason
 
 from streamwarden_gate.acks import Report
+from streamwarden_gate.open_transactions import TOLD_AFTER_S, Waiting
 from streamwarden_gate.policy_topic import Refusal
 from streamwarden_gate.reasons import RefusalReason
 
@@ -18,7 +19,11 @@ _WAITING = frozenset({RefusalReason.LOG_MISSING, RefusalReason.BINDING_MISSING, 
 
 
 def report_of(
-    active: "ActiveSet | None", problem: Refusal | None, halted: Iterable[Refusal], skipped: str = ""
+    active: "ActiveSet | None",
+    problem: Refusal | None,
+    halted: Iterable[Refusal],
+    waiting: Sequence[Waiting] = (),
+    skipped: str = "",
 ) -> Report:
     """Build the report of a gate that follows its policies.
 
@@ -26,11 +31,12 @@ def report_of(
         active: the set in force; None: nothing is judged.
         problem: why a newer set is not in force.
         halted: why partitions are not judged.
+        waiting: which partitions wait for the end of a transaction.
         skipped: which records were passed over last, in words.
     """
     problem = next(iter(halted), None) if problem is None else problem
     if problem is None:
-        report = Report("Starting") if active is None else _in_force(active, skipped)
+        report = Report("Starting") if active is None else _in_force(active, waiting, skipped)
     elif active is None and problem.reason in _WAITING:
         report = Report("Starting", problem.reason, problem.message)
     else:
@@ -46,13 +52,26 @@ def report_of(
     )
 
 
-def _in_force(active: "ActiveSet", skipped: str) -> Report:
-    """Say what does not compile, where something does not: only what it is for is denied. Else what was skipped."""
+def _in_force(active: "ActiveSet", waiting: Sequence[Waiting], skipped: str) -> Report:
+    """Say what does not compile, as what it is for is denied; else what waits; else what was skipped."""
+    if not active.faults and waiting:
+        return Report("InForce", ConditionReason.DECISIONS_IN_OPEN_TRANSACTION, _words_of(active, waiting))
     if not active.faults:
         return Report("InForce", ConditionReason.RECORDS_SKIPPED if skipped else "", skipped)
     more = f" (and {len(active.faults) - 1} more)" if len(active.faults) > 1 else ""
     first = active.faults[0]
     return Report("InForce", first.reason, f"denied, as something does not compile: {first.message}{more}")
+
+
+def _words_of(active: "ActiveSet", waiting: Sequence[Waiting]) -> str:
+    """Say what waits, in words that stay the same while it does."""
+    (number, offset), *others = waiting
+    more = f", and so in {len(others)} more" if others else ""
+    return (
+        f"decision partition {number}: a transaction has been open for more than {TOLD_AFTER_S:g} s, and nothing from "
+        f"offset {offset} on is judged before it ends{more}. What it is: kafka-transactions.sh describe-producers "
+        f"--topic {active.binding.decision_topic.name} --partition {number}"
+    )
 
 
 def report_stale(max_staleness_s: float) -> Report:

@@ -71,11 +71,14 @@ def build_rows(
     return rows
 
 
+_HALTED = (ConditionReason.REJECTED_BY_GATE, ConditionReason.DECISIONS_IN_OPEN_TRANSACTION)
+
+
 def halted_gates(agents: Sequence[AgentDeployment]) -> dict[str, str]:
     """Return why gates judge no more, or not all, by ``namespace/agent``."""
     found = ((agent, find_condition(agent.status.conditions, GATE_READY)) for agent in agents)
     return {
         f"{agent.metadata.namespace}/{agent.metadata.name}": gate.message
         for agent, gate in found
-        if gate is not None and (gate.status, gate.reason) == ("False", ConditionReason.REJECTED_BY_GATE)
+        if gate is not None and gate.status == "False" and gate.reason in _HALTED
     }

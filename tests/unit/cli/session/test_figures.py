@@ -184,6 +184,7 @@ def test_x07_skipped_ranges_are_no_decisions_told_once_and_reported() -> None:
     [
         pytest.param("False", "RejectedByGate", {"risk/guard": "why"}, id="halted"),
         pytest.param("False", "GateNotReady", {}, id="not-there-yet"),
+        pytest.param("False", "DecisionsInOpenTransaction", {"risk/guard": "why"}, id="kept-from-reading"),
         pytest.param("True", "RecordsSkipped", {}, id="goes-on"),
     ],
 )

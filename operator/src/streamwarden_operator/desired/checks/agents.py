@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from streamwarden_contract.acks import GateAck
 from streamwarden_contract.models import Condition, TopicContract
 from streamwarden_contract.models.agent_deployment import AgentDeploymentStatus
+from streamwarden_contract.models.base import ConditionStatus
 from streamwarden_contract.policylog import BindingRecord, PolicyRecord
 from streamwarden_contract.reasons import ConditionReason
 
@@ -305,14 +306,19 @@ def no_gate_judges(found: AgentGates) -> Finding | None:
     return Finding("False", ConditionReason.GATE_NOT_READY, detail or "no gate of this agent has reported yet")
 
 
+def decisions_wait_for_a_transaction(found: AgentGates) -> Finding | None:
+    """Find a transaction that stays open: what is written behind it becomes no command before it ends."""
+    return _said_by_a_gate(found, "False", ConditionReason.DECISIONS_IN_OPEN_TRANSACTION)
+
+
 def a_gate_has_skipped(found: AgentGates) -> Finding | None:
     """Find that records were passed over: all is well again, and somebody should know."""
-    gate = next(
-        (ack for ack in found.gates if ack.state == "InForce" and ack.reason == ConditionReason.RECORDS_SKIPPED), None
-    )
-    return (
-        None if gate is None else Finding("True", ConditionReason.RECORDS_SKIPPED, f"gate {gate.pod}: {gate.message}")
-    )
+    return _said_by_a_gate(found, "True", ConditionReason.RECORDS_SKIPPED)
+
+
+def _said_by_a_gate(found: AgentGates, status: ConditionStatus, reason: ConditionReason) -> Finding | None:
+    gate = next((ack for ack in found.gates if ack.state == "InForce" and ack.reason == reason), None)
+    return None if gate is None else Finding(status, reason, f"gate {gate.pod}: {gate.message}")
 
 
 GATES = (
@@ -322,6 +328,7 @@ GATES = (
     gates_are_too_old,
     a_gate_denies_what_does_not_compile,
     no_gate_judges,
+    decisions_wait_for_a_transaction,
     a_gate_has_skipped,
 )
 

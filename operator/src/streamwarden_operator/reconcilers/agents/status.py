@@ -37,6 +37,7 @@ _ALARMING = frozenset(
         ConditionReason.CRASHING.value,
         ConditionReason.DELETION_BLOCKED.value,
         ConditionReason.REJECTED_BY_GATE.value,
+        ConditionReason.DECISIONS_IN_OPEN_TRANSACTION.value,
         ConditionReason.QUOTA_REFUSED.value,
     }
 )

@@ -171,6 +171,16 @@ def gate(state: str, pod: str = "pod-0", **said: str) -> GateAck:
             id="X07-one-has-skipped-records",
         ),
         pytest.param(
+            checks.AgentGates(
+                [
+                    gate("InForce", reason="RecordsSkipped", message="offset 5"),
+                    gate("InForce", "pod-1", reason="DecisionsInOpenTransaction", message="offset 12"),
+                ]
+            ),
+            ("False", "DecisionsInOpenTransaction", "gate pod-1: offset 12"),
+            id="a-transaction-that-stays-open-comes-before-what-was-skipped",
+        ),
+        pytest.param(
             checks.AgentGates([gate("InForce"), gate("Stale", "pod-1", message="for more than 30 s")]),
             ("False", "GateStale", "gate pod-1 judges nothing: for more than 30 s"),
             id="X03-one-that-may-be-outdated-comes-before-one-that-judges",
