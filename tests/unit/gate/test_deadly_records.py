@@ -7,15 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from streamwarden_contract.audit import ChainHead
+from streamwarden_gate.alone import Acts, Alone
+from streamwarden_gate.careful import Careful
 from streamwarden_gate.judge import Judge
 from streamwarden_gate.note import MAX_SKIPS, Doing
+from streamwarden_gate.partitions import Partition, Place
+from streamwarden_gate.ports import Unreadable
 from streamwarden_gate.reasons import RefusalReason
 from support.gate_fakes import DiedError
 from support.gate_log import TOPIC_ID
+from support.gate_memory_loop import World
 from support.gate_processes import DeadlyWorld
 
 if TYPE_CHECKING:
     from streamwarden_gate.outcome import Outcome
+    from streamwarden_gate.ports import Item
     from streamwarden_gate.records import Record
     from support.gate_log import MemoryLog
 
@@ -100,3 +106,37 @@ def test_x07_more_than_ten_ranges_an_hour_halt(world: DeadlyWorld) -> None:
     said = world.reports.said[-1]
     assert (said.state, said.reason) == ("Rejected", RefusalReason.TOO_MANY_SKIPS)
     assert world.kafka.committed[1][0] == 2
+
+
+@pytest.mark.parametrize(
+    ("tries", "read"),
+    [
+        pytest.param(0, 1, id="which-cannot-be-decoded"),
+        pytest.param(3, 0, id="which-has-killed-three-processes-and-is-not-read-a-fourth-time"),
+    ],
+)
+def test_x07_one_range_too_many_halts_its_partition_and_the_others_are_read_as_usual(
+    log: MemoryLog, monkeypatch: pytest.MonkeyPatch, tries: int, read: int
+) -> None:
+    world = World(log)
+    note, reads, halts = world.note, list[int](), list[tuple[int, str]]()
+    for _ in range(MAX_SKIPS):
+        note.skipped(time.time())
+    note.careful = True
+
+    def receive_alone(number: int, _position: int, _reading: object) -> list[Item]:
+        reads.append(number)
+        return [Unreadable(number, RefusalReason.UNREADABLE_PARTITION, "cannot be decoded")]
+
+    monkeypatch.setattr(world.membership, "receive_alone", receive_alone)
+    acts = Acts(
+        judge=lambda *_: None,
+        skip=lambda *_: None,
+        commit=lambda: None,
+        halt=lambda number, why, _s: halts.append((number, why.reason)),
+    )
+    alone = Alone(world.membership, Careful(note), note, acts)
+    partition = Partition(1, Place(0, ChainHead(tries=tries), TOPIC_ID))
+    assert not alone.step({1: partition}, Judge(log.build(), "pod-0"))
+    assert (len(reads), halts) == (read, [(1, RefusalReason.TOO_MANY_SKIPS)])
+    assert not note.careful

@@ -67,10 +67,13 @@ class Alone:
         if self._careful.died_reading(partition):
             self._count_try(partition)
         tries = partition.head.tries
-        if tries < MOST_TRIES or not self._careful.cannot_read(partition):
-            return True
-        self._skip_batch(partition, judge, f"{tries} processes died of reading it")
-        return False
+        if tries >= MOST_TRIES and self._careful.cannot_read(partition):
+            self._skip_batch(partition, judge, f"{tries} processes died of reading it")
+            return False
+        if tries >= MOST_TRIES and not self._note.may_skip(time.time()):
+            self._halt_skipping(partition.number, partition.position, partition.position)
+            return False  # this process would die of it for nothing
+        return True
 
     def _read(self, partition: Partition) -> list[Item]:
         number = partition.number
@@ -164,6 +167,7 @@ class Alone:
             "an hour"
         )
         self._acts.halt(number, Refusal(RefusalReason.TOO_MANY_SKIPS, told), _TRY_AGAIN_S)
+        self._careful.end()  # what was looked for is found: the other partitions are read as usual again
 
 
 def _range(first: int, last: int) -> str:
