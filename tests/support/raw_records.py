@@ -103,6 +103,10 @@ def write_raw(properties: Mapping[str, str], topic: str, partition: int, records
         assert writer.write(topic, partition, batch_of(records)).code == NO_ERROR
 
 
+UNPARSED = b"\x10\0\0\0\x09\x04{}\0"
+"""A record whose key has the length -5: to brokers it has none, and librdkafka cannot parse its batch."""
+
+
 def batch_of(records: Sequence[RawRecord]) -> bytes:
     """Return a batch as it should be."""
     encoded = b"".join(encode_record(record, number) for number, record in enumerate(records))

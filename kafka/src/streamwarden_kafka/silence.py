@@ -7,15 +7,19 @@ merely cut off. So who hears nothing of a log that goes on asks for one batch by
 
 import json
 import time
-from collections.abc import Collection, Hashable, Mapping
+from collections.abc import Collection, Hashable
 from typing import Generic, TypeVar
 
 from confluent_kafka import Consumer, Message
 
+from streamwarden_kafka.clients import ONE_BATCH, Settings
+
 LONGEST_S = 10.0
 """After so long without a record or an end, a partition whose log has more is under suspicion."""
 
-_STATISTICS_MS = 100
+ALONE: Settings = {**ONE_BATCH, "statistics.interval.ms": 100}
+"""Of a client that is asked whether it can parse a batch; ``Parsing`` hears its statistics."""
+
 _POLL_S = 0.05
 
 K = TypeVar("K", bound=Hashable)
@@ -47,11 +51,6 @@ class Parsing:
         self.failed = False
         """Whether there was a batch that it could not."""
 
-    @property
-    def settings(self) -> Mapping[str, object]:
-        """What such a client is made with."""
-        return {"statistics.interval.ms": _STATISTICS_MS, "stats_cb": self._hear}
-
     def poll(self, consumer: Consumer, timeout_s: float) -> Message | None:
         """Wait for what the client gives, or for word that it cannot parse what it has: then it gives nothing."""
         until_s = time.monotonic() + timeout_s
@@ -61,6 +60,12 @@ class Parsing:
                 return message
         return None
 
-    def _hear(self, statistics: str) -> None:
+    def fails(self, consumer: Consumer, timeout_s: float) -> bool:
+        """Tell whether the client cannot parse what it reads next."""
+        self.poll(consumer, timeout_s)
+        return self.failed
+
+    def hear(self, statistics: str) -> None:
+        """Take the client's statistics."""
         brokers = json.loads(statistics)["brokers"].values()
         self.failed = self.failed or any(broker["rxpartial"] for broker in brokers)

@@ -9,7 +9,7 @@ from streamwarden_contract.events import FAILURE_TYPE, decode
 from streamwarden_kafka.records import headers_of
 from support.agent_process import pages, stop, wait_for
 from support.bombs import deadly_batch, gzip_bomb, zstd_bomb
-from support.raw_records import Fields, RawRecord, RawWriter, encode_batch, encode_record
+from support.raw_records import UNPARSED, Fields, RawRecord, RawWriter, encode_batch, encode_record
 
 if TYPE_CHECKING:
     from support.agent_process import DeployedAgent
@@ -63,11 +63,12 @@ def test_x07_no_batch_stops_an_agent_or_takes_its_memory_also_where_it_rebuilds_
 def test_an_agent_passes_over_what_it_cannot_read_and_says_so_also_where_it_rebuilds_its_memory(
     deployed: DeployedAgent,
 ) -> None:
-    batches = [with_offsets(1_000), with_offsets(2**31 - 1, 0, 1), zstd_bomb(640 * _MIB)]
+    unparsed = encode_batch(UNPARSED, Fields())
+    batches = [with_offsets(1_000), with_offsets(2**31 - 1, 0, 1), zstd_bomb(640 * _MIB), unparsed]
     deployed.cluster.produce(deployed.topic, pages(range(20)))
     with RawWriter(deployed.cluster.properties) as writer:
         ranges = []
-        for batch, records in zip(batches, (1, 3, 1), strict=True):
+        for batch, records in zip(batches, (1, 3, 1, 1), strict=True):
             answer = writer.write(deployed.topic, 0, batch)
             assert answer.code == 0
             ranges.append((answer.offset, answer.offset + records - 1))

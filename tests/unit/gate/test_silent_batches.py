@@ -13,7 +13,7 @@ from streamwarden_gate.reasons import RefusalReason
 from streamwarden_kafka import silence
 from streamwarden_kafka.connection import Connection
 from support.mock_broker import mock_broker
-from support.raw_records import Fields, RawRecord, RawWriter, batch_of, encode_batch, encode_record
+from support.raw_records import UNPARSED, Fields, RawRecord, RawWriter, batch_of, encode_batch, encode_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,10 +23,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 TOPIC = "risk.guard.decisions"
 LIMIT_S = 30.0
-UNPARSED = b"\x10\0\0\0\x09\x04{}\0"
-"""A record whose key has the length -5."""
 SECOND = b"\x10\0\0\x02\x09\x04{}\0"
-"""The same as the second of its batch."""
+"""``UNPARSED`` as the second of its batch."""
 GOOD = RawRecord(b"k", b"good")
 ONE_GOOD_ONE_NOT = encode_batch(encode_record(GOOD, 0) + SECOND, Fields(last_offset_delta=1, records=2))
 

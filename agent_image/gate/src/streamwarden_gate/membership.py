@@ -7,13 +7,12 @@ from typing import TypeVar
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from streamwarden_contract.ids import sha256_hex
-from streamwarden_kafka.clients import ONE_BATCH
 from streamwarden_kafka.codes import END_OF_PARTITION, OFFSETS_GONE, UNDECODABLE, error_of
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.errors import BrokerUnavailableError, KafkaClientError, NotReachedError
 from streamwarden_kafka.membership import GroupMember, ask_watermarks, end_of, explain_untrue
 from streamwarden_kafka.records import headers_of
-from streamwarden_kafka.silence import Parsing, Silence
+from streamwarden_kafka.silence import ALONE, Parsing, Silence
 
 from streamwarden_gate.errors import AbortedError, FatalError, PutOffError
 from streamwarden_gate.kafka import decision_consumer
@@ -133,7 +132,7 @@ class KafkaMembership:
         # A consumer of its own, closed before anything is judged: whatever it read ahead is over then.
         reading(position)
         parsing = Parsing()
-        consumer = decision_consumer(self._connection, self._group, {**ONE_BATCH, **parsing.settings})
+        consumer = decision_consumer(self._connection, self._group, {**ALONE, "stats_cb": parsing.hear})
         items: list[Item] = []
         try:
             consumer.assign([TopicPartition(self._topic, number, position)])

@@ -25,6 +25,7 @@ from streamwarden_kafka.errors import ReaderFailedError
 from streamwarden_kafka.isolated.rows import Answer, At, Fault, Taken
 from streamwarden_kafka.isolated.suspects import MAX_PASSED, MOST_DEATHS, Suspects
 from streamwarden_kafka.process_limits import cause_of, died_by_itself, memory_left
+from streamwarden_kafka.silence import ALONE
 
 PROCESS = "streamwarden_kafka.isolated.process"
 LIMITED = "streamwarden_kafka.process_limits"
@@ -132,6 +133,23 @@ class IsolatedConsumer:
         if cached:
             return -1, self._ends.get(at, -1)
         return cast("tuple[int, int] | None", self._ask_broker("watermarks", at, timeout))
+
+    def cannot_parse(self, place: TopicPartition, timeout_s: float) -> bool:
+        """Tell whether the batch at a place cannot be parsed: another process reads it alone. One that dies says no.
+
+        Nor is that said while partitions are read one by one: most of them wait for their turn.
+        """
+        if self._suspects.active:
+            return False
+        kafka, group, client, settings = self._opening
+        alone = IsolatedConsumer(kafka, group, client, {**settings, **ALONE}, quiet=True, module=self._module)
+        try:
+            alone.assign([place])
+            return bool(alone._ask("cannot_parse", timeout_s))
+        except _DiedError:
+            return False  # what kills is found by who reads
+        finally:
+            alone.close()
 
     def partitions(self, timeout_s: float) -> dict[str, list[int]]:
         """Return the partitions of all topics that there are.

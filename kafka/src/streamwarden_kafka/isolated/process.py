@@ -18,6 +18,7 @@ from streamwarden_kafka.codes import error_of
 from streamwarden_kafka.isolated.rows import Answer, At, Fault, Row, Taken
 from streamwarden_kafka.logs import ClientLog
 from streamwarden_kafka.process_limits import EXIT_OUT_OF_MEMORY
+from streamwarden_kafka.silence import ALONE, Parsing
 
 _CHUNK = 50
 """Records that are taken without a look at their size."""
@@ -33,7 +34,10 @@ def serve(pipe: "Pipe[Any, Any]") -> None:
 
     structlog.configure(processors=[keep])
     connection, group, client, settings = pipe.recv()
-    consumer = open_consumer(connection, group, ClientLog(client), settings)
+    parsing = Parsing()
+    hears = {"stats_cb": parsing.hear} if settings.keys() >= ALONE.keys() else {}
+    consumer = open_consumer(connection, group, ClientLog(client), {**settings, **hears})
+    requests: Mapping[str, Callable[..., object]] = {**_REQUESTS, "cannot_parse": parsing.fails}
     while True:
         try:
             name, arguments = pipe.recv()
@@ -41,7 +45,7 @@ def serve(pipe: "Pipe[Any, Any]") -> None:
             return
         value, fault = None, None
         try:
-            value = _REQUESTS[name](consumer, *arguments)
+            value = requests[name](consumer, *arguments)
         except KafkaException as exception:
             fault = Fault.of(error_of(exception))
         try:

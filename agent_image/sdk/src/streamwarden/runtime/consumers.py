@@ -84,7 +84,7 @@ class Collected:
             end_of: tells where a partition's log ends, or raises ``BrokerUnavailableError``.
         """
         self.topic_ids = topic_ids
-        self._end_of = end_of
+        self.end_of = end_of
         self._ends: dict[Partition, float] = {}
         """What logs had at the least, when it was looked at."""
         self.records: list[Record] = []
@@ -124,7 +124,7 @@ class Collected:
         at = record.at
         try:
             if record.offset >= self._ends.get(at, 0):
-                self._ends[at] = self._end_of((at.topic, at.number))
+                self._ends[at] = self.end_of((at.topic, at.number))
         except BrokerUnavailableError:
             self.doubted.add(at)
             return

@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from streamwarden.core.records import Partition
 from streamwarden.runtime.consumers import Collected, open_input, open_member
-from streamwarden.runtime.passing import Passing, find_batches
+from streamwarden.runtime.passing import Passing, find_batches, find_unparsed
 from streamwarden.runtime.ports import NO_METADATA, Feed, OffsetMetadata, Polled
 
 _DESCRIBE_S = 10.0
@@ -33,7 +33,7 @@ class KafkaFeed(Feed):
         """
         self._member = GroupMember(lambda: open_member(kafka, group), topics)
         self._reader = open_input(kafka, group, gone="error")
-        self._passing = Passing(find_batches(kafka, group), self._find_start)
+        self._passing = Passing(find_batches(kafka, group), self._find_start, find_unparsed(self._reader))
         self._kafka = kafka
         self._topics = sorted(topics)
         self._topic_ids: dict[str, str] = {}
@@ -57,6 +57,8 @@ class KafkaFeed(Feed):
             collected.add(told)
         for message in self._reader.take(records, size, timeout_s) if reading else ():
             collected.add(message)
+        drained = len(collected.records) < records and collected.size < size
+        self._passing.listen(collected, drained=drained, paused=self._paused)
         passed = self._passing.follow(collected)
         if collected.unreadable or collected.doubted:
             self._read_on()

@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from streamwarden.core.records import Partition, Record
 from streamwarden.runtime.consumers import Collected, open_input
-from streamwarden.runtime.passing import Passing, find_batches
+from streamwarden.runtime.passing import Passing, find_batches, find_unparsed
 from streamwarden.runtime.ports import History, Ranges
 
 _WATERMARKS_S = 2.0
@@ -33,7 +33,9 @@ class KafkaHistory(History):
         self._short: set[Partition] = set()
         """Of these an end was reached before that of their range."""
         self._consumer = open_input(kafka, group)
-        self._passing = Passing(find_batches(kafka, group), lambda at: ask_watermarks(self._consumer, at)[0])
+        self._passing = Passing(
+            find_batches(kafka, group), lambda at: ask_watermarks(self._consumer, at)[0], find_unparsed(self._consumer)
+        )
         self._passing.start({at: start or None for at, (start, _) in ranges.items()})
         self._read_on()
 
@@ -45,8 +47,10 @@ class KafkaHistory(History):
     @override
     def poll(self, *, records: int, timeout_s: float) -> tuple[Record, ...]:
         collected = Collected(end_of=lambda at: end_of(self._consumer, at))
-        for message in self._consumer.consume(records, timeout_s):
+        messages = self._consumer.consume(records, timeout_s)
+        for message in messages:
             collected.add(message)
+        self._passing.listen(collected, drained=len(messages) < records)
         passed = self._passing.follow(collected)
         if collected.unreadable or collected.doubted:
             self._read_on()

@@ -1,17 +1,25 @@
 """Where to read on in each partition, also behind what cannot be read: no record of an input may end the reading."""
 
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Collection, Mapping
 
 import structlog
-from confluent_kafka import OFFSET_BEGINNING
+from confluent_kafka import OFFSET_BEGINNING, TopicPartition
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.errors import KafkaClientError, NotReachedError
+from streamwarden_kafka.isolated.consumer import IsolatedConsumer
+from streamwarden_kafka.silence import Silence
 
 from streamwarden.core.records import Partition, Record, UnreadableBatch
 from streamwarden.runtime.consumers import Collected
 
+_ALONE_S = 5.0
+"""Longest wait for what another client makes of a batch."""
+
 FindBatch = Callable[[Partition, int], tuple[int, int]]
 """Returns the first and last offset of the batch that is read next at an offset, whatever is in it."""
+IsUnparsed = Callable[[Partition, int], bool]
+"""Tells whether the client cannot parse the batch that it reads next at an offset."""
 FindStart = Callable[[Partition], int]
 """Returns the first offset that a log still has."""
 
@@ -28,19 +36,27 @@ def find_batches(kafka: Connection, group: str) -> FindBatch:
     return find
 
 
+def find_unparsed(reader: IsolatedConsumer) -> IsUnparsed:
+    """Return how to know that a batch cannot be parsed, where the client that reads says nothing of it."""
+    return lambda at, offset: reader.cannot_parse(TopicPartition(*at, offset), _ALONE_S)
+
+
 class Passing:
     """Knows which offset comes next in each partition, and finds the end of what cannot be read there."""
 
-    def __init__(self, find_batch: FindBatch, find_start: FindStart) -> None:
+    def __init__(self, find_batch: FindBatch, find_start: FindStart, is_unparsed: IsUnparsed) -> None:
         """Begin with no partition.
 
         Args:
             find_batch: asks a broker.
             find_start: likewise.
+            is_unparsed: likewise, and a client.
         """
         self._find_batch = find_batch
         self._find_start = find_start
+        self._is_unparsed = is_unparsed
         self._next: dict[Partition, int] = {}
+        self._silence = Silence[Partition]((), 0.0)
         self._log = structlog.get_logger()
 
     @property
@@ -51,10 +67,36 @@ class Passing:
     def start(self, positions: Mapping[Partition, int | None]) -> None:
         """Read these and no others from now on; None is the beginning."""
         self._next = {at: OFFSET_BEGINNING if offset is None else offset for at, offset in positions.items()}
+        self._silence = Silence(self._next, time.monotonic())
 
     def stop(self, at: Partition) -> None:
         """Read no more of a partition."""
         self._next.pop(at, None)
+
+    def listen(self, collected: Collected, *, drained: bool, paused: Collection[Partition] = ()) -> None:
+        """Add to what is unreadable the partitions of which the client gives nothing, as it cannot parse what is next.
+
+        Args:
+            collected: what the client gave.
+            drained: whether that was all that it had.
+            paused: what it was not asked for.
+        """
+        now_s = time.monotonic()
+        for at in {*(record.at for record in collected.records), *(at for at, _ in collected.ends), *paused}:
+            self._silence.heard(at, now_s)
+        for at in self._silence.too_long(now_s) if drained else ():
+            if at in self._next and self._is_next_unparsed(at, collected):
+                collected.unreadable[at] = "a batch cannot be parsed"
+
+    def _is_next_unparsed(self, at: Partition, collected: Collected) -> bool:
+        try:
+            position = self._next[at] if self._next[at] >= 0 else self._find_start(at)
+            if collected.end_of((at.topic, at.number)) <= position:
+                return False
+            self._find_batch(at, position)
+        except KafkaClientError:
+            return False  # there is none as yet: what lies there is of a transaction that is open
+        return self._is_unparsed(at, position)
 
     def follow(self, collected: Collected) -> list[Record]:
         """Move on behind what was read, and behind each batch that could not be.
