@@ -79,7 +79,7 @@ def _take(consumer: Consumer, most: int, size: float, timeout_s: float) -> Taken
     rows = [Row.of(message) for message in found]
     places = {row.at for row in rows if row.fault is None}
     ends = {at: consumer.get_watermark_offsets(TopicPartition(*at), cached=True)[1] for at in places}
-    return Taken(rows, {at: end for at, end in ends.items() if end >= 0})
+    return Taken(rows, ends)
 
 
 def _watermarks(consumer: Consumer, at: At, timeout_s: float) -> tuple[int, int] | None:

@@ -70,7 +70,8 @@ class Taken(NamedTuple):
 
     rows: Sequence[Row]
     ends: dict[At, int]
-    """Where the logs of these records end, as brokers said when they were last fetched from."""
+    """Where the logs of these records end, as brokers said when they were last fetched from; -1: they have not said, or
+    the client has forgotten it (``membership.end_of``). What was known before is too low for these records, then."""
 
 
 class Answer(NamedTuple):

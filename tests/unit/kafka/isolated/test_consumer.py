@@ -17,6 +17,8 @@ from streamwarden_kafka.codes import DEADLY, END_OF_PARTITION
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.errors import ReaderFailedError
 from streamwarden_kafka.isolated.consumer import PROCESS, IsolatedConsumer
+from streamwarden_kafka.isolated.rows import Row, Taken
+from streamwarden_kafka.membership import end_of
 from support.bombs import deadly_batch
 from support.kafka_tools import WAIT_S
 from support.mock_broker import mock_broker
@@ -100,6 +102,24 @@ def test_records_come_as_they_are_and_ends_behind_them(properties: dict[str, str
     assert first.headers() == [("ce_id", b"1"), ("ce_id", None)]
     assert (second.offset(), second.key(), second.value()) == (1, None, None)
     assert end.offset() == 2
+
+
+def test_an_end_that_the_client_has_forgotten_is_not_told_as_it_was_before(
+    properties: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(properties, GOOD)
+    with closing(isolated(properties)) as reader:
+        read_from(reader, 0)
+        take_until(reader, says(END_OF_PARTITION))
+        write(properties, GOOD)
+        take_until(reader, says(END_OF_PARTITION))
+        forgotten = Row(TOPIC, 0, 4, None, b"{}", (), (1, 0), None)
+        with monkeypatch.context() as patched:
+            patched.setattr(reader, "_ask", lambda *_: Taken([forgotten], {(TOPIC, 0): -1}))
+            assert offsets(reader.take(1, math.inf, 0)) == [4]
+        assert end_of(reader, (TOPIC, 0)) == 4
+        write(properties, GOOD)
+        assert end_of(reader, (TOPIC, 0)) == 6
 
 
 def test_no_more_is_taken_than_is_asked_for_by_number_and_about_by_size(properties: dict[str, str]) -> None:
