@@ -187,6 +187,12 @@ def test_a_long_message_is_cut_on_the_screen_and_whole_in_the_report() -> None:
     assert "x" * 117 + "..." in printed(tally, width=400)
 
 
+def test_where_there_is_little_room_sentences_wrap_and_names_are_whole() -> None:
+    shown = printed(refused(refusal("/plant/old-sensors", error=f"E: {'too much ' * 10}")), width=80)
+    assert max(map(len, shown.splitlines())) <= 80
+    assert all(name in shown for name in ("/plant/old-sensors", "risk.pages", "SchemaMismatch"))
+
+
 def test_a_run_in_which_nothing_has_happened_has_nothing_to_show() -> None:
     tally = Tally()
     assert not is_worth_showing(reported(tally))
