@@ -1,0 +1,105 @@
+"""What a session leaves behind at its end, whether it came to rest or failed."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from streamwarden_cli.local.state import StateFolder
+from streamwarden_cli.session.options import SessionError, SessionOptions
+from streamwarden_cli.session.roles import TopicRoles
+from streamwarden_cli.session.session import Session, Timing
+from streamwarden_cli.session.tally import Tally
+from support.cli_figures import COMMANDS, audited
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from rich.console import RenderableType
+    from streamwarden_cli.session.screen import AgentRow
+
+
+@dataclass
+class Shown:
+    """Implements ``Screen``."""
+
+    said: list[str] = field(default_factory=list)
+    ended_with: list[RenderableType] = field(default_factory=list)
+
+    def say(self, text: str, *, problem: bool = False) -> None:  # noqa: ARG002  # a port's signature
+        self.said.append(text)
+
+    def show(self, rows: Sequence[AgentRow]) -> None:
+        """Drop it."""
+
+    def end_with(self, body: RenderableType) -> None:
+        self.ended_with.append(body)
+
+    def close(self) -> None:
+        """Nothing to leave."""
+
+
+class FailingLoop:
+    """A loop without agents, which has figures and never becomes ready."""
+
+    roles = TopicRoles()
+    offsets = None
+
+    def __init__(self, tally: Tally) -> None:
+        self._tally = tally
+
+    @property
+    def recorder(self) -> FailingLoop:
+        return self
+
+    def look(self, at: Callable[[Tally], Any]) -> Any:
+        return at(self._tally)
+
+    async def agents_ready(self) -> None:
+        raise SessionError("it never is")
+
+    def agents(self) -> Sequence[Any]:
+        return ()
+
+    contracts = agents
+
+    def policy_revisions(self) -> dict[str, int]:
+        return {}
+
+
+def counted() -> Tally:
+    tally = Tally()
+    tally.audit(audited("DeadLetter", dead_letter="SchemaMismatch", message="$.a: minimum: 1"), commands=COMMANDS)
+    return tally
+
+
+async def ended(tally: Tally, folder: Path, report: Path | None = None) -> Shown:
+    screen, loop = Shown(), FailingLoop(tally)
+    session = Session(
+        SessionOptions(report=report), StateFolder(folder), screen, cast("Any", loop), Timing(time.monotonic())
+    )
+    with pytest.raises(SessionError, match="it never is"):
+        await session.run()
+    return screen
+
+
+async def test_a_run_ends_with_its_closing_report_on_the_screen(tmp_path: Path) -> None:
+    screen = await ended(counted(), tmp_path)
+    assert len(screen.ended_with) == 1
+    about = "risk/guard: a decision about e1 is a dead letter, the first with SchemaMismatch"
+    assert screen.said == [f"{about}: $.a: minimum: 1"]
+
+
+async def test_where_a_report_is_asked_for_the_figures_are_in_the_file_instead(tmp_path: Path) -> None:
+    file = tmp_path / "build" / "report.json"
+    screen = await ended(counted(), tmp_path, file)
+    assert (screen.ended_with, screen.said[-1]) == ([], f"report: {file}")
+    assert json.loads(file.read_text())["dead_letter_reasons"][0]["reason"] == "SchemaMismatch"
+
+
+async def test_a_run_in_which_nothing_happened_ends_without_one(tmp_path: Path) -> None:
+    assert (await ended(Tally(), tmp_path)).ended_with == []
