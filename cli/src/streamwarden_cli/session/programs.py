@@ -89,7 +89,7 @@ async def run_at_end(text: str, state: StateFolder) -> dict[str, Any]:
         raise ProgramError(failure)
     try:
         printed = json.loads(output.read_text("utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ProgramError(f"'{text}' must print one JSON object; it printed something else: {output}") from error
     if not isinstance(printed, dict):
         raise ProgramError(f"'{text}' must print one JSON object; it printed another JSON value: {output}")

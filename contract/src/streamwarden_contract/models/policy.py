@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, JsonValue, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, WithJsonSchema
 
 from streamwarden_contract import canonical
 from streamwarden_contract.models.base import (
@@ -71,28 +71,38 @@ class Rule(Resource):
     """A sentence for people who ask why."""
 
 
-def _as_stored(value: JsonValue, depth: int) -> JsonValue:
+def _not_too_deep(params: object) -> object:
+    """Refuse deep nesting without recursion, before anything else looks inside: an API server takes 10,000 levels."""
+    level, depth = [params], 0
+    while level := [item for item in level if isinstance(item, dict | list)]:
+        depth += 1
+        if depth > MAX_PARAMS_DEPTH:
+            raise ValueError(f"nested deeper than {MAX_PARAMS_DEPTH}")
+        level = [item for each in level for item in (each.values() if isinstance(each, dict) else each)]
+    return params
+
+
+def _as_stored(value: JsonValue) -> JsonValue:
     """Return data as an API server gives it back, which writes 2.0 as 2: the same wherever a policy comes from."""
     match value:
         case float() if value.is_integer() and abs(value) <= _EXACT:
             return int(value)
-        case dict() | list() if depth > MAX_PARAMS_DEPTH:
-            raise ValueError(f"nested deeper than {MAX_PARAMS_DEPTH}")
         case dict():
-            return {name: _as_stored(item, depth + 1) for name, item in value.items()}
+            return {name: _as_stored(item) for name, item in value.items()}
         case list():
-            return [_as_stored(item, depth + 1) for item in value]
+            return [_as_stored(item) for item in value]
         case _:
             return value
 
 
 def _all_as_stored(params: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    return {name: _as_stored(value, 2) for name, value in params.items()}
+    return {name: _as_stored(value) for name, value in params.items()}
 
 
 Params = Annotated[
     dict[str, JsonValue],
     Field(max_length=MAX_PARAMS),
+    BeforeValidator(_not_too_deep),
     AfterValidator(_all_as_stored),
     WithJsonSchema({"type": "object", "maxProperties": MAX_PARAMS, "x-kubernetes-preserve-unknown-fields": True}),
 ]

@@ -110,10 +110,10 @@ def read_params(text: str) -> dict[str, canonical.JsonValue] | str:
     size = len(text.encode(errors="replace"))
     if size > MAX_DATA_BYTES:
         return _too_large(size)
-    value = _json(text) if text.lstrip()[:1] == "{" else None
+    value, fault = _json(text) if text.lstrip()[:1] == "{" else (None, "")
     if value is None:
         if size > MAX_YAML_BYTES:
-            return f"{size} bytes, and of YAML at most {MAX_YAML_BYTES} are read: write it as JSON"
+            return f"{size} bytes, and of YAML at most {MAX_YAML_BYTES} are read: write it as JSON{fault}"
         value = _yaml(text)
     if isinstance(value, str):
         return value
@@ -132,11 +132,14 @@ def _too_large(size: int) -> str:
     return f"{size} bytes, and at most {MAX_DATA_BYTES} are allowed"
 
 
-def _json(text: str) -> canonical.JsonValue:
+def _json(text: str) -> tuple[canonical.JsonValue, str]:
+    """Return what a text says in JSON, or why it says nothing: YAML's flow style begins alike."""
     try:
-        return canonical.decode(text.encode())
-    except (MalformedEventError, UnicodeEncodeError):
-        return None  # YAML's flow style begins like JSON; what is neither is told as YAML
+        return canonical.decode(text.encode()), ""
+    except MalformedEventError as error:
+        return None, f", which it is not yet: {error}"
+    except UnicodeEncodeError:
+        return None, ""
 
 
 def _yaml(text: str) -> dict[str, canonical.JsonValue] | str:

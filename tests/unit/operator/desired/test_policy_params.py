@@ -48,6 +48,12 @@ def test_a_text_is_a_mapping(text: str, params: object) -> None:
             "16387 bytes, and of YAML at most 16384 are read: write it as JSON",
             id="too-large-for-YAML",
         ),
+        pytest.param(
+            f'{{"a": {"[" * 10_000}{"]" * 10_000}}}',
+            "20007 bytes, and of YAML at most 16384 are read: write it as JSON, which it is not yet: nested deeper than"
+            " 64",
+            id="too-deep-as-JSON-and-too-large-for-YAML",
+        ),
     ],
 )
 def test_a_text_that_is_no_mapping_is_told_with_its_place(text: str, said: str) -> None:
