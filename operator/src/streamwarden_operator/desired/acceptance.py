@@ -5,8 +5,9 @@ again by the reconcilers, which turn a refusal into ``Accepted=False``.
 """
 
 import json
-from collections.abc import Callable, Collection, Container, Iterator, Sequence
+from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from streamwarden_contract import names
 from streamwarden_contract.errors import NameNotAllowedError
@@ -135,22 +136,26 @@ def accept_agent(
     ]
 
 
-def accept_event_schemas(agent: AgentDeployment, contracts: Collection[TopicContract]) -> list[Refusal]:
+def accept_event_schemas(
+    agent: AgentDeployment, contracts: Collection[TopicContract], earlier: Mapping[str, str] = MappingProxyType({})
+) -> list[Refusal]:
     """Refuse an agent whose events have more schemas than the ConfigMap of its pods may hold.
 
     Args:
         agent: the agent.
         contracts: all contracts, of any namespace.
+        earlier: by topic, what events are judged by for as long as what the contract says now is not taken.
     """
     spec = agent.spec
     refs = {*(entry.topic_ref.name for entry in spec.inputs), *(outcome.topic_ref.name for outcome in spec.outcomes)}
-    texts = {
-        contract.metadata.name: contract.spec.value_schema.definition
+    read = [
+        contract
         for contract in contracts
-        if contract.metadata.namespace == agent.metadata.namespace
-        and contract.metadata.name in refs
-        and contract.spec.value_schema is not None
-    }
+        if contract.metadata.namespace == agent.metadata.namespace and contract.metadata.name in refs
+    ]
+    own = {each.metadata.name: each.spec.value_schema.definition for each in read if each.spec.value_schema is not None}
+    in_force = {each.metadata.name: earlier[each.spec.topic_name] for each in read if each.spec.topic_name in earlier}
+    texts = own | in_force
     # One that several say stands there once, as a JSON string: quotes count twice.
     sizes = {text: len(json.dumps(text, ensure_ascii=False).encode()) for text in texts.values()}
     types = sum(len(name) for entry in spec.inputs for name in entry.types)

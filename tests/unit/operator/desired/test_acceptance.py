@@ -4,6 +4,7 @@ import json
 
 import pytest
 from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
+from streamwarden_contract.models.topic_contract import TopicSchema
 from streamwarden_contract.reasons import ConditionReason
 from streamwarden_operator.desired.acceptance import (
     MAX_EVENT_SCHEMAS_BYTES,
@@ -212,6 +213,19 @@ def test_schemas_that_a_config_map_holds_are_accepted() -> None:
         guard, {each.metadata.name: each for each in [*contracts, contract(), contract("refunds")]}
     )
     assert 850_000 < len(resolved.inputs.model_dump_json()) < MAX_EVENT_SCHEMAS_BYTES
+
+
+def test_m08_an_earlier_schema_counts_for_as_long_as_events_are_judged_by_it() -> None:
+    guard, contracts = reads_many(11)
+    large = {each.spec.topic_name: each.spec.value_schema.definition for each in contracts if each.spec.value_schema}
+    small = TopicSchema.model_validate({"schema": "{}"})
+    shrunk = [
+        each.model_copy(update={"spec": each.spec.model_copy(update={"value_schema": small})}) for each in contracts
+    ]
+    assert accept_event_schemas(guard, shrunk) == []
+    [refusal] = accept_event_schemas(guard, shrunk, large)
+    assert all(f"in{number} (" in refusal.message for number in range(11))
+    assert accept_event_schemas(guard, shrunk, dict(list(large.items())[:8])) == []
 
 
 def test_a_schema_that_several_contracts_say_counts_once() -> None:

@@ -146,17 +146,21 @@ class AgentReconciler:
         ]
         progress = Progress(replicas=agent.status.replicas)
         if not refusals:
-            return await self._keep(agent, contracts, progress)
+            resolved = resolve_agent(agent, contracts)
+            earlier = self._earlier_schemas(resolved)
+            # While the new schemas of some contracts are taken and those of others are not, all of them must fit.
+            refusals = accept_event_schemas(agent, contracts.values(), earlier)
+            if not refusals:
+                return await self._keep(self._as_in_force(resolved, earlier), progress)
         return await self._statuses.report(agent, accepted(refusals), progress)
 
-    async def _keep(
-        self, agent: AgentDeployment, contracts: Mapping[str, TopicContract], progress: Progress
-    ) -> AgentDeploymentStatus:
+    async def _keep(self, resolved: ResolvedAgent, progress: Progress) -> AgentDeploymentStatus:
         """Bring up an accepted agent as far as it can come now."""
+        agent = resolved.resource
         namespace, outage = agent.metadata.namespace, None
         await self._cluster.set_finalizer(agent, FINALIZER, present=True)
         try:
-            await self._bring_up(self._resolve(agent, contracts), progress)
+            await self._bring_up(resolved, progress)
         except BypassPossibleError as error:
             await self._cluster.delete_workload(namespace, agent.metadata.name)
             self._scaling.forget(namespace, agent.metadata.name)
@@ -176,13 +180,14 @@ class AgentReconciler:
             raise outage
         return status
 
-    def _resolve(self, agent: AgentDeployment, contracts: Mapping[str, TopicContract]) -> ResolvedAgent:
-        resolved, log = resolve_agent(agent, contracts), self._logs.published.get(agent.metadata.namespace)
-        earlier = self._earlier_schemas(resolved)
-        resolved = keep_event_schemas(resolved, earlier, has_registry=self._has_registry)
+    def _as_in_force(self, agent: ResolvedAgent, earlier: Mapping[str, str]) -> ResolvedAgent:
+        """Return the agent with the schemas that judge: earlier ones, by topic, where what is said now is not taken."""
+        metadata = agent.resource.metadata
+        log = self._logs.published.get(metadata.namespace)
+        resolved = keep_event_schemas(agent, earlier, has_registry=self._has_registry)
         if log is None:
             return resolved
-        published = log.state.bindings.get(agent.metadata.name)
+        published = log.state.bindings.get(metadata.name)
         return keep_schemas(resolved, published, log.state.schemas, earlier=earlier, has_registry=self._has_registry)
 
     def _earlier_schemas(self, agent: ResolvedAgent) -> dict[str, str]:
