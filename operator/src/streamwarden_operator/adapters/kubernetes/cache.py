@@ -11,6 +11,7 @@ from typing import TypeVar, cast
 
 import structlog
 from pydantic import ValidationError
+from streamwarden_contract.models import Policy
 from streamwarden_contract.models.base import Kind, Metadata
 
 from streamwarden_operator.adapters.kubernetes.pods import DeploymentFacts
@@ -31,6 +32,7 @@ from streamwarden_operator.adapters.kubernetes.resource_types import (
     type_of,
     type_of_key,
 )
+from streamwarden_operator.desired.policy_params import params_config_map
 from streamwarden_operator.keys import Key, KeyKind
 from streamwarden_operator.ports import Manifest, Unreadable
 
@@ -60,8 +62,10 @@ class ResourceCache:
         self._kinds: dict[type[Kind], dict[str, dict[str, Kind]]] = {kind: {} for kind in KINDS.values()}
         self._unreadable: dict[Key, Unreadable] = {}
         self._owned: dict[Place, Owned] = {}
-        self._data: dict[Place, Mapping[str, str | int]] = {}
-        """What ConfigMaps hold beside the rules of policies."""
+        self._data: dict[Place, Mapping[str, str | int] | None] = {}
+        """What ConfigMaps hold beside the rules of policies; None of those that no policy names."""
+        self._readers: dict[Place, set[str]] = {}
+        """By ConfigMap: the policies of its namespace that name it."""
         self._by_agent: dict[tuple[str, str], set[Place]] = {}
         self._gone: OrderedDict[str, int] = OrderedDict()
         """By uid: the version at which it was gone. One that comes back with our label has a newer one."""
@@ -90,8 +94,14 @@ class ResourceCache:
         return sorted(found, key=lambda owned: (owned.resource.kind, owned.name))
 
     def config_map(self, namespace: str, name: str) -> Mapping[str, str | int] | None:
-        """Return what a ConfigMap holds beside the rules of policies; of what is too large, the size in bytes."""
+        """Return what a ConfigMap that a policy names holds; of what is too large, the size in bytes."""
         return self._data.get((CONFIG_MAP, namespace, name))
+
+    def unread_data(self, namespace: str, policy: str) -> str | None:
+        """Return the ConfigMap that a policy names if it is there, and what it holds was not kept before."""
+        name = _source_of(self._kinds[Policy].get(namespace, {}).get(policy))
+        place = (CONFIG_MAP, namespace, name or "")
+        return name if place in self._data and self._data[place] is None else None
 
     def uid_of(self, key: Key) -> str:
         """Return the uid of a resource, readable or not; empty where there is none."""
@@ -102,7 +112,9 @@ class ResourceCache:
         """Take in an object, unless a newer one is known; return the key to reconcile because of it."""
         place, seen = _placed(manifest)
         known = self._seen.get(place)
-        if seen.version <= self._gone.get(seen.uid, 0) or (known is not None and seen.version <= known.version):
+        if seen.version <= self._gone.get(seen.uid, 0):
+            return None
+        if known is not None and seen.version <= known.version and (seen != known or not self._is_unread(place)):
             return None
         if known is not None and known.uid != seen.uid:
             self._bury(known)
@@ -182,12 +194,31 @@ class ResourceCache:
             return key
         mended = self._unreadable.pop(key, None) is not None
         self._kinds[kind].setdefault(namespace, {})[name] = now
+        self._note_reader(namespace, name, before, now)
         return key if mended or before is None or needs_reconcile(before, now) else None
 
     def _take_data(self, place: Place, manifest: Manifest) -> Key | None:
-        before, now = self._data.get(place), read_data(manifest)
+        # Anybody may make many that are large: values that no policy names are nobody's business.
+        before, now = self._data.get(place), read_data(manifest) if place in self._readers else None
         self._data[place] = now
         return None if now == before else _key(place)
+
+    def _is_unread(self, place: Place) -> bool:
+        return place in self._readers and place in self._data and self._data[place] is None
+
+    def _note_reader(self, namespace: str, policy: str, before: Kind | None, now: Kind | None) -> None:
+        """Note which ConfigMap a policy names now, and let go of what none names any more."""
+        old, new = ((CONFIG_MAP, namespace, name) if (name := _source_of(it)) else None for it in (before, now))
+        if old == new:
+            return
+        if new is not None:
+            self._readers.setdefault(new, set()).add(policy)
+        readers = self._readers.get(old, set()) if old is not None else set()
+        readers.discard(policy)
+        if old is not None and not readers:
+            self._readers.pop(old, None)
+            if old in self._data:
+                self._data[old] = None
 
     def _take_owned(self, place: Place, manifest: Manifest) -> Key | None:
         now, before = read_owned(place[0], manifest), self._owned.get(place)
@@ -202,7 +233,7 @@ class ResourceCache:
         self._seen.pop(place, None)
         if resource in KINDS:
             self._unreadable.pop(_key(place), None)
-            self._kinds[KINDS[resource]].get(namespace, {}).pop(name, None)
+            self._note_reader(namespace, name, self._kinds[KINDS[resource]].get(namespace, {}).pop(name, None), None)
             return _key(place)
         return self._drop_data(place) or self._drop_owned(place)
 
@@ -226,6 +257,11 @@ class ResourceCache:
         self._gone[seen.uid] = max(seen.version, self._gone.pop(seen.uid, 0))
         while len(self._gone) > _REMEMBERED_DEATHS:
             self._gone.popitem(last=False)
+
+
+def _source_of(resource: Kind | None) -> str | None:
+    """Return the ConfigMap that a policy names; None of all else."""
+    return params_config_map(resource.spec) if isinstance(resource, Policy) else None
 
 
 def _placed(manifest: Manifest) -> tuple[Place, _Seen]:

@@ -12,6 +12,7 @@ from streamwarden_operator.adapters.kubernetes.client import KubernetesClient
 from streamwarden_operator.adapters.kubernetes.errors import AbsentError, ExpiredError
 from streamwarden_operator.adapters.kubernetes.events import EventRecorder
 from streamwarden_operator.adapters.kubernetes.resource_types import (
+    CONFIG_MAP,
     KINDS,
     NAMESPACE,
     OWNED,
@@ -22,7 +23,7 @@ from streamwarden_operator.adapters.kubernetes.resource_types import (
 from streamwarden_operator.adapters.kubernetes.secrets import SecretStore
 from streamwarden_operator.adapters.kubernetes.workloads import Build, Workloads
 from streamwarden_operator.adapters.kubernetes.writes import ResourceWriter
-from streamwarden_operator.errors import ForbiddenError, KubernetesUnavailableError
+from streamwarden_operator.errors import ForbiddenError, KubernetesUnavailableError, OperatorError
 from streamwarden_operator.keys import Key
 from streamwarden_operator.ports import NOT_READABLE, Cluster, Manifest, Unreadable, Workload, WorkloadState
 
@@ -80,6 +81,8 @@ class KubernetesCluster(Cluster):
         key = self._cache.observe(manifest)
         if key is not None and type_of(manifest) in KINDS:
             await self._report_unreadable(key)
+        if key is not None and key.kind == "Policy":
+            await self._read_data(key)
         return key
 
     def forget(self, manifest: Manifest) -> Key | None:
@@ -201,6 +204,19 @@ class KubernetesCluster(Cluster):
 
     def _changed(self, key: Key) -> None:
         self.on_changed(key)
+
+    async def _read_data(self, policy: Key) -> None:
+        """Read the ConfigMap that a policy names by now: what no policy names was not kept."""
+        name = self._cache.unread_data(policy.namespace, policy.name)
+        if name is None:
+            return
+        try:
+            found = await self.client.get(CONFIG_MAP, policy.namespace, name)
+        except OperatorError as error:
+            _log.warning("data beside rules not read: the next list will", policy=str(policy), error=str(error))
+            return
+        if found is not None:
+            self._cache.observe(found)
 
     async def _report_unreadable(self, key: Key) -> None:
         """Record an Event of a resource that cannot be read: its status cannot say so."""

@@ -188,12 +188,22 @@ def test_what_lost_our_label_and_got_it_back_is_seen_again() -> None:
     assert cache.owned(POD, "risk", "guard-x") is None
 
 
+READS = {"paramsFrom": {"configMapKeyRef": {"name": "limits", "key": "limits.yaml"}}}
+
+
+@pytest.fixture
+def reads(cache: ResourceCache) -> None:
+    """Let a policy name the data."""
+    cache.observe(policy(10, uid="u-2", spec=READS, name="reads"))
+
+
 def with_data(version: int, text: str = "a: 1", **labels: str) -> dict[str, Any]:
     found = owned("ConfigMap", version, "limits", data={"limits.yaml": text})
     found["metadata"]["labels"] = {"app.kubernetes.io/part-of": "streamwarden", **labels}
     return found
 
 
+@pytest.mark.usefixtures("reads")
 def test_data_beside_rules_is_kept_and_a_change_of_it_is_news(cache: ResourceCache) -> None:
     limits = Key("ConfigMap", "risk", "limits")
     assert cache.observe(with_data(11)) == limits
@@ -207,6 +217,40 @@ def test_data_beside_rules_is_kept_and_a_change_of_it_is_news(cache: ResourceCac
     assert cache.config_map("risk", "limits") is None
 
 
+def test_m07_what_no_policy_names_is_not_kept_until_one_does(cache: ResourceCache) -> None:
+    limits, reads = Key("ConfigMap", "risk", "limits"), policy(12, uid="u-2", spec=READS, name="reads")
+    assert cache.observe(with_data(11)) is None
+    assert cache.config_map("risk", "limits") is None
+    assert cache.unread_data("risk", "strict") is None
+    assert cache.observe(with_data(11)) is None
+    cache.observe(reads)
+    assert cache.unread_data("risk", "reads") == "limits"
+    assert cache.observe(with_data(10, "a: 0")) is None
+    assert cache.observe(with_data(11)) == limits
+    assert cache.config_map("risk", "limits") == {"limits.yaml": "a: 1"}
+    assert cache.unread_data("risk", "reads") is None
+
+
+@pytest.mark.parametrize("how", ["it is gone", "it names another"])
+def test_m07_what_no_policy_names_any_more_is_let_go(cache: ResourceCache, how: str) -> None:
+    reads = policy(12, uid="u-2", spec=READS, name="reads")
+    also = policy(12, uid="u-3", spec=READS, name="also")
+    cache.observe(reads)
+    cache.observe(also)
+    cache.observe(with_data(13))
+    cache.forget({**also, "metadata": {**also["metadata"], "resourceVersion": "14"}})
+    assert cache.config_map("risk", "limits") == {"limits.yaml": "a: 1"}
+    if how == "it is gone":
+        cache.forget({**reads, "metadata": {**reads["metadata"], "resourceVersion": "14"}})
+    else:
+        other = {"paramsFrom": {"configMapKeyRef": {"name": "other", "key": "limits.yaml"}}}
+        cache.observe(policy(14, uid="u-2", spec=other, name="reads"))
+    assert cache.config_map("risk", "limits") is None
+    cache.observe(with_data(15, "a: 2"))
+    assert cache.config_map("risk", "limits") is None
+
+
+@pytest.mark.usefixtures("reads")
 def test_f03_of_data_that_is_too_large_the_size_is_kept(cache: ResourceCache) -> None:
     cache.observe(with_data(11, "é" * 32_768))
     assert cache.config_map("risk", "limits") == {"limits.yaml": "é" * 32_768}
@@ -214,6 +258,7 @@ def test_f03_of_data_that_is_too_large_the_size_is_kept(cache: ResourceCache) ->
     assert cache.config_map("risk", "limits") == {"limits.yaml": 65_538}
 
 
+@pytest.mark.usefixtures("reads")
 def test_data_that_a_list_does_not_have_is_gone(cache: ResourceCache) -> None:
     cache.observe(with_data(11))
     assert cache.forget_missing(CONFIG_MAP, None, (), 12) == {Key("ConfigMap", "risk", "limits")}
@@ -233,6 +278,7 @@ def test_what_an_agent_has_is_no_data_beside_rules(cache: ResourceCache) -> None
     assert not found.labelled
 
 
+@pytest.mark.usefixtures("reads")
 def test_data_that_becomes_an_agent_s_object_is_data_no_more(cache: ResourceCache) -> None:
     limits = Key("ConfigMap", "risk", "limits")
     cache.observe(with_data(11))
@@ -242,6 +288,7 @@ def test_data_that_becomes_an_agent_s_object_is_data_no_more(cache: ResourceCach
     assert [found.name for found in cache.of_agent("risk", "guard")] == ["limits"]
 
 
+@pytest.mark.usefixtures("reads")
 def test_an_agent_s_object_that_becomes_data_is_the_agent_s_no_more(cache: ResourceCache) -> None:
     limits = Key("ConfigMap", "risk", "limits")
     cache.observe(with_data(11, **{MANAGED_BY: "streamwarden-operator", INSTANCE: "guard"}))
