@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gzip
+import json
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from confluent_kafka import Message
+from streamwarden_gate import membership
 from streamwarden_gate.membership import KafkaMembership
-from streamwarden_gate.ports import Unreadable
+from streamwarden_gate.ports import Batch, Unreadable
 from streamwarden_gate.reasons import RefusalReason
 from streamwarden_kafka import silence
 from streamwarden_kafka.connection import Connection
@@ -16,8 +19,9 @@ from support.mock_broker import mock_broker
 from support.raw_records import UNPARSED, Fields, RawRecord, RawWriter, batch_of, encode_batch, encode_record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from confluent_kafka import TopicPartition
     from streamwarden_gate.ports import Item
 
 pytestmark = pytest.mark.slow
@@ -74,6 +78,54 @@ def test_who_reads_a_batch_alone_knows_that_it_cannot_be_parsed(
     began_s = time.monotonic()
     assert told(member.receive_alone(0, position, lambda _: None)) == expected
     assert time.monotonic() - began_s < 5, "it is known, not waited for"
+
+
+class Cutting:
+    """A client that gets a batch cut off behind much that was aborted, and whole where it begins with it."""
+
+    def __init__(self, settings: Mapping[str, Any], whole_from: int, *, parses: bool) -> None:
+        self._tell, self._whole_from, self._parses = settings["stats_cb"], whole_from, parses
+        self._from = -1
+
+    def assign(self, places: Sequence[TopicPartition]) -> None:
+        [place] = places
+        self._from = place.offset
+
+    def poll(self, _timeout_s: float) -> Message | None:
+        if self._parses and self._from >= self._whole_from:
+            return Message(TOPIC, 0, self._whole_from, key=b"k", value=b"good", timestamp=(1, 0))
+        self._tell(json.dumps({"brokers": {"1": {"rxpartial": 1}}}))
+        return None
+
+    def consume(self, _most: int, *, timeout: float) -> list[Message]:
+        assert timeout == 0
+        return []
+
+    def get_watermark_offsets(self, *_: object, cached: bool = False) -> tuple[int, int]:
+        assert cached
+        return 0, 100
+
+    def close(self) -> None:
+        """Nothing to do."""
+
+
+@pytest.mark.parametrize(
+    ("parses", "expected"),
+    [
+        pytest.param("whole", [30], id="a-good-one-is-judged"),
+        pytest.param("never", [CANNOT.format(7)], id="another-one-is-told"),
+    ],
+)
+def test_a_batch_that_was_cut_off_behind_an_aborted_transaction_is_read_again_by_itself(
+    member: KafkaMembership, monkeypatch: pytest.MonkeyPatch, parses: str, expected: list[Any]
+) -> None:
+    monkeypatch.setattr(
+        membership,
+        "decision_consumer",
+        lambda _connection, _group, settings: Cutting(settings, 30, parses=parses == "whole"),
+    )
+    monkeypatch.setattr(member, "batch_at", lambda *_: Batch(30, 31, "0" * 64, 0))
+    assert told(member.receive_alone(0, 7, lambda _: None)) == expected
 
 
 def receive_until_told(member: KafkaMembership) -> list[Any]:

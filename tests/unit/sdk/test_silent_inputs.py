@@ -105,3 +105,18 @@ def test_nothing_is_wrong_with_what_lies_in_an_open_transaction_or_was_not_asked
     assert silent(none_now, end=8) == {}
     assert silent(lambda _at, offset: (offset, offset), end=8, paused=True) == {}
     assert silent(lambda _at, offset: (offset, offset), end=8, drained=False) == {}
+
+
+def test_it_is_asked_of_the_batch_itself_and_not_of_what_was_aborted_before_it() -> None:
+    asked: list[int] = []
+
+    def is_unparsed(_at: Partition, offset: int) -> bool:
+        asked.append(offset)
+        return False
+
+    passing = Passing(lambda _at, _offset: (30, 31), lambda _at: 0, is_unparsed)
+    passing.start({PAGES: 7})
+    passing._silence = silence.Silence([PAGES], time.monotonic() - 1)
+    collected = Collected(end_of=end_at(40))
+    passing.listen(collected, drained=True)
+    assert (asked, collected.unreadable) == ([30], {})

@@ -129,18 +129,32 @@ class KafkaMembership:
         return found
 
     def receive_alone(self, number: int, position: int, reading: Callable[[int], None]) -> Sequence[Item]:
-        # A consumer of its own, closed before anything is judged: whatever it read ahead is over then.
         reading(position)
+        items, parsed = self._read_alone(number, position, reading)
+        if not parsed:
+            batch = self.batch_at(number, position)
+            if batch.first > position:
+                # What lies before it has no records, and let the client ask for more at once: maybe that was cut off.
+                items, parsed = self._read_alone(number, batch.first, reading)
+        if not parsed:
+            items = [unreadable(number, f"the batch at offset {position} cannot be parsed")]
+        # Here the header is asked for at any gap: so what librdkafka has dropped unseen is found, too.
+        checked = Offsets({number: position}, self.batch_at, 0).check(items)
+        return checked[:1] + [each for each in checked[1:] if isinstance(each, Record)]
+
+    def _read_alone(self, number: int, start: int, reading: Callable[[int], None]) -> tuple[list[Item], bool]:
+        """Return the records of one batch, or what is told in their place; and whether what came could be parsed."""
+        # A consumer of its own, closed before anything is judged: whatever it read ahead is over then.
         parsing = Parsing()
         consumer = decision_consumer(self._connection, self._group, {**ALONE, "stats_cb": parsing.hear})
         items: list[Item] = []
         try:
-            consumer.assign([TopicPartition(self._topic, number, position)])
+            consumer.assign([TopicPartition(self._topic, number, start)])
             first = parsing.poll(consumer, _ALONE_TIMEOUT_S)
-            if first is None and parsing.failed:
-                items.append(unreadable(number, f"the batch at offset {position} cannot be parsed"))
-            for message in [] if first is None else [first, *consumer.consume(_MOST_ALONE - 1, timeout=0)]:
-                item = self._item_alone(message, consumer, position)
+            if first is None:
+                return [], not parsing.failed
+            for message in [first, *consumer.consume(_MOST_ALONE - 1, timeout=0)]:
+                item = self._item_alone(message, consumer, start)
                 if not isinstance(item, Record):
                     items += [] if items or item is None else [item]
                     break
@@ -152,9 +166,7 @@ class KafkaMembership:
             raise AbortedError(str(error)) from error
         finally:
             consumer.close()
-        # Here the header is asked for at any gap: so what librdkafka has dropped unseen is found, too.
-        checked = Offsets({number: position}, self.batch_at, 0).check(items)
-        return checked[:1] + [each for each in checked[1:] if isinstance(each, Record)]
+        return items, True
 
     def batch_at(self, number: int, position: int) -> Batch:
         from streamwarden_kafka.wire.raw import fetch_batch  # 20 MB that hardly any gate needs

@@ -93,10 +93,11 @@ class Passing:
             position = self._next[at] if self._next[at] >= 0 else self._find_start(at)
             if collected.end_of((at.topic, at.number)) <= position:
                 return False
-            self._find_batch(at, position)
+            first, _ = self._find_batch(at, position)
         except KafkaClientError:
             return False  # there is none as yet: what lies there is of a transaction that is open
-        return self._is_unparsed(at, position)
+        # Of what lies before it, which has no records, a client asks for more at once, and gets the end cut off.
+        return self._is_unparsed(at, max(first, position))
 
     def follow(self, collected: Collected) -> list[Record]:
         """Move on behind what was read, and behind each batch that could not be.
