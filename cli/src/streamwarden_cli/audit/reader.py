@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicCollection, TopicPartition
@@ -17,6 +18,7 @@ from streamwarden_kafka.codes import (
     code_of,
     error_of,
 )
+from streamwarden_kafka.errors import KafkaClientError
 from streamwarden_kafka.logs import ClientLog
 
 from streamwarden_cli.audit.source import (
@@ -30,7 +32,7 @@ from streamwarden_cli.audit.source import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from streamwarden_kafka.connection import Connection
 
@@ -41,6 +43,8 @@ _POLL_S = 0.2
 _BATCH = 2_000
 _STALL_S = 20.0
 """Longer than a gate's transaction can be open, and than a broker is away when it starts anew."""
+_SILENCE_S = 3.0
+"""After so long without anything it is looked at whether what comes next was skipped, as what nobody can parse."""
 _SETTINGS: Mapping[str, object] = {
     "auto.offset.reset": "error",
     "enable.partition.eof": True,
@@ -132,9 +136,19 @@ class AuditReader:
         consumer = open_consumer(self._connection, GROUP, self._log, _SETTINGS)
         try:
             consumer.assign([TopicPartition(topic, number, offset) for number, offset in positions.items()])
-            yield from _read(consumer, topic, ends, positions, {log.partition: log.skipped for log in logs})
+            skipped = {log.partition: log.skipped for log in logs}
+            yield from _read(consumer, topic, ends, positions, skipped, partial(self._begin_of_next, topic))
         finally:
             consumer.close()
+
+    def _begin_of_next(self, topic: str, partition: int, offset: int) -> int | None:
+        """Return where the next batch of records at an offset begins, by its header; None: it is not known now."""
+        from streamwarden_kafka.wire.raw import fetch_headers  # 20 MB that hardly anybody needs
+
+        try:
+            return max(offset, fetch_headers(self._connection, GROUP, topic, partition, offset)[0].base)
+        except KafkaClientError:
+            return None
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -150,30 +164,45 @@ def _read(
     ends: Mapping[int, int],
     positions: dict[int, int],
     skipped: Mapping[int, Ranges],
+    begin_of_next: Callable[[int, int], int | None],
 ) -> Iterator[Sequence[Record]]:
-    progress_s = time.monotonic()
+    progress_s = asked_s = time.monotonic()
     while left := {number: at for number, at in positions.items() if at < ends[number]}:
-        records, passed = list[Record](), set[int]()
-        for message in consumer.consume(_BATCH, _POLL_S):
-            number = message.partition() or 0
-            if number in passed:
-                continue  # it is read again from behind what was passed over
-            if (behind := _behind(message, positions[number], skipped[number])) is not None:
-                positions[number] = behind
-                passed.add(number)
-            elif (record := _take(topic, message, positions)) is not None and record.offset < ends[number]:
-                records.append(record)
+        records, passed = _take_all(topic, consumer.consume(_BATCH, _POLL_S), positions, skipped)
+        records = [record for record in records if record.offset < ends[record.partition]]
+        if not records and time.monotonic() - max(asked_s, progress_s) > _SILENCE_S:
+            silent = _behind_silent(left, skipped, begin_of_next)
+            positions.update(silent)
+            passed |= silent.keys()
+            asked_s = time.monotonic()
         if passed:
             consumer.assign(
                 [TopicPartition(topic, number, at) for number, at in positions.items() if at < ends[number]]
             )
-        if any(positions[number] > at for number, at in left.items()):
+        if records or any(positions[number] > at for number, at in left.items()):
             progress_s = time.monotonic()
         elif time.monotonic() - progress_s > _STALL_S:
             raise StalledError(topic, left)
         if records:
             yield records
             progress_s = time.monotonic()
+
+
+def _take_all(
+    topic: str, messages: Sequence[Message], positions: dict[int, int], skipped: Mapping[int, Ranges]
+) -> tuple[list[Record], set[int]]:
+    """Return the records, and the partitions that are read again from behind what was passed over."""
+    records, passed = list[Record](), set[int]()
+    for message in messages:
+        number = message.partition() or 0
+        if number in passed:
+            continue
+        if (behind := _behind(message, positions[number], skipped[number])) is not None:
+            positions[number] = behind
+            passed.add(number)
+        elif (record := _take(topic, message, positions)) is not None:
+            records.append(record)
+    return records, passed
 
 
 def _take(topic: str, message: Message, positions: dict[int, int]) -> Record | None:
@@ -186,6 +215,22 @@ def _take(topic: str, message: Message, positions: dict[int, int]) -> Record | N
     number, offset = _place(message)
     positions[number] = offset + (error is None)
     return None if error is not None else Record(number, offset, _bytes(message.key()), _bytes(message.value()))
+
+
+def _behind_silent(
+    left: Mapping[int, int], skipped: Mapping[int, Ranges], begin_of_next: Callable[[int, int], int | None]
+) -> dict[int, int]:
+    """Return where to read on in partitions of which the client says nothing, where what comes next was skipped.
+
+    It says nothing of what it cannot parse. By the batch's header it is certain that nothing judged lies before it.
+    """
+    found: dict[int, int] = {}
+    for number, position in left.items():
+        first, last = next((each for each in skipped[number] if each[1] >= position), (0, -1))
+        begin = begin_of_next(number, position) if last >= 0 else None
+        if begin is not None and first <= begin <= last:
+            found[number] = last + 1
+    return found
 
 
 def _behind(message: Message, position: int, skipped: Ranges) -> int | None:

@@ -10,7 +10,7 @@ from streamwarden_cli.audit.reader import AuditReader
 from streamwarden_cli.audit.source import Log, StalledError
 from streamwarden_kafka.connection import Connection
 from support.mock_broker import mock_broker
-from support.raw_records import Fields, RawRecord, RawWriter, batch_of, encode_batch, encode_record
+from support.raw_records import UNPARSED, Fields, RawRecord, RawWriter, batch_of, encode_batch, encode_record
 from support.wire_compression import ZSTD
 
 if TYPE_CHECKING:
@@ -76,3 +76,13 @@ def test_a_skipped_record_that_gives_another_offset_hides_none_that_follow(
     others = [batch_of([RawRecord(b"k", value)]) for value in (b"three", b"four")]
     found = read((2, 1 + len(deltas)), batches=[BATCHES[0], lying, *others], end=4 + len(deltas))
     assert found == [b"one", b"two", *before, b"three", b"four"]
+
+
+@pytest.mark.slow
+def test_what_no_client_can_parse_is_passed_over_where_it_was_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "_SILENCE_S", 0.5)
+    monkeypatch.setattr(reading, "_STALL_S", 5.0)
+    batches = [BATCHES[0], encode_batch(UNPARSED, Fields()), BATCHES[-1]]
+    assert read((2, 2), batches=batches, end=4) == [b"one", b"two", b"three"]
+    assert read(batches=batches, end=4) == [b"one", b"two", b"{0: 2}"]
+    assert read((3, 3), batches=batches, end=4) == [b"one", b"two", b"{0: 2}"]
