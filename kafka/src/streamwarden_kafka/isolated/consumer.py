@@ -7,12 +7,9 @@ What three have died of is told as an error in its place, ``DEADLY``, and whoeve
 """
 
 import math
-import subprocess
-import sys
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from multiprocessing import Pipe
 from typing import cast
 
 import structlog
@@ -22,23 +19,17 @@ from streamwarden_kafka.clients import ONE_BATCH, Settings
 from streamwarden_kafka.codes import DEADLY, END_OF_PARTITION, TIMED_OUT
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.errors import ReaderFailedError
-from streamwarden_kafka.isolated.rows import Answer, At, Fault, Taken
+from streamwarden_kafka.isolated.child import Child
+from streamwarden_kafka.isolated.rows import At, Fault, Taken
 from streamwarden_kafka.isolated.suspects import MAX_PASSED, MOST_DEATHS, Suspects
-from streamwarden_kafka.process_limits import cause_of, died_by_itself, memory_left
+from streamwarden_kafka.process_limits import cause_of, died_by_itself
 from streamwarden_kafka.silence import ALONE
 
 PROCESS = "streamwarden_kafka.isolated.process"
-LIMITED = "streamwarden_kafka.process_limits"
 
-_LEAST_BYTES, _USUAL_BYTES = 128 * 1024 * 1024, 512 * 1024 * 1024
-"""Of memory that the process may use; in a container four fifths of what is left there."""
-_SHARE = 0.8
 _AT_ONCE: Settings = {"fetch.queue.backoff.ms": 10}
 """Once a batch was taken the next one is fetched, and not after librdkafka's second."""
-_ANSWER_S = 60.0
-"""Longest wait for an answer. What takes as long as that hangs, and is ended."""
 _NO_ANSWER = Fault(TIMED_OUT, "the process that reads has died", fatal=False, retriable=True)
-_ENDING_S = 5.0
 _MOST_FAILED = 5
 """So many processes may end in a row before they have answered anything."""
 
@@ -80,7 +71,7 @@ class IsolatedConsumer:
         self._suspects = Suspects()
         self._failed = 0
         self._reading: At | None = None
-        self._process: _Process | None = self._start()
+        self._process: Child | None = self._start()
 
     def assign(self, places: Iterable[TopicPartition]) -> None:
         """Read these, each from its offset, and nothing else; what was fetched before is thrown away."""
@@ -169,6 +160,8 @@ class IsolatedConsumer:
         for row in taken.rows:
             if row.fault is None:
                 self._positions[row.at] = row.offset + 1
+            elif row.fault.code == END_OF_PARTITION:
+                self._positions[row.at] = row.offset
         return [row.message() for row in taken.rows]
 
     def _take_one_by_one(self, most: int, size: float, timeout_s: float) -> list[Message]:
@@ -181,6 +174,8 @@ class IsolatedConsumer:
             else:
                 self._end()  # the next one reads as usual
             return []
+        if self._reading not in (None, at):
+            self._end()  # it may still be at what it fetched for the one before, and die of that
         position = self._positions[at]
         if self._suspects.may_read(position):
             return self._take_singly(at, most, size, timeout_s)
@@ -209,6 +204,7 @@ class IsolatedConsumer:
                 if not new or new[0].error() is not None:
                     if any(_is_end(message) for message in new):
                         self._suspects.ended()
+                        self._reading = None
                     break
                 size -= len(new[0].key() or b"") + len(new[0].value() or b"")
         except _DiedError:
@@ -253,7 +249,7 @@ class IsolatedConsumer:
             raise KafkaException(answer.fault.error())
         return answer.value
 
-    def _restart(self) -> "_Process":
+    def _restart(self) -> "Child":
         """Start a process that goes on where the one before it was."""
         self._process = process = self._start()
         self._reading = None
@@ -262,14 +258,14 @@ class IsolatedConsumer:
             self._ask("pause", sorted(self._paused))
         return process
 
-    def _start(self) -> "_Process":
+    def _start(self) -> "Child":
         kafka, group, client, settings = self._opening
         if self._suspects.active:
             settings = {**settings, **ONE_BATCH, **_AT_ONCE}
-        return _Process(self._module, (kafka, group, client, settings))
+        return Child(self._module, (kafka, group, client, settings))
 
     def _end(self) -> None:
-        process, self._process = self._process, None
+        process, self._process, self._reading = self._process, None, None
         if process is not None:
             process.end()
 
@@ -289,52 +285,6 @@ class IsolatedConsumer:
             self._suspects.begin(time.monotonic())
         elif at is not None:
             self._suspects.died(self._positions[at])
-
-
-class _Process:
-    """One process that reads."""
-
-    def __init__(self, module: str, opening: tuple[object, ...]) -> None:
-        self.answered = False
-        self._pipe, other = Pipe()
-        try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", LIMITED, str(_most_bytes()), module, str(other.fileno())],
-                stdin=subprocess.DEVNULL,
-                pass_fds=[other.fileno()],
-            )
-        finally:
-            other.close()
-        with suppress(OSError):  # whoever asks hears that it is gone
-            self._pipe.send(opening)
-
-    def ask(self, name: str, arguments: tuple[object, ...]) -> Answer:
-        """Ask, and wait for the answer.
-
-        Raises:
-            OSError: the process is gone, or gives no answer.
-            EOFError: likewise.
-        """
-        self._pipe.send((name, arguments))
-        if not self._pipe.poll(_ANSWER_S):
-            raise TimeoutError
-        answer = cast("Answer", self._pipe.recv())
-        self.answered = True
-        return answer
-
-    def end(self) -> int:
-        """End it, where it has not ended, and return how: negative for a signal's number."""
-        self._pipe.close()
-        try:
-            return self._process.wait(_ENDING_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            return self._process.wait()
-
-
-def _most_bytes() -> int:
-    left = memory_left()
-    return _USUAL_BYTES if left is None else min(_USUAL_BYTES, max(_LEAST_BYTES, int(left * _SHARE)))
 
 
 def _deadly(at: At) -> Message:

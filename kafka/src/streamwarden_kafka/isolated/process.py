@@ -41,7 +41,7 @@ def serve(pipe: "Pipe[Any, Any]") -> None:
     while True:
         try:
             name, arguments = pipe.recv()
-        except EOFError:
+        except (EOFError, ConnectionResetError):
             return
         value, fault = None, None
         try:

@@ -16,6 +16,7 @@ from confluent_kafka import KafkaException, TopicPartition
 from streamwarden_kafka.codes import DEADLY, END_OF_PARTITION
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.errors import ReaderFailedError
+from streamwarden_kafka.isolated import suspects
 from streamwarden_kafka.isolated.consumer import PROCESS, IsolatedConsumer
 from streamwarden_kafka.isolated.rows import Row, Taken
 from streamwarden_kafka.membership import end_of
@@ -35,6 +36,8 @@ TOPIC = "pages"
 HEADERS = ((b"ce_id", b"1"), (b"ce_id", None))
 GOOD = batch_of([RawRecord(b"page-1", b"{}", HEADERS), RawRecord(None, None)])
 SETTINGS = {"auto.offset.reset": "error", "enable.partition.eof": True, "fetch.wait.max.ms": 50}
+_DEATHS_S = 180
+"""Four processes one after another, each with its start; a quiet machine needs three seconds."""
 DIED = "The process that reads has died; starting it again"
 
 
@@ -61,7 +64,7 @@ def read_from(reader: IsolatedConsumer, *offsets: int) -> None:
 def take_until(reader: IsolatedConsumer, holds: Callable[[Message], bool], most: int = 100) -> list[Message]:
     """Take until something comes that is waited for; it is the last."""
     found: list[Message] = []
-    deadline = time.monotonic() + WAIT_S
+    deadline = time.monotonic() + _DEATHS_S
     while not any(map(holds, found)):
         assert time.monotonic() < deadline, found
         found += reader.take(most, math.inf, 0.1)
@@ -174,6 +177,24 @@ def test_x07_what_three_processes_die_of_is_told_in_its_place_and_nothing_good_i
     deaths = [line for line in lines if line["event"] == DIED]
     assert {line["cause"] for line in deaths} == {"SIGABRT"}
     assert [line["offset"] for line in deaths if line.get("partition") == 0] == [2, 2, 2, 5, 5, 5]
+
+
+def test_no_process_that_may_still_be_at_one_partition_reads_another(
+    properties: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(suspects, "_MOST_OF_A_TURN", 1)
+    write(properties, deadly_batch(), GOOD)
+    with structlog.testing.capture_logs(), closing(isolated(properties)) as reader:
+        read_from(reader, 0)
+        take_until(reader, says(DEADLY))
+        write(properties, GOOD, partition=1)
+        read_from(reader, 1, 0)
+        served: list[tuple[int | None, int]] = []
+        while len(served) < 3:
+            [one] = take_until(reader, lambda _: True, most=1)
+            served.append((one.partition(), children()[0]))
+    assert [partition for partition, _ in served] == [1, 0, 1], "who had no turn yet comes first"
+    assert len({pid for _, pid in served}) == 3
 
 
 def test_what_is_not_passed_over_is_told_again_without_another_death(properties: dict[str, str]) -> None:

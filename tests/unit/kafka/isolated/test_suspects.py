@@ -44,8 +44,8 @@ def test_a_turn_ends_after_some_records_or_seconds() -> None:
         assert suspects.choose({A: 0, B: 0}, (), 1.0) == A
         suspects.took()
     assert suspects.choose({A: 0, B: 0}, (), 1.0) == B
-    assert suspects.choose({A: 0, B: 0}, (), 5.0) == B
-    assert suspects.choose({A: 0, B: 0}, (), 6.0) == A
+    assert suspects.choose({A: 0, B: 0}, (), 15.9) == B
+    assert suspects.choose({A: 0, B: 0}, (), 16.0) == A
 
 
 def test_what_is_paused_gets_no_turn_and_holds_nothing_up() -> None:
