@@ -35,7 +35,7 @@ from support.kafka_tools import Cluster  # needs the path above
 from support.sdk_served import Served, deciding_agent, page_headers  # likewise
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from streamwarden import Agent, Event
     from streamwarden.core.records import Outgoing, Partition
@@ -216,8 +216,11 @@ async def _beside_a_slow_key(cluster: Cluster, kafka: Connection, name: str) -> 
     served, _ = _serve(kafka, "sdk", name, deciding_agent(wait))
     async with served:
         await served.until(lambda: served.ready)
-        cluster.produce(name, [(slow.encode(), b"{}", page_headers(SLOW))] * SLOW_EVENTS)
-        return await asyncio.to_thread(_ask_and_wait, kafka, name, slow.encode())
+
+        def write_slow_ones() -> None:
+            cluster.produce(name, [(slow.encode(), b"{}", page_headers(SLOW))] * SLOW_EVENTS)
+
+        return await asyncio.to_thread(_ask_and_wait, kafka, name, slow.encode(), write_slow_ones)
 
 
 async def _slow_calls(cluster: Cluster, kafka: Connection, name: str) -> float:
@@ -231,13 +234,18 @@ async def _slow_calls(cluster: Cluster, kafka: Connection, name: str) -> float:
     return timed.rate()
 
 
-def _ask_and_wait(kafka: Connection, name: str, other_key: bytes | None = None) -> list[float]:
+def _ask_and_wait(
+    kafka: Connection, name: str, other_key: bytes | None = None, warmed_up: Callable[[], None] = lambda: None
+) -> list[float]:
+    """Return how long each decision took, after some that do not count; ``warmed_up`` is called between the two."""
     properties = kafka.librdkafka()
     producer = Producer({**properties, "partitioner": "murmur2_random", "linger.ms": 0})
     consumer = Consumer({**properties, "group.id": f"{name}-reader", "isolation.level": "read_committed"})
     consumer.assign([TopicPartition(f"{name}.decisions", number, 0) for number in range(PARTITIONS)])
     latencies = []
     for number in range(WARM_UP + ONE_AT_A_TIME):
+        if number == WARM_UP:
+            warmed_up()
         sent = time.perf_counter()
         producer.produce(name, b"{}", f"page-{number}".encode(), headers=page_headers(number))
         producer.poll(0)
