@@ -24,6 +24,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the stubs l
     AlterConfigOpType,
     ConfigEntry,
     ConfigResource,
+    NewPartitions,
     NewTopic,
     ResourcePatternType,
     ResourceType,
@@ -112,6 +113,18 @@ class Cluster:
         deadline = time.monotonic() + WAIT_S
         while any(error is not None for name in names for error in self._partition_errors(name)):
             assert time.monotonic() < deadline, f"{names} did not appear"
+
+    def delete_topics(self, *names: str) -> None:
+        """Delete topics with all that is in them."""
+        for future in self.admin.delete_topics(list(names)).values():
+            future.result(WAIT_S)
+
+    def grow_topic(self, name: str, partitions: int) -> None:
+        """Let a topic have so many partitions, and wait until they can be used."""
+        self.admin.create_partitions([NewPartitions(name, partitions)])[name].result(WAIT_S)
+        deadline = time.monotonic() + WAIT_S
+        while len(errors := self._partition_errors(name)) < partitions or any(each is not None for each in errors):
+            assert time.monotonic() < deadline, f"{name} did not grow"
 
     def configure(self, topic: str, config: Mapping[str, str]) -> None:
         """Set configuration of a topic."""

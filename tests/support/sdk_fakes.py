@@ -6,7 +6,7 @@ It is to behave as Kafka does where the runtime can tell.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -83,6 +83,8 @@ class FakeKafka:
     """Every commit of positions, with or without decisions, in order."""
     members: list[FakeFeed] = field(default_factory=list)
     generation: int = 0
+    made: Counter[str] = field(default_factory=Counter)
+    """How often topics were made again."""
     epochs: dict[str, int] = field(default_factory=dict)
     """Of each transactional id: only the newest producer may write."""
 
@@ -97,6 +99,18 @@ class FakeKafka:
     def create_topic(self, topic: str, partitions: int = 1) -> None:
         for number in range(partitions):
             self.logs[Partition(topic, number)] = []
+
+    def make_again(self, topic: str) -> None:
+        """Delete a topic with what the group has committed of it, and make an empty one of that name."""
+        self.made[topic] += 1
+        for at in [each for each in self.logs if each.topic == topic]:
+            self.logs[at] = []
+            for of_the_old in (self.first, self.committed, self.offset_metadata):
+                of_the_old.pop(at, None)
+
+    def topic_id(self, topic: str) -> str:
+        again = self.made[topic]
+        return f"id+of/{topic}" + (f"/{again}" if again else "")
 
     def append(self, at: Partition, key: bytes | None, value: bytes | None, headers: Any = ()) -> Record:
         """Write a record, and return it as it will be read."""
@@ -157,6 +171,7 @@ class FakeFeed(Feed):
         self._member_generation = -1
         self.paused: frozenset[Partition] = frozenset()
         self._offset_metadata: dict[Partition, str] = {}
+        self._topic_ids: dict[str, str] = {}
         self._next: dict[Partition, int] = {}
         self._ended: set[Partition] = set()
         kafka.members.append(self)
@@ -210,6 +225,7 @@ class FakeFeed(Feed):
     @override
     def committed(self) -> dict[Partition, int | None]:
         self._ask()
+        self._ask_for_ids()
         self._offset_metadata = {at: text for at, text in self._kafka.offset_metadata.items() if at in self.assigned}
         return {at: self._kafka.committed.get(at) for at in self.assigned}
 
@@ -221,7 +237,7 @@ class FakeFeed(Feed):
     @property
     @override
     def topic_ids(self) -> Mapping[str, str]:
-        return {topic: f"id+of/{topic}" for topic in self.topics}
+        return self._topic_ids
 
     @override
     def pause(self, partitions: frozenset[Partition]) -> None:
@@ -247,6 +263,7 @@ class FakeFeed(Feed):
     @override
     def logs(self, partitions: Sequence[Partition]) -> dict[Partition, tuple[int, int]]:
         self._ask()
+        self._ask_for_ids()
         return {at: (self._kafka.first.get(at, 0), len(self._kafka.logs[at])) for at in partitions}
 
     def _has(self, at: Partition, offset: int) -> bool:
@@ -256,6 +273,9 @@ class FakeFeed(Feed):
         if self.unanswered:
             self.unanswered -= 1
             raise BrokerUnavailableError("_TIMED_OUT")
+
+    def _ask_for_ids(self) -> None:
+        self._topic_ids = {topic: self._kafka.topic_id(topic) for topic in self.topics}
 
     def _hear(self) -> bool:
         """Take part in a rebalance, and tell whether there was one."""

@@ -105,6 +105,58 @@ async def test_x20_what_handlers_remember_of_the_old_topic_hides_nothing_of_the_
     assert seen == [("learn", 0), ("learn", 1), ("learn", 2), ("learn", 0), ("decide", 1)]
 
 
+@pytest.mark.parametrize("late", [False, True], ids=["at-once", "once-more-committed-by-who-has-not-heard-of-it"])
+async def test_x20_a_topic_that_was_made_again_and_reaches_our_position_is_not_taken_for_the_old_one(
+    world: World, *, late: bool
+) -> None:
+    world.observe(0, 1, 2)
+    async with world.serve(deciding_agent()) as served:
+        await served.until(world.caught_up)
+        with structlog.testing.capture_logs() as entries:
+            world.kafka.make_again("pages")
+            world.observe(7, 8, 9, 10)
+            if late:
+                world.kafka.committed[A] = 3
+            world.kafka.rebalance()
+            await served.until(world.caught_up)
+        world.kafka.rebalance()
+        world.observe(11)
+        await served.until(world.caught_up)
+    assert world.decided() == [(0, 0), (0, 1), (0, 2), *((0, offset) for offset in range(5))]
+    told = [(entry["topic"], entry["partitions"]) for entry in entries if "made again" in entry["event"]]
+    assert told == [("pages", 2)]
+
+
+async def test_x20_a_topic_that_reaches_our_position_only_when_we_ask_is_read_from_its_beginning(world: World) -> None:
+    world.observe(0, 1, 2)
+    async with world.serve(deciding_agent()) as served:
+        await served.until(world.caught_up)
+        world.kafka.make_again("pages")
+        asked = world.feed.logs
+
+        def logs(partitions: Sequence[Partition]) -> dict[Partition, tuple[int, int]]:
+            world.feed.logs = asked  # type: ignore[method-assign]  # once
+            world.observe(7, 8, 9, 10)
+            return asked(partitions)
+
+        world.feed.logs = logs  # type: ignore[method-assign]  # the topic grows before the answer
+        await served.until(lambda: len(world.kafka.decisions) == 7 and world.caught_up())
+    assert world.decided() == [(0, 0), (0, 1), (0, 2), *((0, offset) for offset in range(4))]
+
+
+async def test_x20_a_topic_is_begun_anew_though_no_broker_answers_at_first(world: World) -> None:
+    world.observe(0, 1, 2)
+    async with world.serve(deciding_agent()) as served:
+        await served.until(world.caught_up)
+        world.kafka.make_again("pages")
+        world.observe(7, 8, 9, 10)
+        world.kafka.committed[A] = 3
+        world.feed.unanswered = 2
+        world.kafka.rebalance()
+        await served.until(world.caught_up)
+    assert world.decided() == [(0, 0), (0, 1), (0, 2), *((0, offset) for offset in range(4))]
+
+
 async def test_x27_records_lost_to_retention_are_counted_and_told(world: World) -> None:
     world.observe(0, 1, 2, 3, 4)
     world.kafka.committed[A] = 1

@@ -73,6 +73,8 @@ class Server:
         """Of the group, when we last took over; ``_TAKE_OVER`` to do so again."""
         self._lost = 0
         """Offsets that retention has taken before they were read, of all partitions."""
+        self._topic_ids = dict[str, str]()
+        """Of all topics that were ever seen, as they were when we last took over."""
         self._log = structlog.get_logger()
 
     async def run(self) -> None:
@@ -172,6 +174,9 @@ class Server:
             await self._pauses.pause()
             self._generation = _TAKE_OVER
             return
+        if self._made_again():
+            self._generation = _TAKE_OVER
+            return
         for at, (first, end) in logs.items():
             missing = positions.fit(at, first, end)
             if missing > 0:
@@ -196,6 +201,29 @@ class Server:
                 )
         await self._start(self._flow.restart())
 
+    def _made_again(self) -> list[str]:
+        """Return the topics that are others now than those of the same names that we read before."""
+        now = self._ports.feed.topic_ids
+        return sorted(name for name, found in now.items() if self._topic_ids.get(name, found) != found)
+
+    async def _begin_anew(self, topic: str, committed: dict[Partition, int | None]) -> None:
+        """Let the group begin a topic that was made again: what is committed there is of the topic before.
+
+        Brokers forget that with a topic that is deleted; but who reads it may commit once more before it hears of it.
+
+        Raises:
+            BrokerUnavailableError: not done yet.
+        """
+        ours = [at for at in committed if at.topic == topic]
+        logs = await self._thread.call(self._ports.feed.logs, ours)
+        begins = {at: first for at, (first, _) in logs.items()}
+        if begins:
+            await self._thread.call(self._ports.feed.commit, begins)
+        committed.update(begins)
+        for at in ours:
+            self._replay.forget(at)
+        self._log.error("A topic was made again; it is read from its beginning", topic=topic, partitions=len(ours))
+
     async def _take_over(self) -> bool:
         """Begin with newly assigned partitions. False where it was interrupted and must begin anew."""
         await self._flow.leave()
@@ -203,12 +231,15 @@ class Server:
         generation = feed.generation
         try:
             committed = await self._thread.call(feed.committed)
+            for topic in self._made_again():
+                await self._begin_anew(topic, committed)
         except BrokerUnavailableError as error:
             self._log.warning("Waiting for Kafka", step="read committed positions", code=str(error))
             await self._thread.call(feed.hold)
             await self._pauses.pause()
             return False
         self._generation = generation
+        self._topic_ids.update(feed.topic_ids)
         beyond = self._commits.take_up(committed)
         if not await self._replay.run(committed, generation, beyond):
             self._generation = _TAKE_OVER
