@@ -18,7 +18,7 @@ PORT_RACES = 5
 
 def is_free(port: int, address: str = LOOPBACK) -> bool:
     """Whether a server could listen on this port of this machine's address now."""
-    with socket.socket() as probe:
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
         # As the JVM does: a port in TIME_WAIT counts as free, one that is listened on does not.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -26,6 +26,11 @@ def is_free(port: int, address: str = LOOPBACK) -> bool:
         except OSError:
             return False
         return True
+
+
+def host_port(address: str, port: int) -> str:
+    """Write a port of an address as URLs and Kafka's clients read it: IPv6 in brackets."""
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 def free_ports(count: int, address: str = LOOPBACK) -> tuple[int, ...]:

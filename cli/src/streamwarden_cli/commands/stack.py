@@ -160,7 +160,7 @@ def _demand_same(state: State, asked: _Asked) -> None:
     """Refuse a stack that runs already, and is another than was asked for."""
     from streamwarden_devstack.stack.errors import StackError
 
-    address = state.bootstrap_servers.partition(",")[0].rpartition(":")[0]
+    address = state.bootstrap_servers.partition(",")[0].rpartition(":")[0].strip("[]")
     runs = _Asked(state.kafka, state.brokers, bool(state.plain_bootstrap_servers), state.registry, address)
     if any(wanted not in {None, found} for wanted, found in zip(asked, runs, strict=True)):
         tls, registry = ("with" if there else "without" for there in (runs.tls, runs.registry))

@@ -10,6 +10,7 @@ import httpx
 from confluent_kafka import KafkaException
 from streamwarden_kafka.clients import open_admin
 from streamwarden_kafka.logs import ClientLog
+from streamwarden_kafka.wire.settings import find_addresses
 
 if TYPE_CHECKING:
     from confluent_kafka.admin import AdminClient
@@ -25,8 +26,7 @@ _SOON = {
 
 async def kafka_answers(operator: Connection, brokers: int = 1) -> None:
     """Return once an authenticated metadata request was answered that names so many brokers."""
-    host, _, port = operator.bootstrap_servers.partition(",")[0].partition(":")
-    await _listening(host, int(port))
+    await _listening(*find_addresses(operator)[0])
     admin = open_admin(operator, ClientLog("probe", quiet=True), _SOON)
     while await asyncio.to_thread(_count_brokers, admin) < brokers:  # noqa: ASYNC110  # the broker tells nobody
         await asyncio.sleep(_PAUSE_S)

@@ -8,6 +8,7 @@ import shutil
 import tarfile
 from typing import TYPE_CHECKING
 
+from streamwarden_devstack.ports import host_port
 from streamwarden_devstack.stack.java import JAVA
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def registry_command(program: Path, port: int, address: str, startup: Sequence[s
 
 def registry_url(port: int, address: str) -> str:
     """Confluent's API of a registry on that port."""
-    return f"http://{address}:{port}/apis/ccompat/v7"
+    return f"http://{host_port(address, port)}/apis/ccompat/v7"
 
 
 def unpacked_at(artifact: Artifact, cache: Path) -> Path:

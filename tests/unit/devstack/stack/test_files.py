@@ -124,6 +124,14 @@ def test_every_listener_of_the_broker_authenticates_and_is_bound_to_this_machine
     assert properties["listener.security.protocol.map"] == "CLIENT:SASL_PLAINTEXT,CONTROLLER:SASL_PLAINTEXT"
 
 
+def test_an_address_of_ipv6_stands_in_brackets_wherever_a_port_follows() -> None:
+    identity = replace(IDENTITY, address="::1")
+
+    assert build_server_properties(identity, NODE, STORES)["advertised.listeners"] == "CLIENT://[::1]:15001"
+    assert identity.operator().bootstrap_servers == "[::1]:15001"
+    assert registry.registry_url(15003, "::1") == "http://[::1]:15003/apis/ccompat/v7"
+
+
 def test_what_no_acl_allows_is_denied_but_to_operator_and_broker() -> None:
     properties = build_server_properties(IDENTITY, NODE, STORES)
 

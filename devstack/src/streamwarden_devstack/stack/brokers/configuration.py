@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from streamwarden_kafka.connection import SCRAM_SHA_512
 
-from streamwarden_devstack.ports import LOOPBACK
+from streamwarden_devstack.ports import LOOPBACK, host_port
 from streamwarden_devstack.stack.brokers.identity import BROKER, Identity, Node
 
 if TYPE_CHECKING:
@@ -77,12 +77,12 @@ def build_server_properties(identity: Identity, node: Node, stores: Stores) -> d
 
 def _listeners(identity: Identity, node: Node) -> Iterator[tuple[str, str, str]]:
     """Give each clients' listener: its name, where it listens, and what clients are told."""
-    client = f"{identity.address}:{node.client_port}"
+    client = host_port(identity.address, node.client_port)
     yield "CLIENT", client, client
     if node.tls_port:
-        tls = f"{identity.address}:{node.tls_port}"
+        tls = host_port(identity.address, node.tls_port)
         yield "TLS", tls, tls
-        mtls = f"{identity.address}:{node.mtls_port}"
+        mtls = host_port(identity.address, node.mtls_port)
         yield "MTLS", mtls, mtls
     if node.proxied_port:
         yield "PROXIED", f"{LOOPBACK}:{node.proxied_port}", f"{LOOPBACK}:{node.proxy_port}"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from streamwarden_kafka.connection import Connection, Protocol
 from streamwarden_kafka.private_files import write_private
 
-from streamwarden_devstack.ports import LOOPBACK, free_ports, is_free
+from streamwarden_devstack.ports import LOOPBACK, free_ports, host_port, is_free
 from streamwarden_devstack.proxy.routes import Route
 from streamwarden_devstack.stack.errors import StackError
 from streamwarden_devstack.stack.versions import DEFAULT, kafka_set
@@ -97,17 +97,17 @@ class Identity:
     @property
     def bootstrap_servers(self) -> str:
         """Where clients connect."""
-        return ",".join(f"{self.address}:{node.client_port}" for node in self.nodes)
+        return ",".join(host_port(self.address, node.client_port) for node in self.nodes)
 
     @property
     def tls_bootstrap_servers(self) -> str:
         """Where clients connect with TLS; empty without such a listener."""
-        return ",".join(f"{self.address}:{node.tls_port}" for node in self.nodes if node.tls_port)
+        return ",".join(host_port(self.address, node.tls_port) for node in self.nodes if node.tls_port)
 
     @property
     def mtls_bootstrap_servers(self) -> str:
         """Where clients with certificates connect; empty without such a listener."""
-        return ",".join(f"{self.address}:{node.mtls_port}" for node in self.nodes if node.mtls_port)
+        return ",".join(host_port(self.address, node.mtls_port) for node in self.nodes if node.mtls_port)
 
     @property
     def routes(self) -> tuple[Route, ...]:
