@@ -38,6 +38,8 @@ class DeployedAgent:
     names: AgentNames
     topic: str
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    launcher: tuple[str, ...] = ()
+    """What the agent's command is handed to."""
 
     def start(self, pod: str = "pages-0") -> subprocess.Popen[bytes]:
         environment = {
@@ -50,7 +52,7 @@ class DeployedAgent:
         }
         with (self.folder / "log").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "streamwarden.runtime"], env=environment, stderr=log, stdout=log
+                [*self.launcher, sys.executable, "-m", "streamwarden.runtime"], env=environment, stderr=log, stdout=log
             )
         self.processes.append(process)
         return process

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import (
     Consumer,
-    ConsumerGroupTopicPartitions,
     KafkaException,
     Producer,
     TopicCollection,
@@ -88,6 +87,8 @@ class GateWorld:
     epoch: int = 0
     revision: int = 0
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    launcher: tuple[str, ...] = ()
+    """What gates' commands are handed to."""
 
     @property
     def commands(self) -> str:
@@ -158,10 +159,7 @@ class GateWorld:
         text = own if metadata is None else metadata
         wanted = range(self.partitions) if partitions is None else partitions
         places = [TopicPartition(self.names.decisions, number, 0, text) for number in wanted]
-        futures = self.cluster.admin.alter_consumer_group_offsets(
-            [ConsumerGroupTopicPartitions(self.names.gate_group, places)]
-        )
-        futures[self.names.gate_group].result(WAIT_S)
+        self.cluster.commit(self.names.gate_group, places)
 
     def topic_id(self, topic: str) -> str:
         """The broker's id of a topic."""
@@ -224,7 +222,7 @@ class GateWorld:
         }
         with (self.folder / f"log-{pod}").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", module], env={**os.environ, **own, **environment}, stderr=log
+                [*self.launcher, sys.executable, "-m", module], env={**os.environ, **own, **environment}, stderr=log
             )
         self.processes.append(process)
         return process

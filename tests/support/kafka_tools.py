@@ -11,6 +11,7 @@ from confluent_kafka import (
     OFFSET_BEGINNING,
     OFFSET_END,
     Consumer,
+    ConsumerGroupTopicPartitions,
     KafkaError,
     Producer,
     TopicPartition,
@@ -210,14 +211,26 @@ class Cluster:
         reader, asker = self._consumer("streamwarden-test-reader"), self._consumer("streamwarden-test-reader")
         return Followed(reader, asker, {topic: self._partitions(topic) for topic in topics})
 
-    def end_offsets(self, topic: str) -> dict[int, int]:
-        """Return the high watermark of each partition."""
+    def end_offsets(self, topic: str, *, committed: bool = True) -> dict[int, int]:
+        """Return where each partition ends: the part that is committed, or all of it."""
         # Not through the admin client: its list_offsets, asked again and again, crashed the process in librdkafka.
-        consumer = self._consumer("streamwarden-test-reader")
+        isolation = "read_committed" if committed else "read_uncommitted"
+        consumer = self._consumer("streamwarden-test-reader", isolation)
         partitions = self._partitions(topic)
         ends = {p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=WAIT_S)[1] for p in partitions}
         consumer.close()
         return ends
+
+    def commit(self, group: str, places: Sequence[TopicPartition]) -> None:
+        """Commit for a group without members, once its coordinator knows of the topic."""
+        deadline = time.monotonic() + WAIT_S
+        while errors := self._commit_errors(group, places):
+            assert time.monotonic() < deadline, errors
+
+    def _commit_errors(self, group: str, places: Sequence[TopicPartition]) -> list[KafkaError]:
+        asked = ConsumerGroupTopicPartitions(group, list(places))
+        answer = self.admin.alter_consumer_group_offsets([asked])[group].result(WAIT_S)
+        return [place.error for place in answer.topic_partitions if place.error is not None]
 
     def committed(self, group: str, topic: str) -> dict[int, int]:
         """Return the offsets that a group has committed, for the partitions where it has."""
@@ -231,14 +244,14 @@ class Cluster:
         consumer.close()
         return [each for each in found if each.offset >= 0]
 
-    def _consumer(self, group: str) -> Consumer:
+    def _consumer(self, group: str, isolation: str = "read_committed") -> Consumer:
         own = {name: value for name, value in self.properties.items() if name != "partitioner"}
         return Consumer(
             {
                 **own,
                 "group.id": group,
                 "enable.auto.commit": False,
-                "isolation.level": "read_committed",
+                "isolation.level": isolation,
                 "enable.partition.eof": True,
                 "fetch.wait.max.ms": 50,  # the end of a partition is told by an empty answer
             }
