@@ -24,11 +24,13 @@ WAIT_S = 240
 @pytest.mark.parametrize(
     ("bomb", "deaths"),
     [
-        pytest.param(gzip_bomb, 4, id="X07-gzip"),
-        pytest.param(zstd_bomb, 0, id="X11-zstd"),
+        # The first death is of many batches in hand, and counts none; where unpacking takes so long that the partition
+        # came under suspicion before, it is counted already.
+        pytest.param(gzip_bomb, {3, 4}, id="X07-gzip"),
+        pytest.param(zstd_bomb, {0}, id="X11-zstd"),
     ],
 )
-def test_a_batch_that_no_pod_has_memory_for(world: GateWorld, bomb: Callable[[int], bytes], deaths: int) -> None:
+def test_a_batch_that_no_pod_has_memory_for(world: GateWorld, bomb: Callable[[int], bytes], deaths: set[int]) -> None:
     world.start_gate(module=SUPERVISED, **{ENV_MEMORY_LIMIT: str(512 * MIB)})
     world.wait_in_force()
     world.propose(range(20))
@@ -43,7 +45,7 @@ def test_a_batch_that_no_pod_has_memory_for(world: GateWorld, bomb: Callable[[in
     assert len(world.audits()) == 41
     world.check_chains()
     events = [line["event"] for line in world.log_lines()]
-    assert events.count("the gate's process has died; starting it again") == deaths
+    assert events.count("the gate's process has died; starting it again") in deaths
     ack = world.last_ack()
     assert ack is not None
     assert (ack.state, ack.reason) == ("InForce", "RecordsSkipped")
