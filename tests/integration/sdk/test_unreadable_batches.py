@@ -63,12 +63,11 @@ def test_x07_no_batch_stops_an_agent_or_takes_its_memory_also_where_it_rebuilds_
 def test_an_agent_passes_over_what_it_cannot_read_and_says_so_also_where_it_rebuilds_its_memory(
     deployed: DeployedAgent,
 ) -> None:
-    unparsed = encode_batch(UNPARSED, Fields())
-    batches = [with_offsets(1_000), with_offsets(2**31 - 1, 0, 1), zstd_bomb(640 * _MIB), unparsed]
+    batches = [with_offsets(1_000), with_offsets(2**31 - 1, 0, 1), zstd_bomb(640 * _MIB)]
     deployed.cluster.produce(deployed.topic, pages(range(20)))
     with RawWriter(deployed.cluster.properties) as writer:
         ranges = []
-        for batch, records in zip(batches, (1, 3, 1, 1), strict=True):
+        for batch, records in zip(batches, (1, 3, 1), strict=True):
             answer = writer.write(deployed.topic, 0, batch)
             assert answer.code == 0
             ranges.append((answer.offset, answer.offset + records - 1))
@@ -93,3 +92,21 @@ def test_an_agent_passes_over_what_it_cannot_read_and_says_so_also_where_it_rebu
     assert [(line["offset"], line["last"], line["count"]) for line in told] == [
         (*each, number) for number, each in enumerate(ranges, 1)
     ]
+
+
+def test_an_agent_reads_on_behind_what_its_client_cannot_parse_and_says_nothing_of(deployed: DeployedAgent) -> None:
+    deployed.cluster.produce(deployed.topic, pages(range(20)))
+    with RawWriter(deployed.cluster.properties) as writer:
+        answer = writer.write(deployed.topic, 0, encode_batch(UNPARSED, Fields()))
+    assert answer.code == 0
+    deployed.cluster.produce(deployed.topic, pages(range(20, 40)))
+    process = deployed.start()
+    wait_for(deployed.caught_up, seconds=90)
+    assert stop(process) == 0
+
+    written = deployed.cluster.read_all(deployed.names.decisions)
+    [failed] = [each for each in written if decode(headers_of(each), strict=True).type == FAILURE_TYPE]
+    assert decode_failure(failed.value() or b"").error == (
+        f"UnreadableBatchError: offsets {answer.offset} to {answer.offset} are passed over: a batch cannot be parsed"
+    )
+    assert len({decode_decision(each.value() or b"")[0].entity for each in written if each is not failed}) == 40
