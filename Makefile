@@ -32,7 +32,7 @@ demo-cluster: setup ## The same as pods on a real Kubernetes cluster, which it m
 
 unit: export HYPOTHESIS_PROFILE ?= quick
 unit: setup ## The unit tests that take no time (seconds); property tests with few examples
-	$(PYTEST) -p no:logging -m "not slow" tests/unit
+	$(BIN)/python tests/support/shares.py $(WORKERS) tests/unit -q -p no:logging -m "not slow"
 
 coverage: setup ## The same again, measured: what of each member they cover (three times as long)
 	$(PYTEST) tests/unit --cov --cov-report=

@@ -1,1 +1,19 @@
+"""What every run of tests has."""
+
+import gc
+from collections.abc import Generator
+
+import pytest
+
 pytest_plugins = ["support.lanes", "support.fixtures"]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Keep the garbage collector from what is collected, as it stays: a sixth of the CPU of ``make unit``."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()

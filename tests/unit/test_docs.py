@@ -26,6 +26,7 @@ def test_the_glossary_is_found_from(page: str) -> None:
     assert "glossary.md)" in (ROOT / page).read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_words_that_the_glossary_replaces_are_nowhere() -> None:
     read = [*PAGES, *ROOT.glob("*/src/**/*.py"), *ROOT.glob("agent_image/*/src/**/*.py"), *ROOT.glob("crds/*.yaml")]
     assert len(read) > len(PAGES)

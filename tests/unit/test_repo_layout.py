@@ -18,6 +18,7 @@ def test_a_member_has_no_python_outside_of_src(member: str) -> None:
     assert not (ROOT / member / "tests").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments", [["-c", "import operator; print(operator.__file__)"], ["-m", "json.tool", "--help"]]
 )

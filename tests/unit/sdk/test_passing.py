@@ -172,6 +172,7 @@ async def test_a_batch_that_was_given_up_beside_a_slow_event_is_not_given_up_aga
     assert causes(each.value for each in world.kafka.decisions) == [(0, 0)]
 
 
+@pytest.mark.slow
 def test_an_agent_that_can_read_everything_does_not_load_the_client_that_finds_batches() -> None:
     program = "import sys; import streamwarden.runtime.__main__; print('aiokafka' in sys.modules)"
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)

@@ -322,6 +322,7 @@ def test_a_duration_in_days_is_told_the_largest_unit() -> None:
     )
 
 
+@pytest.mark.slow
 def test_f03_a_folder_s_agent_that_reads_more_schemas_than_a_config_map_holds_is_refused(tmp_path: Path) -> None:
     reads = [f"in{number}" for number in range(11)]
     schemas = {name: json.dumps({"title": name, "description": '"' * 27_440}) for name in reads}

@@ -36,6 +36,7 @@ def test_a_command_that_is_not_there_is_named() -> None:
     assert not succeeds(["no-such-program"])
 
 
+@pytest.mark.slow
 def test_a_command_that_takes_too_long_is_ended() -> None:
     with pytest.raises(CommandFailedError, match="took more than 0 s"):
         run(["sh", "-c", "read forever < /dev/tty || exec tail -f /dev/null"], timeout_s=0.1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import pytest
 from streamwarden_operator.errors import CannotGoOnError, LeadershipLostError
 from streamwarden_operator.keys import Key
 from support.operator_harness import policy, running, until, whole_namespace
@@ -12,7 +13,6 @@ from support.operator_harness import policy, running, until, whole_namespace
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import pytest
     from streamwarden_operator.ports import SignedRecord
 
 
@@ -53,6 +53,7 @@ async def test_what_fails_is_named_until_it_heals() -> None:
         assert harness.controller.failing == frozenset()
 
 
+@pytest.mark.slow
 async def test_a_defect_in_one_look_stops_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
     async with running(*whole_namespace()) as harness:
         monkeypatch.setattr(harness.controller._reconcilers["Policy"], "reconcile", None)
