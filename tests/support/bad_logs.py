@@ -31,6 +31,12 @@ def incomplete(world: GateWorld) -> None:
     world.write_log(world.signed(world.records({"confident": (RULE,)})[1:]))
 
 
+def without_its_policy(world: GateWorld) -> None:
+    """Write a tombstone in a policy's place."""
+    (key, _, _), *rest = world.signed(world.records({"confident": (RULE,)}))
+    world.write_log([(key, None, []), *rest])
+
+
 def other_digest(world: GateWorld) -> None:
     policy, *rest = world.records({"confident": (RULE,)})
     other = policy_record(

@@ -7,7 +7,10 @@ import threading
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from confluent_kafka import Producer
+from support.gate_decisions import proposals
 from support.gate_world import eventually
+from support.kafka_tools import WAIT_S
 
 if TYPE_CHECKING:
     from support.gate_world import GateWorld
@@ -124,6 +127,43 @@ def test_f64_the_older_of_two_gates_of_one_pod_is_fenced(world: GateWorld) -> No
     world.check_chains()
 
 
+def test_f66_a_transaction_that_a_dead_gate_left_open_holds_nobody_up_for_long(world: GateWorld) -> None:
+    audit, count = world.names.shared.audit, 0
+    # In most moments one is open; whichever was not hit is tried again, and the next gate of the pod ends what it left.
+    while world.cluster.end_offsets(audit, committed=False) == world.cluster.end_offsets(audit):
+        before = world.audit_end()
+        gate = world.start_gate(STREAMWARDEN_GATE_MAX_BATCH="5")
+        world.wait_in_force()
+        write(world, range(count, count := count + 600))
+        eventually(lambda: world.audit_end() > before + 4, "the gate judges")  # noqa: B023  # called in this round only
+        gate.kill()
+        gate.wait(10)
+    world.start_gate("guard-1")
+    eventually(world.caught_up, "no lag", timeout_s=60)
+    check_exactly_once(world, count)
+
+
+def test_f66_a_transaction_that_an_agent_leaves_open_holds_its_gate_up_no_longer_than_it_may_be(
+    world: GateWorld,
+) -> None:
+    world.start_gate()
+    world.wait_in_force()
+    transactional_id = world.names.agent_transactional_id("another")
+    limit = {"transaction.timeout.ms": 3_000}
+    producer = Producer({**world.agent_properties, "transactional.id": transactional_id, **limit})
+    producer.init_transactions(WAIT_S)
+    producer.begin_transaction()
+    for key, value, headers in proposals(range(100, 130)):
+        producer.produce(world.names.decisions, value, key, headers=headers)
+    assert producer.flush(WAIT_S) == 0
+    world.propose(range(30))
+    eventually(lambda: len(world.commanded()) >= 30, "what lies behind it is judged", timeout_s=60)
+    eventually(world.caught_up, "no lag")
+    assert sorted(world.commanded()) == sorted(f"page-{number}" for number in range(30))
+    assert world.dead_letters() == []
+    world.check_chains()
+
+
 def test_an_edited_policy_is_in_force_without_a_restart(world: GateWorld) -> None:
     gate = world.start_gate()
     world.wait_in_force()
@@ -147,6 +187,31 @@ def test_an_edited_policy_is_in_force_without_a_restart(world: GateWorld) -> Non
     assert ack is not None
     assert [(ref.name, ref.revision) for ref in ack.policies] == [("confident", 3)]
     assert {head.namespace_epoch for _, head in world.committed().values()} == {2}
+
+
+def test_a_policy_that_flip_flops_under_decisions_leaves_each_with_the_one_that_it_names(world: GateWorld) -> None:
+    world.start_gate()
+    world.wait_in_force()
+    world.propose(range(20))
+    eventually(world.caught_up, "no lag")
+    verdicts = {world.epoch: "Allow"}
+    for first in range(20, 220, 20):
+        world.propose(range(first, first + 20))
+        rule, verdict = ("true", "Allow") if first % 40 == 0 else ("false", "Deny")
+        world.publish(rule)
+        verdicts[world.epoch] = verdict
+    world.publish("false")
+    verdicts[world.epoch] = "Deny"
+    world.wait_in_force()
+    world.propose(range(220, 240))
+    eventually(world.caught_up, "no lag")
+    audits = world.audits()
+    assert len(audits) == 240
+    assert all(audit["verdict"] == verdicts[audit["epochs"]["namespace"]] for audit in audits)
+    allowed = {audit["decision"]["entity"] for audit in audits if audit["verdict"] == "Allow"}
+    assert Counter(world.commanded()) == dict.fromkeys(allowed, 1)
+    assert 20 <= len(allowed) <= 220, "both were in force"
+    world.check_chains()
 
 
 def test_an_idle_gate_has_no_lag_and_writes_nothing(world: GateWorld) -> None:

@@ -200,6 +200,11 @@ LOGS = [
 ]
 ANOTHER_AGENT = "F21-the-binding-is-another-agents"
 BAD_LOGS = [
+    Fault(
+        "F46-a-tombstone-stands-in-a-policys-place-while-the-gate-runs",
+        read_by_the_gate_that_runs(bad_logs.without_its_policy),
+        ack="BindingIncomplete",
+    ),
     Fault(f"{ANOTHER_AGENT}-while-the-gate-runs", taken_by_another_agent, NOTHING, "AgentMismatch", good_policies),
     Fault(
         f"{ANOTHER_AGENT}-when-the-gate-starts",

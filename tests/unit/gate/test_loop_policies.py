@@ -75,6 +75,21 @@ def test_x03_a_proof_that_is_almost_too_old_is_one(world: World) -> None:
     world.check(0)
 
 
+def test_of_a_hot_partition_under_slow_rules_no_more_is_judged_between_two_polls_than_takes_two_seconds(
+    log: MemoryLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "_MAX_BATCH_S", 0)  # as if judging one decision took so long
+    monkeypatch.setattr(loop, "LONGEST_S", 0)  # likewise
+    world = World(log)
+    world.steps(1)
+    world.write(*[7] * 30)
+    world.steps(1)
+    assert len(world.judged) == 1, "a group puts a member out that does not poll for five minutes"
+    monkeypatch.undo()
+    world.steps()
+    world.check(*[7] * 30)
+
+
 def test_x03_policies_that_become_outdated_while_a_backlog_is_judged_slowly_judge_no_more_of_it(
     log: MemoryLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
