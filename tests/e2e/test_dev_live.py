@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from confluent_kafka import Consumer, Producer, TopicPartition
 from streamwarden_contract.names import InstallationNames
 from support.dev_process import AGENT, BROKER, GATE, PATIENCE_S, SUPERVISOR, is_alive
-from support.dev_tiny import run
+from support.dev_tiny import run, write_unreadable
 from support.newcomers import write_as_documented
 
 if TYPE_CHECKING:
@@ -42,6 +42,10 @@ def edit_policies(tiny: Path, dev: DevProcess) -> None:
     status = json.loads((tiny / ".streamwarden/status/Policy.plant.careful.json").read_text())
     assert status["spec"]["rules"][0]["require"] == "decision.confidence >= 0.9"
     assert status["status"]["revision"] == revision
+
+    said = len(dev.lines)
+    policy.write_text(before.replace("0.5", "0.9"))
+    dev.wait_for("the manifests are good again, and say what is applied already", after=said)
 
 
 def say_what_is_hardly_meant(tiny: Path, dev: DevProcess) -> None:
@@ -109,10 +113,15 @@ def test_a_running_loop_takes_edits_lends_credentials_and_ends_without_a_trace(
     assert bypass.returncode == 0, bypass.stdout
     assert "attempts refused by the broker" in bypass.stdout
 
+    write_unreadable(tiny, "/plant/old-sensors")
+    dev.wait_for("has given up plant.readings/")
     below = dev.descendants()
     for name in (AGENT, GATE, SUPERVISOR, BROKER):
         assert any(re.search(name, args) for args in below.values())
     assert dev.interrupt() == 130
+    closing = dev.output[dev.output.index("Agents and their gates") :]
+    assert re.search(r"/plant/old-sensors +plant.readings +MalformedValue +not JSON.* 1\n", closing), closing
+    assert re.search(r"plant/watcher +AgentFailure +Decode failed .* 1\n", closing), closing
     assert [args for pid, args in below.items() if is_alive(pid)] == []
     assert (tiny / ".streamwarden").stat().st_mode & 0o777 == 0o700
     gone = run("credentials", "plant/watcher", "--dir", str(tiny))

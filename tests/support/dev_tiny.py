@@ -9,6 +9,9 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from confluent_kafka import Producer
+from streamwarden_cli.local.running import RunningDev
+from streamwarden_cli.local.state import StateFolder
 from support.dev_process import COMMAND, PATIENCE_S
 
 if TYPE_CHECKING:
@@ -31,6 +34,16 @@ def write_readings(tiny: Path, first: int, count: int) -> None:
         check=True,
         timeout=60,
     )
+
+
+def write_unreadable(tiny: Path, source: str) -> None:
+    """Write an event that is not JSON, as the sensors."""
+    connection = RunningDev(StateFolder(tiny)).external_connection("sensors")
+    producer = Producer(connection.librdkafka())
+    attributes = {"specversion": "1.0", "id": "unreadable", "source": source, "type": "reading.taken"}
+    headers: list[tuple[str, str | bytes | None]] = [(f"ce_{name}", value) for name, value in attributes.items()]
+    producer.produce("plant.readings", b"not json", "valve-0001", headers=headers)
+    assert producer.flush(60) == 0
 
 
 def wait_for_decisions(tiny: Path, count: int) -> list[str]:
