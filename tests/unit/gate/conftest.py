@@ -1,8 +1,15 @@
 from __future__ import annotations
 
 import pytest
+from streamwarden_gate import loop
 from support.gate_log import MemoryLog
 from support.gate_memory_loop import World
+
+
+@pytest.fixture(autouse=True)
+def _time_ends_no_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a batch be what was read, however busy the machine is; a test that time ends one says so itself."""
+    monkeypatch.setattr(loop, "_MAX_BATCH_S", 60)
 
 
 @pytest.fixture
