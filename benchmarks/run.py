@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import cluster
+import dev
 import engines
 import gate
 import harness
@@ -25,6 +26,7 @@ BENCHMARKS = {
     cluster.NAME: cluster.run,
     many_agents.NAME: many_agents.run,
     sdk.NAME: sdk.run,
+    dev.NAME: dev.run,
     rule_costs.NAME: rule_costs.run,
 }
 
