@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from streamwarden_operator.adapters.kubernetes.client import KubernetesClient
 
 
-_WAIT_S = 20.0
+_WAIT_S = 60.0
 
 
 @pytest.fixture(scope="session")

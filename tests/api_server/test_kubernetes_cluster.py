@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from support.api_server import ApiServer
 
 
-_WAIT_S = 20.0
 THING = ResourceType("test.streamwarden.io/v1", "Thing", "things")
 """A kind of which two versions of a definition demand different fields."""
 POLICY = type_of_kind(Policy)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from support.api_server import ApiServer
 
 
-_WAIT_S = 20.0
+_WAIT_S = 60.0
 
 
 @pytest.fixture

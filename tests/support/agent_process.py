@@ -136,7 +136,7 @@ def stop(process: subprocess.Popen[bytes]) -> int:
     return process.wait(20)
 
 
-def wait_for(condition: Callable[[], object], *, seconds: float = 30) -> None:
+def wait_for(condition: Callable[[], object], *, seconds: float = 60) -> None:
     """Wait until ``condition`` holds."""
     deadline = time.monotonic() + seconds
     pause = threading.Event()

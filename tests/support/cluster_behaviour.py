@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 K = TypeVar("K", bound="Kind")
 
 FINALIZER = "streamwarden.io/agent-deployment"
-_WAIT_S = 20.0
+_WAIT_S = 60.0
 _CONDITION = Condition(
     type="Ready",
     status="True",

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 K = TypeVar("K", bound="Kind")
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 SCHEMA = '{"type": "object", "properties": {"page": {"type": "string"}}}'
 SETTINGS = OperatorSettings(first_retry=timedelta(milliseconds=20), longest_retry=timedelta(milliseconds=200))
 

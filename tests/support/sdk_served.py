@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from streamwarden.core.records import Record
     from streamwarden.runtime.ports import Ports
 
-_DEADLINE_S = 30.0
+_DEADLINE_S = 60.0
 _PAUSE_S = 0.001
 
 

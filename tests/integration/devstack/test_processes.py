@@ -13,7 +13,7 @@ from support.pids import gone
 if TYPE_CHECKING:
     from pathlib import Path
 
-PATIENCE_S = 15
+PATIENCE_S = 60
 SLEEPER = "import time; time.sleep(600)"
 # Says when it is deaf to SIGTERM, by making a file.
 STUBBORN = """

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from support.kafka_adapters import KafkaPorts
     from support.stack_fixture import OwnStack, RunningStack
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 
 @dataclass

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 PRODUCE, END_TXN = 0, 26
-PATIENCE_S = 10
+PATIENCE_S = 60
 
 
 def request(api: int, correlation: int) -> bytes:
