@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 PEOPLE = COMMAND.with_name("streamwarden")
 OBJECTS = "deployments,configmaps,serviceaccounts,poddisruptionbudgets,networkpolicies,secrets,pods"
+POLICIES = "/apis/streamwarden.io/v1alpha1/namespaces/risk/policies"
+EVENTS = ("get", "events", "-n", "risk")
+DEEP = 5_000
 KINDS = "topiccontracts,policies,agentdeployments"
 
 
@@ -238,6 +241,26 @@ def test_f13_what_happened_while_no_operator_ran_is_caught_up_with(site: Site, o
     site.until(lambda: not site.names("agentdeployments"))
     own = "app.kubernetes.io/managed-by=streamwarden-operator"
     site.until(lambda: not site.names(OBJECTS, own))
+
+
+def test_a_policy_deeper_than_python_reads_is_told_and_stops_nothing(site: Site) -> None:
+    before = site._operators[-1]
+    deep = '{"a":' * DEEP + "1" + "}" * DEEP
+    metadata = {"name": "deep", "namespace": "risk"}
+    manifest = {"apiVersion": "streamwarden.io/v1alpha1", "kind": "Policy", "metadata": metadata}
+    text = json.dumps({**manifest, "spec": {"params": {"x": "DEEP"}}}).replace('"DEEP"', deep)
+    site.server.kubectl("create", "--raw", POLICIES, "-f", "-", given=text)
+    query = ("--field-selector=involvedObject.name=deep", "-o", "jsonpath={.items[*].message}")
+    site.until(lambda: "spec.params: Value error, nested deeper than 62" in site.server.kubectl(*EVENTS, *query))
+    assert before.stop() == 0
+    operator = site.start()
+    site.server.kubectl("delete", "--raw", f"{POLICIES}/deep")
+    rule = {"name": "r", "require": "decision.confidence >= 0.5"}
+    shallow = {**manifest, "metadata": {**metadata, "name": "shallow"}, "spec": {"rules": [rule]}}
+    site.server.kubectl("apply", "--server-side", "-f", "-", given=json.dumps(shallow))
+    site.until(lambda: site.get("policy.streamwarden.io", "shallow").get("status", {}).get("revision"))
+    site.server.kubectl("delete", "policy.streamwarden.io", "shallow", "-n", "risk")
+    assert operator.ready()
 
 
 def test_f8_a_killed_operator_goes_on_where_it_was(site: Site) -> None:
