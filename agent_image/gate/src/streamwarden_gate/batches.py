@@ -19,8 +19,6 @@ from streamwarden_gate.runs import Copies, OpenRun
 if TYPE_CHECKING:
     from streamwarden_kafka.records import Write
 
-DEFAULT_MAX_RATE = 5_000
-"""Records that one gate judges in a second: an agent fills the audit no faster."""
 _MAX_BYTES = 4 * 1024 * 1024
 _COPIES_AT_ONCE_BYTES = 4 * 1024 * 1024
 """Some two thousand dead letters of small records: who looks for a fault finds it in fewer."""

@@ -17,15 +17,15 @@ from streamwarden_contract.events import time_of
 from streamwarden_kafka.records import Write
 
 from streamwarden_gate.acks import Report
-from streamwarden_gate.allowance import Allowance
 from streamwarden_gate.alone import Acts, Alone
-from streamwarden_gate.batches import DEFAULT_MAX_RATE, Batch, copies_allowance
+from streamwarden_gate.batches import Batch, copies_allowance
 from streamwarden_gate.careful import Careful
 from streamwarden_gate.errors import AbortedError, FatalError, GateError, IndefiniteError, OutputsRefusedError
 from streamwarden_gate.halts import Halts
 from streamwarden_gate.judge import Judge
 from streamwarden_gate.open_transactions import OpenTransactions
 from streamwarden_gate.outcome import Outcome
+from streamwarden_gate.pace import DEFAULT_MAX_RATE, Pace
 from streamwarden_gate.partitions import Partition, Place, advance_epochs, place_of
 from streamwarden_gate.policy_topic import Refusal
 from streamwarden_gate.ports import End, Item, Links, Unreadable
@@ -96,8 +96,7 @@ class GateLoop:
         self._under_way: tuple[Pending, Mapping[int, Place], Sequence[At]] | None = None
         self._refusals = Refusals(max_batch)
         self._copies = copies_allowance()
-        self._pace = Allowance(max_rate, max_rate)
-        """How many records may be judged now: a second's worth may have been saved up."""
+        self._pace = Pace(max_rate)
         self._stride = Stride(max_batch * _BATCHES_A_STEP)
         self._note = links.note
         self._before_batch = links.before_batch
@@ -243,10 +242,10 @@ class GateLoop:
         What may not be judged yet is not taken: the client's own queue fills, and then it fetches no more.
         """
         self._committer.settle()
-        self._stop.wait(self._pace.seconds_until(1, time.monotonic()))
-        may_take = max(1, int(self._pace.left(time.monotonic())))
-        items = self._membership.receive(min(may_take, self._stride.records), _POLL_S)
-        self._pace.spend(sum(isinstance(item, Record) for item in items))
+        self._stop.wait(self._pace.seconds_until_next(time.monotonic()))
+        most = min(self._pace.may_take(time.monotonic()), self._stride.records)
+        items = self._membership.receive(most, _POLL_S)
+        self._pace.took(sum(isinstance(item, Record) for item in items))
         self._open.take(items)
         self._follow_group()
         readable = [item for item in items if not isinstance(item, Unreadable)]
@@ -271,8 +270,9 @@ class GateLoop:
         """Judge what was received; what is left when the policies change, or when it takes long, is read again."""
         begin, began_s = 0, time.monotonic()
         while begin < len(items) and self._judge is not None:
-            took_s = time.monotonic() - began_s
-            if self._are_superseded() or (begin and took_s >= LONGEST_S):
+            now_s = time.monotonic()
+            spent = now_s - began_s >= LONGEST_S or self._pace.is_spent(now_s)
+            if self._are_superseded() or (begin and spent):
                 self._finish()
                 self._fetch()
                 break
@@ -294,6 +294,7 @@ class GateLoop:
             if time.monotonic() >= until_s:
                 break
         batch.end(_now())
+        self._pace.wrote(batch.writes)
         if batch.judged:
             self._begin(batch.writes, batch.judged)
             self._judged_s = time.monotonic()

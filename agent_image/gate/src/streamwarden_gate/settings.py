@@ -26,8 +26,8 @@ from streamwarden_contract.runtime_config import (
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.errors import ConnectionSettingsError
 
-from streamwarden_gate.batches import DEFAULT_MAX_RATE
 from streamwarden_gate.errors import ConfigError
+from streamwarden_gate.pace import DEFAULT_MAX_RATE
 from streamwarden_gate.snapshot import Identity
 
 ENV_MAX_STALENESS = "STREAMWARDEN_GATE_MAX_STALENESS"
