@@ -1,8 +1,10 @@
 """The consumer: brings records and knows which partitions are ours."""
 
+import time
 from collections.abc import Mapping, Sequence
 
 from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient
 from streamwarden_kafka.clients import open_admin
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.logs import ClientLog
@@ -15,9 +17,10 @@ from streamwarden.core.records import Partition
 from streamwarden.runtime.consumers import Collected, open_input, open_member
 from streamwarden.runtime.passing import Passing, find_batches, find_unparsed
 from streamwarden.runtime.ports import NO_METADATA, Feed, OffsetMetadata, Polled
+from streamwarden.runtime.topic_watch import TopicWatch
 
 _DESCRIBE_S = 10.0
-"""Longest wait for the topics' ids, which are asked for whenever partitions are given."""
+"""Longest wait for the topics' ids where they are needed: whenever partitions are given, or have lost their place."""
 
 
 class KafkaFeed(Feed):
@@ -35,6 +38,7 @@ class KafkaFeed(Feed):
         self._reader = open_input(kafka, group, gone="error")
         self._passing = Passing(find_batches(kafka, group), self._find_start, find_unparsed(self._reader))
         self._kafka = kafka
+        self._watch = TopicWatch(self._open_admin, sorted(topics))
         self._topics = sorted(topics)
         self._topic_ids: dict[str, str] = {}
         self._offset_metadata: dict[Partition, str] = {}
@@ -59,6 +63,8 @@ class KafkaFeed(Feed):
             collected.add(message)
         drained = len(collected.records) < records and collected.size < size
         self._passing.listen(collected, drained=drained, paused=self._paused)
+        others = self._watch.others(self._topic_ids, time.monotonic())
+        collected.gone += [at for at in self._passing.positions if at.topic in others]
         passed = self._passing.follow(collected)
         if collected.unreadable or collected.doubted:
             self._read_on()
@@ -116,10 +122,13 @@ class KafkaFeed(Feed):
         found = self._member.watermarks((at.topic, at.number) for at in partitions)
         return {Partition(*at): bounds for at, bounds in found.items()}
 
+    def _open_admin(self) -> AdminClient:
+        return open_admin(self._kafka, ClientLog("topics", quiet=True))
+
     def _ask_for_ids(self) -> None:
-        admin = open_admin(self._kafka, ClientLog("topics", quiet=True))  # not kept: a connection less, for good
-        described = describe_topics(admin, self._topics, timeout_s=_DESCRIBE_S)
+        described = describe_topics(self._open_admin(), self._topics, timeout_s=_DESCRIBE_S)
         self._topic_ids = {name: found.topic_id for name, found in described.items()}
+        self._watch.begin(time.monotonic())
 
     @property
     @override
