@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     Ending = Callable[["MemoryKafka", Sequence[Write], Mapping[int, Place]], None]
 
+_MOST_ALONE = 100
+
 
 @dataclass
 class MemoryKafka:
@@ -225,9 +227,14 @@ class FakeMembership:
             return [Unreadable(number, RefusalReason.UNREADABLE_PARTITION, "cannot be decoded")]
         if (number, position) in self.deadly_to_read:
             raise DiedError
-        found = [each for each in self._kafka.log[number][position:] if each is not None][:1]
-        for each in found:
-            reading(each.offset + 1)
+        found: list[Record] = []
+        bad = {at for partition, at in self.deadly_to_read if partition == number} | {*self.unreadable.get(number, ())}
+        for each in self._kafka.log[number][position:]:
+            if len(found) == _MOST_ALONE or (each is not None and each.offset in bad):
+                break  # these begin batches of their own
+            if each is not None:
+                found.append(each)
+                reading(each.offset + 1)
         return found or [End(number, len(self._kafka.log[number]))]
 
     def batch_at(self, number: int, position: int) -> Batch:

@@ -6,7 +6,9 @@ import math
 import time
 from typing import TYPE_CHECKING
 
+import pytest
 from streamwarden_gate import loop
+from streamwarden_gate.loop import GateLoop
 from streamwarden_gate.reasons import RefusalReason
 from support.gate_log import AGENT, NAMESPACE, MemoryLog
 from support.gate_memory_loop import World
@@ -15,7 +17,6 @@ from support.policy_log import binding_record, epoch_record, policy_record, poli
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    import pytest
     from streamwarden_gate.partitions import Place
     from streamwarden_gate.ports import Item
     from streamwarden_kafka.records import Write
@@ -175,3 +176,21 @@ def test_a_set_that_is_published_while_one_batch_is_read_alone_is_what_judges_it
     world.steps(40)
     assert [audit["verdict"] for audit in world.audits] == ["Deny"] * 10
     world.check_places()
+
+
+@pytest.mark.parametrize("doubtful", range(1, 8))
+def test_a_record_that_is_not_judged_while_policies_are_doubtful_is_hidden_by_none_behind_it(
+    world: World, doubtful: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+
+    def once(_loop: GateLoop) -> bool:
+        asked.append(len(asked) + 1 == doubtful)
+        return asked[-1]
+
+    monkeypatch.setattr(GateLoop, "_are_superseded", once)
+    world.write(*range(10))
+    world.loop._careful.begin()
+    world.steps(40)
+    assert any(asked)
+    world.check(*range(10))

@@ -30,8 +30,8 @@ _TRY_AGAIN_S = 60.0
 class Acts:
     """What the loop does for it."""
 
-    judge: Callable[[Record, Judge], None]
-    """Judge a record and commit what follows."""
+    judge: Callable[[Record, Judge], bool]
+    """Judge a record and commit what follows; False where it may not be judged now, and is to be read again."""
     skip: Callable[[Outcome, At], None]
     """Commit what follows from a range that is passed over."""
     commit: Callable[[], None]
@@ -58,8 +58,8 @@ class Alone:
             self._careful.end()
         elif self._may_read(partition, judge):
             for item in self._read(partition):
-                if partition.number in loaded:  # else it was halted
-                    self._take(partition, judge, item)
+                if partition.number not in loaded or not self._take(partition, judge, item):
+                    break  # it was halted; or what comes behind a record that is not judged would hide it
         return self._careful.active
 
     def _may_read(self, partition: Partition, judge: Judge) -> bool:
@@ -87,10 +87,11 @@ class Alone:
         self._note.drop()
         return list(items)
 
-    def _take(self, partition: Partition, judge: Judge, item: Item) -> None:
+    def _take(self, partition: Partition, judge: Judge, item: Item) -> bool:
+        """Do what follows from an item; return whether that is done, so that the next one may be taken."""
         if isinstance(item, Record):
-            self._take_record(partition, judge, item)
-        elif isinstance(item, End):
+            return self._take_record(partition, judge, item)
+        if isinstance(item, End):
             partition.reach(item.offset)
             self._careful.reached_end(partition.number)
             self._acts.commit()
@@ -98,21 +99,22 @@ class Alone:
             self._skip_batch(partition, judge, item.message)
         else:
             self._halt(item)
+        return True
 
     def _halt(self, item: Unreadable) -> None:
         self._acts.halt(item.partition, Refusal(item.reason, item.message), math.inf)
 
-    def _take_record(self, partition: Partition, judge: Judge, record: Record) -> None:
+    def _take_record(self, partition: Partition, judge: Judge, record: Record) -> bool:
         if record.offset < partition.position:
-            return
+            return True
         if self._careful.died_judging(record.partition, record.offset):
             self._count_try(partition)
         tries = partition.head.tries
         if tries < MOST_TRIES:
-            self._acts.judge(record, judge)
-            return
+            return self._acts.judge(record, judge)
         digest = sha256_hex(record.value or b"")
         self._skip(partition, judge, record, Skip(record.offset, digest, f"{tries} processes died of it"))
+        return True
 
     def _count_try(self, partition: Partition) -> None:
         """Commit that a process died of what is next, before it is tried again."""

@@ -308,11 +308,12 @@ class GateLoop:
         if self._judge is not None and self._loaded and not self._alone.step(self._loaded, self._judge):
             self._fetch()
 
-    def _judge_one(self, record: Record, judge: Judge) -> None:
+    def _judge_one(self, record: Record, judge: Judge) -> bool:
         if self._are_superseded():
-            return  # it is read again
+            return False
         self._judge_batch([record], 0, judge)
         self._finish()
+        return True
 
     def _skip(self, outcome: Outcome, first: At) -> None:
         self._begin(outcome.writes, [first])
