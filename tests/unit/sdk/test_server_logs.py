@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 import pytest
 import structlog
 from streamwarden import Agent, Decision, Event
-from streamwarden_kafka.errors import BrokerUnavailableError
-from support.sdk_memory_world import A, World
+from streamwarden.core.records import Partition
+from streamwarden_kafka.errors import BrokerUnavailableError, NotAMemberError
+from support.sdk_fakes import FakeKafka
+from support.sdk_memory_world import A, B, World
 from support.sdk_served import deciding_agent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from streamwarden.core.records import Partition
+OTHER = Partition("other", 0)
 
 
 @pytest.fixture
@@ -154,6 +156,71 @@ async def test_x20_a_topic_is_begun_anew_though_no_broker_answers_at_first(world
         world.feed.unanswered = 2
         world.kafka.rebalance()
         await served.until(world.caught_up)
+    assert world.decided() == [(0, 0), (0, 1), (0, 2), *((0, offset) for offset in range(4))]
+
+
+def give(world: World, *partitions: Partition) -> None:
+    """Let the member have these partitions from now on, as though others had the rest."""
+
+    def assign() -> None:
+        FakeKafka.assign(world.kafka)
+        for member in world.kafka.members:
+            member.given = frozenset(partitions)
+
+    world.kafka.assign = assign  # type: ignore[method-assign]  # the group's other member is played by the test
+    world.kafka.rebalance()
+
+
+@pytest.mark.parametrize("first", [(OTHER,), ()], ids=["who-read-another-topic", "who-read-nothing"])
+async def test_x20_a_pod_that_did_not_read_a_topic_undoes_nothing_that_another_did_since_it_was_made_again(
+    world: World, first: tuple[Partition, ...]
+) -> None:
+    world.kafka.create_topic("other")
+    world.feed.topics = frozenset({"pages", "other"})
+    world.observe(0, 1, kind="page.labelled")
+    world.kafka.committed[A] = 2
+    seen: list[tuple[str, int]] = []
+    async with world.serve(remembering_agent(seen)) as served:
+        await served.until(world.caught_up)
+        with structlog.testing.capture_logs() as entries:
+            give(world, *first)
+            await served.until(lambda: len(first) in [entry.get("partitions") for entry in entries])
+        world.observe(2)
+        world.kafka.make_again("pages")
+        world.observe(7, 8, 9, kind="page.labelled")
+        world.kafka.committed[A] = 3  # by the other pod, which knows
+        with structlog.testing.capture_logs() as entries:
+            give(world, A, B, OTHER)
+            await served.until(lambda: world.feed.assigned > set(first))
+            world.observe(10)
+            await served.until(lambda: world.kafka.committed[A] == 4)
+    assert [entry for entry in entries if "made again" in entry["event"]] == []
+    assert seen == [("learn", 0), ("learn", 1), ("learn", 0), ("learn", 1), ("learn", 2), ("decide", 3)]
+
+
+async def test_x20_a_pod_that_has_nothing_while_the_group_gives_out_partitions_still_knows_what_it_read(
+    world: World,
+) -> None:
+    world.observe(0, 1, 2)
+    async with world.serve(deciding_agent()) as served:
+        await served.until(world.caught_up)
+        metadata, between = world.feed.metadata, list[int]()
+
+        def none_now() -> object:
+            between.append(1)
+            raise NotAMemberError("between two generations")
+
+        world.feed.metadata = none_now  # type: ignore[method-assign]  # the fake gives partitions out at once
+        with structlog.testing.capture_logs() as entries:
+            give(world)
+            await served.until(lambda: [entry.get("partitions") for entry in entries] == [0])
+        assert between
+        world.feed.metadata = metadata  # type: ignore[method-assign]
+        world.kafka.make_again("pages")
+        world.observe(7, 8, 9, 10)
+        world.kafka.committed[A] = 3  # by us, before we heard of it
+        give(world, A, B)
+        await served.until(lambda: world.kafka.committed[A] == 4)
     assert world.decided() == [(0, 0), (0, 1), (0, 2), *((0, offset) for offset in range(4))]
 
 

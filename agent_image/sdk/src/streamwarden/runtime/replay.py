@@ -67,6 +67,8 @@ class Replay:
         self._topics = topics | deduplicated
         self._stop = stop
         self._seen: defaultdict[Partition, Seen] = defaultdict(Seen)
+        self._topic_ids = dict[Partition, str]()
+        """Of which topics that is."""
         self._log = structlog.get_logger()
 
     def remember(self, handled: Iterable[Handled]) -> None:
@@ -84,6 +86,14 @@ class Replay:
     def forget(self, at: Partition) -> None:
         """Take what is in a partition as not seen yet: its log is another one now."""
         self._seen.pop(at, None)
+
+    def take_up(self, partitions: Iterable[Partition], topic_ids: Mapping[str, str]) -> None:
+        """Forget what was seen of partitions whose topic was made again meanwhile; those given back to us late, too."""
+        for at in partitions:
+            found = topic_ids.get(at.topic)
+            if found is not None and self._topic_ids.setdefault(at, found) != found:
+                self.forget(at)
+                self._topic_ids[at] = found
 
     async def run(
         self, committed: Mapping[Partition, int | None], generation: int, beyond: Mapping[Partition, int] = _NOTHING

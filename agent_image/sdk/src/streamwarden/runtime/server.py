@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import structlog
-from streamwarden_kafka.errors import BrokerUnavailableError
+from streamwarden_kafka.errors import BrokerUnavailableError, NotAMemberError
 
 from streamwarden.core.batching import MAX_BATCH_BYTES, MAX_BATCH_RECORDS
 from streamwarden.core.dispatch import Dispatcher
@@ -74,7 +74,9 @@ class Server:
         self._lost = 0
         """Offsets that retention has taken before they were read, of all partitions."""
         self._topic_ids = dict[str, str]()
-        """Of all topics that were ever seen, as they were when we last took over."""
+        """Of the topics that we read, as they were when we last took over.
+
+        No others: who has not read a topic last cannot say that what is committed there is of the one before it."""
         self._log = structlog.get_logger()
 
     async def run(self) -> None:
@@ -206,6 +208,14 @@ class Server:
         now = self._ports.feed.topic_ids
         return sorted(name for name, found in now.items() if self._topic_ids.get(name, found) != found)
 
+    async def _is_between(self) -> bool:
+        """Tell whether the group is still giving out partitions, and so may give back to us what it took."""
+        try:
+            await self._thread.call(self._ports.feed.metadata)
+        except NotAMemberError:
+            return True
+        return False
+
     async def _begin_anew(self, topic: str, committed: dict[Partition, int | None]) -> None:
         """Let the group begin a topic that was made again: what is committed there is of the topic before.
 
@@ -220,8 +230,6 @@ class Server:
         if begins:
             await self._thread.call(self._ports.feed.commit, begins)
         committed.update(begins)
-        for at in ours:
-            self._replay.forget(at)
         self._log.error("A topic was made again; it is read from its beginning", topic=topic, partitions=len(ours))
 
     async def _take_over(self) -> bool:
@@ -231,7 +239,8 @@ class Server:
         generation = feed.generation
         try:
             committed = await self._thread.call(feed.committed)
-            for topic in self._made_again():
+            owned = {at.topic for at in committed}
+            for topic in owned.intersection(self._made_again()):
                 await self._begin_anew(topic, committed)
         except BrokerUnavailableError as error:
             self._log.warning("Waiting for Kafka", step="read committed positions", code=str(error))
@@ -239,7 +248,9 @@ class Server:
             await self._pauses.pause()
             return False
         self._generation = generation
-        self._topic_ids.update(feed.topic_ids)
+        if owned or not await self._is_between():
+            self._topic_ids = {topic: found for topic, found in feed.topic_ids.items() if topic in owned}
+        self._replay.take_up(committed, feed.topic_ids)
         beyond = self._commits.take_up(committed)
         if not await self._replay.run(committed, generation, beyond):
             self._generation = _TAKE_OVER
