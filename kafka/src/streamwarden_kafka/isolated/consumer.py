@@ -81,22 +81,24 @@ class IsolatedConsumer:
         self._ends.clear()
         self._suspects.moved()
         self._reading = None
-        self._tell("assign", {} if self._suspects.active else self._positions)
+        self._tell("assign", {} if self._suspects.active else self._read_as_usual())
 
     def pause(self, places: Iterable[TopicPartition]) -> None:
         """Fetch nothing of these until ``resume``."""
         self._paused |= (some := {(place.topic, place.partition) for place in places})
         if not self._suspects.active:
-            self._tell("pause", sorted(some))
+            self._tell("pause", sorted(some.difference(self._suspects.halted)))
 
     def resume(self, places: Iterable[TopicPartition]) -> None:
         """Fetch of these again, each from where it was left."""
         self._paused -= (some := {(place.topic, place.partition) for place in places})
         if not self._suspects.active:
-            self._tell("resume", sorted(some))
+            self._tell("resume", sorted(some.difference(self._suspects.halted)))
 
     def take(self, most: int, size: float, timeout_s: float) -> list[Message]:
         """Wait for something, then take what is there besides, up to so many records and about so many bytes."""
+        if self._suspects.resume(self._positions, time.monotonic()):
+            self._end()
         try:
             if not self._suspects.active:
                 return self._take(most, size, timeout_s)
@@ -128,9 +130,9 @@ class IsolatedConsumer:
     def cannot_parse(self, place: TopicPartition, timeout_s: float) -> bool:
         """Tell whether the batch at a place cannot be parsed: another process reads it alone. One that dies says no.
 
-        Nor is that said while partitions are read one by one: most of them wait for their turn.
+        Nor is that said while partitions are read one by one, when most wait for their turn, or of one that is halted.
         """
-        if self._suspects.active:
+        if self._suspects.active or (place.topic, place.partition) in self._suspects.halted:
             return False
         kafka, group, client, settings = self._opening
         alone = IsolatedConsumer(kafka, group, client, {**settings, **ALONE}, quiet=True, module=self._module)
@@ -169,10 +171,7 @@ class IsolatedConsumer:
         now_s = time.monotonic()
         at = self._suspects.choose(self._positions, self._paused, now_s)
         if at is None:
-            if self._suspects.active:
-                time.sleep(timeout_s)
-            else:
-                self._end()  # the next one reads as usual
+            self._end()  # the next one reads as usual
             return []
         if self._reading not in (None, at):
             self._end()  # it may still be at what it fetched for the one before, and die of that
@@ -254,9 +253,12 @@ class IsolatedConsumer:
         self._process = process = self._start()
         self._reading = None
         if not self._suspects.active:
-            self._ask("assign", self._positions)
-            self._ask("pause", sorted(self._paused))
+            self._ask("assign", self._read_as_usual())
+            self._ask("pause", sorted(self._paused.difference(self._suspects.halted)))
         return process
+
+    def _read_as_usual(self) -> dict[At, int]:
+        return {at: offset for at, offset in self._positions.items() if at not in self._suspects.halted}
 
     def _start(self) -> "Child":
         kafka, group, client, settings = self._opening

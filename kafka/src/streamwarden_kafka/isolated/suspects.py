@@ -15,7 +15,8 @@ _LONGEST_TURN_S = 15.0
 """A batch of gzip that grows to 640 MiB took up to seven before it ended a process, on busy cores."""
 _MOST_OF_A_TURN = 100
 _HALTED_S = 60.0
-"""So long nothing of a partition is read, before it is seen whether it may be passed over now."""
+"""So long nothing of a partition is read, before it is seen whether it may be passed over now. All others are read as
+usual meanwhile."""
 
 
 class Suspects:
@@ -33,15 +34,23 @@ class Suspects:
         self._turns = dict[At, int]()
         self._given_up = dict[tuple[At, int], float]()
         self._halted = dict[At, float]()
+        self._has_halted = False
+        """Whether who was suspected was halted since reading one by one began."""
 
     @property
     def active(self) -> bool:
         """Whether partitions are read one by one."""
         return self.since_s is not None
 
+    @property
+    def halted(self) -> Collection[At]:
+        """Partitions of which nothing is read now."""
+        return self._halted.keys()
+
     def begin(self, now_s: float) -> None:
         """Read one by one from now on."""
         self.since_s, self.turn = now_s, None
+        self._has_halted = False
         self._ended.clear()
         self._turns.clear()
 
@@ -54,21 +63,33 @@ class Suspects:
         self.turn = None
         self._ended.clear()
 
-    def choose(self, positions: Mapping[At, int], paused: Collection[At], now_s: float) -> At | None:
-        """Give somebody the turn and return whom; None where nobody is to be read now, or reading one by one is over.
+    def resume(self, positions: Mapping[At, int], now_s: float) -> bool:
+        """Halt no longer who was halted long enough: it has the first turn where it stands before what was deadly.
 
-        It is over when every partition was read to its end, or after some minutes: but not where processes die of one.
+        Returns:
+            Whether more partitions are to be read than before, or they in another way.
         """
-        halted = {at for at, until_s in self._halted.items() if until_s > now_s}
-        there = [at for at in positions if at not in paused and at not in halted]
-        if halted and self._ended.issuperset(there):
-            self._ended.clear()  # who is halted waits, and all others go on
-        left = [at for at in there if at not in self._ended]
-        late = self.since_s is not None and now_s - self.since_s > _LONGEST_S
-        if not halted and (not left or (late and not any(self._deaths[at, positions[at]] for at in left))):
+        over = [at for at, until_s in self._halted.items() if until_s <= now_s]
+        for at in over:
+            del self._halted[at]
+        ours = [at for at in over if at in positions]
+        if self.active or not ours:
+            return False
+        if any(self._deaths[at, positions[at]] for at in ours):
+            self.begin(now_s)
+            self._turns.update(dict.fromkeys(ours, -1))
+        return True
+
+    def choose(self, positions: Mapping[At, int], paused: Collection[At], now_s: float) -> At | None:
+        """Give somebody the turn and return whom; None where reading one by one is over.
+
+        It is over when every partition was read to its end, after some minutes, or when who was suspected was halted:
+        but not where processes die of one. Who is halted has no turn.
+        """
+        left = [at for at in positions if at not in paused and at not in self._halted and at not in self._ended]
+        long_enough = self._has_halted or (self.since_s is not None and now_s - self.since_s > _LONGEST_S)
+        if not left or (long_enough and not any(self._deaths[at, positions[at]] for at in left)):
             self.end()
-            return None
-        if not left:
             return None
         if self.turn in left and self._taken < _MOST_OF_A_TURN and now_s - self._turn_since_s < _LONGEST_TURN_S:
             return self.turn
@@ -106,7 +127,7 @@ class Suspects:
             recent = [at_s for at_s in self._given_up.values() if now_s - at_s < PASSED_WITHIN_S]
             if len(recent) >= MAX_PASSED:
                 self._halted[self.turn] = now_s + _HALTED_S
-                self.turn = None
+                self.turn, self._has_halted = None, True
                 return False
             self._given_up[place] = now_s
         return True

@@ -96,10 +96,40 @@ def test_so_many_places_are_given_up_in_an_hour_and_then_the_partition_waits_whi
     die(suspects, 99)
     assert suspects.choose({A: 99}, (), 1.0) == A
     assert not suspects.give_up(99, 1.0)
-    for _ in range(3):
-        assert suspects.choose({A: 99, B: 0}, (), 2.0) == B
-        suspects.ended()
-    assert suspects.choose({A: 99}, (), 60.0) is None
-    assert suspects.active
-    assert suspects.choose({A: 99}, (), 61.0) == A
+    assert suspects.choose({A: 99, B: 0}, (), 2.0) is None
+    assert (suspects.active, list(suspects.halted)) == (False, [A]), "the others are read as usual"
+    assert not suspects.resume({A: 99, B: 0}, 60.9)
+    assert suspects.resume({A: 99, B: 0}, 61.0)
+    assert suspects.choose({B: 0, A: 99}, (), 61.0) == A
     assert suspects.give_up(99, PASSED_WITHIN_S)
+
+
+def halt(suspects: Suspects, position: int) -> None:
+    """Let the first partition be halted at one second, since too many places were given up before."""
+    for given_up in range(MAX_PASSED):
+        die(suspects, given_up)
+        suspects.choose({A: given_up}, (), 0.0)
+        assert suspects.give_up(given_up, 0.0)
+    die(suspects, position)
+    suspects.choose({A: position}, (), 1.0)
+    assert not suspects.give_up(position, 1.0)
+
+
+def test_while_one_is_halted_the_others_are_read_one_by_one_where_processes_die_of_them() -> None:
+    suspects = begun()
+    suspects.choose({B: 7}, (), 0.0)
+    suspects.died(7)
+    halt(suspects, 99)
+    assert suspects.choose({A: 99, B: 7}, (), 2.0) == B
+    assert suspects.choose({A: 99, B: 8}, (), 2.0) is None
+    suspects.begin(3.0)
+    assert suspects.choose({A: 99, B: 8}, (), 3.0) == B, "another process has died"
+
+
+def test_who_was_halted_and_is_not_ours_or_stands_elsewhere_by_then_is_suspected_no_more() -> None:
+    for positions, read_again in (({B: 0}, False), ({A: 100, B: 0}, True)):
+        suspects = begun()
+        halt(suspects, 99)
+        assert suspects.choose({A: 99, B: 0}, (), 2.0) is None
+        assert suspects.resume(positions, 61.0) == read_again
+        assert (suspects.active, list(suspects.halted)) == (False, [])
