@@ -7,6 +7,8 @@ import os
 import resource
 import signal
 import sys
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 EXIT_OUT_OF_MEMORY = 3
@@ -19,11 +21,11 @@ _BY_ITSELF = frozenset(
     {signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGPROF, signal.SIGTRAP}
 )
 _CGROUPS = Path("/sys/fs/cgroup")
-_CGROUP_FILES = (
-    ("memory.max", "memory.current", "memory.stat"),
-    ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat"),
-)
-"""Limit, use, and what of that can be taken back: of cgroup v2 and v1."""
+_OOM_SCORE = Path("/proc/self/oom_score_adj")
+_LIMIT_FILES = ("memory.max", "memory/memory.limit_in_bytes")
+"""Of cgroup v2 and v1."""
+_KILL_FILES = ("memory.events", "memory/memory.oom_control")
+"""Likewise."""
 _NO_LIMIT = 1 << 60
 """cgroup v1 writes a number about that large."""
 
@@ -51,22 +53,34 @@ def limit_memory(data_bytes: int) -> None:
         resource.setrlimit(what, (limit if most == resource.RLIM_INFINITY else min(limit, most), most))
 
 
-def memory_left(cgroups: Path = _CGROUPS) -> int | None:
-    """Return how many bytes this container may still use; None where it has no limit, or none that can be read."""
-    for names in _CGROUP_FILES:
-        try:
-            limit, used, facts = ((cgroups / name).read_text("ascii") for name in names)
-        except OSError:
-            continue
-        if not limit.strip().isdecimal() or int(limit) >= _NO_LIMIT:
-            return None
-        cached = dict(line.split(maxsplit=1) for line in facts.splitlines())
-        return int(limit) - int(used) + int(cached.get("inactive_file", 0))
-    return None
+def container_limit(cgroups: Path = _CGROUPS) -> int | None:
+    """Return how many bytes this container may use; None where it has no limit, or none that can be read."""
+    limit = _read_first(cgroups, _LIMIT_FILES).strip()
+    return int(limit) if limit.isdecimal() and int(limit) < _NO_LIMIT else None
+
+
+def kernel_kills(cgroups: Path = _CGROUPS) -> int:
+    """Return how many processes the kernel has ended since memory was short in this container; 0: it does not say."""
+    facts = dict(line.split(maxsplit=1) for line in _read_first(cgroups, _KILL_FILES).splitlines())
+    return int(facts.get("oom_kill", 0))
+
+
+def _read_first(folder: Path, names: Iterable[str]) -> str:
+    for name in names:
+        with suppress(OSError):
+            return (folder / name).read_text("ascii")
+    return ""
+
+
+def be_ended_first(score: Path = _OOM_SCORE) -> None:
+    """Let the kernel end this process before any other where memory is short."""
+    with suppress(OSError):  # it is so on Linux only
+        score.write_text("1000", "ascii")
 
 
 def main() -> None:
-    """Go on as a module that has the limit."""
+    """Go on as a module that has the limit, and whose end costs less than that of who started it."""
+    be_ended_first()
     limit_memory(int(sys.argv[1]))
     # Once more from the beginning: stacks are as large as the limit was when a process began.
     os.execv(sys.executable, [sys.executable, "-P", "-m", *sys.argv[2:]])  # noqa: S606  # ourselves, and no shell
