@@ -14,14 +14,14 @@ from streamwarden_gate.ports import End, Unreadable
 from streamwarden_gate.reasons import RefusalReason
 from streamwarden_gate.reporting import report_of
 from support.gate_fakes import aborted
-from support.gate_log import AGENT, NAMESPACE, record
+from support.gate_log import AGENT, NAMESPACE, PARTITIONS, record
+from support.gate_memory_loop import World
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from streamwarden_gate.ports import Item
     from support.gate_log import MemoryLog
-    from support.gate_memory_loop import World
 
 TOPIC = f"{NAMESPACE}.{AGENT}.decisions"
 
@@ -99,6 +99,47 @@ def test_one_transaction_after_another_is_none_that_stays_open() -> None:
         assert gate.at(100 + 20 * number) == []
 
 
+def backlog_of_0(gate: Observed, seconds: Iterable[int], *, refetched: bool = False) -> list[object]:
+    """Let partition 0 have more than is asked for, three records a second, and return what is said."""
+    said: list[object] = []
+    for second in seconds:
+        if refetched:
+            gate.found.refetch()
+            gate.found.take([], drained=True)  # the answer to the new request is on its way
+            said += gate.at(second)
+        gate.found.take([record(b"", offset=second * 3 + each) for each in range(3)], drained=False)
+        gate.loaded[0].position = second * 3 + 3
+        said += gate.at(second + 0.5)
+    return said
+
+
+@pytest.mark.parametrize("refetched", [pytest.param(False, id="at-once"), pytest.param(True, id="with-slow-rules")])
+def test_what_waits_in_the_client_s_queue_behind_another_partition_s_backlog_is_no_open_transaction(
+    *, refetched: bool
+) -> None:
+    gate = Observed({0: 0, 1: 12}, {0: 5000, 1: 12})
+    gate.found.take([End(1, 12)])
+    gate.at(99)
+    gate.ends[1] = 13
+    assert backlog_of_0(gate, range(100, 200), refetched=refetched) == []
+    gate.found.take([record(b"", offset=12)._replace(partition=1)])
+    gate.loaded[1].position = 13
+    assert gate.at(201) == []
+
+
+def test_a_transaction_that_is_open_before_a_backlog_and_behind_it_is_told() -> None:
+    gate = Observed({0: 0, 1: 12}, {0: 5000, 1: 15})
+    gate.found.take([End(1, 12)])
+    gate.at(99)
+    assert backlog_of_0(gate, range(100, 140), refetched=True) == []
+    gate.found.refetch()
+    gate.found.take([End(1, 12), End(0, 420)])
+    assert gate.at(141) == [(1, 12)]
+    assert backlog_of_0(gate, range(142, 144), refetched=True) == [(1, 12)] * 4
+    gate.found.take([record(b"", offset=12)._replace(partition=1)], drained=False)
+    assert gate.at(144.6) == []
+
+
 def test_several_partitions_are_one_message(log: MemoryLog) -> None:
     log.write_all()
     waiting = [Waiting(0, 4), Waiting(2, 7)]
@@ -157,3 +198,24 @@ def test_a_gate_whose_own_transactions_are_refused_blames_no_agent(world: World,
     world.kafka.usual = aborted
     wait(world, clock, 100)
     assert world.reports.said[-1].reason == ""
+
+
+def test_a_gate_with_a_backlog_says_nothing_of_what_its_client_has_not_given_yet(log: MemoryLog, clock: Clock) -> None:
+    world = World(log, max_batch=1)  # three records a step
+    late, [early, *_] = 0, (number for number in range(100) if partition_of(number) == 0)
+    while partition_of(late) != PARTITIONS - 1:
+        late += 1
+    world.write(late)
+    world.steps()
+    world.write(*[early] * 60, late)
+    for _ in range(15):
+        clock.now_s += 5
+        world.steps(1)
+        assert world.reports.said[-1].reason == ""
+    assert world.kafka.committed[PARTITIONS - 1][0] == 1, "it has waited until now"
+    world.steps(8)
+    world.check(*[early] * 60, late, late)
+
+
+def partition_of(number: int) -> int:
+    return record(b"", key=f"page-{number}".encode()).partition

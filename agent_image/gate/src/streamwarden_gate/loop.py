@@ -211,6 +211,7 @@ class GateLoop:
 
     def _fetch(self) -> None:
         """Fetch from where each partition stands; nothing of its own accord, where records are read one by one."""
+        self._open.refetch()
         wanted = () if self._careful.active else self._loaded.values()
         self._membership.fetch_from({entry.number: entry.position for entry in wanted})
 
@@ -246,7 +247,7 @@ class GateLoop:
         most = min(self._pace.may_take(time.monotonic()), self._stride.records)
         items = self._membership.receive(most, _POLL_S)
         self._pace.took(sum(isinstance(item, Record) for item in items))
-        self._open.take(items)
+        self._open.take(items, drained=len(items) < most)
         self._follow_group()
         readable = [item for item in items if not isinstance(item, Unreadable)]
         if len(readable) < len(items):
