@@ -7,7 +7,7 @@ merely cut off. So who hears nothing of a log that goes on asks for one batch by
 
 import json
 import time
-from collections.abc import Collection, Hashable
+from collections.abc import Collection, Hashable, Mapping
 from typing import Generic, TypeVar
 
 from confluent_kafka import Consumer, Message
@@ -33,15 +33,39 @@ class Silence(Generic[K]):
     def __init__(self, partitions: Collection[K], now_s: float) -> None:
         """Begin to listen to these."""
         self._heard_s = dict.fromkeys(partitions, now_s)
+        self._from: dict[K, int] = {}
+        """From where each was read last."""
+        self._silent_s: dict[K, float] = {}
+        """How long those were silent that are not listened to now."""
+
+    def follow(self, positions: Mapping[K, int], now_s: float) -> None:
+        """Listen to these and no others from now on.
+
+        The time of one that is read from the same place again goes on, without what it was not read in between: who
+        reads all anew each second hears what is silent for long, too.
+        """
+        self._silent_s |= {each: now_s - at_s for each, at_s in self._heard_s.items()}
+        before_s = {each: self._silent_s.pop(each, 0.0) for each in positions}
+        self._heard_s = {
+            each: now_s - before_s[each] if self._from.get(each) == position else now_s
+            for each, position in positions.items()
+        }
+        self._from |= positions
 
     def heard(self, partition: K, now_s: float) -> None:
         """Take note of a record, or an end."""
         if partition in self._heard_s:
             self._heard_s[partition] = now_s
 
-    def too_long(self, now_s: float) -> list[K]:
-        """Return what was silent for too long; each again only after as long a time."""
+    def too_long(self, now_s: float, most: int | None = None) -> list[K]:
+        """Return what was silent for too long; each again only after as long a time.
+
+        Args:
+            now_s: the time.
+            most: how many to return, the ones that were silent for longest; the others are returned next time.
+        """
         silent = [each for each, at_s in self._heard_s.items() if now_s - at_s >= LONGEST_S]
+        silent = sorted(silent, key=self._heard_s.__getitem__)[:most]
         self._heard_s.update(dict.fromkeys(silent, now_s))
         return silent
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import TypeVar
 
 import structlog
@@ -26,6 +27,8 @@ from streamwarden_gate.spans import Span, Spans
 _log = structlog.get_logger(__name__)
 
 _ALONE_TIMEOUT_S = 5.0
+_LOOK_S = 1.0
+"""Longest wait for word of a silent partition: nothing is judged meanwhile."""
 _MOST_ALONE = 100
 """Records of one batch that are judged one by one before the group is looked at again."""
 
@@ -86,7 +89,7 @@ class KafkaMembership:
         self._fetched_from = dict(positions)
         self._spans = Spans(self._spans_at)
         self._offsets = Offsets(positions, self._spans.at, USUAL_GAP)
-        self._silence = Silence(positions, time.monotonic())
+        self._silence.follow(positions, time.monotonic())
         self.member.fetch_from({(self._topic, number): offset for number, offset in positions.items()})
 
     def receive(self, most: int, timeout_s: float) -> Sequence[Item]:
@@ -115,18 +118,24 @@ class KafkaMembership:
         return checked if len(rest) + 1 == most else [*checked, *self._silent()]
 
     def _silent(self) -> list[Item]:
-        """Return the partitions whose next batch the client does not give, and says nothing of."""
-        found: list[Item] = []
-        for number in self._silence.too_long(time.monotonic()):
+        """Return a partition whose next batch the client does not give, and says nothing of: one a poll is looked at.
+
+        Where a log's end is not known the client has never fetched from it: that is no silence of the client's.
+        """
+        for number in self._silence.too_long(time.monotonic(), most=1):
             position = self._offsets.positions[number]
-            try:
-                if self.member.end_of((self._topic, number)) <= position:
-                    continue
-                self._spans_at(number, position)
-            except (AbortedError, BrokerUnavailableError):
-                continue  # there is none: what lies there is of a transaction that is open
-            found.append(unreadable(number, f"the client says nothing of the batch at offset {position}"))
-        return found
+            if self.high_watermark(number) > position and self._has_records(number, position):
+                return [unreadable(number, f"the client says nothing of the batch at offset {position}")]
+        return []
+
+    def _has_records(self, number: int, position: int) -> bool:
+        from streamwarden_kafka.wire.raw import fetch_headers  # 20 MB that hardly any gate needs
+
+        try:
+            self._search(partial(fetch_headers, timeout_s=_LOOK_S), number, position)
+        except AbortedError:
+            return False  # what lies there is of a transaction that is open, or no broker answers
+        return True
 
     def receive_alone(self, number: int, position: int, reading: Callable[[int], None]) -> Sequence[Item]:
         reading(position)

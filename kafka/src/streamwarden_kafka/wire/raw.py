@@ -50,14 +50,32 @@ def fetch_batch(connection: Connection, client_id: str, topic: str, partition: i
     return asyncio.run(_fetch(connection, client_id, (topic, partition), offset, search))
 
 
-def fetch_headers(connection: Connection, client_id: str, topic: str, partition: int, offset: int) -> Sequence[Batch]:
+def fetch_headers(
+    connection: Connection, client_id: str, topic: str, partition: int, offset: int, timeout_s: float | None = None
+) -> Sequence[Batch]:
     """Return the headers of the batches that a read_committed reader gets next: of one, and of those that come with it.
+
+    Args:
+        connection: the Kafka, and the user.
+        client_id: what brokers know the caller by.
+        topic: of the log.
+        partition: likewise.
+        offset: where to begin.
+        timeout_s: longest wait for everything; None bounds each request by itself.
 
     Raises:
         NotReachedError, BrokerUnavailableError, ConnectionSettingsError: as ``fetch_batch``.
     """
-    search = partial(next_headers, longest_s=_LONGEST_S)
-    return asyncio.run(_fetch(connection, client_id, (topic, partition), offset, search))
+
+    async def fetch() -> Sequence[Batch]:
+        search = partial(next_headers, longest_s=_LONGEST_S)
+        async with asyncio.timeout(timeout_s):
+            return await _fetch(connection, client_id, (topic, partition), offset, search)
+
+    try:
+        return asyncio.run(fetch())
+    except TimeoutError as error:
+        raise BrokerUnavailableError(f"{topic}/{partition}: no answer within {timeout_s} s") from error
 
 
 async def _fetch(
