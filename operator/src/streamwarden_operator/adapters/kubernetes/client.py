@@ -4,9 +4,7 @@ Each request has a deadline, is counted, and fails in our words.
 """
 
 import asyncio
-import json
 import os
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,6 +14,7 @@ import yaml
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
 
+from streamwarden_operator.adapters.kubernetes.deep_json import read_json
 from streamwarden_operator.adapters.kubernetes.errors import AbsentError, Request, no_answer, refusal
 from streamwarden_operator.adapters.kubernetes.resource_types import FIELD_MANAGER, ResourceType
 from streamwarden_operator.errors import KubeconfigError, KubernetesUnavailableError
@@ -31,10 +30,6 @@ _CONNECTIONS = 32
 _OK = range(200, 300)
 _TOO_MANY_REQUESTS = 429
 _LONGEST_RETRY_AFTER_S = 60.0
-_DEEPEST = 10_000
-"""Levels of an object that an API server still takes."""
-_FRAMES = 2_000
-"""For who is reading, and for the list or the event round the object."""
 _TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105  # where it is, not what
 
 
@@ -48,7 +43,6 @@ class KubernetesClient:
             configuration: server and credentials; tokens are refreshed by its own hook.
             timeout_s: longest wait for one answer.
         """
-        _read_deep_objects()
         configuration.connection_pool_maxsize = _CONNECTIONS
         self.configuration = configuration
         self.requests: Counter[tuple[str, str]] = Counter()
@@ -182,7 +176,7 @@ class KubernetesClient:
         if response.status not in _OK:
             self._note_pause(response.status, response.headers.get("Retry-After"))
             raise refusal(request, response.status, answer)
-        found: Manifest = json.loads(answer)
+        found: Manifest = read_json(answer)
         return found
 
     def _check_pause(self, request: Request) -> None:
@@ -194,15 +188,6 @@ class KubernetesClient:
     def _note_pause(self, status: int, retry_after: str | None) -> None:
         if status == _TOO_MANY_REQUESTS and retry_after and retry_after.isdecimal():
             self._not_before_s = _now_s() + min(float(retry_after), _LONGEST_RETRY_AFTER_S)
-
-
-def _read_deep_objects() -> None:
-    """Let this process read objects as deep as an API server takes them.
-
-    Of ours, the data of policies may be so. Python's reader gives up at 1,000 levels with an error of no request: one
-    such object would end kopf's watch, which reads with it too, and so the operator.
-    """
-    sys.setrecursionlimit(max(sys.getrecursionlimit(), _DEEPEST + _FRAMES))
 
 
 async def load_configuration(context: str = "") -> Configuration:

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import json
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
-from kubernetes.aio.client import Configuration
 from pydantic import ValidationError
 from streamwarden_contract.models import Policy
-from streamwarden_operator.adapters.kubernetes.client import KubernetesClient
+from streamwarden_operator.adapters.kubernetes.deep_json import read_deep_everywhere, read_json
 from streamwarden_operator.adapters.kubernetes.reading import describe, read_resource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+DEEP = 9_997
+"""With the object, its spec and its params as deep as an API server takes one."""
+EVENT = '{"object": {"metadata": {"name": "p"}, "spec": {"params": DEEP}}}'.replace(
+    "DEEP", '{"a":' * DEEP + "1" + "}" * DEEP
+)
 
 
 @pytest.fixture
@@ -25,17 +31,45 @@ def usual_depth() -> Iterator[None]:
     sys.setrecursionlimit(before)
 
 
+@pytest.fixture
+def everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json, "_default_decoder", None)  # put back afterwards
+    read_deep_everywhere()
+
+
 @pytest.mark.usefixtures("usual_depth")
-async def test_the_deepest_policy_that_an_api_server_takes_is_read_and_told() -> None:
-    deep = 9_997  # the object, its spec, its params
-    text = '{"object": {"metadata": {"name": "p"}, "spec": {"params": DEEP}}}'.replace(
-        "DEEP", '{"a":' * deep + "1" + "}" * deep
-    )
-    client = KubernetesClient(Configuration(host="http://127.0.0.1:9"), timeout_s=1.0)
-    try:
-        event = json.loads(text)
-    finally:
-        await client.close()
+def test_the_deepest_policy_that_an_api_server_takes_is_read_and_told() -> None:
+    event = read_json(EVENT.encode())
+    assert sys.getrecursionlimit() == 1_000
     with pytest.raises(ValidationError) as refused:
         read_resource(Policy, event["object"])
     assert describe(refused.value) == "spec.params: Value error, nested deeper than 62"
+
+
+@pytest.mark.usefixtures("usual_depth", "everywhere")
+def test_everybody_reads_as_deep_once_the_operator_has_begun() -> None:
+    assert json.loads(EVENT)["object"]["metadata"] == {"name": "p"}
+    with ThreadPoolExecutor(4) as threads:
+        assert [found.keys() for found in threads.map(json.loads, [EVENT] * 8)] == [{"object"}] * 8
+    assert sys.getrecursionlimit() == 1_000
+
+
+@pytest.mark.usefixtures("usual_depth", "everywhere")
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(EVENT[:-1], id="that-ends-too-early"),
+        pytest.param(EVENT.replace("1", "x"), id="with-a-word-that-is-none"),
+        pytest.param(EVENT + "}", id="with-too-much-behind-it"),
+    ],
+)
+def test_deep_text_that_is_no_json_fails_as_ever(text: str) -> None:
+    with pytest.raises(json.JSONDecodeError):
+        json.loads(text)
+
+
+@pytest.mark.usefixtures("everywhere")
+def test_what_is_not_deep_is_read_as_ever() -> None:
+    assert json.loads(b' {"a": [1, 2.5, "\\u00e9", null, true]} ') == {"a": [1, 2.5, "é", None, True]}
+    with pytest.raises(json.JSONDecodeError, match=r"Expecting value: line 1 column 7"):
+        json.loads('{"a": }')
