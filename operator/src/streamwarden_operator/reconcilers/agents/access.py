@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from streamwarden_contract.ids import sha256_hex
 from streamwarden_contract.names import AgentNames, InstallationNames
+from streamwarden_contract.policylog import BindingRecord
 from streamwarden_contract.reasons import ConditionReason
 from streamwarden_contract.runtime_config import CLIENT_PROPERTIES_FILE
 
@@ -73,8 +74,16 @@ class AgentAccess:
             )
         return observed
 
-    async def give_to_gate(self, agent: ResolvedAgent, observed: frozenset[Acl]) -> str:
-        """Make users and Secrets, take back what is too much, give the gate its rights; return the Secrets' hash."""
+    async def give_to_gate(
+        self, agent: ResolvedAgent, observed: frozenset[Acl], published: BindingRecord | None = None
+    ) -> str:
+        """Make users and Secrets, take back what is too much, give the gate its rights; return the Secrets' hash.
+
+        Args:
+            agent: the agent.
+            observed: every ACL of the cluster.
+            published: its binding in force: pods go by it until the next one is published, and it may be held back.
+        """
         names = agent.names
         existing = await self.users.observe()
         hashes = [
@@ -82,7 +91,7 @@ class AgentAccess:
             await self._credentials(names.namespace, gate_secret_name(names.agent), names.gate_principal, existing),
         ]
         gate = gate_acls(self.installation, names, agent.command_topics)
-        owned = acls_of(observed, names.agent_principal, names.gate_principal)
+        owned = acls_of(observed, names.agent_principal, names.gate_principal) - self._in_use(agent, published)
         desired = gate | agent_acls(names, agent.input_topics)
         plan = plan_acls(desired, observed, owned)
         # The agent's own come later: it may not write before its gate knows where to begin.
@@ -133,6 +142,13 @@ class AgentAccess:
         for secret in (agent_secret_name(agent), gate_secret_name(agent)):
             await self.cluster.delete_secret(namespace, secret)
         await self.quotas.take(lambda user: user == names.agent_principal)
+
+    def _in_use(self, agent: ResolvedAgent, published: BindingRecord | None) -> frozenset[Acl]:
+        """Return what an agent and its gate may do by a published binding; an earlier agent's gives nothing."""
+        if published is None or published.agent_uid != agent.resource.metadata.uid:
+            return frozenset()
+        commands = [target.topic for target in published.decisions.values()]
+        return gate_acls(self.installation, agent.names, commands) | agent_acls(agent.names, published.inputs)
 
     def _neighbours(self, names: AgentNames) -> list[AgentNames]:
         """Return the names of the other agents of the namespace, of those too that cannot be read."""

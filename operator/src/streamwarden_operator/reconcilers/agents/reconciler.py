@@ -208,7 +208,8 @@ class AgentReconciler:
         decisions, audit = await self._ready_topics(agent)
         progress.holds(TOPICS_READY)
         progress.step = ACCESS_READY
-        credentials_hash = await self._access.give_to_gate(agent, observed)
+        in_force = self._logs.binding(agent.names.namespace, agent.names.agent)
+        credentials_hash = await self._access.give_to_gate(agent, observed, in_force)
         progress.step = GATE_READY
         progress.skips = skips = await self._access.plan_skips(agent, decisions)
         binding = self._published_binding(build_binding(agent, decisions=decisions, audit=audit, skips=skips.wanted))

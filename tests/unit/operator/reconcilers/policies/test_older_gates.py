@@ -6,15 +6,29 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from streamwarden_contract.acks import ReadFormats
+from streamwarden_contract.models import AgentDeployment
+from streamwarden_contract.names import AgentNames, InstallationNames
+from streamwarden_operator.desired.acls import agent_acls, gate_acls
 from streamwarden_operator.keys import key_of
-from support.operator_harness import Harness, agent, conditions_of, policy, running, until, whole_namespace
+from streamwarden_operator.ports import Acl, AclPlan
+from support.operator_harness import (
+    Harness,
+    agent,
+    conditions_of,
+    contract,
+    policy,
+    running,
+    until,
+    whole_namespace,
+)
 from support.policy_fakes import ack_of
 
 if TYPE_CHECKING:
-    from streamwarden_contract.models import AgentDeployment, Policy
+    from streamwarden_contract.models import Policy
     from streamwarden_contract.models.base import Kind
 
 GUARD, STRICT = agent(), policy("strict")
+INSTALLATION, NAMES = InstallationNames(), AgentNames("risk", "guard")
 TOPIC = "risk.streamwarden.policies"
 WAITS = (
     "held back: gates of an earlier version would refuse all their policies for {}: {}. It is published once none of "
@@ -148,6 +162,39 @@ async def test_pods_that_would_decide_what_no_gate_may_judge_yet_wait_with_their
         edit(harness, GUARD, decisions=decisions)
         await harness.settle()
         assert (image(harness), set(harness.binding().decisions)) == ("registry.example/guard:2", {"block-page", "ban"})
+
+
+async def test_pods_may_go_on_by_a_binding_whose_successor_waits() -> None:
+    """Without the right to the last one's topics they would halt, though nothing is wrong with them."""
+    expiring = [{"type": "block-page", "commandTopicRef": {"name": "blocks"}, "expiresAfter": "30s"}]
+    mails = [{"name": "mails", "topicRef": {"name": "mails"}}]
+    async with running(*whole_namespace(), contract("blocks"), contract("mails")) as harness:
+        harness.acks.say(ack_of(harness.binding(), "pod-0", formats=None))
+        extra = Acl("User:risk.guard.gate", "TOPIC", "risk.mails", "WRITE")
+        harness.acls.acls.add(extra)
+        edit(harness, GUARD, decisions=expiring, inputs=mails)
+        await harness.settle()
+        assert said(harness, GUARD, "GateReady")[1] == "GatesTooOld"
+        before = gate_acls(INSTALLATION, NAMES, ["risk.commands"]) | agent_acls(NAMES, ["risk.pages"])
+        assert harness.acls.acls == before | gate_acls(INSTALLATION, NAMES, ["risk.blocks"])
+        harness.acks.say(ack_of(harness.binding(), "pod-0"))
+        after = gate_acls(INSTALLATION, NAMES, ["risk.blocks"]) | agent_acls(NAMES, ["risk.mails"])
+        await until(lambda: harness.acls.acls == after)
+        assert harness.binding().decisions["block-page"].topic == "risk.blocks"
+
+
+async def test_what_an_earlier_agent_of_the_name_was_bound_to_gives_nothing() -> None:
+    async with running(*whole_namespace(), contract("blocks")) as harness:
+        commands = Acl("User:risk.guard.gate", "TOPIC", "risk.commands", "WRITE")
+        begun = len(harness.effects)
+        made = agent(uid="uid-2").model_dump(by_alias=True, mode="json")
+        made["spec"]["decisions"][0]["commandTopicRef"]["name"] = "blocks"
+        harness.put(AgentDeployment.model_validate(made))
+        await harness.settle()
+        happened = harness.effects[begun:]
+        taken = [isinstance(plan := each[-1], AclPlan) and commands in plan.remove for each in happened].index(True)
+        bound = [each[0] == "log" and "binding/guard" in each[-1] for each in happened].index(True)  # type: ignore[operator]  # a tuple of keys
+        assert taken < bound
 
 
 async def test_another_agent_that_a_waiting_policy_selects_keeps_what_it_has_and_says_for_whose_gates() -> None:
