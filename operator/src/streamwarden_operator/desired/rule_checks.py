@@ -24,9 +24,9 @@ MAX_TOTAL_COST_NS = 300_000_000
 """What all rules may take at most for one decision, of one policy and of all that an agent is judged by: while they are
 asked, no newer policy is taken over, and from ``kubectl apply`` until one is in force half a second may pass."""
 _MAX_SHOWN = 4
-Place = tuple[str, str]
+AgentDecisions = tuple[str, str]
 """Agent and decision type."""
-Spent = Callable[[Place], float]
+Spent = Callable[[AgentDecisions], float]
 """What the policies before take of one decision, in nanoseconds."""
 
 
@@ -49,7 +49,7 @@ class Pair:
     schema: str | None = field(default=None, compare=True, repr=False)
 
     @property
-    def place(self) -> Place:
+    def place(self) -> AgentDecisions:
         """Agent and type, without the schema."""
         return self.agent, self.decision_type
 
@@ -117,7 +117,7 @@ def pairs_of(spec: PolicySpec, agents: Iterable[Governed]) -> tuple[Pair, ...]:
 def check_rules(
     spec: PolicySpec,
     pairs: tuple[Pair, ...],
-    in_force: Collection[Place] = frozenset(),
+    in_force: Collection[AgentDecisions] = frozenset(),
     spent: Spent = lambda _: 0.0,
 ) -> RuleChecks:
     """Check a policy's rules for everything that it covers.
@@ -143,7 +143,7 @@ def check_rules(
 
 
 def _check_pairs(
-    spec: PolicySpec, pairs: tuple[Pair, ...], beside: _Beside, in_force: Collection[Place], spent: Spent
+    spec: PolicySpec, pairs: tuple[Pair, ...], beside: _Beside, in_force: Collection[AgentDecisions], spent: Spent
 ) -> RuleChecks:
     types = {(pair.decision_type, pair.schema) for pair in pairs}
     names = {decision_type for decision_type, _ in types}
@@ -197,7 +197,7 @@ def _beside(spec: PolicySpec) -> _Beside:
     return _Beside(labels, intern(canonical.encode(typed_data(spec.params, "params")).decode()))
 
 
-def _by_place(pairs: Mapping[Pair, str]) -> list[tuple[tuple[str, str], str]]:
+def _by_place(pairs: Mapping[Pair, str]) -> list[tuple[AgentDecisions, str]]:
     return sorted((pair.place, said) for pair, said in pairs.items())
 
 

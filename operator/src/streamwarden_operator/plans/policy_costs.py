@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-from streamwarden_operator.desired.rule_checks import Place, RuleChecks, Spent
+from streamwarden_operator.desired.rule_checks import AgentDecisions, RuleChecks, Spent
 
 NEWEST: Final = 2**63
 """In place of a revision: that of a policy that has none yet comes after all others."""
@@ -15,7 +15,7 @@ class Spending:
 
     checks: dict[str, RuleChecks] = field(default_factory=dict)
     """By policy: what was added."""
-    _by_place: dict[Place, list[tuple[int, str, float]]] = field(default_factory=dict)
+    _by_place: dict[AgentDecisions, list[tuple[int, str, float]]] = field(default_factory=dict)
 
     def add(self, name: str, revision: int, checks: RuleChecks) -> None:
         """Take in a policy. Where it is not applicable nobody asks its rules."""
@@ -27,7 +27,7 @@ class Spending:
     def before(self, name: str, revision: int) -> Spent:
         """Return what all others take that were in force before a policy."""
 
-        def spent(place: Place) -> float:
+        def spent(place: AgentDecisions) -> float:
             known = self._by_place.get(place, ())
             return sum(cost_ns for other, whose, cost_ns in known if whose != name and other < revision)
 

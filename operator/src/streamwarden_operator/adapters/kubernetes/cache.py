@@ -44,7 +44,7 @@ _REMEMBERED_DEATHS = 20_000
 _log = structlog.get_logger(__name__)
 
 
-Place = tuple[ResourceType, str, str]
+ObjectPlace = tuple[ResourceType, str, str]
 """Type, namespace, name."""
 
 
@@ -58,15 +58,15 @@ class ResourceCache:
     """Objects by their place."""
 
     def __init__(self) -> None:
-        self._seen: dict[Place, _Seen] = {}
+        self._seen: dict[ObjectPlace, _Seen] = {}
         self._kinds: dict[type[Kind], dict[str, dict[str, Kind]]] = {kind: {} for kind in KINDS.values()}
         self._unreadable: dict[Key, Unreadable] = {}
-        self._owned: dict[Place, Owned] = {}
-        self._data: dict[Place, Mapping[str, str | int] | None] = {}
+        self._owned: dict[ObjectPlace, Owned] = {}
+        self._data: dict[ObjectPlace, Mapping[str, str | int] | None] = {}
         """What ConfigMaps hold beside the rules of policies; None of those that no policy names."""
-        self._readers: dict[Place, set[str]] = {}
+        self._readers: dict[ObjectPlace, set[str]] = {}
         """By ConfigMap: the policies of its namespace that name it."""
-        self._by_agent: dict[tuple[str, str], set[Place]] = {}
+        self._by_agent: dict[tuple[str, str], set[ObjectPlace]] = {}
         self._gone: OrderedDict[str, int] = OrderedDict()
         """By uid: the version at which it was gone. One that comes back with our label has a newer one."""
 
@@ -177,7 +177,7 @@ class ResourceCache:
             self._seen[place] = _Seen(known.uid, version)
             self._owned[place] = replace(known, version=version, facts=facts)
 
-    def _take_resource(self, place: Place, manifest: Manifest) -> Key | None:
+    def _take_resource(self, place: ObjectPlace, manifest: Manifest) -> Key | None:
         resource, namespace, name = place
         kind, key = KINDS[resource], _key(place)
         before = self._kinds[kind].get(namespace, {}).get(name)
@@ -197,13 +197,13 @@ class ResourceCache:
         self._note_reader(namespace, name, before, now)
         return key if mended or before is None or needs_reconcile(before, now) else None
 
-    def _take_data(self, place: Place, manifest: Manifest) -> Key | None:
+    def _take_data(self, place: ObjectPlace, manifest: Manifest) -> Key | None:
         # Anybody may make many that are large: values that no policy names are nobody's business.
         before, now = self._data.get(place), read_data(manifest) if place in self._readers else None
         self._data[place] = now
         return None if now == before else _key(place)
 
-    def _is_unread(self, place: Place) -> bool:
+    def _is_unread(self, place: ObjectPlace) -> bool:
         return place in self._readers and place in self._data and self._data[place] is None
 
     def _note_reader(self, namespace: str, policy: str, before: Kind | None, now: Kind | None) -> None:
@@ -220,7 +220,7 @@ class ResourceCache:
             if old in self._data:
                 self._data[old] = None
 
-    def _take_owned(self, place: Place, manifest: Manifest) -> Key | None:
+    def _take_owned(self, place: ObjectPlace, manifest: Manifest) -> Key | None:
         now, before = read_owned(place[0], manifest), self._owned.get(place)
         if before is not None and before.agent != now.agent:
             self._unlink(place, before.agent)
@@ -228,7 +228,7 @@ class ResourceCache:
         self._by_agent.setdefault((now.namespace, now.agent), set()).add(place)
         return _owner(now) if before is None or now.differs(before) else None
 
-    def _drop(self, place: Place) -> Key | None:
+    def _drop(self, place: ObjectPlace) -> Key | None:
         resource, namespace, name = place
         self._seen.pop(place, None)
         if resource in KINDS:
@@ -237,17 +237,17 @@ class ResourceCache:
             return _key(place)
         return self._drop_data(place) or self._drop_owned(place)
 
-    def _drop_data(self, place: Place) -> Key | None:
+    def _drop_data(self, place: ObjectPlace) -> Key | None:
         return None if self._data.pop(place, None) is None else _key(place)
 
-    def _drop_owned(self, place: Place) -> Key | None:
+    def _drop_owned(self, place: ObjectPlace) -> Key | None:
         owned = self._owned.pop(place, None)
         if owned is None:
             return None
         self._unlink(place, owned.agent)
         return _owner(owned)
 
-    def _unlink(self, place: Place, agent: str) -> None:
+    def _unlink(self, place: ObjectPlace, agent: str) -> None:
         places = self._by_agent.get((place[1], agent), set())
         places.discard(place)
         if not places:
@@ -264,17 +264,17 @@ def _source_of(resource: Kind | None) -> str | None:
     return params_config_map(resource.spec) if isinstance(resource, Policy) else None
 
 
-def _placed(manifest: Manifest) -> tuple[Place, _Seen]:
+def _placed(manifest: Manifest) -> tuple[ObjectPlace, _Seen]:
     metadata = manifest["metadata"]
     seen = _Seen(metadata["uid"], int(metadata["resourceVersion"]))
     return (type_of(manifest), metadata["namespace"], metadata["name"]), seen
 
 
-def _key(place: Place) -> Key:
+def _key(place: ObjectPlace) -> Key:
     return Key(cast("KeyKind", place[0].kind), place[1], place[2])
 
 
-def _place(key: Key) -> Place:
+def _place(key: Key) -> ObjectPlace:
     return type_of_key(key), key.namespace, key.name
 
 

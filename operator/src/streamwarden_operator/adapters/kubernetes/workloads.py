@@ -8,7 +8,7 @@ import structlog
 from streamwarden_contract.reasons import ConditionReason
 from streamwarden_contract.runtime_config import FORMATS_FILE
 
-from streamwarden_operator.adapters.kubernetes.cache import Place, ResourceCache
+from streamwarden_operator.adapters.kubernetes.cache import ObjectPlace, ResourceCache
 from streamwarden_operator.adapters.kubernetes.client import MERGE, KubernetesClient
 from streamwarden_operator.adapters.kubernetes.errors import AbsentError, Request
 from streamwarden_operator.adapters.kubernetes.pods import DeploymentFacts, PodFacts, workload_state
@@ -47,7 +47,7 @@ class _Settled:
     """A workload of which everything was applied, and where: to build and compare it all again tells nothing new."""
 
     workload: Workload
-    places: tuple[Place, ...]
+    places: tuple[ObjectPlace, ...]
 
 
 class Workloads:
@@ -64,7 +64,7 @@ class Workloads:
         self._client = client
         self._cache = cache
         self._build = build
-        self._applied: dict[Place, _Applied] = {}
+        self._applied: dict[ObjectPlace, _Applied] = {}
         self._settled: dict[tuple[str, str], _Settled] = {}
 
     async def apply(self, workload: Workload) -> WorkloadState:
@@ -160,7 +160,7 @@ class Workloads:
         self._cache.observe(answer)
         _log.info("applied", kind=resource.kind, namespace=workload.namespace, name=name, created=known is None)
 
-    def _is_as_applied(self, place: Place) -> bool:
+    def _is_as_applied(self, place: ObjectPlace) -> bool:
         known, applied = self._cache.owned(*place), self._applied.get(place)
         return (
             known is not None
@@ -209,7 +209,7 @@ class Workloads:
         await self._client.apply(DEPLOYMENT, body, manager=SCALE_MANAGER)
 
 
-def _place(manifest: Manifest) -> Place:
+def _place(manifest: Manifest) -> ObjectPlace:
     return type_of(manifest), manifest["metadata"]["namespace"], manifest["metadata"]["name"]
 
 

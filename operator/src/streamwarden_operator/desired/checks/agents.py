@@ -11,7 +11,7 @@ from streamwarden_contract.policylog import BindingRecord, PolicyRecord
 from streamwarden_contract.reasons import ConditionReason
 
 from streamwarden_operator.desired.agents import SCHEMA_READY, ResolvedAgent
-from streamwarden_operator.desired.checks.chain import Finding
+from streamwarden_operator.desired.checks.chain import Finding, held_back
 from streamwarden_operator.desired.held_back import TooNew
 from streamwarden_operator.desired.policy_log import DesiredBinding
 from streamwarden_operator.desired.status import find_condition, is_true, summarize
@@ -192,7 +192,7 @@ def older_gates_keep_it_back(binding: AgentBinding) -> Finding | None:
     """
     if binding.too_new is None or binding.stands:
         return None
-    found = _held_back(binding.too_new)
+    found = held_back(binding.too_new)
     if found.reason != ConditionReason.GATES_TOO_OLD:
         return found
     advice = "Its other changes need the binding too, so no pod of this agent is replaced before: leave those fields "
@@ -229,12 +229,6 @@ def gates_in_place_can_do_more(found: GateReplacement) -> Finding | None:
     said = "; ".join(f"policy {name!r} ({rules[0]})" for name, rules in sorted(found.cannot_run.items()))
     message = f"pods are not replaced: new gates could not run what is in force, and would deny: {said}. Mend it first"
     return Finding("False", ConditionReason.UNTYPED_RULES, message)
-
-
-def _held_back(too_new: TooNew) -> Finding:
-    if not too_new.gates:
-        return Finding("Unknown", ConditionReason.PENDING, str(too_new))
-    return Finding("False", ConditionReason.GATES_TOO_OLD, str(too_new))
 
 
 REPLACEMENT = (gates_in_place_can_do_more,)
@@ -279,7 +273,7 @@ _NOT_COMPILED = (ConditionReason.INVALID_SCHEMA, ConditionReason.INVALID_EXPRESS
 
 
 def gates_are_too_old(found: AgentGates) -> Finding | None:
-    return None if found.too_new is None else _held_back(found.too_new)
+    return None if found.too_new is None else held_back(found.too_new)
 
 
 def a_gate_denies_what_does_not_compile(found: AgentGates) -> Finding | None:

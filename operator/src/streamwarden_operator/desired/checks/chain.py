@@ -7,6 +7,7 @@ from typing import TypeVar
 from streamwarden_contract.models.base import Condition, ConditionStatus
 from streamwarden_contract.reasons import ConditionReason
 
+from streamwarden_operator.desired.held_back import TooNew
 from streamwarden_operator.desired.status import failed, shorten
 from streamwarden_operator.errors import OperatorError
 
@@ -30,6 +31,18 @@ def failure(error: OperatorError) -> Finding:
     """Return what an error stands for: Unknown for an outage, else False."""
     found = failed("", error)
     return Finding(found.status, found.reason, found.message)
+
+
+def held_back(why: TooNew, then: str = "") -> Finding:
+    """Return what it stands for that something is held back: Unknown as long as nobody knows which gates run.
+
+    Args:
+        why: why it is.
+        then: what is said after it.
+    """
+    if not why.gates:
+        return Finding("Unknown", ConditionReason.PENDING, f"{why}{then}")
+    return Finding("False", ConditionReason.GATES_TOO_OLD, f"{why}{then}")
 
 
 def first_finding(checks: Sequence[Callable[[T], Finding | None]], gathered: T) -> Finding | None:

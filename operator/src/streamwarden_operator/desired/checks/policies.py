@@ -8,7 +8,7 @@ from streamwarden_contract.policylog import PolicyRecord
 from streamwarden_contract.reasons import ConditionReason
 
 from streamwarden_operator.desired.acceptance import Refusal, accepted
-from streamwarden_operator.desired.checks.chain import HOLDS, Finding
+from streamwarden_operator.desired.checks.chain import HOLDS, Finding, held_back
 from streamwarden_operator.desired.held_back import TooNew
 from streamwarden_operator.desired.rule_checks import RuleChecks, listed
 from streamwarden_operator.desired.rule_remarks import remarks
@@ -121,11 +121,7 @@ def this_spec_is_published(policy: Publishing) -> Finding | None:
 
 
 def gates_are_too_old(policy: Publishing) -> Finding | None:
-    if policy.too_new is None:
-        return None
-    if not policy.too_new.gates:
-        return Finding("Unknown", ConditionReason.PENDING, f"{policy.too_new}{policy.stays}")
-    return Finding("False", ConditionReason.GATES_TOO_OLD, f"{policy.too_new}{policy.stays}")
+    return None if policy.too_new is None else held_back(policy.too_new, policy.stays)
 
 
 def the_log_cannot_be_written(policy: Publishing) -> Finding | None:

@@ -18,8 +18,6 @@ from streamwarden_operator.ports import Cluster, GroupReads, Offsets
 from streamwarden_operator.reconcilers.policies.log_store import LogStore
 from streamwarden_operator.reconcilers.scaling.scaling_store import ScalingStore, group_reads
 
-Place = tuple[str, str]
-"""Namespace and agent."""
 Reads = tuple[GroupReads, ...]
 
 EVERY_S = 86_400.0
@@ -33,14 +31,14 @@ class GroupKeeper:
     """Begins the retention of each agent's two groups anew, once a day at a time of the agent's own."""
 
     def __init__(
-        self, offsets: Offsets, store: ScalingStore, bound_at_zero: Callable[[], Mapping[Place, Reads]] = dict
+        self, offsets: Offsets, store: ScalingStore, bound_at_zero: Callable[[], Mapping[tuple[str, str], Reads]] = dict
     ) -> None:
         """Make a keeper.
 
         Args:
             offsets: Kafka's groups.
             store: the agents that are scaled.
-            bound_at_zero: returns what the groups read of agents at zero that are not in it.
+            bound_at_zero: returns by namespace and agent what the groups read of agents at zero that are not in it.
         """
         self._offsets = offsets
         self._store = store
@@ -57,7 +55,7 @@ class GroupKeeper:
         Args:
             now_s: seconds since the epoch, so that an operator that is restarted every day begins no wait anew.
         """
-        asleep: dict[Place, Reads] = {
+        asleep: dict[tuple[str, str], Reads] = {
             where: entry.reads for where, entry in self._store.agents.items() if entry.state.desired == 0
         }
         asleep.update(self._bound_at_zero())
@@ -74,8 +72,8 @@ class GroupKeeper:
                 _log.warning("group not kept", group=reads.group, error=str(error))
 
 
-def bound_at_zero(cluster: Cluster, logs: LogStore, store: ScalingStore) -> dict[Place, Reads]:
-    """Return what the groups read of agents that have a binding and no pods, and that nobody scales.
+def bound_at_zero(cluster: Cluster, logs: LogStore, store: ScalingStore) -> dict[tuple[str, str], Reads]:
+    """Return by namespace and agent what the groups read of those that are bound, have no pods, and that nobody scales.
 
     Args:
         cluster: which pods there are; where that is not known, there may be some.
