@@ -10,7 +10,7 @@ from streamwarden.core.records import Partition, Record
 from streamwarden.runtime.consumers import Collected
 from streamwarden.runtime.feed import KafkaFeed
 from streamwarden.runtime.history import KafkaHistory
-from streamwarden.runtime.passing import Passing
+from streamwarden.runtime.passing import Look, Passing
 from streamwarden_kafka import silence
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.errors import BrokerUnavailableError
@@ -61,6 +61,27 @@ def test_an_agent_reads_on_behind_what_its_client_cannot_parse(connection: Conne
     feed.close()
     read = [(each.offset, None if each.unreadable is None else (each.last, each.unreadable.why)) for each in found]
     assert read == [(0, None), (1, (1, CANNOT)), (2, None)]
+
+
+@pytest.mark.slow
+def test_an_agent_that_begins_before_what_its_client_cannot_parse_reads_on_though_it_waits_now_and_then(
+    connection: Connection,
+) -> None:
+    feed, found = KafkaFeed(connection, "guard", [PAGES.topic]), list[Record]()
+    until(lambda: not feed.poll(records=100, size=1_000_000, timeout_s=0.05).records and feed.generation > 0)
+    feed.start({PAGES: 1})
+
+    def poll() -> int:
+        for _ in range(4):
+            found.extend(feed.poll(records=100, size=1_000_000, timeout_s=0.05).records)
+        if not found:
+            feed.hold()
+            feed.start({PAGES: 1})
+        return len(found)
+
+    until(lambda: poll() == 2)
+    feed.close()
+    assert [(each.offset, each.unreadable is None) for each in found] == [(1, False), (2, True)]
 
 
 @pytest.mark.slow
@@ -120,3 +141,57 @@ def test_it_is_asked_of_the_batch_itself_and_not_of_what_was_aborted_before_it()
     collected = Collected(end_of=end_at(40))
     passing.listen(collected, drained=True)
     assert (asked, collected.unreadable) == ([30], {})
+
+
+def passing_of(partitions: int, look: Look) -> Passing:
+    """Return what stands at 7 in each of so many partitions, each silent for longer than the one before it."""
+
+    def find(_at: Partition, _offset: int) -> tuple[int, int]:
+        pytest.fail("a broker was waited for")
+
+    passing = Passing(find, lambda _at: 0, lambda *_: True, look)
+    passing.start({Partition("pages", number): 7 for number in range(partitions)})
+    now_s = time.monotonic()
+    passing._silence._heard_s = {Partition("pages", number): now_s - 1 - number for number in range(partitions)}
+    return passing
+
+
+def test_one_silent_partition_a_poll_is_looked_at_and_each_in_its_turn() -> None:
+    asked: list[int] = []
+
+    def find(at: Partition, _offset: int) -> tuple[int, int]:
+        asked.append(at.number)
+        raise BrokerUnavailableError("no leader")
+
+    passing = passing_of(3, Look(end_at(8), find))
+    after: list[list[int]] = []
+    for _ in range(4):
+        passing.listen(Collected(), drained=True)
+        after.append(list(asked))
+    assert after == [[2], [2, 1], [2, 1, 0], [2, 1, 0]]
+
+
+def test_no_broker_is_asked_of_what_was_never_fetched() -> None:
+    passing, collected = passing_of(1, Look(end_at(-1), none_now)), Collected()
+    passing.listen(collected, drained=True)
+    assert collected.unreadable == {}
+
+
+def test_an_agent_that_stops_reading_again_and_again_hears_what_is_silent_for_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now_s = [0.0]
+    monkeypatch.setattr("streamwarden.runtime.passing.time.monotonic", lambda: now_s[0])
+    monkeypatch.setattr(silence, "LONGEST_S", 20.0)
+    passing = Passing(none_now, lambda _at: 0, lambda *_: True, Look(end_at(8), lambda _at, offset: (offset, offset)))
+    read_s = 0
+    collected = Collected()
+    while not collected.unreadable:
+        passing.start({PAGES: 7})
+        read_s += 2
+        assert read_s <= 20
+        now_s[0] += 2
+        passing.listen(collected, drained=True)
+        passing.start({})
+        now_s[0] += 30
+    assert (read_s, collected.unreadable) == (20, {PAGES: CANNOT})

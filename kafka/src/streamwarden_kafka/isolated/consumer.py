@@ -127,6 +127,14 @@ class IsolatedConsumer:
             return -1, self._ends.get(at, -1)
         return cast("tuple[int, int] | None", self._ask_broker("watermarks", at, timeout))
 
+    def fetched_end(self, place: TopicPartition) -> int:
+        """Return where a log ended when it was last fetched from; negative where the process that reads never did."""
+        if self._suspects.active:
+            return -1
+        with suppress(_DiedError, KafkaException):
+            return cast("int", self._ask("fetched_end", (place.topic, place.partition)))
+        return -1
+
     def cannot_parse(self, place: TopicPartition, timeout_s: float) -> bool:
         """Tell whether the batch at a place cannot be parsed: another process reads it alone. One that dies says no.
 

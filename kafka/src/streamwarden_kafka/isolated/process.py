@@ -17,6 +17,7 @@ from streamwarden_kafka.clients import open_consumer
 from streamwarden_kafka.codes import error_of
 from streamwarden_kafka.isolated.rows import Answer, At, Fault, Row, Taken
 from streamwarden_kafka.logs import ClientLog
+from streamwarden_kafka.membership import known_end
 from streamwarden_kafka.process_limits import EXIT_OUT_OF_MEMORY
 from streamwarden_kafka.silence import ALONE, Parsing
 
@@ -97,6 +98,7 @@ _REQUESTS: Mapping[str, Callable[..., object]] = {
     "resume": _resume,
     "take": _take,
     "watermarks": _watermarks,
+    "fetched_end": known_end,
     "partitions": _partitions,
 }
 

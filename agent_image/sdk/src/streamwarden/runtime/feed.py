@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from streamwarden.core.records import Partition
 from streamwarden.runtime.consumers import Collected, open_input, open_member
-from streamwarden.runtime.passing import Passing, find_batches, find_unparsed
+from streamwarden.runtime.passing import Passing, find_batches, find_unparsed, look_soon
 from streamwarden.runtime.ports import NO_METADATA, Feed, OffsetMetadata, Polled
 from streamwarden.runtime.topic_watch import TopicWatch
 
@@ -36,7 +36,8 @@ class KafkaFeed(Feed):
         """
         self._member = GroupMember(lambda: open_member(kafka, group), topics)
         self._reader = open_input(kafka, group, gone="error")
-        self._passing = Passing(find_batches(kafka, group), self._find_start, find_unparsed(self._reader))
+        look = look_soon(kafka, group, self._reader)
+        self._passing = Passing(find_batches(kafka, group), self._find_start, find_unparsed(self._reader), look)
         self._kafka = kafka
         self._watch = TopicWatch(self._open_admin, sorted(topics))
         self._topics = sorted(topics)

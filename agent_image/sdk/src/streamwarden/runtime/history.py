@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from streamwarden.core.records import Partition, Record
 from streamwarden.runtime.consumers import Collected, open_input
-from streamwarden.runtime.passing import Passing, find_batches, find_unparsed
+from streamwarden.runtime.passing import Passing, find_batches, find_unparsed, look_soon
 from streamwarden.runtime.ports import History, Ranges
 
 _WATERMARKS_S = 2.0
@@ -34,7 +34,10 @@ class KafkaHistory(History):
         """Of these an end was reached before that of their range."""
         self._consumer = open_input(kafka, group)
         self._passing = Passing(
-            find_batches(kafka, group), lambda at: ask_watermarks(self._consumer, at)[0], find_unparsed(self._consumer)
+            find_batches(kafka, group),
+            lambda at: ask_watermarks(self._consumer, at)[0],
+            find_unparsed(self._consumer),
+            look_soon(kafka, group, self._consumer),
         )
         self._passing.start({at: start or None for at, (start, _) in ranges.items()})
         self._read_on()

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection, Mapping
+from typing import NamedTuple
 
 import structlog
 from confluent_kafka import OFFSET_BEGINNING, TopicPartition
@@ -15,6 +16,8 @@ from streamwarden.runtime.consumers import Collected
 
 _ALONE_S = 5.0
 """Longest wait for what another client makes of a batch."""
+_LOOK_S = 1.0
+"""Longest wait for word of what a silent partition has: nothing else is read meanwhile."""
 
 FindBatch = Callable[[Partition, int], tuple[int, int]]
 """Returns the first and last offset of the batch that is read next at an offset, whatever is in it."""
@@ -36,6 +39,26 @@ def find_batches(kafka: Connection, group: str) -> FindBatch:
     return find
 
 
+class Look(NamedTuple):
+    """How to see soon whether a partition of which nothing comes has anything."""
+
+    end_of: Callable[[Partition], float]
+    """Tells where its log ended when it was last fetched from; negative: it never was, so that is no silence."""
+    find_batch: FindBatch
+
+
+def look_soon(kafka: Connection, group: str, reader: IsolatedConsumer) -> Look:
+    """Return how to look while nothing else is read: no broker is waited for longer than a second."""
+
+    def find(at: Partition, offset: int) -> tuple[int, int]:
+        from streamwarden_kafka.wire.raw import fetch_headers  # as above
+
+        header, *_ = fetch_headers(kafka, f"{group}-look", at.topic, at.number, offset, timeout_s=_LOOK_S)
+        return header.base, header.last
+
+    return Look(lambda at: reader.fetched_end(TopicPartition(*at)), find)
+
+
 def find_unparsed(reader: IsolatedConsumer) -> IsUnparsed:
     """Return how to know that a batch cannot be parsed, where the client that reads says nothing of it."""
     return lambda at, offset: reader.cannot_parse(TopicPartition(*at, offset), _ALONE_S)
@@ -44,17 +67,21 @@ def find_unparsed(reader: IsolatedConsumer) -> IsUnparsed:
 class Passing:
     """Knows which offset comes next in each partition, and finds the end of what cannot be read there."""
 
-    def __init__(self, find_batch: FindBatch, find_start: FindStart, is_unparsed: IsUnparsed) -> None:
+    def __init__(
+        self, find_batch: FindBatch, find_start: FindStart, is_unparsed: IsUnparsed, look: Look | None = None
+    ) -> None:
         """Begin with no partition.
 
         Args:
             find_batch: asks a broker.
             find_start: likewise.
             is_unparsed: likewise, and a client.
+            look: how silent partitions are looked at; None: as all others are.
         """
         self._find_batch = find_batch
         self._find_start = find_start
         self._is_unparsed = is_unparsed
+        self._look = look
         self._next: dict[Partition, int] = {}
         self._silence = Silence[Partition]((), 0.0)
         self._log = structlog.get_logger()
@@ -65,16 +92,21 @@ class Passing:
         return self._next
 
     def start(self, positions: Mapping[Partition, int | None]) -> None:
-        """Read these and no others from now on; None is the beginning."""
+        """Read these and no others from now on; None is the beginning.
+
+        Who stands where it stood before has been silent since then, but not while it was not read.
+        """
         self._next = {at: OFFSET_BEGINNING if offset is None else offset for at, offset in positions.items()}
-        self._silence = Silence(self._next, time.monotonic())
+        self._silence.follow(self._next, time.monotonic())
 
     def stop(self, at: Partition) -> None:
         """Read no more of a partition."""
         self._next.pop(at, None)
 
     def listen(self, collected: Collected, *, drained: bool, paused: Collection[Partition] = ()) -> None:
-        """Add to what is unreadable the partitions of which the client gives nothing, as it cannot parse what is next.
+        """Add to what is unreadable a partition of which the client gives nothing, as it cannot parse what is next.
+
+        One is looked at, of those that are silent for long: all others wait meanwhile.
 
         Args:
             collected: what the client gave.
@@ -84,16 +116,17 @@ class Passing:
         now_s = time.monotonic()
         for at in {*(record.at for record in collected.records), *(at for at, _ in collected.ends), *paused}:
             self._silence.heard(at, now_s)
-        for at in self._silence.too_long(now_s) if drained else ():
+        for at in self._silence.too_long(now_s, most=1) if drained else ():
             if at in self._next and self._is_next_unparsed(at, collected):
                 collected.unreadable[at] = "a batch cannot be parsed"
 
     def _is_next_unparsed(self, at: Partition, collected: Collected) -> bool:
+        end_of, find_batch = self._look or (collected.end_of, self._find_batch)
         try:
-            position = self._next[at] if self._next[at] >= 0 else self._find_start(at)
-            if collected.end_of((at.topic, at.number)) <= position:
+            if end_of(at) <= max(self._next[at], 0):
                 return False
-            first, _ = self._find_batch(at, position)
+            position = self._next[at] if self._next[at] >= 0 else self._find_start(at)
+            first, _ = find_batch(at, position)
         except KafkaClientError:
             return False  # there is none as yet: what lies there is of a transaction that is open
         # Of what lies before it, which has no records, a client asks for more at once, and gets the end cut off.
