@@ -8,14 +8,11 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from streamwarden_kafka.codes import error_of
 from streamwarden_kafka.errors import BrokerUnavailableError, NotAMemberError
-from streamwarden_kafka.records import Offset
+from streamwarden_kafka.records import Offset, Partition
 
 _REQUEST_TIMEOUT_S = 10.0
 _MOST_UNANSWERED = 2
 """Requests for committed offsets in a row without an answer before the consumer is replaced."""
-
-At = tuple[str, int]
-"""Topic and partition."""
 
 
 class AsksWatermarks(Protocol):
@@ -28,7 +25,7 @@ class AsksWatermarks(Protocol):
         ...
 
 
-def ask_watermarks(consumer: AsksWatermarks, at: At) -> tuple[int, int]:
+def ask_watermarks(consumer: AsksWatermarks, at: Partition) -> tuple[int, int]:
     """Return the first offset that a log still has, and its end.
 
     Raises:
@@ -43,7 +40,7 @@ def ask_watermarks(consumer: AsksWatermarks, at: At) -> tuple[int, int]:
     return answer
 
 
-def end_of(consumer: AsksWatermarks, at: At) -> int:
+def end_of(consumer: AsksWatermarks, at: Partition) -> int:
     """Return where a log ends: as brokers said when it was last fetched from, else they are asked.
 
     A record at it or beyond has no such place: whoever wrote its batch gave it another offset than it has. Brokers look
@@ -58,7 +55,7 @@ def end_of(consumer: AsksWatermarks, at: At) -> int:
     return end if end >= 0 else ask_watermarks(consumer, at)[1]
 
 
-def known_end(consumer: AsksWatermarks, at: At) -> int:
+def known_end(consumer: AsksWatermarks, at: Partition) -> int:
     """Return the high watermark as brokers said when the log was last fetched from; negative where it is not known."""
     _, end = consumer.get_watermark_offsets(TopicPartition(*at), cached=True) or (-1, -1)
     return end
@@ -90,7 +87,7 @@ class GroupMember:
         """
         self.generation = 0
         """Grows with each rebalance: what was polled under an older one is somebody else's now."""
-        self.assigned: frozenset[At] = frozenset()
+        self.assigned: frozenset[Partition] = frozenset()
         self._open_consumer = open_consumer
         self._joined_as = joined_as
         self._topics = list(topics)
@@ -110,7 +107,7 @@ class GroupMember:
         """
         return self._consumer.consume(most, timeout=0)
 
-    def committed(self, partitions: Iterable[At]) -> list[TopicPartition]:
+    def committed(self, partitions: Iterable[Partition]) -> list[TopicPartition]:
         """Return what the group has committed; a negative offset where nothing.
 
         Raises:
@@ -132,7 +129,7 @@ class GroupMember:
                 )
         return found
 
-    def end_of(self, at: At) -> int:
+    def end_of(self, at: Partition) -> int:
         """Return where a log ends: see ``end_of``.
 
         Raises:
@@ -140,11 +137,11 @@ class GroupMember:
         """
         return end_of(self._consumer, at)
 
-    def known_end(self, at: At) -> int:
+    def known_end(self, at: Partition) -> int:
         """Return where a log ends, open transactions included: see ``known_end``."""
         return known_end(self._consumer, at)
 
-    def watermarks(self, partitions: Iterable[At]) -> dict[At, tuple[int, int]]:
+    def watermarks(self, partitions: Iterable[Partition]) -> dict[Partition, tuple[int, int]]:
         """Return of each log the first offset that it still has, and its end.
 
         Raises:
@@ -152,7 +149,7 @@ class GroupMember:
         """
         return {at: ask_watermarks(self._consumer, at) for at in sorted(partitions)}
 
-    def fetch_from(self, positions: Mapping[At, int]) -> None:
+    def fetch_from(self, positions: Mapping[Partition, int]) -> None:
         """Fetch from these positions and nothing else; what was fetched before and not polled is thrown away."""
         self._consumer.assign([TopicPartition(topic, number, at) for (topic, number), at in positions.items()])
 
@@ -220,6 +217,6 @@ class GroupMember:
         self._change(frozenset(), None)
         consumer.unassign()
 
-    def _change(self, assigned: frozenset[At], metadata: object) -> None:
+    def _change(self, assigned: frozenset[Partition], metadata: object) -> None:
         self.assigned, self._metadata = assigned, metadata
         self.generation += 1

@@ -12,6 +12,9 @@ Headers = Sequence[tuple[str, bytes | str | None]]
 UNREADABLE_HEADER = "\ufffd"
 """Stands for all headers of a record where the name of one is not UTF-8: the client then gives none of them."""
 
+Partition = tuple[str, int]
+"""Topic and number."""
+
 BY_KEY = -1
 """The partition that the key says; librdkafka's word for it."""
 

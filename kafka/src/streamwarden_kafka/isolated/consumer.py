@@ -20,9 +20,10 @@ from streamwarden_kafka.codes import DEADLY, END_OF_PARTITION, TIMED_OUT
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.errors import ReaderFailedError
 from streamwarden_kafka.isolated.child import Child
-from streamwarden_kafka.isolated.rows import At, Fault, Taken
+from streamwarden_kafka.isolated.rows import Fault, Taken
 from streamwarden_kafka.isolated.suspects import MAX_PASSED, MOST_DEATHS, Suspects
 from streamwarden_kafka.process_limits import cause_of, died_by_itself
+from streamwarden_kafka.records import Partition
 from streamwarden_kafka.silence import ALONE
 
 PROCESS = "streamwarden_kafka.isolated.process"
@@ -65,12 +66,12 @@ class IsolatedConsumer:
         self._quiet = quiet
         self._module = module
         self._log = structlog.get_logger(__name__)
-        self._positions: dict[At, int] = {}
-        self._paused: set[At] = set()
-        self._ends: dict[At, int] = {}
+        self._positions: dict[Partition, int] = {}
+        self._paused: set[Partition] = set()
+        self._ends: dict[Partition, int] = {}
         self._suspects = Suspects()
         self._failed = 0
-        self._reading: At | None = None
+        self._reading: Partition | None = None
         self._process: Child | None = self._start()
 
     def assign(self, places: Iterable[TopicPartition]) -> None:
@@ -197,7 +198,7 @@ class IsolatedConsumer:
         )
         return []
 
-    def _take_singly(self, at: At, most: int, size: float, timeout_s: float) -> list[Message]:
+    def _take_singly(self, at: Partition, most: int, size: float, timeout_s: float) -> list[Message]:
         """Take one record after another, so that it is known behind which one the process died."""
         found = list[Message]()
         try:
@@ -265,7 +266,7 @@ class IsolatedConsumer:
             self._ask("pause", sorted(self._paused.difference(self._suspects.halted)))
         return process
 
-    def _read_as_usual(self) -> dict[At, int]:
+    def _read_as_usual(self) -> dict[Partition, int]:
         return {at: offset for at, offset in self._positions.items() if at not in self._suspects.halted}
 
     def _start(self) -> "Child":
@@ -297,7 +298,7 @@ class IsolatedConsumer:
             self._suspects.died(self._positions[at])
 
 
-def _deadly(at: At) -> Message:
+def _deadly(at: Partition) -> Message:
     why = f"{MOST_DEATHS} processes died of reading a batch"
     return Message(topic=at[0], partition=at[1], error=KafkaError(DEADLY, why))
 

@@ -15,10 +15,11 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from streamwarden_kafka.clients import open_consumer
 from streamwarden_kafka.codes import error_of
-from streamwarden_kafka.isolated.rows import Answer, At, Fault, Row, Taken
+from streamwarden_kafka.isolated.rows import Answer, Fault, Row, Taken
 from streamwarden_kafka.logs import ClientLog
 from streamwarden_kafka.membership import known_end
 from streamwarden_kafka.process_limits import EXIT_OUT_OF_MEMORY
+from streamwarden_kafka.records import Partition
 from streamwarden_kafka.silence import ALONE, Parsing
 
 _CHUNK = 50
@@ -56,15 +57,15 @@ def serve(pipe: "Pipe[Any, Any]") -> None:
         lines.clear()
 
 
-def _assign(consumer: Consumer, positions: Mapping[At, int]) -> None:
+def _assign(consumer: Consumer, positions: Mapping[Partition, int]) -> None:
     consumer.assign([TopicPartition(*at, offset) for at, offset in positions.items()])
 
 
-def _pause(consumer: Consumer, partitions: Sequence[At]) -> None:
+def _pause(consumer: Consumer, partitions: Sequence[Partition]) -> None:
     consumer.pause([TopicPartition(*at) for at in partitions])
 
 
-def _resume(consumer: Consumer, partitions: Sequence[At]) -> None:
+def _resume(consumer: Consumer, partitions: Sequence[Partition]) -> None:
     consumer.resume([TopicPartition(*at) for at in partitions])
 
 
@@ -83,7 +84,7 @@ def _take(consumer: Consumer, most: int, size: float, timeout_s: float) -> Taken
     return Taken(rows, ends)
 
 
-def _watermarks(consumer: Consumer, at: At, timeout_s: float) -> tuple[int, int] | None:
+def _watermarks(consumer: Consumer, at: Partition, timeout_s: float) -> tuple[int, int] | None:
     return consumer.get_watermark_offsets(TopicPartition(*at), timeout_s)
 
 

@@ -5,10 +5,7 @@ from typing import NamedTuple
 
 from confluent_kafka import KafkaError, Message
 
-from streamwarden_kafka.records import Headers, headers_of
-
-At = tuple[str, int]
-"""Topic and partition."""
+from streamwarden_kafka.records import Headers, Partition, headers_of
 
 
 class Fault(NamedTuple):
@@ -61,7 +58,7 @@ class Row(NamedTuple):
         )
 
     @property
-    def at(self) -> At:
+    def at(self) -> Partition:
         return self.topic, self.partition
 
 
@@ -69,7 +66,7 @@ class Taken(NamedTuple):
     """What one request brought."""
 
     rows: Sequence[Row]
-    ends: dict[At, int]
+    ends: dict[Partition, int]
     """Where the logs of these records end, as brokers said when they were last fetched from; -1: they have not said, or
     the client has forgotten it (``membership.end_of``). What was known before is too low for these records, then."""
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Mapping
 
-from streamwarden_kafka.isolated.rows import At
+from streamwarden_kafka.records import Partition
 
 MOST_DEATHS = 3
 """So many processes may die of reading on in one place."""
@@ -25,15 +25,15 @@ class Suspects:
     def __init__(self) -> None:
         self.since_s: float | None = None
         """When reading one by one began; None where all is read as usual."""
-        self.turn: At | None = None
+        self.turn: Partition | None = None
         """The partition that is read now."""
         self._turn_since_s = 0.0
         self._taken = 0
-        self._deaths = Counter[tuple[At, int]]()
-        self._ended = set[At]()
-        self._turns = dict[At, int]()
-        self._given_up = dict[tuple[At, int], float]()
-        self._halted = dict[At, float]()
+        self._deaths = Counter[tuple[Partition, int]]()
+        self._ended = set[Partition]()
+        self._turns = dict[Partition, int]()
+        self._given_up = dict[tuple[Partition, int], float]()
+        self._halted = dict[Partition, float]()
         self._has_halted = False
         """Whether who was suspected was halted since reading one by one began."""
 
@@ -43,7 +43,7 @@ class Suspects:
         return self.since_s is not None
 
     @property
-    def halted(self) -> Collection[At]:
+    def halted(self) -> Collection[Partition]:
         """Partitions of which nothing is read now."""
         return self._halted.keys()
 
@@ -63,7 +63,7 @@ class Suspects:
         self.turn = None
         self._ended.clear()
 
-    def resume(self, positions: Mapping[At, int], now_s: float) -> bool:
+    def resume(self, positions: Mapping[Partition, int], now_s: float) -> bool:
         """Halt no longer who was halted long enough: it has the first turn where it stands before what was deadly.
 
         Returns:
@@ -80,7 +80,9 @@ class Suspects:
             self._turns.update(dict.fromkeys(ours, -1))
         return True
 
-    def choose(self, positions: Mapping[At, int], paused: Collection[At], now_s: float) -> At | None:
+    def choose(
+        self, positions: Mapping[Partition, int], paused: Collection[Partition], now_s: float
+    ) -> Partition | None:
         """Give somebody the turn and return whom; None where reading one by one is over.
 
         It is over when every partition was read to its end, after some minutes, or when who was suspected was halted:

@@ -24,9 +24,6 @@ _LONGEST_CONNECT_S = 3.0
 _IDLE_MS = 9 * 60_000
 """Brokers close idle connections after ten minutes; we are a little earlier."""
 
-Partition = tuple[str, int]
-"""Topic and number."""
-
 
 class Wire:
     """Connections to the brokers of one cluster, one each, made when they are needed. All calls from one event loop."""

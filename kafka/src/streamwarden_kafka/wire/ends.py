@@ -10,7 +10,8 @@ from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.protocol.offset import OffsetRequest
 
 from streamwarden_kafka.errors import BrokerUnavailableError, KafkaClientError
-from streamwarden_kafka.wire.connections import NO_ERROR, Partition, Wire, refusal
+from streamwarden_kafka.records import Partition
+from streamwarden_kafka.wire.connections import NO_ERROR, Wire, refusal
 
 _KNOWN_FOR_S = 60.0
 """A topic's partitions are asked for again after so long: they may have grown."""

@@ -9,7 +9,8 @@ from aiokafka.protocol.commit import OffsetFetchRequest
 from aiokafka.protocol.coordination import FindCoordinatorRequest
 
 from streamwarden_kafka.errors import BrokerUnavailableError, KafkaClientError
-from streamwarden_kafka.wire.connections import NO_ERROR, Broker, Partition, Wire, refusal
+from streamwarden_kafka.records import Partition
+from streamwarden_kafka.wire.connections import NO_ERROR, Broker, Wire, refusal
 
 _GROUP = 0
 """The kind of coordinator, in the protocol."""

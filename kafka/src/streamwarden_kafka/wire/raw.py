@@ -11,8 +11,9 @@ from aiokafka.protocol.fetch import FetchRequest
 
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.errors import BrokerUnavailableError, KafkaClientError, NotReachedError
+from streamwarden_kafka.records import Partition
 from streamwarden_kafka.wire.batches import Batch, read_batches, read_counting
-from streamwarden_kafka.wire.connections import NO_ERROR, Broker, Partition, Wire, refusal
+from streamwarden_kafka.wire.connections import NO_ERROR, Broker, Wire, refusal
 from streamwarden_kafka.wire.ends import TopicEnds
 
 _REQUEST_TIMEOUT_S = 10.0

@@ -17,7 +17,7 @@ from streamwarden_kafka.isolated.suspects import MAX_PASSED, MOST_DEATHS
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from streamwarden_kafka.isolated.rows import At
+    from streamwarden_kafka.records import Partition
 
 IN = [("in", number) for number in range(4)]
 DEADLY = IN[0]
@@ -36,7 +36,7 @@ class Processes:
 
     def __init__(self) -> None:
         self.started = 0
-        self.paused: Collection[At] = ()
+        self.paused: Collection[Partition] = ()
 
     def start(self, _module: str, _opening: tuple[object, ...]) -> Process:
         self.started += 1
@@ -49,7 +49,7 @@ class Process:
     def __init__(self, all_of_them: Processes) -> None:
         self.answered = True
         self._all = all_of_them
-        self._positions: dict[At, int] = {}
+        self._positions: dict[Partition, int] = {}
 
     def ask(self, name: str, arguments: tuple[Any, ...]) -> Answer:
         if name == "assign":

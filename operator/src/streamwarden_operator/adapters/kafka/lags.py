@@ -7,7 +7,8 @@ from typing import TypeVar
 
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.errors import KafkaClientError
-from streamwarden_kafka.wire.connections import Partition, Wire
+from streamwarden_kafka.records import Partition
+from streamwarden_kafka.wire.connections import Wire
 from streamwarden_kafka.wire.ends import At, TopicEnds
 from streamwarden_kafka.wire.groups import Committed, GroupOffsets
 

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from aiokafka.errors import OffsetOutOfRangeError
 from aiokafka.protocol.fetch import FetchRequest
 from streamwarden_kafka.errors import KafkaClientError
+from streamwarden_kafka.records import Partition
 from streamwarden_kafka.wire.batches import Scan, scan
-from streamwarden_kafka.wire.connections import NO_ERROR, Partition, Wire
+from streamwarden_kafka.wire.connections import NO_ERROR, Wire
 from streamwarden_kafka.wire.ends import At, TopicEnds
 from streamwarden_kafka.wire.raw import find_aborted
 
