@@ -100,6 +100,35 @@ def test_an_event_that_fails_is_tried_again_with_growing_waits_and_then_succeeds
     assert result.failures == []
 
 
+async def test_each_attempt_that_another_follows_is_told_before_the_wait_and_the_last_is_not() -> None:
+    agent, told = Agent(), list[object]()
+
+    @agent.on_event("step")
+    def handle(_event: Event) -> None:
+        raise RuntimeError("not yet")
+
+    async def wait(seconds: float) -> None:
+        told.append(f"waits for {seconds:g} s")
+
+    headers = tuple(CloudEvent(id="e", source="/s", type="step").headers())
+    dispatcher = Dispatcher(
+        Routes(agent, [SourceTopic(name="steps", topic="t")]),
+        Author("test", "agent", "u", None, None),
+        Backoff.of(Retry(max_attempts=3, backoff=Waits(initial="1s", factor=3, cap="5s"))),
+        concurrency=1,
+        sleep=wait,
+    )
+    dispatcher.tell_retries(
+        lambda failure, wait_s: told.append((failure.cause, failure.attempts, failure.error, wait_s))
+    )
+    [handled] = await dispatcher.handle([Record("t", 0, 7, 0, b"a", b"{}", headers)])
+    assert handled.failure is not None
+    cause, error = Cause(topic="t", partition=0, offset=7), handled.failure.error
+    assert error.startswith("RuntimeError: not yet (")
+    assert told == [(cause, 1, error, 1.0), "waits for 1 s", (cause, 2, error, 3.0), "waits for 3 s"]
+    assert handled.failure.attempts == 3
+
+
 async def test_a_failing_event_holds_up_its_own_key_only() -> None:
     agent, order = Agent(), list[int]()
     another_key_is_done = asyncio.Event()

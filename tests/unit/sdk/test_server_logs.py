@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
 import structlog
 from streamwarden import Agent, Decision, Event
-from streamwarden.core.records import Partition
+from streamwarden.core.records import Partition, Record
+from streamwarden.core.routing import Routes
+from streamwarden.runtime.server import Server
+from streamwarden_contract.runtime_config import SourceTopic
 from streamwarden_kafka.errors import BrokerUnavailableError, NotAMemberError
-from support.sdk_fakes import FakeKafka
+from support.sdk_fakes import FakeKafka, fake_ports
 from support.sdk_memory_world import A, B, World
-from support.sdk_served import deciding_agent
+from support.sdk_served import build_dispatcher, deciding_agent, page_headers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -252,3 +256,40 @@ async def test_x27_a_broker_that_does_not_answer_is_asked_again_where_the_log_be
     async with world.serve(deciding_agent()) as served:
         await served.until(world.caught_up)
     assert world.decided() == [(0, 2)]
+
+
+async def test_an_attempt_that_fails_is_in_the_log_before_the_wait_for_the_next(world: World) -> None:
+    agent, waits = Agent(), list[list[object]]()
+
+    @agent.on_event("page.observed")
+    def fail(_event: Event) -> None:
+        raise ValueError("no")
+
+    with structlog.testing.capture_logs() as entries:
+
+        async def wait(_seconds: float) -> None:
+            waits.append([*entries])
+
+        routes = Routes(agent, [SourceTopic(name="pages", topic="pages")])
+        dispatcher = build_dispatcher(routes, wait)
+        Server(
+            fake_ports(world.kafka, world.feed, world.transactions),
+            dispatcher,
+            replayed_topics=frozenset(),
+            deduplicated_topics=frozenset(),
+            stop=asyncio.Event(),
+            on_joined=lambda: None,
+        )
+        handled = await dispatcher.handle_one(Record("pages", 0, 7, 0, b"a", b"{}", tuple(page_headers(0))))
+    assert handled.failure is not None
+    told = {
+        "event": "Handler failed; its event is tried again",
+        "log_level": "warning",
+        "topic": "pages",
+        "partition": 0,
+        "offset": 7,
+        "attempt": 1,
+        "error": handled.failure.error,
+        "wait_s": 1.0,
+    }
+    assert waits == [[told]]

@@ -159,9 +159,8 @@ class Judge:
     def _report_failure(self, record: Record, findings: Findings) -> None:
         failure = findings.failure = decision.decode_failure(_value_of(record))
         findings.cause = failure.cause.model_dump(exclude_none=True)
-        raise _refused(
-            DeadLetterReason.AGENT_FAILURE, f"{failure.stage} failed {failure.attempts} times: {failure.error}"
-        )
+        times = "once" if failure.attempts == 1 else f"{failure.attempts} times"
+        raise _refused(DeadLetterReason.AGENT_FAILURE, f"{failure.stage} failed {times}: {failure.error}")
 
     def _verdict(self, findings: Findings, target: "Target", now: datetime) -> Verdict:
         proposed, plain = findings.decision, findings.plain

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 
 from streamwarden_contract import events
-from streamwarden_contract.decision import DecisionFormat
+from streamwarden_contract.decision import DecisionFormat, Failure
 
 from streamwarden.core.commands import SeenCommands, check_expiry, is_command
 from streamwarden.core.lanes import Lanes
@@ -19,7 +19,6 @@ from streamwarden.core.routing import Call, Routes
 from streamwarden.core.writing import (
     Author,
     BrokenPromise,
-    Stage,
     build_failure,
     describe_error,
     write_decisions,
@@ -63,8 +62,13 @@ class Dispatcher:
         self._sleep = sleep
         self._decision_format = decision_format
         self._now = now
+        self._on_retry: Callable[[Failure, float], None] = lambda _failure, _wait_s: None
         self._seen = SeenCommands()
         self._deduplicated = routes.deduplicated_topics
+
+    def tell_retries(self, to: Callable[[Failure, float], None]) -> None:
+        """Tell of each attempt that fails and is not the last, and of the seconds until the next, before that wait."""
+        self._on_retry = to
 
     async def handle(self, records: Sequence[Record], *, replay: bool = False) -> list[Handled]:
         """Return what came of each record, one for one and in the order of the records.
@@ -110,11 +114,10 @@ class Dispatcher:
                 call, attempts = late, 0
                 continue
             wait_s = self._backoff.wait_s(attempts)
+            failure = self._handler_failed(record, call, outcome, attempts)
             if wait_s is None or isinstance(outcome, DecisionRefusedError | CommandExpiredError):
-                expired = isinstance(outcome, CommandExpiredError)  # no fault of the author's code
-                where = None if expired else find_place(outcome, call.handler.function)
-                failed = self._fail(record, call.event, outcome, attempts=attempts, stage="Handle", where=where)
-                return replace(failed, dropped=call.dropped)
+                return replace(self._failed(record, call.event, failure), dropped=call.dropped)
+            self._on_retry(failure, wait_s)
             await self._sleep(wait_s)
 
     def _read_back(self, record: Record) -> None:
@@ -131,11 +134,11 @@ class Dispatcher:
 
     def _prepare(self, record: Record, *, replay: bool) -> Call | Handled:
         if record.unreadable is not None:
-            return self._fail(record, None, _unreadable(record), attempts=1, stage="Decode")
+            return self._not_decoded(record, None, _unreadable(record))
         try:
             return self._routes.prepare(record, replay=replay) or Handled(record, passed_over=True)
         except Exception as error:  # noqa: BLE001  # validators are the author's code, and may raise anything
-            return self._fail(record, self._routes.attributes(record), error, attempts=1, stage="Decode")
+            return self._not_decoded(record, self._routes.attributes(record), error)
 
     async def _attempt(self, record: Record, call: Call, *, replay: bool) -> Handled | BaseException:
         """Call the handler once, unless it is too late for it, and return what came of it or what was raised."""
@@ -158,25 +161,25 @@ class Dispatcher:
             return error
         return Handled(record, decisions=decisions, outgoing=outgoing, source=call.event.source, dropped=call.dropped)
 
-    def _fail(
-        self,
-        record: Record,
-        attributes: events.CloudEvent | None,
-        error: BaseException,
-        *,
-        attempts: int,
-        stage: Stage,
-        where: str | None = None,
-    ) -> Handled:
+    def _handler_failed(self, record: Record, call: Call, error: BaseException, attempts: int) -> Failure:
+        expired = isinstance(error, CommandExpiredError)  # no fault of the author's code
+        where = None if expired else find_place(error, call.handler.function)
+        return build_failure(
+            self._author, record, error=describe_error(error), attempts=attempts, stage="Handle", where=where
+        )
+
+    def _not_decoded(self, record: Record, attributes: events.CloudEvent | None, error: BaseException) -> Handled:
         failure = build_failure(
             self._author,
             record,
             error=describe_error(error),
-            attempts=attempts,
-            stage=stage,
-            where=where,
-            broken=BrokenPromise.of(error, attributes) if stage == "Decode" else None,
+            attempts=1,
+            stage="Decode",
+            broken=BrokenPromise.of(error, attributes),
         )
+        return self._failed(record, attributes, failure)
+
+    def _failed(self, record: Record, attributes: events.CloudEvent | None, failure: Failure) -> Handled:
         written = write_failure(self._author, record, attributes, failure)
         source = attributes.source if attributes else ""
         return Handled(record, failure=failure, outgoing=(written,), source=source)

@@ -10,14 +10,13 @@ from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.logs import ClientLog
 from streamwarden_kafka.membership import GroupMember, end_of
 from streamwarden_kafka.records import Offset
-from streamwarden_kafka.topics import describe_topics
+from streamwarden_kafka.topics import TopicWatch, describe_topics
 from typing_extensions import override
 
 from streamwarden.core.records import Partition
 from streamwarden.runtime.consumers import Collected, open_input, open_member
 from streamwarden.runtime.passing import Passing, find_batches, find_unparsed, look_soon
 from streamwarden.runtime.ports import NO_METADATA, Feed, OffsetMetadata, Polled
-from streamwarden.runtime.topic_watch import TopicWatch
 
 _DESCRIBE_S = 10.0
 """Longest wait for the topics' ids where they are needed: whenever partitions are given, or have lost their place."""

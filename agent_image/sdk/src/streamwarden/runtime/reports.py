@@ -1,9 +1,23 @@
 """What is told of events once they are done: failures, what was left out of them, and what was passed over."""
 
 import structlog
+from streamwarden_contract.decision import Failure
 
 from streamwarden.core.records import Handled, Record, UnreadableBatch
 from streamwarden.core.tally import Tally, is_worth_telling
+
+
+def tell_retry(failure: Failure, wait_s: float) -> None:
+    """Tell of an attempt that failed, before the wait for the next one: it may be long."""
+    structlog.get_logger().warning(
+        "Handler failed; its event is tried again",
+        topic=failure.cause.topic,
+        partition=failure.cause.partition,
+        offset=failure.cause.offset,
+        attempt=failure.attempts,
+        error=failure.error,
+        wait_s=wait_s,
+    )
 
 
 class Reports:

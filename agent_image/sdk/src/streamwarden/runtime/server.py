@@ -21,6 +21,7 @@ from streamwarden.runtime.handling import GRACE_S, HOLD_S, Handling
 from streamwarden.runtime.pauses import Pauses
 from streamwarden.runtime.ports import Ends, Polled, Ports
 from streamwarden.runtime.replay import Replay
+from streamwarden.runtime.reports import tell_retry
 
 _POLL_S = 0.25
 """Longest wait for a record, and so the delay of a stop signal."""
@@ -63,6 +64,7 @@ class Server:
         self._pauses = Pauses(ports.clock, stop)
         self._commits = Commits(ports, self._thread, self._pauses, stop)
         handling = Handling(ports, self._thread, dispatcher, stop)
+        dispatcher.tell_retries(tell_retry)
         self._replay = Replay(ports, self._thread, handling, replayed_topics, stop, deduplicated_topics)
         self._flow = Flow(ports.clock, dispatcher, self._commits.positions, handling.reports)
         self._held = False
