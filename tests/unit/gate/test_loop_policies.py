@@ -27,6 +27,22 @@ def stale(world: World, seconds: float = 31) -> None:
     world.policies.proven_at_s = time.monotonic() - seconds
 
 
+def slow_world(log: MemoryLog, monkeypatch: pytest.MonkeyPatch, act: Callable[[World], None]) -> World:
+    """Judge a backlog as if one decision took as long as a batch may; ``act`` comes with the first commit."""
+    monkeypatch.setattr(loop, "_MAX_BATCH_S", 0)
+    world = World(log)
+    world.steps(1)
+    world.write(*range(30))
+
+    def commit(kafka: MemoryKafka, writes: Sequence[Write], places: Mapping[int, Place]) -> None:
+        kafka.commit(writes, places)
+        act(world)
+
+    world.kafka.endings = [commit]
+    world.steps(20)
+    return world
+
+
 def deny_everything(world: World) -> None:
     """Publish a second epoch, in which the one policy denies."""
     strict = policy_record(NAMESPACE, "confident", policy_spec("false"), revision=2, epoch=2)
@@ -94,18 +110,8 @@ def test_of_a_hot_partition_under_slow_rules_no_more_is_judged_between_two_polls
 def test_x03_policies_that_become_outdated_while_a_backlog_is_judged_slowly_judge_no_more_of_it(
     log: MemoryLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loop, "_MAX_BATCH_S", 0)  # as if judging one decision took so long
-    monkeypatch.setattr(loop, "LONGEST_S", 0)  # likewise
-    world = World(log)
-    world.steps(1)
-    world.write(*range(30))
-
-    def grow_old(kafka: MemoryKafka, writes: Sequence[Write], places: Mapping[int, Place]) -> None:
-        kafka.commit(writes, places)
-        stale(world)
-
-    world.kafka.endings = [grow_old]
-    world.steps(20)
+    monkeypatch.setattr(loop, "LONGEST_S", 0)  # as if judging one decision took so long
+    world = slow_world(log, monkeypatch, stale)
     assert len(world.judged) == 1
     monkeypatch.undo()
     world.policies.proven_at_s = time.monotonic()
@@ -124,17 +130,7 @@ def test_a_gate_that_has_no_policies_yet_is_starting_not_stale(log: MemoryLog) -
 def test_x09_a_newer_set_is_taken_over_between_batches_of_bounded_time(
     log: MemoryLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loop, "_MAX_BATCH_S", 0)  # as if judging one decision took so long
-    world = World(log)
-    world.steps(1)
-    world.write(*range(30))
-
-    def publish(kafka: MemoryKafka, writes: Sequence[Write], places: Mapping[int, Place]) -> None:
-        kafka.commit(writes, places)
-        deny_everything(world)
-
-    world.kafka.endings = [publish]
-    world.steps(20)
+    world = slow_world(log, monkeypatch, deny_everything)
     verdicts = [audit["verdict"] for audit in world.audits]
     assert len(verdicts) == 30
     assert verdicts.count("Allow") <= 2, "what was judged while the newer set was published"

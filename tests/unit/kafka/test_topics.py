@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
-from streamwarden.runtime.topic_watch import EVERY_S, TopicWatch
+from streamwarden_kafka.errors import BrokerUnavailableError
+from streamwarden_kafka.records import TopicFacts
+from streamwarden_kafka.topics import EVERY_S, TopicWatch, describe_topics
 
 if TYPE_CHECKING:
     from confluent_kafka.admin import AdminClient
@@ -85,3 +87,26 @@ def test_an_answer_from_before_the_ids_were_asked_for_otherwise_counts_no_more(a
     watch.begin(1.0)
     assert watch.others({"pages": "T3", "ids": "T2"}, 1.1) == frozenset()
     assert len(admin.asked) == 1
+
+
+def test_an_answer_that_is_an_error_says_nothing_of_a_topic(admin: Admin, watch: TopicWatch) -> None:
+    watch.others(KNOWN, 0.0)
+    admin.answer(pages="T3")
+    admin.asked[-1]["ids"].set_exception(KafkaException(KafkaError(KafkaError._TIMED_OUT)))
+    assert watch.others(KNOWN, 0.1) == {"pages"}
+
+
+def test_who_blocks_gets_the_topics_that_are_there_and_an_error_where_nobody_answers(admin: Admin) -> None:
+    def answer(ids: KafkaException) -> Any:
+        pages: Future[Any] = Future()
+        pages.set_result(SimpleNamespace(topic_id="T1", partitions=[0, 1]))
+        other: Future[Any] = Future()
+        other.set_exception(ids)
+        return lambda _topics, **_: {"pages": pages, "ids": other}
+
+    client = cast("AdminClient", admin)
+    admin.describe_topics = answer(KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART)))  # type: ignore[method-assign]  # a fake
+    assert describe_topics(client, ["pages", "ids"], timeout_s=1) == {"pages": TopicFacts("T1", 2)}
+    admin.describe_topics = answer(KafkaException(KafkaError(KafkaError._TIMED_OUT)))  # type: ignore[method-assign]  # a fake
+    with pytest.raises(BrokerUnavailableError, match="cannot describe ids: _TIMED_OUT"):
+        describe_topics(client, ["pages", "ids"], timeout_s=1)
