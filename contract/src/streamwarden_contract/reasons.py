@@ -24,7 +24,7 @@ class VerdictReason(StrEnum):
     DEAD_LETTER = "DeadLetter"
     """The record could not be judged; the dead letter says why."""
     SKIPPED = "Skipped"
-    """The process of the gate died of it again and again, or it cannot be decompressed: it was passed over."""
+    """Passed over: the gate died of it again and again, or its batch cannot be read or gives untrue offsets."""
     SKIPPED_ON_REQUEST = "SkippedOnRequest"
     """Somebody asked for it in the agent's ``skips``; the message says who and why."""
 
@@ -126,7 +126,7 @@ class ConditionReason(StrEnum):
     REJECTED_BY_GATE = "RejectedByGate"
     """A gate refused the policy set; its message says why."""
     RECORDS_SKIPPED = "RecordsSkipped"
-    """A gate passed over decisions that kill it, or that nobody can decompress; the message and the audit say which."""
+    """A gate passed over decisions: they kill it, cannot be read, or give untrue offsets. The message says which."""
     DECISIONS_IN_OPEN_TRANSACTION = "DecisionsInOpenTransaction"
     """Decisions wait behind a transaction of the agent's user that stays open: no gate can read them before its end."""
     SKIP_REFUSED = "SkipRefused"

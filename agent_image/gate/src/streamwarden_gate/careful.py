@@ -1,6 +1,7 @@
 """Reading record by record, after a death that a record may have caused: so the record in hand is the one.
 
-It ends when that record was skipped, when every partition was read to its end, or after some minutes without a death.
+It ends when that record was skipped, or found but not to be skipped any more (``TooManySkips``: its partition is not
+judged); when every partition was read to its end; or after some minutes without a death.
 """
 
 from collections import Counter

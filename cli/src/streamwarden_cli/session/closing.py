@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
+from streamwarden_contract.verdicts import Effect
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -58,8 +59,8 @@ def loop(report: Figures) -> Table:
     """Say what flowed."""
     verdicts = report["verdicts"]
     made = table("events", "decisions", "allowed", "denied", "dead letters", "commands", "outcomes")
-    numbers = [report["events"], report["decisions"], verdicts["Allow"], verdicts["Deny"], report["dead_letters"]]
-    made.add_row(*texts([*numbers, report["commands"], report["outcomes"]]))
+    numbers = [report["events"], report["decisions"], verdicts[Effect.ALLOW], verdicts[Effect.DENY]]
+    made.add_row(*texts([*numbers, report["dead_letters"], report["commands"], report["outcomes"]]))
     return made
 
 

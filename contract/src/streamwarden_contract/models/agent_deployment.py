@@ -167,7 +167,8 @@ class AgentDeploymentSpec(PodFields, AgentFields):  # pydantic puts the fields o
     skips: Annotated[tuple[SkipRequest, ...], Field(max_length=MAX_SKIPS)] = ()
     """Ranges of decisions for the gate to pass over, where it is halted: `streamwarden gate skip` writes them.
 
-    What is done may be taken out. Gates before this field refuse a binding with one, and go on by their last good set.
+    What is done may be taken out. While a gate runs that is of a version before this field, a binding with one is held
+    back (`GatesTooOld`).
     """
 
 
