@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from functools import partial
+from types import SimpleNamespace
 
 import pytest
 from streamwarden_contract.acks import MAX_RULE_ERRORS, RuleErrors
@@ -12,9 +14,10 @@ from streamwarden_contract.models.policy import PolicyRef
 from streamwarden_contract.reasons import VerdictReason
 from streamwarden_contract.verdicts import Effect
 from streamwarden_gate.judge import Judge
-from streamwarden_gate.rule_errors import RuleErrorTally
+from streamwarden_gate.rule_errors import FORGOTTEN_AFTER_S, RuleErrorTally
 from streamwarden_judging.verdicts import Finding, Verdict
 from support.gate_log import AGENT, NAMESPACE, MemoryLog, decision, record
+from support.gate_memory_loop import World
 from support.policy_log import binding_record, epoch_record, policy_record, policy_spec
 
 LIMITS = PolicyRef(namespace="risk", name="limits", revision=3)
@@ -83,6 +86,25 @@ def test_counts_go_on_under_a_new_set_and_begin_anew_with_a_new_revision(tally: 
     assert list(tally.told) == []
 
 
+def test_a_rule_that_has_not_erred_for_an_hour_is_told_no_more_and_counts_from_one_again(tally: RuleErrorTally) -> None:
+    for rule in ("limits/r", "limits/s"):
+        for _ in range(10):
+            tally.note(erred(rule))
+    tally.forget(100)
+    tally.forget(100 + FORGOTTEN_AFTER_S / 2)
+    tally.note(erred("limits/s"))
+    tally.forget(99 + FORGOTTEN_AFTER_S)
+    assert [found.rule for found in tally.told] == ["r", "s"]
+    tally.forget(100 + FORGOTTEN_AFTER_S)
+    assert [(found.rule, found.at_least) for found in tally.told] == [("s", 10)]
+    tally.note(erred())
+    assert [(found.rule, found.at_least) for found in tally.told] == [("s", 10), ("r", 1)]
+    tally.forget(100 + 3 * FORGOTTEN_AFTER_S)
+    assert [found.rule for found in tally.told] == ["r"]
+    tally.forget(100 + 4 * FORGOTTEN_AFTER_S)
+    assert list(tally.told) == []
+
+
 def test_s09_policies_of_one_name_in_two_namespaces_are_counted_apart(tally: RuleErrorTally) -> None:
     guardrail = LIMITS.model_copy(update={"namespace": "streamwarden", "revision": 8})
     tally.keep((LIMITS, guardrail))
@@ -118,3 +140,17 @@ def test_a_gate_counts_what_it_judges() -> None:
     said = json.loads(outcome.audit.value or b"")["message"]
     ref = PolicyRef(namespace=NAMESPACE, name="limits", revision=7)
     assert list(tally.told) == [RuleErrors(policy=ref, rule="r0", at_least=1, message=said)]
+
+
+def test_a_gate_takes_out_of_its_acks_what_has_not_erred_for_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = SimpleNamespace(monotonic=lambda: 1000.0)
+    monkeypatch.setattr("streamwarden_gate.loop.time", times)
+    world = World(MemoryLog())
+    world.steps(1)
+    [ref, *_] = world.log.build().refs
+    policy = f"{ref.namespace}/{ref.name}@{ref.revision}"
+    world.loop._rule_errors.note(Verdict(Effect.DENY, VerdictReason.RULE_ERROR, f"{ref.name}/r", "why", policy=policy))
+    for after_s, expected in ((0, ["r"]), (FORGOTTEN_AFTER_S - 1, ["r"]), (FORGOTTEN_AFTER_S, [])):
+        times.monotonic = partial(float, 1000.0 + after_s)
+        world.steps(1)
+        assert [found.rule for found in world.reports.said[-1].rule_errors] == expected

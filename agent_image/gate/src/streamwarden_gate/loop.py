@@ -387,6 +387,7 @@ class GateLoop:
         else:
             waiting = self._open.observe(self._loaded, time.monotonic())
             report = report_of(self._active, view.problem, self._halts.refusals, waiting, self._alone.skipped)
+            self._rule_errors.forget(time.monotonic())
             report = replace(report, rule_errors=self._rule_errors.told)
         self._reports.report(replace(report, refused_events=self._refused_events.told))
 

@@ -10,6 +10,8 @@ from streamwarden_judging.verdicts import Verdict
 
 from streamwarden_gate.magnitudes import at_least
 
+FORGOTTEN_AFTER_S = 3600.0
+"""So long after its last error a rule is told no more: it was what agents sent then, or has been mended in the data."""
 _MAX_KEPT = 256
 """Rules that are counted: an agent has at most so many policies' first ones, and no memory is anybody's to fill."""
 
@@ -19,6 +21,8 @@ class _Entry:
     count: int
     message: str
     """What the engine said first: it may quote the decision, and is not to change with each."""
+    erred_s: float | None = None
+    """When it erred last; None where that was after the time was last given."""
 
 
 _Place = tuple[str, str]
@@ -26,7 +30,7 @@ _Place = tuple[str, str]
 
 
 class RuleErrorTally:
-    """Counts by rule, for as long as the revision of its policy is in force."""
+    """Counts by rule while the revision of its policy is in force, until an hour after the last error."""
 
     def __init__(self) -> None:
         self._refs: dict[str, PolicyRef] = {}
@@ -50,8 +54,26 @@ class RuleErrorTally:
                     continue
                 entry = self._entries[place] = _Entry(0, message)
             entry.count += 1
+            entry.erred_s = None
             grown = grown or at_least(entry.count) == entry.count
         if grown:
+            self._tell()
+
+    def forget(self, now_s: float) -> None:
+        """Forget rules that have not erred for an hour; to be called now and then.
+
+        Args:
+            now_s: monotonic seconds.
+        """
+        for entry in self._entries.values():
+            entry.erred_s = now_s if entry.erred_s is None else entry.erred_s
+        kept = {
+            at: each
+            for at, each in self._entries.items()
+            if now_s - (now_s if each.erred_s is None else each.erred_s) < FORGOTTEN_AFTER_S
+        }
+        if len(kept) < len(self._entries):
+            self._entries = kept
             self._tell()
 
     @property
