@@ -210,9 +210,9 @@ class GateLoop:
         _log.info("partitions assigned", partitions=sorted(self._membership.owned))
 
     def _fetch(self) -> None:
-        """Fetch from where each partition stands; nothing of its own accord, where records are read one by one."""
+        """Fetch from where each partition stands; nothing where records are read one by one, or none may be taken."""
         self._open.refetch()
-        wanted = () if self._careful.active else self._loaded.values()
+        wanted = () if self._careful.active or self._pace.resting else self._loaded.values()
         self._membership.fetch_from({entry.number: entry.position for entry in wanted})
 
     def _halt(self, number: int, refusal: Refusal, for_s: float = math.inf) -> None:
@@ -243,7 +243,10 @@ class GateLoop:
         What may not be judged yet is not taken: the client's own queue fills, and then it fetches no more.
         """
         self._committer.settle()
-        self._stop.wait(self._pace.seconds_until_next(time.monotonic()))
+        was_resting = self._pace.resting
+        self._stop.wait(self._pace.rest(time.monotonic()))
+        if self._pace.resting != was_resting:
+            self._fetch()
         most = min(self._pace.may_take(time.monotonic()), self._stride.records)
         items = self._membership.receive(most, _POLL_S)
         self._pace.took(sum(isinstance(item, Record) for item in items))

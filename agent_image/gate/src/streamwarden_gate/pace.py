@@ -11,6 +11,8 @@ DEFAULT_MAX_RATE = 5_000
 BYTES_A_RECORD = 4 * 1024
 """What one of them may write on the average: an ordinary command and its audit record are a kilobyte, a decision with
 the longest reasoning is sixteen."""
+LONGEST_REST_S = 1.0
+"""So long a gate looks at nothing else at once: policies, and whether they are up to date, wait for it."""
 
 
 class Pace:
@@ -24,10 +26,18 @@ class Pace:
         """
         self._records = Allowance(max_rate, max_rate)
         self._bytes = Allowance(max_rate * BYTES_A_RECORD, max_rate * BYTES_A_RECORD)
+        self.resting = False
+        """Whether nothing may be taken behind the last rest either."""
 
     def seconds_until_next(self, now_s: float) -> float:
         """Return for how long no record may be taken."""
         return max(self._records.seconds_until(1, now_s), self._bytes.seconds_until(1, now_s))
+
+    def rest(self, now_s: float) -> float:
+        """Return how long to do nothing: no longer than a second, and ``resting`` says whether that is enough."""
+        wait_s = self.seconds_until_next(now_s)
+        self.resting = wait_s > LONGEST_REST_S
+        return min(wait_s, LONGEST_REST_S)
 
     def may_take(self, now_s: float) -> int:
         """Return how many records may be taken: at least one, after that wait."""
