@@ -5,7 +5,7 @@ tighter policy would reach none of them, and none after it. So a record waits as
 and what is on the log stays in its place, as that of a refused policy does. What is there already waits for nobody.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from streamwarden_contract.acks import GateAck
@@ -41,6 +41,17 @@ def plan_for_gates(
         held |= found
 
 
+def is_past(held: TooNew, acks: Iterable[GateAck]) -> bool:
+    """Tell whether one of the gates for which something is held back runs no more.
+
+    Args:
+        held: what it is held back for.
+        acks: what gates said last whose pods exist.
+    """
+    running = {f"{ack.agent}/{ack.pod}" for ack in acks if ack.state != "Stopped"}
+    return not running.issuperset(held.gates)
+
+
 def _without(desired: DesiredLog, held: HeldBack) -> DesiredLog:
     return replace(
         desired,
@@ -53,33 +64,87 @@ def _without(desired: DesiredLog, held: HeldBack) -> DesiredLog:
 
 def _too_new(plan: LogPlan, state: LogState, result: LogState, acks: Collection[GateAck] | None) -> Iterator[HeldBack]:
     """Find what of a plan somebody could not read, policies first: a binding may be too new for one of them alone."""
-    new = {record.name for record in plan.records if isinstance(record, PolicyRecord)}
-    for record in plan.records:
-        match record:
-            case PolicyRecord():
-                known: PolicyRecord | BindingRecord | None = state.policies.get(record.name)
-                agents = bound_agents(result, record)
-                held = {record.name}
-            case BindingRecord():
-                known, agents = state.bindings.get(record.agent), {record.agent: record.agent_uid}
-                held = {name for names in record.not_applicable.values() for name in names} & new
-            case _:
-                continue
-        if format_needed(record) <= (format_needed(known) if known is not None else 1):
+    written = [record for record in plan.records if isinstance(record, PolicyRecord)]
+    readers = {record.name: _new_readers(record, state, result) for record in written}
+    for policy in written:
+        older = _older_gates(acks, readers[policy.name], [policy])
+        if older:
+            yield HeldBack({policy.name: _in_one([policy], older)}, {}, older)
+    for binding in plan.records:
+        if not isinstance(binding, BindingRecord):
             continue
-        older = {agent: _older_gates(acks, agent, uid, format_needed(record)) for agent, uid in agents.items()}
-        apart = {agent: TooNew(newer_fields(record), gates) for agent, gates in older.items() if gates is not None}
-        if not apart:
-            continue
-        why = TooNew(newer_fields(record), ())
-        for found in apart.values():
-            why |= found
-        yield HeldBack(dict.fromkeys(held, why), {} if held else apart, apart)
+        agent, known = {binding.agent: binding.agent_uid}, state.bindings.get(binding.agent)
+        if known is None or format_needed(binding) > format_needed(known):
+            older = _older_gates(acks, agent, [binding])
+            apart = {name for names in binding.not_applicable.values() for name in names} & readers.keys()
+            if older:
+                yield HeldBack(dict.fromkeys(apart, _in_one([binding], older)), {} if apart else older, older)
+        older = _older_gates(acks, agent, _newly_named(binding, known, result, readers))
+        yield HeldBack({}, older, older)
 
 
-def _older_gates(acks: Collection[GateAck] | None, agent: str, uid: str, needed: int) -> tuple[str, ...] | None:
-    """Return the running gates of an agent that read less; empty where nobody knows, None where there are none."""
+def _new_readers(policy: PolicyRecord, state: LogState, result: LogState) -> Mapping[str, str]:
+    """Return the agents, uid by name, whose gates get a format with this record that they had no need of before.
+
+    Where the policy needed it before, these are those that it selects by the labels that they had: one that has other
+    labels, or none yet, is bound to it by its own binding, which can wait alone.
+    """
+    known, selects = state.policies.get(policy.name), policy.spec.match.agent_selector.selects
+    bound = bound_agents(result, policy)
+    if known is None or format_needed(policy) > format_needed(known):
+        return bound
+    earlier = {agent: state.bindings[agent] for agent in bound.keys() & state.bindings.keys()}
+    return {
+        agent: bound[agent]
+        for agent, binding in earlier.items()
+        if policy.name not in _names(binding) and selects(dict(binding.labels))
+    }
+
+
+def _newly_named(
+    binding: BindingRecord, known: BindingRecord | None, result: LogState, readers: Mapping[str, Collection[str]]
+) -> list[PolicyRecord]:
+    """Return the policies that a binding names and its last one did not, but those that wait themselves if they must.
+
+    Args:
+        binding: as it would be written.
+        known: as it is; None where there is none.
+        result: the log with it.
+        readers: by policy that is written with it: the agents for which the policy is to wait, not the binding.
+    """
+    new = _names(binding) - (_names(known) if known is not None else set())
+    return [result.policies[name] for name in sorted(new) if binding.agent not in readers.get(name, ())]
+
+
+def _names(binding: BindingRecord) -> set[str]:
+    return {ref.name for ref in binding.policies}
+
+
+def _in_one(records: Sequence[PolicyRecord | BindingRecord], older: Mapping[str, TooNew]) -> TooNew:
+    """Return what the gates of several agents cannot read as one."""
+    why = TooNew(_fields(records), ())
+    for found in older.values():
+        why |= found
+    return why
+
+
+def _fields(records: Iterable[PolicyRecord | BindingRecord]) -> tuple[str, ...]:
+    return tuple(sorted({name for record in records for name in newer_fields(record)}))
+
+
+def _older_gates(
+    acks: Collection[GateAck] | None, agents: Mapping[str, str], records: Sequence[PolicyRecord | BindingRecord]
+) -> dict[str, TooNew]:
+    """Return by agent (uid by name) its running gates that could not read records; named none where nobody knows."""
+    needed = max(map(format_needed, records), default=1)
+    if needed == 1:
+        return {}
+    fields = _fields(records)
     if acks is None:
-        return ()
-    gates = live_gates(acks, {agent: uid})
-    return tuple(sorted(f"{agent}/{ack.pod}" for ack in gates if ack.reads.policy_log < needed)) or None
+        return {agent: TooNew(fields, ()) for agent in agents}
+    found: dict[str, TooNew] = {}
+    for agent, uid in agents.items():
+        pods = sorted(ack.pod for ack in live_gates(acks, {agent: uid}) if ack.reads.policy_log < needed)
+        if pods:
+            found[agent] = TooNew(fields, tuple(f"{agent}/{pod}" for pod in pods))
+    return found

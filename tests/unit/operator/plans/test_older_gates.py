@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from streamwarden_contract.acks import GateAck, ReadFormats
 from streamwarden_contract.models.policy import AgentSelector, Match, PolicySpec, Rule
@@ -184,6 +184,51 @@ def test_what_is_on_the_log_already_waits_for_nobody() -> None:
     assert not plan_for_gates("risk", WITH_DATA, state, [gate("old", None, "clerk")])[0]
 
 
+OF_CLERK = (gate("old"), gate("new", 2, "clerk"))
+"""The gates of one agent are new, and those of the other are not."""
+WIDER = replace(WITH_DATA, valid={**WITH_DATA.valid, "other": spec("params.most > 1", {"most": 3})})
+MOVED = replace(WITH_DATA, bindings={**WITH_DATA.bindings, "guard": binding(team="b")})
+TIGHTER = {**WITH_DATA.valid, "other": spec("params.most > 1", {"most": 2}, team="b")}
+
+
+@pytest.mark.parametrize(
+    ("desired", "policies", "bindings", "published"),
+    [
+        pytest.param(MOVED, set(), {"guard"}, [], id="its-labels-are-others"),
+        pytest.param(WIDER, {"other"}, set(), [], id="the-selector-is-wider"),
+        pytest.param(
+            replace(MOVED, valid=TIGHTER),
+            set(),
+            {"guard"},
+            ["policy/other", "binding/clerk", "epoch"],
+            id="its-labels-are-others-and-an-edit-reaches-those-that-can-read-it",
+        ),
+        pytest.param(
+            replace(MOVED, valid=WIDER.valid), {"other"}, {"guard"}, [], id="both-and-neither-lets-the-other-through"
+        ),
+    ],
+)
+@pytest.mark.parametrize("acks", [pytest.param(OF_CLERK, id="older"), pytest.param(None, id="not-all-known")])
+def test_m09_a_policy_that_is_on_the_log_already_binds_no_older_gate_anew(
+    desired: DesiredLog,
+    policies: set[str],
+    bindings: set[str],
+    published: list[str],
+    acks: tuple[GateAck, ...] | None,
+) -> None:
+    state = written(WITH_DATA)
+    plan, held = plan_for_gates("risk", desired, state, acks)
+    why = TooNew(MOST, () if acks is None else ("guard/old",))
+    assert held.policies == dict.fromkeys(policies, why)
+    assert held.bindings == dict.fromkeys(bindings, why)
+    assert held.agents == {"guard": why}
+    assert [record.key for record in plan.records] == published
+    assert after(state, plan).bindings["guard"] == state.bindings["guard"]
+    plan, held = plan_for_gates("risk", desired, state, [gate("new", 2), gate("new", 2, "clerk")])
+    assert not held
+    assert "other" in _named(after(state, plan).bindings["guard"])
+
+
 def test_a_record_that_an_earlier_build_wrote_with_newer_fields_is_not_written_again() -> None:
     desired = replace(WITH_DATA, bindings={"guard": replace(binding(), skips=(SKIP,))})
     state = written(desired)
@@ -227,6 +272,8 @@ GATES = st.lists(
 
 @pytest.mark.slow
 @given(first=LOGS, then=LOGS, gates=st.none() | GATES)
+@example(first=WITH_DATA, then=MOVED, gates=list(OF_CLERK))
+@example(first=WITH_DATA, then=WIDER, gates=list(OF_CLERK))
 def test_no_gate_gets_what_it_cannot_read_and_all_of_it_comes_once_they_are_new(
     first: DesiredLog, then: DesiredLog, gates: list[GateAck] | None
 ) -> None:
@@ -246,6 +293,10 @@ def test_no_gate_gets_what_it_cannot_read_and_all_of_it_comes_once_they_are_new(
             assert gates is not None or not readers
             assert [ack for ack in gates or () if ack.agent in readers and ack.reads.policy_log < 2] == []
     for each in now.bindings.values():
+        before = _named(state.bindings[each.agent]) if each.agent in state.bindings else set()
+        if any(now.policies[name].format == 2 for name in _named(each) - before):
+            assert gates is not None, "nobody is bound to what perhaps its gates cannot read"
+            assert [ack for ack in gates if ack.agent == each.agent and ack.reads.policy_log < 2] == []
         assert {(ref.name, ref.revision) for ref in each.policies} == {
             (name, record.revision) for name, record in now.policies.items() if name in _named(each)
         }, "a binding names what is on the log"
