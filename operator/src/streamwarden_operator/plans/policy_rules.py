@@ -28,7 +28,9 @@ def governed(
 
 def in_force(name: str, digest: str, pairs: Iterable[Pair], state: LogState) -> frozenset[tuple[str, str]]:
     """Return agent and type of the pairs that the published bindings judge by exactly this policy and schema."""
-    return frozenset(pair.place for pair in pairs if _is_in_force(name, digest, pair, state))
+    pairs = tuple(pairs)
+    bound = {agent for agent in {pair.agent for pair in pairs} if _is_bound(name, digest, agent, state)}
+    return frozenset(pair.place for pair in pairs if pair.agent in bound and _is_in_force(name, pair, state))
 
 
 def check_policy(
@@ -151,11 +153,15 @@ def _schemas(decisions: Mapping[str, CommandTarget], texts: Mapping[str, str]) -
     }
 
 
-def _is_in_force(name: str, digest: str, pair: Pair, state: LogState) -> bool:
+def _is_bound(name: str, digest: str, agent: str, state: LogState) -> bool:
+    binding = state.bindings.get(agent)
+    return binding is not None and any(ref.name == name and ref.digest == digest for ref in binding.policies)
+
+
+def _is_in_force(name: str, pair: Pair, state: LogState) -> bool:
     binding = state.bindings.get(pair.agent)
     target = binding.decisions.get(pair.decision_type) if binding is not None else None
     if binding is None or target is None or name in binding.not_applicable.get(pair.decision_type, ()):
         return False
     schema = state.schemas.get(target.schema_sha256) if target.schema_sha256 is not None else None
-    same = (schema.definition if schema is not None else None) == pair.schema
-    return same and any(ref.name == name and ref.digest == digest for ref in binding.policies)
+    return (schema.definition if schema is not None else None) == pair.schema

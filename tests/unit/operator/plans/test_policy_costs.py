@@ -19,12 +19,14 @@ from streamwarden_contract.policylog import (
 from streamwarden_operator.desired.rule_checks import (
     MAX_TOTAL_COST_NS,
     Governed,
+    Pair,
     RuleChecks,
     check_rules,
     listed,
     pairs_of,
 )
 from streamwarden_operator.plans.log_state import LogState
+from streamwarden_operator.plans.policy_costs import NEWEST, Spending
 from streamwarden_operator.plans.policy_rules import broken_by, broken_rules, check_policy, not_applicable, spending_of
 from support.manifests import part_of
 
@@ -136,3 +138,39 @@ def test_a_schema_that_takes_bounds_away_breaks_the_newest_policy() -> None:
         "policy 'a' for guard/tag (all policies of the agent together may take 0.35 s for one decision, and at most "
         "0.3 s is allowed: this one takes 0.14 s of it)"
     )
+
+
+def costs(of_guard_ns: float) -> RuleChecks:
+    return RuleChecks(costs_ns={Pair("guard", "tag"): of_guard_ns})
+
+
+@pytest.mark.parametrize(
+    ("name", "revision", "expected_ns"),
+    [
+        pytest.param("a", 4, 0.0, id="the-oldest"),
+        pytest.param("b", 9, 1.0, id="the-next"),
+        pytest.param("a", NEWEST, 2.0 + 4.0 + 8.0, id="an-edit-of-the-oldest"),
+        pytest.param("c", NEWEST, 1.0 + 2.0 + 8.0, id="one-that-is-not-published-is-not-held-against-itself"),
+        pytest.param("new", NEWEST, 1.0 + 2.0 + 4.0 + 8.0, id="one-that-comes-after-those-that-are-not-published"),
+        pytest.param("new", 9, 1.0, id="between"),
+    ],
+)
+def test_each_policy_is_held_against_all_others_that_come_before_it(
+    name: str, revision: int, expected_ns: float
+) -> None:
+    spending = Spending()
+    for number, (added, its) in enumerate((("d", NEWEST), ("b", 9), ("c", NEWEST), ("a", 4))):
+        spending.add(added, its, costs((8.0, 2.0, 4.0, 1.0)[number]))
+    assert spending.before(name, revision)(("guard", "tag")) == expected_ns
+    assert spending.before(name, revision)(("guard", "other")) == 0.0
+
+
+def test_an_edit_takes_the_place_of_what_a_policy_took_until_now() -> None:
+    spending = Spending()
+    for name, revision, cost_ns in (("a", 4, 1.0), ("b", 9, 2.0), ("a", NEWEST, 16.0)):
+        spending.add(name, revision, costs(cost_ns))
+    assert spending.before("b", 9)(("guard", "tag")) == 0.0
+    assert spending.before("new", NEWEST)(("guard", "tag")) == 18.0
+    spending.add("a", 10, spending.checks["a"])  # as it is published
+    assert spending.before("new", 10)(("guard", "tag")) == 2.0
+    assert spending.before("new", 11)(("guard", "tag")) == 18.0

@@ -20,7 +20,7 @@ from streamwarden_operator.errors import InvalidSpecError, OperatorError
 from streamwarden_operator.keys import Key
 from streamwarden_operator.plans.log_state import LogState, go_on_above, verify_log
 from streamwarden_operator.plans.older_gates import plan_for_gates
-from streamwarden_operator.plans.policy_costs import Spending
+from streamwarden_operator.plans.policy_costs import NEWEST, Spending
 from streamwarden_operator.plans.policy_log import LogPlan, after, sign_plan
 from streamwarden_operator.plans.policy_rules import check_policy, spending_of
 from streamwarden_operator.plans.rollout import bound_agents, live_gates
@@ -111,7 +111,9 @@ class PolicyLogReconciler:
             )
             state = after(state, plan)
             self._note(namespace, plan, state)
-            spending = spending_of(state.policies.values(), self._logs.governed(namespace, state), state)
+            for record in plan.records:
+                if isinstance(record, PolicyRecord):
+                    spending.add(record.name, record.revision, spending.checks[record.name])
         return PublishedLog(state, plan.withheld, held_back, refused, spending)
 
     def _proven(self, namespace: str, state: LogState, topic: str, cluster_id: str) -> list[EpochRecord]:
@@ -126,7 +128,7 @@ class PolicyLogReconciler:
         return proven
 
     async def _desired(self, namespace: str, state: LogState) -> tuple[DesiredLog, dict[str, str], Spending]:
-        """Return what the log should hold; by policy why one is refused; and what those in force take."""
+        """Return what the log should hold; by policy why one is refused; and what those that are accepted take."""
         if namespace == SYSTEM:
             return DesiredLog(), {}, Spending()
         every = self._cluster.list(Policy, namespace)
@@ -143,7 +145,8 @@ class PolicyLogReconciler:
         agents = self._logs.governed(namespace, state)
         living = {found.policy.metadata.name for found in policies}
         spending = spending_of([state.policies[name] for name in living & state.policies.keys()], agents, state)
-        refused = self._refused(policies, agents, state, spending)
+        asking = [found for found in policies if found.policy.metadata.name not in held]
+        refused = self._refused(asking, agents, state, spending)
         desired = build_log(
             [each.policy for each in policies],
             self._cluster.list(AgentDeployment, namespace),
@@ -157,19 +160,33 @@ class PolicyLogReconciler:
     def _refused(
         self, policies: Sequence[EffectivePolicy], agents: Sequence[Governed], state: LogState, spending: Spending
     ) -> dict[str, str]:
-        """Find the policies that are not accepted. What was checked once is kept: an edit must not wait for all."""
-        refused: dict[str, str] = {}
-        for found in policies:
-            name, spec = found.policy.metadata.name, found.policy.spec
-            refusals = [found.fault] if found.fault is not None else []
-            if not refusals:
-                known = state.policies.get(name)
-                is_published = known is not None and known.digest == spec_digest(spec)
-                checks = spending.checks[name] if is_published else check_policy(name, spec, agents, state, spending)
-                refusals = accept_policy(found.policy, self._logs.installation.installation, checks)
-            if refusals:
-                refused[name] = accepted(refusals).message
-        return refused
+        """Find the policies that are not accepted, by name: who comes first is served first, whatever order they have.
+
+        Each that is accepted and not published yet is added to ``spending``, so that the next is held against it. Those
+        that are refused are asked again where another then takes less.
+        """
+        waiting = sorted(policies, key=lambda found: found.policy.metadata.name)
+        while True:
+            reasons = {found.policy.metadata.name: self._refusal(found, agents, state, spending) for found in waiting}
+            refused = {name: why for name, why in reasons.items() if why}
+            if len(refused) in {0, len(waiting)}:
+                return refused
+            waiting = [found for found in waiting if found.policy.metadata.name in refused]
+
+    def _refusal(self, found: EffectivePolicy, agents: Sequence[Governed], state: LogState, spending: Spending) -> str:
+        """Say why a policy is refused; empty where it is not. What was checked once is kept: an edit must not wait."""
+        if found.fault is not None:
+            return accepted([found.fault]).message
+        name, spec = found.policy.metadata.name, found.policy.spec
+        known = state.policies.get(name)
+        is_published = known is not None and known.digest == spec_digest(spec)
+        checks = spending.checks[name] if is_published else check_policy(name, spec, agents, state, spending)
+        refusals = accept_policy(found.policy, self._logs.installation.installation, checks)
+        if refusals:
+            return accepted(refusals).message
+        if not is_published:
+            spending.add(name, NEWEST, checks)
+        return ""
 
     def _note(self, namespace: str, plan: LogPlan, state: LogState) -> None:
         """Remember when each policy was published, to tell how long it took to be in force everywhere."""

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from streamwarden_contract.acks import RuleErrors
 from streamwarden_contract.models import AgentDeployment
-from streamwarden_contract.models.policy import PolicyRef
+from streamwarden_contract.models.policy import Policy, PolicyRef
 from streamwarden_contract.models.topic_contract import TopicSchema
 from streamwarden_operator.keys import key_of
 from streamwarden_operator.reconcilers.policies.reconciler import PolicyReconciler
-from support.operator_harness import Harness, agent, conditions_of, contract, policy, running, until
+from support.operator_harness import Harness, agent, conditions_of, contract, name_of, policy, running, until
 from support.policy_fakes import ack_of
 
 if TYPE_CHECKING:
-    from streamwarden_contract.models import Policy, TopicContract
+    from streamwarden_contract.models import TopicContract
 
 OPEN = json.dumps({"type": "object", "properties": {"tags": {"type": "array", "items": {"type": "string"}}}})
 BOUNDED = OPEN.replace('"type": "array"', '"type": "array", "maxItems": 1000')
@@ -126,6 +126,65 @@ async def test_a_policy_that_is_too_much_beside_others_is_refused_until_one_of_t
         assert conditions_of(harness.get(second))["Accepted"] == ("True", "OK")
 
 
+def in_force(harness: Harness, *names: str) -> dict[str, tuple[str, int]]:
+    """Return by policy how it is accepted, and how many rules of it are on the log."""
+    log = harness.log.topics["risk.streamwarden.policies"]
+    rules = {
+        name: len(json.loads(record.value or b"")["spec"]["rules"])
+        for name in names
+        if (record := log.get(f"policy/{name}".encode())) is not None
+    }
+    return {name: (conditions_of(harness.get(policy(name)))["Accepted"][0], rules.get(name, 0)) for name in names}
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        pytest.param((("x", "y"),), id="both-at-once"),
+        pytest.param((("y", "x"),), id="both-at-once-listed-the-other-way"),
+        pytest.param((("x",), ("y",)), id="one-after-another"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("before", "wanted", "expected"),
+    [
+        pytest.param(
+            {"base": 1}, {"x": 2, "y": 2}, {"base": ("True", 1), "x": ("True", 2), "y": ("False", 0)}, id="new-ones"
+        ),
+        pytest.param({"x": 1, "y": 1}, {"x": 3, "y": 2}, {"x": ("True", 3), "y": ("False", 1)}, id="edits"),
+    ],
+)
+async def test_two_policies_that_are_too_much_together_do_not_pass_the_limit_and_nobody_is_denied(
+    order: tuple[tuple[str, ...], ...],
+    before: dict[str, int],
+    wanted: dict[str, int],
+    expected: dict[str, tuple[str, int]],
+) -> None:
+    async with running(contract("pages"), COMMANDS, agent(), *(demanding(*each) for each in before.items())) as harness:
+        for names in order:
+            harness.put(*(newer(harness, demanding(name, wanted[name])) for name in names))
+            await harness.settle()
+        assert in_force(harness, *expected) == expected
+        assert harness.binding().not_applicable == {}
+
+
+async def test_an_edit_that_needs_what_another_gives_up_at_once_is_accepted_with_it() -> None:
+    async with running(contract("pages"), COMMANDS, agent(), demanding("x", 1), demanding("y", 3)) as harness:
+        harness.put(newer(harness, demanding("x", 3)), newer(harness, demanding("y", 1)))
+        await harness.settle()
+        assert in_force(harness, "x", "y") == {"x": ("True", 3), "y": ("True", 1)}
+        assert harness.binding().not_applicable == {}
+
+
+def newer(harness: Harness, made: Policy) -> Policy:
+    """Return a policy as the API server has it, once it is applied: an edit of the one that is there, if one is."""
+    known = harness.cluster.get(Policy, *name_of(made))
+    if known is None:
+        return made
+    metadata = made.metadata.model_copy(update={"generation": 2})
+    return made.model_copy(update={"metadata": metadata, "status": known.status})
+
+
 # --- PolicyNotApplicable, BreaksPolicies, UntypedRules ----------------------------------------------------------------
 
 
@@ -207,7 +266,8 @@ async def test_x02_a_policy_says_that_a_rule_errs_for_how_many_decisions_and_why
 
 
 async def test_m11_failing_rules_are_one_event_a_rule_and_revision_however_many_pods_come_and_go() -> None:
-    reads = policy("reads", "'a' in decision.parameters.tags")
+    require = "'a' in decision.parameters.tags"
+    reads = policy("reads", rules=[{"name": name, "require": require} for name in ("r", "another")])
     async with running(contract("pages"), COMMANDS, reads, agent()) as harness:
         for count, pod in enumerate(("pod-0", "pod-1", "pod-2")):
             failing(harness, pod, 10**count)
