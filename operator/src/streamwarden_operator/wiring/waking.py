@@ -72,19 +72,23 @@ class Waker:
     def acknowledged(self, namespace: str, agent: str, pod: str, ack: GateAck | None) -> None:
         """Wake the policies of a gate that spoke (or is gone: None).
 
-        The agent too, where the gate's state is new, and the contracts of topics of whose events it says something new.
+        Where the gate's state is new, the agent too, and the policy log if something waits for gates of this agent;
+        and the contracts of topics of whose events it says something new.
         """
         for policy in self._logs.policies_of(namespace, agent):
             self.add(policy)
         if self._is_new((namespace, agent, pod), ack):
             self.add(Key("AgentDeployment", namespace, agent))
+            if agent in self._logs.held_back(namespace).agents:
+                self.add(Key("PolicyLog", namespace))
         topics = self._topics_with_news((namespace, agent, pod), ack)
         if topics:
             contracts = self._cluster.list(TopicContract, namespace)
             self._add_all(key_of(contract) for contract in contracts if contract.spec.topic_name in topics)
 
     def acks_complete(self, namespace: str) -> None:
-        """Wake the agents of a namespace: all of their gates are known now."""
+        """Wake the policy log and the agents of a namespace: all of their gates are known now."""
+        self.add(Key("PolicyLog", namespace))
         self.dependents_changed(Key("Namespace", namespace))
 
     def _is_new(self, gate: tuple[str, str, str], ack: GateAck | None) -> bool:

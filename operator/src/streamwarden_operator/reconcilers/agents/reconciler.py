@@ -32,6 +32,7 @@ from streamwarden_operator.desired.topics import build_decision_topic
 from streamwarden_operator.desired.workload import build_workload, read_formats
 from streamwarden_operator.errors import NotReadyError, OperatorError, UnavailableError
 from streamwarden_operator.keys import Key
+from streamwarden_operator.plans.older_gates import is_past
 from streamwarden_operator.plans.rollout import common_decision_format, live_gates
 from streamwarden_operator.plans.topics import keep_partitions, plan_topic
 from streamwarden_operator.ports import Cluster, Topic, Topics
@@ -104,8 +105,9 @@ class AgentReconciler:
         Raises:
             UnavailableError: a backend did not answer. The status is written all the same, and says so.
         """
-        if self._logs.held_back(key.namespace):
-            self._wake(Key("PolicyLog", key.namespace))  # the last gate that holds it back may be gone
+        held = self._logs.held_back(key.namespace).agents.get(key.name)
+        if held is not None and is_past(held, self._acks.of_namespace(key.namespace)):
+            self._wake(Key("PolicyLog", key.namespace))  # a killed gate does not say that it has ended
         agent = self._cluster.get(AgentDeployment, key.namespace, key.name)
         leaving = self._cluster.unreadable().get(key) or agent
         if leaving is not None and leaving.metadata.deletion_timestamp is not None:

@@ -9,7 +9,7 @@ from streamwarden_contract.acks import ReadFormats
 from streamwarden_contract.models import AgentDeployment
 from streamwarden_contract.names import AgentNames, InstallationNames
 from streamwarden_operator.desired.acls import agent_acls, gate_acls
-from streamwarden_operator.keys import key_of
+from streamwarden_operator.keys import Key, key_of
 from streamwarden_operator.ports import Acl, AclPlan
 from support.operator_harness import (
     Harness,
@@ -24,6 +24,8 @@ from support.operator_harness import (
 from support.policy_fakes import ack_of
 
 if TYPE_CHECKING:
+    import pytest
+    from streamwarden_contract.acks import GateAck
     from streamwarden_contract.models import Policy
     from streamwarden_contract.models.base import Kind
 
@@ -101,6 +103,47 @@ async def test_a_pod_that_was_killed_holds_nothing_back() -> None:
         harness.cluster.existing_pods["risk", "guard"] = frozenset()
         harness.controller.add(key_of(GUARD))
         await until(lambda: conditions_of(harness.get(STRICT))["Published"] == ("True", "OK"))
+
+
+def wakes(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return a list to which each reading of the namespace's policy log is added."""
+    read, seen = harness.log.read, list[str]()
+
+    async def noted(topic: str) -> Any:
+        if topic == TOPIC:
+            seen.append(topic)
+        return await read(topic)
+
+    monkeypatch.setattr(harness.log, "read", noted)
+    return seen
+
+
+async def test_the_log_is_read_again_only_when_gates_that_hold_something_back_say_something_new_or_are_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with running(*whole_namespace()) as harness:
+        for pod in ("pod-0", "pod-1"):
+            harness.acks.say(ack_of(harness.binding(), pod, formats=None))
+        with_data(harness)
+        await harness.settle()
+        seen = wakes(harness, monkeypatch)
+
+        async def reads_after(*keys: Key, ack: GateAck | None = None) -> int:
+            seen.clear()
+            if ack is not None:
+                harness.acks.say(ack)
+            for key in keys:
+                harness.controller.add(key)
+            await harness.settle()
+            return len(seen)
+
+        assert await reads_after(key_of(GUARD), key_of(STRICT)) == 0, "nothing is new"
+        assert await reads_after(ack=ack_of(harness.binding(), "pod-0", formats=None)) == 0, "it says the same again"
+        assert await reads_after(ack=ack_of(harness.binding(), "pod-0", formats=None, state="Stopped")) == 1
+        harness.cluster.existing_pods["risk", "guard"] = frozenset()
+        assert await reads_after(key_of(GUARD)) == 1, "the last one is gone, and could not say so"
+        assert conditions_of(harness.get(STRICT))["Published"] == ("True", "OK")
+        assert await reads_after(key_of(GUARD)) == 0
 
 
 async def test_what_needs_no_newer_field_is_published_to_older_gates_in_the_bytes_of_ever() -> None:
