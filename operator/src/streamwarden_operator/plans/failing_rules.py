@@ -52,11 +52,13 @@ def said_to_fail(state: LogState, acks: Sequence[GateAck], policy: PolicyRef) ->
         acks: of the namespace's gates.
         policy: the policy, at its revision in force.
     """
+    record = state.policies.get(policy.name)
+    names = {rule.name for rule in record.spec.rules} if record is not None else set()
     gates = live_gates(acks, bound_agents(state, policy))
     said: dict[str, list[RuleErrors]] = {}
     for ack in gates:
         for errors in ack.rule_errors:
-            if errors.policy == policy:
+            if errors.policy == policy and errors.rule in names:  # who writes acks could make names up
                 said.setdefault(errors.rule, []).append(errors)
     judged = any(ack.state == "InForce" and policy in ack.policies for ack in gates)
     return Said(_worst_first(_added_up(rule, errors) for rule, errors in said.items()), judged)

@@ -345,6 +345,20 @@ async def test_m11_a_rule_is_forgotten_once_gates_have_judged_for_an_hour_withou
         assert await later(hours=1) == (False, None)
 
 
+async def test_rules_that_a_gate_makes_up_are_passed_over_however_many_they_are() -> None:
+    reads = policy("reads", "'a' in decision.parameters.tags")
+    async with running(contract("pages"), COMMANDS, reads, agent()) as harness:
+        (ref,) = ack_of(harness.binding()).policies
+        for pod in range(6):
+            names = ["No Such Rule!", *(f"made-up-{pod}-{number}" for number in range(15))]
+            made_up = tuple(RuleErrors(policy=ref, rule=name, at_least=1) for name in names)
+            harness.acks.say(ack_of(harness.binding(), f"pod-{pod}", rule_errors=made_up))
+            await harness.settle()
+        failing(harness, "pod-6", 5)
+        await harness.settle()
+        assert [rule.name for rule in harness.get(reads).status.failing_rules] == ["r"]
+
+
 async def test_another_policy_s_errors_and_those_of_its_name_elsewhere_are_not_this_policy_s() -> None:
     reads = policy("reads", "'a' in decision.parameters.tags")
     async with running(contract("pages"), COMMANDS, reads, agent()) as harness:
