@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from streamwarden_cli.local.running import RunningDev
 from streamwarden_cli.local.state import StateFolder
-from streamwarden_gate.note import MAX_SKIPS
+from streamwarden_kafka.process_limits import MOST_SKIPPED
 from support.bombs import zstd_bomb
 from support.dev_process import SUPERVISOR
 from support.dev_tiny import run, wait_for_decisions, write_readings
@@ -34,7 +34,7 @@ def test_x11_a_halted_partition_goes_on_after_the_command_and_nothing_beyond_the
     wait_for_decisions(tiny, READINGS)
     agent = RunningDev(StateFolder(tiny)).pod_connection("plant", "watcher", "agent")
     with RawWriter(agent.librdkafka()) as writer:
-        offsets = [writer.write("plant.watcher.decisions", 0, BOMB).offset for _ in range(MAX_SKIPS + 1)]
+        offsets = [writer.write("plant.watcher.decisions", 0, BOMB).offset for _ in range(MOST_SKIPPED + 1)]
     dev.wait_for(
         r"is halted: .*would be skipped, and 10 ranges were within an hour.*streamwarden gate skip plant/watcher"
     )
@@ -63,6 +63,6 @@ def test_x11_a_halted_partition_goes_on_after_the_command_and_nothing_beyond_the
 
     said = len(dev.lines)
     assert dev.interrupt() == 130
-    assert f"{MAX_SKIPS + 1} ranges of decisions were skipped" in "".join(dev.lines[said:])
+    assert f"{MOST_SKIPPED + 1} ranges of decisions were skipped" in "".join(dev.lines[said:])
     skipped = json.loads(report.read_text())["skipped"]
-    assert (skipped["ranges"], skipped["first"][-1]["last"]) == (MAX_SKIPS + 1, offsets[-1])
+    assert (skipped["ranges"], skipped["first"][-1]["last"]) == (MOST_SKIPPED + 1, offsets[-1])

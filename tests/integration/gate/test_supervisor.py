@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from streamwarden_contract.runtime_config import ENV_GATE_MEMORY_LIMIT
-from streamwarden_gate.note import ENV_SUPERVISOR, MAX_SKIPS, SKIPS_WITHIN_S, Doing, Note, make_file
+from streamwarden_gate.note import ENV_SUPERVISOR, Doing, Note, make_file
 from streamwarden_gate.supervisor import ENV_MEMORY_LIMIT
+from streamwarden_kafka.process_limits import MOST_SKIPPED, SKIPPED_WITHIN_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -196,11 +197,11 @@ def test_a_note_is_shared_through_its_file() -> None:
 
 def test_so_many_ranges_are_skipped_in_an_hour_and_no_more() -> None:
     note = Note()
-    for number in range(MAX_SKIPS):
+    for number in range(MOST_SKIPPED):
         assert note.may_skip(1e9 + number)
         note.skipped(1e9 + number)
-    assert not note.may_skip(1e9 + SKIPS_WITHIN_S - 1)
-    assert note.may_skip(1e9 + SKIPS_WITHIN_S)
+    assert not note.may_skip(1e9 + SKIPPED_WITHIN_S - 1)
+    assert note.may_skip(1e9 + SKIPPED_WITHIN_S)
 
 
 def test_without_a_supervisor_nothing_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,10 +10,11 @@ from streamwarden_contract.audit import ChainHead
 from streamwarden_gate.alone import Acts, Alone
 from streamwarden_gate.careful import Careful
 from streamwarden_gate.judge import Judge
-from streamwarden_gate.note import MAX_SKIPS, Doing
+from streamwarden_gate.note import Doing
 from streamwarden_gate.partitions import Partition, Place
 from streamwarden_gate.ports import Unreadable
 from streamwarden_gate.reasons import RefusalReason
+from streamwarden_kafka.process_limits import MOST_SKIPPED
 from support.gate_fakes import DiedError
 from support.gate_log import TOPIC_ID
 from support.gate_memory_loop import World
@@ -98,7 +99,7 @@ def test_a_good_record_that_was_in_hand_twice_is_judged(world: DeadlyWorld) -> N
 
 
 def test_x07_more_than_ten_ranges_an_hour_halt(world: DeadlyWorld) -> None:
-    for _ in range(MAX_SKIPS):
+    for _ in range(MOST_SKIPPED):
         world.note.skipped(time.time())
     world.unreadable = {1: (2,)}
     world.run()
@@ -120,7 +121,7 @@ def test_x07_one_range_too_many_halts_its_partition_and_the_others_are_read_as_u
 ) -> None:
     world = World(log)
     note, reads, halts = world.note, list[int](), list[tuple[int, str]]()
-    for _ in range(MAX_SKIPS):
+    for _ in range(MOST_SKIPPED):
         note.skipped(time.time())
     note.careful = True
 

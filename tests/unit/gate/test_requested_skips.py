@@ -10,8 +10,8 @@ import pytest
 from streamwarden_contract.audit import ChainHead
 from streamwarden_contract.policylog import SkipRange
 from streamwarden_gate import loop
-from streamwarden_gate.note import MAX_SKIPS
 from streamwarden_gate.reasons import RefusalReason
+from streamwarden_kafka.process_limits import MOST_SKIPPED
 from support.gate_fakes import MemoryKafka, aborted, refused_where
 from support.gate_log import TOPIC_ID, MemoryLog, decision, headers, record
 from support.gate_processes import DeadlyWorld
@@ -47,7 +47,7 @@ def ask(world: DeadlyWorld, *skips: SkipRange) -> None:
 
 def halt(world: DeadlyWorld, partition: int, offset: int) -> None:
     """Let the gate halt at a batch that nobody can decode, as it has skipped too many already."""
-    for _ in range(MAX_SKIPS):
+    for _ in range(MOST_SKIPPED):
         world.note.skipped(time.time())
     world.unreadable = {partition: (offset,)}
     world.run()
@@ -71,7 +71,7 @@ def test_x11_a_halted_partition_goes_on_behind_what_was_asked_for_and_loses_noth
 
 
 def test_x11_a_running_gate_goes_on_as_soon_as_the_request_is_in_force(world: DeadlyWorld) -> None:
-    for _ in range(MAX_SKIPS):
+    for _ in range(MOST_SKIPPED):
         world.note.skipped(time.time())
     world.unreadable = {1: (2,)}
     loop = world.live()
@@ -123,7 +123,7 @@ def test_markers_before_the_range_do_not_keep_it_waiting(log: MemoryLog) -> None
     for offset in (at + 1, at + 2):
         own.append(record(decision(entity).encode(), key=entity.encode(), headers_=headers(entity), offset=offset))
     world.unreadable = {1: (at,)}
-    for _ in range(MAX_SKIPS):
+    for _ in range(MOST_SKIPPED):
         world.note.skipped(time.time())
     world.run()
     assert world.kafka.committed[1][0] == at
@@ -157,7 +157,7 @@ def test_f18_a_topic_that_was_made_again_is_not_skipped(world: DeadlyWorld) -> N
 
 
 def test_what_was_requested_does_not_use_up_what_a_gate_may_skip_by_itself(world: DeadlyWorld) -> None:
-    for _ in range(MAX_SKIPS - 1):
+    for _ in range(MOST_SKIPPED - 1):
         world.note.skipped(time.time())
     world.unreadable = {1: (2,), 2: (1,)}
     ask(world, asked(1, 2, 2))

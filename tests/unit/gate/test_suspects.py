@@ -49,7 +49,7 @@ def test_those_that_were_read_to_their_end_have_no_turn(turns: Careful) -> None:
 
 
 def test_it_is_over_after_a_while_whoever_is_under_suspicion(turns: Careful, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(careful, "_LONGEST_S", -1.0)
+    monkeypatch.setattr(careful, "LONGEST_ONE_BY_ONE_S", -1.0)
     assert turns.choose([partition(1, tries=1)], 0.0) is None
 
 

@@ -10,10 +10,11 @@ from streamwarden.core.records import Partition, Record
 from streamwarden.runtime.consumers import Collected
 from streamwarden.runtime.feed import KafkaFeed
 from streamwarden.runtime.history import KafkaHistory
-from streamwarden.runtime.passing import Look, Passing
+from streamwarden.runtime.passing import Passing
 from streamwarden_kafka import silence
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.errors import BrokerUnavailableError
+from streamwarden_kafka.positions import Look
 from support.mock_broker import mock_broker
 from support.raw_records import UNPARSED, Fields, RawRecord, RawWriter, batch_of, encode_batch
 
@@ -143,7 +144,7 @@ def test_it_is_asked_of_the_batch_itself_and_not_of_what_was_aborted_before_it()
     assert (asked, collected.unreadable) == ([30], {})
 
 
-def passing_of(partitions: int, look: Look) -> Passing:
+def passing_of(partitions: int, look: Look[Partition]) -> Passing:
     """Return what stands at 7 in each of so many partitions, each silent for longer than the one before it."""
 
     def find(_at: Partition, _offset: int) -> tuple[int, int]:
@@ -181,7 +182,7 @@ def test_an_agent_that_stops_reading_again_and_again_hears_what_is_silent_for_lo
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now_s = [0.0]
-    monkeypatch.setattr("streamwarden.runtime.passing.time.monotonic", lambda: now_s[0])
+    monkeypatch.setattr("streamwarden_kafka.positions.time.monotonic", lambda: now_s[0])
     monkeypatch.setattr(silence, "LONGEST_S", 20.0)
     passing = Passing(none_now, lambda _at: 0, lambda *_: True, Look(end_at(8), lambda _at, offset: (offset, offset)))
     read_s = 0

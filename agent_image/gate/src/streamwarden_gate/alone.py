@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 
 import structlog
 from streamwarden_contract.ids import sha256_hex
+from streamwarden_kafka.process_limits import MOST_DEATHS, MOST_SKIPPED
 
-from streamwarden_gate.careful import MOST_TRIES, Careful
+from streamwarden_gate.careful import Careful
 from streamwarden_gate.errors import AbortedError
 from streamwarden_gate.judge import Judge
-from streamwarden_gate.note import MAX_SKIPS, Doing, Note
+from streamwarden_gate.note import Doing, Note
 from streamwarden_gate.outcome import Outcome, Skip
 from streamwarden_gate.partitions import Partition
 from streamwarden_gate.policy_topic import Refusal
@@ -67,10 +68,10 @@ class Alone:
         if self._careful.died_reading(partition):
             self._count_try(partition)
         tries = partition.head.tries
-        if tries >= MOST_TRIES and self._careful.cannot_read(partition):
+        if tries >= MOST_DEATHS and self._careful.cannot_read(partition):
             self._skip_batch(partition, judge, f"{tries} processes died of reading it")
             return False
-        if tries >= MOST_TRIES and not self._note.may_skip(time.time()):
+        if tries >= MOST_DEATHS and not self._note.may_skip(time.time()):
             self._halt_skipping(partition.number, partition.position, partition.position)
             return False  # this process would die of it for nothing
         return True
@@ -110,7 +111,7 @@ class Alone:
         if self._careful.died_judging(record.partition, record.offset):
             self._count_try(partition)
         tries = partition.head.tries
-        if tries < MOST_TRIES:
+        if tries < MOST_DEATHS:
             return self._acts.judge(record, judge)
         digest = sha256_hex(record.value or b"")
         self._skip(partition, judge, record, Skip(record.offset, digest, f"{tries} processes died of it"))
@@ -165,8 +166,8 @@ class Alone:
 
     def _halt_skipping(self, number: int, first: int, last: int) -> None:
         told = (
-            f"decision partition {number}: {_range(first, last)} would be skipped, and {MAX_SKIPS} ranges were within "
-            "an hour"
+            f"decision partition {number}: {_range(first, last)} would be skipped, and {MOST_SKIPPED} ranges were "
+            "within an hour"
         )
         self._acts.halt(number, Refusal(RefusalReason.TOO_MANY_SKIPS, told), _TRY_AGAIN_S)
         self._careful.end()  # what was looked for is found: the other partitions are read as usual again

@@ -7,13 +7,11 @@ judged); when every partition was read to its end; or after some minutes without
 from collections import Counter
 from collections.abc import Collection
 
+from streamwarden_kafka.process_limits import LONGEST_ONE_BY_ONE_S
+
 from streamwarden_gate.note import Doing, Hand, Note
 from streamwarden_gate.partitions import Partition
 
-MOST_TRIES = 3
-"""So often a process may die of a record, whichever pod it is in."""
-
-_LONGEST_S = 300.0
 _MOST_FIRST = 3
 """So many turns one under suspicion has before all others; then it waits for its turn: its leader may be away."""
 
@@ -59,7 +57,7 @@ class Careful:
             self._since_s = now_s
         suspects = [each for each in partitions if each.head.tries or self._is_blamed(each)]
         others = [each for each in partitions if each.number not in self._ended and each not in suspects]
-        if not suspects + others or now_s - self._since_s > _LONGEST_S:
+        if not suspects + others or now_s - self._since_s > LONGEST_ONE_BY_ONE_S:
             return None
         first = [each for each in suspects if self._firsts[each.number] < _MOST_FIRST]
         chosen = min(first or suspects + others, key=lambda each: self._turns.get(each.number, 0))

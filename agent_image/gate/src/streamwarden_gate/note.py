@@ -10,17 +10,16 @@ import tempfile
 from enum import IntEnum
 from typing import NamedTuple
 
+from streamwarden_kafka.process_limits import MOST_SKIPPED, SKIPPED_WITHIN_S
+
 ENV_SUPERVISOR = "STREAMWARDEN_SUPERVISOR"
 """``<file descriptor of the note>,<file descriptor that is closed when the supervisor is gone>``."""
-
-MAX_SKIPS, SKIPS_WITHIN_S = 10, 3_600.0
-"""So many ranges are skipped in such a time, and no more."""
 
 _SIZE = 4096
 _HAND = struct.Struct("<iiq")
 _CAREFUL_AT, _HAND_AT, _SKIPS_AT, _MEMBER_AT = 0, 8, 64, 1024
 _LONGEST_MEMBER = 255
-_SKIPS = struct.Struct(f"<{MAX_SKIPS}d")
+_SKIPS = struct.Struct(f"<{MOST_SKIPPED}d")
 
 
 class Doing(IntEnum):
@@ -85,7 +84,7 @@ class Note:
 
     def may_skip(self, now_s: float) -> bool:
         """Tell whether one more range may be skipped; the clock is the machine's, over restarts."""
-        return min(self._skips()) <= now_s - SKIPS_WITHIN_S
+        return min(self._skips()) <= now_s - SKIPPED_WITHIN_S
 
     def skipped(self, now_s: float) -> None:
         """Count a skipped range."""

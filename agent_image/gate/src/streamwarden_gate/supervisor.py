@@ -15,22 +15,25 @@ import signal
 import sys
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from types import FrameType
 
-from streamwarden_kafka.process_limits import EXIT_OUT_OF_MEMORY, cause_of, died_by_itself
-from streamwarden_kafka.process_limits import limit_memory as limit_process
+from streamwarden_kafka.process_limits import (
+    EXIT_OUT_OF_MEMORY,
+    cause_of,
+    container_limit,
+    died_by_itself,
+    limit_memory,
+)
 
 from streamwarden_gate.note import ENV_SUPERVISOR, Doing, Note, make_file
 
 ENV_MEMORY_LIMIT = "STREAMWARDEN_GATE_MEMORY_LIMIT"
-"""Bytes that the gate and its supervisor may use; else the container's limit (cgroup v2), or none.
+"""Bytes that the gate and its supervisor may use; else the container's limit, as far as it can read it, or none.
 
 ``runtime_config`` has the name for who sets it, and is not imported: this process stays small."""
 
 GATE = ("-m", "streamwarden_gate")
 
-_CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
 _SHARE = 0.78
 """Of the limit, for the gate's own data: what it maps of files and this process need the rest."""
 _LEAST_DATA_BYTES = 96 * 1024 * 1024
@@ -112,16 +115,11 @@ class Supervisor:
         return hand.doing is not Doing.NOTHING
 
 
-def limit_memory(environment: Mapping[str, str], container_limit: Path = _CONTAINER_LIMIT) -> int | None:
-    """Bound what gates may use from now on, and return how many bytes of data that is; None: nothing is known."""
+def data_limit(environment: Mapping[str, str]) -> int | None:
+    """Return how many bytes of data gates may use; None: nothing is known."""
     said = environment.get(ENV_MEMORY_LIMIT, "")
-    if not said and container_limit.exists():
-        said = container_limit.read_text("ascii").strip()
-    if not said.isdecimal():
-        return None  # "max": the container has no limit
-    data = max(int(int(said) * _SHARE), _LEAST_DATA_BYTES)
-    limit_process(data)
-    return data
+    limit = int(said) if said.isdecimal() else container_limit()
+    return None if limit is None else max(int(limit * _SHARE), _LEAST_DATA_BYTES)
 
 
 def _say(event: str, **fields: object) -> None:
@@ -133,7 +131,9 @@ def _say(event: str, **fields: object) -> None:
 
 def main(command: tuple[str, ...] = GATE) -> int:
     """Run a gate until it ends with a code of its own."""
-    limit_memory(os.environ)
+    data_bytes = data_limit(os.environ)
+    if data_bytes is not None:
+        limit_memory(data_bytes)
     return Supervisor(command, os.environ).run()
 
 

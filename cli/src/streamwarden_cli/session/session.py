@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from streamwarden_cli.session.tally import Tally
 
 _LOOK_S = 0.5
-_DRAIN_TIMEOUT_S = 30.0
+_DRAIN_TIMEOUT_S = 60.0
+"""A batch that clients cannot parse is suspected after 20 s."""
 
 
 class RunningLoop(Protocol):
@@ -101,6 +102,8 @@ class Session:
         self._readings: deque[Reading] = deque(maxlen=2)
         self._pace = Pace()
         self._findings = Findings()
+        self._recorder_failed = False
+        """Whether that was said."""
 
     async def run(self) -> None:
         """Run until idle, or until cancelled where that was not asked for.
@@ -160,12 +163,16 @@ class Session:
             self._screen.say(f"ended: {program.text}")
         self._readings.clear()
         while not is_at_rest(self._readings):
-            if self._loop.recorder.failed:
-                raise SessionError(f"the recorder has failed: {self._loop.recorder.failed}")
+            self._check_recorder()
             await asyncio.sleep(_LOOK_S)
         if not await asyncio.to_thread(self._loop.recorder.drain, _DRAIN_TIMEOUT_S):
+            self._check_recorder()
             raise SessionError(f"the records could not be read to their end in {_DRAIN_TIMEOUT_S:.0f} s")
         self._screen.say("idle: the producers have ended, and no agent or gate has anything left")
+
+    def _check_recorder(self) -> None:
+        if why := self._loop.recorder.failed:
+            raise SessionError(f"the recorder has failed: {why}")
 
     async def _finish(self) -> None:
         if self._options.at_end:
@@ -206,6 +213,10 @@ class Session:
     def _tell_failures(self) -> None:
         for line in self._loop.recorder.look(_news):
             self._screen.say(line, problem=True)
+        why = self._loop.recorder.failed
+        if why and not self._recorder_failed:
+            self._recorder_failed = True
+            self._screen.say(f"the recorder has failed, and nothing is counted any more: {why}", problem=True)
 
     def _report(self, tally: Tally) -> dict[str, Any]:
         timing = self._timing

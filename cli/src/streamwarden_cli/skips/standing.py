@@ -35,7 +35,7 @@ def find_stand(source: AuditSource, names: AgentNames) -> Stand:
 
 def show_batches(connection: Connection, stand: Stand, request: SkipRequest) -> Iterator[str]:
     """Yield a line for each of the first batches that the range touches."""
-    from streamwarden_kafka.wire.raw import fetch_batch  # 20 MB that no other command needs
+    from streamwarden_kafka.wire.raw import fetch_batch  # 20 MB that few commands need, and late
 
     offset, shown = max(request.from_offset, stand.positions[request.partition]), 0
     while offset <= request.to_offset and shown < _MOST_SHOWN:

@@ -21,10 +21,9 @@ from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.errors import ReaderFailedError
 from streamwarden_kafka.isolated.child import Child
 from streamwarden_kafka.isolated.rows import Fault, Taken
-from streamwarden_kafka.isolated.suspects import MAX_PASSED, MOST_DEATHS, Suspects
-from streamwarden_kafka.process_limits import cause_of, died_by_itself
+from streamwarden_kafka.isolated.suspects import Suspects
+from streamwarden_kafka.process_limits import MOST_DEATHS, MOST_SKIPPED, cause_of, died_by_itself
 from streamwarden_kafka.records import Partition
-from streamwarden_kafka.silence import ALONE
 
 PROCESS = "streamwarden_kafka.isolated.process"
 
@@ -51,6 +50,7 @@ class IsolatedConsumer:
         *,
         quiet: bool = False,
         module: str = PROCESS,
+        alone: bool = False,
     ) -> None:
         """Start the process; it connects by itself.
 
@@ -61,8 +61,10 @@ class IsolatedConsumer:
             settings: where to begin (``auto.offset.reset``) and all else that this use needs.
             quiet: hear only of deaths, and of nothing that librdkafka says.
             module: what the process runs.
+            alone: it is for asking of one batch whether it can be parsed.
         """
         self._opening = kafka, group, client, settings
+        self._alone = alone
         self._quiet = quiet
         self._module = module
         self._log = structlog.get_logger(__name__)
@@ -144,7 +146,7 @@ class IsolatedConsumer:
         if self._suspects.active or (place.topic, place.partition) in self._suspects.halted:
             return False
         kafka, group, client, settings = self._opening
-        alone = IsolatedConsumer(kafka, group, client, {**settings, **ALONE}, quiet=True, module=self._module)
+        alone = IsolatedConsumer(kafka, group, client, settings, quiet=True, module=self._module, alone=True)
         try:
             alone.assign([place])
             return bool(alone._ask("cannot_parse", timeout_s))
@@ -194,7 +196,7 @@ class IsolatedConsumer:
             topic=at[0],
             partition=at[1],
             offset=position,
-            most=MAX_PASSED,
+            most=MOST_SKIPPED,
         )
         return []
 
@@ -273,7 +275,7 @@ class IsolatedConsumer:
         kafka, group, client, settings = self._opening
         if self._suspects.active:
             settings = {**settings, **ONE_BATCH, **_AT_ONCE}
-        return Child(self._module, (kafka, group, client, settings))
+        return Child(self._module, (kafka, group, client, settings, self._alone))
 
     def _end(self) -> None:
         process, self._process, self._reading = self._process, None, None

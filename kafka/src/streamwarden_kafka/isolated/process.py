@@ -35,9 +35,9 @@ def serve(pipe: "Pipe[Any, Any]") -> None:
         raise structlog.DropEvent
 
     structlog.configure(processors=[keep])
-    connection, group, client, settings = pipe.recv()
+    connection, group, client, settings, alone = pipe.recv()
     parsing = Parsing()
-    hears = {"stats_cb": parsing.hear} if settings.keys() >= ALONE.keys() else {}
+    hears = {**ALONE, "stats_cb": parsing.hear} if alone else {}
     consumer = open_consumer(connection, group, ClientLog(client), {**settings, **hears})
     requests: Mapping[str, Callable[..., object]] = {**_REQUESTS, "cannot_parse": parsing.fails}
     while True:

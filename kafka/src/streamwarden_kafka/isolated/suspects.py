@@ -3,14 +3,9 @@
 from collections import Counter
 from collections.abc import Collection, Mapping
 
+from streamwarden_kafka.process_limits import LONGEST_ONE_BY_ONE_S, MOST_DEATHS, MOST_SKIPPED, SKIPPED_WITHIN_S
 from streamwarden_kafka.records import Partition
 
-MOST_DEATHS = 3
-"""So many processes may die of reading on in one place."""
-MAX_PASSED, PASSED_WITHIN_S = 10, 3_600.0
-"""So many places are given up in such a time, and no more: else it is hardly their fault."""
-
-_LONGEST_S = 300.0
 _LONGEST_TURN_S = 15.0
 """A batch of gzip that grows to 640 MiB took up to seven before it ended a process, on busy cores."""
 _MOST_OF_A_TURN = 100
@@ -89,7 +84,7 @@ class Suspects:
         but not where processes die of one. Who is halted has no turn.
         """
         left = [at for at in positions if at not in paused and at not in self._halted and at not in self._ended]
-        long_enough = self._has_halted or (self.since_s is not None and now_s - self.since_s > _LONGEST_S)
+        long_enough = self._has_halted or (self.since_s is not None and now_s - self.since_s > LONGEST_ONE_BY_ONE_S)
         if not left or (long_enough and not any(self._deaths[at, positions[at]] for at in left)):
             self.end()
             return None
@@ -126,8 +121,8 @@ class Suspects:
             return False
         place = self.turn, position
         if place not in self._given_up:  # else it was told before, and not passed over yet
-            recent = [at_s for at_s in self._given_up.values() if now_s - at_s < PASSED_WITHIN_S]
-            if len(recent) >= MAX_PASSED:
+            recent = [at_s for at_s in self._given_up.values() if now_s - at_s < SKIPPED_WITHIN_S]
+            if len(recent) >= MOST_SKIPPED:
                 self._halted[self.turn] = now_s + _HALTED_S
                 self.turn, self._has_halted = None, True
                 return False

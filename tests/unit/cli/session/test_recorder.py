@@ -6,16 +6,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
+import structlog
 from streamwarden_cli.session import recorder
 from streamwarden_cli.session.roles import AgentTopics, TopicRoles
 from streamwarden_contract.decision import Cause, Failure
 from streamwarden_contract.events import DECISION_TYPE, FAILURE_TYPE
 from streamwarden_contract.names import AgentNames, InstallationNames
+from streamwarden_kafka import silence
 from streamwarden_kafka.connection import Connection
 from support.agent_process import wait_for
 from support.bombs import deadly_batch
 from support.mock_broker import mock_broker
-from support.raw_records import RawRecord, RawWriter, batch_of
+from support.raw_records import UNPARSED, Fields, RawRecord, RawWriter, batch_of, encode_batch, encode_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -78,6 +80,9 @@ class Written:
     def offset(self) -> int:
         return self.offset_
 
+    def key(self) -> None:
+        return
+
     def value(self) -> bytes | None:
         return self.value_
 
@@ -102,7 +107,10 @@ class DecisionTopic:
     def assign(self, partitions: Iterable[TopicPartition]) -> None:
         self.assigned += [(place.topic, place.partition) for place in partitions]
 
-    def get_watermark_offsets(self, _place: TopicPartition, _timeout_s: float) -> tuple[int, int]:
+    def get_watermark_offsets(
+        self, _place: TopicPartition, _timeout_s: float = 0, *, cached: bool = False
+    ) -> tuple[int, int]:
+        del cached
         return 0, len(self.records)
 
     def take(self, *_: float) -> list[Written]:
@@ -153,6 +161,21 @@ def test_failure_records_are_read_from_the_decision_topic_and_nothing_else_of_it
         reader.stop()
 
 
+def test_whatever_ends_the_recorder_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    topic = DecisionTopic([Written(b"[]", DECISION_TYPE)])
+    monkeypatch.setattr(recorder, "IsolatedConsumer", lambda *_, **_others: topic)
+    connection = Connection.scram("127.0.0.1:1", "streamwarden.operator", "secret")
+    reader = recorder.Recorder(connection, InstallationNames(), tmp_path / "decisions")
+    reader.watch(TopicRoles(audits=frozenset({DECISIONS})))
+
+    with structlog.testing.capture_logs() as entries:
+        reader.start()
+        wait_for(lambda: bool(reader.failed), seconds=30)
+        reader.stop()
+    assert reader.failed.startswith("TypeError: ")
+    assert [entry["event"] for entry in entries] == ["the recorder has failed"]
+
+
 def test_a_topic_that_is_not_there_holds_nothing_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     topic = DecisionTopic([Written(b"{}", DECISION_TYPE)] * 2_000)
     monkeypatch.setattr(recorder, "IsolatedConsumer", lambda *_, **_others: topic)
@@ -168,18 +191,36 @@ def test_a_topic_that_is_not_there_holds_nothing_up(tmp_path: Path, monkeypatch:
         reader.stop()
 
 
+UNTRUE = encode_batch(
+    encode_record(RawRecord(b"k", b"{}"), 0) + encode_record(RawRecord(b"k", b"{}"), 1000),
+    Fields(last_offset_delta=1, records=2),
+)
+"""Its second record gives an offset that is far beyond the end of the log."""
+
+
 @pytest.mark.slow
-def test_x07_no_batch_ends_what_counts_for_the_screen(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("bad", "counted"),
+    [
+        pytest.param(deadly_batch(), 3, id="one-that-ends-a-process"),
+        pytest.param(encode_batch(UNPARSED, Fields()), 3, id="one-that-no-client-can-parse"),
+        pytest.param(UNTRUE, 4, id="one-with-an-untrue-offset-behind-a-good-record"),
+    ],
+)
+def test_x07_no_batch_ends_what_counts_for_the_screen(
+    bad: bytes, counted: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(silence, "LONGEST_S", 1.0)
     good, topic = batch_of([RawRecord(b"page-1", b"{}")]), "risk.pages"
     with mock_broker(topic) as properties:
         with RawWriter(properties) as writer:
-            for batch in (good, deadly_batch(), good, good):
+            for batch in (good, bad, good, good):
                 assert writer.write(topic, 0, batch).code == 0
         reader = recorder.Recorder(Connection.of(properties), InstallationNames(), tmp_path / "decisions")
         reader.watch(TopicRoles(events=frozenset({topic})))
         reader.start()
         try:
-            wait_for(lambda: reader.look(lambda tally: tally.events) == 3, seconds=60)
+            wait_for(lambda: reader.look(lambda tally: tally.events) == counted, seconds=60)
             assert (reader.drain(10), reader.failed) == (True, "")
         finally:
             reader.stop()

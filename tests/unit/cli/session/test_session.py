@@ -49,8 +49,9 @@ class FailingLoop:
     roles = TopicRoles()
     offsets = None
 
-    def __init__(self, tally: Tally) -> None:
+    def __init__(self, tally: Tally, failed: str = "") -> None:
         self._tally = tally
+        self.failed = failed
 
     @property
     def recorder(self) -> FailingLoop:
@@ -77,8 +78,8 @@ def counted() -> Tally:
     return tally
 
 
-async def ended(tally: Tally, folder: Path, report: Path | None = None) -> Shown:
-    screen, loop = Shown(), FailingLoop(tally)
+async def ended(tally: Tally, folder: Path, report: Path | None = None, recorder_failed: str = "") -> Shown:
+    screen, loop = Shown(), FailingLoop(tally, recorder_failed)
     session = Session(
         SessionOptions(report=report), StateFolder(folder), screen, cast("Any", loop), Timing(time.monotonic())
     )
@@ -103,3 +104,8 @@ async def test_where_a_report_is_asked_for_the_figures_are_in_the_file_instead(t
 
 async def test_a_run_in_which_nothing_happened_ends_without_one(tmp_path: Path) -> None:
     assert (await ended(Tally(), tmp_path)).ended_with == []
+
+
+async def test_a_recorder_that_has_failed_is_said_on_the_screen(tmp_path: Path) -> None:
+    screen = await ended(Tally(), tmp_path, recorder_failed="OSError: no space left")
+    assert screen.said == ["the recorder has failed, and nothing is counted any more: OSError: no space left"]

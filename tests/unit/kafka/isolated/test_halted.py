@@ -12,7 +12,7 @@ from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.isolated import consumer
 from streamwarden_kafka.isolated.consumer import IsolatedConsumer
 from streamwarden_kafka.isolated.rows import Answer, Row, Taken
-from streamwarden_kafka.isolated.suspects import MAX_PASSED, MOST_DEATHS
+from streamwarden_kafka.process_limits import MOST_DEATHS, MOST_SKIPPED
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -88,13 +88,13 @@ def halted(monkeypatch: pytest.MonkeyPatch) -> IsolatedConsumer:
     """Return one that has read until the first partition was halted."""
     reader = IsolatedConsumer(Connection.of({"bootstrap.servers": "nowhere"}), "group", "test", {})
     reader.assign(TopicPartition(*at, 0) for at in IN)
-    monkeypatch.setattr("streamwarden_kafka.isolated.suspects.MAX_PASSED", 0)  # as after so many within the hour
+    monkeypatch.setattr("streamwarden_kafka.isolated.suspects.MOST_SKIPPED", 0)  # as after so many within the hour
     with structlog.testing.capture_logs() as lines:
         while not any("not passed over" in line["event"] for line in lines):
             reader.take(1, math.inf, 0)
     died = [line for line in lines if "has died" in line["event"]]
     assert [line.get("partition") for line in died] == [None, *[0] * MOST_DEATHS]
-    assert [line["most"] for line in lines if "most" in line] == [MAX_PASSED]
+    assert [line["most"] for line in lines if "most" in line] == [MOST_SKIPPED]
     return reader
 
 
@@ -128,7 +128,7 @@ def test_who_was_halted_is_looked_at_again_after_a_minute_without_another_death(
     assert [(line["event"], line["partition"]) for line in lines] == [
         ("A batch is not passed over: too many were within an hour", 0)
     ]
-    monkeypatch.setattr("streamwarden_kafka.isolated.suspects.MAX_PASSED", MAX_PASSED)  # the hour is over
+    monkeypatch.setattr("streamwarden_kafka.isolated.suspects.MOST_SKIPPED", MOST_SKIPPED)  # the hour is over
     reader.take(1, math.inf, 0)
     clock.s += 60
     [told] = reader.take(1, math.inf, 0)

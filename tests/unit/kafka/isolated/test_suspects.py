@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from streamwarden_kafka.isolated.suspects import MAX_PASSED, MOST_DEATHS, PASSED_WITHIN_S, Suspects
+from streamwarden_kafka.isolated.suspects import Suspects
+from streamwarden_kafka.process_limits import MOST_DEATHS, MOST_SKIPPED, SKIPPED_WITHIN_S
 
 A, B = ("pages", 0), ("pages", 1)
 
@@ -88,7 +89,7 @@ def test_three_deaths_in_one_place_are_enough_and_fewer_or_those_of_other_places
 
 def test_so_many_places_are_given_up_in_an_hour_and_then_the_partition_waits_while_others_go_on() -> None:
     suspects = begun()
-    for position in range(MAX_PASSED):
+    for position in range(MOST_SKIPPED):
         die(suspects, position)
         suspects.choose({A: position}, (), 0.0)
         assert suspects.give_up(position, 0.0)
@@ -101,12 +102,12 @@ def test_so_many_places_are_given_up_in_an_hour_and_then_the_partition_waits_whi
     assert not suspects.resume({A: 99, B: 0}, 60.9)
     assert suspects.resume({A: 99, B: 0}, 61.0)
     assert suspects.choose({B: 0, A: 99}, (), 61.0) == A
-    assert suspects.give_up(99, PASSED_WITHIN_S)
+    assert suspects.give_up(99, SKIPPED_WITHIN_S)
 
 
 def halt(suspects: Suspects, position: int) -> None:
     """Let the first partition be halted at one second, since too many places were given up before."""
-    for given_up in range(MAX_PASSED):
+    for given_up in range(MOST_SKIPPED):
         die(suspects, given_up)
         suspects.choose({A: given_up}, (), 0.0)
         assert suspects.give_up(given_up, 0.0)

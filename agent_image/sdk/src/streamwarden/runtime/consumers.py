@@ -8,12 +8,12 @@ from typing import Literal
 import structlog
 from confluent_kafka import Consumer, Message
 from streamwarden_kafka.clients import Settings, open_consumer
-from streamwarden_kafka.codes import DEADLY, END_OF_PARTITION, OFFSETS_GONE, UNDECODABLE
+from streamwarden_kafka.codes import END_OF_PARTITION, OFFSETS_GONE
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.errors import BrokerUnavailableError
 from streamwarden_kafka.isolated.consumer import IsolatedConsumer
 from streamwarden_kafka.logs import ClientLog
-from streamwarden_kafka.membership import explain_untrue
+from streamwarden_kafka.positions import LogEnds, explain_unreadable
 from streamwarden_kafka.records import headers_of
 
 from streamwarden.core.records import Partition, Record
@@ -85,8 +85,7 @@ class Collected:
         """
         self.topic_ids = topic_ids
         self.end_of = end_of
-        self._ends: dict[Partition, float] = {}
-        """What logs had at the least, when it was looked at."""
+        self._log_ends = LogEnds(end_of)
         self.records: list[Record] = []
         self.ends: list[tuple[Partition, int]] = []
         self.gone: list[Partition] = []
@@ -110,10 +109,8 @@ class Collected:
             self.ends.append((at, message.offset() or 0))
         elif error.code() in OFFSETS_GONE:
             self.gone.append(at)
-        elif error.code() == DEADLY:
-            self.unreadable[at] = error.str()
-        elif error.code() in UNDECODABLE:
-            self.unreadable[at] = f"a batch cannot be decoded: {error.name()}"
+        elif (why := explain_unreadable(error)) is not None:
+            self.unreadable[at] = why
         elif error.fatal():
             raise RuntimeFaultError(f"the consumer cannot go on: {error.name()}")
         else:
@@ -123,12 +120,11 @@ class Collected:
         """Take a record, but not at an offset that it cannot have: whoever wrote its batch gave it another."""
         at = record.at
         try:
-            if record.offset >= self._ends.get(at, 0):
-                self._ends[at] = self.end_of((at.topic, at.number))
+            why = self._log_ends.explain_untrue(at, record.offset)
         except BrokerUnavailableError:
             self.doubted.add(at)
             return
-        if why := explain_untrue(record.offset, self._ends[at]):
+        if why is not None:
             self.unreadable[at] = why
             return
         self.records.append(record)

@@ -9,13 +9,14 @@ from streamwarden_kafka.clients import open_admin
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.logs import ClientLog
 from streamwarden_kafka.membership import GroupMember, end_of
+from streamwarden_kafka.positions import Look, find_batches, find_unparsed, look_soon
 from streamwarden_kafka.records import Offset
 from streamwarden_kafka.topics import TopicWatch, describe_topics
 from typing_extensions import override
 
 from streamwarden.core.records import Partition
 from streamwarden.runtime.consumers import Collected, open_input, open_member
-from streamwarden.runtime.passing import Passing, find_batches, find_unparsed, look_soon
+from streamwarden.runtime.passing import Passing
 from streamwarden.runtime.ports import NO_METADATA, Feed, OffsetMetadata, Polled
 
 _DESCRIBE_S = 10.0
@@ -35,7 +36,7 @@ class KafkaFeed(Feed):
         """
         self._member = GroupMember(lambda: open_member(kafka, group), topics)
         self._reader = open_input(kafka, group, gone="error")
-        look = look_soon(kafka, group, self._reader)
+        look: Look[Partition] = look_soon(kafka, group, self._reader)
         self._passing = Passing(find_batches(kafka, group), self._find_start, find_unparsed(self._reader), look)
         self._kafka = kafka
         self._watch = TopicWatch(self._open_admin, sorted(topics))

@@ -6,11 +6,12 @@ import structlog
 from confluent_kafka import KafkaException, TopicPartition
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.membership import ask_watermarks, end_of
+from streamwarden_kafka.positions import find_batches, find_unparsed, look_soon
 from typing_extensions import override
 
 from streamwarden.core.records import Partition, Record
 from streamwarden.runtime.consumers import Collected, open_input
-from streamwarden.runtime.passing import Passing, find_batches, find_unparsed, look_soon
+from streamwarden.runtime.passing import Passing
 from streamwarden.runtime.ports import History, Ranges
 
 _WATERMARKS_S = 2.0
