@@ -74,7 +74,7 @@ def test_neither_container_sees_what_is_the_other_s(plant: Plant) -> None:
         assert "/var/run/secrets/kubernetes.io/serviceaccount" not in found
         assert found["written"] == "Read-only file system"
         assert found["uid"] == 10001
-    assert len(agent["pids"]) == 2  # its own program, and this one
+    assert len(agent["pids"]) == 3  # its own program, the process that reads for it, and this one
     assert len(gate["pids"]) == 3  # its supervisor besides
 
 

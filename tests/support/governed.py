@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from confluent_kafka import KafkaException
 from rich.console import Console
 from streamwarden_devstack.cluster import Cluster, ClusterError, ConsoleReporter, open_cluster
 from streamwarden_devstack.cluster.choosing import choose, observe
@@ -57,7 +58,7 @@ class Governed:
     def until(self, holds: Callable[[], object], wait_s: float = PATIENCE_S) -> None:
         """Wait until something holds; fail with what a person would look at."""
         deadline = time.monotonic() + wait_s
-        while not holds():
+        while not _holds(holds):
             if time.monotonic() > deadline:
                 pytest.fail(f"not within {wait_s:g} s; this is how it stands:\n{self.explain()}")
             time.sleep(0.2)  # each look starts a kubectl
@@ -67,6 +68,13 @@ class Governed:
             return self.kubectl(*arguments)
         except ClusterError as error:
             return str(error)
+
+
+def _holds(condition: Callable[[], object]) -> bool:
+    try:
+        return bool(condition())
+    except KafkaException:
+        return False  # a broker that was killed is not quite back
 
 
 @contextmanager
