@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from streamwarden_cli.local.running import RunningDev
 from streamwarden_cli.local.state import StateFolder
-from streamwarden_kafka.process_limits import MOST_SKIPPED
+from streamwarden_kafka.deaths import MOST_SKIPPED
 from support.bombs import zstd_bomb
 from support.dev_process import SUPERVISOR
 from support.dev_tiny import run, wait_for_decisions, write_readings

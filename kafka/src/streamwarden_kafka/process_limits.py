@@ -17,13 +17,6 @@ EXIT_OUT_OF_MEMORY = 3
 STACK_BYTES = 1024 * 1024
 """Of each thread: with the usual 8 MiB a client's threads would take much of what they may use."""
 
-MOST_DEATHS = 3
-"""So many processes may die of one record, or of reading on in one place, before it is passed over."""
-MOST_SKIPPED, SKIPPED_WITHIN_S = 10, 3_600.0
-"""So many ranges are passed over in such a time, and no more: else it is hardly their fault."""
-LONGEST_ONE_BY_ONE_S = 300.0
-"""After a death all is read one by one for so long, where nothing else ends it before."""
-
 _BY_ITSELF = frozenset(
     {signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGPROF, signal.SIGTRAP}
 )

@@ -15,7 +15,7 @@ import pytest
 from streamwarden_contract.runtime_config import ENV_GATE_MEMORY_LIMIT
 from streamwarden_gate.note import ENV_SUPERVISOR, Doing, Note, make_file
 from streamwarden_gate.supervisor import ENV_MEMORY_LIMIT
-from streamwarden_kafka.process_limits import MOST_SKIPPED, SKIPPED_WITHIN_S
+from streamwarden_kafka.deaths import MOST_SKIPPED, SKIPPED_WITHIN_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,7 +14,7 @@ from streamwarden_gate.note import Doing
 from streamwarden_gate.partitions import Partition, Place
 from streamwarden_gate.ports import Unreadable
 from streamwarden_gate.reasons import RefusalReason
-from streamwarden_kafka.process_limits import MOST_SKIPPED
+from streamwarden_kafka.deaths import MOST_SKIPPED
 from support.gate_fakes import DiedError
 from support.gate_log import TOPIC_ID
 from support.gate_memory_loop import World

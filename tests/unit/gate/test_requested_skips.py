@@ -11,7 +11,7 @@ from streamwarden_contract.audit import ChainHead
 from streamwarden_contract.policylog import SkipRange
 from streamwarden_gate import loop
 from streamwarden_gate.reasons import RefusalReason
-from streamwarden_kafka.process_limits import MOST_SKIPPED
+from streamwarden_kafka.deaths import MOST_SKIPPED
 from support.gate_fakes import MemoryKafka, aborted, refused_where
 from support.gate_log import TOPIC_ID, MemoryLog, decision, headers, record
 from support.gate_processes import DeadlyWorld

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import structlog
 from streamwarden_contract.ids import sha256_hex
-from streamwarden_kafka.process_limits import MOST_DEATHS, MOST_SKIPPED
+from streamwarden_kafka.deaths import MOST_DEATHS, MOST_SKIPPED
 
 from streamwarden_gate.careful import Careful
 from streamwarden_gate.errors import AbortedError

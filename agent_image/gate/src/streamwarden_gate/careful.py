@@ -7,7 +7,7 @@ judged); when every partition was read to its end; or after some minutes without
 from collections import Counter
 from collections.abc import Collection
 
-from streamwarden_kafka.process_limits import LONGEST_ONE_BY_ONE_S
+from streamwarden_kafka.deaths import LONGEST_ONE_BY_ONE_S
 
 from streamwarden_gate.note import Doing, Hand, Note
 from streamwarden_gate.partitions import Partition

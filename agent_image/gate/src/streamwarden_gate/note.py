@@ -10,7 +10,7 @@ import tempfile
 from enum import IntEnum
 from typing import NamedTuple
 
-from streamwarden_kafka.process_limits import MOST_SKIPPED, SKIPPED_WITHIN_S
+from streamwarden_kafka.deaths import MOST_SKIPPED, SKIPPED_WITHIN_S
 
 ENV_SUPERVISOR = "STREAMWARDEN_SUPERVISOR"
 """``<file descriptor of the note>,<file descriptor that is closed when the supervisor is gone>``."""

@@ -18,11 +18,12 @@ from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 from streamwarden_kafka.clients import ONE_BATCH, Settings
 from streamwarden_kafka.codes import DEADLY, END_OF_PARTITION, TIMED_OUT
 from streamwarden_kafka.connection import Connection
+from streamwarden_kafka.deaths import MOST_DEATHS, MOST_SKIPPED
 from streamwarden_kafka.errors import ReaderFailedError
 from streamwarden_kafka.isolated.child import Child
 from streamwarden_kafka.isolated.rows import Fault, Taken
 from streamwarden_kafka.isolated.suspects import Suspects
-from streamwarden_kafka.process_limits import MOST_DEATHS, MOST_SKIPPED, cause_of, died_by_itself
+from streamwarden_kafka.process_limits import cause_of, died_by_itself
 from streamwarden_kafka.records import Partition
 
 PROCESS = "streamwarden_kafka.isolated.process"

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Mapping
 
-from streamwarden_kafka.process_limits import LONGEST_ONE_BY_ONE_S, MOST_DEATHS, MOST_SKIPPED, SKIPPED_WITHIN_S
+from streamwarden_kafka.deaths import LONGEST_ONE_BY_ONE_S, MOST_DEATHS, MOST_SKIPPED, SKIPPED_WITHIN_S
 from streamwarden_kafka.records import Partition
 
 _LONGEST_TURN_S = 15.0

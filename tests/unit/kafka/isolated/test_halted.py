@@ -9,10 +9,10 @@ import pytest
 import structlog
 from confluent_kafka import TopicPartition
 from streamwarden_kafka.connection import Connection
+from streamwarden_kafka.deaths import MOST_DEATHS, MOST_SKIPPED
 from streamwarden_kafka.isolated import consumer
 from streamwarden_kafka.isolated.consumer import IsolatedConsumer
 from streamwarden_kafka.isolated.rows import Answer, Row, Taken
-from streamwarden_kafka.process_limits import MOST_DEATHS, MOST_SKIPPED
 
 if TYPE_CHECKING:
     from collections.abc import Collection

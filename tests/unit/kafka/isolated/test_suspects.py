@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from streamwarden_kafka.deaths import MOST_DEATHS, MOST_SKIPPED, SKIPPED_WITHIN_S
 from streamwarden_kafka.isolated.suspects import Suspects
-from streamwarden_kafka.process_limits import MOST_DEATHS, MOST_SKIPPED, SKIPPED_WITHIN_S
 
 A, B = ("pages", 0), ("pages", 1)
 
