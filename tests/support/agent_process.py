@@ -18,7 +18,7 @@ from streamwarden_contract.decision import decode_decision
 from streamwarden_contract.events import CloudEvent
 from streamwarden_contract.names import AgentNames, transactional_prefix
 from streamwarden_contract.runtime_config import AgentConfig, SourceTopic
-from support.kafka_tools import Right, write_properties
+from support.kafka_tools import Right, holds, write_properties
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -137,9 +137,9 @@ def stop(process: subprocess.Popen[bytes]) -> int:
 
 
 def wait_for(condition: Callable[[], object], *, seconds: float = 60) -> None:
-    """Wait until ``condition`` holds."""
+    """Wait until ``condition`` holds; Kafka may fail meanwhile."""
     deadline = time.monotonic() + seconds
     pause = threading.Event()
-    while not condition():
+    while not holds(condition):
         assert time.monotonic() < deadline, f"not so within {seconds:g} s"
         pause.wait(0.05)

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import (
     Consumer,
-    KafkaException,
     Producer,
     TopicCollection,
     TopicPartition,
@@ -28,7 +27,7 @@ from streamwarden_contract.names import AgentNames, InstallationNames, transacti
 from streamwarden_contract.policylog import CommandTarget
 from support.gate_chains import AGENT, check_chains
 from support.gate_decisions import proposals
-from support.kafka_tools import WAIT_S, Right, begin_transaction, write_properties
+from support.kafka_tools import WAIT_S, Right, begin_transaction, holds, write_properties
 from support.policy_log import (
     SigningKey,
     binding_record,
@@ -58,16 +57,9 @@ RULE = "decision.confidence >= 0.5"
 def eventually(condition: Callable[[], object], what: str, *, timeout_s: float = WAIT_S, pause_s: float = 0.05) -> None:
     """Wait until the condition holds; fail, naming ``what``, when it does not in time. Kafka may fail meanwhile."""
     deadline, pause = time.monotonic() + timeout_s, threading.Event()
-    while not _holds(condition):
+    while not holds(condition):
         assert time.monotonic() < deadline, f"not in {timeout_s:g} s: {what}"
         pause.wait(pause_s)
-
-
-def _holds(condition: Callable[[], object]) -> bool:
-    try:
-        return bool(condition())
-    except (KafkaException, TimeoutError):
-        return False  # a broker that was killed is not quite back
 
 
 @dataclass

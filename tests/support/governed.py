@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from confluent_kafka import KafkaException
 from rich.console import Console
 from streamwarden_devstack.cluster import Cluster, ClusterError, ConsoleReporter, open_cluster
 from streamwarden_devstack.cluster.choosing import choose, observe
 from streamwarden_devstack.cluster.installation import Kafka, install_operator
 from support.kafka_tools import Cluster as KafkaCluster
+from support.kafka_tools import holds
 from support.stack_fixture import OwnStack, running_stack
 
 if TYPE_CHECKING:
@@ -55,10 +55,10 @@ class Governed:
         )
         return "\n".join(self._look(look) for look in looks)
 
-    def until(self, holds: Callable[[], object], wait_s: float = PATIENCE_S) -> None:
+    def until(self, condition: Callable[[], object], wait_s: float = PATIENCE_S) -> None:
         """Wait until something holds; fail with what a person would look at."""
         deadline = time.monotonic() + wait_s
-        while not _holds(holds):
+        while not holds(condition):
             if time.monotonic() > deadline:
                 pytest.fail(f"not within {wait_s:g} s; this is how it stands:\n{self.explain()}")
             time.sleep(0.2)  # each look starts a kubectl
@@ -68,13 +68,6 @@ class Governed:
             return self.kubectl(*arguments)
         except ClusterError as error:
             return str(error)
-
-
-def _holds(condition: Callable[[], object]) -> bool:
-    try:
-        return bool(condition())
-    except KafkaException:
-        return False  # a broker that was killed is not quite back
 
 
 @contextmanager

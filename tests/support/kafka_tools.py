@@ -13,6 +13,7 @@ from confluent_kafka import (
     Consumer,
     ConsumerGroupTopicPartitions,
     KafkaError,
+    KafkaException,
     Producer,
     TopicPartition,
 )
@@ -35,12 +36,20 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the stubs l
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from confluent_kafka import Message
 
 WAIT_S = 30.0
+
+
+def holds(condition: Callable[[], object]) -> bool:
+    """Whether a condition holds now that asks Kafka: a broker that was killed is not quite back, and may fail."""
+    try:
+        return bool(condition())
+    except (KafkaException, TimeoutError):
+        return False
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, Self, TypeVar
 
 import structlog
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, TopicPartition
@@ -109,7 +109,7 @@ class Positions(Generic[K]):
         find_batch: FindBatch[K],
         find_start: FindStart[K],
         is_unparsed: IsUnparsed[K],
-        look: Look[K] | None = None,
+        look: Look[K],
     ) -> None:
         """Begin with no partition.
 
@@ -117,15 +117,20 @@ class Positions(Generic[K]):
             find_batch: asks a broker.
             find_start: likewise.
             is_unparsed: likewise, and a client.
-            look: how silent partitions are looked at; None: as all others are.
+            look: how silent partitions are looked at.
         """
         self._find_batch = find_batch
         self._find_start = find_start
         self._is_unparsed = is_unparsed
         self._look = look
         self._next: dict[K, int] = {}
-        self._silence = Silence[K]((), 0.0)
+        self._silence = Silence[K]()
         self._log = structlog.get_logger()
+
+    @classmethod
+    def of(cls, kafka: Connection, group: str, reader: IsolatedConsumer, find_start: FindStart[K]) -> Self:
+        """Make them for a reader and the group that it was opened with."""
+        return cls(find_batches(kafka, group), find_start, find_unparsed(reader), look_soon(kafka, group, reader))
 
     @property
     def positions(self) -> Mapping[K, int]:
@@ -148,31 +153,27 @@ class Positions(Generic[K]):
         """Read no more of a partition."""
         self._next.pop(at, None)
 
-    def find_silent(self, heard: Iterable[K], end_of: Callable[[K], float], *, drained: bool) -> dict[K, str]:
+    def find_silent(self, heard: Iterable[K], *, drained: bool) -> dict[K, str]:
         """Return a partition of which the client gives nothing, as it cannot parse what is next, with why.
 
         One is looked at, of those that are silent for long: all others wait meanwhile.
 
         Args:
             heard: of which it gave something now, or was not asked for anything.
-            end_of: tells where a log ends, or raises ``BrokerUnavailableError``.
             drained: whether the client gave all that it had.
         """
         now_s = time.monotonic()
         for at in heard:
             self._silence.heard(at, now_s)
         silent = self._silence.too_long(now_s, most=1) if drained else ()
-        return {
-            at: "a batch cannot be parsed" for at in silent if at in self._next and self._is_next_unparsed(at, end_of)
-        }
+        return {at: "a batch cannot be parsed" for at in silent if at in self._next and self._is_next_unparsed(at)}
 
-    def _is_next_unparsed(self, at: K, end_of: Callable[[K], float]) -> bool:
-        end_of, find_batch = self._look or (end_of, self._find_batch)
+    def _is_next_unparsed(self, at: K) -> bool:
         try:
-            if end_of(at) <= max(self._next[at], 0):
+            if self._look.end_of(at) <= max(self._next[at], 0):
                 return False
             position = self._next[at] if self._next[at] >= 0 else self._find_start(at)
-            first, _ = find_batch(at, position)
+            first, _ = self._look.find_batch(at, position)
         except KafkaClientError:
             return False  # there is none as yet: what lies there is of a transaction that is open
         # Of what lies before it, which has no records, a client asks for more at once, and gets the end cut off.

@@ -7,7 +7,7 @@ merely cut off. So who hears nothing of a log that goes on asks for one batch by
 
 import json
 import time
-from collections.abc import Collection, Hashable, Mapping
+from collections.abc import Hashable, Mapping
 from typing import Generic, TypeVar
 
 from confluent_kafka import Consumer, Message
@@ -30,9 +30,9 @@ K = TypeVar("K", bound=Hashable)
 class Silence(Generic[K]):
     """How long nothing was heard of each partition. Pure: times are given, in seconds of one clock."""
 
-    def __init__(self, partitions: Collection[K], now_s: float) -> None:
-        """Begin to listen to these."""
-        self._heard_s = dict.fromkeys(partitions, now_s)
+    def __init__(self) -> None:
+        """Listen to nobody yet."""
+        self._heard_s: dict[K, float] = {}
         self._from: dict[K, int] = {}
         """From where each was read last."""
         self._silent_s: dict[K, float] = {}

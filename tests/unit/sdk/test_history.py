@@ -9,6 +9,7 @@ from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, Messag
 from streamwarden.core.records import Partition
 from streamwarden.runtime import history
 from streamwarden.runtime.history import KafkaHistory
+from streamwarden_kafka import positions
 from streamwarden_kafka.connection import Connection
 from support.sdk_served import offsets_of
 
@@ -57,7 +58,7 @@ class Log:
 def log(monkeypatch: pytest.MonkeyPatch) -> Log:
     made = Log()
     monkeypatch.setattr(history, "open_input", lambda _kafka, _group: made)
-    monkeypatch.setattr(history, "find_batches", lambda _kafka, _group: lambda _at, offset: (offset, offset + 1))
+    monkeypatch.setattr(positions, "find_batches", lambda _kafka, _group: lambda _at, offset: (offset, offset + 1))
     return made
 
 

@@ -16,6 +16,7 @@ from streamwarden.runtime.passing import Passing
 from streamwarden_contract.decision import decode_failure
 from streamwarden_contract.events import FAILURE_TYPE, decode
 from streamwarden_kafka.errors import BrokerUnavailableError, NotReachedError
+from streamwarden_kafka.positions import Look
 from support.sdk_memory_world import A, B, World
 from support.sdk_served import causes, deciding_agent, offsets_of
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from streamwarden.core.records import Outgoing
     from streamwarden_contract.decision import Failure
 
+NOBODY_LOOKS = Look[Partition](lambda _at: -1, lambda _at, _offset: (0, 0))
 WHY = "a batch cannot be decoded: _BAD_COMPRESSION"
 
 
@@ -67,7 +69,7 @@ def test_a_batch_that_cannot_be_read_becomes_a_record_of_its_range(
 ) -> None:
     broker = Broker(*batches)
     broker.start = start
-    passing = Passing(broker.find_batch, broker.find_start, lambda *_: False)
+    passing = Passing(broker.find_batch, broker.find_start, lambda *_: False, NOBODY_LOOKS)
     passing.start({A: None, B: 7})
     assert passing.positions == {A: OFFSET_BEGINNING, B: 7}
     first, last = expected
@@ -80,7 +82,7 @@ def test_a_batch_that_cannot_be_read_becomes_a_record_of_its_range(
 def test_a_batch_that_is_not_found_yet_is_not_passed_over() -> None:
     broker = Broker((0, 9))
     broker.away = True
-    passing = Passing(broker.find_batch, broker.find_start, lambda *_: False)
+    passing = Passing(broker.find_batch, broker.find_start, lambda *_: False, NOBODY_LOOKS)
     passing.start({A: 0})
     with structlog.testing.capture_logs() as entries:
         assert passing.follow(read(A, 0, 1)) == []
@@ -102,7 +104,7 @@ def test_a_search_that_is_not_done_goes_on_from_where_it_has_come_to() -> None:
             raise NotReachedError("far", reached)
         return broker.find_batch(at, offset)
 
-    passing = Passing(find, broker.find_start, lambda *_: False)
+    passing = Passing(find, broker.find_start, lambda *_: False, NOBODY_LOOKS)
     passing.start({A: 7})
     for reached in (30, 60):
         assert passing.follow(read(A)) == []
@@ -113,7 +115,7 @@ def test_a_search_that_is_not_done_goes_on_from_where_it_has_come_to() -> None:
 
 def test_a_partition_that_is_not_read_any_more_is_left_alone() -> None:
     broker = Broker((0, 9))
-    passing = Passing(broker.find_batch, broker.find_start, lambda *_: False)
+    passing = Passing(broker.find_batch, broker.find_start, lambda *_: False, NOBODY_LOOKS)
     passing.start({A: 0, B: 0})
     collected = read(A)
     collected.gone.append(A)

@@ -106,10 +106,10 @@ def silent(
     find: Callable[[Partition, int], tuple[int, int]], *, end: int, drained: bool = True, paused: bool = False
 ) -> dict[Partition, str]:
     """Return what a partition is told to be that stands at 7 and was silent, if nothing next to it can be parsed."""
-    passing = Passing(find, lambda _at: 0, lambda *_: True)
+    passing = Passing(find, lambda _at: 0, lambda *_: True, Look(end_at(end), find))
     passing.start({PAGES: 7})
-    passing._silence = silence.Silence([PAGES], time.monotonic() - 1)
-    collected = Collected(end_of=end_at(end))
+    passing._silence._heard_s = {PAGES: time.monotonic() - 1}
+    collected = Collected()
     passing.listen(collected, drained=drained, paused=[PAGES] if paused else [])
     return collected.unreadable
 
@@ -136,10 +136,13 @@ def test_it_is_asked_of_the_batch_itself_and_not_of_what_was_aborted_before_it()
         asked.append(offset)
         return False
 
-    passing = Passing(lambda _at, _offset: (30, 31), lambda _at: 0, is_unparsed)
+    def find(_at: Partition, _offset: int) -> tuple[int, int]:
+        return 30, 31
+
+    passing = Passing(find, lambda _at: 0, is_unparsed, Look(end_at(40), find))
     passing.start({PAGES: 7})
-    passing._silence = silence.Silence([PAGES], time.monotonic() - 1)
-    collected = Collected(end_of=end_at(40))
+    passing._silence._heard_s = {PAGES: time.monotonic() - 1}
+    collected = Collected()
     passing.listen(collected, drained=True)
     assert (asked, collected.unreadable) == ([30], {})
 

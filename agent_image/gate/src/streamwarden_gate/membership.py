@@ -54,7 +54,7 @@ class KafkaMembership:
         self._fetched_from: Mapping[int, int] = {}
         self._spans = Spans(self._spans_at)
         self._offsets = Offsets({}, self._spans.at, USUAL_GAP)
-        self._silence = Silence[int]((), 0.0)
+        self._silence = Silence[int]()
         self._reached: dict[int, tuple[int, int]] = {}
         """By partition, where the last search for a batch began, and how far it has come."""
         if note.member:

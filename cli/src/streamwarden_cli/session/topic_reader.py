@@ -10,7 +10,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 from streamwarden_kafka.codes import DISCONNECTED, END_OF_PARTITION, OFFSETS_GONE, error_of
 from streamwarden_kafka.errors import BrokerUnavailableError
 from streamwarden_kafka.membership import ask_watermarks, end_of
-from streamwarden_kafka.positions import LogEnds, Positions, explain_unreadable, find_batches, find_unparsed, look_soon
+from streamwarden_kafka.positions import LogEnds, Positions, explain_unreadable
 from streamwarden_kafka.records import Partition
 
 if TYPE_CHECKING:
@@ -38,11 +38,8 @@ class TopicReader:
     def __init__(self, consumer: IsolatedConsumer, connection: Connection, group: str) -> None:
         """Begin with no topic; ``connection`` and ``group`` are the consumer's."""
         self._consumer = consumer
-        self._positions = Positions[Partition](
-            find_batches(connection, group),
-            lambda at: ask_watermarks(consumer, at)[0],
-            find_unparsed(consumer),
-            look_soon(connection, group, consumer),
+        self._positions = Positions[Partition].of(
+            connection, group, consumer, lambda at: ask_watermarks(consumer, at)[0]
         )
         self._missing: set[str] = set()
         self._look_again_s = 0.0
@@ -100,7 +97,7 @@ class TopicReader:
                     records.append(message)
         size = sum(len(each.key() or b"") + len(each.value() or b"") for each in records)
         drained = len(messages) < _MOST_RECORDS and size < _MOST_BYTES
-        unreadable |= self._positions.find_silent(heard, lambda at: end_of(self._consumer, at), drained=drained)
+        unreadable |= self._positions.find_silent(heard, drained=drained)
         for at, why in unreadable.items():
             self._pass_over(at, why)
         if unreadable or doubted:

@@ -84,7 +84,6 @@ class Collected:
             end_of: tells where a partition's log ends, or raises ``BrokerUnavailableError``.
         """
         self.topic_ids = topic_ids
-        self.end_of = end_of
         self._log_ends = LogEnds(end_of)
         self.records: list[Record] = []
         self.ends: list[tuple[Partition, int]] = []

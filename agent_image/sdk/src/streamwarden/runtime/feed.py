@@ -9,7 +9,6 @@ from streamwarden_kafka.clients import open_admin
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.logs import ClientLog
 from streamwarden_kafka.membership import GroupMember, end_of
-from streamwarden_kafka.positions import Look, find_batches, find_unparsed, look_soon
 from streamwarden_kafka.records import Offset
 from streamwarden_kafka.topics import TopicWatch, describe_topics
 from typing_extensions import override
@@ -36,8 +35,7 @@ class KafkaFeed(Feed):
         """
         self._member = GroupMember(lambda: open_member(kafka, group), topics)
         self._reader = open_input(kafka, group, gone="error")
-        look: Look[Partition] = look_soon(kafka, group, self._reader)
-        self._passing = Passing(find_batches(kafka, group), self._find_start, find_unparsed(self._reader), look)
+        self._passing = Passing.of(kafka, group, self._reader, self._find_start)
         self._kafka = kafka
         self._watch = TopicWatch(self._open_admin, sorted(topics))
         self._topics = sorted(topics)

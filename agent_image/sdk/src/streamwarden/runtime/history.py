@@ -6,7 +6,6 @@ import structlog
 from confluent_kafka import KafkaException, TopicPartition
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.membership import ask_watermarks, end_of
-from streamwarden_kafka.positions import find_batches, find_unparsed, look_soon
 from typing_extensions import override
 
 from streamwarden.core.records import Partition, Record
@@ -34,12 +33,7 @@ class KafkaHistory(History):
         self._short: set[Partition] = set()
         """Of these an end was reached before that of their range."""
         self._consumer = open_input(kafka, group)
-        self._passing = Passing(
-            find_batches(kafka, group),
-            lambda at: ask_watermarks(self._consumer, at)[0],
-            find_unparsed(self._consumer),
-            look_soon(kafka, group, self._consumer),
-        )
+        self._passing = Passing.of(kafka, group, self._consumer, lambda at: ask_watermarks(self._consumer, at)[0])
         self._passing.start({at: start or None for at, (start, _) in ranges.items()})
         self._read_on()
 

@@ -20,7 +20,7 @@ class Passing(Positions[Partition]):
             paused: what it was not asked for.
         """
         heard = {*(record.at for record in collected.records), *(at for at, _ in collected.ends), *paused}
-        collected.unreadable |= self.find_silent(heard, collected.end_of, drained=drained)
+        collected.unreadable |= self.find_silent(heard, drained=drained)
 
     def follow(self, collected: Collected) -> list[Record]:
         """Move on behind what was read, and behind each batch that could not be.
