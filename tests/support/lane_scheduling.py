@@ -37,6 +37,19 @@ class GroupScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has n
         super().schedule()
 
     @override
+    def remove_node(self, node: Any) -> str | None:
+        """Give others what a worker that ended had to do, but for the test that ended it: xdist gives them that too."""
+        units = self.assigned_work.pop(node)
+        ended: str | None = next((test for unit in units.values() for test, done in unit.items() if not done), None)
+        for unit in units.values():
+            if ended in unit:
+                unit[ended] = True
+        self.workqueue.update({group: unit for group, unit in units.items() if not all(unit.values())})
+        for other in self.assigned_work:
+            self._reschedule(other)
+        return ended
+
+    @override
     def _split_scope(self, nodeid: str) -> str:
         return self._groups[nodeid]
 

@@ -95,7 +95,10 @@ class LaneTimes:
     times: dict[str, LaneTime] = field(default_factory=lambda: defaultdict(LaneTime))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        time = self.times[str(dict(report.user_properties)["lane"])]
+        lane = dict(report.user_properties).get("lane")
+        if lane is None:  # xdist's own report of a test that ended its worker: it has no times, and is printed as it is
+            return
+        time = self.times[str(lane)]
         time.tests += report.when == "call"
         time.work += report.duration
         time.first, time.last = min(time.first, report.start), max(time.last, report.stop)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import tomllib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -46,3 +50,24 @@ def test_a_lane_over_its_budget_says_so() -> None:
 
 def test_each_lane_has_a_budget() -> None:
     assert set(tomllib.loads(BUDGET.read_text())["seconds"]) == {lane.name for lane in LANES}
+
+
+@pytest.mark.slow
+def test_a_test_that_ends_its_worker_is_named_and_the_others_go_on(tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text('pytest_plugins = ["support.lanes"]\n')
+    (tmp_path / "test_some.py").write_text(
+        "import os\n\n\ndef test_ends():\n    os._exit(3)\n\n\ndef test_goes_on():\n    pass\n"
+    )
+    arguments = ["-n", "1", "--dist", "loadgroup", "--no-loadscope-reorder", "-p", "no:cacheprovider", "-c", os.devnull]
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", *arguments, str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert run.returncode == 1, run.stdout + run.stderr
+    assert "crashed while running 'test_some.py::test_ends'" in run.stdout
+    assert "1 failed, 1 passed" in run.stdout
+    assert "pure              1" in run.stdout
