@@ -7,7 +7,7 @@ activates the set. A tombstone removes a record and needs no signature: the sign
 
 import operator
 from datetime import timedelta
-from typing import Annotated, Literal, Protocol, TypeVar
+from typing import Annotated, Literal, Protocol, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -273,7 +273,9 @@ def decode_record(key: bytes, value: bytes) -> Record:
     else:
         raise PolicyLogError(f"unknown key {text[:100]!r}")
     try:
-        record = model.model_validate(canonical.decode(value))
+        raw = canonical.decode(value)
+        _check_format(text, model, raw)
+        record = model.model_validate(raw)
     except MalformedEventError as error:
         raise PolicyLogError(f"{text}: {error}") from error
     except ValidationError as error:
@@ -283,3 +285,11 @@ def decode_record(key: bytes, value: bytes) -> Record:
     if record.key != text:
         raise PolicyLogError(f"{text}: the record says that it is {record.key}")
     return record
+
+
+def _check_format(key: str, model: type[Record], raw: canonical.JsonValue) -> None:
+    """Say of a later version's record that it is one, before one of its fields is called strange."""
+    said = raw.get("format") if isinstance(raw, dict) else None
+    newest = max(get_args(model.model_fields["format"].annotation))
+    if isinstance(said, int) and said > newest:
+        raise PolicyLogError(f"{key}: format: {said} is later than {newest}, the newest that is read here")

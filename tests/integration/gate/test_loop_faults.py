@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from support.gate_world import GateWorld
     from support.kafka_tools import Cluster
     from support.loop_world import Loop, Mark
-    from support.policy_log import SigningKey
+    from support.policy_log import LogRecord, SigningKey
 
 PROGRAM = Path(__file__).parents[2] / "support" / "agents" / "pages.py"
 RAISING_LINE = 1 + PROGRAM.read_text("utf-8").splitlines().index('        raise RuntimeError("cannot judge this one")')
@@ -89,6 +89,16 @@ def read_by_a_new_gate(write: Callable[[GateWorld], None]) -> Callable[[Loop], N
         loop.observe_and_wait()
 
     return happens
+
+
+def deleted_before_the_gate_starts(loop: Loop) -> None:
+    """Delete the policy as the operator does: a new gate finds it and then its tombstone, and another's alone."""
+    loop.gate.cluster.delete_records(loop.gate.policies)
+    loop.gate.publish()
+    tombstones: list[LogRecord] = [(b"policy/compacted", None, []), (b"policy/confident", None, [])]
+    loop.gate.write_log([*tombstones, *loop.gate.signed(loop.gate.records({}))])
+    loop.restart_gate()
+    loop.observe()
 
 
 def named_by_its_position_only(loop: Loop, since: Mark) -> None:
@@ -185,6 +195,12 @@ POLICIES = [
         mended=good_policies,
         also=by_the_rule,
     ),
+    Fault(
+        "F46-a-policy-is-deleted-before-the-gate-starts-and-denies-what-it-covered",
+        deleted_before_the_gate_starts,
+        denied("NoPolicy"),
+        mended=good_policies,
+    ),
     Fault("F45-an-older-epoch-written-again", rolled_back, denied("RuleNotSatisfied"), "RolledBack", good_policies),
 ]
 
@@ -197,14 +213,13 @@ LOGS = [
     ("F49-the-binding-is-incomplete", bad_logs.incomplete, "BindingIncomplete"),
     ("F49-a-policy-has-another-digest", bad_logs.other_digest, "DigestMismatch"),
     ("F34-the-binding-is-for-another-topic", bad_logs.another_topic, "TopicMismatch"),
+    ("F46-a-tombstone-stands-in-a-policys-place", bad_logs.without_its_policy, "BindingIncomplete"),
+    ("F49-a-policy-is-of-a-later-format", bad_logs.later_policy, "Unreadable"),
+    ("F49-the-binding-is-of-a-later-format", bad_logs.later_binding, "Unreadable"),
+    ("F49-the-epoch-is-of-a-later-format", bad_logs.later_epoch, "Unreadable"),
 ]
 ANOTHER_AGENT = "F21-the-binding-is-another-agents"
 BAD_LOGS = [
-    Fault(
-        "F46-a-tombstone-stands-in-a-policys-place-while-the-gate-runs",
-        read_by_the_gate_that_runs(bad_logs.without_its_policy),
-        ack="BindingIncomplete",
-    ),
     Fault(f"{ANOTHER_AGENT}-while-the-gate-runs", taken_by_another_agent, NOTHING, "AgentMismatch", good_policies),
     Fault(
         f"{ANOTHER_AGENT}-when-the-gate-starts",

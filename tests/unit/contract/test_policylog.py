@@ -78,6 +78,17 @@ def test_another_format_or_epoch_is_refused(record: Record, key: str, field: str
         policylog.decode_record(key.encode(), canonical.encode({**raw, field: value}))  # type: ignore[dict-item]  # an object
 
 
+@pytest.mark.parametrize(
+    ("record", "newest"), [pytest.param(BINDING, 2, id="a-binding"), pytest.param(EPOCH, 1, id="an-epoch")]
+)
+def test_of_a_record_of_a_later_version_its_format_is_told_and_no_strange_field(record: Record, newest: int) -> None:
+    raw = canonical.decode(record.encode())
+    later = canonical.encode({"a": [], **raw, "format": 3})  # type: ignore[dict-item]  # an object
+    with pytest.raises(PolicyLogError) as refused:
+        policylog.decode_record(record.key.encode(), later)
+    assert str(refused.value) == (f"{record.key}: format: 3 is later than {newest}, the newest that is read here")
+
+
 SKIP = SkipRange(topic_id="t-1", partition=0, from_offset=1, to_offset=2, reason="broken", requested_by="ada")
 SHORT = CommandTarget(topic="risk.urls.commands", keyed=True, expires_after_ms=5_000)
 PARAMS = POLICY.model_copy(update={"spec": SPEC.model_copy(update={"params": {"most": 3}})})
