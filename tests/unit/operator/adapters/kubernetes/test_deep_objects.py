@@ -8,8 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 from streamwarden_contract.models import Policy
+from streamwarden_operator.adapters.kubernetes import deep_json
 from streamwarden_operator.adapters.kubernetes.deep_json import read_deep_everywhere, read_json
 from streamwarden_operator.adapters.kubernetes.reading import describe, read_resource
 
@@ -52,6 +55,49 @@ def test_everybody_reads_as_deep_once_the_operator_has_begun() -> None:
     with ThreadPoolExecutor(4) as threads:
         assert [found.keys() for found in threads.map(json.loads, [EVENT] * 8)] == [{"object"}] * 8
     assert sys.getrecursionlimit() == 1_000
+
+
+@pytest.mark.usefixtures("usual_depth", "everywhere")
+def test_the_recursion_limit_is_left_alone_as_it_is_that_of_all_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is deeper than it when it is put back ends the process: "Cannot recover from stack overflow"."""
+
+    def refuse(_limit: int) -> None:
+        raise AssertionError("the recursion limit is set")
+
+    monkeypatch.setattr(sys, "setrecursionlimit", refuse)
+    assert json.loads(EVENT)["object"]["metadata"] == {"name": "p"}
+
+
+def test_what_lies_below_the_pieces_that_are_read_at_once_is_null() -> None:
+    found, depth = read_json(EVENT.encode())["object"]["spec"]["params"], 3
+    while isinstance(found, dict):
+        found, depth = found["a"], depth + 1
+    assert (found, depth) == (None, 200)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text('{}[]",\\é'),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text('{}[]"\\', max_size=3), inner, max_size=3),
+    max_leaves=30,
+)
+
+
+def pruned(value: object, depth: int = 0) -> object:
+    """Give null for what begins at a depth that is a multiple of three."""
+    if isinstance(value, dict | list) and depth and depth % 3 == 0:
+        return None
+    if isinstance(value, dict):
+        return {name: pruned(each, depth + 1) for name, each in value.items()}
+    return [pruned(each, depth + 1) for each in value] if isinstance(value, list) else value
+
+
+@given(value=st.lists(JSON), indent=st.sampled_from([None, 1]), before=st.sampled_from(["", "[] "]))
+def test_pieces_say_what_the_whole_says(value: list[object], indent: int | None, before: str) -> None:
+    text = before + json.dumps(value, indent=indent, ensure_ascii=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(deep_json, "_PIECE", 3)
+        found = deep_json._read_in_pieces(json.JSONDecoder().raw_decode, text + " rest", len(before))
+    assert found == (pruned(value), len(text))
 
 
 @pytest.mark.usefixtures("usual_depth", "everywhere")
