@@ -9,6 +9,7 @@ import dev
 import engines
 import gate
 import harness
+import in_force
 import judge
 import lag_poll
 import many_agents
@@ -22,6 +23,7 @@ BENCHMARKS = {
     engines.NAME: engines.run,
     gate.NAME: gate.run,
     gate.NAME_OF_THREE: gate.run_on_three,
+    in_force.NAME: in_force.run,
     lag_poll.NAME: lag_poll.run,
     cluster.NAME: cluster.run,
     many_agents.NAME: many_agents.run,
