@@ -320,6 +320,12 @@ class FakePolicies:
         self.view = View()
         self.proven_at_s = math.inf
         self.alive = True
+        self.on_settle: Callable[[], object] = lambda: None
+        """What the feed does while somebody waits for it."""
+
+    def settle(self, timeout_s: float) -> None:
+        assert timeout_s > 0
+        self.on_settle()
 
     def offer(self, active: ActiveSet | None) -> None:
         self.view = View(active)

@@ -119,6 +119,15 @@ def test_x03_policies_that_become_outdated_while_a_backlog_is_judged_slowly_judg
     world.check(*range(30))
 
 
+def test_a_set_that_is_being_read_when_a_batch_is_to_be_judged_is_waited_for(world: World) -> None:
+    world.steps(1)
+    world.write(*range(10))
+    reading = [lambda: deny_everything(world)]
+    world.policies.on_settle = lambda: reading.pop()() if reading else None
+    world.steps()
+    assert [audit["verdict"] for audit in world.audits] == ["Deny"] * 10
+
+
 def test_a_gate_that_has_no_policies_yet_is_starting_not_stale(log: MemoryLog) -> None:
     world = World(log)
     world.policies.offer(None)

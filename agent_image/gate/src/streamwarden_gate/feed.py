@@ -67,6 +67,9 @@ class PolicyFeed:
         self._settings = settings
         self._keys = keys
         self._stop = threading.Event()
+        self._settled = threading.Event()
+        """Set unless something was read that is not in the view yet."""
+        self._settled.set()
         self._thread = threading.Thread(target=self._run, name="policy-feed", daemon=True)
         self._facts: dict[str, TopicFacts] = {}
 
@@ -77,6 +80,10 @@ class PolicyFeed:
     def alive(self) -> bool:
         """Whether it still follows the log."""
         return self._thread.is_alive()
+
+    def settle(self, timeout_s: float) -> None:
+        """Wait until what was read is in ``view``, at most ``timeout_s``: see the port."""
+        self._settled.wait(timeout_s)
 
     def stop(self, *, timeout_s: float) -> None:
         """Ask it to end and wait, at most ``timeout_s``."""
@@ -92,6 +99,7 @@ class PolicyFeed:
             while not self._stop.is_set():
                 self._follow(consumer, admin, cluster_id)
         finally:
+            self._settled.set()
             consumer.close()
 
     def _open_admin(self) -> AdminClient:
@@ -120,6 +128,7 @@ class PolicyFeed:
         while not self._stop.is_set() and not self._keys_changed():
             ends.follow()
             for message in _receive(consumer):
+                self._settled.clear()
                 changed = _take(message, snapshot, ended, freshness) or changed
             due = changed or (retry_at and time.monotonic() >= retry_at)
             if due and len(ended) == len(snapshot.topics):
@@ -127,6 +136,7 @@ class PolicyFeed:
                 changed = False
                 repeat = self.view.problem is not None and self.view.problem.reason in _REPEATED
                 retry_at = time.monotonic() + _RETRY_S if repeat else 0.0
+            self._settled.set()
             # After the view: what is proven to be read is in it.
             self.proven_at_s = max(self.proven_at_s, freshness.proven_at_s)
 

@@ -36,7 +36,7 @@ from streamwarden_gate.refused_events import RefusedEventTally
 from streamwarden_gate.reporting import report_of, report_stale
 from streamwarden_gate.rule_errors import RuleErrorTally
 from streamwarden_gate.stop import Stop
-from streamwarden_gate.stride import LONGEST_S, Stride
+from streamwarden_gate.stride import LONGEST_S, SETTLE_S, Stride
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -53,8 +53,7 @@ _QUIET_S = 0.1
 _MAX_BATCH_S = 0.05
 """How long one batch is judged, however many records were received: so long a new policy set waits."""
 _TARGET_RETRY_S = 5.0
-_BATCHES_A_STEP = 3
-"""Under backlog: while one is being committed, the next is judged."""
+_BATCHES_A_STEP = 3  # under backlog: while one is being committed, the next is judged
 _FIRST_BACKOFF_S, _LONGEST_BACKOFF_S = 0.02, 2.0
 
 
@@ -285,6 +284,7 @@ class GateLoop:
 
     def _are_superseded(self) -> bool:
         """Tell whether the policies that would judge are the newest no more, or nothing proves that they are."""
+        self._policies.settle(SETTLE_S)
         return self._policies.view.active is not self._active or self._is_unproven()
 
     def _judge_batch(self, items: Sequence[Record | End], begin: int, judge: Judge) -> int:

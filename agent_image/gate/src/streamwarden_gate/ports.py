@@ -167,6 +167,12 @@ class Policies(Protocol):
     def alive(self) -> bool:
         """Whether it still follows the log."""
 
+    def settle(self, timeout_s: float) -> None:
+        """Wait until what was read is in ``view``, at most ``timeout_s``.
+
+        Beside rules that take long it would wait for Python's lock all anew at each of them.
+        """
+
 
 class Reports(Protocol):
     """Where the loop says how it stands."""
