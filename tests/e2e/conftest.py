@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.dev_process import DevProcess
@@ -26,8 +26,8 @@ def start_dev() -> Iterator[Callable[..., DevProcess]]:
     """Start ``streamwarden dev``; whatever still runs at the end is ended."""
     started: list[DevProcess] = []
 
-    def start(folder: Path, *options: str) -> DevProcess:
-        started.append(DevProcess(folder, *options))
+    def start(folder: Path, *options: str, **how: Any) -> DevProcess:
+        started.append(DevProcess(folder, *options, **how))
         return started[-1]
 
     yield start

@@ -10,6 +10,10 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 COMMAND = Path(sys.executable).with_name("streamwarden")
 AGENT, GATE = r"-m streamwarden\.runtime$", r"-m streamwarden_gate$"
@@ -24,12 +28,12 @@ PATIENCE_S = 120.0
 class DevProcess:
     """A started ``streamwarden dev``; every line it writes is kept."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(self, folder: Path, *options: str, command: Sequence[str] = (str(COMMAND),)) -> None:
         self.folder = folder
         self.lines: list[str] = []
         self._said = threading.Condition()
         self._process = subprocess.Popen(
-            [str(COMMAND), "dev", str(folder), *options],
+            [*command, "dev", str(folder), *options],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -259,6 +259,8 @@ class FakeCommitter:
 
     def __init__(self, kafka: MemoryKafka, membership: FakeMembership, transactional_id: str = "pod-0") -> None:
         self.opened = 0
+        self.unanswered = False
+        """Whether no broker answers a producer that is to be opened."""
         self._kafka = kafka
         self._membership = membership
         self._id = transactional_id
@@ -274,6 +276,8 @@ class FakeCommitter:
 
     def open(self) -> None:
         if not self._epoch:
+            if self.unanswered:
+                raise IndefiniteError("no answer")
             self.opened += 1
             self._kafka.producers[self._id] += 1
             self._epoch = self._kafka.producers[self._id]

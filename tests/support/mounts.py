@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,6 +23,11 @@ class Mounts:
 
     holder: int
     """Its pid."""
+
+    @property
+    def root(self) -> Path:
+        """The root of its files, for whoever is outside; never to be resolved."""
+        return Path(f"/proc/{self.holder}/root")
 
     @property
     def launcher(self) -> tuple[str, ...]:

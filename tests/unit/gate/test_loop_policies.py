@@ -10,6 +10,7 @@ import pytest
 from streamwarden_gate import loop
 from streamwarden_gate.loop import GateLoop
 from streamwarden_gate.reasons import RefusalReason
+from support.gate_fakes import unknown_and_lost
 from support.gate_log import AGENT, NAMESPACE, MemoryLog
 from support.gate_memory_loop import World
 from support.policy_log import binding_record, epoch_record, policy_record, policy_spec
@@ -82,6 +83,22 @@ def test_x03_it_goes_on_where_it_stopped_once_they_are_proven(world: World) -> N
     world.write(4)
     world.steps()
     world.check(*range(5))
+    assert world.reports.said[-1].state == "InForce"
+
+
+def test_x03_a_gate_whose_kafka_goes_away_in_a_transaction_says_that_it_is_stale_and_goes_on(world: World) -> None:
+    world.steps()
+    world.write(0)
+    world.kafka.endings = [unknown_and_lost]
+    world.committer.unanswered = True
+    world.steps()
+    assert [said.state for said in world.reports.said] == ["InForce"]
+    stale(world)
+    world.steps()
+    assert [said.state for said in world.reports.said] == ["InForce", "Stale"]
+    world.committer.unanswered, world.policies.proven_at_s = False, time.monotonic()
+    world.steps()
+    world.check(0)
     assert world.reports.said[-1].state == "InForce"
 
 

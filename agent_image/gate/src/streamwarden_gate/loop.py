@@ -125,8 +125,8 @@ class GateLoop:
             FatalError: this process cannot go on.
         """
         try:
-            self._committer.open()
             self._follow_policies()
+            self._committer.open()
             self._load()
             self._commit_epochs()
             if self._judge is not None and self._alone.pass_over_requested(self._loaded, self._judge, _now()):
@@ -165,14 +165,13 @@ class GateLoop:
         active = None if self._stale else self._policies.view.active
         if active is self._active:
             return
-        if active is not None and active.is_of_another_topic(self._active):
+        if active is None or active.is_of_another_topic(self._active):
             self._unload()
             self._halts.clear()
         self._active = active
         self._judge = None if active is None else Judge(active, self._pod, self._rule_errors, self._refused_events)
         if active is None:
-            self._halts.clear()
-            self._unload()
+            self._report()  # that nothing is in force needs no commit: none can be made while Kafka is away
         else:
             self._halts.lift(lambda number, why: why is RefusalReason.ROLLED_BACK or active.may_skip(number))
 
