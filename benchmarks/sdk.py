@@ -1,6 +1,7 @@
 """The SDK on a real broker: an agent that decides at once, exactly-once.
 
-Under backlog: events a second from the first transaction's end to the last one's. One event at a time: from its
+Under backlog: events a second from the first transaction's end to the last one's, beside a bare loop that reads,
+writes one record for each and commits, without decoding or handling anything. One event at a time: from its
 production until a read_committed consumer has the decision; the next one is written then. Both with the SDK's own
 transactions and with bare ones in the two orders that are possible, all in alternation.
 
@@ -22,6 +23,8 @@ from typing import TYPE_CHECKING
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 from harness import ROOT, Figures, Goal, Result, percentile
+from streamwarden.core.batching import MAX_BATCH_RECORDS
+from streamwarden.core.records import Outgoing, Partition
 from streamwarden.runtime.feed import KafkaFeed
 from streamwarden.runtime.history import KafkaHistory
 from streamwarden.runtime.pauses import LoopClock
@@ -38,7 +41,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from streamwarden import Agent, Event
-    from streamwarden.core.records import Outgoing, Partition
     from streamwarden_kafka.connection import Connection
 
 NAME = "sdk"
@@ -145,6 +147,7 @@ async def _measure(kafka: Connection) -> Result:
     rates: dict[str, list[float]] = {way: [] for way in WAYS}
     waits: dict[str, list[float]] = {way: [] for way in WAYS}
     commits: dict[str, list[float]] = {way: [] for way in WAYS}
+    floor: list[float] = []
     for turn in range(ROUNDS):
         for way in WAYS[turn % len(WAYS) :] + WAYS[: turn % len(WAYS)]:  # none always comes last
             name = f"{way.replace('_', '-')}-{turn}"
@@ -152,6 +155,7 @@ async def _measure(kafka: Connection) -> Result:
             latencies, durations = await _one_at_a_time(cluster, kafka, way, f"single-{name}")
             waits[way] += latencies
             commits[way] += durations
+        floor.append(await asyncio.to_thread(_bare_loop, cluster, kafka, f"bare-{turn}"))
     alone, _ = await _one_at_a_time(cluster, kafka, "sdk", "no-slow-key")
     beside = await _beside_a_slow_key(cluster, kafka, "slow-key")
     slow_calls = [await _slow_calls(cluster, kafka, f"slow-calls-{turn}") for turn in range(ROUNDS)]
@@ -161,6 +165,8 @@ async def _measure(kafka: Connection) -> Result:
         for name, fraction in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99)):
             figures[f"{way}_event_to_decision_{name}_ms"] = round(percentile(waits[way], fraction), 2)
             figures[f"{way}_transaction_{name}_ms"] = round(percentile(commits[way], fraction), 2)
+    figures["bare_loop_events_per_s"] = round(median(floor))
+    figures["sdk_to_bare_loop_ratio"] = round(median(rates["sdk"]) / median(floor), 3)
     for name, found in (("beside_a_slow_key", beside), ("without_a_slow_key", alone)):
         figures[f"{name}_p50_ms"] = round(percentile(found, 0.5), 2)
         figures[f"{name}_p99_ms"] = round(percentile(found, 0.99), 2)
@@ -193,6 +199,30 @@ async def _backlog(cluster: Cluster, kafka: Connection, way: str, name: str) -> 
     async with served:
         await served.until(lambda: sum(count for _, _, count in timed.spans) >= BACKLOG)
     return timed.rate()
+
+
+def _bare_loop(cluster: Cluster, kafka: Connection, name: str) -> float:
+    """Read the same events and write a record for each, exactly-once, without looking at them."""
+    cluster.create_topics(name, f"{name}.decisions", partitions=PARTITIONS)
+    cluster.produce(name, [(f"page-{n}".encode(), b"{}", page_headers(n)) for n in range(BACKLOG)])
+    settings = {"group.id": name, "auto.offset.reset": "earliest", "enable.auto.commit": False}
+    consumer = Consumer({**kafka.librdkafka(), "isolation.level": "read_committed", **settings})
+    consumer.subscribe([name])
+    transactions = BareTransactions(kafka, name, f"{name}.decisions", offsets_first=True)
+    transactions.open()
+    done, began, first = 0, 0.0, 0
+    while done < BACKLOG:
+        messages = consumer.consume(MAX_BATCH_RECORDS, timeout=0.1)
+        ends = {Partition(name, each.partition() or 0): (each.offset() or 0) + 1 for each in messages}
+        records = [Outgoing(each.key() or b"", each.value() or b"", tuple(each.headers() or ())) for each in messages]
+        if records:
+            transactions.commit(records, ends, consumer.consumer_group_metadata())
+            done += len(records)
+            began, first = (began, first) if began else (time.perf_counter(), done)
+    rate = (done - first) / (time.perf_counter() - began)
+    consumer.close()
+    transactions.close()
+    return rate
 
 
 async def _one_at_a_time(cluster: Cluster, kafka: Connection, way: str, name: str) -> tuple[list[float], list[float]]:
