@@ -35,6 +35,11 @@ _NEVER_EMPTY = frozenset({"subject", "dataschema"})
 """Optional, and CloudEvents has no empty one. Extensions may be empty."""
 _KNOWN = frozenset(_REQUIRED + _OPTIONAL)
 _BY_HEADER = {f"ce_{name}": name for name in _KNOWN}
+_PLAIN = {header: name for header, name in _BY_HEADER.items() if name != _EXPIRY} | {
+    CONTENT_TYPE_HEADER: CONTENT_TYPE_HEADER
+}
+_REQUIRED_OF_PLAIN = frozenset({"id", "source", "type"})
+_PLAIN_HOPS = frozenset(str(hops) for hops in range(MAX_HOPS + 1))
 UNREADABLE = "\ufffd"
 """What is read in place of headers of which one has a name that is not UTF-8."""
 _FIRST_HEADERS = ((CONTENT_TYPE_HEADER, CONTENT_TYPE.encode()), ("ce_specversion", b"1.0"))
@@ -154,6 +159,47 @@ def decode(headers: Headers | None, *, strict: bool, dropped: set[str] | None = 
         MalformedEventError: ``ReservedHeader``, or ``MalformedHeaders`` for an attribute that is missing, repeated,
             too long, not UTF-8 or not valid.
     """
+    found = _read_plain(headers)
+    return _decode_any(headers, strict=strict, dropped=dropped) if found is None else found
+
+
+def _read_plain(headers: Headers | None) -> CloudEvent | None:
+    """Read headers as nearly all are: each known and there once, printable ASCII. None where one is not.
+
+    What it reads it reads as ``_decode_any`` does, in half the time; gates and agents do so for every record.
+    """
+    found: dict[str, str] = {}
+    for header, raw in headers or ():
+        name = _PLAIN.get(header)
+        if not isinstance(raw, bytes) or not raw.isascii() or not 0 < len(raw) <= MAX_ATTRIBUTE_BYTES:
+            return None
+        text = raw.decode()
+        if name is None or name in found or not text.isprintable():
+            return None
+        found[name] = text
+    if found.get(CONTENT_TYPE_HEADER, CONTENT_TYPE) != CONTENT_TYPE or found.get("specversion") != "1.0":
+        return None
+    trace, hops, time = found.get("traceparent"), found.get("hops", "0"), found.get("time")
+    if not found.keys() >= _REQUIRED_OF_PLAIN or hops not in _PLAIN_HOPS:
+        return None
+    try:
+        return CloudEvent(
+            id=found["id"],
+            source=found["source"],
+            type=found["type"],
+            subject=found.get("subject"),
+            time=None if time is None else _time(time),
+            correlationid=found.get("correlationid"),
+            causationid=found.get("causationid"),
+            hops=int(hops),
+            traceparent=None if trace is None else _trace_context(trace),
+            dataschema=found.get("dataschema"),
+        )
+    except MalformedEventError:
+        return None
+
+
+def _decode_any(headers: Headers | None, *, strict: bool, dropped: set[str] | None) -> CloudEvent:
     attributes = _Attributes(strict=strict, dropped=set() if dropped is None else dropped)
     for header, raw in headers or ():
         name = _BY_HEADER.get(header)

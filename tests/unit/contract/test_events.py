@@ -1,5 +1,6 @@
 """CloudEvents in Kafka headers: the gate reads strictly, everybody else leniently."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -53,6 +54,38 @@ def test_what_is_written_is_read_back(*, strict: bool) -> None:
 def test_any_printable_attributes_are_read_back(**attributes: object) -> None:
     event = CloudEvent(**attributes)  # type: ignore[arg-type]  # as the strategies say
     assert events.decode(event.headers(), strict=True) == event
+
+
+VALUES = st.sampled_from(
+    [
+        *(b"1.0", b"1", b"/s", b"", b"\xff", b"\n", "é".encode(), b"x" * 512, b"x" * 513, None, "text", b"07", b"1001"),
+        *(b"2026-01-31T12:00:00Z", b"yesterday", b"application/json", b"application/json; charset=utf-8", b"text/html"),
+        *(b"00-" + b"a" * 32 + b"-" + b"b" * 16 + b"-01", b"00-a-b-01"),
+    ]
+)
+OTHERS = st.tuples(
+    st.sampled_from([*(name for name, _ in EVENT.headers()), "ce_expirytime", "ce_other", "sw-x", "Content-Type", "x"]),
+    VALUES,
+)
+
+
+def outcome(read: Callable[[], object]) -> object:
+    try:
+        return read()
+    except MalformedEventError as error:
+        return error.reason, str(error)
+
+
+@given(given_headers=st.permutations(EVENT.headers()), kept=st.integers(0, 12), others=st.lists(OTHERS, max_size=3))
+@pytest.mark.parametrize("strict", [True, False], ids=["strictly", "leniently"])
+def test_what_nearly_all_headers_are_is_read_as_all_others(
+    given_headers: list[tuple[str, bytes]], kept: int, others: list[tuple[str, bytes | str | None]], *, strict: bool
+) -> None:
+    headers: events.Headers = [*given_headers[:kept], *others]
+    dropped, also_dropped = set[str](), set[str]()
+    found = outcome(lambda: events.decode(headers, strict=strict, dropped=dropped))
+    assert found == outcome(lambda: events._decode_any(headers, strict=strict, dropped=also_dropped))
+    assert dropped == also_dropped
 
 
 def test_attributes_that_are_not_set_have_no_header() -> None:
