@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 
-from streamwarden_kafka.codes import error_of
+from streamwarden_kafka.codes import TIMED_OUT, error_of
 from streamwarden_kafka.errors import BrokerUnavailableError
 from streamwarden_kafka.records import TopicFacts
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from confluent_kafka.admin import TopicDescription  # type: ignore[attr-defined]  # the stubs do not export it
+    from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the stubs do not export them
+        ListOffsetsResultInfo,
+        TopicDescription,
+    )
 
 EVERY_S = 5.0
 """How often a watch asks."""
@@ -30,6 +33,19 @@ def describe_topics(admin: AdminClient, names: Sequence[str], *, timeout_s: floa
     found = {name: _found(name, answer) for name, answer in _ask(admin, names, timeout_s).items()}
     _hand_logs_over(admin)
     return {name: TopicFacts(str(each.topic_id), len(each.partitions)) for name, each in found.items() if each}
+
+
+def answered_offset(answer: "ListOffsetsResultInfo") -> int:
+    """Return the offset that a broker gave for one of its partitions' ends.
+
+    Where a broker was asked and did not answer, librdkafka 2.16 reports no error, but the offset -1001.
+
+    Raises:
+        KafkaException: the broker did not answer.
+    """
+    if answer.offset < 0:
+        raise KafkaException(KafkaError(TIMED_OUT, "the leader of the partition did not answer"))
+    return int(answer.offset)
 
 
 class TopicWatch:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from concurrent.futures import Future
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
@@ -61,6 +62,21 @@ def test_after_a_failure_another_client_is_asked() -> None:
     first.asked[0].set_exception(KafkaException(KafkaError(KafkaError.FENCED_LEADER_EPOCH)))
     ends.follow()
     assert (len(first.asked), len(second.asked)) == (1, 1)
+    second.asked[0].set_result(SimpleNamespace(offset=3))
+    ends.follow()
+    assert freshness.proven_at_s > 0
+
+
+def test_a_broker_that_does_not_answer_proves_nothing() -> None:
+    """librdkafka reports no error then, but the offset -1001: before everything, so all would seem to be read."""
+    first, second, freshness = Client(), Client(), Freshness([TOPIC])
+    ends = ends_of([first, second], freshness)
+    freshness.reached(TOPIC, 3)
+    ends.follow()
+    first.asked[0].set_result(SimpleNamespace(offset=-1001))
+    ends.follow()
+    assert freshness.proven_at_s == -math.inf
+    assert len(second.asked) == 1, "as after each failure"
     second.asked[0].set_result(SimpleNamespace(offset=3))
     ends.follow()
     assert freshness.proven_at_s > 0

@@ -8,6 +8,7 @@ import structlog
 from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # the stubs do not export it
 from streamwarden_kafka.codes import error_of
+from streamwarden_kafka.topics import answered_offset
 
 from streamwarden_gate.freshness import Freshness, Question
 
@@ -70,7 +71,7 @@ class Ends:
         failure = ""
         for place, answer in self._answers.items():
             try:
-                ends[place.topic] = answer.result().offset
+                ends[place.topic] = answered_offset(answer.result())
             except KafkaException as error:
                 failure = f"{place.topic}: {error_of(error).name()}"
         self._answers = {}

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from itertools import count
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
+import pytest
+from confluent_kafka import KafkaException, TopicPartition
 from streamwarden_operator.adapters.kafka.offsets import _EARLIEST, KafkaOffsets
 from streamwarden_operator.ports import PartitionOffsets
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    import pytest
     from streamwarden_kafka.admin import KafkaAdmin
 
 
@@ -42,3 +44,18 @@ async def test_a_group_that_goes_on_while_it_is_observed_never_stands_outside_it
     monkeypatch.setattr(offsets, "_ends", ends)
     monkeypatch.setattr(offsets, "_committed", committed)
     assert await offsets.observe("g", "t") == [PartitionOffsets(0, low=4, high=7, committed=6, metadata="head")]
+
+
+class _Silent:
+    """An admin client whose broker does not answer: librdkafka reports no error then, but the offset -1001."""
+
+    timeout_s = 1.0
+    client = SimpleNamespace(list_offsets=lambda wanted, **_: wanted)
+
+    async def all(self, wanted: dict[TopicPartition, object]) -> dict[TopicPartition, object]:
+        return dict.fromkeys(wanted, SimpleNamespace(offset=-1001))
+
+
+async def test_the_end_of_a_partition_whose_broker_does_not_answer_is_unknown() -> None:
+    with pytest.raises(KafkaException, match="did not answer"):
+        await KafkaOffsets(cast("KafkaAdmin", _Silent()))._ends("t", [0], _EARLIEST)

@@ -18,6 +18,7 @@ from streamwarden_kafka.admin import KafkaAdmin
 from streamwarden_kafka.clients import open_consumer
 from streamwarden_kafka.codes import TIMED_OUT
 from streamwarden_kafka.logs import ClientLog
+from streamwarden_kafka.topics import answered_offset
 
 from streamwarden_operator.adapters.kafka.errors import translated
 from streamwarden_operator.ports import PartitionOffsets
@@ -100,7 +101,7 @@ class KafkaOffsets:
     async def _ends(self, topic: str, partitions: Sequence[int], spec: OffsetSpec) -> dict[int, int]:
         wanted = {TopicPartition(topic, partition): spec for partition in partitions}
         found = await self._admin.all(self._admin.client.list_offsets(wanted, request_timeout=self._admin.timeout_s))
-        return {position.partition: result.offset for position, result in found.items()}
+        return {position.partition: answered_offset(result) for position, result in found.items()}
 
     async def _committed(self, group: str, topic: str, partitions: Sequence[int]) -> dict[int, tuple[int | None, str]]:
         wanted = [TopicPartition(topic, partition) for partition in partitions]
