@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from aiokafka.protocol.group import LeaveGroupRequest
-from confluent_kafka import ConsumerGroupState
 from streamwarden_contract.audit import ChainHead, parse_metadata
 from streamwarden_devstack.proxy import Api
 from streamwarden_gate.committer import KafkaCommitter
@@ -30,7 +29,8 @@ from support.gate_fakes import (
 from support.gate_log import NAMESPACE, PARTITIONS, TOPIC_ID, MemoryKeys, MemoryLog, record
 from support.gate_loops import DENIED, SILENT_ANSWERS, Gate
 from support.gate_world import INSTALLATION, RULE, UID, GateWorld
-from support.kafka_tools import WAIT_S, Cluster
+from support.kafka_groups import describe_group
+from support.kafka_tools import Cluster
 from support.policy_log import SigningKey, epoch_record
 
 if TYPE_CHECKING:
@@ -159,8 +159,7 @@ class KafkaWorld:
         group = self._made.names.gate_group
 
         def rebalances() -> bool:
-            described = self._made.cluster.admin.describe_consumer_groups([group])[group].result(WAIT_S)
-            return bool(described.state is ConsumerGroupState.PREPARING_REBALANCING)
+            return describe_group(self._made.cluster, group).state == "PREPARING_REBALANCING"
 
         gate_world.eventually(rebalances, "the group rebalances")
 

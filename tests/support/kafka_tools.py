@@ -11,7 +11,6 @@ from confluent_kafka import (
     OFFSET_BEGINNING,
     OFFSET_END,
     Consumer,
-    ConsumerGroupTopicPartitions,
     KafkaError,
     KafkaException,
     Producer,
@@ -237,9 +236,15 @@ class Cluster:
             assert time.monotonic() < deadline, errors
 
     def _commit_errors(self, group: str, places: Sequence[TopicPartition]) -> list[KafkaError]:
-        asked = ConsumerGroupTopicPartitions(group, list(places))
-        answer = self.admin.alter_consumer_group_offsets([asked])[group].result(WAIT_S)
-        return [place.error for place in answer.topic_partitions if place.error is not None]
+        # Not through the admin client: its request ends the process where a broker answers too late, or not yet.
+        consumer = self._consumer(group)
+        try:
+            answer = consumer.commit(offsets=list(places), asynchronous=False)
+        except KafkaException as exception:
+            return [exception.args[0]]
+        finally:
+            consumer.close()
+        return [place.error for place in answer if place.error is not None]
 
     def committed(self, group: str, topic: str) -> dict[int, int]:
         """Return the offsets that a group has committed, for the partitions where it has."""

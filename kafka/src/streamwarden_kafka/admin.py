@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 R = TypeVar("R")
 
+_OUTDATED = frozenset({TIMED_OUT, KafkaError.FENCED_LEADER_EPOCH})
+"""What a client gets again and again that goes on by what it knew of the cluster (librdkafka 2.16): it asks no more a
+group's coordinator that it has lost, and all leaders by the epoch that they had before their broker was away."""
 _PAUSE_S = 0.02
 """Between two looks at what has not spread yet."""
 
@@ -47,7 +50,7 @@ class KafkaAdmin:
         return open_admin(self.connection, self._log)
 
     def _renew(self) -> None:
-        """Go on with a new client: one that has lost a group's coordinator never asks it again (librdkafka 2.16)."""
+        """Go on with a new client, which knows nothing that is outdated."""
         now_s = asyncio.get_running_loop().time()
         if now_s < self._renew_after_s:
             return  # requests that were sent together time out together
@@ -64,7 +67,7 @@ class KafkaAdmin:
             if isinstance(result, BaseException) and not isinstance(result, KafkaException):
                 raise result
             if isinstance(result, KafkaException):
-                if code_of(result) == TIMED_OUT:
+                if code_of(result) in _OUTDATED:
                     self._renew()
                 settled[key] = self._explain(result)
             else:

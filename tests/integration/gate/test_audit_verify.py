@@ -13,6 +13,7 @@ from confluent_kafka import TopicPartition
 from streamwarden_contract import canonical
 from support.gate_chains import AGENT
 from support.gate_world import eventually
+from support.kafka_groups import describe_group
 from support.kafka_tools import WAIT_S, Right, write_properties
 
 if TYPE_CHECKING:
@@ -93,9 +94,7 @@ def test_what_a_gate_has_written_is_whole_down_to_each_decision_and_asking_chang
 
 
 def group_members(world: GateWorld) -> list[str]:
-    group = world.names.gate_group
-    described = world.cluster.admin.describe_consumer_groups([group])[group].result(WAIT_S)
-    return [member.member_id for member in described.members]
+    return describe_group(world.cluster, world.names.gate_group).members
 
 
 @pytest.mark.parametrize(

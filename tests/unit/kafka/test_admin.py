@@ -47,6 +47,23 @@ async def test_an_error_that_is_not_kafkas_is_a_bug_and_raised_as_it_is() -> Non
         await admin().settle({"a": broken})
 
 
+@pytest.mark.parametrize(
+    ("code", "renewed"),
+    [
+        pytest.param(KafkaError._TIMED_OUT, True, id="a-coordinator-that-is-not-asked-any-more"),
+        pytest.param(KafkaError.FENCED_LEADER_EPOCH, True, id="the-epoch-of-a-leader-that-was"),
+        pytest.param(KafkaError.INVALID_CONFIG, False, id="what-a-broker-refuses"),
+    ],
+)
+async def test_who_goes_on_by_what_is_outdated_is_replaced_by_a_client_that_knows_nothing(
+    code: int, *, renewed: bool
+) -> None:
+    asked = admin()
+    before = asked.client
+    await asked.settle({"a": refused(code)})
+    assert (asked.client is not before) is renewed
+
+
 async def test_a_request_is_repeated_until_the_brokers_know_the_topic() -> None:
     answers = iter([KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.NOT_LEADER_FOR_PARTITION, None])
 
