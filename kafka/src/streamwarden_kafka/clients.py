@@ -20,6 +20,10 @@ NO_SETTINGS: Settings = {}
 ONE_BATCH: Settings = {"fetch.message.max.bytes": 1, "queued.min.messages": 1}
 """Of a consumer that gets one batch a request: brokers send it whole, however large."""
 
+COORDINATOR_TIMEOUT_S = 300.0
+"""The time-out of an admin client's request to a coordinator. Who asks waits by itself, as long as it likes: where
+such a request times out that still looks for its coordinator, librdkafka (2.16) ends the process."""
+
 _CONSUMER: Settings = {
     "enable.auto.commit": False,
     "enable.auto.offset.store": False,

@@ -29,7 +29,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the stubs d
     ScramMechanism,
     UserScramCredentialUpsertion,
 )
-from streamwarden_kafka.clients import open_admin, open_consumer, open_producer
+from streamwarden_kafka.clients import COORDINATOR_TIMEOUT_S, open_admin, open_consumer, open_producer
 from streamwarden_kafka.codes import END_OF_PARTITION, FORBIDDEN
 from streamwarden_kafka.logs import ClientLog
 
@@ -88,7 +88,7 @@ class Intruder:
     def commit(self, group: str, topic: str) -> None:
         """Commit an offset for a group from outside."""
         request = [ConsumerGroupTopicPartitions(group, [TopicPartition(topic, 0, 0)])]
-        answer = _settle(self._admin.alter_consumer_group_offsets(request, request_timeout=_TIMEOUT_S))
+        answer = _settle(self._admin.alter_consumer_group_offsets(request, request_timeout=COORDINATOR_TIMEOUT_S))
         for position in answer.topic_partitions or ():
             if position.error is not None:
                 raise KafkaException(position.error)
@@ -109,7 +109,7 @@ class Intruder:
 
     def delete_group(self, group: str) -> None:
         """Delete a group with its offsets."""
-        _settle(self._admin.delete_consumer_groups([group], request_timeout=_TIMEOUT_S))
+        _settle(self._admin.delete_consumer_groups([group], request_timeout=COORDINATOR_TIMEOUT_S))
 
     def fence(self, transactional_id: str) -> None:
         """Begin as the owner of a transactional id, which fences who owned it."""
