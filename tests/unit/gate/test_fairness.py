@@ -12,10 +12,11 @@ from streamwarden_contract.audit_chains import AuditTopic
 from streamwarden_contract.audit_coverage import Coverage, JudgedDecision
 from streamwarden_contract.audit_faults import Place
 from streamwarden_contract.events import FAILURE_TYPE
-from streamwarden_gate import batches
+from streamwarden_gate import batches, runs
 from streamwarden_gate.allowance import Allowance
+from support.gate_fakes import refused_where
 from support.gate_log import AGENT, NAMESPACE, headers, record
-from support.gate_memory_loop import AUDIT, World
+from support.gate_memory_loop import AUDIT, COMMANDS, World
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -202,6 +203,29 @@ def test_x08_what_an_agent_gives_up_is_copied_beside_what_cannot_be_judged_and_n
     settle(world)
     assert [each["offset"] for each in letters(world)] == [1]
     assert [each["decision"].get("records", 1) for each in world.audits] == [1, 1, 2]
+
+
+def test_x08_decisions_that_a_broker_refuses_have_an_allowance_too_which_others_do_not_use_up(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "_COPIES_AT_ONCE_BYTES", 0)
+    monkeypatch.setattr(batches, "_COPIES_BYTES_A_S", 1e-6)
+    monkeypatch.setattr(runs, "COPIES_AT_ONCE_BYTES", 1)
+    monkeypatch.setattr(runs, "COPIES_BYTES_A_S", 1e-6)
+    world = World(world.log)
+    world.kafka.usual = refused_where(lambda writes: any(each.topic == COMMANDS for each in writes))
+    partition = record(b"", key=b"page-1").partition
+    world.write(1, 1, 1)
+    write(world, partition, None, None)
+    settle(world)
+    assert [(each["offset"], each["reason"]) for each in letters(world)] == [(0, "RefusedByBroker")]
+    assert [(each["decision"]["offset"], each["deadLetter"], each["message"]) for each in world.audits[:3]] == [
+        (0, "RefusedByBroker", "too large"),
+        (1, "RefusedByBroker", "too large; too many dead letters: no copy is kept"),
+        (2, "RefusedByBroker", "too large; too many dead letters: no copy is kept"),
+    ]
+    world.check_places()
+    check_coverage(world)
 
 
 def test_x08_no_more_is_taken_than_may_be_judged_in_a_second(log: MemoryLog) -> None:

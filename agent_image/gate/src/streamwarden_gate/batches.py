@@ -14,17 +14,13 @@ from streamwarden_gate.partitions import Partition
 from streamwarden_gate.ports import End
 from streamwarden_gate.records import Record, record_size
 from streamwarden_gate.refusals import At, Refusals, Stage
-from streamwarden_gate.runs import Copies, OpenRun
+from streamwarden_gate.runs import COPIES_AT_ONCE_BYTES, COPIES_BYTES_A_S, Copies, OpenRun
 
 if TYPE_CHECKING:
     from streamwarden_kafka.records import Write
 
 _MAX_BYTES = 4 * 1024 * 1024
-_COPIES_AT_ONCE_BYTES = 4 * 1024 * 1024
-"""Some two thousand dead letters of small records: who looks for a fault finds it in fewer."""
-_COPIES_BYTES_A_S = 64 * 1024
-
-
+_COPIES_AT_ONCE_BYTES, _COPIES_BYTES_A_S = COPIES_AT_ONCE_BYTES, COPIES_BYTES_A_S
 _FAILURES_AT_ONCE_BYTES, _FAILURES_BYTES_A_S = _COPIES_AT_ONCE_BYTES, _COPIES_BYTES_A_S
 """Of inputs that the agent gave up, beside the others."""
 

@@ -14,30 +14,38 @@ from streamwarden_gate.allowance import Allowance
 from streamwarden_gate.outcome import NoVerdict, Outcome, Run
 from streamwarden_gate.records import Record
 
+COPIES_AT_ONCE_BYTES = 4 * 1024 * 1024
+"""Some two thousand dead letters of small records: who looks for a fault finds it in fewer."""
+COPIES_BYTES_A_S = 64 * 1024
+
 
 class Copies:
     """How many bytes of dead letters, with their audit records, one gate may write now.
 
     Inputs that the agent gave up have an allowance of their own: nothing else that it writes uses it up. It says itself
-    what is one, so they have no more than that.
+    what is one, so they have no more than that. So have decisions whose command a broker refused:
+    they were allowed, and what cannot be read must not take their copies away.
     """
 
     def __init__(self, failures: Allowance, others: Allowance) -> None:
         self._failures = failures
         self._others = others
+        self._refused = Allowance(COPIES_AT_ONCE_BYTES, COPIES_BYTES_A_S)
 
     def may_copy(self, reason: DeadLetterReason, now_s: float) -> bool:
-        """Tell whether one more may be written. A decision that was allowed and a broker refused always may."""
-        return reason is DeadLetterReason.REFUSED_BY_BROKER or self._of(reason).left(now_s) > 0
+        """Tell whether one more may be written."""
+        return self._of(reason).left(now_s) > 0
 
     def spend(self, outcome: Outcome) -> None:
         """Count what was written of a record, if it is a dead letter."""
         judgement = outcome.judgement
-        if isinstance(judgement, NoVerdict) and judgement.reason is not DeadLetterReason.REFUSED_BY_BROKER:
+        if isinstance(judgement, NoVerdict):
             self._of(judgement.reason).spend(sum(len(write.value or b"") for write in outcome.writes))
 
     def _of(self, reason: DeadLetterReason) -> Allowance:
-        return self._failures if reason is DeadLetterReason.AGENT_FAILURE else self._others
+        if reason is DeadLetterReason.AGENT_FAILURE:
+            return self._failures
+        return self._refused if reason is DeadLetterReason.REFUSED_BY_BROKER else self._others
 
 
 class OpenRun:
