@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -29,7 +30,12 @@ def _root() -> None:
 
 @app.command()
 def verify(  # one parameter an option
-    namespace: Annotated[str, typer.Option("--namespace", "-n", help="Whose audit topic to read.")],
+    namespace: Annotated[
+        str,
+        typer.Option(
+            "--namespace", "-n", help="Whose audit topic to read. With --dir: where left out, that of dev's agents."
+        ),
+    ] = "",
     kafka: KafkaFile = None,
     folder: DevFolder = None,
     agent: Annotated[str, typer.Option(help="Look at this agent only.")] = "",
@@ -53,13 +59,17 @@ def verify(  # one parameter an option
     from streamwarden_cli.audit.source import AuditReadError
     from streamwarden_cli.audit.verifying import Wanted, verify
 
+    if not namespace and folder is None:
+        raise typer.BadParameter("Missing option '--namespace': it may be left out with --dir only")
     _check_names(namespace, agent)
     if decisions and not heads:
         raise typer.BadParameter("needs what gates have committed: leave --no-heads out", param_hint="--decisions")
     connection = kafka_connection(kafka, folder)
     # What clients say of their connections is no part of the output; what matters of it becomes an error.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("warning"))
-    wanted = Wanted(namespace=namespace, agent=agent, heads=heads, decisions=decisions)
+    wanted = Wanted(
+        namespace=namespace or _only_namespace(folder or Path()), agent=agent, heads=heads, decisions=decisions
+    )
     try:
         with _progress() as progress:
             report = verify(connection, wanted, progress)
@@ -78,11 +88,28 @@ def _check_names(namespace: str, agent: str) -> None:
     from streamwarden_contract.names import check_agent_name, check_namespace
 
     try:
-        check_namespace(namespace)
+        if namespace:
+            check_namespace(namespace)
         if agent:
             check_agent_name(agent)
     except NameNotAllowedError as error:
         raise typer.BadParameter(str(error)) from error
+
+
+def _only_namespace(folder: Path) -> str:
+    """Return the namespace of all agents of a running dev."""
+    from streamwarden_cli.local.running import RunningDev
+    from streamwarden_cli.local.state import StateError
+
+    try:
+        found = RunningDev.find(folder).agents()
+    except StateError as error:
+        fail(error)
+    namespaces = sorted({each.metadata.namespace for each in found})
+    if len(namespaces) != 1:
+        known = ", ".join(namespaces) or "none"
+        raise typer.BadParameter(f"say which; namespaces of agents here: {known}", param_hint="--namespace")
+    return namespaces[0]
 
 
 @contextmanager

@@ -52,7 +52,8 @@ _COMMAND = """
 `streamwarden audit verify --kafka FILE --namespace NAMESPACE` does that for every chain, and compares it with what
 gates have committed. `--decisions` also compares each committed record of the decision topics, from the first audited
 one on, with its audit record, by SHA-256. `--agent` looks at one agent; `--dir DIR` takes a running `dev` in place of
-`--kafka`. It reads to the ends that the topics have when it starts, joins no group, commits nothing, and keeps no
+`--kafka`, and where all of its agents are of one namespace, `--namespace` may be left out.
+It reads to the ends that the topics have when it starts, joins no group, commits nothing, and keeps no
 more of a chain than its newest record and {most} findings; for `--decisions` 40 bytes a record lie in a temporary
 file meanwhile.
 

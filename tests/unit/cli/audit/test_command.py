@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from streamwarden_cli.audit import verifying
+from streamwarden_cli.audit.report import Report
 from streamwarden_cli.exit_codes import ExitCode
+from streamwarden_cli.local.cluster import LocalCluster
 from streamwarden_cli.local.running import RunningDev
 from streamwarden_cli.local.state import StateFolder
 from streamwarden_cli.main import app
 from streamwarden_kafka.connection import Connection
 from support.commands import CliRunner
+from support.manifests import agent
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,6 +57,42 @@ def test_a_running_dev_is_read_as_its_operator(tmp_path: Path) -> None:
         state.operator.write_text(operator.render())
 
         assert RunningDev.find(tmp_path).operator_connection().librdkafka() == operator.librdkafka()
+
+
+@pytest.mark.parametrize(
+    ("namespaces", "arguments", "read", "said"),
+    [
+        pytest.param(["risk", "risk"], [], ["risk"], "", id="one-namespace-need-not-be-said"),
+        pytest.param(["risk", "fraud"], [], [], "namespaces of agents here: fraud, risk", id="of-two-one-is-said"),
+        pytest.param(["risk", "fraud"], ["-n", "fraud"], ["fraud"], "", id="what-is-said-is-read"),
+        pytest.param([], [], [], "namespaces of agents here: none", id="without-agents-it-is-said"),
+    ],
+)
+def test_the_namespace_of_a_running_dev_is_that_of_its_agents(
+    namespaces: list[str],
+    arguments: list[str],
+    read: list[str],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+
+    def verify(_connection: Connection, wanted: verifying.Wanted, _progress: object) -> Report:
+        asked.append(wanted.namespace)
+        return Report(wanted.namespace)
+
+    monkeypatch.setattr(verifying, "verify", verify)
+    state = StateFolder(tmp_path)
+    with state.locked():
+        state.prepare()
+        state.operator.write_text(Connection.scram("127.0.0.1:1", "streamwarden.operator", "secret").render())
+        LocalCluster(state).apply([agent(namespace, f"guard-{n}") for n, namespace in enumerate(namespaces)])
+        command = ["audit", "verify", "--dir", str(tmp_path), *arguments]
+        answer = CliRunner().invoke(app, command, env={"COLUMNS": "300"})
+
+    assert (asked, answer.exit_code == ExitCode.USAGE) == (read, not read), answer.output
+    assert said in answer.output
 
 
 @pytest.mark.parametrize(
