@@ -220,6 +220,7 @@ def test_many_loops_that_are_each_within_the_limit_are_allowed_together() -> Non
         pytest.param("(true", "Syntax error", id="an-open-parenthesis"),
         pytest.param("'unfinished", "Syntax error", id="an-unfinished-string"),
         pytest.param("true ? true : " * 40 + "true", "is nested too deeply", id="F57-too-deep"),
+        pytest.param("true" + " " * 100_001, "exceeds codepoint limit", id="F57-too-long"),
         pytest.param("\ud800", "", id="F58-a-lone-surrogate"),
         pytest.param("true\x00", "", id="a-zero-byte"),
     ],

@@ -1,9 +1,16 @@
 """Rules that can be used, and what is said of those that cannot."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import pytest
 from streamwarden_judging.typed.checking import MAX_COST_NS, CheckedRule, RuleChecker, checker_for
 from streamwarden_judging.typed.facts import Covered, rule_types
 from support.typed_rules import PARAMS, SCHEMA, TYPES, VARIABLES, evaluate
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
 
 CHECKER = checker_for(TYPES, VARIABLES)
 
@@ -175,6 +182,32 @@ def test_a_rule_that_takes_too_long_says_what_would_bound_it() -> None:
         f"1:1: may take 3.0 s for one decision, and at most {MAX_COST_NS / 1e9} s is allowed: "
         f"set maxItems for {P}.l in the schema"
     )
+
+
+@pytest.mark.parametrize(
+    ("bounds", "refused"),
+    [
+        pytest.param(({}, {}), "set maxItems for {P}.l, maxLength for {P}.s in the schema", id="F55-without-bounds"),
+        pytest.param(({"maxItems": 1_000}, {"maxLength": 60_000}), "go over less", id="F55-with-bounds-that-are-wide"),
+        pytest.param(({"maxItems": 1_000}, {"maxLength": 100}), None, id="F55-with-bounds-that-are-narrow"),
+    ],
+)
+def test_a_rule_that_copies_a_string_for_each_item_is_bounded(
+    bounds: tuple[dict[str, int], dict[str, int]], refused: str | None
+) -> None:
+    items, text = bounds
+    properties: dict[str, JsonValue] = {
+        "l": {"type": "array", "items": {"type": "integer"}, **items},
+        "s": {"type": "string", **text},
+    }
+    types, variables = rule_types(Covered("a", {"properties": properties}))
+    checked = RuleChecker(types, variables).check(f"{P}.l.map(i, {P}.s + {P}.s + {P}.s + {P}.s).size() > 0")
+    if refused is None:
+        assert isinstance(checked, CheckedRule)
+        return
+    assert isinstance(checked, list)
+    assert str(checked[0]).startswith("1:1: may take ")
+    assert refused.format(P=P) in str(checked[0])
 
 
 def test_a_rule_that_takes_too_long_by_itself_says_so() -> None:
