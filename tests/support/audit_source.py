@@ -57,7 +57,8 @@ class MemorySource:
         assert topic in self.counts
         return {number: found for number, found in self.offsets.get(group, {}).items() if number in set(partitions)}
 
-    def read(self, topic: str, logs: Sequence[Log]) -> Iterator[Sequence[Record]]:
+    def read(self, topic: str, logs: Sequence[Log], *, of_agents: bool = False) -> Iterator[Sequence[Record]]:
+        assert of_agents == topic.endswith(".decisions")
         spans = {log.partition: range(log.low, log.end) for log in logs}
         yield [each for each in self.records[topic] if each.offset in spans.get(each.partition, ())]
         self.offsets |= self.later

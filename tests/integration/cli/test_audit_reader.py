@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicCollection, TopicPartition
 from streamwarden_cli.audit.reader import AuditReader
-from streamwarden_cli.audit.source import AbsentError, Committed, ForbiddenError, Log
+from streamwarden_cli.audit.source import AbsentError, AuditReadError, Committed, ForbiddenError, Log
 from streamwarden_kafka.connection import Connection
+from support.bombs import deadly_batch
 from support.kafka_tools import WAIT_S, Cluster, Right
+from support.raw_records import RawWriter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,6 +76,33 @@ def test_what_is_committed_is_read_to_the_ends_that_topics_have(reader: AuditRea
 def test_a_part_of_a_partition_is_read_alone(reader: AuditReader, topic: str) -> None:
     read = [record for records in reader.read(topic, [Log(0, 1, 7)]) for record in records]
     assert [each.offset for each in read] == [1, 6]
+
+
+@pytest.fixture
+def decisions(cluster: Cluster, unique: str) -> str:
+    """Two records with a batch between them that ends who decodes it."""
+    name = f"{unique}.decisions"
+    cluster.create_topics(name, partitions=1)
+    writer = cluster.create_user(f"{unique}-writer", [Right("WRITE", "TOPIC", name)])
+    cluster.produce(name, [(b"key", b"before", [])])
+    with RawWriter(writer) as raw:
+        assert raw.write(name, 0, deadly_batch()).code == 0
+    cluster.produce(name, [(b"key", b"after", [])])
+    return name
+
+
+@pytest.mark.parametrize("broker", [pytest.param("apache", marks=pytest.mark.broker)], indirect=True)
+def test_x07_a_batch_that_ends_who_decodes_it_ends_no_verification(
+    cluster: Cluster, decisions: str, unique: str
+) -> None:
+    """Where a gate has passed over it, all else is read; where none has, the place is told."""
+    reader = open_reader(cluster, unique, Right("READ", "TOPIC", decisions))
+    passed_over = [Log(0, 0, 3, skipped=((1, 1),))]
+    read = [record for records in reader.read(decisions, passed_over, of_agents=True) for record in records]
+    assert [(each.offset, each.value) for each in read] == [(0, b"before"), (2, b"after")]
+    with pytest.raises(AuditReadError, match=rf"^{re.escape(decisions)}\[0\] @1: a batch that ends who decodes it"):
+        list(reader.read(decisions, reader.logs(decisions), of_agents=True))
+    reader.close()
 
 
 def test_what_a_group_has_committed_is_told_with_its_metadata(

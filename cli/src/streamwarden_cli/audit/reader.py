@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicCollection, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Message, TopicCollection, TopicPartition
 from streamwarden_kafka.clients import COORDINATOR_TIMEOUT_S, open_admin, open_consumer
 from streamwarden_kafka.codes import (
+    DEADLY,
     END_OF_PARTITION,
     FORBIDDEN,
     OFFSETS_GONE,
@@ -18,7 +19,8 @@ from streamwarden_kafka.codes import (
     code_of,
     error_of,
 )
-from streamwarden_kafka.errors import KafkaClientError
+from streamwarden_kafka.errors import KafkaClientError, ReaderFailedError
+from streamwarden_kafka.isolated.consumer import IsolatedConsumer
 from streamwarden_kafka.logs import ClientLog
 
 from streamwarden_cli.audit.source import (
@@ -34,6 +36,7 @@ from streamwarden_cli.audit.source import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from confluent_kafka import Consumer
     from streamwarden_kafka.connection import Connection
 
 GROUP = "streamwarden.audit"
@@ -125,8 +128,13 @@ class AuditReader:
             if code_of(error) in FORBIDDEN:
                 raise ForbiddenError(f"the group {group}: {error_of(error).name()}") from error
 
-    def read(self, topic: str, logs: Sequence[Log]) -> Iterator[Sequence[Record]]:
+    def read(self, topic: str, logs: Sequence[Log], *, of_agents: bool = False) -> Iterator[Sequence[Record]]:
         """Yield the committed records of a topic, from ``low`` to ``end`` of each partition, in order of partitions.
+
+        Args:
+            topic: which one.
+            logs: its partitions, and how much of each.
+            of_agents: agents write it, whose batches may end who decodes them: that is a process of its own then.
 
         Raises:
             ForbiddenError: the principal may describe the topic, and not read it.
@@ -135,13 +143,20 @@ class AuditReader:
         """
         ends = {log.partition: log.end for log in logs if log.low < log.end}
         positions = {log.partition: log.low for log in logs if log.partition in ends}
-        consumer = open_consumer(self._connection, GROUP, self._log, _SETTINGS)
+        consumer = self._open_reading(of_agents=of_agents)
         try:
             consumer.assign([TopicPartition(topic, number, offset) for number, offset in positions.items()])
             skipped = {log.partition: log.skipped for log in logs}
             yield from _read(consumer, topic, ends, positions, skipped, partial(self._begin_of_next, topic))
+        except ReaderFailedError as error:
+            raise AuditReadError(f"{topic}: {error}") from error
         finally:
             consumer.close()
+
+    def _open_reading(self, *, of_agents: bool) -> Consumer | IsolatedConsumer:
+        if of_agents:
+            return IsolatedConsumer(self._connection, GROUP, "audit", _SETTINGS, quiet=True)
+        return open_consumer(self._connection, GROUP, self._log, _SETTINGS)
 
     def _begin_of_next(self, topic: str, partition: int, offset: int) -> int | None:
         """Return where the next batch of records at an offset begins, by its header; None: it is not known now."""
@@ -161,7 +176,7 @@ Ranges = tuple[tuple[int, int], ...]
 
 
 def _read(
-    consumer: Consumer,
+    consumer: Consumer | IsolatedConsumer,
     topic: str,
     ends: Mapping[int, int],
     positions: dict[int, int],
@@ -211,6 +226,9 @@ def _take(topic: str, message: Message, positions: dict[int, int]) -> Record | N
     """Move on behind a record or to an end; return the record, if it is one."""
     error = message.error()
     if error is not None and error.code() != END_OF_PARTITION:
+        if error.code() == DEADLY:
+            place = f"{topic}[{message.partition()}] @{positions[message.partition() or 0]}"
+            raise AuditReadError(f"{place}: a batch that ends who decodes it, and that no gate has passed over")
         if error.code() not in UNDECODABLE:
             _raise_if_final(topic, error)
         return None
@@ -247,7 +265,7 @@ def _behind(message: Message, position: int, skipped: Ranges) -> int | None:
     error = message.error()
     if error is None:
         return behind if _place(message)[1] >= behind else None
-    return behind if error.code() in UNDECODABLE | OFFSETS_GONE else None
+    return behind if error.code() in UNDECODABLE | OFFSETS_GONE | {DEADLY} else None
 
 
 def _place(message: Message) -> tuple[int, int]:

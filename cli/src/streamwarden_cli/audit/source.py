@@ -78,8 +78,13 @@ class AuditSource(Protocol):
     def committed(self, group: str, topic: str, partitions: Iterable[int]) -> Mapping[int, Committed]:
         """Return what a group has committed, for the partitions where it has; asking is no joining."""
 
-    def read(self, topic: str, logs: Sequence[Log]) -> Iterator[Sequence[Record]]:
+    def read(self, topic: str, logs: Sequence[Log], *, of_agents: bool = False) -> Iterator[Sequence[Record]]:
         """Yield the committed records of a topic, from ``low`` to ``end`` of each partition, in order of partitions.
+
+        Args:
+            topic: which one.
+            logs: its partitions, and how much of each.
+            of_agents: agents write it, and what they write may end who decodes it.
 
         Raises:
             ForbiddenError: the principal may describe the topic, and not read it.

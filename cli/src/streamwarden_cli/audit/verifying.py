@@ -138,11 +138,13 @@ class Verification:
 
         return self._read_topic(audit, logs, take)
 
-    def _read_topic(self, topic: str, logs: Sequence[Log], take: Callable[[Sequence[Record]], None]) -> bool:
+    def _read_topic(
+        self, topic: str, logs: Sequence[Log], take: Callable[[Sequence[Record]], None], *, of_agents: bool = False
+    ) -> bool:
         """Read a topic to its ends, and tell whether they were reached; what cannot be read is said."""
         self._offsets += sum(log.end - log.low for log in logs)
         try:
-            for records in self._source.read(topic, logs):
+            for records in self._source.read(topic, logs, of_agents=of_agents):
                 take(records)
                 self._read += len(records)
                 self._progress(self._read, self._offsets)
@@ -217,7 +219,7 @@ class Verification:
             report.coverage = Coverage(topic, log.partition, low=log.low, end=end, judged=judged)
             skipped = tuple((each.offset, each.last) for each in spool.judged(report.chain.id) if each.last >= 0)
             wanted.append(Log(log.partition, report.coverage.start, end, skipped))
-        complete = self._read_topic(topic, wanted, lambda records: _cover(records, reports))
+        complete = self._read_topic(topic, wanted, lambda records: _cover(records, reports), of_agents=True)
         for report in reports.values():
             if complete and report.coverage is not None:
                 report.coverage.finish()

@@ -134,9 +134,9 @@ def test_x11_who_reads_the_decisions_is_told_what_a_gate_has_skipped(monkeypatch
     source.offsets = place(15, skipped.head)
     read = source.read
 
-    def note(topic: str, logs: Sequence[Log]) -> Iterator[Sequence[Record]]:
+    def note(topic: str, logs: Sequence[Log], *, of_agents: bool) -> Iterator[Sequence[Record]]:
         asked[topic] = logs
-        return read(topic, logs)
+        return read(topic, logs, of_agents=of_agents)
 
     monkeypatch.setattr(source, "read", note)
 
