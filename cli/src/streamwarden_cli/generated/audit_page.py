@@ -55,7 +55,8 @@ one on, with its audit record, by SHA-256. `--agent` looks at one agent; `--dir 
 `--kafka`, and where all of its agents are of one namespace, `--namespace` may be left out.
 It reads to the ends that the topics have when it starts, joins no group, commits nothing, and keeps no
 more of a chain than its newest record and {most} findings; for `--decisions` 40 bytes a record lie in a temporary
-file meanwhile.
+file meanwhile, and agents' batches are decoded in a process of its own: one that ends who decodes it (a gzip bomb) is
+passed over where a gate has done so, else it is said where it stands (`not checked`).
 
 | for | the principal needs |
 | --- | --- |
