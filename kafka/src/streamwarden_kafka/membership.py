@@ -37,11 +37,16 @@ def ask_watermarks(consumer: AsksWatermarks, at: Partition) -> tuple[int, int]:
         raise BrokerUnavailableError(f"cannot read where {at[0]}/{at[1]} ends: {error_of(error).name()}") from error
     if answer is None:
         raise BrokerUnavailableError(f"cannot read where {at[0]}/{at[1]} ends")
+    if answer[1] < 0:  # what librdkafka says in place of an error that was lost on its way
+        raise BrokerUnavailableError(f"cannot read where {at[0]}/{at[1]} ends")
     return answer
 
 
-def end_of(consumer: AsksWatermarks, at: Partition) -> int:
-    """Return where a log ends: as brokers said when it was last fetched from, else they are asked.
+def end_of(consumer: AsksWatermarks, at: Partition, offset: int) -> int:
+    """Return where a log ends: as brokers said when it was last fetched from, if that is beyond ``offset``; else ask.
+
+    A broker takes the end that it says with a fetch before it reads (Kafka's ``Partition.fetchRecords``): what is
+    written in between is in the answer, and lies at or behind that end. So it accuses no record.
 
     A record at it or beyond has no such place: whoever wrote its batch gave it another offset than it has. Brokers look
     at the offsets in a batch only where they decompress it, and librdkafka believes them and goes on from there. Where
@@ -52,7 +57,7 @@ def end_of(consumer: AsksWatermarks, at: Partition) -> int:
         BrokerUnavailableError: no answer in time.
     """
     end = known_end(consumer, at)
-    return end if end >= 0 else ask_watermarks(consumer, at)[1]
+    return end if end > offset else ask_watermarks(consumer, at)[1]
 
 
 def known_end(consumer: AsksWatermarks, at: Partition) -> int:
@@ -129,13 +134,13 @@ class GroupMember:
                 )
         return found
 
-    def end_of(self, at: Partition) -> int:
+    def end_of(self, at: Partition, offset: int) -> int:
         """Return where a log ends: see ``end_of``.
 
         Raises:
             BrokerUnavailableError: no answer in time.
         """
-        return end_of(self._consumer, at)
+        return end_of(self._consumer, at, offset)
 
     def known_end(self, at: Partition) -> int:
         """Return where a log ends, open transactions included: see ``known_end``."""

@@ -77,8 +77,11 @@ def explain_unreadable(error: KafkaError) -> str | None:
 class LogEnds:
     """Knows records whose offset cannot be theirs: whoever wrote their batch gave it another."""
 
-    def __init__(self, end_of: Callable[[Partition], float]) -> None:
-        """Begin; ``end_of`` tells where a log ends, or raises ``BrokerUnavailableError``."""
+    def __init__(self, end_of: Callable[[Partition, int], float]) -> None:
+        """Begin; ``end_of`` tells where a log ends that has a record at an offset, as it says of itself.
+
+        It raises ``BrokerUnavailableError`` where nobody knows.
+        """
         self._end_of = end_of
         self._ends: dict[Partition, float] = {}
         """What logs had at the least, when it was looked at."""
@@ -90,7 +93,7 @@ class LogEnds:
             BrokerUnavailableError: nobody says now where the log ends.
         """
         if offset >= self._ends.get(at, 0):
-            self._ends[at] = self._end_of(at)
+            self._ends[at] = self._end_of(at, offset)
         return explain_untrue(offset, self._ends[at])
 
 

@@ -43,7 +43,7 @@ def test_a_client_that_was_refused_beyond_the_end_is_not_believed_to_know_none(b
         second = consumer.poll(WAIT_S)
         assert second is not None
         assert (second.error(), second.offset()) == (None, 2)
-        assert end_of(consumer, (unique, 0)) == 2
+        assert end_of(consumer, (unique, 0), 2) == 2
     finally:
         consumer.close()
 

@@ -101,7 +101,7 @@ class Client:
     def drain(self, _most: int) -> Any:
         return self._fetched
 
-    def end_of(self, _at: object) -> int:
+    def end_of(self, _at: object, _offset: int) -> int:
         return 1_000_000
 
     def fetch_from(self, positions: Mapping[tuple[str, int], int]) -> None:

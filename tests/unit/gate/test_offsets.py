@@ -182,7 +182,7 @@ def test_where_nobody_says_where_the_log_ends_nothing_is_judged(
     member.member = SimpleNamespace(  # type: ignore[assignment]  # as much of one as is used
         poll=client.poll,
         drain=lambda most: client.consume(most, timeout=0),
-        end_of=lambda at: ask_watermarks(client, at)[1],
+        end_of=lambda at, _: ask_watermarks(client, at)[1],
     )
     with pytest.raises(AbortedError, match="cannot read where decisions/0 ends: _TIMED_OUT"):
         member.receive(100, 1)
@@ -199,6 +199,6 @@ def test_what_a_member_receives_is_checked_from_where_it_fetches(member: KafkaMe
     member.fetch_from({0: 1})
     consumer = Consumer(*fetched)
     member.member = SimpleNamespace(  # type: ignore[assignment]  # as much of one as is used
-        poll=consumer.poll, drain=lambda most: consumer.consume(most, timeout=0), end_of=lambda _: 100
+        poll=consumer.poll, drain=lambda most: consumer.consume(most, timeout=0), end_of=lambda _at, _offset: 100
     )
     assert places(member.receive(100, 1)) == [1, "unreadable"]

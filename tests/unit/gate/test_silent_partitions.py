@@ -35,7 +35,7 @@ class SilentMember:
     def known_end(self, at: tuple[str, int]) -> int:
         return self._ends.get(at[1], -1001)
 
-    def end_of(self, at: tuple[str, int]) -> int:
+    def end_of(self, at: tuple[str, int], _offset: int) -> int:
         raise AssertionError(f"{at} is not asked for: it may take ten seconds")
 
 

@@ -67,7 +67,7 @@ def test_a_fatal_error_ends_the_process() -> None:
 
 
 def test_an_offset_that_a_record_cannot_have_makes_its_batch_unreadable_and_other_partitions_go_on() -> None:
-    collected = Collected(end_of={("pages", 1): 8, ("pages", 2): 101}.__getitem__)
+    collected = Collected(end_of=lambda at, _: {1: 8, 2: 101}[at[1]])
     for partition, offset in ((1, 7), (2, 99), (1, 8), (1, 9), (1, 5), (2, 100)):
         collected.add(Message(topic="pages", partition=partition, offset=offset, key=b"k", timestamp=(1, 5)))
     collected.add(error(KafkaError.OFFSET_OUT_OF_RANGE))
@@ -78,14 +78,14 @@ def test_an_offset_that_a_record_cannot_have_makes_its_batch_unreadable_and_othe
 
 def test_a_log_that_grows_while_it_is_polled_is_asked_for_its_end_again() -> None:
     ends = iter([8, 12])
-    collected = Collected(end_of=lambda _: next(ends))
+    collected = Collected(end_of=lambda _at, _offset: next(ends))
     for offset in (6, 7, 8, 9, 11):
         collected.add(Message(topic="pages", partition=1, offset=offset, key=b"k", timestamp=(1, 5)))
     assert [record.offset for record in collected.records] == [6, 7, 8, 9, 11]
 
 
 def test_nothing_is_taken_of_a_partition_of_which_nobody_says_where_it_ends_and_others_go_on() -> None:
-    def end_of(at: tuple[str, int]) -> int:
+    def end_of(at: tuple[str, int], _offset: int) -> int:
         if at == ("pages", 1):
             raise BrokerUnavailableError("no answer")
         return 100

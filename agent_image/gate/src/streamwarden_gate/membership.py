@@ -102,8 +102,11 @@ class KafkaMembership:
             raise FatalError(f"cannot consume {self._topic}: {error_of(error).name()}") from error
         try:
             items = [item for message in (first, *rest) if (item := self._item(message)) is not None]
-            numbers = {item.partition for item in items if isinstance(item, Record)}
-            ends = {number: self.member.end_of((self._topic, number)) for number in numbers}
+            highest: dict[int, int] = {}
+            for each in items:
+                if isinstance(each, Record):
+                    highest[each.partition] = max(each.offset, highest.get(each.partition, 0))
+            ends = {number: self.member.end_of((self._topic, number), at) for number, at in highest.items()}
         except BrokerUnavailableError as error:
             raise AbortedError(str(error)) from error
         self._spans.begin_poll()
@@ -220,7 +223,7 @@ class KafkaMembership:
     def _item_alone(self, message: Message, consumer: Consumer, position: int) -> Item | None:
         error, at = message.error(), (self._topic, message.partition() or 0)
         if error is None:
-            [item] = as_far_as_true([_record_of(message)], {at[1]: end_of(consumer, at)})
+            [item] = as_far_as_true([_record_of(message)], {at[1]: end_of(consumer, at, message.offset() or 0)})
             return item
         if error.code() in OFFSETS_GONE:
             begin, end = ask_watermarks(consumer, at)

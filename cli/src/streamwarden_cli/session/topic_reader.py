@@ -75,7 +75,7 @@ class TopicReader:
             RecorderError: there is no going on.
         """
         messages = self._consumer.take(_MOST_RECORDS, _MOST_BYTES, _POLL_S)
-        log_ends = LogEnds(lambda at: end_of(self._consumer, at))
+        log_ends = LogEnds(lambda at, offset: end_of(self._consumer, at, offset))
         records, heard, doubted = list[Message](), set[Partition](), set[Partition]()
         unreadable = dict[Partition, str]()
         for message in messages:

@@ -120,9 +120,9 @@ def test_an_end_that_the_client_has_forgotten_is_not_told_as_it_was_before(
         with monkeypatch.context() as patched:
             patched.setattr(reader, "_ask", lambda *_: Taken([forgotten], {(TOPIC, 0): -1}))
             assert offsets(reader.take(1, math.inf, 0)) == [4]
-        assert end_of(reader, (TOPIC, 0)) == 4
+        assert end_of(reader, (TOPIC, 0), 3) == 4
         write(properties, GOOD)
-        assert end_of(reader, (TOPIC, 0)) == 6
+        assert end_of(reader, (TOPIC, 0), 5) == 6
 
 
 def test_no_more_is_taken_than_is_asked_for_by_number_and_about_by_size(properties: dict[str, str]) -> None:

@@ -75,13 +75,14 @@ class Collected:
     def __init__(
         self,
         topic_ids: Mapping[str, str] = MappingProxyType({}),
-        end_of: Callable[[tuple[str, int]], float] = lambda _at: math.inf,
+        end_of: Callable[[tuple[str, int], int], float] = lambda _at, _offset: math.inf,
     ) -> None:
         """Begin with nothing.
 
         Args:
             topic_ids: by topic; records of a topic that is not there say nothing of it.
-            end_of: tells where a partition's log ends, or raises ``BrokerUnavailableError``.
+            end_of: tells where a partition's log ends that has a record at an offset, or raises
+                ``BrokerUnavailableError``.
         """
         self.topic_ids = topic_ids
         self._log_ends = LogEnds(end_of)

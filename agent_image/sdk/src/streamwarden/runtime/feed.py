@@ -55,7 +55,7 @@ class KafkaFeed(Feed):
         if generation != self.generation:
             self._stop_reading()
             return Polled()  # what comes is fetched again by whom it belongs to now
-        collected = Collected(self._topic_ids, lambda at: end_of(self._reader, at))
+        collected = Collected(self._topic_ids, lambda at, offset: end_of(self._reader, at, offset))
         if told is not None:
             collected.add(told)
         for message in self._reader.take(records, size, timeout_s) if reading else ():

@@ -44,7 +44,7 @@ class KafkaHistory(History):
 
     @override
     def poll(self, *, records: int, timeout_s: float) -> tuple[Record, ...]:
-        collected = Collected(end_of=lambda at: end_of(self._consumer, at))
+        collected = Collected(end_of=lambda at, offset: end_of(self._consumer, at, offset))
         messages = self._consumer.consume(records, timeout_s)
         for message in messages:
             collected.add(message)
