@@ -35,9 +35,7 @@ def ask_watermarks(consumer: AsksWatermarks, at: Partition) -> tuple[int, int]:
         answer = consumer.get_watermark_offsets(TopicPartition(*at), _REQUEST_TIMEOUT_S)
     except KafkaException as error:
         raise BrokerUnavailableError(f"cannot read where {at[0]}/{at[1]} ends: {error_of(error).name()}") from error
-    if answer is None:
-        raise BrokerUnavailableError(f"cannot read where {at[0]}/{at[1]} ends")
-    if answer[1] < 0:  # what librdkafka says in place of an error that was lost on its way
+    if answer is None or answer[1] < 0:  # negative: what librdkafka says in place of an error that was lost on its way
         raise BrokerUnavailableError(f"cannot read where {at[0]}/{at[1]} ends")
     return answer
 
