@@ -1,6 +1,7 @@
 """Whether the JSON Schema of a contract can be used: by the registry, and by gates that fetch nothing."""
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from itertools import islice
 from json import JSONDecodeError
 
@@ -23,10 +24,16 @@ _DRAFTS = {
 }
 _REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 _MAX_FAULTS = 8
+_MAX_KEPT = 1_000  # answers: one for each contract, however often it is reconciled
 
 
 def schema_faults(definition: str) -> list[str]:
     """Return what is wrong with the text of a JSON Schema, at most eight sentences; nothing where it can be used."""
+    return list(_faults(definition))
+
+
+@lru_cache(maxsize=_MAX_KEPT)
+def _faults(definition: str) -> list[str]:
     try:
         schema = canonical.decode(definition.encode("utf-8", errors="surrogatepass"))
     except MalformedEventError as error:

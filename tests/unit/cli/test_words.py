@@ -12,6 +12,7 @@ from support.commands import WRONG_KUBECONFIGS, CliRunner
 WIDE = {"COLUMNS": "1000"}
 
 
+@pytest.mark.slow
 def test_another_file_that_cannot_be_written_is_named_without_a_traceback(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

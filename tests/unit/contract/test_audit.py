@@ -14,6 +14,7 @@ topic_ids = st.from_regex(r"[A-Za-z0-9+/_-]{1,64}", fullmatch=True)
 ZEROS = "0" * 64
 
 
+@pytest.mark.slow
 @given(heads, topic_ids, counters)
 def test_what_is_written_is_read_back(head: ChainHead, topic_id: str, offset: int) -> None:
     written = head.metadata(topic_id, offset)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 DEAD_LETTERS = f"{NAMESPACE}.streamwarden.dlq"
 
 
+@pytest.mark.slow
 def test_x04_a_batch_that_is_too_large_is_split_until_it_fits(world: World) -> None:
     world.steps(1)
     world.write(*range(100))

@@ -108,6 +108,7 @@ def test_what_is_counted_stays_under_a_new_set_as_long_as_the_topic_is_an_input(
     assert list(told.tally.told) == []
 
 
+@pytest.mark.slow
 def test_of_many_producers_the_worst_are_told_and_a_new_name_moves_none_of_them(told: Told) -> None:
     told.note(*(failure(f"/{1_000 - number}") for number in range(300)))
     first = [f"/{1_000 - number}" for number in range(MAX_REFUSED_EVENTS)]

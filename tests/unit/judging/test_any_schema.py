@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from streamwarden_contract import canonical
@@ -26,6 +27,7 @@ nearly_schemas = st.dictionaries(
 )
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 2**32), value=values)
 def test_any_value_fits_a_schema_or_is_told_why_not(seed: int, value: canonical.JsonValue) -> None:
     schema = JsonSchema(json.dumps(Drawing(seed).schema()))
@@ -35,6 +37,7 @@ def test_any_value_fits_a_schema_or_is_told_why_not(seed: int, value: canonical.
     assert (again is None) == (found is None)
 
 
+@pytest.mark.slow
 @given(definition=values | nearly_schemas, value=values)
 def test_any_definition_is_compiled_or_refused(definition: object, value: canonical.JsonValue) -> None:
     try:

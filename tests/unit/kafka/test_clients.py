@@ -22,6 +22,7 @@ def log(lines: list[str], monkeypatch: pytest.MonkeyPatch) -> ClientLog:
     return heard
 
 
+@pytest.mark.slow
 def test_no_client_of_any_role_warns_of_its_settings(log: ClientLog, lines: list[str]) -> None:
     producer = open_producer(NOWHERE, log)
     consumer = open_consumer(NOWHERE, "group", log, {"auto.offset.reset": "error"})

@@ -272,6 +272,7 @@ def test_opening_may_fail(
     assert made[0].calls[-1] == "close"
 
 
+@pytest.mark.slow
 def test_a_transaction_that_hangs_is_left_behind(made: list[ScriptedProducer], script: dict[str, list[Any]]) -> None:
     let_go = threading.Event()
 

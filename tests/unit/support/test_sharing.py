@@ -68,6 +68,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "service"
 
 
+@pytest.mark.slow
 def test_it_is_started_once_and_ended_after_its_last_user(folder: Path) -> None:
     owner = User(folder).begun()
     first, second = User(folder).begun(), User(folder).begun()
@@ -89,6 +90,7 @@ def test_who_comes_after_the_end_starts_it_again(folder: Path) -> None:
     assert (folder / "log").read_text() == "started ended started ended "
 
 
+@pytest.mark.slow
 def test_an_owner_that_dies_is_followed_by_the_next(folder: Path) -> None:
     died = subprocess.run([sys.executable, "-c", DIES, str(folder)], check=False, timeout=PATIENCE_S, env=_path())
     assert died.returncode == 3

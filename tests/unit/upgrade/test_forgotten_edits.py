@@ -17,6 +17,7 @@ def test_an_agent_that_still_says_topic_ref_cannot_be_read() -> None:
         AgentDeployment.model_validate(forgotten)
 
 
+@pytest.mark.slow
 async def test_it_takes_no_pod_and_no_access_from_its_neighbours_when_the_new_operator_starts() -> None:
     async with running(*whole_namespace(), agent("other")) as harness:
         acls = set(harness.acls.acls)

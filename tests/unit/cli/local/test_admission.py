@@ -242,6 +242,7 @@ BASES: dict[type[Kind], dict[str, Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", list(BASES), ids=lambda kind: str(kind.__name__))
 @given(data=st.data())
 def test_whatever_the_schema_admits_the_models_understand(kind: type[Kind], data: st.DataObject) -> None:

@@ -161,6 +161,7 @@ def test_failure_records_are_read_from_the_decision_topic_and_nothing_else_of_it
         reader.stop()
 
 
+@pytest.mark.slow
 def test_whatever_ends_the_recorder_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     topic = DecisionTopic([Written(b"[]", DECISION_TYPE)])
     monkeypatch.setattr(recorder, "IsolatedConsumer", lambda *_, **_others: topic)

@@ -84,6 +84,7 @@ def owned(manager: str, operation: str, *requests: SkipRequest) -> dict[str, Any
     return {"manager": manager, "operation": operation, "fieldsV1": {"f:spec": {"f:image": {}, "f:skips": skips}}}
 
 
+@pytest.mark.slow
 async def test_it_applies_the_requests_alone_and_takes_nothing_from_others(server: Server) -> None:
     await asyncio.to_thread(ClusterPlace("", "risk", "guard").change, lambda _: [ASKED])
     [(query, content_type, body)] = server.patches
@@ -133,6 +134,7 @@ async def test_it_reads_anew_where_the_agent_was_written_meanwhile_and_not_for_e
     assert len(server.patches) == 3 + 5
 
 
+@pytest.mark.slow
 async def test_an_agent_that_is_not_there_or_not_understood_is_said(server: Server) -> None:
     with pytest.raises(SkipError, match=r"^there is no AgentDeployment risk/nobody$"):
         await asyncio.to_thread(ClusterPlace("", "risk", "nobody").read)

@@ -32,6 +32,7 @@ def run(*arguments: str | Path) -> tuple[int, str]:
     return answer.exit_code, answer.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", GOOD, ids=[folder.stem for folder in GOOD])
 def test_x63_a_good_folder_or_file_ends_with_0(folder: Path) -> None:
     code, said = run(folder)

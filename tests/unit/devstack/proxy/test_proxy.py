@@ -114,6 +114,7 @@ async def test_a_cut_connection_ends_in_place_of_the_answer_which_the_broker_has
     cut.wait_answered(0)
 
 
+@pytest.mark.slow
 async def test_a_held_answer_and_those_behind_it_come_in_order_once_it_is_released(
     client: Client, proxy: Proxy
 ) -> None:

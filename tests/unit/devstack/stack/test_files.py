@@ -69,6 +69,7 @@ async def test_a_server_that_does_not_answer_in_time_is_ended(tmp_path: Path) ->
     assert service.pid is None
 
 
+@pytest.mark.slow
 async def test_a_server_that_was_killed_is_said_to_be_gone_and_to_be_back(tmp_path: Path) -> None:
     said: asyncio.Queue[str] = asyncio.Queue()
 

@@ -36,6 +36,7 @@ def test_a_value_that_fits_its_schema_has_the_type_that_rules_are_checked_with(s
         assert broken_promises(kind, coerced, types, "parameters") == []
 
 
+@pytest.mark.slow
 @given(seeds, seeds)
 def test_any_two_schemas_give_types_that_the_engine_takes_and_every_field_can_be_asked_for(one: int, two: int) -> None:
     others = [Covered("refund", Drawing(two).schema())]
@@ -48,12 +49,14 @@ def test_any_two_schemas_give_types_that_the_engine_takes_and_every_field_can_be
             assert isinstance(checker.check(f"has(decision.parameters.`{name}`)"), CheckedRule), name
 
 
+@pytest.mark.slow
 def test_the_engine_writes_nothing_of_its_own_about_a_schema(capfd: pytest.CaptureFixture[str]) -> None:
     for seed in range(30):
         RuleChecker(*rule_types(Covered("block-url", Drawing(seed).schema()))).check("true")
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 @given(st.lists(seeds, min_size=10, max_size=10))
 def test_a_rule_that_is_taken_finds_an_operator_for_what_is_there(given_seeds: list[int]) -> None:
     for rule in map(draw_rule, given_seeds):

@@ -80,6 +80,7 @@ def test_security_is_translated(properties: dict[str, str], expected: dict[str, 
     assert translate_security(properties) == expected
 
 
+@pytest.mark.slow
 def test_tls_checks_the_broker_by_the_ca_and_its_name(files: dict[str, str]) -> None:
     for ca in ({"ssl.ca.location": files["ca"]}, {"ssl.ca.pem": files["pem"]}):
         found = translate_security({"security.protocol": "SASL_SSL", **SCRAM, **ca})
@@ -94,6 +95,7 @@ def test_tls_with_a_client_certificate(files: dict[str, str]) -> None:
     assert found.keys() == {"security_protocol", "ssl_context"}
 
 
+@pytest.mark.slow
 def test_checks_are_left_out_only_where_that_is_said(files: dict[str, str]) -> None:
     tls = {"security.protocol": "SSL", "ssl.ca.location": files["ca"]}
     by_name = translate_security({**tls, "ssl.endpoint.identification.algorithm": "none"})["ssl_context"]

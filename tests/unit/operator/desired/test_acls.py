@@ -148,6 +148,7 @@ def test_a_recorded_acl_reads_as_a_sentence() -> None:
 WORD = st.text(st.characters(codec="utf-8", exclude_categories=("Z", "C")), min_size=1)
 
 
+@pytest.mark.slow
 @given(st.builds(Acl, WORD, WORD, WORD, WORD, WORD, WORD, st.booleans()))
 def test_a_recorded_acl_is_read_back(acl: Acl) -> None:
     assert parse_acl(format_acl(acl)) == acl

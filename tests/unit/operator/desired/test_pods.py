@@ -83,6 +83,7 @@ def parts(document: dict[str, Any]) -> dict[str, Any]:
     return {"metadata": document["metadata"], "spec": document["spec"]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "gate_image"),
     [

@@ -49,6 +49,7 @@ def test_the_deepest_policy_that_an_api_server_takes_is_read_and_told() -> None:
     assert describe(refused.value) == "spec.params: Value error, nested deeper than 62"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("usual_depth", "everywhere")
 def test_everybody_reads_as_deep_once_the_operator_has_begun() -> None:
     assert json.loads(EVENT)["object"]["metadata"] == {"name": "p"}
@@ -91,6 +92,7 @@ def pruned(value: object, depth: int = 0) -> object:
     return [pruned(each, depth + 1) for each in value] if isinstance(value, list) else value
 
 
+@pytest.mark.slow
 @given(value=st.lists(JSON), indent=st.sampled_from([None, 1]), before=st.sampled_from(["", "[] "]))
 def test_pieces_say_what_the_whole_says(value: list[object], indent: int | None, before: str) -> None:
     text = before + json.dumps(value, indent=indent, ensure_ascii=False)

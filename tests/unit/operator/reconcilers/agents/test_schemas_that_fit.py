@@ -26,6 +26,7 @@ async def test_f03_an_edit_to_more_schemas_than_a_config_map_holds_is_refused_an
         assert harness.cluster.workloads == before
 
 
+@pytest.mark.slow
 async def test_m08_earlier_schemas_and_new_ones_must_fit_together_while_contracts_roll() -> None:
     """The registry refuses the smaller schemas of eight contracts: events of three more do not fit beside the old."""
     names = [f"in{number}" for number in range(11)]
