@@ -163,7 +163,6 @@ async def test_an_agent_is_not_ready_before_a_pod_has_joined_its_group() -> None
         assert (found["GateReady"], found["Ready"]) == (("True", "OK"), ("False", "AgentNotReady"))
 
 
-@pytest.mark.slow
 async def test_an_agent_may_have_more_policies_than_its_status_shows() -> None:
     many = [policy(f"p-{number}") for number in range(70)]
     async with running(*whole_namespace(), *many) as harness:
@@ -282,7 +281,6 @@ async def test_an_agent_made_again_continues_where_the_chain_stands() -> None:
         assert harness.offsets.committed["risk.guard.gate", "risk.guard.decisions", 0] == (9, head)
 
 
-@pytest.mark.slow
 async def test_a_deletion_that_cannot_reach_kafka_says_so_and_an_annotation_lets_go() -> None:
     async with running(*whole_namespace()) as harness:
         harness.acls.down = True
@@ -296,7 +294,6 @@ async def test_a_deletion_that_cannot_reach_kafka_says_so_and_an_annotation_lets
         await until(lambda: harness.acls.acls == set() and harness.users.passwords == {})
 
 
-@pytest.mark.slow
 async def test_a_deletion_that_cannot_write_the_policy_log_says_so_and_goes_on_later() -> None:
     async with running(*whole_namespace()) as harness:
         harness.log.down = True
@@ -307,7 +304,6 @@ async def test_a_deletion_that_cannot_write_the_policy_log_says_so_and_goes_on_l
         assert b"binding/guard" not in harness.log.topics["risk.streamwarden.policies"]
 
 
-@pytest.mark.slow
 async def test_kafka_down_is_unknown_and_heals_by_itself() -> None:
     async with running(*whole_namespace()) as harness:
         harness.acls.down = True
