@@ -194,6 +194,11 @@ class BindingRecord(_Record):
     def key(self) -> str:
         return f"{BINDING_PREFIX}{self.agent}"
 
+    @property
+    def policy_names(self) -> frozenset[str]:
+        """Names of the policies in it."""
+        return frozenset(ref.name for ref in self.policies)
+
 
 class EpochRecord(_Record):
     """Closes a published set and activates it. A log without policies holds one too."""

@@ -70,6 +70,8 @@ class DesiredLog:
     """Agents that are ready for a binding."""
     unready: frozenset[str] = frozenset()
     """Agents that exist and are not ready: what they have stays."""
+    older: frozenset[str] = frozenset()
+    """Those of them with gates that read format 1 of the log alone: nothing on it that is newer binds them anew."""
 
     def has_policy(self, name: str) -> bool:
         """Tell whether a policy of this name exists, accepted or not."""

@@ -59,6 +59,7 @@ def _without(desired: DesiredLog, held: HeldBack) -> DesiredLog:
         invalid={**desired.invalid, **{name: desired.valid[name] for name in held.policies}},
         bindings={agent: wanted for agent, wanted in desired.bindings.items() if agent not in held.bindings},
         unready=desired.unready | held.bindings.keys(),
+        older=frozenset(held.bindings),
     )
 
 
@@ -73,7 +74,7 @@ def _too_new(plan: LogPlan, state: LogState, result: LogState, acks: Collection[
     for binding in plan.records:
         if not isinstance(binding, BindingRecord):
             continue
-        agent, known = {binding.agent: binding.agent_uid}, state.bindings.get(binding.agent)
+        agent, known = {binding.agent: binding.agent_uid}, _last_binding(state, binding.agent, binding.agent_uid)
         if known is None or format_needed(binding) > format_needed(known):
             older = _older_gates(acks, agent, [binding])
             apart = {name for names in binding.not_applicable.values() for name in names} & readers.keys()
@@ -93,12 +94,18 @@ def _new_readers(policy: PolicyRecord, state: LogState, result: LogState) -> Map
     bound = bound_agents(result, policy)
     if known is None or format_needed(policy) > format_needed(known):
         return bound
-    earlier = {agent: state.bindings[agent] for agent in bound.keys() & state.bindings.keys()}
+    earlier = {agent: _last_binding(state, agent, uid) for agent, uid in bound.items()}
     return {
         agent: bound[agent]
         for agent, binding in earlier.items()
-        if policy.name not in _names(binding) and selects(dict(binding.labels))
+        if binding is not None and policy.name not in binding.policy_names and selects(dict(binding.labels))
     }
+
+
+def _last_binding(state: LogState, agent: str, uid: str) -> BindingRecord | None:
+    """Return the binding of this very agent: what an earlier one of its name was bound to, its own gates were not."""
+    binding = state.bindings.get(agent)
+    return binding if binding is not None and binding.agent_uid == uid else None
 
 
 def _newly_named(
@@ -112,12 +119,8 @@ def _newly_named(
         result: the log with it.
         readers: by policy that is written with it: the agents for which the policy is to wait, not the binding.
     """
-    new = _names(binding) - (_names(known) if known is not None else set())
+    new = binding.policy_names - (known.policy_names if known is not None else frozenset())
     return [result.policies[name] for name in sorted(new) if binding.agent not in readers.get(name, ())]
-
-
-def _names(binding: BindingRecord) -> set[str]:
-    return {ref.name for ref in binding.policies}
 
 
 def _in_one(records: Sequence[PolicyRecord | BindingRecord], older: Mapping[str, TooNew]) -> TooNew:

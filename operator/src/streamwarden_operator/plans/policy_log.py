@@ -6,8 +6,8 @@ Four rules keep an edit from giving an agent fewer rules than its author meant:
 * A policy that never had a good record and would bind an agent withholds that agent's new binding: its last one stays
   (or none, and then its gate judges nothing). A binding never leaves out a policy silently.
 * A policy whose rules do not check for one of an agent's decision types denies that type: the binding names it there.
-* While an agent's binding is withheld, the policies that its last binding names stay, also when they are deleted: a
-  rename with a slip in the new policy must not drop the old one.
+* While an agent's binding is withheld, or a policy that selects it waits for its gates, the policies that its last
+  binding names stay, also when they are deleted: a rename with a slip in the new policy must not drop the old one.
 """
 
 from collections.abc import Mapping
@@ -25,6 +25,7 @@ from streamwarden_contract.policylog import (
     Record,
     SchemaRecord,
     Signer,
+    format_needed,
     signed_message,
     spec_digest,
     with_format,
@@ -56,8 +57,10 @@ def plan_log(namespace: str, desired: DesiredLog, state: LogState) -> LogPlan:
     draft = _Draft(namespace=namespace, epoch=state.epoch + 1, counter=state.revision_counter)
     policies = _plan_policies(draft, desired, state)
     withheld = _withheld(desired, state, policies)
-    bindings = _plan_bindings(draft, desired, state, policies, withheld)
-    kept = {ref.name for agent in withheld if agent in bindings for ref in bindings[agent].policies}
+    waiting = _waiting(desired, state, policies)
+    kept_from = {agent: {*withheld.get(agent, ()), *waiting.get(agent, ())} for agent in {*withheld, *waiting}}
+    bindings = _plan_bindings(draft, desired, state, policies, kept_from)
+    kept = {name for agent in kept_from if agent in bindings for name in bindings[agent].policy_names}
     policies = {name: record for name, record in policies.items() if desired.has_policy(name) or name in kept}
     schemas = _plan_schemas(draft, desired, state, bindings)
     wanted = {record.key.encode() for part in (policies, bindings, schemas) for record in part.values()}
@@ -159,21 +162,50 @@ def _withheld(desired: DesiredLog, state: LogState, policies: Mapping[str, Polic
     return {agent: names for agent, names in found.items() if names}
 
 
+def _waiting(desired: DesiredLog, state: LogState, policies: Mapping[str, PolicyRecord]) -> dict[str, set[str]]:
+    """Find what is on the log already, selects an agent as it is bound, and is too new for its gates.
+
+    So it is with a policy that was deleted and stayed for another agent, and is made again. One that is written now
+    waits itself, and is not on this log then.
+    """
+    newer = {
+        name: record.spec.match.agent_selector
+        for name, record in policies.items()
+        if desired.has_policy(name) and record is state.policies.get(name) and format_needed(record) > 1
+    }
+    found = {
+        agent: {name for name, selector in newer.items() if selector.selects(dict(record.labels))} - record.policy_names
+        for agent, record in state.bindings.items()
+        if agent in desired.older
+    }
+    return {agent: names for agent, names in found.items() if names}
+
+
 def _plan_bindings(
     draft: _Draft,
     desired: DesiredLog,
     state: LogState,
     policies: Mapping[str, PolicyRecord],
-    withheld: Mapping[str, tuple[str, ...]],
+    kept_from: Mapping[str, AbstractSet[str]],
 ) -> dict[str, BindingRecord]:
+    """Return every agent's binding.
+
+    Args:
+        draft: the transaction.
+        desired: what the log should hold.
+        state: what it holds.
+        policies: every record as it will be, and those of deleted policies.
+        kept_from: by agent: policies that it is not to be bound to yet; it keeps all that its last binding names.
+    """
     drafts: dict[str, BindingRecord] = {}
     for agent in sorted({*desired.bindings, *desired.unready}):
         known, wanted = state.bindings.get(agent), desired.bindings.get(agent)
-        if agent in withheld or wanted is None:
+        if agent in kept_from or wanted is None:
             if known is None:
                 continue
-            named = {ref.name for ref in known.policies if agent in withheld}
-            drafts[agent] = known.model_copy(update={"policies": _refs(desired, policies, known.labels, named)})
+            named = known.policy_names if agent in kept_from else frozenset()
+            bindable = {name: record for name, record in policies.items() if name not in kept_from.get(agent, ())}
+            drafts[agent] = known.model_copy(update={"policies": _refs(desired, bindable, known.labels, named)})
         else:
             drafts[agent] = _binding(wanted, _refs(desired, policies, dict(wanted.labels), frozenset()))
     texts = {sha256: text for binding in desired.bindings.values() for sha256, text in binding.schemas.items()}

@@ -254,3 +254,27 @@ async def test_another_agent_that_a_waiting_policy_selects_keeps_what_it_has_and
         await harness.settle()
         assert "third" in {ref.name for ref in harness.binding("clerk").policies}
         assert conditions_of(harness.get(agent("clerk")))["GateReady"] == ("True", "OK")
+
+
+async def test_m09_a_policy_that_is_made_again_while_another_agent_still_has_it_binds_no_older_gate() -> None:
+    third = policy("third", "params.most > 1", params={"most": 3})
+    slip = policy("slip", "(", match={"agentSelector": {"matchLabels": {"team": "b"}}})
+    clerk = agent("clerk", labels={"team": "b"})
+    async with running(*whole_namespace(), clerk, third) as harness:
+        harness.put(slip)
+        harness.cluster.remove(third)
+        harness.controller.changed(key_of(third))
+        await harness.settle()
+        assert "third" in harness.binding("clerk").policy_names, "it keeps its last binding for the slip"
+        before = harness.binding()
+        assert "third" not in before.policy_names
+
+        harness.acks.say(ack_of(before, "pod-0", formats=None))
+        harness.put(third)
+        await harness.settle()
+        assert harness.binding() == before
+        assert said(harness, GUARD, "GateReady") == ("False", "GatesTooOld", WAITS.format("params", "guard/pod-0"))
+        harness.acks.say(ack_of(before, "pod-0", state="Stopped"))
+        await until(lambda: "third" in harness.binding().policy_names)
+        harness.acks.say(ack_of(harness.binding(), "pod-1"))
+        await until(lambda: conditions_of(harness.get(GUARD))["GateReady"] == ("True", "OK"))

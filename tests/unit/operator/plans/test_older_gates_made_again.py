@@ -1,0 +1,114 @@
+"""What was deleted and is made again, and logs that have come through several edits: no older gate gets more."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from streamwarden_operator.desired.held_back import HeldBack, TooNew
+from streamwarden_operator.plans.log_state import LogState
+from streamwarden_operator.plans.older_gates import plan_for_gates
+from streamwarden_operator.plans.policy_log import after, plan_log
+from support.older_gates import BASE, GATES, LOGS, MOST, OF_CLERK, WIDER, WITH_DATA, binding, gate, spec, written
+
+if TYPE_CHECKING:
+    from streamwarden_contract.acks import GateAck
+    from streamwarden_contract.models.policy import PolicySpec
+    from streamwarden_operator.desired.policy_log import DesiredLog
+
+DELETED = replace(BASE, valid={"strict": spec()}, invalid={"slip": spec(team="b")})
+"""Without a policy, which stays on the log all the same: by a slip another one keeps an agent to its last binding."""
+
+
+@pytest.mark.parametrize(
+    ("again", "policies", "bindings"),
+    [
+        pytest.param({**DELETED.invalid, "other": WIDER.valid["other"]}, set(), {"guard"}, id="and-is-refused"),
+        pytest.param(WIDER.valid, set(), {"guard"}, id="as-it-was"),
+        pytest.param({**BASE.valid, "other": spec("params.most > 1", {"most": 2})}, {"other"}, {"guard"}, id="changed"),
+    ],
+)
+@pytest.mark.parametrize("acks", [pytest.param(OF_CLERK, id="older"), pytest.param(None, id="not-all-known")])
+def test_m09_a_policy_that_is_deleted_and_made_again_binds_no_older_gate(
+    again: dict[str, PolicySpec], policies: set[str], bindings: set[str], acks: tuple[GateAck, ...] | None
+) -> None:
+    state = written(WIDER)
+    state = after(state, plan_log("risk", DELETED, state))
+    assert {agent: each.policy_names for agent, each in state.bindings.items()} == {
+        "clerk": {"other", "strict"},
+        "guard": {"strict"},
+    }
+    is_refused = "slip" in again
+    desired = replace(DELETED, invalid=again) if is_refused else replace(BASE, valid=again)
+    plan, held = plan_for_gates("risk", desired, state, acks)
+    why = TooNew(MOST, () if acks is None else ("guard/old",))
+    assert held.policies == dict.fromkeys(policies, why)
+    assert held.bindings == dict.fromkeys(bindings, why)
+    assert held.agents == {"guard": why}
+    now = after(state, plan)
+    assert now.bindings["guard"] == state.bindings["guard"]
+    assert not plan_for_gates("risk", desired, now, acks)[0], "there is nothing more to say"
+    plan, held = plan_for_gates("risk", desired, now, [gate("new", 2), gate("new", 2, "clerk")])
+    assert not held
+    assert "other" in after(now, plan).bindings["guard"].policy_names
+
+
+def test_an_agent_that_waits_for_what_stands_on_the_log_keeps_what_its_author_put_in_its_place() -> None:
+    state = written(WIDER)
+    state = after(state, plan_log("risk", DELETED, state))
+    renamed = replace(WIDER, valid={name: each for name, each in WIDER.valid.items() if name != "strict"})
+    plan, held = plan_for_gates("risk", renamed, state, OF_CLERK)
+    assert list(held.bindings) == ["guard"]
+    assert "strict" in after(state, plan).policies, "else it had neither of the two"
+    assert after(state, plan).bindings["guard"] == state.bindings["guard"]
+
+
+def test_what_an_earlier_agent_of_the_name_was_bound_to_its_gates_need_not_read() -> None:
+    state = written(replace(WITH_DATA, bindings={"clerk": binding("clerk", team="b")}))
+    made_again = replace(WITH_DATA, bindings={"clerk": replace(binding("clerk", team="b"), agent_uid="uid-2")})
+    plan, held = plan_for_gates("risk", made_again, state, [gate("old", None, "clerk", agent_uid="uid-2")])
+    why = TooNew(MOST, ("clerk/old",))
+    assert held == HeldBack(bindings={"clerk": why}, agents={"clerk": why})
+    assert not plan
+
+
+@st.composite
+def logs_with_refused_ones(draw: st.DrawFn) -> DesiredLog:
+    """Draw a log of which some policies are refused and some agents are not ready."""
+    log = draw(LOGS)
+    refused = {name for name in log.valid if draw(st.booleans())}
+    unready = {agent for agent in log.bindings if draw(st.integers(0, 3)) == 0}
+    return replace(
+        log,
+        valid={name: each for name, each in log.valid.items() if name not in refused},
+        invalid={name: log.valid[name] for name in refused},
+        bindings={agent: each for agent, each in log.bindings.items() if agent not in unready},
+        unready=frozenset(unready),
+    )
+
+
+def _newer_parts(state: LogState, agent: str) -> set[str]:
+    """Return what of an agent's set an older gate cannot read."""
+    if agent not in state.bindings:
+        return set()
+    record = state.bindings[agent]
+    newer = {name for name in record.policy_names if state.policies[name].format == 2}
+    return newer | ({record.key} if record.format == 2 else set())
+
+
+@pytest.mark.slow
+@given(steps=st.lists(st.tuples(logs_with_refused_ones(), GATES), min_size=3, max_size=5))
+def test_whatever_the_log_has_come_through_no_older_gate_gets_more_that_it_cannot_read(
+    steps: list[tuple[DesiredLog, list[GateAck]]],
+) -> None:
+    state = LogState()
+    for desired, gates in steps:
+        plan, _ = plan_for_gates("risk", desired, state, gates)
+        now = after(state, plan)
+        older = {ack.agent for ack in gates if ack.reads.policy_log < 2}
+        assert [agent for agent in older if _newer_parts(now, agent) - _newer_parts(state, agent)] == []
+        assert not plan_for_gates("risk", desired, now, gates)[0], "there is nothing more to say"
+        state = now
