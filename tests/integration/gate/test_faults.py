@@ -127,6 +127,30 @@ def test_f64_the_older_of_two_gates_of_one_pod_is_fenced(world: GateWorld) -> No
     world.check_chains()
 
 
+def test_f64_a_gate_that_slept_longer_than_its_session_judges_nothing_twice(world: GateWorld) -> None:
+    sleeper = world.start_gate(STREAMWARDEN_GATE_MAX_BATCH="5")
+    world.wait_in_force()
+    write(world, range(DECISIONS))
+    eventually(lambda: world.audit_end() > 4, "the gate judges")
+    sleeper.send_signal(signal.SIGSTOP)
+    assert len(world.audits()) < DECISIONS, "it fell asleep in the middle of its work"
+    world.start_gate("guard-1")
+    eventually(world.caught_up, "another gate judges what was its", timeout_s=60)
+    sleeper.send_signal(signal.SIGCONT)
+    count = DECISIONS
+
+    def both_judge() -> bool:
+        nonlocal count
+        world.restart_ended_gates(STREAMWARDEN_GATE_MAX_BATCH="5")
+        write(world, range(count, count + 30))
+        count += 30
+        return {audit["gate"] for audit in world.audits()[-30:]} == {"guard-0", "guard-1"}
+
+    eventually(both_judge, "it is one of two again", timeout_s=60)
+    eventually(world.caught_up, "no lag", timeout_s=60)
+    check_exactly_once(world, count)
+
+
 def test_f66_a_transaction_that_a_dead_gate_left_open_holds_nobody_up_for_long(world: GateWorld) -> None:
     audit, count = world.names.shared.audit, 0
     # In most moments one is open; whichever was not hit is tried again, and the next gate of the pod ends what it left.
