@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 
 import pytest
 from streamwarden.core.lanes import Lanes, Work
@@ -82,6 +83,58 @@ async def test_slow_work_without_awaits_lets_others_run_in_between() -> None:
     counting.cancel()
     assert len(set(at_each)) >= 5, at_each
     assert len(lanes.take()) == 10
+
+
+def keys(count: int) -> list[Record]:
+    return [record(offset, b"%d" % offset) for offset in range(count)]
+
+
+async def test_tasks_are_made_for_lanes_that_wait_and_not_for_each_event() -> None:
+    tasks = list[object]()
+    waits = asyncio.Event()
+
+    async def work(each: Record) -> Handled:
+        tasks.append(asyncio.current_task())
+        if each.offset >= 40:
+            await waits.wait()
+        return Handled(each)
+
+    lanes = Lanes(work)
+    lanes.add(keys(80))
+    await lanes.begun()
+    assert (len(set(tasks[:40])), len(set(tasks[40:]))) == (10, 40)
+    assert offsets(lanes.take()) == list(range(40))
+    waits.set()
+    await lanes.all()
+    assert sorted(offsets(lanes.take())) == list(range(40, 80))
+
+
+async def test_what_a_handler_leaves_in_its_context_no_other_key_gets() -> None:
+    left, seen = contextvars.ContextVar("left", default=-1), list[int]()
+
+    async def work(each: Record) -> Handled:
+        seen.append(left.get())
+        left.set(each.offset)
+        return Handled(each)
+
+    lanes = Lanes(work)
+    lanes.add(keys(6))
+    await lanes.all()
+    assert seen == [-1] * 6
+
+
+async def test_a_cancellation_that_a_handler_leaves_behind_meets_no_other_key() -> None:
+    async def work(each: Record) -> Handled:
+        task = asyncio.current_task()
+        assert task is not None
+        assert not task.cancelling()
+        task.cancel()
+        return Handled(each)
+
+    lanes = Lanes(work)
+    lanes.add(keys(6))
+    await lanes.all()
+    assert offsets(lanes.take()) == list(range(6))
 
 
 async def test_what_was_cancelled_leaves_nothing_behind() -> None:

@@ -1,6 +1,7 @@
 """Records side by side over keys, in order for each key."""
 
 import asyncio
+import contextvars
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Iterable
 
@@ -9,7 +10,8 @@ from streamwarden.core.records import Handled, Record, group_by_key
 Work = Callable[[Record], Awaitable[Handled]]
 
 _AT_ONCE = 4
-"""Lanes that begin in one turn of the loop: a turn takes about half as long as an event whose handler does nothing."""
+"""Lanes that may begin in one turn of the loop: a turn takes about half as long as an event whose handler does nothing.
+"""
 
 
 class Lanes:
@@ -26,9 +28,12 @@ class Lanes:
         """
         self._work = work
         self._lanes: dict[Hashable, deque[Record]] = {}
-        self._tasks: dict[Hashable, asyncio.Task[None]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
         self._new: deque[Hashable] = deque()
         """Lanes that have not begun."""
+        self._turn = 0
+        self._left = 0
+        """How many more may begin in this turn."""
         self._starting: asyncio.Task[None] | None = None
         self._handled: list[Handled] = []
         self._failure: BaseException | None = None
@@ -102,7 +107,7 @@ class Lanes:
     async def cancel(self) -> int:
         """Drop everything, wait until no work goes on, and return how many records were not done."""
         left, self._ending = self.under_way, True
-        tasks = {*self._tasks.values(), *({self._starting} if self._starting else ())}
+        tasks = {*self._tasks, *({self._starting} if self._starting else ())}
         for task in tasks:
             task.cancel()
         if tasks:
@@ -118,28 +123,49 @@ class Lanes:
         return left
 
     async def _start(self) -> None:
+        side_by_side = 1
         while self._new:
-            for _ in range(min(_AT_ONCE, len(self._new))):
-                key = self._new.popleft()
-                self._tasks[key] = asyncio.create_task(self._run(key, self._lanes[key]))
+            self._turn, self._left = self._turn + 1, _AT_ONCE
+            begun = [asyncio.create_task(self._run()) for _ in range(side_by_side)]
+            self._tasks.update(begun)
             # They begin at once: many slow handlers without awaits never hold the loop for long.
             await asyncio.sleep(0)
+            side_by_side = 1 if all(task.done() for task in begun) else _AT_ONCE
         self._starting = None
 
-    async def _run(self, key: Hashable, lane: deque[Record]) -> None:
+    async def _run(self) -> None:
+        """Work through a few lanes, one after another, up to one that waits: other tasks have begun the others then.
+
+        So a task is made for each lane that waits, and not for each event. What a handler leaves behind in its task,
+        context or a cancellation, no other lane gets.
+        """
+        turn, context, task = self._turn, contextvars.copy_context(), asyncio.current_task()
         try:
-            while lane:
-                self._handled.append(await self._work(lane.popleft()))
-                self.under_way -= 1
-                if lane:
-                    self._some.set()
-                    await asyncio.sleep(0)  # likewise
+            while self._left and self._new:
+                self._left -= 1
+                key = self._new.popleft()
+                await self._go_through(self._lanes[key])
+                del self._lanes[key]
+                self._some.set()
+                if self._turn != turn or (task and task.cancelling()) or contextvars.copy_context() != context:
+                    break
         except asyncio.CancelledError:
             if self._ending:
                 raise
-            self._failure = RuntimeError("a handler has cancelled the task that it was called in")
+            self._fail(RuntimeError("a handler has cancelled the task that it was called in"))
         except Exception as error:  # noqa: BLE001  # raised where results are taken
-            self._failure = error
-        self._lanes.pop(key, None)
-        self._tasks.pop(key, None)
+            self._fail(error)
+        finally:
+            self._tasks.discard(task)
+
+    async def _go_through(self, lane: deque[Record]) -> None:
+        while lane:
+            self._handled.append(await self._work(lane.popleft()))
+            self.under_way -= 1
+            if lane:
+                self._some.set()
+                await asyncio.sleep(0)  # likewise
+
+    def _fail(self, error: BaseException) -> None:
+        self._failure = error
         self._some.set()
