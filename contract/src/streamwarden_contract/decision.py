@@ -1,5 +1,6 @@
 """The decision: what an agent proposes, as the data of a ``streamwarden.decision`` event, and its failure record."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -97,7 +98,19 @@ class Failure(_Data):
 
 
 def _written(data: Decision | Failure) -> dict[str, object]:
-    return data.model_dump(exclude_none=True, exclude={"format"} if data.format == 1 else None)
+    """Return the fields that are set, as ``model_dump`` does; that takes three times as long, of every decision."""
+    fields = _set_fields(data)
+    if data.format == 1:
+        del fields["format"]
+    return fields
+
+
+def _set_fields(data: _Data) -> dict[str, object]:
+    return {
+        name: _set_fields(value) if isinstance(value, _Data) else value
+        for name, value in data.__dict__.items()
+        if value is not None
+    }
 
 
 def decode_decision(raw: bytes) -> tuple[Decision, dict[str, canonical.JsonValue]]:
@@ -119,10 +132,19 @@ def decode_failure(raw: bytes) -> Failure:
     return _validate(Failure, canonical.decode(raw))
 
 
+def build(model: type[_T], fields: Mapping[str, object]) -> _T:
+    """Make a decision or a failure of its fields; a cause may be a dictionary of its own.
+
+    Raises:
+        ValidationError: one is missing, unknown or out of bounds.
+    """
+    # What ``model_validate`` calls, without what it does beside: measured 2.6 µs for 7.8.
+    return cast("_T", model.__pydantic_validator__.validate_python(fields))
+
+
 def _validate(model: type[_T], value: object) -> _T:
     try:
-        # What ``model_validate`` calls, without what it does beside: measured 2.6 µs for 7.8.
-        return cast("_T", model.__pydantic_validator__.validate_python(value))
+        return build(model, value)  # type: ignore[arg-type]  # what is no object is refused
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         where = ".".join(str(part) for part in first["loc"])[:200]

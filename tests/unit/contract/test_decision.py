@@ -1,8 +1,18 @@
 """What an agent writes on its decision topic."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from streamwarden_contract import canonical
-from streamwarden_contract.decision import Cause, Decision, Failure, ModelRef, decode_decision, decode_failure
+from streamwarden_contract.decision import (
+    Cause,
+    Decision,
+    Failure,
+    ModelRef,
+    build,
+    decode_decision,
+    decode_failure,
+)
 from streamwarden_contract.errors import MalformedEventError
 from streamwarden_contract.reasons import DeadLetterReason
 
@@ -52,6 +62,29 @@ def test_the_wire_format_2() -> None:
         ).encode()
     )
     assert decode_decision(written)[0].cause == cause
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+)
+
+
+@given(
+    parameters=st.dictionaries(st.text(max_size=4), json_values, max_size=3),
+    format=st.sampled_from([1, 2]),
+    confidence=st.none() | st.floats(0, 1),
+    model=st.sampled_from([None, ModelRef(name="forest", version="3"), ModelRef(name="a", version="1", digest="d")]),
+    cause=st.sampled_from([CAUSE, Cause(topic="t", partition=0, offset=1, topicId="T1")]),
+)
+def test_what_is_set_is_written_as_the_model_says(**fields: object) -> None:
+    decision = build(Decision, {"type": "block-url", "entity": "page-0001", **fields})
+    said = decision.model_dump(exclude_none=True, exclude={"format"} if fields["format"] == 1 else None)
+    assert decision.encode() == canonical.encode(said)
+
+
+def test_a_cause_may_be_given_as_its_fields() -> None:
+    assert build(Decision, {**RAW, "cause": CAUSE}) == build(Decision, RAW)
 
 
 def test_a_null_parameter_stays_a_parameter() -> None:

@@ -88,6 +88,29 @@ def test_what_nearly_all_headers_are_is_read_as_all_others(
     assert dropped == also_dropped
 
 
+ANY_TEXT = st.sampled_from(["", "a", "é", "\n", "x" * 512, "x" * 513]) | st.text(max_size=3)
+
+
+@given(
+    texts=st.tuples(*[ANY_TEXT] * 3),
+    others=st.fixed_dictionaries(
+        {},
+        optional={
+            **dict.fromkeys(("subject", "correlationid", "causationid", "dataschema"), st.none() | ANY_TEXT),
+            "time": st.just(datetime(2026, 1, 31, tzinfo=UTC)),
+            "expirytime": st.just(datetime(2026, 1, 31, tzinfo=UTC)),
+            "hops": st.sampled_from([-1, 0, 1, events.MAX_HOPS, events.MAX_HOPS + 1]),
+            "traceparent": st.sampled_from([EVENT.traceparent, "00-a-b-01", ""]),
+        },
+    ),
+)
+def test_what_is_encoded_is_what_a_strict_reader_takes(texts: tuple[str, str, str], others: dict[str, object]) -> None:
+    event = CloudEvent(*texts, **others)  # type: ignore[arg-type]  # as the strategies say
+    read = outcome(lambda: events._decode_any(event.headers(), strict=True, dropped=None))
+    expected = event.headers() if isinstance(read, CloudEvent) else read
+    assert outcome(lambda: events.encode(event)) == expected
+
+
 def test_attributes_that_are_not_set_have_no_header() -> None:
     names = [name for name, _ in CloudEvent(id="1", source="/s", type="t").headers()]
     assert names == ["content-type", "ce_specversion", "ce_id", "ce_source", "ce_type", "ce_hops"]

@@ -36,6 +36,8 @@ class Handler:
     """Whether it is called for an event without data, as a tombstone: with the event itself, or with None."""
     deduplicate: bool = False
     """Whether an event whose id stood before it in its partition is passed over."""
+    is_async: bool = False
+    """Whether its calls count as running side by side."""
 
 
 def inspect_handler(function: Function, *, replay: bool, deduplicate: bool = False) -> Handler:
@@ -73,6 +75,7 @@ def inspect_handler(function: Function, *, replay: bool, deduplicate: bool = Fal
         known_names=frozenset() if model is None else _field_names(model),
         takes_nothing=takes_nothing or payload is Event,
         deduplicate=deduplicate,
+        is_async=inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function),
     )
 
 

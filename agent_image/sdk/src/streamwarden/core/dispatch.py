@@ -145,7 +145,7 @@ class Dispatcher:
         try:
             if self._now is not None and not replay and not call.is_late:
                 check_expiry(call.event, self._now(), call.dropped)
-            if _is_async(call):
+            if call.handler.is_async:
                 async with self._slots:
                     proposed = await _collect(call.handler.function(*call.arguments))
             else:
@@ -188,11 +188,6 @@ class Dispatcher:
 def _unreadable(record: Record) -> UnreadableBatchError:
     why = "" if record.unreadable is None else record.unreadable.why
     return UnreadableBatchError(f"offsets {record.offset} to {record.last} are passed over: {why}")
-
-
-def _is_async(call: Call) -> bool:
-    function = call.handler.function
-    return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
 
 
 async def _collect(returned: object) -> list[Decision]:

@@ -13,6 +13,7 @@ from streamwarden.core.records import Record
 
 _STRUCTURED = "application/cloudevents"
 _STRUCTURED_JSON = f"{_STRUCTURED}+json"
+_NOTHING = frozenset[str]()
 _FRAME_BYTES = 5
 """A zero byte and the schema's id, as registry serialisers write them."""
 
@@ -38,6 +39,9 @@ def read_event(record: Record, shape: InputTopic) -> ReadEvent:
         MalformedEventError: it is no event.
     """
     value = _unframed(record.value, shape)
+    attributes = events.decode_plain(record.headers)
+    if attributes is not None:
+        return ReadEvent(attributes, value, _NOTHING)
     dropped: set[str] = set()
     content_type = _content_type(record.headers)
     if content_type == _STRUCTURED_JSON and value is not None:

@@ -32,6 +32,10 @@ _FAULTS: Mapping[DeadLetterReason, decision.EventFault] = {
 _FAILURE_KEY = b"failure"
 _MAX_PLACE_LENGTH = 300
 _INT64_MIN, _INT64_MAX = -(2**63), 2**63 - 1
+_MOST_DEEP = canonical.MAX_DEPTH - 1
+"""Of parameters: the decision itself is one level."""
+_PLAIN_TYPES = frozenset({dict, list, str, int, float, bool, type(None)})
+"""Nothing is to be opened of these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +68,12 @@ class Author:
         """Name the ``ordinal``-th record that follows from an input: the same one however often it is handled."""
         return ids.decision_id(self.uid, place.topic_id or place.topic, place.partition, place.offset, ordinal)
 
-    def cause_of(self, place: Event | Record, digest: str | None) -> decision.Cause:
+    def cause_of(self, place: Event | Record, digest: str | None) -> dict[str, object]:
         """Say which input is answered, as far as the gates' format has words for it."""
-        if self.decision_format == 1:
-            return decision.Cause(topic=place.topic, partition=place.partition, offset=place.offset)
-        return decision.Cause(
-            topic=place.topic,
-            partition=place.partition,
-            offset=place.offset,
-            topicId=place.topic_id or None,
-            digest=digest,
-        )
+        cause: dict[str, object] = {"topic": place.topic, "partition": place.partition, "offset": place.offset}
+        if self.decision_format > 1:
+            cause |= {"topicId": place.topic_id or None, "digest": digest}
+        return cause
 
 
 def _model_ref(model: Model | None) -> decision.ModelRef | None:
@@ -93,8 +92,8 @@ def write_decisions(
     Raises:
         DecisionRefusedError: one of them is undeclared, not JSON, out of bounds, or too large for a gate.
     """
-    built = tuple(_build_decision(author, event, each) for each in proposed)
-    return built, tuple(_decision_record(author, event, each, ordinal) for ordinal, each in enumerate(built))
+    built = [_build_decision(author, event, each) for each in proposed]
+    return tuple(built), tuple([_decision_record(author, event, each, ordinal) for ordinal, each in enumerate(built)])
 
 
 def _build_decision(author: Author, event: Event, proposed: Decision) -> decision.Decision:
@@ -109,18 +108,19 @@ def _build_decision(author: Author, event: Event, proposed: Decision) -> decisio
     parameters = _plain(proposed.parameters, "parameters")
     if not isinstance(parameters, dict):
         raise DecisionRefusedError("parameters: not a mapping")
+    fields = {
+        "format": author.decision_format,
+        "type": proposed.type,
+        "entity": entity,
+        "parameters": parameters,
+        "cause": author.cause_of(event, event.digest),
+        "confidence": _number(proposed.confidence),
+        "reasoning": proposed.reasoning,
+        "model": author.model,
+        "expectedVersion": proposed.expected_version,
+    }
     try:
-        return decision.Decision(
-            format=author.decision_format,
-            type=proposed.type,
-            entity=entity,
-            parameters=dict(parameters),
-            cause=author.cause_of(event, event.digest),
-            confidence=_number(proposed.confidence),
-            reasoning=proposed.reasoning,
-            model=author.model,
-            expectedVersion=proposed.expected_version,
-        )
+        return decision.build(decision.Decision, fields)
     except ValidationError as error:
         names = frozenset(decision.Decision.model_fields)
         raise DecisionRefusedError(describe_faults(error, names)) from None
@@ -138,8 +138,7 @@ def _decision_record(author: Author, event: Event, built: decision.Decision, ord
         traceparent=event.traceparent,
     )
     try:
-        headers = tuple(attributes.headers())
-        events.decode(headers, strict=True)  # the gate reads them so
+        headers = tuple(events.encode(attributes))  # the gate reads them strictly
         record = Outgoing(built.entity.encode(), built.encode(), headers)
     except MalformedEventError as error:
         raise DecisionRefusedError(f"decision {built.type!r}: {error}") from error
@@ -222,15 +221,16 @@ def build_failure(
     told = broken if author.decision_format > 1 else None
     place = "" if where is None else f" ({_unicode(where)[:_MAX_PLACE_LENGTH]})"
     text = _unicode(error)[: decision.MAX_ERROR_LENGTH - len(place)] + place
-    return decision.Failure(
-        format=author.decision_format,
-        cause=author.cause_of(record, digest_of(record)),
-        error=text,
-        attempts=attempts,
-        stage=stage,
-        fault=None if told is None else told.fault,
-        source=None if told is None or told.source is None else told.source[: decision.MAX_SOURCE_LENGTH],
-    )
+    fields = {
+        "format": author.decision_format,
+        "cause": author.cause_of(record, digest_of(record)),
+        "error": text,
+        "attempts": attempts,
+        "stage": stage,
+        "fault": None if told is None else told.fault,
+        "source": None if told is None or told.source is None else told.source[: decision.MAX_SOURCE_LENGTH],
+    }
+    return decision.build(decision.Failure, fields)
 
 
 def _unicode(text: str) -> str:
@@ -261,10 +261,15 @@ def _plain(value: object, where: str, depth: int = 0) -> canonical.JsonValue:
     Raises:
         DecisionRefusedError: it is not JSON; the message says where.
     """
-    value = _opened(value, where)
+    if type(value) not in _PLAIN_TYPES:
+        value = _opened(value, where)
     match value:
         case None | bool() | str():
             return value
+        case dict() | Mapping() if depth < _MOST_DEEP:
+            return {_name(key, where): _plain(each, f"{where}.{key}", depth + 1) for key, each in value.items()}
+        case list() | tuple() if depth < _MOST_DEEP:
+            return [_plain(each, f"{where}.{index}", depth + 1) for index, each in enumerate(value)]
         case numbers.Integral():
             if not _INT64_MIN <= (whole := int(value)) <= _INT64_MAX:
                 raise DecisionRefusedError(f"{where}: an integer outside the range of 64 bits")
@@ -273,12 +278,8 @@ def _plain(value: object, where: str, depth: int = 0) -> canonical.JsonValue:
             if not math.isfinite(number := float(value)):
                 raise DecisionRefusedError(f"{where}: not a finite number")
             return number
-        case _ if depth >= canonical.MAX_DEPTH - 1:  # the decision itself is one level
+        case _ if depth >= _MOST_DEEP:
             raise DecisionRefusedError(f"{where[:80]}...: nested deeper than {canonical.MAX_DEPTH}")
-        case Mapping():
-            return {_name(key, where): _plain(each, f"{where}.{key}", depth + 1) for key, each in value.items()}
-        case list() | tuple():
-            return [_plain(each, f"{where}.{index}", depth + 1) for index, each in enumerate(value)]
         case _:
             raise DecisionRefusedError(f"{where}: {type(value).__name__} is not JSON")
 
