@@ -54,6 +54,8 @@ class SignedEpochs(_Data):
 
 
 MAX_RULE_ERRORS = 16
+MAX_TIME_MS = 253_402_300_799_999
+"""The end of the year 9999: no time is later than what can be read."""
 
 
 class RuleErrors(_Data):
@@ -65,6 +67,9 @@ class RuleErrors(_Data):
     """Decisions since the gate has this revision: the power of ten that was reached, so that acks stay few."""
     message: Annotated[str, Field(max_length=512)] = ""
     """What the engine said the first time."""
+    last_error_at_ms: Annotated[int | None, Field(ge=0, le=MAX_TIME_MS)] = None
+    """The gate's clock at the last error, behind by at most five minutes so that acks stay few; None of a gate that
+    does not say."""
 
 
 MAX_REFUSED_EVENTS = 16

@@ -58,6 +58,14 @@ def test_what_is_written_is_read_back() -> None:
     assert b"ruleErrors" not in ACK.encode()  # of a gate without errors the bytes are those of earlier versions
 
 
+def test_a_gate_may_say_when_a_rule_erred_last_and_one_of_an_earlier_version_does_not() -> None:
+    failing = RuleErrors(policy=ACK.policies[0], rule="confident", at_least=1)
+    timed = failing.model_copy(update={"last_error_at_ms": 1_772_000_000_123})
+    acks = [ACK.model_copy(update={"rule_errors": (each,)}) for each in (failing, timed)]
+    assert [decode_ack(ack.encode()) for ack in acks] == acks
+    assert [b'"lastErrorAtMs":1772000000123' in ack.encode() for ack in acks] == [False, True]
+
+
 def test_what_is_said_of_refused_events_is_read_back_and_left_out_where_there_are_none() -> None:
     found = RefusedEvents(topic="risk.pages", source="/web", at_least=10, reason="SchemaMismatch", message="$.n: type")
     refusing = ACK.model_copy(update={"refused_events": (found,)})

@@ -105,6 +105,26 @@ def test_a_rule_that_has_not_erred_for_an_hour_is_told_no_more_and_counts_from_o
     assert list(tally.told) == []
 
 
+def test_when_a_rule_erred_last_is_told_at_once_and_then_every_five_minutes(tally: RuleErrorTally) -> None:
+    began_ms, told = 1_772_000_000_000, list[tuple[int, int | None]]()
+    for second in range(0, 901, 100):
+        tally.note(erred())
+        tally.forget(second, began_ms + second * 1000)
+        [found] = tally.told
+        told.append((found.at_least, found.last_error_at_ms))
+    times = [began_ms + second * 1000 for second in (0, 0, 0, 300, 300, 300, 600, 600, 600, 900)]
+    assert told == [(1, at) for at in times[:-1]] + [(10, times[-1])]
+    tally.forget(900 + FORGOTTEN_AFTER_S - 1, began_ms + 4_499_000)
+    assert [found.last_error_at_ms for found in tally.told] == [times[-1]], "looking at it is no error"
+
+
+def test_a_clock_that_is_set_back_is_followed(tally: RuleErrorTally) -> None:
+    for second, now_ms in ((0, 1_772_000_000_000), (10, 1_771_000_000_000)):
+        tally.note(erred())
+        tally.forget(second, now_ms)
+    assert [found.last_error_at_ms for found in tally.told] == [1_771_000_000_000]
+
+
 def test_s09_policies_of_one_name_in_two_namespaces_are_counted_apart(tally: RuleErrorTally) -> None:
     guardrail = LIMITS.model_copy(update={"namespace": "streamwarden", "revision": 8})
     tally.keep((LIMITS, guardrail))
@@ -154,3 +174,14 @@ def test_a_gate_takes_out_of_its_acks_what_has_not_erred_for_an_hour(monkeypatch
         times.monotonic = partial(float, 1000.0 + after_s)
         world.steps(1)
         assert [found.rule for found in world.reports.said[-1].rule_errors] == expected
+
+
+def test_a_gate_tells_when_a_rule_erred(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamwarden_gate.loop.time_ns", lambda: 1_772_000_000_123_456_789)
+    world = World(MemoryLog())
+    world.steps(1)
+    [ref, *_] = world.log.build().refs
+    policy = f"{ref.namespace}/{ref.name}@{ref.revision}"
+    world.loop._rule_errors.note(Verdict(Effect.DENY, VerdictReason.RULE_ERROR, f"{ref.name}/r", "why", policy=policy))
+    world.steps(1)
+    assert [found.last_error_at_ms for found in world.reports.said[-1].rule_errors] == [1_772_000_000_123]

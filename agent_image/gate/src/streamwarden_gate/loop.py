@@ -389,7 +389,7 @@ class GateLoop:
         else:
             waiting = self._open.observe(self._loaded, time.monotonic())
             report = report_of(self._active, view.problem, self._halts.refusals, waiting, self._alone.skipped)
-            self._rule_errors.forget(time.monotonic())
+            self._rule_errors.forget(time.monotonic(), time_ns() // 1_000_000)
             report = replace(report, rule_errors=self._rule_errors.told)
         self._reports.report(replace(report, refused_events=self._refused_events.told))
 

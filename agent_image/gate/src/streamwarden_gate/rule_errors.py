@@ -12,6 +12,8 @@ from streamwarden_gate.magnitudes import at_least
 
 FORGOTTEN_AFTER_S = 3600.0
 """So long after its last error a rule is told no more: it was what agents sent then, or has been mended in the data."""
+TOLD_EVERY_MS = 300_000
+"""A rule that goes on to err is told with the time of its last error so often: acks are to stay few."""
 _MAX_KEPT = 256
 """Rules that are counted: an agent has at most so many policies' first ones, and no memory is anybody's to fill."""
 
@@ -23,6 +25,8 @@ class _Entry:
     """What the engine said first: it may quote the decision, and is not to change with each."""
     erred_s: float | None = None
     """When it erred last; None where that was after the time was last given."""
+    told_ms: int | None = None
+    """When it erred last, as is told."""
 
 
 _Place = tuple[str, str]
@@ -59,32 +63,42 @@ class RuleErrorTally:
         if grown:
             self._tell()
 
-    def forget(self, now_s: float) -> None:
+    def forget(self, now_s: float, now_ms: int | None = None) -> None:
         """Forget rules that have not erred for an hour; to be called now and then.
 
         Args:
             now_s: monotonic seconds.
+            now_ms: milliseconds since 1970, to tell when rules have erred; None: that is not told.
         """
-        for entry in self._entries.values():
-            entry.erred_s = now_s if entry.erred_s is None else entry.erred_s
-        kept = {
-            at: each
-            for at, each in self._entries.items()
-            if now_s - (now_s if each.erred_s is None else each.erred_s) < FORGOTTEN_AFTER_S
-        }
-        if len(kept) < len(self._entries):
+        kept: dict[_Place, _Entry] = {}
+        changed = False
+        for place, entry in self._entries.items():
+            if entry.erred_s is None:
+                entry.erred_s = now_s
+                if now_ms is not None and (entry.told_ms is None or abs(now_ms - entry.told_ms) >= TOLD_EVERY_MS):
+                    entry.told_ms = now_ms
+                    changed = True
+            if now_s - entry.erred_s < FORGOTTEN_AFTER_S:
+                kept[place] = entry
+        if changed or len(kept) < len(self._entries):
             self._entries = kept
             self._tell()
 
     @property
     def told(self) -> tuple[RuleErrors, ...]:
-        """What an ack says of it: it changes only when a rule errs first, and then with each power of ten."""
+        """What an ack says of it: new when a rule errs first, with each power of ten, and for the time now and then."""
         return self._told
 
     def _tell(self) -> None:
         worst = sorted(self._entries.items(), key=lambda item: (-at_least(item[1].count), item[0]))[:MAX_RULE_ERRORS]
         self._told = tuple(
-            RuleErrors(policy=self._refs[policy], rule=rule, at_least=at_least(entry.count), message=entry.message)
+            RuleErrors(
+                policy=self._refs[policy],
+                rule=rule,
+                at_least=at_least(entry.count),
+                message=entry.message,
+                last_error_at_ms=entry.told_ms,
+            )
             for (policy, rule), entry in worst
         )
 

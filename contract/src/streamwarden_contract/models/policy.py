@@ -191,8 +191,8 @@ class PolicyStatus(Status):
     rollout: Rollout = Rollout()
     """How far this revision has come."""
     failing_rules: Annotated[tuple[FailingRule, ...], Field(max_length=64)] = ()
-    """Rules of this revision that fail for some decisions, the worst first. One is taken out when gates have judged by
-    the revision for an hour and none has said it; a gate says it for an hour after the last error."""
+    """Rules of this revision that fail for some decisions, the worst first. One is taken out an hour
+    after its last error, as the gate says that met it; time in which no gate judges by the revision does not count."""
 
 
 class Policy(Kind):
@@ -213,8 +213,8 @@ class Policy(Kind):
         "RolledOut": "Every running gate that the policy binds has this revision in force.",
         "Ready": "Accepted, published and rolled out.",
         "RulesFailing": "Rules of the revision in force cannot be evaluated for some decisions, which denies them; the "
-        "message has the engine's words. It stays for this revision until none has been for about two hours of "
-        "judging. Not there otherwise.",
+        "message has the engine's words. It stays for this revision until the last error is an hour of judging "
+        "ago. Not there otherwise.",
         **HELD_CONDITIONS,
     }
 

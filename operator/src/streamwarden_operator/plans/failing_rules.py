@@ -1,6 +1,8 @@
 """Which rules of a revision in force cannot be evaluated for some decisions, from what gates report. Pure.
 
 What is known of a rule outlives the gate that said it: at zero nobody says anything, and the rule is no better for it.
+A gate says for an hour after its last error that a rule errs, and when that was. So an error has one hour: that of a
+gate that runs on, or what is left of it where the gate has ended and others judge.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from streamwarden_contract.acks import GateAck, RuleErrors
+from streamwarden_contract.events import time_of
 from streamwarden_contract.models.policy import FailingRule, PolicyRef
 
 from streamwarden_operator.desired.status import shorten
@@ -15,7 +18,7 @@ from streamwarden_operator.plans.log_state import LogState
 from streamwarden_operator.plans.rollout import bound_agents, live_gates
 
 FORGOTTEN_AFTER = timedelta(hours=1)
-"""So long gates must have judged by the revision, and none of them met an error of the rule."""
+"""So long gates must have judged by the revision since the rule's last error; as long as a gate itself says it."""
 _MAX_WORDS = 200
 
 
@@ -27,6 +30,8 @@ class Said:
     """Rules that fail at some of them, the worst first."""
     judged: bool
     """Whether any of them judges by it: else nothing is known of now."""
+    erred_at: Mapping[str, datetime] = field(default_factory=dict)
+    """By rule: when it erred last; not there where a gate that says it does not say when."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +41,9 @@ class Failing:
     rules: tuple[FailingRule, ...] = ()
     """The worst first."""
     quiet_since: Mapping[str, datetime] = field(default_factory=dict)
-    """By rule: since when gates judge by it and none says any more that it fails."""
+    """By rule that no gate names any more: its last error, or when gates began to judge by it again if later."""
+    erred_at: Mapping[str, datetime] = field(default_factory=dict)
+    """By rule that a gate names: its last error."""
 
     def forgets_after(self, now: datetime) -> timedelta | None:
         """Return how long it is until the next rule is forgotten, if all stays quiet; None where none will be."""
@@ -61,7 +68,8 @@ def said_to_fail(state: LogState, acks: Sequence[GateAck], policy: PolicyRef) ->
             if errors.policy == policy and errors.rule in names:  # who writes acks could make names up
                 said.setdefault(errors.rule, []).append(errors)
     judged = any(ack.state == "InForce" and policy in ack.policies for ack in gates)
-    return Said(_worst_first(_added_up(rule, errors) for rule, errors in said.items()), judged)
+    erred_at = {rule: at for rule, errors in said.items() if (at := _last_error(errors)) is not None}
+    return Said(_worst_first(_added_up(rule, errors) for rule, errors in said.items()), judged, erred_at)
 
 
 def still_failing(known: Failing, said: Said, now: datetime) -> Failing:
@@ -74,10 +82,20 @@ def still_failing(known: Failing, said: Said, now: datetime) -> Failing:
     """
     speaking = {rule.name for rule in said.rules}
     silent = [rule for rule in known.rules if rule.name not in speaking]
-    since = {rule.name: known.quiet_since.get(rule.name, now) for rule in silent} if said.judged else {}
-    kept = [rule for rule in silent if now - since.get(rule.name, now) < FORGOTTEN_AFTER]
-    quiet_since = {rule.name: since[rule.name] for rule in kept if rule.name in since}
-    return Failing(_worst_first([*said.rules, *kept]), quiet_since)
+    if not said.judged:
+        return Failing(_worst_first([*said.rules, *silent]))
+    last = {**known.erred_at, **known.quiet_since}
+    # A gate's clock may be ahead, and the gate that met the newest error may have ended.
+    erred_at = {name: min(max(at, last.get(name, at)), now) for name, at in said.erred_at.items()}
+    since = {rule.name: last.get(rule.name, now) for rule in silent}
+    kept = [rule for rule in silent if now - since[rule.name] < FORGOTTEN_AFTER]
+    return Failing(_worst_first([*said.rules, *kept]), {rule.name: since[rule.name] for rule in kept}, erred_at)
+
+
+def _last_error(errors: Sequence[RuleErrors]) -> datetime | None:
+    """Return when the last one was; None where one of the gates does not say."""
+    times = [each.last_error_at_ms for each in errors if each.last_error_at_ms is not None]
+    return time_of(max(times)) if len(times) == len(errors) else None
 
 
 def _added_up(rule: str, errors: Sequence[RuleErrors]) -> FailingRule:

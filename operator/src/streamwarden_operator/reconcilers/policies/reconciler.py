@@ -1,7 +1,8 @@
 """Reports where a policy stands. It writes nothing but the status: publishing is the policy log's business."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 from streamwarden_contract.models import AgentDeployment, Condition, Policy
@@ -77,26 +78,26 @@ class PolicyReconciler:
         self._logs = logs
         self._on_rollout = on_rollout
         self._clock = clock
-        self._quiet: dict[tuple[str, str], Mapping[str, datetime]] = {}
-        """By namespace and policy, by rule: ``Failing.quiet_since`` of the revision in force."""
+        self._failing: dict[tuple[str, str], Failing] = {}
+        """By namespace and policy: of the revision in force."""
 
     async def reconcile(self, key: Key) -> Result:
         """Write the policy's status."""
         policy = self._cluster.get(Policy, key.namespace, key.name)
-        quiet_since = self._quiet.pop((key.namespace, key.name), {})  # noted again where a rule still is
         if policy is None:
+            self._failing.pop((key.namespace, key.name), None)
             self._logs.publications.pop((key.namespace, key.name), None)
             self._logs.params.forget(key.namespace, key.name)
             return GONE
-        status = (
-            held_status(policy.metadata, policy.status, now=self._clock())
-            if is_held(policy.metadata)
-            else self._status(policy, await self._logs.params.effective(policy, self._cluster.config_map), quiet_since)
-        )
+        if is_held(policy.metadata):
+            self._failing.pop((key.namespace, key.name), None)
+            status = held_status(policy.metadata, policy.status, now=self._clock())
+        else:
+            status = self._status(policy, await self._logs.params.effective(policy, self._cluster.config_map))
         if status != policy.status:
             await self._cluster.write_status(policy, status)
             await self._warn(key, policy.status, status)
-        wait = Failing(quiet_since=self._quiet.get((key.namespace, key.name), {})).forgets_after(self._clock())
+        wait = self._failing.get((key.namespace, key.name), Failing()).forgets_after(self._clock())
         return Result(
             requeue_after_s=None if wait is None else wait.total_seconds(), status_changed=status != policy.status
         )
@@ -119,7 +120,7 @@ class PolicyReconciler:
                 message = f"rule {rule.name!r} of revision {now.revision} fails for some decisions: {rule.message}"
                 await self._cluster.record_event(key, reason=ConditionReason.RULE_ERROR, message=message, warning=True)
 
-    def _status(self, policy: Policy, effective: EffectivePolicy, quiet_since: Mapping[str, datetime]) -> PolicyStatus:
+    def _status(self, policy: Policy, effective: EffectivePolicy) -> PolicyStatus:
         namespace, name = policy.metadata.namespace, policy.metadata.name
         log = self._logs.published.get(namespace)
         known = log.state if log else LogState()
@@ -129,6 +130,7 @@ class PolicyReconciler:
         new = [accepted, self._published(wanted, record, refused=bool(acceptance.refusals))]
         failing: tuple[FailingRule, ...] = ()
         revision, digest, rollout = policy.status.revision, policy.status.digest, policy.status.rollout
+        known_to_fail = self._failing.pop((namespace, name), Failing())  # noted again where a rule still is
         if record is None:
             new.append(conditions.pending(ROLLED_OUT, "nothing is published yet"))
         else:
@@ -145,8 +147,7 @@ class PolicyReconciler:
             rollout = self._rollout(policy, record, found)
             revision, digest = record.revision, record.digest
             new.append(decide(ROLLED_OUT, ROLLOUT, found))
-            before = Failing(policy.status.failing_rules, quiet_since)
-            failing = self._failing(policy, ref, before, said_to_fail(state, acks, ref))
+            failing = self._rules_that_fail(policy, ref, known_to_fail, said_to_fail(state, acks, ref))
         generation = policy.metadata.generation
         besides = [decide(RULES_FAILING, FAILING, failing)] if failing else []
         stamped = conditions.build_conditions(
@@ -164,11 +165,13 @@ class PolicyReconciler:
             failing_rules=failing,
         )
 
-    def _failing(self, policy: Policy, ref: PolicyRef, known: Failing, said: Said) -> tuple[FailingRule, ...]:
+    def _rules_that_fail(self, policy: Policy, ref: PolicyRef, known: Failing, said: Said) -> tuple[FailingRule, ...]:
         """Return the rules that fail; what the status says of the same revision outlives gates and this process."""
-        found = still_failing(known if policy.status.revision == ref.revision else Failing(), said, self._clock())
-        if found.quiet_since:
-            self._quiet[ref.namespace, ref.name] = found.quiet_since
+        is_same = policy.status.revision == ref.revision
+        before = replace(known, rules=policy.status.failing_rules) if is_same else Failing()
+        found = still_failing(before, said, self._clock())
+        if found.rules:
+            self._failing[ref.namespace, ref.name] = found
         return found.rules
 
     def _judge(self, policy: Policy, found: EffectivePolicy, known: LogState) -> tuple[Policy, Acceptance]:

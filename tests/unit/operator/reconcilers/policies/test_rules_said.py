@@ -11,7 +11,9 @@ from streamwarden_contract.acks import RuleErrors
 from streamwarden_contract.models import AgentDeployment
 from streamwarden_contract.models.policy import Policy, PolicyRef
 from streamwarden_contract.models.topic_contract import TopicSchema
+from streamwarden_operator.errors import KubernetesUnavailableError
 from streamwarden_operator.keys import key_of
+from streamwarden_operator.reconcilers.policies.params import KnownParams
 from streamwarden_operator.reconcilers.policies.reconciler import PolicyReconciler
 from support.operator_harness import Harness, agent, conditions_of, contract, name_of, policy, running, until
 from support.policy_fakes import ack_of
@@ -232,10 +234,11 @@ async def test_x01_a_contract_says_which_policies_a_schema_breaks_once_and_by_an
 # --- RulesFailing -----------------------------------------------------------------------------------------------------
 
 
-def failing(harness: Harness, pod: str, at_least: int, rule: str = "r") -> None:
-    """Let a gate say that a rule of the policy in force errs."""
+def failing(harness: Harness, pod: str, at_least: int, rule: str = "r", at: datetime | None = None) -> None:
+    """Let a gate say that a rule of the policy in force errs, and when it did last."""
+    at_ms = None if at is None else int(at.timestamp() * 1000)
     (ref,) = (ref for ref in ack_of(harness.binding()).policies if ref.name == "reads")
-    errors = RuleErrors(policy=ref, rule=rule, at_least=at_least, message="no such key: tags")
+    errors = RuleErrors(policy=ref, rule=rule, at_least=at_least, message="no such key: tags", last_error_at_ms=at_ms)
     harness.acks.say(ack_of(harness.binding(), pod, rule_errors=(errors,)))
 
 
@@ -312,7 +315,13 @@ async def test_m11_what_failed_is_known_at_zero_and_by_another_process_of_the_op
         assert events(harness, "RuleError") == []
 
 
-async def test_m11_a_rule_is_forgotten_once_gates_have_judged_for_an_hour_without_an_error_of_it() -> None:
+async def no_answer(*_: object) -> None:
+    raise KubernetesUnavailableError("no answer")
+
+
+async def test_m11_a_rule_is_forgotten_once_gates_have_judged_for_an_hour_without_an_error_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     reads, now = policy("reads", "'a' in decision.parameters.tags"), datetime(2026, 3, 1, tzinfo=UTC)
     async with running(contract("pages"), COMMANDS, reads, agent()) as harness:
         reconciler = PolicyReconciler(
@@ -344,6 +353,18 @@ async def test_m11_a_rule_is_forgotten_once_gates_have_judged_for_an_hour_withou
         harness.acks.say(ack_of(harness.binding(), "pod-1"))
         assert await later(minutes=5) == (True, 3600)
         assert await later(hours=1) == (False, None)
+
+        failing(harness, "pod-1", 1, at=now)
+        assert await later(minutes=20) == (True, None)
+        harness.acks.say(ack_of(harness.binding(), "pod-1", state="Stopped"))
+        harness.acks.say(ack_of(harness.binding(), "pod-2"))
+        assert await later(minutes=10) == (True, 1800), "the hour is that of the error"
+        with monkeypatch.context() as patched:
+            patched.setattr(KnownParams, "effective", no_answer)
+            with pytest.raises(KubernetesUnavailableError):
+                await later(minutes=10)
+        assert await later() == (True, 1200), "what could not be looked at costs no time"
+        assert await later(minutes=20) == (False, None)
 
 
 @pytest.mark.slow
