@@ -278,3 +278,31 @@ async def test_m09_a_policy_that_is_made_again_while_another_agent_still_has_it_
         await until(lambda: "third" in harness.binding().policy_names)
         harness.acks.say(ack_of(harness.binding(), "pod-1"))
         await until(lambda: conditions_of(harness.get(GUARD))["GateReady"] == ("True", "OK"))
+
+
+async def test_an_agent_at_zero_holds_nothing_back_and_says_it_where_an_older_gate_starts_all_the_same() -> None:
+    """What its image reads is not known then: the policy would wait, for others too, for one that may never start."""
+    async with running(*whole_namespace(), agent("clerk")) as harness:
+        harness.acks.say(ack_of(harness.binding("clerk"), "pod-9"))
+        for state in ("InForce", "Stopped"):
+            harness.acks.say(ack_of(harness.binding(), "pod-0", formats=None, state=state))
+        with_data(harness)
+        await harness.settle()
+        assert conditions_of(harness.get(STRICT))["Published"] == ("True", "OK")
+        assert harness.binding().policies == harness.binding("clerk").policies
+
+        why = "policy/strict: spec.params: Extra inputs are not permitted"
+        refused = {"formats": None, "state": "Rejected", "reason": "Unreadable", "message": why, "policies": ()}
+        harness.acks.say(ack_of(harness.binding(), "pod-1", **refused))
+        await harness.settle()
+        assert said(harness, GUARD, "GateReady") == (
+            "False",
+            "RejectedByGate",
+            f"gate pod-1 refuses its policies: {why}",
+        )
+        assert said(harness, STRICT, "RolledOut") == ("False", "RejectedByGate", f"guard/pod-1: {why}")
+        harness.acks.say(ack_of(harness.binding(), "pod-1", **refused | {"state": "Stopped"}))
+        for name, pod in (("guard", "pod-2"), ("clerk", "pod-9")):
+            harness.acks.say(ack_of(harness.binding(name), pod))
+        await until(lambda: conditions_of(harness.get(STRICT))["RolledOut"][0] == "True")
+        assert conditions_of(harness.get(GUARD))["GateReady"] == ("True", "OK")
