@@ -60,6 +60,8 @@ def build_rows(
                 lag=None if lag is None else lag.agent.lag_records,
                 gate_lag=None if lag is None else lag.gate.lag_records,
                 per_second=pace.per_second(label, figures.decisions, now_s),
+                decisions=figures.decisions,
+                commands=figures.commands,
                 allowed=figures.verdicts[Effect.ALLOW],
                 denied=figures.verdicts[Effect.DENY],
                 dead_letters=figures.verdicts[Unjudged.DEAD_LETTER],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -10,8 +11,10 @@ from rich.table import Table
 from rich.text import Text
 from typing_extensions import override
 
+from streamwarden_cli.session.progress import Progress
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from rich.console import Console, RenderableType
 
@@ -33,6 +36,9 @@ class AgentRow:
     gate_lag: int | None = None
     per_second: float = 0.0
     """Decisions."""
+    decisions: int = 0
+    commands: int = 0
+    """Seen on a command topic."""
     allowed: int = 0
     denied: int = 0
     dead_letters: int = 0
@@ -73,17 +79,21 @@ class Screen(Protocol):
 
 
 class LineScreen:
-    """Plain lines; ``show`` says nothing, since what it shows changes all the time."""
+    """Plain lines; of what ``show`` shows, which changes all the time, only what :class:`Progress` finds worth one."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
         self._console = console
+        self._clock = clock
+        self._progress = Progress()
 
     def say(self, text: str, *, problem: bool = False) -> None:
         """Write a line (or several, where the text has several)."""
         self._console.print(Text(text, style="red" if problem else ""), soft_wrap=True)
 
     def show(self, rows: Sequence[AgentRow]) -> None:
-        """Drop it."""
+        """Say that decisions flow, so that nobody waits without a sign."""
+        for line in self._progress.news(rows, self._clock()):
+            self.say(line)
 
     def end_with(self, body: RenderableType) -> None:
         """Write it below the lines."""
