@@ -56,7 +56,7 @@ async def _run() -> Result:
             figures = await asyncio.to_thread(_measure, cluster, Path(folder))
     notes = (
         f"{EDITS} edits, one every {BETWEEN_S} s at most; one gate; broker, gate and benchmark share the machine",
-        f"beside slow rules: {BACKLOG} decisions wait, each judged for as long as one rule, or all of its type, may take",
+        f"beside slow rules: {BACKLOG} decisions wait, each judged as long as one rule, or all of its type, may take",
     )
     return Result(NAME, figures, GOALS, notes)
 
