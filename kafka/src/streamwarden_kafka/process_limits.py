@@ -14,6 +14,9 @@ from pathlib import Path
 EXIT_OUT_OF_MEMORY = 3
 """How a process ends that Python has refused memory."""
 
+HUNG = 256
+"""Stands for the exit code, which none is, of a process that was ended since it gave no answer."""
+
 STACK_BYTES = 1024 * 1024
 """Of each thread: with the usual 8 MiB a client's threads would take much of what they may use."""
 
@@ -31,18 +34,20 @@ _NO_LIMIT = 1 << 60
 
 
 def died_by_itself(code: int) -> bool:
-    """Tell whether a process died of what it did. Not so: SIGKILL, SIGTERM and the like, which come from outside.
+    """Tell whether a process died of what it did, or hung. Not so: SIGKILL, SIGTERM and the like, from outside.
 
     Args:
         code: its exit code; the negative number of a signal.
     """
-    return code == EXIT_OUT_OF_MEMORY or -code in _BY_ITSELF
+    return code in {EXIT_OUT_OF_MEMORY, HUNG} or -code in _BY_ITSELF
 
 
 def cause_of(code: int) -> str:
     """Say in a few words what a process died of."""
     if code == EXIT_OUT_OF_MEMORY:
         return "out of memory"
+    if code == HUNG:
+        return "no answer"
     return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
 
 

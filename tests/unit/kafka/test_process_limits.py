@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from streamwarden_kafka.process_limits import (
     EXIT_OUT_OF_MEMORY,
+    HUNG,
     cause_of,
     container_limit,
     died_by_itself,
@@ -28,6 +29,7 @@ MIB = 1024 * 1024
         pytest.param(-signal.SIGABRT, True, "SIGABRT", id="an-assertion-of-a-library"),
         pytest.param(-signal.SIGSEGV, True, "SIGSEGV", id="a-segmentation-fault"),
         pytest.param(EXIT_OUT_OF_MEMORY, True, "out of memory", id="no-memory"),
+        pytest.param(HUNG, True, "no answer", id="no-answer"),
         pytest.param(-signal.SIGKILL, False, "SIGKILL", id="killed-by-somebody"),
         pytest.param(-signal.SIGTERM, False, "SIGTERM", id="told-to-stop"),
         pytest.param(1, False, "exit code 1", id="a-code-of-its-own"),

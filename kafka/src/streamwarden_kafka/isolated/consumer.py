@@ -21,7 +21,7 @@ from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.deaths import MOST_DEATHS, MOST_SKIPPED
 from streamwarden_kafka.errors import ReaderFailedError
 from streamwarden_kafka.isolated.child import Child
-from streamwarden_kafka.isolated.rows import Fault, Taken
+from streamwarden_kafka.isolated.rows import TAKE, Fault, Taken
 from streamwarden_kafka.isolated.suspects import Suspects
 from streamwarden_kafka.process_limits import cause_of, died_by_itself
 from streamwarden_kafka.records import Partition
@@ -169,7 +169,7 @@ class IsolatedConsumer:
         self._end()
 
     def _take(self, most: int, size: float, timeout_s: float) -> list[Message]:
-        taken = cast("Taken", self._ask("take", most, size, timeout_s))
+        taken = cast("Taken", self._ask(TAKE, most, size, timeout_s))
         self._ends.update(taken.ends)
         for row in taken.rows:
             if row.fault is None:

@@ -1,13 +1,16 @@
 """``python -m streamwarden_kafka.isolated.process``: reads for the process that started it, and decodes nothing else.
 
-It ends when the other end of its pipe is closed. Signals that a terminal sends to both are the other one's affair.
+It ends when the other end of its pipe is closed, or with that process: one that it has forked may have a copy of that
+end. Signals that a terminal sends to both are the other one's affair.
 """
 
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from multiprocessing.connection import Connection as Pipe
+from threading import Thread
 from typing import Any
 
 import structlog
@@ -15,13 +18,15 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from streamwarden_kafka.clients import open_consumer
 from streamwarden_kafka.codes import error_of
-from streamwarden_kafka.isolated.rows import Answer, Fault, Row, Taken
+from streamwarden_kafka.isolated.rows import TAKE, Answer, Fault, Row, Taken
 from streamwarden_kafka.logs import ClientLog
 from streamwarden_kafka.membership import known_end
 from streamwarden_kafka.process_limits import EXIT_OUT_OF_MEMORY
 from streamwarden_kafka.records import Partition
 from streamwarden_kafka.silence import ALONE, Parsing
 
+_LOOK_S = 1.0
+"""How often it looks for the process that started it."""
 _CHUNK = 50
 """Records that are taken without a look at their size."""
 
@@ -97,17 +102,25 @@ _REQUESTS: Mapping[str, Callable[..., object]] = {
     "assign": _assign,
     "pause": _pause,
     "resume": _resume,
-    "take": _take,
+    TAKE: _take,
     "watermarks": _watermarks,
     "fetched_end": known_end,
     "partitions": _partitions,
 }
 
 
+def end_with(parent: int) -> None:
+    """End this process, whatever it does, once the one that started it is gone."""
+    while os.getppid() == parent:
+        time.sleep(_LOOK_S)
+    os._exit(0)
+
+
 def main() -> None:
     """Serve whoever has the other end of the pipe."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+    Thread(target=end_with, args=(int(sys.argv[2]),), name="parent", daemon=True).start()
     try:
         serve(Pipe(int(sys.argv[1])))
     except (MemoryError, SystemError):  # the second is what a client says that could not copy a record

@@ -7,6 +7,9 @@ from confluent_kafka import KafkaError, Message
 
 from streamwarden_kafka.records import Headers, Partition, headers_of
 
+TAKE = "take"
+"""Asks for records."""
+
 
 class Fault(NamedTuple):
     """An error of librdkafka."""

@@ -2,19 +2,44 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import signal
 import subprocess
+import sys
+from contextlib import closing
+from multiprocessing import Pipe
 from typing import TYPE_CHECKING
 
 import pytest
+from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.isolated import child
 from streamwarden_kafka.isolated.child import Child, most_bytes
-from streamwarden_kafka.process_limits import EXIT_OUT_OF_MEMORY
+from streamwarden_kafka.isolated.consumer import PROCESS
+from streamwarden_kafka.isolated.rows import TAKE
+from streamwarden_kafka.process_limits import EXIT_OUT_OF_MEMORY, HUNG
+from support.pids import gone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MIB = 1024 * 1024
+OPENING: tuple[object, ...] = Connection.of({"bootstrap.servers": "127.0.0.1:1"}), "group", "test", {}, False
+FORKS = """
+import os, signal, sys
+from streamwarden_kafka.isolated.child import Child
+from streamwarden_kafka.isolated.consumer import PROCESS
+from streamwarden_kafka.connection import Connection
+reader = Child(PROCESS, (Connection.of({"bootstrap.servers": "127.0.0.1:1"}), "group", "test", {}, False))
+assert reader.ask("take", (1, 1, 0)).fault is None
+forked = os.fork()
+if forked == 0:
+    sys.stdin.read()
+    os._exit(0)
+print(reader._process.pid, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+"""A program that forks, and is killed while the forked one lives on."""
 
 
 class Ended:
@@ -56,3 +81,68 @@ def test_the_kernel_s_kill_where_memory_is_short_is_told_from_others(
     monkeypatch.setattr(child, "kernel_kills", lambda: next(counts))
     monkeypatch.setattr(subprocess, "Popen", lambda *_args, **_settings: Ended(code))
     assert Child("module", ()).end() == known
+
+
+def begun() -> Child:
+    """Start one that has answered."""
+    reader = Child(PROCESS, OPENING)
+    assert reader.ask(TAKE, (1, 1, 0)).fault is None
+    return reader
+
+
+@pytest.mark.slow
+def test_a_copy_of_the_pipe_that_a_forked_process_has_keeps_no_process_from_its_end() -> None:
+    reader = begun()
+    copy = os.dup(reader._pipe.fileno())
+    try:
+        assert reader.end() == 0  # and not killed after a while
+    finally:
+        os.close(copy)
+
+
+@pytest.mark.slow
+def test_a_death_is_seen_where_a_forked_process_has_a_copy_of_the_other_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, other = Pipe()
+    copy = os.dup(other.fileno())
+    monkeypatch.setattr(child, "Pipe", lambda: (ours, other))
+    reader = begun()
+    try:
+        reader._process.kill()
+        with pytest.raises(EOFError):
+            reader.ask(TAKE, (1, 1, 0))
+    finally:
+        os.close(copy)
+        assert reader.end() == -signal.SIGKILL
+
+
+@pytest.mark.slow
+def test_it_ends_with_who_started_it_though_a_forked_process_lives_on_with_a_copy_of_its_pipe() -> None:
+    with subprocess.Popen([sys.executable, "-c", FORKS], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as program:
+        assert program.stdin is not None
+        assert program.stdout is not None
+        with closing(program.stdin):
+            pid = int(program.stdout.readline())
+            assert program.wait() == -signal.SIGKILL
+            asyncio.run(gone(pid))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("asked", "code"),
+    [
+        pytest.param((TAKE, (1, 1, 0)), HUNG, id="for-records"),
+        pytest.param(("partitions", (0,)), -signal.SIGKILL, id="for-what-a-broker-says"),
+    ],
+)
+def test_one_that_gives_no_answer_is_ended_and_has_hung_where_it_was_to_read(
+    asked: tuple[str, tuple[object, ...]], code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(child, "_LOOK_S", 0.01)
+    monkeypatch.setattr(child, "_ENDING_S", 0.01)
+    with monkeypatch.context() as patient:
+        patient.setattr(child, "_LOOK_S", 1.0)
+        reader = begun()
+    os.kill(reader._process.pid, signal.SIGSTOP)
+    with pytest.raises(TimeoutError):
+        reader.ask(*asked)
+    assert reader.end() == code

@@ -16,7 +16,7 @@ from confluent_kafka import KafkaException, TopicPartition
 from streamwarden_kafka.codes import DEADLY, END_OF_PARTITION
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.errors import ReaderFailedError
-from streamwarden_kafka.isolated import suspects
+from streamwarden_kafka.isolated import child, suspects
 from streamwarden_kafka.isolated.consumer import PROCESS, IsolatedConsumer
 from streamwarden_kafka.isolated.rows import Row, Taken
 from streamwarden_kafka.membership import end_of
@@ -222,6 +222,24 @@ def test_a_process_that_is_killed_from_outside_is_followed_by_another_and_counts
             found = take_until(reader, says(END_OF_PARTITION))
             assert offsets(found) == [2 * round_, 2 * round_ + 1]
     assert [(line["cause"], line["counts"]) for line in lines if line["event"] == DIED] == [("SIGKILL", False)] * 4
+
+
+def test_a_process_that_hangs_is_followed_by_another_and_counts_as_one_that_died_of_what_it_read(
+    properties: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(properties, GOOD)
+    with structlog.testing.capture_logs() as lines, closing(isolated(properties)) as reader:
+        read_from(reader, 0)
+        assert offsets(take_until(reader, says(END_OF_PARTITION))) == [0, 1]
+        [hanging] = children()
+        os.kill(hanging, signal.SIGSTOP)
+        with monkeypatch.context() as soon:
+            soon.setattr(child, "_LOOK_S", 0.01)
+            soon.setattr(child, "_ENDING_S", 0.01)
+            assert reader.take(1, math.inf, 0) == []
+        write(properties, GOOD)
+        assert offsets(take_until(reader, says(END_OF_PARTITION))) == [2, 3]
+    assert [(line["cause"], line["counts"]) for line in lines if line["event"] == DIED] == [("no answer", True)]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
