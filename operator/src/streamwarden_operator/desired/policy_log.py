@@ -70,8 +70,10 @@ class DesiredLog:
     """Agents that are ready for a binding."""
     unready: frozenset[str] = frozenset()
     """Agents that exist and are not ready: what they have stays."""
+    labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """By agent: the labels that it has now. What it was ready for, or is bound by, may have others."""
     older: frozenset[str] = frozenset()
-    """Those of them with gates that read format 1 of the log alone: nothing on it that is newer binds them anew."""
+    """Agents that are not ready for their gates, which read no newer format: nothing of one binds them anew."""
 
     def has_policy(self, name: str) -> bool:
         """Tell whether a policy of this name exists, accepted or not."""
@@ -99,13 +101,15 @@ def build_log(
     """
     living = [policy for policy in policies if policy.metadata.deletion_timestamp is None]
     names = {agent.metadata.name for agent in agents if agent.metadata.uid not in released}
-    kept = {metadata.name for metadata in unreadable if metadata.uid not in released}
     ready = {name: binding for name, binding in bindings.items() if name in names}
+    every = [*unreadable, *(agent.metadata for agent in agents)]
+    labels = {each.name: each.labels for each in every if each.uid not in released}
     return DesiredLog(
         valid={policy.metadata.name: policy.spec for policy in living if policy.metadata.name not in refused},
         invalid={policy.metadata.name: policy.spec for policy in living if policy.metadata.name in refused},
         bindings=ready,
-        unready=frozenset({*names, *kept} - set(ready)),
+        unready=frozenset(labels.keys() - ready.keys()),
+        labels=labels,
     )
 
 

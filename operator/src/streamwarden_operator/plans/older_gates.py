@@ -53,12 +53,14 @@ def is_past(held: TooNew, acks: Iterable[GateAck]) -> bool:
 
 
 def _without(desired: DesiredLog, held: HeldBack) -> DesiredLog:
+    waiting = {agent: wanted for agent, wanted in desired.bindings.items() if agent in held.bindings}
     return replace(
         desired,
         valid={name: spec for name, spec in desired.valid.items() if name not in held.policies},
         invalid={**desired.invalid, **{name: desired.valid[name] for name in held.policies}},
         bindings={agent: wanted for agent, wanted in desired.bindings.items() if agent not in held.bindings},
         unready=desired.unready | held.bindings.keys(),
+        labels={**desired.labels, **{agent: wanted.labels for agent, wanted in waiting.items()}},
         older=frozenset(held.bindings),
     )
 

@@ -6,8 +6,9 @@ Four rules keep an edit from giving an agent fewer rules than its author meant:
 * A policy that never had a good record and would bind an agent withholds that agent's new binding: its last one stays
   (or none, and then its gate judges nothing). A binding never leaves out a policy silently.
 * A policy whose rules do not check for one of an agent's decision types denies that type: the binding names it there.
-* While an agent's binding is withheld, or a policy that selects it waits for its gates, the policies that its last
-  binding names stay, also when they are deleted: a rename with a slip in the new policy must not drop the old one.
+* While an agent's binding is withheld, or is an old one that does not name a policy which selects the agent, the
+  policies that it names stay, also when they are deleted: a rename with a slip in the new policy must not drop the old
+  one, nor new labels that wait for something else.
 """
 
 from collections.abc import Mapping
@@ -57,8 +58,7 @@ def plan_log(namespace: str, desired: DesiredLog, state: LogState) -> LogPlan:
     draft = _Draft(namespace=namespace, epoch=state.epoch + 1, counter=state.revision_counter)
     policies = _plan_policies(draft, desired, state)
     withheld = _withheld(desired, state, policies)
-    waiting = _waiting(desired, state, policies)
-    kept_from = {agent: {*withheld.get(agent, ()), *waiting.get(agent, ())} for agent in {*withheld, *waiting}}
+    kept_from = {**dict.fromkeys(withheld, frozenset()), **_outdated(desired, state, policies)}
     bindings = _plan_bindings(draft, desired, state, policies, kept_from)
     kept = {name for agent in kept_from if agent in bindings for name in bindings[agent].policy_names}
     policies = {name: record for name, record in policies.items() if desired.has_policy(name) or name in kept}
@@ -162,23 +162,31 @@ def _withheld(desired: DesiredLog, state: LogState, policies: Mapping[str, Polic
     return {agent: names for agent, names in found.items() if names}
 
 
-def _waiting(desired: DesiredLog, state: LogState, policies: Mapping[str, PolicyRecord]) -> dict[str, set[str]]:
-    """Find what is on the log already, selects an agent as it is bound, and is too new for its gates.
+def _outdated(
+    desired: DesiredLog, state: LogState, policies: Mapping[str, PolicyRecord]
+) -> Mapping[str, AbstractSet[str]]:
+    """Find the agents that come under a policy which no binding of theirs names yet: they are to lose none for it.
 
-    So it is with a policy that was deleted and stayed for another agent, and is made again. One that is written now
-    waits itself, and is not on this log then.
+    Returns:
+        By agent: what is on the log already, selects it as it is bound, and is too new for its gates. So it is with a
+        policy that was deleted, stayed for another agent, and is made again; one that is written now waits itself.
     """
-    newer = {
-        name: record.spec.match.agent_selector
-        for name, record in policies.items()
-        if desired.has_policy(name) and record is state.policies.get(name) and format_needed(record) > 1
-    }
-    found = {
-        agent: {name for name, selector in newer.items() if selector.selects(dict(record.labels))} - record.policy_names
-        for agent, record in state.bindings.items()
-        if agent in desired.older
-    }
-    return {agent: names for agent, names in found.items() if names}
+    written = {name: record for name, record in policies.items() if desired.has_policy(name)}
+    living = {**desired.invalid, **{name: record.spec for name, record in written.items()}}
+    newer = {name for name, each in written.items() if each is state.policies.get(name) and format_needed(each) > 1}
+    found: dict[str, AbstractSet[str]] = {}
+    for agent in state.bindings.keys() & {*desired.unready, *desired.bindings}:
+        binding = state.bindings[agent]
+        next_labels = dict(desired.bindings[agent].labels if agent in desired.bindings else binding.labels)
+        labels = dict(desired.labels.get(agent, next_labels))
+        if labels == next_labels and agent not in desired.older:
+            continue
+        bound = {name for name, record in written.items() if record.spec.match.agent_selector.selects(next_labels)}
+        too_new = bound & newer - binding.policy_names if agent in desired.older else frozenset()
+        wanted = {name for name, spec in living.items() if spec.match.agent_selector.selects(labels)}
+        if wanted - (bound - too_new):
+            found[agent] = too_new
+    return found
 
 
 def _plan_bindings(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -12,7 +12,7 @@ from streamwarden_operator.desired.held_back import HeldBack, TooNew
 from streamwarden_operator.plans.log_state import LogState
 from streamwarden_operator.plans.older_gates import plan_for_gates
 from streamwarden_operator.plans.policy_log import after, plan_log
-from support.older_gates import BASE, GATES, LOGS, MOST, OF_CLERK, WIDER, WITH_DATA, binding, gate, spec, written
+from support.older_gates import BASE, GATES, LOGS, MOST, OF_CLERK, SKIP, WIDER, WITH_DATA, binding, gate, spec, written
 
 if TYPE_CHECKING:
     from streamwarden_contract.acks import GateAck
@@ -66,6 +66,36 @@ def test_an_agent_that_waits_for_what_stands_on_the_log_keeps_what_its_author_pu
     assert after(state, plan).bindings["guard"] == state.bindings["guard"]
 
 
+@pytest.mark.parametrize(
+    ("labels", "held_for", "stays"),
+    [
+        pytest.param({"team": "b"}, {}, True, id="it-would-come-under-a-policy-that-its-gates-cannot-read"),
+        pytest.param({"team": "c"}, {"skips": (SKIP,)}, True, id="it-would-come-under-another-policy"),
+        pytest.param({"team": "a"}, {"skips": (SKIP,)}, False, id="its-labels-stay-and-a-policy-is-deleted"),
+    ],
+)
+def test_an_agent_whose_new_labels_wait_has_no_fewer_rules_than_before_or_after(
+    labels: dict[str, str], held_for: dict[str, Any], *, stays: bool
+) -> None:
+    first = replace(
+        WITH_DATA,
+        valid={**WITH_DATA.valid, "ours": spec(team="a"), "theirs": spec(team="c")},
+        bindings={**WITH_DATA.bindings, "guard": binding(team="a")},
+    )
+    state = written(first)
+    moved = replace(
+        first,
+        valid={name: each for name, each in first.valid.items() if name != "ours"},
+        bindings={**first.bindings, "guard": replace(binding(**labels), **held_for)},
+    )
+    plan, held = plan_for_gates("risk", moved, state, OF_CLERK)
+    assert list(held.bindings) == ["guard"]
+    now = after(state, plan)
+    assert now.bindings["guard"].policy_names == {"strict"} | ({"ours"} if stays else set())
+    plan, _ = plan_for_gates("risk", moved, now, [gate("new", 2), gate("new", 2, "clerk")])
+    assert "ours" not in after(now, plan).policies
+
+
 def test_what_an_earlier_agent_of_the_name_was_bound_to_its_gates_need_not_read() -> None:
     state = written(replace(WITH_DATA, bindings={"clerk": binding("clerk", team="b")}))
     made_again = replace(WITH_DATA, bindings={"clerk": replace(binding("clerk", team="b"), agent_uid="uid-2")})
@@ -87,7 +117,16 @@ def logs_with_refused_ones(draw: st.DrawFn) -> DesiredLog:
         invalid={name: log.valid[name] for name in refused},
         bindings={agent: each for agent, each in log.bindings.items() if agent not in unready},
         unready=frozenset(unready),
+        labels={agent: log.bindings[agent].labels for agent in unready},
     )
+
+
+def _selecting(desired: DesiredLog, now: LogState, agent: str) -> set[str]:
+    """Return the policies under which an agent comes: by the last good selector of each, where it has one."""
+    labels = dict(desired.labels[agent] if agent in desired.unready else desired.bindings[agent].labels)
+    every = {**desired.valid, **desired.invalid}
+    every |= {name: now.policies[name].spec for name in every if name in now.policies}
+    return {name for name, each in every.items() if each.match.agent_selector.selects(labels)}
 
 
 def _newer_parts(state: LogState, agent: str) -> set[str]:
@@ -101,7 +140,7 @@ def _newer_parts(state: LogState, agent: str) -> set[str]:
 
 @pytest.mark.slow
 @given(steps=st.lists(st.tuples(logs_with_refused_ones(), GATES), min_size=3, max_size=5))
-def test_whatever_the_log_has_come_through_no_older_gate_gets_more_that_it_cannot_read(
+def test_whatever_the_log_has_come_through_no_older_gate_gets_more_that_it_cannot_read_and_nobody_fewer_rules(
     steps: list[tuple[DesiredLog, list[GateAck]]],
 ) -> None:
     state = LogState()
@@ -110,5 +149,8 @@ def test_whatever_the_log_has_come_through_no_older_gate_gets_more_that_it_canno
         now = after(state, plan)
         older = {ack.agent for ack in gates if ack.reads.policy_log < 2}
         assert [agent for agent in older if _newer_parts(now, agent) - _newer_parts(state, agent)] == []
+        for agent in state.bindings.keys() & now.bindings.keys():
+            has, had = now.bindings[agent].policy_names, state.bindings[agent].policy_names
+            assert has >= _selecting(desired, now, agent) or has >= had
         assert not plan_for_gates("risk", desired, now, gates)[0], "there is nothing more to say"
         state = now
