@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -7,6 +9,7 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+from river.datasets import Phishing
 from streamwarden_contract import canonical, events
 
 Load = Callable[[str], ModuleType]
@@ -22,6 +25,18 @@ def test_the_data_set_has_1250_pages_in_a_fixed_order(load: Load) -> None:
     rows = load("pages").read_rows(1250)
     assert (rows[0].page, rows[-1].page, len(rows)) == ("page-0001", "page-1250", 1250)
     assert sum(row.phishing for row in rows) == 548
+
+
+def test_pages_are_read_as_river_reads_them(load: Load) -> None:
+    rows = load("pages").read_rows(1250)
+    assert [(row.features, row.phishing) for row in rows] == list(Phishing())
+    assert load("pages").read_rows(3) == rows[:3]
+
+
+def test_the_producer_does_not_wait_for_the_imports_of_river(example: Path) -> None:
+    program = "import sys; import producer; print('scipy' in sys.modules, len(producer.read_rows(2)))"
+    command = [sys.executable, "-c", program]
+    assert subprocess.check_output(command, cwd=example, text=True) == "False 2\n"
 
 
 @pytest.mark.parametrize(("what", "topic"), [("observed", "OBSERVED"), ("labelled", "LABELLED")])

@@ -23,7 +23,6 @@ agents bring their SDK along, and an older one passes this file over."""
 GATE_CONFIG_FILE = "gate.json"
 PUBLIC_KEYS_FILE = "public-keys.json"
 """``{"<key id>": "<Ed25519 public key, base64 of 32 bytes>"}``: reread when it changes."""
-CLIENT_PROPERTIES_FILE = "client.properties"
 
 ENV_CONFIG = "STREAMWARDEN_CONFIG"
 """Folder with ``agent.json`` or ``gate.json`` (and, for the gate, ``public-keys.json``)."""

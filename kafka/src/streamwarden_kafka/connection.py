@@ -11,6 +11,9 @@ from typing_extensions import override
 from streamwarden_kafka.errors import ConnectionSettingsError, MalformedPropertiesError
 from streamwarden_kafka.redaction import Secret, is_secret, wrap_secrets
 
+CLIENT_PROPERTIES_FILE = "client.properties"
+"""Its name beside other credentials: a Secret's key, and a file where that is mounted."""
+
 PARTITIONER = "murmur2_random"
 """librdkafka's own default puts most keys elsewhere than Kafka's Java clients do (measured: 188 of 204)."""
 

@@ -9,7 +9,6 @@ from pydantic import ValidationError
 from streamwarden_contract.errors import NameNotAllowedError
 from streamwarden_contract.names import check_agent_name, check_namespace
 from streamwarden_contract.runtime_config import (
-    CLIENT_PROPERTIES_FILE,
     ENV_CONFIG,
     ENV_CREDENTIALS,
     ENV_GATE_MAX_BATCH,
@@ -23,7 +22,7 @@ from streamwarden_contract.runtime_config import (
     PUBLIC_KEYS_FILE,
     GateConfig,
 )
-from streamwarden_kafka.connection import Connection
+from streamwarden_kafka.connection import CLIENT_PROPERTIES_FILE, Connection
 from streamwarden_kafka.errors import ConnectionSettingsError
 
 from streamwarden_gate.errors import ConfigError

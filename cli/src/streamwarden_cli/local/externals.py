@@ -6,7 +6,7 @@ import secrets
 import shutil
 from typing import TYPE_CHECKING
 
-from streamwarden_contract.runtime_config import CLIENT_PROPERTIES_FILE
+from streamwarden_kafka.connection import CLIENT_PROPERTIES_FILE
 from streamwarden_kafka.private_files import write_private
 
 if TYPE_CHECKING:

@@ -1,19 +1,23 @@
-"""A running ``dev``, seen from another command of the same person: its resources and credentials, read from files."""
+"""A running ``dev``, seen from another command of the same person: its resources and credentials, read from files.
+
+Credentials are read without the resources' models, whose import takes longer than all the rest: producers ask for them
+while the agents wait for their first event.
+"""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Literal
 
-from streamwarden_contract.models import AgentDeployment, TopicContract
-from streamwarden_contract.runtime_config import CLIENT_PROPERTIES_FILE
-from streamwarden_kafka.connection import Connection
+from streamwarden_kafka.connection import CLIENT_PROPERTIES_FILE, Connection
 from streamwarden_kafka.errors import ConnectionSettingsError
 
 from streamwarden_cli.local.state import StateError, StateFolder, find_project
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from streamwarden_contract.models import AgentDeployment, TopicContract
 
 Role = Literal["agent", "gate"]
 
@@ -38,10 +42,14 @@ class RunningDev:
 
     def agents(self) -> list[AgentDeployment]:
         """Return the agents as last written."""
+        from streamwarden_contract.models import AgentDeployment
+
         return [AgentDeployment.model_validate(value) for value in self._resources("AgentDeployment")]
 
     def contracts(self) -> list[TopicContract]:
         """Return the topic contracts as last written."""
+        from streamwarden_contract.models import TopicContract
+
         return [TopicContract.model_validate(value) for value in self._resources("TopicContract")]
 
     def pod_connection(self, namespace: str, agent: str, role: Role) -> Connection:

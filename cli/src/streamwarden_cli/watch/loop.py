@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
 from streamwarden_contract.names import InstallationNames
-from streamwarden_contract.runtime_config import CLIENT_PROPERTIES_FILE
 from streamwarden_kafka.admin import KafkaAdmin
-from streamwarden_kafka.connection import Connection
+from streamwarden_kafka.connection import CLIENT_PROPERTIES_FILE, Connection
 from streamwarden_operator.adapters.kafka.offsets import KafkaOffsets
 from streamwarden_operator.adapters.kafka.scram import KafkaScramUsers
 from streamwarden_operator.desired.credentials import agent_secret_name, gate_secret_name

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from contextlib import suppress
 
-from streamwarden_contract.runtime_config import CLIENT_PROPERTIES_FILE
-from streamwarden_kafka.connection import Connection, parse_properties
+from streamwarden_kafka.connection import CLIENT_PROPERTIES_FILE, Connection, parse_properties
 from streamwarden_kafka.errors import MalformedPropertiesError
 
 PASSWORD_BYTES = 32

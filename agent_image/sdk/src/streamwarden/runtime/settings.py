@@ -10,13 +10,12 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from streamwarden_contract.decision import DecisionFormat
 from streamwarden_contract.runtime_config import (
     AGENT_CONFIG_FILE,
-    CLIENT_PROPERTIES_FILE,
     ENV_LAST_WORDS,
     FORMATS_FILE,
     AgentConfig,
     Formats,
 )
-from streamwarden_kafka.connection import Connection
+from streamwarden_kafka.connection import CLIENT_PROPERTIES_FILE, Connection
 from streamwarden_kafka.errors import ConnectionSettingsError
 
 from streamwarden.agent import Agent

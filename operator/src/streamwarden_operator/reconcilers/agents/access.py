@@ -8,7 +8,7 @@ from streamwarden_contract.ids import sha256_hex
 from streamwarden_contract.names import AgentNames, InstallationNames
 from streamwarden_contract.policylog import BindingRecord
 from streamwarden_contract.reasons import ConditionReason
-from streamwarden_contract.runtime_config import CLIENT_PROPERTIES_FILE
+from streamwarden_kafka.connection import CLIENT_PROPERTIES_FILE
 
 from streamwarden_operator.desired.acls import acls_of, agent_acls, bypass_acls, format_acl, gate_acls
 from streamwarden_operator.desired.agents import ResolvedAgent
