@@ -116,7 +116,7 @@ class Dispatcher:
             wait_s = self._backoff.wait_s(attempts)
             failure = self._handler_failed(record, call, outcome, attempts)
             if wait_s is None or isinstance(outcome, DecisionRefusedError | CommandExpiredError):
-                return replace(self._failed(record, call.event, failure), dropped=call.dropped)
+                return self._failed(record, call.event, failure)._replace(dropped=call.dropped)
             self._on_retry(failure, wait_s)
             await self._sleep(wait_s)
 

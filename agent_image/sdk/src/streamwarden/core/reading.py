@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from streamwarden_contract import canonical, events
 from streamwarden_contract.errors import MalformedEventError
@@ -18,8 +18,7 @@ _FRAME_BYTES = 5
 """A zero byte and the schema's id, as registry serialisers write them."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReadEvent:
+class ReadEvent(NamedTuple):
     """What a record says, before anybody asks what it should say."""
 
     attributes: events.CloudEvent

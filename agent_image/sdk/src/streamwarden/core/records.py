@@ -60,8 +60,7 @@ class Record:
         return len(self.key or b"") + len(self.value or b"")
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """A record for the agent's decision topic: a decision or a failure, of at most ``MAX_RECORD_BYTES``."""
 
     key: bytes
@@ -78,8 +77,7 @@ class Outgoing:
         return size
 
 
-@dataclass(frozen=True, slots=True)
-class Handled:
+class Handled(NamedTuple):
     """What came of one input record: decisions, or a failure, or nothing."""
 
     record: Record

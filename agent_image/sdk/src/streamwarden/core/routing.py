@@ -1,8 +1,8 @@
 """Which handler an input record goes to, and what it is called with."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import NamedTuple
 
 from pydantic import ValidationError
 from streamwarden_contract import canonical, events
@@ -25,8 +25,7 @@ _NO_SHAPE = InputTopic()
 _NO_HANDLERS: Mapping[str, Handler] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """A handler and the event that it is to be called with."""
 
     handler: Handler
@@ -44,7 +43,7 @@ class Call:
         """Return what to call once it is too late; None where the agent has nothing for that."""
         if self.expired is None or self.is_late:
             return None
-        return replace(self, handler=self.expired, arguments=(self.event,), is_late=True)
+        return self._replace(handler=self.expired, arguments=(self.event,), is_late=True)
 
 
 class Routes:
