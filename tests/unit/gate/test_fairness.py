@@ -12,9 +12,9 @@ from streamwarden_contract.audit_chains import AuditTopic
 from streamwarden_contract.audit_coverage import Coverage, JudgedDecision
 from streamwarden_contract.audit_faults import Place
 from streamwarden_contract.events import FAILURE_TYPE
-from streamwarden_gate import batches, runs
 from streamwarden_gate.allowance import Allowance
-from support.gate_fakes import refused_where
+from streamwarden_gate.runs import AT_ONCE_BYTES, Copies
+from support.gate_fakes import MemoryKafka, aborted, refused, refused_where, unknown_and_lost
 from support.gate_log import AGENT, NAMESPACE, headers, record
 from support.gate_memory_loop import AUDIT, COMMANDS, World
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from streamwarden_gate.ports import Item
+    from support.gate_fakes import Ending
     from support.gate_log import MemoryLog
 
 DEAD_LETTERS = f"{NAMESPACE}.streamwarden.dlq"
@@ -83,9 +84,8 @@ def check_coverage(world: World) -> None:
 
 
 @pytest.mark.slow
-def test_x08_empty_records_fill_an_allowance_and_no_topic(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batches, "_COPIES_BYTES_A_S", 1e-6)  # what comes back meanwhile depends on the machine
-    world = World(world.log)
+def test_x08_empty_records_fill_an_allowance_and_no_topic(world: World) -> None:
+    world.loop._copies = Copies(others=Allowance(AT_ONCE_BYTES, 0))  # what comes back depends on the machine
     write(world, 0, *[None] * EMPTY)
     settle(world)
     found = written_bytes(world)
@@ -95,11 +95,9 @@ def test_x08_empty_records_fill_an_allowance_and_no_topic(world: World, monkeypa
 
 
 def test_x08_a_good_decision_between_them_is_a_command_and_the_chain_goes_on_behind_the_run(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World,
 ) -> None:
-    monkeypatch.setattr(batches, "_COPIES_AT_ONCE_BYTES", 1)
-    monkeypatch.setattr(batches, "_COPIES_BYTES_A_S", 1e-6)
-    world = World(world.log)
+    world.loop._copies = Copies(others=Allowance(1, 0))
     partition = record(b"", key=b"page-1").partition
     write(world, partition, b"first", b"second", b"third")
     world.write(1)
@@ -124,10 +122,8 @@ def test_x08_a_good_decision_between_them_is_a_command_and_the_chain_goes_on_beh
     check_coverage(world)
 
 
-def test_x08_a_run_says_how_many_why_and_their_digests(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batches, "_COPIES_AT_ONCE_BYTES", 1)
-    monkeypatch.setattr(batches, "_COPIES_BYTES_A_S", 1e-6)
-    world = World(world.log)
+def test_x08_a_run_says_how_many_why_and_their_digests(world: World) -> None:
+    world.loop._copies = Copies(others=Allowance(1, 0))
     write(world, 0, None)
     write(world, 0, b"x")
     write(world, 0, b"y", None, headers_=headers("page-0"))
@@ -143,11 +139,9 @@ def test_x08_a_run_says_how_many_why_and_their_digests(world: World, monkeypatch
 
 
 def test_x08_one_record_by_itself_keeps_its_own_digest_and_says_that_there_is_no_copy(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World,
 ) -> None:
-    monkeypatch.setattr(batches, "_COPIES_AT_ONCE_BYTES", 1)
-    monkeypatch.setattr(batches, "_COPIES_BYTES_A_S", 1e-6)
-    world = World(world.log)
+    world.loop._copies = Copies(others=Allowance(1, 0))
     write(world, 0, b"x")
     write(world, 1, b"y")
     settle(world)
@@ -157,10 +151,8 @@ def test_x08_one_record_by_itself_keeps_its_own_digest_and_says_that_there_is_no
     assert "lastOffset" not in told["decision"]
 
 
-def test_x08_what_an_agent_gives_up_is_always_copied(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batches, "_COPIES_AT_ONCE_BYTES", 0)
-    monkeypatch.setattr(batches, "_COPIES_BYTES_A_S", 1e-6)
-    world = World(world.log)
+def test_x08_what_an_agent_gives_up_is_always_copied(world: World) -> None:
+    world.loop._copies = Copies(others=Allowance(0, 0))
     failure = {"cause": {"topic": "t", "partition": 0, "offset": 7}, "error": "E", "attempts": 1, "stage": "Handle"}
     given = [
         *((name, raw) for name, raw in headers("page-1") if name != "ce_type"),
@@ -174,10 +166,9 @@ def test_x08_what_an_agent_gives_up_is_always_copied(world: World, monkeypatch: 
 
 @pytest.mark.slow
 def test_x08_records_that_say_they_are_failures_fill_an_allowance_too(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World,
 ) -> None:
-    monkeypatch.setattr(batches, "_FAILURES_BYTES_A_S", 1e-6)  # however long this takes
-    world = World(world.log)
+    world.loop._copies = Copies(failures=Allowance(AT_ONCE_BYTES, 0))  # however long this takes
     failure = {"cause": {"topic": "t", "partition": 0, "offset": 7}, "error": "E", "attempts": 1, "stage": "Handle"}
     given = headers("page-1", type_=FAILURE_TYPE)
     write(world, 0, *[json.dumps(failure).encode()] * EMPTY, headers_=given)
@@ -190,13 +181,9 @@ def test_x08_records_that_say_they_are_failures_fill_an_allowance_too(
 
 
 def test_x08_what_an_agent_gives_up_is_copied_beside_what_cannot_be_judged_and_no_more_than_may_be(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World,
 ) -> None:
-    monkeypatch.setattr(batches, "_COPIES_AT_ONCE_BYTES", 0)
-    monkeypatch.setattr(batches, "_COPIES_BYTES_A_S", 1e-6)
-    monkeypatch.setattr(batches, "_FAILURES_AT_ONCE_BYTES", 1)
-    monkeypatch.setattr(batches, "_FAILURES_BYTES_A_S", 1e-6)
-    world = World(world.log)
+    world.loop._copies = Copies(failures=Allowance(1, 0), others=Allowance(0, 0))
     failure = {"cause": {"topic": "t", "partition": 0, "offset": 7}, "error": "E", "attempts": 1, "stage": "Handle"}
     write(world, 0, None)
     write(world, 0, *[json.dumps(failure).encode()] * 3, headers_=headers("page-1", type_=FAILURE_TYPE))
@@ -206,13 +193,9 @@ def test_x08_what_an_agent_gives_up_is_copied_beside_what_cannot_be_judged_and_n
 
 
 def test_x08_decisions_that_a_broker_refuses_have_an_allowance_too_which_others_do_not_use_up(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World,
 ) -> None:
-    monkeypatch.setattr(batches, "_COPIES_AT_ONCE_BYTES", 0)
-    monkeypatch.setattr(batches, "_COPIES_BYTES_A_S", 1e-6)
-    monkeypatch.setattr(runs, "COPIES_AT_ONCE_BYTES", 1)
-    monkeypatch.setattr(runs, "COPIES_BYTES_A_S", 1e-6)
-    world = World(world.log)
+    world.loop._copies = Copies(refused=Allowance(1, 0), others=Allowance(0, 0))
     world.kafka.usual = refused_where(lambda writes: any(each.topic == COMMANDS for each in writes))
     partition = record(b"", key=b"page-1").partition
     world.write(1, 1, 1)
@@ -226,6 +209,30 @@ def test_x08_decisions_that_a_broker_refuses_have_an_allowance_too_which_others_
     ]
     world.check_places()
     check_coverage(world)
+
+
+@pytest.mark.parametrize(
+    ("endings", "copied"),
+    [
+        pytest.param([aborted], [0, 1, 2, 3], id="aborted"),
+        pytest.param([refused, aborted, refused], [0, 1, 2, 3], id="refused-as-a-batch-and-repeated-in-halves"),
+        pytest.param([unknown_and_lost], [], id="of-unknown-outcome-as-it-may-have-been-written"),
+        pytest.param([unknown_and_lost, aborted], [], id="of-unknown-outcome-and-then-aborted"),
+    ],
+)
+def test_x08_dead_letters_that_were_not_written_cost_no_allowance(
+    world: World, endings: list[Ending], copied: list[int]
+) -> None:
+    write(world, 0, b"x", b"y", b"z", b"w")
+    settle(world)
+    again = World(world.log)
+    enough_for_once = sum(len(each.value or b"") for each in world.kafka.written)
+    again.loop._copies = Copies(others=Allowance(enough_for_once, 0))
+    again.kafka.endings = [MemoryKafka.commit, *endings]  # the first is that of the epochs
+    write(again, 0, b"x", b"y", b"z", b"w")
+    settle(again)
+    assert [each["offset"] for each in letters(again)] == copied
+    check_coverage(again)
 
 
 def test_x08_no_more_is_taken_than_may_be_judged_in_a_second(log: MemoryLog) -> None:

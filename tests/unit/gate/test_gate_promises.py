@@ -28,7 +28,7 @@ NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
 def test_a_record_that_a_broker_refused_is_copied_whatever_else_was_written() -> None:
-    copies = Copies(Allowance(0, 0), Allowance(0, 0))
+    copies = Copies(failures=Allowance(0, 0), others=Allowance(0, 0))
     assert [reason for reason in DeadLetterReason if copies.may_copy(reason, 1.0)] == [
         DeadLetterReason.REFUSED_BY_BROKER
     ]

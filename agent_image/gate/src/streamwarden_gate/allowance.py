@@ -26,6 +26,10 @@ class Allowance:
         """Take away, as of the last look; it may leave less than nothing, which has to come back first."""
         self._left -= amount
 
+    def give_back(self, amount: float) -> None:
+        """Add what was taken away for nothing; what there is at most stays so."""
+        self._left += amount
+
     def seconds_until(self, amount: float, now_s: float) -> float:
         """Return for how long less than this is left."""
         return max(0.0, (amount - self.left(now_s)) / self._per_s)

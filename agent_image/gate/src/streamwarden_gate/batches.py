@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from streamwarden_contract.audit import ChainHead
 
-from streamwarden_gate.allowance import Allowance
 from streamwarden_gate.judge import Judge
 from streamwarden_gate.note import Doing, Note
 from streamwarden_gate.outcome import NoVerdict, Outcome, Skip
@@ -14,21 +13,12 @@ from streamwarden_gate.partitions import Partition
 from streamwarden_gate.ports import End
 from streamwarden_gate.records import Record, record_size
 from streamwarden_gate.refusals import At, Refusals, Stage
-from streamwarden_gate.runs import COPIES_AT_ONCE_BYTES, COPIES_BYTES_A_S, Copies, OpenRun
+from streamwarden_gate.runs import Copies, OpenRun
 
 if TYPE_CHECKING:
     from streamwarden_kafka.records import Write
 
 _MAX_BYTES = 4 * 1024 * 1024
-_COPIES_AT_ONCE_BYTES, _COPIES_BYTES_A_S = COPIES_AT_ONCE_BYTES, COPIES_BYTES_A_S
-_FAILURES_AT_ONCE_BYTES, _FAILURES_BYTES_A_S = _COPIES_AT_ONCE_BYTES, _COPIES_BYTES_A_S
-"""Of inputs that the agent gave up, beside the others."""
-
-
-def copies_allowance() -> Copies:
-    """Return how many bytes of dead letters, with their audit records, one gate may write."""
-    failures = Allowance(_FAILURES_AT_ONCE_BYTES, _FAILURES_BYTES_A_S)
-    return Copies(failures, Allowance(_COPIES_AT_ONCE_BYTES, _COPIES_BYTES_A_S))
 
 
 class Batch:
@@ -107,7 +97,7 @@ class Batch:
         else:
             self._end_run(partition, now)
             self._keep(outcome, partition)
-            self._copies.spend(outcome)
+            self._copies.spend((record.partition, record.offset), outcome)
         partition.position = record.offset + 1
 
     def _outcome_of(self, record: Record, head: ChainHead, now: datetime) -> Outcome:

@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from time import time_ns
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import structlog
@@ -18,7 +18,7 @@ from streamwarden_kafka.records import Write
 
 from streamwarden_gate.acks import Report
 from streamwarden_gate.alone import Acts, Alone
-from streamwarden_gate.batches import Batch, copies_allowance
+from streamwarden_gate.batches import Batch
 from streamwarden_gate.careful import Careful
 from streamwarden_gate.errors import AbortedError, FatalError, GateError, IndefiniteError, OutputsRefusedError
 from streamwarden_gate.halts import Halts
@@ -35,12 +35,11 @@ from streamwarden_gate.refusals import At, Refusals
 from streamwarden_gate.refused_events import RefusedEventTally
 from streamwarden_gate.reporting import report_of, report_stale
 from streamwarden_gate.rule_errors import RuleErrorTally
+from streamwarden_gate.runs import Copies
 from streamwarden_gate.stop import Stop
-from streamwarden_gate.stride import LONGEST_S, SETTLE_S, Stride
+from streamwarden_gate.stride import BATCHES_A_STEP, LONGEST_S, SETTLE_S, Stride
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from streamwarden_gate.active import ActiveSet
     from streamwarden_gate.ports import Pending
 
@@ -53,7 +52,6 @@ _QUIET_S = 0.1
 _MAX_BATCH_S = 0.05
 """How long one batch is judged, however many records were received: so long a new policy set waits."""
 _TARGET_RETRY_S = 5.0
-_BATCHES_A_STEP = 3  # under backlog: while one is being committed, the next is judged
 _FIRST_BACKOFF_S, _LONGEST_BACKOFF_S = 0.02, 2.0
 
 
@@ -94,9 +92,9 @@ class GateLoop:
         """Whether the policies may be outdated: nothing proves that they are not."""
         self._under_way: tuple[Pending, Mapping[int, Place], Sequence[At]] | None = None
         self._refusals = Refusals(max_batch)
-        self._copies = copies_allowance()
+        self._copies = Copies()
         self._pace = Pace(max_rate)
-        self._stride = Stride(max_batch * _BATCHES_A_STEP)
+        self._stride = Stride(max_batch * BATCHES_A_STEP)
         self._note = links.note
         self._before_batch = links.before_batch
         self._careful = Careful(links.note)
@@ -146,6 +144,7 @@ class GateLoop:
         except IndefiniteError as error:
             _log.warning("outcome unknown; starting over from the committed offsets", error=str(error))
             self._unload()
+            self._copies.forget()
             self._back_off()
         self._reports.serve()
         if not self._policies.alive:
@@ -221,6 +220,7 @@ class GateLoop:
 
     def _rewind(self) -> None:
         self._follow_group()  # the abort may come of a member that was replaced: nothing is ours now
+        self._copies.aborted()
         for partition in self._loaded.values():
             partition.rewind()
         self._fetch()
@@ -367,6 +367,7 @@ class GateLoop:
                     self._halts.recovered(number)
                 partition.commit(place)
         self._refusals.committed(judged)
+        self._copies.committed(judged)
         self._failures = 0
 
     def _take_refusal(self, error: OutputsRefusedError, judged: Sequence[At]) -> None:
@@ -389,11 +390,11 @@ class GateLoop:
         else:
             waiting = self._open.observe(self._loaded, time.monotonic())
             report = report_of(self._active, view.problem, self._halts.refusals, waiting, self._alone.skipped)
-            self._rule_errors.forget(time.monotonic(), time_ns() // 1_000_000)
+            self._rule_errors.forget(time.monotonic(), time.time_ns() // 1_000_000)
             report = replace(report, rule_errors=self._rule_errors.told)
         self._reports.report(replace(report, refused_events=self._refused_events.told))
 
 
-def _now() -> "datetime":
+def _now() -> datetime:
     """In whole milliseconds, as brokers stamp: what is judged within one shares what is written of it."""
-    return time_of(time_ns() // 1_000_000)
+    return time_of(time.time_ns() // 1_000_000)

@@ -5,6 +5,8 @@ LONGEST_S = 2.0
 minutes of silence and waits for in a rebalance; whether policies are up to date is looked at; SIGTERM is seen."""
 SETTLE_S = 0.1
 """So long a batch waits for policies that are being read: as long as about two batches take."""
+BATCHES_A_STEP = 3
+"""Taken at most, under backlog: while one is being committed, the next is judged."""
 _WANTED_S = LONGEST_S / 2
 """What is taken and not judged is fetched again, so no more is taken than half of that is enough for."""
 
