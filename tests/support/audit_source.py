@@ -33,6 +33,8 @@ class MemorySource:
     """What is committed once topics have been read."""
     failing: dict[str, AuditReadError] = field(default_factory=dict)
     """By topic (to describe it), group, or ``read <topic>``."""
+    markers: frozenset[int] = frozenset()
+    """Offsets at which no record lies, whatever records say of themselves."""
 
     def topics(self) -> Mapping[str, Sequence[int]]:
         return {name: range(count) for name, count in self.counts.items() if name not in self.failing}
@@ -56,6 +58,10 @@ class MemorySource:
         self._fail(group)
         assert topic in self.counts
         return {number: found for number, found in self.offsets.get(group, {}).items() if number in set(partitions)}
+
+    def has_record(self, topic: str, partition: int, offset: int) -> bool:
+        assert (topic, partition) == (DECISIONS, PARTITION)
+        return offset not in self.markers
 
     def read(self, topic: str, logs: Sequence[Log], *, of_agents: bool = False) -> Iterator[Sequence[Record]]:
         assert of_agents == topic.endswith(".decisions")

@@ -1,9 +1,9 @@
 """Whether every decision that a gate has committed has exactly one audit record, with the digest of its value."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from streamwarden_contract.audit_faults import AuditFaultKind, Faults, Place
+from streamwarden_contract.audit_faults import MOST_TOLD, AuditFaultKind, Faults, Place
 
 
 class JudgedDecision(NamedTuple):
@@ -19,7 +19,16 @@ class JudgedDecision(NamedTuple):
 class Coverage:
     """Compares one partition of a decision topic with its chain: both in order, record by record."""
 
-    def __init__(self, topic: str, partition: int, *, low: int, end: int, judged: Iterator[JudgedDecision]) -> None:
+    def __init__(
+        self,
+        topic: str,
+        partition: int,
+        *,
+        low: int,
+        end: int,
+        judged: Iterator[JudgedDecision],
+        has_record: Callable[[int], bool] = lambda _offset: True,
+    ) -> None:
         """Prepare.
 
         Args:
@@ -28,6 +37,8 @@ class Coverage:
             low: the first offset that it still holds.
             end: the offset that the gate had committed; what is judged later is left alone.
             judged: what the chain says, by growing offset.
+            has_record: tells whether the log has a committed record at an offset that a record gives; it is asked
+                before a gate is accused.
         """
         self.compared = 0
         """Decisions that have their audit record."""
@@ -35,13 +46,19 @@ class Coverage:
         """Audited decisions that retention has deleted."""
         self.in_ranges = 0
         """Decisions that were skipped, or are told in a run of dead letters."""
+        self.untrue = 0
+        """Records with an offset that is not theirs, or that another gave before: nobody can tell whose it is."""
+        self.first_untrue = -1
+        """The offset that the first of them gives."""
         self.faults = Faults()
         self._place = (topic, partition)
         self._low, self._end = low, end
         self._judged = judged
+        self._has_record = has_record
         self._next = next(judged, None)
         self.start = end if self._next is None else max(low, self._next.offset)
         """Where to read from: the first audited decision, or the first that is left."""
+        self._newest = -1
 
     def take(self, offset: int, digest: bytes) -> None:
         """Take the next committed data record of the partition."""
@@ -51,10 +68,19 @@ class Coverage:
         judged = self._next
         if judged is not None and judged.offset <= offset <= judged.last:
             self.in_ranges += 1
+            self._newest = max(self._newest, offset)
+            return
+        if offset <= self._newest:
+            self._note_untrue(offset)
             return
         if judged is None or judged.offset != offset:
+            if self.faults.count < MOST_TOLD and not self._has_record(offset):
+                self._note_untrue(offset)
+                return
+            self._newest = offset
             self._fault(AuditFaultKind.NOT_AUDITED, offset, "the gate has committed it, and no audit record names it")
             return
+        self._newest = offset
         if judged.digest == digest:
             self.compared += 1
         else:
@@ -77,6 +103,11 @@ class Coverage:
                     AuditFaultKind.NO_DECISION, self._next.offset, "an audit record names it, and it is not here"
                 )
             self._next = next(self._judged, None)
+
+    def _note_untrue(self, offset: int) -> None:
+        """Count a record whose batch gives it, or one before it, another offset than it has: no gate is to blame."""
+        self.first_untrue = offset if self.untrue == 0 else self.first_untrue
+        self.untrue += 1
 
     def _fault(self, kind: AuditFaultKind, offset: int, message: str) -> None:
         self.faults.add(kind, Place(*self._place, offset), message)

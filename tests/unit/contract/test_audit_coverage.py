@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from streamwarden_contract.audit_coverage import Coverage, JudgedDecision
-from streamwarden_contract.audit_faults import Place
+from streamwarden_contract.audit_faults import MOST_TOLD, Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,8 +32,11 @@ def compare(
     low: int = 0,
     end: int = 10,
     altered: frozenset[int] = frozenset(),
+    markers: frozenset[int] = frozenset(),
 ) -> Coverage:
-    coverage = Coverage(TOPIC, 1, low=low, end=end, judged=map(_judged, judged))
+    coverage = Coverage(
+        TOPIC, 1, low=low, end=end, judged=map(_judged, judged), has_record=lambda offset: offset not in markers
+    )
     for offset in decisions:
         coverage.take(offset, digest(-1 % 256 if offset in altered else offset))
     coverage.finish()
@@ -62,6 +65,40 @@ def test_decisions_and_their_records_are_compared(
 ) -> None:
     found = compare(judged, decisions)
     assert (found.compared, [(fault.kind, fault.place.offset) for fault in found.faults]) == (compared, faults)
+
+
+@pytest.mark.parametrize(
+    ("judged", "decisions", "compared", "untrue", "first"),
+    [
+        pytest.param([0, 1, 3], [0, 1, 0, 3], 3, 1, 0, id="lower-than-the-one-before"),
+        pytest.param([0, 1, 3], [0, 1, 1, 3], 3, 1, 1, id="that-of-the-one-before"),
+        pytest.param([0, 2], [0, 2, 1, 0], 2, 2, 1, id="two-behind-one-that-gives-a-higher-one"),
+        pytest.param([0, 3], [0, 2, 3], 2, 1, 2, id="that-of-a-marker"),
+        pytest.param([0, 3], [0, 2, 2, 3], 2, 2, 2, id="that-of-a-marker-twice"),
+        pytest.param([0], [0, 2], 1, 1, 2, id="that-of-a-marker-behind-all-that-was-judged"),
+        pytest.param([(0, 2), 3], [0, 2, 1, 3], 1, 0, -1, id="within-a-skipped-range-it-does-not-matter"),
+        pytest.param([(0, 1), 3], [0, 1, 3, 1], 1, 1, 1, id="that-of-a-range-behind-it"),
+    ],
+)
+def test_an_offset_that_is_not_a_record_s_own_accuses_no_gate(
+    judged: list[int | tuple[int, int]], decisions: list[int], compared: int, untrue: int, first: int
+) -> None:
+    found = compare(judged, decisions, markers=frozenset({2}))
+    assert (found.compared, found.untrue, found.first_untrue) == (compared, untrue, first)
+    assert list(found.faults) == []
+
+
+def test_a_broker_is_asked_for_no_more_accusations_than_are_told() -> None:
+    asked = list[int]()
+
+    def has_record(offset: int) -> bool:
+        asked.append(offset)
+        return True
+
+    coverage = Coverage(TOPIC, 1, low=0, end=1_000, judged=iter([_judged(0)]), has_record=has_record)
+    for offset in range(1_000):
+        coverage.take(offset, digest(offset))
+    assert (coverage.compared, coverage.faults.count, asked) == (1, 999, [*range(1, MOST_TOLD + 1)])
 
 
 def test_a_decision_that_was_changed_is_found() -> None:

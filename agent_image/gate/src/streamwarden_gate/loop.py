@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from time import time_ns
 from typing import TYPE_CHECKING
 
 import structlog
@@ -51,8 +52,7 @@ _QUIET_S = 0.1
 """How long nothing must have been judged before positions at ends of partitions are committed."""
 _MAX_BATCH_S = 0.05
 """How long one batch is judged, however many records were received: so long a new policy set waits."""
-_TARGET_RETRY_S = 5.0
-_FIRST_BACKOFF_S, _LONGEST_BACKOFF_S = 0.02, 2.0
+_TARGET_RETRY_S, _FIRST_BACKOFF_S, _LONGEST_BACKOFF_S = 5.0, 0.02, 2.0
 
 
 class GateLoop:
@@ -390,11 +390,11 @@ class GateLoop:
         else:
             waiting = self._open.observe(self._loaded, time.monotonic())
             report = report_of(self._active, view.problem, self._halts.refusals, waiting, self._alone.skipped)
-            self._rule_errors.forget(time.monotonic(), time.time_ns() // 1_000_000)
+            self._rule_errors.forget(time.monotonic(), time_ns() // 1_000_000)
             report = replace(report, rule_errors=self._rule_errors.told)
         self._reports.report(replace(report, refused_events=self._refused_events.told))
 
 
 def _now() -> datetime:
     """In whole milliseconds, as brokers stamp: what is judged within one shares what is written of it."""
-    return time_of(time.time_ns() // 1_000_000)
+    return time_of(time_ns() // 1_000_000)

@@ -167,6 +167,10 @@ class AuditReader:
         except KafkaClientError:
             return None
 
+    def has_record(self, topic: str, partition: int, offset: int) -> bool:
+        """Tell whether a committed record may lie at an offset: no only where it is certain."""
+        return self._begin_of_next(topic, partition, offset) in {offset, None}
+
     def close(self) -> None:
         """Let go of the connections."""
         self._asking.close()
@@ -233,7 +237,8 @@ def _take(topic: str, message: Message, positions: dict[int, int]) -> Record | N
             _raise_if_final(topic, error)
         return None
     number, offset = _place(message)
-    positions[number] = offset + (error is None)
+    # A record that gives a lower offset than the one before it is no way back.
+    positions[number] = max(positions[number], offset + (error is None))
     return None if error is not None else Record(number, offset, _bytes(message.key()), _bytes(message.value()))
 
 
@@ -258,7 +263,10 @@ def _behind(message: Message, position: int, skipped: Ranges) -> int | None:
 
     In it is what nobody can decode, or what gives another offset than it has: the client goes on behind that one. Of a
     range that can be read, the last record is there. What was judged before the range, and is not read, is missed.
+    One that gives a lower offset than the record before it is of the range that the reading has come to.
     """
+    if message.error() is None and _place(message)[1] < position:
+        return next((last + 1 for first, last in skipped if first <= position <= last + 1), None)
     behind = next((last + 1 for _, last in skipped if last >= position), None)
     if behind is None:
         return None

@@ -78,6 +78,9 @@ class AuditSource(Protocol):
     def committed(self, group: str, topic: str, partitions: Iterable[int]) -> Mapping[int, Committed]:
         """Return what a group has committed, for the partitions where it has; asking is no joining."""
 
+    def has_record(self, topic: str, partition: int, offset: int) -> bool:
+        """Tell whether a committed record may lie at an offset: no only where it is certain."""
+
     def read(self, topic: str, logs: Sequence[Log], *, of_agents: bool = False) -> Iterator[Sequence[Record]]:
         """Yield the committed records of a topic, from ``low`` to ``end`` of each partition, in order of partitions.
 

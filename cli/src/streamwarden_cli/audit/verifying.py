@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from streamwarden_cli.audit.source import AbsentError, AuditReadError, Log
 from streamwarden_cli.audit.spool import Spool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from streamwarden_kafka.connection import Connection
 
@@ -216,13 +217,15 @@ class Verification:
                 continue
             end = min(log.end, committed.offset)
             judged = spool.judged(report.chain.id)
-            report.coverage = Coverage(topic, log.partition, low=log.low, end=end, judged=judged)
+            has_record = partial(self._source.has_record, topic, log.partition)
+            report.coverage = Coverage(topic, log.partition, low=log.low, end=end, judged=judged, has_record=has_record)
             skipped = tuple((each.offset, each.last) for each in spool.judged(report.chain.id) if each.last >= 0)
             wanted.append(Log(log.partition, report.coverage.start, end, skipped))
         complete = self._read_topic(topic, wanted, lambda records: _cover(records, reports), of_agents=True)
         for report in reports.values():
             if complete and report.coverage is not None:
                 report.coverage.finish()
+                self._report.not_checked += _untrue(report.coverage, Place(topic, report.chain.id.partition, 0))
                 if deleted := report.coverage.deleted:
                     report.notes.append(f"{counted(deleted, 'judged decision')} deleted from {topic} by its retention")
 
@@ -245,6 +248,13 @@ def _cover(records: Sequence[Record], reports: Mapping[int, ChainReport]) -> Non
         coverage = reports[partition].coverage
         if coverage is not None:
             coverage.take(offset, sha256(value or b"").digest())
+
+
+def _untrue(coverage: Coverage, partition: Place) -> Iterator[str]:
+    """Say of which decisions it cannot be told whether they were judged: agents can write any offset into a batch."""
+    if coverage.untrue:
+        first, count = partition._replace(offset=coverage.first_untrue), counted(coverage.untrue, "record")
+        yield f"{count} with untrue offsets, the first as {first.text}: where they are, and whether they were judged"
 
 
 def _head(committed: Committed, topic_id: str) -> ChainHead | None:

@@ -58,6 +58,11 @@ more of a chain than its newest record and {most} findings; for `--decisions` 40
 file meanwhile, and agents' batches are decoded in a process of its own: one that ends who decodes it (a gzip bomb) is
 passed over where a gate has done so, else it is said where it stands (`not checked`).
 
+A record's offset is the word of the agent that wrote its batch
+([why](../decisions/2026-11-27-offsets-that-records-give.md)). Where it is in a range that a gate has skipped, it is
+passed over with it. Else a record that gives the offset of one before it, a lower one, or one at which the broker has
+no record, accuses no gate: where it is, and whether it was judged, cannot be told, and that is said (`not checked`).
+
 | for | the principal needs |
 | --- | --- |
 | the chains | READ on the topic `<namespace>.streamwarden.audit` |
@@ -89,7 +94,7 @@ _JSON = """
 | `chains[].faultCount` | integer | how much is wrong with it |
 | `chains[].faults[]` | list of objects | `kind`, `topic`, `partition`, `offset`, `message`; at most 2 x {most} |
 | `faults[]` | list of objects | likewise, of records that belong to no chain |
-| `notChecked` | list of strings | what was asked for and could not be read |
+| `notChecked` | list of strings | what was asked for and could not be read, or not be told |
 """
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +16,8 @@ from support.wire_compression import ZSTD
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from confluent_kafka import TopicPartition
 
 TOPIC = "risk.guard.decisions"
 BROKEN = encode_batch(b"no zstd at all", Fields(attributes=ZSTD))
@@ -41,6 +44,12 @@ def read(*skipped: tuple[int, int], batches: Sequence[bytes] = BATCHES, end: int
         finally:
             reader.close()
     return found
+
+
+def lying(*deltas: int) -> bytes:
+    """Return a batch whose records give these offsets, counted from its own."""
+    encoded = b"".join(encode_record(RawRecord(b"k", b"lie"), delta) for delta in deltas)
+    return encode_batch(encoded, Fields(last_offset_delta=len(deltas) - 1, records=len(deltas)))
 
 
 @pytest.mark.slow
@@ -71,11 +80,93 @@ def test_what_nobody_has_skipped_is_not_passed_over(monkeypatch: pytest.MonkeyPa
 def test_a_skipped_record_that_gives_another_offset_hides_none_that_follow(
     deltas: Sequence[int], before: list[bytes]
 ) -> None:
-    encoded = b"".join(encode_record(RawRecord(b"k", b"lie"), delta) for delta in deltas)
-    lying = encode_batch(encoded, Fields(last_offset_delta=len(deltas) - 1, records=len(deltas)))
     others = [batch_of([RawRecord(b"k", value)]) for value in (b"three", b"four")]
-    found = read((2, 1 + len(deltas)), batches=[BATCHES[0], lying, *others], end=4 + len(deltas))
+    found = read((2, 1 + len(deltas)), batches=[BATCHES[0], lying(*deltas), *others], end=4 + len(deltas))
     assert found == [b"one", b"two", *before, b"three", b"four"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("deltas", "skipped", "before"),
+    [
+        pytest.param((-1,), [(2, 2)], [], id="of-the-record-before"),
+        pytest.param((0, 0), [(2, 3)], [b"lie"], id="the-same-twice"),
+        pytest.param((1, 0), [(2, 3)], [b"lie"], id="in-another-order"),
+        pytest.param((0, 2, 1), [(2, 4)], [b"lie", b"lie"], id="in-another-order-behind-a-true-one"),
+        pytest.param((0, -2), [(2, 2), (3, 3)], [b"lie"], id="far-before-and-skipped-by-itself"),
+    ],
+)
+def test_a_skipped_record_that_gives_a_lower_offset_is_passed_over_with_its_range(
+    deltas: Sequence[int], skipped: list[tuple[int, int]], before: list[bytes]
+) -> None:
+    others = [batch_of([RawRecord(b"k", value)]) for value in (b"three", b"four")]
+    found = read(*skipped, batches=[BATCHES[0], lying(*deltas), *others], end=4 + len(deltas))
+    assert found == [b"one", b"two", *before, b"three", b"four"]
+
+
+@dataclass(frozen=True)
+class Message:
+    """What a client gives of a record."""
+
+    number: int
+    given: int
+
+    def error(self) -> None:
+        return None
+
+    def partition(self) -> int:
+        return self.number
+
+    def offset(self) -> int:
+        return self.given
+
+    def key(self) -> bytes:
+        return b"k"
+
+    def value(self) -> bytes:
+        return b"v"
+
+
+class Script:
+    """A client that gives what is written here, and notes from where it was to read."""
+
+    def __init__(self, *messages: Message) -> None:
+        self._messages: list[list[Message]] = [list(messages), [Message(0, 3), Message(1, 6)]]
+        self.assigned: list[dict[int, int]] = []
+
+    def assign(self, partitions: Sequence[TopicPartition]) -> None:
+        self.assigned.append({each.partition: each.offset for each in partitions})
+
+    def consume(self, _most: int, _timeout_s: float) -> list[Message]:
+        return self._messages.pop(0)
+
+    def close(self) -> None:
+        assert self._messages == []
+
+
+def test_a_record_that_gives_a_lower_offset_leads_nobody_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = Script(Message(0, 0), Message(0, 2), Message(0, 1), Message(1, 4), Message(1, 6))
+    monkeypatch.setattr(AuditReader, "_open_reading", lambda _reader, **_: client)
+    reader = AuditReader(Connection.of({"bootstrap.servers": "127.0.0.1:1"}))
+    logs = [Log(0, 0, 4), Log(1, 4, 7, ((5, 5),))]
+    found = [(each.partition, each.offset) for records in reader.read(TOPIC, logs) for each in records]
+    reader.close()
+    assert found == [(0, 0), (0, 2), (0, 1), (1, 4), (0, 3), (1, 6)]
+    assert client.assigned == [{0: 0, 1: 4}, {0: 3, 1: 6}]
+
+
+@pytest.mark.slow
+def test_whether_a_record_lies_at_an_offset_is_asked_of_its_batch_s_header() -> None:
+    with mock_broker(TOPIC) as properties:
+        with RawWriter(properties) as writer:
+            for batch in (BATCHES[0], lying(-2)):
+                assert writer.write(TOPIC, 0, batch).code == 0
+        reader = AuditReader(Connection.of(properties))
+        try:
+            assert [reader.has_record(TOPIC, 0, offset) for offset in (0, 1, 2)] == [True, True, True]
+            assert reader.has_record(TOPIC, 7, 0), "nobody answers for it"
+        finally:
+            reader.close()
 
 
 @pytest.mark.slow

@@ -124,6 +124,20 @@ def test_decisions_are_compared_with_what_was_judged() -> None:
     assert next(iter(report.lines())) == f"{CHAIN}: 6 records, from the beginning, 4 decisions compared, 3 faults"
 
 
+def test_of_records_with_untrue_offsets_it_is_said_that_nothing_can_be_told() -> None:
+    source = judged_source()
+    source.markers = frozenset({5})
+    source.records[DECISIONS][3:3] = [Record(PARTITION, offset, b"page-1", b"untrue") for offset in (5, 2)]
+    assert said(source, decisions=True) == [
+        f"{CHAIN}: 6 records, from the beginning, 6 decisions compared, whole",
+        (
+            f"not checked: 2 records with untrue offsets, the first as {DECISIONS} [{PARTITION}] @5: "
+            "where they are, and whether they were judged"
+        ),
+        "1 chain, 6 records, 0 faults, 1 not checked: not certain",
+    ]
+
+
 def test_x11_who_reads_the_decisions_is_told_what_a_gate_has_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
     source = judged_source()
     asked: dict[str, Sequence[Log]] = {}
