@@ -6,12 +6,12 @@ Four rules keep an edit from giving an agent fewer rules than its author meant:
 * A policy that never had a good record and would bind an agent withholds that agent's new binding: its last one stays
   (or none, and then its gate judges nothing). A binding never leaves out a policy silently.
 * A policy whose rules do not check for one of an agent's decision types denies that type: the binding names it there.
-* While an agent's binding is withheld, or is an old one that does not name a policy which selects the agent, the
-  policies that it names stay, also when they are deleted: a rename with a slip in the new policy must not drop the old
-  one, nor new labels that wait for something else.
+* While an agent's binding is withheld, or cannot name a policy which selects the agent, the policies that its last one
+  names stay, also when they are deleted: a rename with a slip in the new policy, an edit that waits or new labels that
+  do must not drop the old one before the new one is there.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
@@ -58,9 +58,10 @@ def plan_log(namespace: str, desired: DesiredLog, state: LogState) -> LogPlan:
     draft = _Draft(namespace=namespace, epoch=state.epoch + 1, counter=state.revision_counter)
     policies = _plan_policies(draft, desired, state)
     withheld = _withheld(desired, state, policies)
-    kept_from = {**dict.fromkeys(withheld, frozenset()), **_outdated(desired, state, policies)}
-    bindings = _plan_bindings(draft, desired, state, policies, kept_from)
-    kept = {name for agent in kept_from if agent in bindings for name in bindings[agent].policy_names}
+    lacking = _lacking(desired, state, policies)
+    bindings = _plan_bindings(draft, desired, state, policies, withheld, lacking)
+    keeping = bindings.keys() & {*withheld, *lacking}
+    kept = {name for agent in keeping for name in bindings[agent].policy_names}
     policies = {name: record for name, record in policies.items() if desired.has_policy(name) or name in kept}
     schemas = _plan_schemas(draft, desired, state, bindings)
     wanted = {record.key.encode() for part in (policies, bindings, schemas) for record in part.values()}
@@ -162,24 +163,25 @@ def _withheld(desired: DesiredLog, state: LogState, policies: Mapping[str, Polic
     return {agent: names for agent, names in found.items() if names}
 
 
-def _outdated(
+def _lacking(
     desired: DesiredLog, state: LogState, policies: Mapping[str, PolicyRecord]
 ) -> Mapping[str, AbstractSet[str]]:
-    """Find the agents that come under a policy which no binding of theirs names yet: they are to lose none for it.
+    """Find the agents that come under a policy which no binding of theirs can name yet: they are to lose none for it.
 
     Returns:
         By agent: what is on the log already, selects it as it is bound, and is too new for its gates. So it is with a
         policy that was deleted, stayed for another agent, and is made again; one that is written now waits itself.
     """
     written = {name: record for name, record in policies.items() if desired.has_policy(name)}
-    living = {**desired.invalid, **{name: record.spec for name, record in written.items()}}
+    living = {**{name: record.spec for name, record in written.items()}, **desired.invalid}
+    edited = any(spec.match != written[name].spec.match for name, spec in desired.invalid.items() if name in written)
     newer = {name for name, each in written.items() if each is state.policies.get(name) and format_needed(each) > 1}
     found: dict[str, AbstractSet[str]] = {}
     for agent in state.bindings.keys() & {*desired.unready, *desired.bindings}:
         binding = state.bindings[agent]
         next_labels = dict(desired.bindings[agent].labels if agent in desired.bindings else binding.labels)
         labels = dict(desired.labels.get(agent, next_labels))
-        if labels == next_labels and agent not in desired.older:
+        if labels == next_labels and agent not in desired.older and not edited:
             continue
         bound = {name for name, record in written.items() if record.spec.match.agent_selector.selects(next_labels)}
         too_new = bound & newer - binding.policy_names if agent in desired.older else frozenset()
@@ -194,7 +196,8 @@ def _plan_bindings(
     desired: DesiredLog,
     state: LogState,
     policies: Mapping[str, PolicyRecord],
-    kept_from: Mapping[str, AbstractSet[str]],
+    withheld: Collection[str],
+    lacking: Mapping[str, AbstractSet[str]],
 ) -> dict[str, BindingRecord]:
     """Return every agent's binding.
 
@@ -203,19 +206,19 @@ def _plan_bindings(
         desired: what the log should hold.
         state: what it holds.
         policies: every record as it will be, and those of deleted policies.
-        kept_from: by agent: policies that it is not to be bound to yet; it keeps all that its last binding names.
+        withheld: agents that get no new binding.
+        lacking: by agent that is without a policy which it should have: those that it is not to be bound to yet. It
+            keeps all that its last binding names, as those who are withheld do.
     """
     drafts: dict[str, BindingRecord] = {}
     for agent in sorted({*desired.bindings, *desired.unready}):
         known, wanted = state.bindings.get(agent), desired.bindings.get(agent)
-        if agent in kept_from or wanted is None:
-            if known is None:
-                continue
-            named = known.policy_names if agent in kept_from else frozenset()
-            bindable = {name: record for name, record in policies.items() if name not in kept_from.get(agent, ())}
+        named = known.policy_names if known is not None and agent in {*withheld, *lacking} else frozenset()
+        bindable = {name: record for name, record in policies.items() if name not in lacking.get(agent, ())}
+        if wanted is not None and agent not in withheld:
+            drafts[agent] = _binding(wanted, _refs(desired, bindable, dict(wanted.labels), named))
+        elif known is not None:
             drafts[agent] = known.model_copy(update={"policies": _refs(desired, bindable, known.labels, named)})
-        else:
-            drafts[agent] = _binding(wanted, _refs(desired, policies, dict(wanted.labels), frozenset()))
     texts = {sha256: text for binding in desired.bindings.values() for sha256, text in binding.schemas.items()}
     apart = not_applicable(drafts, policies, texts, state)
     return {

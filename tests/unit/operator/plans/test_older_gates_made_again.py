@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from streamwarden_contract.policylog import CommandTarget
 from streamwarden_operator.desired.held_back import HeldBack, TooNew
 from streamwarden_operator.plans.log_state import LogState
 from streamwarden_operator.plans.older_gates import plan_for_gates
@@ -96,6 +97,36 @@ def test_an_agent_whose_new_labels_wait_has_no_fewer_rules_than_before_or_after(
     assert "ours" not in after(now, plan).policies
 
 
+@pytest.mark.parametrize(
+    "others",
+    [pytest.param({}, id="it-is-deleted"), pytest.param({"ours": spec(team="d")}, id="it-selects-others-now")],
+)
+@pytest.mark.parametrize("refused", [pytest.param(False, id="it-waits"), pytest.param(True, id="it-is-refused")])
+def test_an_agent_keeps_a_policy_until_the_edit_is_there_that_takes_its_place(
+    others: dict[str, PolicySpec], *, refused: bool
+) -> None:
+    first = replace(
+        WITH_DATA,
+        valid={**WITH_DATA.valid, "ours": spec(team="a")},
+        bindings={**WITH_DATA.bindings, "guard": binding(team="a")},
+    )
+    state, wider = written(first), WIDER.valid["other"]
+    target = CommandTarget(topic="risk.commands", keyed=False)
+    asked = replace(
+        first,
+        valid={"strict": spec(), **others, **({} if refused else {"other": wider})},
+        invalid={"other": wider} if refused else {},
+        bindings={**first.bindings, "guard": replace(binding(team="a"), decisions={"block": target})},
+    )
+    plan, _ = plan_for_gates("risk", asked, state, OF_CLERK)
+    now = after(state, plan)
+    assert now.bindings["guard"].policy_names == {"ours", "strict"}
+    assert now.bindings["guard"].decisions == {"block": target}, "nothing else waits for it"
+    mended = replace(asked, valid={**asked.valid, "other": wider}, invalid={})
+    plan, _ = plan_for_gates("risk", mended, now, [gate("new", 2), gate("new", 2, "clerk")])
+    assert after(now, plan).bindings["guard"].policy_names == {"other", "strict"}
+
+
 def test_what_an_earlier_agent_of_the_name_was_bound_to_its_gates_need_not_read() -> None:
     state = written(replace(WITH_DATA, bindings={"clerk": binding("clerk", team="b")}))
     made_again = replace(WITH_DATA, bindings={"clerk": replace(binding("clerk", team="b"), agent_uid="uid-2")})
@@ -121,11 +152,10 @@ def logs_with_refused_ones(draw: st.DrawFn) -> DesiredLog:
     )
 
 
-def _selecting(desired: DesiredLog, now: LogState, agent: str) -> set[str]:
-    """Return the policies under which an agent comes: by the last good selector of each, where it has one."""
+def _selecting(desired: DesiredLog, agent: str) -> set[str]:
+    """Return the policies under which an agent comes, whatever is published."""
     labels = dict(desired.labels[agent] if agent in desired.unready else desired.bindings[agent].labels)
     every = {**desired.valid, **desired.invalid}
-    every |= {name: now.policies[name].spec for name in every if name in now.policies}
     return {name for name, each in every.items() if each.match.agent_selector.selects(labels)}
 
 
@@ -151,6 +181,6 @@ def test_whatever_the_log_has_come_through_no_older_gate_gets_more_that_it_canno
         assert [agent for agent in older if _newer_parts(now, agent) - _newer_parts(state, agent)] == []
         for agent in state.bindings.keys() & now.bindings.keys():
             has, had = now.bindings[agent].policy_names, state.bindings[agent].policy_names
-            assert has >= _selecting(desired, now, agent) or has >= had
+            assert has >= _selecting(desired, agent) or has >= had
         assert not plan_for_gates("risk", desired, now, gates)[0], "there is nothing more to say"
         state = now
