@@ -186,7 +186,7 @@ def _lacking(
         bound = {name for name, record in written.items() if record.spec.match.agent_selector.selects(next_labels)}
         too_new = bound & newer - binding.policy_names if agent in desired.older else frozenset()
         wanted = {name for name, spec in living.items() if spec.match.agent_selector.selects(labels)}
-        if wanted - (bound - too_new):
+        if too_new or wanted - bound:
             found[agent] = too_new
     return found
 

@@ -28,6 +28,9 @@ DELETED = replace(BASE, valid={"strict": spec()}, invalid={"slip": spec(team="b"
     ("again", "policies", "bindings"),
     [
         pytest.param({**DELETED.invalid, "other": WIDER.valid["other"]}, set(), {"guard"}, id="and-is-refused"),
+        pytest.param(
+            {**DELETED.invalid, "other": WITH_DATA.valid["other"]}, set(), {"guard"}, id="for-others-and-is-refused"
+        ),
         pytest.param(WIDER.valid, set(), {"guard"}, id="as-it-was"),
         pytest.param({**BASE.valid, "other": spec("params.most > 1", {"most": 2})}, {"other"}, {"guard"}, id="changed"),
     ],
