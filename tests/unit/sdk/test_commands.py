@@ -272,6 +272,12 @@ def test_reading_an_id_back_does_not_forget_which_topic_it_is_of() -> None:
     ]
 
 
+def test_in_a_topic_made_again_an_id_stays_repeated_however_often_and_wherever_it_is_read() -> None:
+    seen, event = SeenCommands(), CloudEvent(id="c-1", source="/s", type="block")
+    again = [replace(command(offset), topic_id="T2") for offset in (0, 0, 5)]
+    assert [seen.is_repeated(event, each) for each in (command(3), *again)] == [False, True, True, True]
+
+
 @pytest.mark.parametrize(
     ("other", "repeated"),
     [

@@ -47,6 +47,9 @@ class SeenCommands:
         The same place again is no repetition: its transaction was aborted, so that nothing came of it. Nor is a place
         before the known one: that is a copy's, which was passed over while this one was not finished. Other
         partitions do not count: of two owners each might pass over its own for the sake of the other's.
+
+        In a topic that was made again an id that was seen in the old one is a copy: it is passed over, wherever it is.
+        One that was only read back is told by its offset alone: nobody knows of which topic it was.
         """
         key = (record.topic, record.partition, event.source, event.id)
         topic_id, offset = self._places.setdefault(key, (record.topic_id, record.offset))
