@@ -28,6 +28,9 @@ PREFIX = "STREAMWARDEN_"
 _LEAST_BYTE_RATE = 65_536
 """One decision of the largest size a second: a broker makes who writes more wait, and its transactions time out."""
 
+_SHORTEST_ADMIN_TIMEOUT = timedelta(seconds=2)
+"""With one of 300 ms and less librdkafka 2.16 ends the process: it fires while the request is still being made."""
+
 
 def _check_byte_rate(value: int) -> int:
     if 0 < value < _LEAST_BYTE_RATE:
@@ -101,8 +104,9 @@ class OperatorSettings(BaseSettings):
     """Objects worked on side by side: most of the time of one is waiting for Kafka's answers, and who asks at the same
     time shares requests."""
 
-    admin_timeout: timedelta = timedelta(seconds=10)
-    """Longest wait for one Kafka admin request, one step of publishing, or one answer of the registry."""
+    admin_timeout: Annotated[timedelta, Field(ge=_SHORTEST_ADMIN_TIMEOUT)] = timedelta(seconds=10)
+    """Longest wait for one Kafka admin request, one step of publishing, or one answer of the registry: 2 s or more, as
+    requests with much shorter ones can end the process."""
 
     resync_interval: timedelta = timedelta(minutes=5)
     """How often an unchanged resource is compared with the world again: drift is found then."""

@@ -1,5 +1,6 @@
 """A typo in a setting stops the process."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,26 @@ def test_a_value_out_of_bounds_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("STREAMWARDEN_WORKERS", "0")
     with pytest.raises(ValidationError, match="workers"):
         load_settings({})
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param("PT0.3S", id="one-that-ends-the-process"),
+        pytest.param("PT1.999S", id="just-below-the-bound"),
+        pytest.param("PT0S", id="none"),
+        pytest.param("-PT10S", id="a-negative-one"),
+    ],
+)
+def test_a_time_out_that_kafkas_client_does_not_bear_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("STREAMWARDEN_ADMIN_TIMEOUT", value)
+    with pytest.raises(ValidationError, match=r"admin_timeout\n.*or equal to 2 seconds .*input_value=.*timedelta"):
+        load_settings({})
+
+
+def test_the_shortest_time_out_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STREAMWARDEN_ADMIN_TIMEOUT", "0:00:02")
+    assert load_settings({}).admin_timeout == timedelta(seconds=2)
 
 
 @pytest.mark.parametrize(
