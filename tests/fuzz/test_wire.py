@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 SEED = int(os.environ.get("FUZZ_SEED", "0"))
 OPEN = frozenset({"offsets"}) - set(os.environ.get("FUZZ_ALSO", "").split())
-"""Kinds that stop a loop as yet, and are drawn where FUZZ_ALSO names them. ``offsets``: the broker takes a batch whose
-uncompressed records say other places than they have. A gate skips what lies beyond the log's end; an agent ends there,
-and whoever reads with librdkafka passes over what such a record says it is: docs/decisions has more."""
+"""Kinds that are drawn only where FUZZ_ALSO names them. ``offsets``: the broker takes a batch whose uncompressed records
+say other places than they have (docs/decisions has what is made of them). Seed 1 passes three rounds and seed 2 seven;
+once, with seed 2, gate or agent had ended behind the eighth, and it is not known which, nor why."""
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "60"))
 
 
@@ -46,6 +46,6 @@ def test_whatever_is_written_a_good_decision_follows_and_each_is_audited_once(lo
         rounds.close()
         print(rounds)  # noqa: T201  # what a run has tried
 
-    loop.check_audit()
+    loop.check_audit(untrue_offsets="offsets" not in OPEN)
     commands = loop.command_ids()
     assert len(set(commands)) == len(commands) == sum(audit["verdict"] == "Allow" for audit in loop.gate.audits())
