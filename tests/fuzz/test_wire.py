@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 SEED = int(os.environ.get("FUZZ_SEED", "0"))
 OPEN = frozenset({"offsets"}) - set(os.environ.get("FUZZ_ALSO", "").split())
-"""Kinds that are drawn only where FUZZ_ALSO names them. ``offsets``: the broker takes a batch whose uncompressed records
-say other places than they have (docs/decisions has what is made of them). Seed 1 passes three rounds and seed 2 seven;
-once, with seed 2, gate or agent had ended behind the eighth, and it is not known which, nor why."""
+"""Kinds that are drawn only where FUZZ_ALSO names them. ``offsets``: the broker takes a batch whose uncompressed
+records say other places than they have (docs/decisions has what is made of them). Seed 1 passes three rounds and seed 2
+seven; once, with seed 2, gate or agent had ended behind the eighth, and it is not known which, nor why."""
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "60"))
 
 
