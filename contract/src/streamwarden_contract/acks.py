@@ -100,8 +100,8 @@ class GateAck(_Data):
     pod: str
     state: GateState
     """``Starting``: nothing in force yet. ``InForce``: the newest set. ``Rejected``: a newer set was refused and the
-    last good one (if any) stays. ``Stale``: nothing proves that the policies are up to date, so nothing is judged.
-    ``Stopped``: ended in order."""
+    last good one (if any) stays. ``Stale``: nothing proves that the policies are up to date, so nothing is judged,
+    or for long nothing could be committed. ``Stopped``: ended in order."""
     reason: str = ""
     """CamelCase, where the state is not ``InForce``; or why some decision types are denied under the set in force."""
     message: Annotated[str, Field(max_length=1024)] = ""

@@ -133,6 +133,8 @@ class ConditionReason(StrEnum):
     """A range in ``skips`` is not passed over, and will not be before it is edited; the message says why."""
     GATE_STALE = "GateStale"
     """Nothing proves to a gate that its policies are up to date: it judges nothing until it can read them again."""
+    COMMITS_FAILING = "CommitsFailing"
+    """A gate can read its policies and commits nothing: no decision becomes a command before it can."""
     GATE_NOT_READY = "GateNotReady"
     """No gate of this agent has its policies in force."""
     AGENT_NOT_READY = "AgentNotReady"

@@ -17,10 +17,10 @@ import structlog
 from streamwarden_contract.events import time_of
 from streamwarden_kafka.records import Write
 
-from streamwarden_gate.acks import Report
 from streamwarden_gate.alone import Acts, Alone
 from streamwarden_gate.batches import Batch
 from streamwarden_gate.careful import Careful
+from streamwarden_gate.commits import Commits
 from streamwarden_gate.errors import AbortedError, FatalError, GateError, IndefiniteError, OutputsRefusedError
 from streamwarden_gate.halts import Halts
 from streamwarden_gate.judge import Judge
@@ -34,7 +34,7 @@ from streamwarden_gate.reasons import RefusalReason
 from streamwarden_gate.records import Record
 from streamwarden_gate.refusals import At, Refusals
 from streamwarden_gate.refused_events import RefusedEventTally
-from streamwarden_gate.reporting import report_of, report_stale
+from streamwarden_gate.reporting import report_failing, report_of, report_stale
 from streamwarden_gate.rule_errors import RuleErrorTally
 from streamwarden_gate.runs import Copies
 from streamwarden_gate.stop import Stop
@@ -52,7 +52,7 @@ _QUIET_S = 0.1
 """How long nothing must have been judged before positions at ends of partitions are committed."""
 _MAX_BATCH_S = 0.05
 """How long one batch is judged, however many records were received: so long a new policy set waits."""
-_TARGET_RETRY_S, _FIRST_BACKOFF_S, _LONGEST_BACKOFF_S = 5.0, 0.02, 2.0
+_TARGET_RETRY_S = 5.0
 
 
 class GateLoop:
@@ -86,7 +86,7 @@ class GateLoop:
         """Owned, and their committed offsets are known."""
         self._halts = Halts()
         self._open = OpenTransactions(links.membership.high_watermark)
-        self._failures = 0
+        self._commits = Commits()
         self._judged_s = 0.0
         self._stale = False
         """Whether the policies may be outdated: nothing proves that they are not."""
@@ -95,8 +95,7 @@ class GateLoop:
         self._copies = Copies()
         self._pace = Pace(max_rate)
         self._stride = Stride(max_batch * BATCHES_A_STEP)
-        self._note = links.note
-        self._before_batch = links.before_batch
+        self._note, self._before_batch = links.note, links.before_batch
         self._careful = Careful(links.note)
         acts = Acts(self._judge_one, self._skip, self._commit, self._halt)
         self._alone = Alone(links.membership, self._careful, links.note, acts)
@@ -107,7 +106,7 @@ class GateLoop:
         Raises:
             FatalError: this process cannot go on.
         """
-        self._reports.report(Report("Starting"))
+        self._reports.report(report_of(None, None, ()))
         try:
             while not self._stop.is_set():
                 self.step()
@@ -138,14 +137,14 @@ class GateLoop:
         except AbortedError as error:
             _log.warning("transaction aborted; going back to the last commit", error=str(error))
             self._rewind()
-            self._back_off()
+            self._back_off(error)
         except OutputsRefusedError:
             self._rewind()
         except IndefiniteError as error:
             _log.warning("outcome unknown; starting over from the committed offsets", error=str(error))
             self._unload()
             self._copies.forget()
-            self._back_off()
+            self._back_off(error)
         self._reports.serve()
         if not self._policies.alive:
             raise FatalError("the policy feed ended")
@@ -230,10 +229,11 @@ class GateLoop:
         self._loaded.clear()
         self._membership.fetch_from({})
 
-    def _back_off(self) -> None:
+    def _back_off(self, error: GateError) -> None:
         """Wait before the next attempt, longer each time; the group's heartbeats go on by themselves."""
-        self._failures += 1
-        self._stop.wait(min(_FIRST_BACKOFF_S * 2 ** min(self._failures, 10), _LONGEST_BACKOFF_S))
+        if self._commits.failed(time.monotonic(), _now(), str(error)):
+            self._report()  # claims no epoch
+        self._stop.wait(self._commits.pause_s)
 
     def _receive(self) -> Sequence[Record | End]:
         """Wait for a record, then take what is there and may be judged: batches grow with the backlog.
@@ -319,8 +319,7 @@ class GateLoop:
         return True
 
     def _skip(self, outcome: Outcome, first: At) -> None:
-        self._begin(outcome.writes, [first])
-        self._finish()
+        self._commit(outcome.writes, [first])
 
     def _commit_ends(self) -> None:
         """Commit ends of partitions once it is quiet: each is a transaction that a decision would wait for."""
@@ -339,16 +338,15 @@ class GateLoop:
         if self._active is not None and advance_epochs(self._loaded.values(), self._active):
             self._commit()
 
-    def _commit(self) -> None:
-        """Commit the place of every partition that has moved, without any outputs."""
-        self._begin((), ())
+    def _commit(self, writes: Sequence[Write] = (), judged: Sequence[At] = ()) -> None:
+        """Commit the place of every partition that has moved, and wait for it."""
+        self._begin(writes, judged)
         self._finish()
 
     def _begin(self, writes: Sequence[Write], judged: Sequence[At]) -> None:
         """Commit the writes and the place of every partition that has moved, while the next batch is being judged."""
         self._finish()
-        places = {each.number: each.place for each in self._loaded.values() if each.changed}
-        if places:
+        if places := {each.number: each.place for each in self._loaded.values() if each.changed}:
             self._under_way = self._committer.begin(writes, places), places, judged
 
     def _finish(self) -> None:
@@ -368,7 +366,7 @@ class GateLoop:
                 partition.commit(place)
         self._refusals.committed(judged)
         self._copies.committed(judged)
-        self._failures = 0
+        self._commits.succeeded()
 
     def _take_refusal(self, error: OutputsRefusedError, judged: Sequence[At]) -> None:
         """Find out of which record it was, by smaller transactions; halt the partition where its target is refused."""
@@ -387,6 +385,8 @@ class GateLoop:
         had_time = time.monotonic() - self._began_s > self._max_staleness_s or self._policies.proven_at_s > -math.inf
         if self._stale and view.active is not None and had_time:
             report = report_stale(self._max_staleness_s)
+        elif failing := self._commits.failing(time.monotonic()):
+            report = report_failing(failing)
         else:
             waiting = self._open.observe(self._loaded, time.monotonic())
             report = report_of(self._active, view.problem, self._halts.refusals, waiting, self._alone.skipped)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from streamwarden_contract.reasons import ConditionReason
 
 from streamwarden_gate.acks import Report
+from streamwarden_gate.commits import Failing
 from streamwarden_gate.open_transactions import TOLD_AFTER_S, Waiting
 from streamwarden_gate.policy_topic import Refusal
 from streamwarden_gate.reasons import RefusalReason
@@ -81,3 +82,10 @@ def report_stale(max_staleness_s: float) -> Report:
         "cannot be read to their end"
     )
     return Report("Stale", RefusalReason.STALE, message)
+
+
+def report_failing(failing: Failing) -> Report:
+    """Build the report of a gate that can commit nothing: it claims no epoch, as nothing is done under any."""
+    since = failing.since.isoformat(timespec="seconds").replace("+00:00", "Z")
+    message = f"no transaction has been committed since {since}, though it is tried again and again: {failing.why}"
+    return Report("Stale", RefusalReason.COMMITS_FAILING, message)

@@ -289,6 +289,8 @@ def a_gate_may_be_outdated(found: AgentGates) -> Finding | None:
     gate = next((ack for ack in found.gates if ack.state == "Stale"), None)
     if gate is None:
         return None
+    if gate.reason == ConditionReason.COMMITS_FAILING:
+        return Finding("False", ConditionReason.COMMITS_FAILING, f"gate {gate.pod} commits nothing: {gate.message}")
     return Finding("False", ConditionReason.GATE_STALE, f"gate {gate.pod} judges nothing: {gate.message}")
 
 

@@ -186,6 +186,11 @@ def gate(state: str, pod: str = "pod-0", **said: str) -> GateAck:
             id="X03-one-that-may-be-outdated-comes-before-one-that-judges",
         ),
         pytest.param(
+            checks.AgentGates([gate("InForce"), gate("Stale", "pod-1", reason="CommitsFailing", message="since noon")]),
+            ("False", "CommitsFailing", "gate pod-1 commits nothing: since noon"),
+            id="one-that-can-commit-nothing-comes-before-one-that-judges",
+        ),
+        pytest.param(
             checks.AgentGates([gate("InForce"), gate("InForce", "pod-1", reason="InvalidSchema", message="no regex")]),
             ("False", "RejectedByGate", "gate pod-1 denies some decisions: no regex"),
             id="X13-one-that-denies-what-does-not-compile-comes-before-one-that-judges-all",
