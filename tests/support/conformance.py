@@ -43,6 +43,7 @@ _DEFAULTS: Mapping[str, Any] = {
     "decisions": {"block": {"topic": "risk.commands", "keyed": True, "schema": None}},
     "policies": [],
     "partitions": 3,
+    "checked": True,
     "now": "2026-01-31T12:00:00Z",
 }
 _SAYS: Mapping[object, Mapping[str, Any]] = {
@@ -65,10 +66,8 @@ class Case:
 
     @property
     def skipped(self) -> str:
-        """Why it is not judged: what it needs is not there yet, or what ends it is; empty where it is judged."""
-        if self.needs is not None and self.needs not in OFFERED:
-            return f"needs {self.needs}"
-        return f"until {self.said['until']}" if self.said.get("until") in OFFERED else ""
+        """Why it is not judged: what it needs is not there yet; empty where it is judged."""
+        return "" if self.needs is None or self.needs in OFFERED else f"needs {self.needs}"
 
     @cached_property
     def judged(self) -> list[tuple[Record, ChainHead, Outcome]]:
@@ -227,7 +226,8 @@ def _active_set(text: str) -> ActiveSet:
     targets = targets_of(situation, schemas)
     partitions = situation["partitions"]
     binding = binding_record(namespace, name, policies, targets, uid=agent["uid"], partitions=partitions)
-    lame = {kind: tuple(found) for kind, found in rule_faults(situation).items()}
+    faults = rule_faults(situation) if situation["checked"] else {}
+    lame = {kind: tuple(found) for kind, found in faults.items()}
     binding = binding.model_copy(update={"labels": agent["labels"], "not_applicable": lame})
     snapshot = Snapshot(Identity(namespace, name, agent["uid"], POD), cluster_id=CLUSTER, keys=MemoryKeys(_KEY))
     closing = epoch_record(revision_counter=max([1, *(policy.revision for policy in policies)]))

@@ -52,7 +52,38 @@ EQUIVALENT = {
 }
 """Module, line and change of what makes no difference, with the reason: no test can kill it."""
 _FUSED = "rules that are fused into one say what they say one by one, only sooner"
+_KEPT = "the variables are made anew where they could have been kept"
+_PARTS = """parts = [policy.all_rules for policy, spec in covering if spec.params is not None and spec.rules]"""
+_WHOLE = "whole = not any(_is_broken(policy.rules) or decision_type in policy.not_applicable for policy, _ in covering)"
+_NEXT = "return next((said for part in self.parts if (said := part.evaluate(facts)) is not True), True)"
+_CHOICE = "return whole[0] if len(whole) == 1 else _All(tuple(whole)) if whole else None"
 JUDGES_ALIKE = {
+    ("rules.py", "if self._beside is None or self._data is not data:", "Is becomes IsNot"): _KEPT,
+    ("rules.py", "if self._beside is None or self._data is not data:", "the condition is always True"): _KEPT,
+    (
+        "rules.py",
+        "result = self._program.eval(known.plain if self._params is None else known.beside(self._params))",
+        "the condition is always False",
+    ): "a variable more, which the rule cannot name",
+    ("rules.py", _NEXT, "True becomes False"): _FUSED,
+    ("rules.py", _NEXT, "nothing is returned"): _FUSED,
+    ("rules.py", _WHOLE, "In becomes NotIn"): _FUSED,
+    ("rules.py", _PARTS, "And becomes Or"): _FUSED,
+    ("rules.py", "if plain:", "the condition is always True"): _FUSED,
+    ("rules.py", "parts.insert(0, _conjunction(plain))", "0 becomes 1"): _FUSED,
+    ("rules.py", "if len(whole) < len(parts):", "Lt becomes LtE"): _FUSED,
+    ("rules.py", "if len(whole) < len(parts):", "the condition is always True"): _FUSED,
+    ("rules.py", _CHOICE, "nothing is returned"): _FUSED,
+    ("rules.py", _CHOICE, "the condition is always False"): _FUSED,
+    ("rules.py", _CHOICE, "1 becomes 2"): _FUSED,
+    ("verdicts.py", "at_revision: str = field(init=False, compare=False)", "False becomes True"): (
+        "policies are compared where a set is built, and no record is judged by that"
+    ),
+    (
+        "verdicts.py",
+        "return tuple(policy for policy in policies.enforcing if policy.covers(decision_type)), None",
+        "nothing is returned",
+    ): "the set of a binding has fused the rules of each of its types, and no other type is judged",
     ("rules.py", "if not expressions:", "the condition is always True"): _FUSED,
     ("rules.py", "if not expressions:", "not is left out"): _FUSED,
     (
