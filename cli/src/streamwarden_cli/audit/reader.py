@@ -19,7 +19,7 @@ from streamwarden_kafka.codes import (
     code_of,
     error_of,
 )
-from streamwarden_kafka.errors import KafkaClientError, ReaderFailedError
+from streamwarden_kafka.errors import KafkaClientError, NotReachedError, ReaderFailedError
 from streamwarden_kafka.isolated.consumer import IsolatedConsumer
 from streamwarden_kafka.logs import ClientLog
 
@@ -159,11 +159,13 @@ class AuditReader:
         return open_consumer(self._connection, GROUP, self._log, _SETTINGS)
 
     def _begin_of_next(self, topic: str, partition: int, offset: int) -> int | None:
-        """Return where the next batch of records at an offset begins, by its header; None: it is not known now."""
+        """Return where the next batch of records at an offset begins, at the least; None: it is not known now."""
         from streamwarden_kafka.wire.raw import fetch_headers  # 20 MB that hardly anybody needs
 
         try:
             return max(offset, fetch_headers(self._connection, GROUP, topic, partition, offset)[0].base)
+        except NotReachedError as error:
+            return error.reached  # up to there it is certain that no record lies
         except KafkaClientError:
             return None
 

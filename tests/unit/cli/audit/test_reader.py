@@ -10,6 +10,7 @@ from streamwarden_cli.audit import reader as reading
 from streamwarden_cli.audit.reader import AuditReader
 from streamwarden_cli.audit.source import Log, StalledError
 from streamwarden_kafka.connection import Connection
+from streamwarden_kafka.errors import NotReachedError
 from support.mock_broker import mock_broker
 from support.raw_records import UNPARSED, Fields, RawRecord, RawWriter, batch_of, encode_batch, encode_record
 from support.wire_compression import ZSTD
@@ -177,3 +178,17 @@ def test_what_no_client_can_parse_is_passed_over_where_it_was_skipped(monkeypatc
     assert read((2, 2), batches=batches, end=4) == [b"one", b"two", b"three"]
     assert read(batches=batches, end=4) == [b"one", b"two", b"{0: 2}"]
     assert read((3, 3), batches=batches, end=4) == [b"one", b"two", b"{0: 2}"]
+
+
+def test_no_record_lies_where_a_search_has_found_but_aborted_ones_though_it_has_not_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def search(*_of: object) -> None:
+        raise NotReachedError("no records up to offset 500 but of aborted transactions", 500)
+
+    monkeypatch.setattr("streamwarden_kafka.wire.raw.fetch_headers", search)
+    reader = AuditReader(Connection.of({"bootstrap.servers": "127.0.0.1:1"}))
+    try:
+        assert not reader.has_record(TOPIC, 0, 10), "an agent aborts as much as it likes: no gate is accused for it"
+    finally:
+        reader.close()
