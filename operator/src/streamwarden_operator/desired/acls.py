@@ -8,15 +8,10 @@ from collections.abc import Collection, Iterable
 from streamwarden_contract.models.topic_contract import Access
 from streamwarden_contract.names import AgentNames, InstallationNames, transactional_prefix
 
+from streamwarden_operator.desired.acl_index import indexed
 from streamwarden_operator.ports import Acl
 
 EVERYBODY = "User:*"
-
-_WRITING = frozenset({"WRITE", "ALL", "ALTER", "ALTER_CONFIGS", "CREATE", "DELETE"})
-"""What changes a topic's records, or the rules by which it keeps them."""
-
-_RULING = frozenset({"ALL", "ALTER"})
-"""On the cluster: who has these writes ACLs, and so gives himself the rest."""
 
 _FIELDS = 7
 
@@ -79,10 +74,10 @@ def access_acls(installation: InstallationNames, topic: str, access: Access) -> 
     )
 
 
-def acls_of(observed: Iterable[Acl], *principals: str) -> frozenset[Acl]:
+def acls_of(observed: frozenset[Acl], *principals: str) -> frozenset[Acl]:
     """Return the ACLs of these principals (named without ``User:``): what an agent's plan may take back."""
-    users = {_user(principal) for principal in principals}
-    return frozenset(acl for acl in observed if acl.principal in users)
+    index = indexed(observed)
+    return frozenset(acl for principal in principals for acl in index.of(_user(principal)))
 
 
 def is_streamwarden_principal(principal: str) -> bool:
@@ -92,7 +87,10 @@ def is_streamwarden_principal(principal: str) -> bool:
 
 
 def bypass_acls(
-    installation: InstallationNames, observed: Iterable[Acl], governed_topics: Collection[str], allowed: Iterable[str]
+    installation: InstallationNames,
+    observed: frozenset[Acl],
+    governed_topics: Collection[str],
+    allowed: Iterable[str],
 ) -> frozenset[Acl]:
     """Return the ACLs that let somebody else than ``allowed`` change a governed topic.
 
@@ -105,13 +103,9 @@ def bypass_acls(
         allowed: other principals that may, without ``User:``.
     """
     trusted = {_user(principal) for principal in (*allowed, installation.operator_principal)}
-    return frozenset(
-        acl
-        for acl in observed
-        if not acl.denied
-        and acl.principal not in trusted
-        and (_rules(acl) or (acl.operation in _WRITING and any(_covers(acl, topic) for topic in governed_topics)))
-    )
+    index = indexed(observed)
+    ways = {*filter(_rules, index.rulers), *(acl for topic in governed_topics for acl in index.writers(topic))}
+    return frozenset(acl for acl in ways if acl.principal not in trusted)
 
 
 def format_acl(acl: Acl) -> str:
@@ -130,18 +124,9 @@ def parse_acl(text: str) -> Acl | None:
     return Acl(principal, resource_type, name, operation, pattern_type, host, denied=effect == "deny")
 
 
-def _covers(acl: Acl, topic: str) -> bool:
-    if acl.resource_type != "TOPIC":
-        return False
-    if acl.pattern_type == "PREFIXED":
-        return topic.startswith(acl.resource_name)
-    return acl.resource_name in {"*", topic}
-
-
 def _rules(acl: Acl) -> bool:
     """Tell whether everybody or an agent may write ACLs. A named administrator may: Kafka needs one."""
-    untrusted = acl.principal == EVERYBODY or is_streamwarden_principal(acl.principal)
-    return untrusted and acl.resource_type == "CLUSTER" and acl.operation in _RULING
+    return acl.principal == EVERYBODY or is_streamwarden_principal(acl.principal)
 
 
 def _user(principal: str) -> str:

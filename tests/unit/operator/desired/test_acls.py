@@ -123,7 +123,7 @@ def test_acls_that_lead_round_the_gate_are_found(acl: Acl) -> None:
     ],
 )
 def test_acls_that_lead_nowhere_are_not_reported(acl: Acl) -> None:
-    assert bypass_acls(INSTALLATION, {acl}, ["risk.blocks"], [GUARD.gate_principal]) == frozenset()
+    assert bypass_acls(INSTALLATION, frozenset({acl}), ["risk.blocks"], [GUARD.gate_principal]) == frozenset()
 
 
 def test_acls_name_the_installation() -> None:
@@ -135,7 +135,9 @@ def test_acls_name_the_installation() -> None:
 
 
 def test_the_operator_of_another_installation_is_a_stranger() -> None:
-    acls = {Acl(f"User:{name}.operator", "TOPIC", "risk.blocks", "WRITE") for name in ("streamwarden", "other")}
+    acls = frozenset(
+        Acl(f"User:{name}.operator", "TOPIC", "risk.blocks", "WRITE") for name in ("streamwarden", "other")
+    )
     found = bypass_acls(InstallationNames("other"), acls, ["risk.blocks"], [GUARD.gate_principal])
     assert found == {Acl("User:streamwarden.operator", "TOPIC", "risk.blocks", "WRITE")}
 

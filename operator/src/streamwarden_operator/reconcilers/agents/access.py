@@ -58,16 +58,16 @@ class AgentAccess:
         here = [names, *self._neighbours(names)]
         gates = [other.gate_principal for other in here]
         ours, shared = self.installation, names.shared
-        foreign = {
-            *bypass_acls(ours, observed, agent.command_topics, gates),
-            *bypass_acls(ours, observed, [shared.audit, shared.dead_letters, shared.gates], gates),
-            *bypass_acls(ours, observed, [names.decisions], [names.agent_principal]),
-            *bypass_acls(ours, observed, [shared.policies, ours.guardrails], []),
-        }
+        foreign = frozenset().union(
+            bypass_acls(ours, observed, agent.command_topics, gates),
+            bypass_acls(ours, observed, [shared.audit, shared.dead_letters, shared.gates], gates),
+            bypass_acls(ours, observed, [names.decisions], [names.agent_principal]),
+            bypass_acls(ours, observed, [shared.policies, ours.guardrails], []),
+        )
         # What Streamwarden's own principals have too much, their own agents' reconciles or the sweep take from them.
-        own = acls_of(observed, *gates, *(other.agent_principal for other in here))
-        if foreign - own:
-            listed = "; ".join(format_acl(acl) for acl in sorted(foreign - own))
+        strange = foreign - acls_of(foreign, *gates, *(other.agent_principal for other in here))
+        if strange:
+            listed = "; ".join(format_acl(acl) for acl in sorted(strange))
             raise BypassPossibleError(
                 f"these ACLs let somebody else than the gate write what it governs: {listed}. Delete them; no pod runs "
                 "until then"

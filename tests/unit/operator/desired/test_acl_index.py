@@ -1,0 +1,79 @@
+"""What is asked of all ACLs of a cluster is answered as if each was looked at, and each is looked at once."""
+
+from collections.abc import Iterator
+from typing import Self
+
+from hypothesis import given
+from hypothesis import strategies as st
+from streamwarden_contract.names import InstallationNames
+from streamwarden_operator.desired.acl_index import AclIndex
+from streamwarden_operator.desired.acls import EVERYBODY, acls_of, bypass_acls, is_streamwarden_principal
+from streamwarden_operator.ports import Acl
+from typing_extensions import override
+
+INSTALLATION = InstallationNames()
+TOPICS = ["risk.blocks", "risk.guard.decisions"]
+ALLOWED = ["risk.guard.gate"]
+PRINCIPALS = ["User:*", "User:web", "User:risk.guard.gate", "User:risk.guard.agent", "User:streamwarden.operator"]
+ACLS = st.frozensets(
+    st.builds(
+        Acl,
+        st.sampled_from(PRINCIPALS),
+        st.sampled_from(["TOPIC", "GROUP", "CLUSTER"]),
+        st.sampled_from(["*", "risk.", "risk.blocks", "risk.blocks.", "risk.guard.decisions", "kafka-cluster"]),
+        st.sampled_from(["READ", "WRITE", "ALL", "ALTER", "ALTER_CONFIGS", "CREATE", "DELETE", "DESCRIBE"]),
+        st.sampled_from(["LITERAL", "PREFIXED"]),
+        st.just("*"),
+        st.booleans(),
+    ),
+    max_size=12,
+)
+
+
+def is_bypass(acl: Acl) -> bool:
+    """Look at one ACL alone."""
+    if acl.denied or acl.principal in {f"User:{ALLOWED[0]}", "User:streamwarden.operator"}:
+        return False
+    if acl.resource_type == "CLUSTER":
+        named = acl.principal != EVERYBODY and not is_streamwarden_principal(acl.principal)
+        return acl.operation in {"ALL", "ALTER"} and not named
+    changes = acl.operation in {"WRITE", "ALL", "ALTER", "ALTER_CONFIGS", "CREATE", "DELETE"}
+    names = [
+        topic.startswith(acl.resource_name) if acl.pattern_type == "PREFIXED" else acl.resource_name in {"*", topic}
+        for topic in TOPICS
+    ]
+    return acl.resource_type == "TOPIC" and changes and any(names)
+
+
+@given(ACLS)
+def test_what_leads_round_a_gate_is_what_does_so_by_itself(acls: frozenset[Acl]) -> None:
+    assert bypass_acls(INSTALLATION, acls, TOPICS, ALLOWED) == {acl for acl in acls if is_bypass(acl)}
+
+
+@given(ACLS)
+def test_everybody_has_the_acls_that_name_them(acls: frozenset[Acl]) -> None:
+    wanted = {acl for acl in acls if acl.principal in PRINCIPALS[1:3]}
+    assert acls_of(acls, "web", "risk.guard.gate") == wanted
+    assert {acl for principal in PRINCIPALS for acl in AclIndex(acls).of(principal)} == acls
+
+
+class Counted(frozenset[Acl]):
+    """Counts how often it is walked."""
+
+    walks = 0
+
+    def __new__(cls, acls: frozenset[Acl]) -> Self:
+        return super().__new__(cls, acls)
+
+    @override
+    def __iter__(self) -> Iterator[Acl]:
+        Counted.walks += 1
+        return super().__iter__()
+
+
+def test_a_listing_is_walked_once_however_many_agents_ask_of_it() -> None:
+    acls = Counted(frozenset(Acl(f"User:u-{number}", "TOPIC", f"t-{number}", "WRITE") for number in range(10)))
+    for number in range(100):
+        found = bypass_acls(INSTALLATION, acls, [f"t-{number}"], ALLOWED)
+        assert found == acls_of(acls, f"u-{number}")
+    assert Counted.walks == 1
