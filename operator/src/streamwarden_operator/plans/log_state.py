@@ -1,7 +1,9 @@
 """A policy log as verified. A signature alone is not enough: what is older than what was verified is a replay."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from streamwarden_contract.errors import PolicyLogError
 from streamwarden_contract.policylog import (
@@ -20,7 +22,7 @@ from streamwarden_contract.policylog import (
 from streamwarden_operator.ports import SignedRecord
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LogState:
     """A policy log as verified: only records that carry a valid signature of ours."""
 
@@ -40,6 +42,25 @@ class LogState:
     """Keys of records that are refused, and why: they count as absent and are written over."""
     verified: Mapping[bytes, tuple[SignedRecord, Record]] = field(default_factory=dict, compare=False, repr=False)
     """What was read and verified, by key: it need not be verified again."""
+
+    @cached_property
+    def bound(self) -> Mapping[tuple[str, str], Mapping[str, str]]:
+        """By namespace and name of a policy: the agents whose binding names it, uid by name.
+
+        Found once: each policy is asked for by its own reconcile, and each binding names many.
+        """
+        found: defaultdict[tuple[str, str], dict[str, str]] = defaultdict(dict)
+        for record in self.bindings.values():
+            for ref in record.policies:
+                found[ref.namespace, ref.name][record.agent] = record.agent_uid
+        return dict(found)
+
+    @cached_property
+    def judging(self) -> frozenset[tuple[str, str, str]]:
+        """Agent, name and digest of every policy that a binding names."""
+        return frozenset(
+            (agent, ref.name, ref.digest) for agent, each in self.bindings.items() for ref in each.policies
+        )
 
 
 def go_on_above(state: LogState, seen: Iterable[EpochRecord]) -> LogState:

@@ -29,7 +29,7 @@ def governed(
 def in_force(name: str, digest: str, pairs: Iterable[Pair], state: LogState) -> frozenset[tuple[str, str]]:
     """Return agent and type of the pairs that the published bindings judge by exactly this policy and schema."""
     pairs = tuple(pairs)
-    bound = {agent for agent in {pair.agent for pair in pairs} if _is_bound(name, digest, agent, state)}
+    bound = {agent for agent in {pair.agent for pair in pairs} if (agent, name, digest) in state.judging}
     return frozenset(pair.place for pair in pairs if pair.agent in bound and _is_in_force(name, pair, state))
 
 
@@ -151,11 +151,6 @@ def _schemas(decisions: Mapping[str, CommandTarget], texts: Mapping[str, str]) -
         for decision_type, target in decisions.items()
         if target.schema_sha256 is None or target.schema_sha256 in texts
     }
-
-
-def _is_bound(name: str, digest: str, agent: str, state: LogState) -> bool:
-    binding = state.bindings.get(agent)
-    return binding is not None and any(ref.name == name and ref.digest == digest for ref in binding.policies)
 
 
 def _is_in_force(name: str, pair: Pair, state: LogState) -> bool:

@@ -17,11 +17,7 @@ MAX_GATE_NAME = 253
 
 def bound_agents(state: LogState, policy: PolicyRef | PolicyRecord) -> Mapping[str, str]:
     """Return the agents whose binding names the policy, at whichever revision: uid by name."""
-    return {
-        record.agent: record.agent_uid
-        for record in state.bindings.values()
-        if any((ref.namespace, ref.name) == (policy.namespace, policy.name) for ref in record.policies)
-    }
+    return state.bound.get((policy.namespace, policy.name), {})
 
 
 def live_gates(acks: Iterable[GateAck], agents: Mapping[str, str]) -> list[GateAck]:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from streamwarden_contract.models.policy import PolicyRef
-from streamwarden_contract.policylog import BoundPolicyRef
+from streamwarden_contract.policylog import BindingRecord, BoundPolicyRef
 from streamwarden_operator.plans.log_state import LogState
 from streamwarden_operator.plans.rollout import bound_agents, observe_rollout
 from support.policy_fakes import ack_of
 from support.policy_records import BINDING, POLICY
+from typing_extensions import override
+
+if TYPE_CHECKING:
+    from collections.abc import ValuesView
 
 GUARDRAIL = BoundPolicyRef(namespace="streamwarden", name=POLICY.name, revision=POLICY.revision, digest="b" * 64)
 OWN = PolicyRef(namespace="risk", name=POLICY.name, revision=POLICY.revision)
@@ -28,3 +34,27 @@ def test_s09_a_gate_that_has_the_other_policy_of_the_name_has_not_this_one() -> 
         "risk": (1, 0),
         "streamwarden": (1, 1),
     }
+
+
+class Counted(dict[str, BindingRecord]):
+    """Counts how often all bindings are looked at."""
+
+    looks = 0
+
+    @override
+    def values(self) -> ValuesView[BindingRecord]:  # type: ignore[override]  # the same, by its abstract name
+        self.looks += 1
+        return super().values()
+
+
+def test_bindings_are_looked_at_once_however_many_policies_they_name() -> None:
+    refs = tuple(
+        BoundPolicyRef(namespace="risk", name=f"p-{n}", revision=1, digest=BINDING.policies[0].digest)
+        for n in range(50)
+    )
+    bindings = Counted({f"a-{n}": BINDING.model_copy(update={"agent": f"a-{n}", "policies": refs}) for n in range(5)})
+    state = LogState(bindings=bindings)
+    for ref in refs:
+        found = bound_agents(state, PolicyRef(namespace=ref.namespace, name=ref.name, revision=1))
+        assert found == dict.fromkeys(bindings, BINDING.agent_uid)
+    assert bindings.looks == 1
