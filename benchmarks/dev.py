@@ -2,10 +2,14 @@
 
 From typing the command until the first command of a gate can be read, with the moments in between; and, while pages
 flow, from saving the agent's program until a decision of the new one can be read. Each run is a whole ``dev``.
+
+Beside it two floors: Kafka alone, from its formatting until it answers; and the CPU that all processes of ``dev`` took
+until the first command, over the cores that there are.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import shutil
@@ -22,6 +26,7 @@ from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, TopicPartiti
 from harness import ROOT, Figures, Goal, Result
 from streamwarden_cli.local.running import RunningDev
 from streamwarden_cli.local.state import StateFolder
+from streamwarden_devstack.stack import Stack
 from streamwarden_kafka.clients import open_consumer
 from streamwarden_kafka.logs import ClientLog
 
@@ -51,11 +56,14 @@ def run() -> Result:
     for figure in ("first_command_s", "edit_to_decision_s"):
         figures[f"{figure.removesuffix('_s')}_worst_s"] = round(max(found[figure] for found in runs), 2)
     figures["first_command_without_registry_s"] = round(_measure("--no-registry")["first_command_s"], 2)
+    figures["kafka_alone_s"] = round(statistics.median(asyncio.run(_kafka_alone()) for _ in range(RUNS)), 2)
+    figures["cpu_over_cores_s"] = round(figures["cpu_s"] / (os.cpu_count() or 1), 2)
     notes = (
         f"median of {RUNS} runs, each from the start of the process, interpreter included",
         "dev, Kafka, registry, two agents, two gates, producer and this program share the machine",
         "controller_s: Kafka answers, and the manifests are being reconciled",
         "producer_s: every agent is ready, and the producer is started; its own start is in what follows",
+        "cpu_s: of all processes of dev until the first command; cpu_over_cores_s and kafka_alone_s are floors",
         "edit_to_decision_s: from saving the program until a decision of the new one is read, at 40 pages a second",
     )
     return Result(NAME, figures, GOALS, notes)
@@ -64,7 +72,7 @@ def run() -> Result:
 def _measure(*options: str) -> Figures:
     with tempfile.TemporaryDirectory(prefix="streamwarden-bench-") as parent:
         folder = Path(shutil.copytree(EXAMPLE, Path(parent) / "phishing", ignore=shutil.ignore_patterns(".*")))
-        with _started(folder, *options) as (began, output):
+        with _started(folder, *options) as (began, process, output):
             figures = {}
             for said, figure in _MOMENTS.items():
                 _await_line(output, said)
@@ -74,13 +82,14 @@ def _measure(*options: str) -> Figures:
                     _assign(commands, COMMANDS, OFFSET_BEGINNING)
             _await_record(commands, lambda _: True)
             figures["first_command_s"] = time.perf_counter() - began
+            figures["cpu_s"] = _cpu_s(process.pid)
             commands.close()
             figures["edit_to_decision_s"] = _edit(folder)
             return figures
 
 
 @contextlib.contextmanager
-def _started(folder: Path, *options: str) -> Iterator[tuple[float, Path]]:
+def _started(folder: Path, *options: str) -> Iterator[tuple[float, subprocess.Popen[bytes], Path]]:
     """Start it, and end it as Ctrl-C does."""
     output = folder.parent / "output"
     with output.open("w") as sink:
@@ -88,10 +97,35 @@ def _started(folder: Path, *options: str) -> Iterator[tuple[float, Path]]:
         command = [Path(sys.executable).with_name("streamwarden"), "dev", str(folder), "--with", PRODUCER, *options]
         process = subprocess.Popen(command, stdout=sink, stderr=subprocess.STDOUT, env={**os.environ, "COLUMNS": "200"})
         try:
-            yield began, output
+            yield began, process, output
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(PATIENCE_S)
+
+
+async def _kafka_alone() -> float:
+    """Return the seconds that a Kafka takes by itself, with formatting."""
+    with tempfile.TemporaryDirectory(prefix="streamwarden-bench-") as folder:
+        async with Stack(Path(folder) / "stack", registry=False) as stack:
+            return stack.seconds["kafka"]
+
+
+def _cpu_s(pid: int) -> float:
+    """Return the CPU seconds of a process and all below it, those included that have ended and were waited for."""
+    rows = dict(_processes())
+    below = {pid}
+    while more := {each for each, (parent, _) in rows.items() if parent in below} - below:
+        below |= more
+    return sum(ticks for each, (_, ticks) in rows.items() if each in below) / os.sysconf("SC_CLK_TCK")
+
+
+def _processes() -> Iterator[tuple[int, tuple[int, int]]]:
+    """Yield every process with its parent and its clock ticks (proc_pid_stat(5))."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            # The name, which is in parentheses, may hold any character.
+            fields = stat.read_text().rpartition(")")[2].split()
+            yield int(stat.parent.name), (int(fields[1]), sum(map(int, fields[11:15])))
 
 
 def _edit(folder: Path) -> float:
