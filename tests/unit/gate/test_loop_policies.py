@@ -10,7 +10,7 @@ import pytest
 from streamwarden_gate import loop
 from streamwarden_gate.loop import GateLoop
 from streamwarden_gate.reasons import RefusalReason
-from support.gate_fakes import unknown_and_lost
+from support.gate_fakes import FakePolicies, unknown_and_lost
 from support.gate_log import AGENT, NAMESPACE, MemoryLog
 from support.gate_memory_loop import World
 from support.policy_log import binding_record, epoch_record, policy_record, policy_spec
@@ -68,9 +68,22 @@ def test_x03_a_gate_that_has_just_begun_and_proven_nothing_judges_nothing_and_is
     world.write(0, 1)
     world.steps()
     assert (world.judged, [said.state for said in world.reports.said]) == ([], ["Starting"])
-    world.loop._began_s -= 31  # half a minute later
+    world.loop._staleness.began_s -= 31  # half a minute later
     world.steps()
     assert (world.judged, [said.state for said in world.reports.said]) == ([], ["Starting", "Stale"])
+
+
+def test_a_first_proof_that_comes_right_after_the_look_for_one_is_no_reason_to_say_stale(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proofs = iter([-math.inf])
+    monkeypatch.setattr(FakePolicies, "proven_at_s", property(lambda _: next(proofs, math.inf)), raising=False)
+    world.write(0, 1)
+    world.steps()
+    assert (sorted(world.judged), [said.state for said in world.reports.said]) == (
+        ["page-0", "page-1"],
+        ["Starting", "InForce"],
+    )
 
 
 def test_x03_it_goes_on_where_it_stopped_once_they_are_proven(world: World) -> None:

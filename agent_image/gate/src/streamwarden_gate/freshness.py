@@ -25,6 +25,33 @@ class Question:
     """How far each topic was read then."""
 
 
+class Staleness:
+    """Whether policies may be outdated: nothing proves that they are not. Times are monotonic seconds."""
+
+    def __init__(self, most_s: float, now_s: float) -> None:
+        """Begin.
+
+        Args:
+            most_s: how old a proof may be.
+            now_s: when the gate begins.
+        """
+        self.most_s, self.began_s = most_s, now_s
+        self.is_told = False
+        """Whether people are to be told, as things stood at the last look."""
+
+    def is_unproven(self, proven_at_s: float, now_s: float) -> bool:
+        """Tell whether the last proof is too old; one that is there only now counts."""
+        return now_s - proven_at_s > self.most_s
+
+    def look(self, proven_at_s: float, now_s: float) -> bool:
+        """Tell the same before something is judged, and remember whether it is to be told."""
+        unproven = self.is_unproven(proven_at_s, now_s)
+        # One that has just begun has had no time to prove anything: it judges nothing yet, and is no reason for alarm.
+        # Both are of one moment: the first proof may come right after this look.
+        self.is_told = unproven and (now_s - self.began_s > self.most_s or proven_at_s > -math.inf)
+        return unproven
+
+
 class Freshness:
     """The proofs of some topics."""
 

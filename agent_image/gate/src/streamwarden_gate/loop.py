@@ -22,6 +22,7 @@ from streamwarden_gate.batches import Batch
 from streamwarden_gate.careful import Careful
 from streamwarden_gate.commits import Commits
 from streamwarden_gate.errors import AbortedError, FatalError, GateError, IndefiniteError, OutputsRefusedError
+from streamwarden_gate.freshness import Staleness
 from streamwarden_gate.halts import Halts
 from streamwarden_gate.judge import Judge
 from streamwarden_gate.open_transactions import OpenTransactions
@@ -73,8 +74,7 @@ class GateLoop:
         self._policies = links.policies
         self._reports = links.reports
         self._pod = pod
-        self._max_staleness_s = max_staleness_s
-        self._began_s = time.monotonic()
+        self._staleness = Staleness(max_staleness_s, time.monotonic())
         self._stop = stop
         self._active: ActiveSet | None = None
         self._judge: Judge | None = None
@@ -88,8 +88,6 @@ class GateLoop:
         self._open = OpenTransactions(links.membership.high_watermark)
         self._commits = Commits()
         self._judged_s = 0.0
-        self._stale = False
-        """Whether the policies may be outdated: nothing proves that they are not."""
         self._under_way: tuple[Pending, Mapping[int, Place], Sequence[At]] | None = None
         self._refusals = Refusals(max_batch)
         self._copies = Copies()
@@ -159,8 +157,8 @@ class GateLoop:
     def _follow_policies(self) -> None:
         """Take over the feed's set; none, where it may be outdated. What was halted may be judged under a newer one."""
         # In this order: what is proven is in the view that is read after it.
-        self._stale = self._is_unproven()
-        active = None if self._stale else self._policies.view.active
+        stale = self._staleness.look(self._policies.proven_at_s, time.monotonic())
+        active = None if stale else self._policies.view.active
         if active is self._active:
             return
         if active is None or active.is_of_another_topic(self._active):
@@ -174,7 +172,7 @@ class GateLoop:
             self._halts.lift(lambda number, why: why is RefusalReason.ROLLED_BACK or active.may_skip(number))
 
     def _is_unproven(self) -> bool:
-        return time.monotonic() - self._policies.proven_at_s > self._max_staleness_s
+        return self._staleness.is_unproven(self._policies.proven_at_s, time.monotonic())
 
     def _load(self) -> None:
         """Read the committed offsets of the partitions that are owned and not known yet, and start fetching them."""
@@ -381,10 +379,8 @@ class GateLoop:
     def _report(self) -> None:
         """Say what is in force: only called once its epochs are committed."""
         view = self._policies.view
-        # One that has just begun has had no time to prove anything: it judges nothing yet, and is no reason for alarm.
-        had_time = time.monotonic() - self._began_s > self._max_staleness_s or self._policies.proven_at_s > -math.inf
-        if self._stale and view.active is not None and had_time:
-            report = report_stale(self._max_staleness_s)
+        if self._staleness.is_told and view.active is not None:
+            report = report_stale(self._staleness.most_s)
         elif failing := self._commits.failing(time.monotonic()):
             report = report_failing(failing)
         else:
