@@ -41,13 +41,15 @@ class Failing:
     rules: tuple[FailingRule, ...] = ()
     """The worst first."""
     quiet_since: Mapping[str, datetime] = field(default_factory=dict)
-    """By rule that no gate names any more: its last error, or when gates began to judge by it again if later."""
+    """By rule that no gate names any more: its last error, or when gates began to judge by it again if later. Those
+    that are forgotten are in it until it is known that the status says so: the write may fail."""
     erred_at: Mapping[str, datetime] = field(default_factory=dict)
     """By rule that a gate names: its last error."""
 
     def forgets_after(self, now: datetime) -> timedelta | None:
         """Return how long it is until the next rule is forgotten, if all stays quiet; None where none will be."""
-        oldest = min(self.quiet_since.values(), default=None)
+        quiet = (self.quiet_since[rule.name] for rule in self.rules if rule.name in self.quiet_since)
+        oldest = min(quiet, default=None)
         return None if oldest is None else oldest + FORGOTTEN_AFTER - now
 
 
@@ -89,7 +91,7 @@ def still_failing(known: Failing, said: Said, now: datetime) -> Failing:
     erred_at = {name: min(max(at, last.get(name, at)), now) for name, at in said.erred_at.items()}
     since = {rule.name: last.get(rule.name, now) for rule in silent}
     kept = [rule for rule in silent if now - since[rule.name] < FORGOTTEN_AFTER]
-    return Failing(_worst_first([*said.rules, *kept]), {rule.name: since[rule.name] for rule in kept}, erred_at)
+    return Failing(_worst_first([*said.rules, *kept]), since, erred_at)
 
 
 def _last_error(errors: Sequence[RuleErrors]) -> datetime | None:

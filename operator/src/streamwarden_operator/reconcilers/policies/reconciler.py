@@ -170,7 +170,7 @@ class PolicyReconciler:
         is_same = policy.status.revision == ref.revision
         before = replace(known, rules=policy.status.failing_rules) if is_same else Failing()
         found = still_failing(before, said, self._clock())
-        if found.rules:
+        if before.rules or found.rules:
             self._failing[ref.namespace, ref.name] = found
         return found.rules
 

@@ -325,11 +325,7 @@ async def test_m11_a_rule_is_forgotten_once_gates_have_judged_for_an_hour_withou
     reads, now = policy("reads", "'a' in decision.parameters.tags"), datetime(2026, 3, 1, tzinfo=UTC)
     async with running(contract("pages"), COMMANDS, reads, agent()) as harness:
         reconciler = PolicyReconciler(
-            harness.cluster,
-            harness.acks,
-            harness.controller._logs,
-            on_rollout=lambda *_: None,
-            clock=lambda: now,
+            harness.cluster, harness.acks, harness.controller._logs, on_rollout=lambda *_: None, clock=lambda: now
         )
         harness.acks.on_ack = lambda *_: None  # this reconciler alone looks at what gates say
 
@@ -364,7 +360,11 @@ async def test_m11_a_rule_is_forgotten_once_gates_have_judged_for_an_hour_withou
             with pytest.raises(KubernetesUnavailableError):
                 await later(minutes=10)
         assert await later() == (True, 1200), "what could not be looked at costs no time"
-        assert await later(minutes=20) == (False, None)
+        with monkeypatch.context() as patched:
+            patched.setattr(harness.cluster, "write_status", no_answer)
+            with pytest.raises(KubernetesUnavailableError):
+                await later(minutes=20)
+        assert await later() == (False, None), "nor does what could not be written"
 
 
 @pytest.mark.slow
