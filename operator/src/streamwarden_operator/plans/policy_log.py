@@ -6,9 +6,10 @@ Four rules keep an edit from giving an agent fewer rules than its author meant:
 * A policy that never had a good record and would bind an agent withholds that agent's new binding: its last one stays
   (or none, and then its gate judges nothing). A binding never leaves out a policy silently.
 * A policy whose rules do not check for one of an agent's decision types denies that type: the binding names it there.
-* While an agent's binding is withheld, or cannot name a policy which selects the agent, the policies that its last one
-  names stay, also when they are deleted: a rename with a slip in the new policy, an edit that waits or new labels that
-  do must not drop the old one before the new one is there.
+* While an agent's binding is withheld, or cannot name a policy which selects the agent, or only as it was before an
+  edit, the policies that its last one names stay, also when they are deleted: a rename with a slip in the new policy,
+  an edit that waits (rules of two policies in one) or new labels that do must not drop the old one before the new one
+  is there.
 """
 
 from collections.abc import Collection, Mapping
@@ -168,25 +169,28 @@ def _lacking(
 ) -> Mapping[str, AbstractSet[str]]:
     """Find the agents that come under a policy which no binding of theirs can name yet: they are to lose none for it.
 
+    Nor for an edit that is not there yet of one that it names: it may have taken over what a deleted one demanded.
+
     Returns:
         By agent: what is on the log already, selects it as it is bound, and is too new for its gates. So it is with a
         policy that was deleted, stayed for another agent, and is made again; one that is written now waits itself.
     """
     written = {name: record for name, record in policies.items() if desired.has_policy(name)}
     living = {**{name: record.spec for name, record in written.items()}, **desired.invalid}
-    edited = any(spec.match != written[name].spec.match for name, spec in desired.invalid.items() if name in written)
+    edited = {name for name in desired.invalid.keys() & written if spec_digest(living[name]) != written[name].digest}
     newer = {name for name, each in written.items() if each is state.policies.get(name) and format_needed(each) > 1}
     found: dict[str, AbstractSet[str]] = {}
     for agent in state.bindings.keys() & {*desired.unready, *desired.bindings}:
         binding = state.bindings[agent]
         next_labels = dict(desired.bindings[agent].labels if agent in desired.bindings else binding.labels)
         labels = dict(desired.labels.get(agent, next_labels))
-        if labels == next_labels and agent not in desired.older and not edited:
+        is_behind = any(living[name].match.agent_selector.selects(labels) for name in edited)
+        if labels == next_labels and agent not in desired.older and not is_behind:
             continue
         bound = {name for name, record in written.items() if record.spec.match.agent_selector.selects(next_labels)}
         too_new = bound & newer - binding.policy_names if agent in desired.older else frozenset()
         wanted = {name for name, spec in living.items() if spec.match.agent_selector.selects(labels)}
-        if too_new or wanted - bound:
+        if is_behind or too_new or wanted - bound:
             found[agent] = too_new
     return found
 

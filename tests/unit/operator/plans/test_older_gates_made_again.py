@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from streamwarden_contract.models.policy import Match
 from streamwarden_contract.policylog import CommandTarget
 from streamwarden_operator.desired.held_back import HeldBack, TooNew
 from streamwarden_operator.plans.log_state import LogState
@@ -130,6 +131,38 @@ def test_an_agent_keeps_a_policy_until_the_edit_is_there_that_takes_its_place(
     assert after(now, plan).bindings["guard"].policy_names == {"other", "strict"}
 
 
+@pytest.mark.parametrize(
+    ("edit", "refused"),
+    [
+        pytest.param(spec("params.most > 1", {"most": 3}), False, id="rules-that-wait"),
+        pytest.param(spec("("), True, id="rules-that-are-refused"),
+        pytest.param(spec(), True, id="more-decision-types"),
+    ],
+)
+def test_an_agent_keeps_a_policy_until_the_edit_of_another_one_that_it_has_is_there(
+    edit: PolicySpec, *, refused: bool
+) -> None:
+    strict = spec().model_copy(update={"match": Match(decisions=("warn",))})
+    first = replace(
+        WITH_DATA,
+        valid={**WITH_DATA.valid, "strict": strict, "ours": spec(team="a")},
+        bindings={**WITH_DATA.bindings, "guard": binding(team="a")},
+    )
+    state, living = written(first), {"other": WITH_DATA.valid["other"]}
+    asked = replace(
+        first, valid=living if refused else {**living, "strict": edit}, invalid={"strict": edit} if refused else {}
+    )
+    plan, _ = plan_for_gates("risk", asked, state, OF_CLERK)
+    now = after(state, plan)
+    assert now.bindings["guard"].policy_names == {"ours", "strict"}
+    given_up = replace(asked, valid=living, invalid={"strict": strict})
+    plan, _ = plan_for_gates("risk", given_up, now, OF_CLERK)
+    assert "ours" not in after(now, plan).policies, "one that is refused as it is in force takes nobody's place"
+    there = replace(asked, valid={**living, "strict": edit}, invalid={})
+    plan, _ = plan_for_gates("risk", there, now, [gate("new", 2), gate("new", 2, "clerk")])
+    assert "ours" not in after(now, plan).policies
+
+
 def test_what_an_earlier_agent_of_the_name_was_bound_to_its_gates_need_not_read() -> None:
     state = written(replace(WITH_DATA, bindings={"clerk": binding("clerk", team="b")}))
     made_again = replace(WITH_DATA, bindings={"clerk": replace(binding("clerk", team="b"), agent_uid="uid-2")})
@@ -162,6 +195,11 @@ def _selecting(desired: DesiredLog, agent: str) -> set[str]:
     return {name for name, each in every.items() if each.match.agent_selector.selects(labels)}
 
 
+def _as_asked(state: LogState, desired: DesiredLog, names: set[str]) -> bool:
+    every = {**desired.valid, **desired.invalid}
+    return all(state.policies[name].spec == every[name] for name in names)
+
+
 def _newer_parts(state: LogState, agent: str) -> set[str]:
     """Return what of an agent's set an older gate cannot read."""
     if agent not in state.bindings:
@@ -184,6 +222,7 @@ def test_whatever_the_log_has_come_through_no_older_gate_gets_more_that_it_canno
         assert [agent for agent in older if _newer_parts(now, agent) - _newer_parts(state, agent)] == []
         for agent in state.bindings.keys() & now.bindings.keys():
             has, had = now.bindings[agent].policy_names, state.bindings[agent].policy_names
-            assert has >= _selecting(desired, agent) or has >= had
+            wanted = _selecting(desired, agent)
+            assert has >= had or (has >= wanted and _as_asked(now, desired, wanted))
         assert not plan_for_gates("risk", desired, now, gates)[0], "there is nothing more to say"
         state = now

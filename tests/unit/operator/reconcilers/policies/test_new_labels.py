@@ -1,10 +1,11 @@
-"""An agent that comes under another policy by its labels, and is not ready for a new binding yet."""
+"""An agent that comes under another policy, or other rules, and cannot have them yet: it loses none of its own."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from streamwarden_contract.models import AgentDeployment
+from streamwarden_contract.models import AgentDeployment, Policy
+from streamwarden_operator.desired.management import PAUSE
 from streamwarden_operator.keys import key_of
 from support.operator_harness import agent, contract, policy, running, until, whole_namespace
 
@@ -27,4 +28,21 @@ async def test_the_policy_of_its_old_labels_stays_until_it_is_bound_by_the_new_o
         assert harness.binding().policy_names == {"ours", "strict", "watch"}
         harness.put(contract("mails"))
         await until(lambda: harness.binding().policy_names == {"strict", "theirs", "watch"})
+        assert b"policy/ours" not in harness.log.topics["risk.streamwarden.policies"]
+
+
+async def test_a_policy_that_is_deleted_stays_while_the_edit_that_takes_it_over_is_paused() -> None:
+    guard, ours, strict = agent(labels={"team": "a"}), policy("ours", match=of_team("a")), policy("strict")
+    async with running(*whole_namespace()[:-1], guard, ours) as harness:
+        made = harness.get(strict).model_dump(by_alias=True, mode="json")
+        made["spec"]["rules"].append({"name": "ours", "require": "true"})
+        made["metadata"] |= {"annotations": {PAUSE: "true"}, "generation": 2}
+        harness.put(Policy.model_validate(made))
+        harness.cluster.remove(ours)
+        harness.controller.changed(key_of(ours))
+        await harness.settle()
+        assert harness.binding().policy_names == {"ours", "strict", "watch"}
+        made["metadata"] |= {"annotations": {}}
+        harness.put(Policy.model_validate(made))
+        await until(lambda: harness.binding().policy_names == {"strict", "watch"})
         assert b"policy/ours" not in harness.log.topics["risk.streamwarden.policies"]
