@@ -53,6 +53,10 @@ class SignedEpochs(_Data):
     guardrail: SignedEpoch | None = None
 
 
+Reached = Annotated[int, Field(ge=1, le=10**15)]
+"""A count, by the power of ten that it has reached. What gates say is added up, and a sum beyond int64 could be written
+to no status: one gate would keep a Policy from ever saying anything again."""
+
 MAX_RULE_ERRORS = 16
 MAX_TIME_MS = 253_402_300_799_999
 """The end of the year 9999: no time is later than what can be read."""
@@ -63,7 +67,7 @@ class RuleErrors(_Data):
 
     policy: PolicyRef
     rule: Annotated[str, Field(max_length=63)]
-    at_least: Annotated[int, Field(ge=1)]
+    at_least: Reached
     """Decisions since the gate has this revision: the power of ten that was reached, so that acks stay few."""
     message: Annotated[str, Field(max_length=512)] = ""
     """What the engine said the first time."""
@@ -82,7 +86,7 @@ class RefusedEvents(_Data):
     """One of the agent's inputs or outcomes."""
     source: Annotated[str, Field(max_length=512)] = ""
     """``ce_source``, a claim; empty where it could not be read."""
-    at_least: Annotated[int, Field(ge=1)]
+    at_least: Reached
     """Events since the gate's process began: the power of ten that was reached, so that acks stay few."""
     reason: Annotated[str, Field(max_length=63)]
     """What is wrong with the one that reached it."""

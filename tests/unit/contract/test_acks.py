@@ -108,6 +108,22 @@ def test_what_is_no_ack_is_refused(change: dict[str, object]) -> None:
         decode_ack(canonical.encode({**raw, **change}))  # type: ignore[dict-item]  # an object
 
 
+@pytest.mark.parametrize("kind", ["ruleErrors", "refusedEvents"])
+def test_a_count_is_small_enough_that_those_of_many_gates_fit_into_64_bits(kind: str) -> None:
+    said: dict[str, dict[str, canonical.JsonValue]] = {
+        "ruleErrors": {"policy": {"namespace": "risk", "name": "url-blocking", "revision": 17}, "rule": "confident"},
+        "refusedEvents": {"topic": "risk.pages", "reason": "SchemaMismatch"},
+    }
+    raw = json.loads(ACK.encode())
+    largest, larger = (
+        canonical.encode({**raw, kind: [{**said[kind], "atLeast": count}] * 16}) for count in (10**15, 10**16)
+    )
+    assert 10**15 * 16 * 500 < 2**63
+    assert decode_ack(largest).encode().count(b'"atLeast":1000000000000000') == 16
+    with pytest.raises(ValidationError, match="less than or equal to 1000000000000000"):
+        decode_ack(larger)
+
+
 def test_what_a_newer_gate_says_besides_is_passed_over() -> None:
     raw = canonical.decode(ACK.model_copy(update={"formats": ReadFormats(decision=2)}).encode())
     assert isinstance(raw, dict)
