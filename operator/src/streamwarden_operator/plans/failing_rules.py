@@ -19,6 +19,8 @@ from streamwarden_operator.plans.rollout import bound_agents, live_gates
 
 FORGOTTEN_AFTER = timedelta(hours=1)
 """So long gates must have judged by the revision since the rule's last error; as long as a gate itself says it."""
+_JUDGING = frozenset({"InForce", "Rejected"})
+"""One that refuses a newer set, or has halted a partition, judges the rest by what it names."""
 _MAX_WORDS = 200
 
 
@@ -69,7 +71,7 @@ def said_to_fail(state: LogState, acks: Sequence[GateAck], policy: PolicyRef) ->
         for errors in ack.rule_errors:
             if errors.policy == policy and errors.rule in names:  # who writes acks could make names up
                 said.setdefault(errors.rule, []).append(errors)
-    judged = any(ack.state == "InForce" and policy in ack.policies for ack in gates)
+    judged = any(ack.state in _JUDGING and policy in ack.policies for ack in gates)
     erred_at = {rule: at for rule, errors in said.items() if (at := _last_error(errors)) is not None}
     return Said(_worst_first(_added_up(rule, errors) for rule, errors in said.items()), judged, erred_at)
 

@@ -132,3 +132,24 @@ def test_when_a_rule_erred_last_is_what_all_gates_say(
     ]
     said = said_to_fail(state, acks, ref)
     assert (said.rules[0].gates, said.erred_at) == (len(times), expected)
+
+
+@pytest.mark.parametrize(
+    ("state", "names_it", "judged"),
+    [
+        pytest.param("InForce", True, True, id="in-force"),
+        pytest.param("Rejected", True, True, id="a-newer-set-is-refused-or-a-partition-is-halted"),
+        pytest.param("Rejected", False, False, id="all-sets-are-refused"),
+        pytest.param("InForce", False, False, id="another-revision"),
+        pytest.param("Starting", True, False, id="it-begins"),
+        pytest.param("Stale", True, False, id="it-may-be-outdated"),
+        pytest.param("Stopped", True, False, id="it-has-ended"),
+    ],
+)
+def test_a_gate_judges_by_the_revision_that_it_names_while_it_has_policies(
+    state: str, *, names_it: bool, judged: bool
+) -> None:
+    log = written(replace(BASE, bindings={"guard": binding()}))
+    ref = PolicyRef(namespace="risk", name="strict", revision=log.policies["strict"].revision)
+    ack = gate("pod").model_copy(update={"state": state, "policies": (ref,) if names_it else ()})
+    assert said_to_fail(log, [ack], ref).judged is judged
