@@ -8,6 +8,7 @@ import contextvars
 import pytest
 from streamwarden.core.lanes import Lanes, Work
 from streamwarden.core.records import Handled, Record
+from typing_extensions import override
 
 
 def record(offset: int, key: bytes | None) -> Record:
@@ -121,6 +122,44 @@ async def test_what_a_handler_leaves_in_its_context_no_other_key_gets() -> None:
     lanes.add(keys(6))
     await lanes.all()
     assert seen == [-1] * 6
+
+
+async def test_an_equal_value_that_a_handler_leaves_in_its_context_no_other_key_gets() -> None:
+    left, first, seen = contextvars.ContextVar[list[int]]("left"), list[int](), list[list[int]]()
+    left.set(first)
+
+    async def work(each: Record) -> Handled:
+        seen.append(left.get())
+        left.set([])
+        return Handled(each)
+
+    lanes = Lanes(work)
+    lanes.add(keys(6))
+    await lanes.all()
+    assert [each is first for each in seen] == [True] * 6
+
+
+async def test_values_in_a_context_that_cannot_be_compared_end_nothing() -> None:
+    class Array:
+        """As an array is that has many elements."""
+
+        __hash__ = None  # type: ignore[assignment]  # as arrays have none
+
+        @override
+        def __eq__(self, other: object) -> bool:
+            raise ValueError("ambiguous")
+
+    left = contextvars.ContextVar[Array]("left")
+    left.set(Array())
+
+    async def work(each: Record) -> Handled:
+        left.set(Array())
+        return Handled(each)
+
+    lanes = Lanes(work)
+    lanes.add(keys(6))
+    await lanes.all()
+    assert offsets(lanes.take()) == list(range(6))
 
 
 async def test_a_cancellation_that_a_handler_leaves_behind_meets_no_other_key() -> None:

@@ -13,6 +13,8 @@ _AT_ONCE = 4
 """Lanes that may begin in one turn of the loop: a turn takes about half as long as an event whose handler does nothing.
 """
 
+_NOTHING = object()
+
 
 class Lanes:
     """One lane for each key that has records: they go one after another, lanes side by side.
@@ -137,7 +139,7 @@ class Lanes:
         """Work through a few lanes, one after another, up to one that waits: other tasks have begun the others then.
 
         So a task is made for each lane that waits, and not for each event. What a handler leaves behind in its task,
-        context or a cancellation, no other lane gets.
+        context or a cancellation, no other lane gets. But one that it has asked for later meets whoever is there then.
         """
         turn, context, task = self._turn, contextvars.copy_context(), asyncio.current_task()
         try:
@@ -147,7 +149,7 @@ class Lanes:
                 await self._go_through(self._lanes[key])
                 del self._lanes[key]
                 self._some.set()
-                if self._turn != turn or (task and task.cancelling()) or contextvars.copy_context() != context:
+                if self._turn != turn or (task and task.cancelling()) or not _has_kept(context):
                     break
         except asyncio.CancelledError:
             if self._ending:
@@ -169,3 +171,9 @@ class Lanes:
     def _fail(self, error: BaseException) -> None:
         self._failure = error
         self._some.set()
+
+
+def _has_kept(context: contextvars.Context) -> bool:
+    """Whether all variables still have the very values of then: equal ones may be told apart, or not be comparable."""
+    now = contextvars.copy_context()
+    return len(now) == len(context) and all(now.get(name, _NOTHING) is value for name, value in context.items())
