@@ -75,7 +75,6 @@ JUDGES_ALIKE = {
     ("rules.py", "if len(whole) < len(parts):", "the condition is always True"): _FUSED,
     ("rules.py", _CHOICE, "nothing is returned"): _FUSED,
     ("rules.py", _CHOICE, "the condition is always False"): _FUSED,
-    ("rules.py", _CHOICE, "1 becomes 2"): _FUSED,
     ("verdicts.py", "at_revision: str = field(init=False, compare=False)", "False becomes True"): (
         "policies are compared where a set is built, and no record is judged by that"
     ),
