@@ -65,7 +65,6 @@ JUDGES_ALIKE = {
         "result = self._program.eval(known.plain if self._params is None else known.beside(self._params))",
         "the condition is always False",
     ): "a variable more, which the rule cannot name",
-    ("rules.py", _NEXT, "True becomes False"): _FUSED,
     ("rules.py", _NEXT, "nothing is returned"): _FUSED,
     ("rules.py", _WHOLE, "In becomes NotIn"): _FUSED,
     ("rules.py", _PARTS, "And becomes Or"): _FUSED,
