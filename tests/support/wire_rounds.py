@@ -64,7 +64,10 @@ class Rounds:
             self._shoot()
         last = f"seed {self.seed}, round {self.number}, {dict(self.written - before)}"
         eventually(self._caught_up, f"gate and agent get past what was written ({last})", timeout_s=SOON_S, pause_s=0.2)
-        assert self._living() == [None, None], f"{last}; the agent's log ends: {self.loop.agent.log_text[-2_000:]}"
+        living = self._living()
+        assert living == [None, None], (
+            f"{last}; gate and agent ended: {living}; the agent's log ends: {self.loop.agent.log_text[-2_000:]}"
+        )
         self.loop.give_a_good_decision(self.loop.mark())
 
     def _shoot(self) -> None:

@@ -60,8 +60,11 @@ def headers_of(message: "Message") -> Headers:
     try:
         found = _ask_for_headers(message) or ()
     except SystemError as error:
-        # The client goes on after the name that it could not decode (confluent-kafka 2.16).
-        if not isinstance(error.__cause__, UnicodeDecodeError):
+        # The client goes on after a name that it could not decode (confluent-kafka 2.16): each further one wraps it.
+        cause: BaseException | None = error
+        while isinstance(cause, SystemError):
+            cause = cause.__cause__
+        if not isinstance(cause, UnicodeDecodeError):
             raise
         return ((UNREADABLE_HEADER, None),)
     return cast("Headers", list(found.items()) if isinstance(found, dict) else found)

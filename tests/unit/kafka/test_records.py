@@ -59,3 +59,11 @@ def test_x06_an_unreadable_name_is_noticed_at_its_record_however_many_are_read()
         messages = read(properties, "pages", 2 * many)
     found = [(list(headers_of(message)), message.value()) for message in messages]
     assert found == [([("ce_id", b"1")], b"v"), ([(UNREADABLE_HEADER, None)], b"v")] * many
+
+
+def test_x06_a_record_may_have_any_number_of_unreadable_names() -> None:
+    bad = [(b"\xff\xfe", b"1"), (b"\xff", b"2"), (b"ce_id", b"1"), (b"\xfe", None), *[(b"\xfd", b"")] * 2_000]
+    with mock_broker("pages") as properties:
+        write_raw(properties, "pages", 0, [RawRecord(b"k", b"v", bad[:count]) for count in (2, 4, len(bad))])
+        messages = read(properties, "pages", 3)
+    assert [list(headers_of(message)) for message in messages] == [[(UNREADABLE_HEADER, None)]] * 3

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import pytest
 from streamwarden_contract.acks import ReadFormats
 from streamwarden_operator.desired.workload import read_formats
 from streamwarden_operator.keys import Key, key_of
@@ -14,7 +13,6 @@ def test_formats_that_nobody_can_read_are_the_first() -> None:
     assert [read_formats(text).decision for text in ("", "{", '{"decision":0}', '{"decision":2}')] == [1, 1, 1, 2]
 
 
-@pytest.mark.slow
 async def test_what_an_agent_was_told_of_formats_stays_until_its_gates_are_known_and_while_none_run() -> None:
     newer = ReadFormats(decision=2)
     async with running(*whole_namespace()) as harness:

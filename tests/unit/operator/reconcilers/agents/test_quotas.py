@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
 from streamwarden_operator.keys import Key
 from streamwarden_operator.ports import AclPlan
 from support.operator_harness import SETTINGS, agent, conditions_of, name_of, running, until, whole_namespace
@@ -88,7 +87,6 @@ async def test_quotas_of_agents_that_are_no_more_are_swept() -> None:
         }
 
 
-@pytest.mark.slow
 async def test_an_agent_whose_quota_is_refused_may_not_write_and_says_so() -> None:
     async with running(settings=LIMITED) as harness:
         harness.quotas.refuses = "could not list the quotas: no right. Grant it"

@@ -80,7 +80,6 @@ async def test_x97_an_agent_that_is_gone_is_remembered_no_longer() -> None:
         await until(lambda: not released)
 
 
-@pytest.mark.slow
 async def test_its_finalizer_stays_until_its_access_is_taken_away() -> None:
     async with running(*whole_namespace()) as harness:
         harness.acls.down = True

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 
-import pytest
 from streamwarden_contract.models import AgentDeployment
 from streamwarden_contract.models.topic_contract import TopicSchema
 from support.operator_harness import agent, conditions_of, contract, running, whole_namespace
 
 
-@pytest.mark.slow
 async def test_f03_an_edit_to_more_schemas_than_a_config_map_holds_is_refused_and_changes_no_pod() -> None:
     names = [f"in{number}" for number in range(11)]
     schemas = {name: json.dumps({"title": name, "description": '"' * 27_440}) for name in names}
@@ -26,7 +24,6 @@ async def test_f03_an_edit_to_more_schemas_than_a_config_map_holds_is_refused_an
         assert harness.cluster.workloads == before
 
 
-@pytest.mark.slow
 async def test_m08_earlier_schemas_and_new_ones_must_fit_together_while_contracts_roll() -> None:
     """The registry refuses the smaller schemas of eight contracts: events of three more do not fit beside the old."""
     names = [f"in{number}" for number in range(11)]

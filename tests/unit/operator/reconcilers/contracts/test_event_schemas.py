@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-import pytest
 from streamwarden_contract.ids import sha256_hex
 from streamwarden_contract.models.topic_contract import TopicSchema
 from streamwarden_contract.runtime_config import AgentInputs
@@ -35,7 +34,6 @@ def only(schema: str) -> tuple[str, dict[str, str]]:
     return sha256, {sha256: schema}
 
 
-@pytest.mark.slow
 async def test_x12_a_schema_that_the_registry_refuses_reaches_no_runtime_and_the_next_good_one_does() -> None:
     async with running(PAGES, contract("commands"), policy("strict"), agent()) as harness:
         assert judged_by(harness) == only(SCHEMA)

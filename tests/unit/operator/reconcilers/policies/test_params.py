@@ -151,7 +151,6 @@ async def test_a_config_map_that_comes_later_is_told_and_taken() -> None:
         await until(lambda: conditions_of(harness.get(READS))["Published"] == ("True", "OK"))
 
 
-@pytest.mark.slow
 async def test_f03_the_data_of_many_policies_is_read_once_and_beside_the_event_loop(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -268,7 +268,6 @@ async def test_x02_a_policy_says_that_a_rule_errs_for_how_many_decisions_and_why
         await until(lambda: "RulesFailing" not in conditions_of(harness.get(reads)))
 
 
-@pytest.mark.slow
 async def test_m11_failing_rules_are_one_event_a_rule_and_revision_however_many_pods_come_and_go() -> None:
     require = "'a' in decision.parameters.tags"
     reads = policy("reads", rules=[{"name": name, "require": require} for name in ("r", "another")])
@@ -367,7 +366,6 @@ async def test_m11_a_rule_is_forgotten_once_gates_have_judged_for_an_hour_withou
         assert await later() == (False, None), "nor does what could not be written"
 
 
-@pytest.mark.slow
 async def test_rules_that_a_gate_makes_up_are_passed_over_however_many_they_are() -> None:
     reads = policy("reads", "'a' in decision.parameters.tags")
     async with running(contract("pages"), COMMANDS, reads, agent()) as harness:
