@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -315,6 +316,16 @@ class FakePending:
         except IndefiniteError:
             self.committer.lost()
             raise
+
+
+class Clock:
+    """What the loop takes for the time, in seconds."""
+
+    def __init__(self) -> None:
+        self.now_s = time.monotonic()
+
+    def monotonic(self) -> float:
+        return self.now_s
 
 
 class FakePolicies:

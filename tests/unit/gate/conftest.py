@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 from streamwarden_gate import loop
+from support.gate_fakes import Clock
 from support.gate_log import MemoryLog
 from support.gate_memory_loop import World
 
@@ -22,3 +23,11 @@ def log() -> MemoryLog:
 def world(log: MemoryLog) -> World:
     """The loop over that log, with all partitions, and nothing decided yet."""
     return World(log)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The time that the loop goes by from now on: it stands until a test moves it."""
+    made = Clock()
+    monkeypatch.setattr(loop, "time", made)
+    return made

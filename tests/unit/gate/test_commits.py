@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from support.gate_fakes import aborted, unknown_and_lost
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from support.gate_fakes import Ending
+    from support.gate_fakes import Clock, Ending
     from support.gate_memory_loop import World
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -70,23 +69,6 @@ def test_pauses_grow_to_two_seconds_and_begin_anew() -> None:
     commits.succeeded()
     fail(commits, [8])
     assert commits.pause_s == 0.04
-
-
-class Clock:
-    """What the loop takes for the time, in seconds."""
-
-    def __init__(self) -> None:
-        self.now_s = time.monotonic()
-
-    def monotonic(self) -> float:
-        return self.now_s
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    made = Clock()
-    monkeypatch.setattr("streamwarden_gate.loop.time", made)
-    return made
 
 
 def go_on(world: World, clock: Clock, seconds: int) -> None:

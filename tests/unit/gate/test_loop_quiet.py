@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-from streamwarden_gate import loop
 from streamwarden_gate.ports import End
 from support import gate_fakes
 from support.gate_log import record
 
 if TYPE_CHECKING:
+    from support.gate_fakes import Clock
     from support.gate_memory_loop import World
 
 
@@ -21,23 +20,6 @@ def test_the_end_of_a_quiet_partition_is_committed(world: World) -> None:
     assert world.kafka.committed[0][0] == 4
 
 
-class Clock:
-    """What the loop takes for the time, in seconds."""
-
-    def __init__(self) -> None:
-        self.now = 1_000.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    made = Clock()
-    monkeypatch.setattr(loop, "time", made)
-    return made
-
-
 def test_between_decisions_the_end_of_a_partition_costs_no_transaction(world: World, clock: Clock) -> None:
     world.steps()
     before = len(world.kafka.transactions)
@@ -45,7 +27,7 @@ def test_between_decisions_the_end_of_a_partition_costs_no_transaction(world: Wo
         world.write(1)
         world.steps(1)
         world.write_marker(1)
-        clock.now += 0.05
+        clock.now_s += 0.05
         world.steps(2)
     assert [writes for writes, _ in world.kafka.transactions[before:]] == [2] * 10
 
@@ -57,7 +39,7 @@ def test_an_end_that_was_reached_after_the_last_decision_waits_until_it_is_quiet
     world.steps(3)
     number = record(b"", key=b"page-1").partition
     assert world.kafka.committed[number][0] == 1
-    clock.now += 0.1
+    clock.now_s += 0.1
     world.steps(3)
     assert world.kafka.committed[number][0] == 2
     assert [writes for writes, _ in world.kafka.transactions] == [0, 2, 0], "epochs, the decision, the end"
@@ -67,13 +49,13 @@ def test_an_idle_gate_commits_nothing(world: World, clock: Clock) -> None:
     world.steps()
     before = len(world.kafka.transactions)
     for _ in range(50):
-        clock.now += 1
+        clock.now_s += 1
         world.steps(1)
     assert len(world.kafka.transactions) == before
 
 
 def test_a_gate_that_is_told_to_stop_leaves_no_lag(world: World, clock: Clock) -> None:
-    assert clock.now
+    assert clock.now_s
     world.write(1)
     world.steps(2)
     world.write_marker(1)
@@ -84,7 +66,7 @@ def test_a_gate_that_is_told_to_stop_leaves_no_lag(world: World, clock: Clock) -
 
 
 def test_a_last_commit_that_fails_is_no_failure_of_the_gate(world: World, clock: Clock) -> None:
-    assert clock.now
+    assert clock.now_s
     world.write(1)
     world.steps(2)
     world.write_marker(1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from streamwarden_gate.ports import Item
+    from support.gate_fakes import Clock
     from support.gate_log import MemoryLog
 
 TOPIC = f"{NAMESPACE}.{AGENT}.decisions"
@@ -144,23 +144,6 @@ def test_several_partitions_are_one_message(log: MemoryLog) -> None:
     log.write_all()
     waiting = [Waiting(0, 4), Waiting(2, 7)]
     assert report_of(log.build(), None, (), waiting).message == words(0, 4, ", and so in 1 more")
-
-
-class Clock:
-    """What the loop takes for the time, in seconds."""
-
-    def __init__(self) -> None:
-        self.now_s = time.monotonic()
-
-    def monotonic(self) -> float:
-        return self.now_s
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    made = Clock()
-    monkeypatch.setattr("streamwarden_gate.loop.time", made)
-    return made
 
 
 def wait(world: World, clock: Clock, seconds: float) -> None:
