@@ -34,7 +34,7 @@ class World:
     topics: FakeTopics = field(default_factory=FakeTopics)
     acls: FakeAcls = field(default_factory=FakeAcls)
     registry: FakeSchemaRegistry | None = field(default_factory=FakeSchemaRegistry)
-    logs: LogStore = field(default_factory=lambda: LogStore(INSTALLATION))
+    logs: LogStore = field(default_factory=lambda: LogStore(INSTALLATION, claimed={"risk"}))
     woken: list[Key] = field(default_factory=list)
 
     async def reconcile(self, name: str = "urls") -> TopicContractStatus:

@@ -48,9 +48,6 @@ class MemoryKeys(PublicKeys):
     def __init__(self, *keys: SigningKey) -> None:
         super().__init__({key.key_id: key.private.public_key().public_bytes_raw() for key in keys})
 
-    def knows(self, key_id: str) -> bool:
-        return key_id in self.raw
-
 
 class MemoryLog:
     """Signs records and feeds them to a snapshot."""

@@ -8,17 +8,22 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from streamwarden_contract.inventory import Stage, UserItem
 from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
 from streamwarden_contract.models.scaling import Scaling
-from streamwarden_operator.adapters.signing import SigningKey
+from streamwarden_contract.names import InstallationNames
+from streamwarden_operator.adapters.signing import PublisherKeys, SigningKey
 from streamwarden_operator.backends import Backends
 from streamwarden_operator.desired.acceptance import topic_refs
 from streamwarden_operator.desired.agents import ResolvedAgent, resolve_agent
 from streamwarden_operator.keys import key_of
+from streamwarden_operator.plans.inventory import sign_item
+from streamwarden_operator.ports import Topic
 from streamwarden_operator.settings import OperatorSettings
 from streamwarden_operator.wiring.controller import Controller
 from support.fakes import FakeAcls, FakeCluster, FakeOffsets, FakeSchemaRegistry, FakeScramUsers, FakeTopics
 from support.lag_fakes import FakeLags
+from support.login_fakes import FakeLogins
 from support.policy_fakes import FakeGateAcks, FakePolicyLog
 from support.quota_fakes import FakeClientQuotas
 from typing_extensions import override
@@ -26,6 +31,7 @@ from typing_extensions import override
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from streamwarden_contract.inventory import Item
     from streamwarden_contract.models.base import Kind
     from streamwarden_contract.policylog import BindingRecord
 
@@ -117,6 +123,7 @@ class Harness:
         self.effects = Effects()
         self.cluster = FakeCluster()
         self.topics, self.acls, self.users = FakeTopics(), FakeAcls(), FakeScramUsers()
+        self.logins = FakeLogins(self.users)
         self.offsets, self.registry = FakeOffsets(self.topics), FakeSchemaRegistry()
         self.quotas = FakeClientQuotas()
         self.has_registry = True
@@ -126,6 +133,7 @@ class Harness:
             getattr(self, name).writes = self.effects.of(name)
         self.rollouts: list[tuple[str, int]] = []
         self.signing_key = SigningKey.create()
+        self.kubernetes_uid = ""
         self.controller = self.new_controller()
 
     def new_controller(self) -> Controller:
@@ -134,6 +142,7 @@ class Harness:
             self.topics,
             self.acls,
             self.users,
+            self.logins,
             self.offsets,
             self.quotas,
             self.log,
@@ -147,6 +156,7 @@ class Harness:
             backends=backends,
             bootstrap_servers="broker:9092",
             signing_key=self.signing_key,
+            kubernetes_uid=self.kubernetes_uid,
         )
         made.on_rollout = lambda _ns, name, revision, *_: self.rollouts.append((name, revision))
         return made
@@ -165,6 +175,15 @@ class Harness:
         found = self.controller._logs.binding("risk", agent_name)
         assert found is not None
         return found
+
+    def remember(self, *items: Item) -> None:
+        """Let an earlier process of this installation have made something."""
+        topic = InstallationNames(self.settings.installation).inventory
+        keys = PublisherKeys(self.signing_key)
+        if topic not in self.topics.topics:
+            self.topics.topics[topic] = Topic(topic, 1, 1, {"cleanup.policy": "compact"})
+        signed = [sign_item(item, topic=topic, cluster_id=self.log.cluster_id, signer=keys) for item in items]
+        self.log.topics.setdefault(topic, {}).update({record.key: record for record in signed})
 
     async def settle(self) -> None:
         """Wait until nothing is left to do."""
@@ -187,6 +206,13 @@ async def running(
         yield harness
     finally:
         await harness.controller.stop()
+
+
+def user_of(agent: str, role: str = "agent", namespace: str = "risk", stage: Stage = Stage.MADE) -> UserItem:
+    """What the inventory has of a user."""
+    return UserItem(
+        user=f"{namespace}.{agent}.{role}", namespace=namespace, agent=agent, owner_uid=f"uid-{agent}", stage=stage
+    )
 
 
 async def until(holds: Callable[[], object], wait_s: float = WAIT_S) -> None:

@@ -30,9 +30,12 @@ class FakePolicyLog:
     def cluster_id(self) -> str:
         return "fake-cluster"
 
-    async def read(self, topic: str) -> Mapping[bytes, SignedRecord]:
+    async def look(self, topic: str) -> Mapping[bytes, SignedRecord]:
         self._answer()
         return dict(self.topics.get(topic, {}))
+
+    async def read(self, topic: str) -> Mapping[bytes, SignedRecord]:
+        return await self.look(topic)
 
     async def publish(self, topic: str, records: Sequence[SignedRecord]) -> None:
         self._answer()

@@ -3,7 +3,8 @@
 ContractError
 ├── NameNotAllowedError    a name that is malformed, reserved, or could reach another's
 ├── MalformedEventError    a record that is no valid event; carries the reason for its dead letter
-└── PolicyLogError         a policy-log record that is refused
+├── PolicyLogError         a policy-log record that is refused
+└── InventoryError         a record of the inventory that cannot be read
 """
 
 from streamwarden_contract.reasons import DeadLetterReason
@@ -31,3 +32,7 @@ class MalformedEventError(ContractError):
 
 class PolicyLogError(ContractError):
     """A policy-log record is unsigned, forged, out of order or unreadable: it is refused."""
+
+
+class InventoryError(ContractError):
+    """A record of the inventory is malformed, or a later version's: what it is about is left alone."""

@@ -54,7 +54,7 @@ class InstallationNames:
 
     @property
     def inventory(self) -> str:
-        """The topic of what the operator has made. Reserved: nothing is written to it yet."""
+        """The topic of what the operator has made: see ``inventory``."""
         return f"{self.installation}.inventory"
 
     def reader_group(self, reader: str) -> str:

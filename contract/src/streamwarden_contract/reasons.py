@@ -87,6 +87,8 @@ class ConditionReason(StrEnum):
     """The change cannot be made: fewer partitions, another replication factor, a keyed topic's partitions."""
     RESOURCE_CONFLICT = "ResourceConflict"
     """An older resource claims the same topic (the oldest wins), or an object of a needed name is somebody else's."""
+    NAMESPACE_TAKEN = "NamespaceTaken"
+    """Another installation has this namespace in the same Kafka: nothing in it is made, changed or taken away."""
     REF_NOT_FOUND = "RefNotFound"
     """A referenced TopicContract does not exist (yet)."""
     REF_NOT_READY = "RefNotReady"

@@ -30,6 +30,10 @@ class PublicKeys:
         """The bytes of the keys, by id."""
         return self._raw
 
+    def knows(self, key_id: str) -> bool:
+        """Tell whether a key of this id is among them."""
+        return key_id in self._keys
+
     def verify(self, key_id: str, signature: bytes, message: bytes) -> bool:
         """Tell whether the signature is by a known key; an unknown key is False."""
         key = self._keys.get(key_id)

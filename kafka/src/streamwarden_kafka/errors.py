@@ -4,6 +4,7 @@ KafkaClientError
 ├── ConnectionSettingsError          a setting is missing or cannot be used: only an edit helps
 │   └── MalformedPropertiesError     a line of client settings that is none
 ├── BrokerUnavailableError           no answer, or not the one that was waited for: try again later
+│   ├── LoginRefusedError            the broker does not take the user or the password
 │   └── NotReachedError              what is looked for lies further than one try goes: ask again from there
 ├── RequestRefusedError              a broker refuses a request for what it is, or for who sends it
 ├── ReaderFailedError                the process that reads cannot be started: only an edit helps
@@ -40,6 +41,10 @@ class MalformedPropertiesError(ConnectionSettingsError):
 
 class BrokerUnavailableError(KafkaClientError):
     """A broker does not answer, or refuses for now."""
+
+
+class LoginRefusedError(BrokerUnavailableError):
+    """A broker does not take the user, or the password. It may not know yet of one that was made just now."""
 
 
 class NotReachedError(BrokerUnavailableError):

@@ -11,6 +11,7 @@ from streamwarden_kafka.connection import Connection
 from streamwarden_operator.adapters.kafka.acls import KafkaAcls
 from streamwarden_operator.adapters.kafka.gate_acks import KafkaGateAcks, OnAck
 from streamwarden_operator.adapters.kafka.lags import KafkaLags
+from streamwarden_operator.adapters.kafka.logins import KafkaLogins
 from streamwarden_operator.adapters.kafka.offsets import KafkaOffsets
 from streamwarden_operator.adapters.kafka.policy_log import KafkaPolicyLog
 from streamwarden_operator.adapters.kafka.quotas import KafkaClientQuotas
@@ -22,6 +23,7 @@ from streamwarden_operator.ports import (
     ClientQuotas,
     GateAcks,
     Lags,
+    Logins,
     Offsets,
     PolicyLog,
     SchemaRegistry,
@@ -57,6 +59,7 @@ class Backends:
     topics: Topics
     acls: Acls
     users: ScramUsers
+    logins: Logins
     offsets: Offsets
     quotas: ClientQuotas
     log: Publisher
@@ -87,6 +90,7 @@ def connect(kafka: Connection, registry_url: str | None, settings: OperatorSetti
         topics=KafkaTopics(admin),
         acls=KafkaAcls(admin),
         users=KafkaScramUsers(admin),
+        logins=KafkaLogins(kafka, timeout_s=timeout_s),
         offsets=offsets,
         quotas=quotas,
         log=KafkaPolicyLog(kafka, transactional_id=names.publisher_transactional_id, timeout_s=timeout_s),

@@ -12,10 +12,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from aiokafka.conn import AIOKafkaConnection, create_conn
-from aiokafka.errors import KafkaError, for_code
+from aiokafka.errors import AuthenticationFailedError, KafkaError, SaslAuthenticationFailed, for_code
 
 from streamwarden_kafka.connection import Connection
-from streamwarden_kafka.errors import BrokerUnavailableError, KafkaClientError
+from streamwarden_kafka.errors import BrokerUnavailableError, KafkaClientError, LoginRefusedError
 from streamwarden_kafka.wire.settings import find_addresses, translate_security
 
 NO_ERROR = 0
@@ -66,7 +66,7 @@ class Wire:
         """Return some broker, a connected one if there is one.
 
         Raises:
-            BrokerUnavailableError: none can be reached.
+            BrokerUnavailableError: none can be reached; a ``LoginRefusedError`` where the last one does not take us.
             ConnectionSettingsError: the configuration cannot be used.
         """
         self._configure()
@@ -112,6 +112,8 @@ class Wire:
                         max_idle_ms=_IDLE_MS,
                         **arguments,
                     )
+            except (AuthenticationFailedError, SaslAuthenticationFailed) as error:
+                raise LoginRefusedError(f"could not log in at {host}:{port}: {_words(error)}") from error
             except (KafkaError, OSError, TimeoutError) as error:
                 raise BrokerUnavailableError(f"could not connect to {host}:{port}: {_words(error)}") from error
             self._connections[address] = made

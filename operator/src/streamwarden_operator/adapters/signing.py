@@ -107,6 +107,10 @@ class PublisherKeys:
         """Tell whether the signature is by a valid key."""
         return self.ring.verify(key_id, signature, message)
 
+    def knows(self, key_id: str) -> bool:
+        """Tell whether a key of this id is valid."""
+        return self.ring.knows(key_id)
+
 
 def key_id(public_key: bytes) -> str:
     """Return the id of a raw public key."""

@@ -69,14 +69,24 @@ def build_shared_topics(names: NamespaceNames) -> tuple[Topic, ...]:
             partitions=1,
             config={"cleanup.policy": "delete", "max.message.bytes": str(DEAD_LETTER_MAX_MESSAGE_BYTES)},
         ),
-        _compacted(names.policies),
+        build_policy_topic(names),
         _compacted(names.gates),
     )
+
+
+def build_policy_topic(names: NamespaceNames) -> Topic:
+    """Build a namespace's policy topic: who makes it has the namespace."""
+    return _compacted(names.policies)
 
 
 def build_guardrail_topic(names: InstallationNames) -> Topic:
     """Build the policy topic that binds every namespace."""
     return _compacted(names.guardrails)
+
+
+def build_inventory_topic(names: InstallationNames) -> Topic:
+    """Build the topic of what the installation has made."""
+    return _compacted(names.inventory)
 
 
 def _compacted(name: str) -> Topic:

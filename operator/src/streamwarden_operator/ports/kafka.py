@@ -95,6 +95,14 @@ class ScramUsers(Protocol):
     async def delete(self, user: str) -> None: ...
 
 
+class Logins(Protocol):
+    """Whether a user can log in."""
+
+    async def check(self, user: str, password: str) -> bool:
+        """Tell whether Kafka takes this password of a user (named without ``User:``)."""
+        ...
+
+
 Quotas = Mapping[str, float]
 """By Kafka's name: ``producer_byte_rate`` and ``consumer_byte_rate`` (bytes a second, at each broker),
 ``request_percentage`` (of one thread's time, at each broker)."""

@@ -17,11 +17,15 @@ class SignedRecord:
 
 
 class PolicyLog(Protocol):
-    """Policy topics, written by one fenced publisher."""
+    """Topics of signed records, policy topics and the inventory, written by one fenced publisher."""
 
     @property
     def cluster_id(self) -> str:
         """Kafka's cluster id, which is signed with every record."""
+        ...
+
+    async def look(self, topic: str) -> Mapping[bytes, SignedRecord]:
+        """Return what ``read`` does, and fence nobody: the topic may be another installation's."""
         ...
 
     async def read(self, topic: str) -> Mapping[bytes, SignedRecord]:

@@ -12,7 +12,9 @@ from streamwarden_operator.ports import Cluster, Quotas
 from streamwarden_operator.reconcilers.agents.access import AgentAccess
 from streamwarden_operator.reconcilers.agents.quotas import AgentQuotas
 from streamwarden_operator.reconcilers.agents.reconciler import AgentReconciler, PodSettings
+from streamwarden_operator.reconcilers.agents.users import AgentUsers
 from streamwarden_operator.reconcilers.contracts.reconciler import TopicContractReconciler
+from streamwarden_operator.reconcilers.inventory import Inventory
 from streamwarden_operator.reconcilers.namespaces.reconciler import NamespaceReconciler
 from streamwarden_operator.reconcilers.policies.live_acks import LiveAcks
 from streamwarden_operator.reconcilers.policies.log import PolicyLogReconciler
@@ -40,6 +42,9 @@ class Factory:
     logs: LogStore
     scaling: ScalingStore
     waker: Waker
+    inventory: Inventory
+    covers: Callable[[str], bool]
+    """Whether the operator watches a namespace."""
 
     def create_reconcilers(self, on_rollout: OnRollout) -> Mapping[KeyKind, Reconciler]:
         """Return the reconciler of each kind of key."""
@@ -82,10 +87,9 @@ class Factory:
         access = AgentAccess(
             self.cluster,
             backends.acls,
-            backends.users,
+            AgentUsers(self.cluster, backends.users, backends.logins, self.inventory, self.bootstrap_servers),
             backends.offsets,
             self._quotas,
-            self.bootstrap_servers,
             self.logs.installation,
         )
         return AgentReconciler(
@@ -112,8 +116,11 @@ class Factory:
             backends.topics,
             backends.acls,
             backends.users,
+            inventory=self.inventory,
             quotas=self._quotas,
             logs=self.logs,
+            covers=self.covers,
             watch=backends.acks.watch,
+            claimed=self.waker.namespace_known,
             wake=self.waker.add,
         )

@@ -12,6 +12,7 @@ from streamwarden_operator.backends import Backends
 from streamwarden_operator.errors import CannotGoOnError
 from streamwarden_operator.keys import Key
 from streamwarden_operator.ports import Cluster
+from streamwarden_operator.reconcilers.inventory import Inventory
 from streamwarden_operator.reconcilers.policies.log_store import LogStore
 from streamwarden_operator.reconcilers.scaling.scaling_store import ScalingStore
 from streamwarden_operator.settings import OperatorSettings
@@ -46,6 +47,7 @@ class Controller:
         backends: Backends,
         bootstrap_servers: str,
         signing_key: SigningKey,
+        kubernetes_uid: str = "",
     ) -> None:
         """Put everything together; nothing runs before ``start``.
 
@@ -54,7 +56,8 @@ class Controller:
             settings: the operator's.
             backends: Kafka and the registry.
             bootstrap_servers: as the operator reaches Kafka; pods too, where the settings name no others.
-            signing_key: signs the policy logs.
+            signing_key: signs the policy logs and the inventory.
+            kubernetes_uid: of the namespace ``kube-system``, by which a copy of the cluster is told; empty: not known.
         """
         self.on_rollout: OnRollout = _ignore_rollout
         """Called once when a policy's revision is in force in every gate that it binds."""
@@ -64,16 +67,25 @@ class Controller:
         self._logs = LogStore(InstallationNames(settings.installation))
         self._queue = ReconcileQueue(settings, on_status=self._status_changed)
         self._waker = Waker(cluster, self._logs, self._queue.add)
+        keys, watched = PublisherKeys(signing_key), settings.namespaces
         factory = Factory(
             cluster,
             backends,
-            PublisherKeys(signing_key),
+            keys,
             settings.operator_namespace,
             settings.pod_bootstrap_servers or bootstrap_servers,
             settings.agent_quotas,
             self._logs,
             ScalingStore(enabled=backends.lags is not None),
             self._waker,
+            Inventory(
+                backends.log,
+                backends.topics,
+                installation=self._logs.installation,
+                keys=keys,
+                kubernetes_uid=kubernetes_uid,
+            ),
+            lambda namespace: not watched or namespace in watched,
         )
         self._reconcilers = factory.create_reconcilers(self._rolled_out)
         self._loops = factory.create_loops()

@@ -91,6 +91,12 @@ class Waker:
         self.add(Key("PolicyLog", namespace))
         self.dependents_changed(Key("Namespace", namespace))
 
+    def namespace_known(self, namespace: str) -> None:
+        """Wake all resources of a namespace: it is known now whose it is."""
+        listed = (self._cluster.list(kind, namespace) for kind in (TopicContract, Policy, AgentDeployment))
+        self._add_all(key_of(resource) for each in listed for resource in each)
+        self._add_all(key for key in self._cluster.unreadable() if key.namespace == namespace)
+
     def _is_new(self, gate: tuple[str, str, str], ack: GateAck | None) -> bool:
         if ack is None:
             self._last_acks.pop(gate, None)  # each pod has a name of its own: they would pile up

@@ -1,30 +1,22 @@
 """An agent's users, Secrets and ACLs, and the order in which they come and go: narrow first, then widen."""
 
-import secrets
-from collections.abc import Collection
 from dataclasses import dataclass
 
-from streamwarden_contract.ids import sha256_hex
 from streamwarden_contract.names import AgentNames, InstallationNames
 from streamwarden_contract.policylog import BindingRecord
 from streamwarden_contract.reasons import ConditionReason
-from streamwarden_kafka.connection import CLIENT_PROPERTIES_FILE
 
 from streamwarden_operator.desired.acls import acls_of, agent_acls, bypass_acls, format_acl, gate_acls
 from streamwarden_operator.desired.agents import ResolvedAgent
-from streamwarden_operator.desired.credentials import (
-    PASSWORD_BYTES,
-    agent_secret_name,
-    build_secret,
-    find_password,
-    gate_secret_name,
-)
+from streamwarden_operator.desired.checks.agents import READY
+from streamwarden_operator.desired.status import is_true
 from streamwarden_operator.errors import NotReadyError
 from streamwarden_operator.plans.acls import plan_acls
 from streamwarden_operator.plans.offsets import plan_offsets
 from streamwarden_operator.plans.skips import SkipPlan, plan_skips
-from streamwarden_operator.ports import Acl, AclPlan, Acls, Cluster, Offsets, ScramUsers, Topic
+from streamwarden_operator.ports import Acl, AclPlan, Acls, Cluster, Offsets, Topic
 from streamwarden_operator.reconcilers.agents.quotas import AgentQuotas
+from streamwarden_operator.reconcilers.agents.users import AgentUsers
 from streamwarden_operator.reconcilers.existence import existing_agents
 
 
@@ -40,11 +32,9 @@ class AgentAccess:
 
     cluster: Cluster
     acls: Acls
-    users: ScramUsers
+    users: AgentUsers
     offsets: Offsets
     quotas: AgentQuotas
-    bootstrap_servers: str
-    """As the pods reach Kafka."""
     installation: InstallationNames
 
     async def check_bypass(self, agent: ResolvedAgent) -> frozenset[Acl]:
@@ -84,12 +74,10 @@ class AgentAccess:
             observed: every ACL of the cluster.
             published: its binding in force: pods go by it until the next one is published, and it may be held back.
         """
-        names = agent.names
-        existing = await self.users.observe()
-        hashes = [
-            await self._credentials(names.namespace, agent_secret_name(names.agent), names.agent_principal, existing),
-            await self._credentials(names.namespace, gate_secret_name(names.agent), names.gate_principal, existing),
-        ]
+        names, resource = agent.names, agent.resource
+        doubted = not is_true(resource.status.conditions, READY)
+        granted = [user for user in (names.agent_principal, names.gate_principal) if acls_of(observed, user)]
+        credentials_hash = await self.users.keep(names, resource.metadata.uid, granted=granted, doubted=doubted)
         gate = gate_acls(self.installation, names, agent.command_topics)
         owned = acls_of(observed, names.agent_principal, names.gate_principal) - self._in_use(agent, published)
         desired = gate | agent_acls(names, agent.input_topics)
@@ -98,7 +86,7 @@ class AgentAccess:
         now = AclPlan(remove=plan.remove, add=plan.add & gate)
         if now:
             await self.acls.apply(now)
-        return sha256_hex("".join(hashes).encode())
+        return credentials_hash
 
     async def give_to_agent(self, agent: ResolvedAgent, decisions: Topic, observed: frozenset[Acl]) -> None:
         """Commit where the gate begins, then let the agent write, within its quotas.
@@ -131,17 +119,13 @@ class AgentAccess:
         return plan_skips(requests, decisions, observed)
 
     async def revoke(self, namespace: str, agent: str) -> None:
-        """Take everything: ACLs, then users, Secrets and quotas. What is gone already is success."""
+        """Take everything that is ours: ACLs, then users, Secrets and quotas. What is gone already is success."""
         names = AgentNames(namespace, agent)
-        principals = (names.agent_principal, names.gate_principal)
-        await self._take(await self.acls.observe(), *principals)
-        existing = await self.users.observe()
-        for user in principals:
-            if user in existing:
-                await self.users.delete(user)
-        for secret in (agent_secret_name(agent), gate_secret_name(agent)):
-            await self.cluster.delete_secret(namespace, secret)
-        await self.quotas.take(lambda user: user == names.agent_principal)
+        owned = await self.users.owned(names)
+        await self._take(await self.acls.observe(), *owned)
+        await self.users.take(names, owned)
+        await self.quotas.take(lambda user: user in owned and user == names.agent_principal)
+        await self.users.forget(owned)  # last: whatever ends before that is found again
 
     def _in_use(self, agent: ResolvedAgent, published: BindingRecord | None) -> frozenset[Acl]:
         """Return what an agent and its gate may do by a published binding; an earlier agent's gives nothing."""
@@ -159,14 +143,3 @@ class AgentAccess:
         plan = AclPlan(remove=acls_of(observed, *principals))
         if plan:
             await self.acls.apply(plan)
-
-    async def _credentials(self, namespace: str, secret: str, user: str, existing: Collection[str]) -> str:
-        """Keep one user and its Secret, and return a hash of what the pod mounts."""
-        password = find_password(await self.cluster.read_secret(namespace, secret), user)
-        if password is None or user not in existing:
-            # Kafka first: a Secret always holds the password that Kafka got last.
-            password = password or secrets.token_urlsafe(PASSWORD_BYTES)
-            await self.users.upsert(user, password)
-        data = build_secret(user, password, self.bootstrap_servers)
-        await self.cluster.apply_secret(namespace, secret, data)
-        return sha256_hex(data[CLIENT_PROPERTIES_FILE].encode())

@@ -160,8 +160,9 @@ class AgentReconciler:
         """Bring up an accepted agent as far as it can come now."""
         agent = resolved.resource
         namespace, outage = agent.metadata.namespace, None
-        await self._cluster.set_finalizer(agent, FINALIZER, present=True)
         try:
+            self._logs.demand_claim(namespace)
+            await self._cluster.set_finalizer(agent, FINALIZER, present=True)
             await self._bring_up(resolved, progress)
         except BypassPossibleError as error:
             await self._cluster.delete_workload(namespace, agent.metadata.name)

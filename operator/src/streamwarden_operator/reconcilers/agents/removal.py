@@ -120,6 +120,8 @@ class AgentRemoval:
         self._wake(Key("Namespace", namespace))
 
     def _has_binding(self, namespace: str, agent: str) -> bool:
+        if namespace in self._logs.taken:
+            return False
         if namespace not in self._logs.published:
             self._wake(Key("Namespace", namespace))
             return True

@@ -29,7 +29,7 @@ from streamwarden_operator.desired.checks.contracts import (
 )
 from streamwarden_operator.desired.claims import Claims
 from streamwarden_operator.desired.management import ORPHAN, held_status, is_held, lets_go
-from streamwarden_operator.errors import OperatorError
+from streamwarden_operator.errors import NotReadyError, OperatorError
 from streamwarden_operator.keys import Key, key_of
 from streamwarden_operator.plans.policy_rules import broken_by, broken_rules
 from streamwarden_operator.plans.refused_events import refused_sources
@@ -122,6 +122,10 @@ class TopicContractReconciler:
         )
         if refusals:
             return await self._refuse(contract, refusals)
+        try:
+            self._logs.demand_claim(contract.metadata.namespace)
+        except NotReadyError as error:
+            return await self._wait(contract, error)
         return await self._keep(contract)
 
     async def _keep(self, contract: TopicContract) -> TopicContractStatus:
@@ -199,11 +203,25 @@ class TopicContractReconciler:
         await self._write(contract, status)
         return status
 
+    async def _wait(self, contract: TopicContract, error: NotReadyError) -> TopicContractStatus:
+        """Say why nothing is done: the namespace is not known to be this installation's."""
+        waiting = [conditions.failed(kind, error) for kind in (TOPIC_READY, SCHEMA_READY, ACCESS_READY)]
+        drift = conditions.pending(DRIFT_DETECTED, "nothing is compared")
+        status = self._stamped(contract, contract.status, [accepted([]), *waiting, drift])
+        if error.reason is ConditionReason.NAMESPACE_TAKEN:
+            await self._report(contract, TOPIC_READY, "False", status)
+        await self._write(contract, status)
+        return status
+
     async def _delete(self, contract: TopicContract) -> TopicContractStatus:
         """Undo what must be undone outside, then let the resource go."""
         if FINALIZER not in contract.metadata.finalizers:
             return contract.status
-        if not lets_go(contract.metadata):
+        namespace = contract.metadata.namespace
+        is_ours, is_taken = namespace in self._logs.claimed, namespace in self._logs.taken
+        if not lets_go(contract.metadata) and not is_taken:
+            if not is_ours:
+                return contract.status  # woken once it is known whose the namespace is
             try:
                 await self._undo(contract)
             except OperatorError as error:

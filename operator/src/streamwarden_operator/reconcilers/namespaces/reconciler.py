@@ -1,19 +1,22 @@
-"""The topics that the agents of a namespace share, and the sweep of what agents left that are no more."""
+"""A namespace: claimed for this installation, its shared topics kept, and what agents left that are no more swept."""
 
 import asyncio
 from collections.abc import Callable
 
 import structlog
-from streamwarden_contract.models import AgentDeployment, Policy
-from streamwarden_contract.names import SYSTEM, AgentNames, NamespaceNames
+from streamwarden_contract.inventory import NamespaceItem, Stage
+from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
+from streamwarden_contract.names import SYSTEM, NamespaceNames
 
-from streamwarden_operator.desired.acls import is_streamwarden_principal
-from streamwarden_operator.desired.topics import build_guardrail_topic, build_shared_topics
+from streamwarden_operator.desired.acls import acls_of
+from streamwarden_operator.desired.topics import build_guardrail_topic, build_policy_topic, build_shared_topics
 from streamwarden_operator.keys import Key
+from streamwarden_operator.plans.inventory import Ownership, left_over, namespaces_with_users, own_namespace
 from streamwarden_operator.plans.topics import plan_topic
-from streamwarden_operator.ports import Acl, AclPlan, Acls, Cluster, ScramUsers, Topic, Topics
+from streamwarden_operator.ports import AclPlan, Acls, Cluster, ScramUsers, Topic, Topics
 from streamwarden_operator.reconcilers.agents.quotas import AgentQuotas
 from streamwarden_operator.reconcilers.existence import existing_agents
+from streamwarden_operator.reconcilers.inventory import Inventory
 from streamwarden_operator.reconcilers.policies.log_store import LogStore
 from streamwarden_operator.result import DONE, Result
 
@@ -21,7 +24,7 @@ _log = structlog.get_logger(__name__)
 
 
 class NamespaceReconciler:
-    """One namespace at a time; ``streamwarden`` itself has the guardrail topic alone."""
+    """One namespace at a time; ``streamwarden`` itself has the topics of the installation alone."""
 
     def __init__(  # noqa: PLR0913  # each is a port or a callback; all but four by name
         self,
@@ -30,9 +33,12 @@ class NamespaceReconciler:
         acls: Acls,
         users: ScramUsers,
         *,
+        inventory: Inventory,
         quotas: AgentQuotas,
         logs: LogStore,
+        covers: Callable[[str], bool],
         watch: Callable[[str], None],
+        claimed: Callable[[str], None],
         wake: Callable[[Key], None],
     ) -> None:
         """Make a reconciler.
@@ -42,44 +48,82 @@ class NamespaceReconciler:
             topics: Kafka's topics.
             acls: Kafka's ACLs.
             users: Kafka's users.
+            inventory: what this installation has made.
             quotas: what agents' users may use of the brokers.
-            logs: learns that the topics exist; knows whether all resources are known.
+            logs: learns whose the namespace is and that its topics exist; knows whether all resources are known.
+            covers: whether this operator watches a namespace: of any other it cannot tell what is left over.
             watch: called with a namespace whose gates topic may be read from now on.
+            claimed: called with a namespace once it is known whose it is: what waits in it may go on, or say why not.
             wake: called with the key of the policy log, whose topic exists from now on, and of namespaces to sweep.
         """
         self._cluster = cluster
         self._topics = topics
         self._acls = acls
         self._users = users
+        self._inventory = inventory
         self._quotas = quotas
         self._logs = logs
+        self._covers = covers
         self._watch = watch
+        self._claimed = claimed
         self._wake = wake
 
     async def reconcile(self, key: Key) -> Result:
-        """Make the shared topics match, and take back what belongs to nobody any more.
+        """Claim the namespace, make its shared topics match, and take back what belongs to nobody any more.
 
-        A namespace without agents and policies gets no topics.
+        A namespace without agents and policies gets no topics but the one that claims it.
 
         Raises:
             UnavailableError: Kafka does not answer.
+            CannotGoOnError: the inventory is not this installation's.
         """
         namespace, sweeps = key.namespace, self._logs.complete
-        if namespace == SYSTEM or self._is_used(namespace):
-            await self._keep_topics(namespace)
-        if sweeps and namespace != SYSTEM:
+        await self._inventory.open()
+        if namespace == SYSTEM:
+            await self._keep_topics(namespace, (build_guardrail_topic(self._logs.installation),))
+            if sweeps:
+                for other in namespaces_with_users(self._inventory.items, self._covers):
+                    self._wake(Key("Namespace", other))
+            return DONE
+        names = NamespaceNames(namespace)
+        has_agents = self._has(namespace, AgentDeployment, Policy)
+        if (has_agents or self._has(namespace, TopicContract)) and await self._claim(names) and has_agents:
+            await self._keep_topics(namespace, build_shared_topics(names))
+        if sweeps:
             await self._sweep(namespace)
-        if namespace == SYSTEM and self._logs.complete:
-            owned = owned_namespaces(await self._acls.observe(), await self._users.observe())
-            for other in sorted(owned - {SYSTEM}):
-                self._wake(Key("Namespace", other))
         return DONE
 
-    async def _keep_topics(self, namespace: str) -> None:
-        if namespace == SYSTEM:
-            wanted: tuple[Topic, ...] = (build_guardrail_topic(self._logs.installation),)
-        else:
-            wanted = build_shared_topics(NamespaceNames(namespace))
+    async def _claim(self, names: NamespaceNames) -> bool:
+        """Tell whether the namespace is this installation's; it is from now on if it was nobody's."""
+        namespace = names.namespace
+        if namespace in self._logs.claimed:
+            return True
+        ownership = await self._ownership(names)
+        if ownership is Ownership.NEW:
+            await self._inventory.note([NamespaceItem(namespace=namespace, stage=Stage.INTENT)])
+            topic = build_policy_topic(names)
+            await self._topics.apply(topic.name, plan_topic(topic, None, keyed=True))
+            ownership = await self._ownership(names)  # another installation may have been a moment faster
+        if ownership is Ownership.FOREIGN:
+            before, self._logs.taken[namespace] = self._logs.taken.get(namespace), _taken(names)
+            if before is None:
+                self._claimed(namespace)
+            return False
+        await self._inventory.note([NamespaceItem(namespace=namespace, stage=Stage.MADE)])
+        self._logs.taken.pop(namespace, None)
+        self._logs.claimed.add(namespace)
+        self._claimed(namespace)
+        return True
+
+    async def _ownership(self, names: NamespaceNames) -> Ownership:
+        item, topic = self._inventory.namespace(names.namespace), names.policies
+        exists = topic in await self._topics.observe([topic])
+        if exists and (item is None or item.stage is not Stage.MADE):
+            ours, strangers = await self._inventory.signers(topic)
+            return own_namespace(item, exists=True, ours=ours, strangers=strangers)
+        return own_namespace(item, exists=exists, ours=False, strangers=())
+
+    async def _keep_topics(self, namespace: str, wanted: tuple[Topic, ...]) -> None:
         observed = await self._topics.observe([topic.name for topic in wanted])
         plans = {topic.name: plan_topic(topic, observed.get(topic.name), keyed=True) for topic in wanted}
         changes = {name: plan for name, plan in plans.items() if plan}
@@ -94,43 +138,33 @@ class NamespaceReconciler:
         self._wake(Key("PolicyLog", namespace))
 
     async def _sweep(self, namespace: str) -> None:
-        living = existing_agents(self._cluster, namespace)
-        stale = frozenset(acl for acl in await self._acls.observe() if _is_stale(acl.principal, namespace, living))
+        """Take back users, ACLs and quotas that the inventory has of agents that are no more; nothing else."""
+        gone = left_over(self._inventory.items, namespace, existing_agents(self._cluster, namespace))
+        if not gone or not self._covers(namespace):
+            return
+        users = frozenset(item.user for item in gone)
+        stale = acls_of(await self._acls.observe(), *users)
         if stale:
             _log.warning("access of agents that are no more", namespace=namespace, acls=len(stale))
             await self._acls.apply(AclPlan(remove=stale))
-        # Before the users: those, or ACLs, are what tells that there is anything to sweep.
-        await self._quotas.take(lambda user: _is_stale(f"User:{user}", namespace, living))
-        for user in sorted(await self._users.observe()):
-            if _is_stale(f"User:{user}", namespace, living):
-                _log.warning("user of an agent that is no more", user=user)
-                await self._users.delete(user)
+        await self._quotas.take(lambda user: user in users)
+        for user in sorted(users & await self._users.observe()):
+            _log.warning("user of an agent that is no more", user=user)
+            await self._users.delete(user)
+        await self._inventory.forget(gone)  # last: whatever ends before that is found again
+        for agent in sorted({item.agent for item in gone} & existing_agents(self._cluster, namespace)):
+            self._wake(Key("AgentDeployment", namespace, agent))  # made again meanwhile: its users are gone too
 
-    def _is_used(self, namespace: str) -> bool:
-        return bool(
-            self._cluster.list(AgentDeployment, namespace)
-            or self._cluster.list(Policy, namespace)
-            or any(key.namespace == namespace for key in self._cluster.unreadable())
+    def _has(self, namespace: str, *kinds: type[AgentDeployment | Policy | TopicContract]) -> bool:
+        names = {kind.__name__ for kind in kinds}
+        return any(self._cluster.list(kind, namespace) for kind in kinds) or any(
+            key.namespace == namespace and key.kind in names for key in self._cluster.unreadable()
         )
 
 
-def owned_namespaces(acls: frozenset[Acl], users: frozenset[str]) -> set[str]:
-    """Return the namespaces of all agents and gates that have an ACL or a user."""
-    principals = {acl.principal for acl in acls} | {f"User:{user}" for user in users}
-    return {
-        principal.removeprefix("User:").split(".", 1)[0]
-        for principal in principals
-        if is_streamwarden_principal(principal)
-    }
-
-
-def _is_stale(principal: str, namespace: str, living: set[str]) -> bool:
-    if not is_streamwarden_principal(principal) or not principal.startswith(f"User:{namespace}."):
-        return False
-    kept = {name for agent in living for name in _principals(namespace, agent)}
-    return principal.removeprefix("User:") not in kept
-
-
-def _principals(namespace: str, agent: str) -> tuple[str, str]:
-    names = AgentNames(namespace, agent)
-    return names.agent_principal, names.gate_principal
+def _taken(names: NamespaceNames) -> str:
+    return (
+        f"another installation has the namespace {names.namespace!r} in this Kafka: it has made the topic "
+        f"{names.policies!r}, and nothing is made, changed or taken away here. Use another namespace; or, if that "
+        "installation is no more, delete the topic, which ends all that its gates go by"
+    )

@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 
 from streamwarden_contract.names import SYSTEM, InstallationNames, NamespaceNames
 from streamwarden_contract.policylog import BindingRecord, PolicyRecord
+from streamwarden_contract.reasons import ConditionReason
 
 from streamwarden_operator.desired.held_back import HeldBack, TooNew
 from streamwarden_operator.desired.policy_log import DesiredBinding
 from streamwarden_operator.desired.rule_checks import Governed
-from streamwarden_operator.errors import OperatorError
+from streamwarden_operator.errors import NotReadyError, OperatorError
 from streamwarden_operator.keys import Key
 from streamwarden_operator.plans.log_state import LogState
 from streamwarden_operator.plans.policy_costs import Spending
@@ -56,6 +57,10 @@ class LogStore:
     """By namespace and agent."""
     released: dict[tuple[str, str], str] = field(default_factory=dict)
     """By namespace and agent: the uid of one that is being deleted and needs its binding no more."""
+    claimed: set[str] = field(default_factory=set)
+    """Namespaces that are this installation's: nothing is made or taken back in any other."""
+    taken: dict[str, str] = field(default_factory=dict)
+    """By namespace that is not: why."""
     topics_ready: set[str] = field(default_factory=set)
     """Namespaces whose shared topics exist."""
     published: dict[str, PublishedLog] = field(default_factory=dict)
@@ -68,6 +73,22 @@ class LogStore:
     """What policies have in ConfigMaps, as last read."""
     complete: bool = False
     """Whether all resources are known. Before that an agent that is not known may exist: nothing is taken back."""
+
+    def demand_claim(self, namespace: str) -> None:
+        """Go no further in a namespace that is not this installation's, or not known to be.
+
+        Raises:
+            NotReadyError: ``NamespaceTaken``, or ``Pending``; whoever waits is woken once it is claimed.
+        """
+        if (error := self.taken_error(namespace)) is not None:
+            raise error
+        if namespace not in self.claimed:
+            raise NotReadyError(f"the namespace {namespace!r} is being claimed", reason=ConditionReason.PENDING)
+
+    def taken_error(self, namespace: str) -> NotReadyError | None:
+        """Return why nothing is published in a namespace that another installation has."""
+        why = self.taken.get(namespace)
+        return None if why is None else NotReadyError(why, reason=ConditionReason.NAMESPACE_TAKEN)
 
     def topic_of(self, namespace: str) -> str:
         """Return the policy topic of a namespace; that of ``streamwarden`` is the guardrail topic."""

@@ -194,7 +194,8 @@ class PolicyReconciler:
     def _published(self, policy: Policy, record: PolicyRecord | None, *, refused: bool) -> Condition:
         namespace, name = policy.metadata.namespace, policy.metadata.name
         log, too_new = self._logs.published.get(namespace), self._logs.held_back(namespace).policies.get(name)
-        gathered = Publishing(spec_digest(policy.spec), refused, record, log.outage if log else None, too_new)
+        outage = log.outage if log else self._logs.taken_error(namespace)
+        gathered = Publishing(spec_digest(policy.spec), refused, record, outage, too_new)
         return decide(PUBLISHED, PUBLICATION, gathered)
 
     def _rollout(self, policy: Policy, record: PolicyRecord, found: RolloutState) -> Rollout:

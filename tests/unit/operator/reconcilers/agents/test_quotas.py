@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from streamwarden_operator.keys import Key
 from streamwarden_operator.ports import AclPlan
-from support.operator_harness import SETTINGS, agent, conditions_of, name_of, running, until, whole_namespace
+from support.operator_harness import SETTINGS, agent, conditions_of, name_of, running, until, user_of, whole_namespace
 
 if TYPE_CHECKING:
     from support.operator_harness import Harness
@@ -77,6 +77,7 @@ async def test_a_deleted_agent_leaves_no_quota_and_others_keep_theirs() -> None:
 async def test_quotas_of_agents_that_are_no_more_are_swept() -> None:
     def left_behind(harness: Harness) -> None:
         harness.users.passwords[GHOST] = "p"
+        harness.remember(user_of("ghost"))
         harness.quotas.quotas = {GHOST: dict(WANTED), OTHER: {PRODUCER: 5.0}, "other.ghost.agent": {PRODUCER: 6.0}}
 
     async with running(*whole_namespace(), settings=LIMITED, prepare=left_behind) as harness:

@@ -260,6 +260,7 @@ async def test_deletion_takes_pods_then_access_then_the_binding_and_keeps_the_de
             ("users", "delete", "risk.guard.gate"),
             ("cluster", "delete secret", "risk"),
             ("cluster", "delete secret", "risk"),
+            ("log", "publish", "streamwarden.inventory"),
             ("log", "publish", "risk.streamwarden.policies"),
             ("cluster", "finalizer", "guard"),
         ]
@@ -338,21 +339,6 @@ async def test_a_policy_that_was_never_valid_keeps_the_agent_it_selects_from_sta
         harness.put(policy("broken", "true", generation=2))
         await until(lambda: harness.cluster.workloads)
         assert {ref.name for ref in harness.binding().policies} == {"broken", "strict"}
-
-
-async def test_access_of_agents_that_are_no_more_is_swept_once_all_is_known() -> None:
-    stale = Acl("User:gone.ghost.gate", "TOPIC", "gone.commands", "WRITE")
-    foreign = Acl("User:alice", "TOPIC", "gone.commands", "READ")
-    harness = Harness()
-    harness.acls.acls |= {stale, foreign}
-    harness.users.passwords |= {"risk.ghost.agent": "x", "alice": "y"}
-    harness.put(contract("pages"), policy("strict"))
-    await harness.controller.start()
-    await harness.settle()
-    assert stale in harness.acls.acls
-    harness.controller.caches_complete()
-    await until(lambda: harness.acls.acls == {foreign} and set(harness.users.passwords) == {"alice"})
-    await harness.controller.stop()
 
 
 def _deleted(found: Any, **metadata: Any) -> Any:

@@ -7,17 +7,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 from streamwarden_contract.names import InstallationNames
+from streamwarden_operator.adapters.signing import PublisherKeys, SigningKey
 from streamwarden_operator.errors import NotReadyError
 from streamwarden_operator.keys import Key, key_of
 from streamwarden_operator.reconcilers.agents.access import AgentAccess
 from streamwarden_operator.reconcilers.agents.quotas import AgentQuotas
 from streamwarden_operator.reconcilers.agents.removal import FINALIZER, AgentRemoval
 from streamwarden_operator.reconcilers.agents.status import AgentStatuses
+from streamwarden_operator.reconcilers.agents.users import AgentUsers
+from streamwarden_operator.reconcilers.inventory import Inventory
 from streamwarden_operator.reconcilers.policies.log_store import LogStore
 from streamwarden_operator.reconcilers.scaling.scaling_store import ScalingStore
 from streamwarden_operator.result import Result
 from support.fakes import FakeAcls, FakeCluster, FakeOffsets, FakeScramUsers, FakeTopics
+from support.login_fakes import FakeLogins
 from support.operator_harness import Harness, agent, conditions_of, policy, running, until, whole_namespace
+from support.policy_fakes import FakePolicyLog
 from support.quota_fakes import FakeClientQuotas
 
 if TYPE_CHECKING:
@@ -50,6 +55,7 @@ async def test_a_deleted_agent_that_cannot_be_read_is_undone_by_its_name() -> No
             ("users", "delete"),
             ("cluster", "delete secret"),
             ("cluster", "delete secret"),
+            ("log", "publish"),
             ("log", "publish"),
             ("cluster", "finalizer"),
         ]
@@ -119,7 +125,10 @@ class Removing:
         self.cluster.ending.add(("risk", "guard"))
         logs, scaling, installation = LogStore(InstallationNames()), ScalingStore(enabled=False), InstallationNames()
         offsets, quotas = FakeOffsets(FakeTopics()), AgentQuotas(FakeClientQuotas(), {})
-        access = AgentAccess(self.cluster, FakeAcls(), FakeScramUsers(), offsets, quotas, "kafka:9092", installation)
+        kafka_users, keys = FakeScramUsers(), PublisherKeys(SigningKey.create())
+        inventory = Inventory(FakePolicyLog(), FakeTopics(), installation=installation, keys=keys)
+        users = AgentUsers(self.cluster, kafka_users, FakeLogins(kafka_users), inventory, "kafka:9092")
+        access = AgentAccess(self.cluster, FakeAcls(), users, offsets, quotas, installation)
         self._removal = AgentRemoval(
             self.cluster,
             access,

@@ -1,0 +1,117 @@
+"""The inventory: what an installation has made in a Kafka, so that nothing is taken for its own by its name.
+
+``<installation>.inventory`` is compacted and has one partition. A record is signed like one of the policy log
+(``policylog.signed_message``); a tombstone says that the thing is gone. Keys: ``installation``, ``namespace/<name>``,
+``user/<name>``.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from streamwarden_contract import canonical
+from streamwarden_contract.errors import InventoryError, MalformedEventError
+
+INSTALLATION_KEY: Final = "installation"
+NEWEST_INVENTORY_FORMAT: Final = 1
+
+Name = Annotated[str, Field(min_length=1, max_length=249)]
+Uid = Annotated[str, Field(max_length=64)]
+
+
+class Stage(StrEnum):
+    """How far the making of a thing has come."""
+
+    INTENT = "Intent"
+    """It was not there, and is about to be made: a crash may have left it made."""
+    MADE = "Made"
+    """It was made, or taken over, and is this installation's."""
+
+
+class _Item(BaseModel):
+    """What a newer operator says besides is passed over: of two versions side by side one is the older."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+
+    format: Literal[1] = NEWEST_INVENTORY_FORMAT
+
+    def encode(self) -> bytes:
+        """Write the exact bytes that are signed and published."""
+        return canonical.encode(self.model_dump(mode="json"))
+
+
+class InstallationItem(_Item):
+    """Whose inventory this is; the first record of each."""
+
+    installation: Name
+    kubernetes_uid: Uid = ""
+    """UID of the cluster's namespace ``kube-system``; empty where it could not be read."""
+
+    @property
+    def key(self) -> str:
+        return INSTALLATION_KEY
+
+
+class NamespaceItem(_Item):
+    """A namespace whose policy topic this installation has made: no other one's agents are in it."""
+
+    namespace: Name
+    stage: Annotated[Stage, Field(strict=False)]
+
+    @property
+    def key(self) -> str:
+        return namespace_key(self.namespace)
+
+
+class UserItem(_Item):
+    """A SCRAM user; its ACLs and quotas go with it."""
+
+    user: Name
+    namespace: Name
+    agent: Name
+    owner_uid: Uid
+    """UID of the AgentDeployment that it was made for."""
+    stage: Annotated[Stage, Field(strict=False)]
+
+    @property
+    def key(self) -> str:
+        return user_key(self.user)
+
+
+Item = InstallationItem | NamespaceItem | UserItem
+
+_MODELS: Final[dict[str, type[NamespaceItem | UserItem]]] = {"namespace": NamespaceItem, "user": UserItem}
+
+
+def namespace_key(namespace: str) -> str:
+    """Return the key of a namespace's record."""
+    return f"namespace/{namespace}"
+
+
+def user_key(user: str) -> str:
+    """Return the key of a user's record."""
+    return f"user/{user}"
+
+
+def decode_item(key: bytes, value: bytes) -> Item:
+    """Read one record; its signature must have been verified before.
+
+    Raises:
+        InventoryError: an unknown key, a later format, a field that is missing or malformed, or another key's record.
+    """
+    text = key.decode("utf-8", errors="replace")
+    model = InstallationItem if text == INSTALLATION_KEY else _MODELS.get(text.partition("/")[0])
+    if model is None:
+        raise InventoryError(f"unknown key {text[:100]!r}")
+    try:
+        item = model.model_validate(canonical.decode(value))
+    except MalformedEventError as error:
+        raise InventoryError(f"{text}: {error}") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise InventoryError(f"{text}: {where}: {first['msg']}") from None
+    if item.key != text:
+        raise InventoryError(f"{text}: the record says that it is {item.key}")
+    return item

@@ -1,0 +1,147 @@
+"""What of Kafka is ours: the inventory as verified, and what follows for a user or a namespace. Pure."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol
+
+from streamwarden_contract.errors import InventoryError
+from streamwarden_contract.inventory import Item, NamespaceItem, Stage, UserItem, decode_item
+from streamwarden_contract.policylog import KEY_ID_HEADER, SIGNATURE_HEADER, Signer, Verifier, signed_message
+
+from streamwarden_operator.ports import SignedRecord
+
+
+class KnownKeys(Verifier, Protocol):
+    """The keys that are valid now, by id."""
+
+    def knows(self, key_id: str) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class InventoryState:
+    """The inventory as read."""
+
+    items: Mapping[str, Item] = field(default_factory=dict)
+    """By key; those only whose signature is ours."""
+    foreign: frozenset[str] = frozenset()
+    """Ids of keys that are not ours, and by which a record is signed."""
+    refused: Mapping[str, str] = field(default_factory=dict)
+    """By key: why a record is not understood, or not believed. What it names is left alone."""
+
+
+def verify_inventory(
+    records: Mapping[bytes, SignedRecord], *, topic: str, cluster_id: str, verifier: KnownKeys
+) -> InventoryState:
+    """Take the records with a valid signature, and tell which others there are.
+
+    Args:
+        records: the last record of every key.
+        topic: the inventory's topic.
+        cluster_id: Kafka's.
+        verifier: knows the keys that are valid now.
+    """
+    items: dict[str, Item] = {}
+    foreign: set[str] = set()
+    refused: dict[str, str] = {}
+    for key, record in sorted(records.items()):
+        name = key.decode("utf-8", errors="replace")
+        stranger = signed_by_another(record, topic=topic, cluster_id=cluster_id, verifier=verifier)
+        try:
+            if stranger is None and record.value is not None:
+                items[name] = decode_item(key, record.value)
+            elif stranger:
+                foreign.add(stranger)
+        except InventoryError as error:
+            refused[name] = str(error)
+            continue
+        if name not in items:
+            refused[name] = f"signed by the key {stranger!r}" if stranger else "not signed"
+    return InventoryState(items, frozenset(foreign), refused)
+
+
+def signed_by_another(record: SignedRecord, *, topic: str, cluster_id: str, verifier: KnownKeys) -> str | None:
+    """Return the id of the key that a record says it is signed by; None where the signature is ours, "" where none is.
+
+    A record that names our own key, and whose signature does not fit, is nobody's: "" too. So is one that was copied
+    from another cluster or topic.
+    """
+    headers = dict(record.headers)
+    signature, key_id = headers.get(SIGNATURE_HEADER), headers.get(KEY_ID_HEADER, b"").decode("utf-8", errors="replace")
+    if record.value is None or not signature or not key_id or len(headers) != len(record.headers):
+        return ""
+    message = signed_message(cluster_id=cluster_id, topic=topic, key=record.key, value=record.value)
+    if verifier.verify(key_id, signature, message):
+        return None
+    return "" if verifier.knows(key_id) else key_id
+
+
+def sign_item(item: Item, *, topic: str, cluster_id: str, signer: Signer) -> SignedRecord:
+    """Encode and sign one record."""
+    key, value = item.key.encode(), item.encode()
+    signature = signer.sign(signed_message(cluster_id=cluster_id, topic=topic, key=key, value=value))
+    return SignedRecord(key, value, ((SIGNATURE_HEADER, signature), (KEY_ID_HEADER, signer.key_id.encode())))
+
+
+class Ownership(Enum):
+    """Whose a thing is."""
+
+    OURS = "ours"
+    """Made by this installation, or about to be."""
+    NEW = "new"
+    """Not there: its intent is written before it is made."""
+    FOREIGN = "foreign"
+    """Somebody else's, or nobody knows: left as it is."""
+
+
+def own_namespace(item: NamespaceItem | None, *, exists: bool, ours: bool, strangers: Collection[str]) -> Ownership:
+    """Tell whose a namespace is, by its policy topic: Kafka makes a topic once.
+
+    Args:
+        item: what the inventory says.
+        exists: whether the topic does.
+        ours: whether a record on it is signed by us: an installation from before there were inventories.
+        strangers: ids of other keys that records on it are signed by.
+    """
+    if item is not None and item.stage is Stage.MADE:
+        return Ownership.OURS
+    if not exists:
+        return Ownership.NEW
+    if ours:
+        return Ownership.OURS
+    if strangers or item is None:
+        return Ownership.FOREIGN
+    return Ownership.OURS  # it was absent when our intent was written, and nobody else has signed anything on it
+
+
+def own_user(item: UserItem | None, *, exists: bool, logs_in: bool) -> Ownership:
+    """Tell whose a user of Kafka is.
+
+    Args:
+        item: what the inventory says.
+        exists: whether Kafka has such a user.
+        logs_in: whether it does with the password of the Secret that this installation keeps for it.
+    """
+    if item is not None and item.stage is Stage.MADE:
+        return Ownership.OURS
+    if not exists:
+        return Ownership.NEW
+    return Ownership.OURS if logs_in else Ownership.FOREIGN
+
+
+def left_over(items: Iterable[Item], namespace: str, living: Collection[str]) -> tuple[UserItem, ...]:
+    """Return the users of a namespace's agents that are no more.
+
+    Args:
+        items: the inventory.
+        namespace: whose.
+        living: its agents that exist.
+    """
+    found = (item for item in items if isinstance(item, UserItem) and item.namespace == namespace)
+    return tuple(sorted((item for item in found if item.agent not in living), key=lambda item: item.user))
+
+
+def namespaces_with_users(items: Iterable[Item], covers: Callable[[str], bool]) -> tuple[str, ...]:
+    """Return the namespaces that this operator watches, and of whose agents there are users."""
+    found = {item.namespace for item in items if isinstance(item, UserItem)}
+    return tuple(sorted(filter(covers, found)))

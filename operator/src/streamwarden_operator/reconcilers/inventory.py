@@ -1,0 +1,187 @@
+"""The inventory in memory, and its one way to Kafka. Nothing is made or taken back before it is open."""
+
+import asyncio
+from collections.abc import Collection, Mapping
+from typing import Protocol, TypeVar
+
+import structlog
+from streamwarden_contract.inventory import (
+    INSTALLATION_KEY,
+    InstallationItem,
+    Item,
+    NamespaceItem,
+    UserItem,
+    namespace_key,
+    user_key,
+)
+from streamwarden_contract.names import InstallationNames
+from streamwarden_contract.policylog import Signer
+from streamwarden_kafka.batching import Batcher
+
+from streamwarden_operator.desired.topics import build_inventory_topic
+from streamwarden_operator.errors import CannotGoOnError
+from streamwarden_operator.plans.inventory import (
+    InventoryState,
+    KnownKeys,
+    sign_item,
+    signed_by_another,
+    verify_inventory,
+)
+from streamwarden_operator.plans.topics import plan_topic
+from streamwarden_operator.ports import PolicyLog, SignedRecord, Topics
+
+_log = structlog.get_logger(__name__)
+
+T = TypeVar("T", bound=Item)
+
+
+class InventoryKeys(Signer, KnownKeys, Protocol):
+    """Signs, and knows its own signature again."""
+
+
+class Inventory:
+    """What this installation has made in Kafka. Writes of many share a transaction. All calls from one event loop."""
+
+    def __init__(
+        self,
+        log: PolicyLog,
+        topics: Topics,
+        *,
+        installation: InstallationNames,
+        keys: InventoryKeys,
+        kubernetes_uid: str = "",
+    ) -> None:
+        """Make one; nothing is read before ``open``.
+
+        Args:
+            log: reads and writes its topic.
+            topics: Kafka's topics.
+            installation: whose inventory it is.
+            keys: the signing key and the public ones that are valid.
+            kubernetes_uid: of the cluster's ``kube-system``; empty where it is not known, and not compared.
+        """
+        self._log = log
+        self._topics = topics
+        self._names = installation
+        self._keys = keys
+        self._kubernetes_uid = kubernetes_uid
+        self._items: dict[str, Item] = {}
+        self._opening = asyncio.Lock()
+        self._is_open = False
+        self._waiting: dict[str, Item | None] = {}
+        self._writes: Batcher[str, None] = Batcher(self._write)
+
+    @property
+    def items(self) -> Collection[Item]:
+        """All that this installation has made, or is about to make."""
+        return self._items.values()
+
+    async def open(self) -> None:
+        """Read it, and make its topic where there is none; once it is open nothing is done.
+
+        Raises:
+            CannotGoOnError: it is another installation's of the same name, or this one's as it was in another cluster;
+                or the signing key is lost. Nothing was written, and nobody fenced.
+            UnavailableError: Kafka does not answer.
+        """
+        async with self._opening:
+            if self._is_open:
+                return
+            topic = build_inventory_topic(self._names)
+            observed = await self._topics.observe([topic.name, self._names.guardrails])
+            if self._names.guardrails in observed:  # of an installation that has no inventory yet
+                _, strangers = await self.signers(self._names.guardrails)
+                self._check(self._names.guardrails, InventoryState(foreign=strangers))
+            if topic.name in observed:
+                self._check(topic.name, self._verify(topic.name, await self._log.look(topic.name)))
+            if plan := plan_topic(topic, observed.get(topic.name), keyed=True):
+                await self._topics.apply(topic.name, plan)
+            found = self._verify(topic.name, await self._log.read(topic.name))
+            self._check(topic.name, found)
+            self._items = dict(found.items)
+            for key, why in found.refused.items():
+                _log.error("inventory record not believed", record=key, cause=why)
+            self._is_open = True
+        await self.note([InstallationItem(installation=self._names.installation, kubernetes_uid=self._kubernetes_uid)])
+
+    def user(self, user: str) -> UserItem | None:
+        """Return what is known of a user of Kafka."""
+        return self._find(user_key(user), UserItem)
+
+    def namespace(self, namespace: str) -> NamespaceItem | None:
+        """Return what is known of a namespace."""
+        return self._find(namespace_key(namespace), NamespaceItem)
+
+    async def signers(self, topic: str) -> tuple[bool, frozenset[str]]:
+        """Return whether this installation has signed a record of a policy topic, and the ids of other keys that have.
+
+        Nobody is fenced for it.
+        """
+        records = await self._log.look(topic)
+        cluster_id = self._log.cluster_id
+        each = [
+            signed_by_another(record, topic=topic, cluster_id=cluster_id, verifier=self._keys)
+            for record in records.values()
+        ]
+        return None in each, frozenset(filter(None, each))
+
+    async def note(self, items: Collection[Item]) -> None:
+        """Write what is new; returns once it is written.
+
+        Raises:
+            UnavailableError: nothing is known to be written.
+        """
+        await self._change({item.key: item for item in items if self._items.get(item.key) != item})
+
+    async def forget(self, items: Collection[Item]) -> None:
+        """Take out what is gone."""
+        await self._change({item.key: None for item in items if item.key in self._items})
+
+    async def _change(self, changes: dict[str, Item | None]) -> None:
+        if changes:
+            self._waiting |= changes
+            await self._writes.get(changes)
+
+    async def _write(self, keys: frozenset[str]) -> None:
+        changes = {key: self._waiting.pop(key) for key in sorted(keys) if key in self._waiting}
+        topic = self._names.inventory
+        await self._log.publish(topic, [self._record(topic, key, item) for key, item in changes.items()])
+        for key, item in changes.items():
+            if item is None:
+                self._items.pop(key, None)
+            else:
+                self._items[key] = item
+
+    def _record(self, topic: str, key: str, item: Item | None) -> SignedRecord:
+        if item is None:
+            return SignedRecord(key.encode(), None)
+        return sign_item(item, topic=topic, cluster_id=self._log.cluster_id, signer=self._keys)
+
+    def _verify(self, topic: str, records: Mapping[bytes, SignedRecord]) -> InventoryState:
+        return verify_inventory(records, topic=topic, cluster_id=self._log.cluster_id, verifier=self._keys)
+
+    def _check(self, topic: str, found: InventoryState) -> None:
+        """Go on only with what is ours.
+
+        Raises:
+            CannotGoOnError: says whose it is.
+        """
+        if found.foreign:
+            raise CannotGoOnError(
+                f"the topic {topic!r} has records signed by {', '.join(sorted(found.foreign))}, and the key of this "
+                f"installation is {self._keys.key_id}. Either another installation of the name "
+                f"{self._names.installation!r} uses this Kafka: give this one another (STREAMWARDEN_INSTALLATION). Or "
+                "this one has lost its signing key: put the Secret back"
+            )
+        known = found.items.get(INSTALLATION_KEY)
+        before = known.kubernetes_uid if isinstance(known, InstallationItem) else ""
+        if before and self._kubernetes_uid and before != self._kubernetes_uid:
+            raise CannotGoOnError(
+                f"InstallationCloned: the inventory {topic!r} is that of the cluster {before}, and this cluster is "
+                f"{self._kubernetes_uid} (UID of its namespace kube-system). Two clusters with one signing key would "
+                "undo each other's work: give one of them another name (STREAMWARDEN_INSTALLATION) and another key"
+            )
+
+    def _find(self, key: str, kind: type[T]) -> T | None:
+        found = self._items.get(key)
+        return found if isinstance(found, kind) else None
