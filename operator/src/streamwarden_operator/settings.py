@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from streamwarden_contract.models.fields import DnsLabel
 from streamwarden_contract.models.pod_rules import PullPolicy
-from streamwarden_contract.names import SYSTEM
+from streamwarden_contract.names import SYSTEM, InstallationNames
 from streamwarden_contract.runtime_config import (
     ENV_GATE_MAX_BATCH,
     ENV_GATE_MAX_RATE,
@@ -21,12 +21,16 @@ from streamwarden_contract.runtime_config import (
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.errors import ConnectionSettingsError
 
+from streamwarden_operator.desired.acls import is_streamwarden_principal
 from streamwarden_operator.errors import InvalidSpecError
 from streamwarden_operator.ports import Quotas
 
 PREFIX = "STREAMWARDEN_"
 _LEAST_BYTE_RATE = 65_536
 """One decision of the largest size a second: a broker makes who writes more wait, and its transactions time out."""
+
+_OPERATOR = ".operator"
+"""How the users of all installations' operators end, unless a setting names them."""
 
 _SHORTEST_ADMIN_TIMEOUT = timedelta(seconds=2)
 """With one of 300 ms and less librdkafka 2.16 ends the process: it fires while the request is still being made."""
@@ -35,6 +39,16 @@ _SHORTEST_ADMIN_TIMEOUT = timedelta(seconds=2)
 def _check_byte_rate(value: int) -> int:
     if 0 < value < _LEAST_BYTE_RATE:
         raise ValueError(f"must be 0 (none), or {_LEAST_BYTE_RATE:,} or more")
+    return value
+
+
+def _check_principals(value: tuple[str, ...]) -> tuple[str, ...]:
+    for principal in value:
+        kind, _, name = principal.partition(":")
+        if not kind.isalpha() or not name or name == "*" or name.upper() == "ANONYMOUS":
+            raise ValueError(f"{principal!r}: name one principal, as in 'User:admin'; not everybody, not ANONYMOUS")
+        if is_streamwarden_principal(principal):
+            raise ValueError(f"{principal!r} has the name of an agent or a gate, whose rights are always checked")
     return value
 
 
@@ -53,6 +67,15 @@ class OperatorSettings(BaseSettings):
     """Begins every name in Kafka that exists once an installation: the operator's user `<installation>.operator`, the
     guardrail topic `<installation>.policies`, the groups `<installation>.ext.<user>.` of users outside. Chosen
     before the first start and never changed."""
+
+    principal: Annotated[str, Field(pattern=r"^(User:[^*].*)?$")] = ""
+    """The operator's own principal as Kafka's authorizer knows it, `User:<name>`; left out: of the SASL user that its
+    Kafka settings name, else `User:<installation>.operator`. Needed where brokers call it otherwise, as with mTLS
+    (`User:CN=streamwarden,O=acme`)."""
+
+    trusted_principals: Annotated[tuple[str, ...], NoDecode, AfterValidator(_check_principals)] = ()
+    """Principals that may have rights which lead round gates, `User:<name>`, separated by semicolons as in Kafka's
+    `super.users`: administrators, mirrors, auditors who read decisions. Whatever they may do is no `BypassPossible`."""
 
     pod_bootstrap_servers: Annotated[str, Field(pattern=r"^([^,\s]+:\d+(,[^,\s]+:\d+)*)?$")] = ""
     """Comma-separated ``host:port`` list as pods reach Kafka; empty: as the operator does."""
@@ -138,10 +161,29 @@ class OperatorSettings(BaseSettings):
         said = {ENV_GATE_MAX_RATE: self.gate_max_rate, ENV_GATE_MAX_BATCH: self.gate_max_batch}
         return {name: str(value) for name, value in said.items() if value is not None}
 
+    @property
+    def operator_principal(self) -> str:
+        """The operator's own principal (``User:...``)."""
+        return self.principal or f"User:{InstallationNames(self.installation).operator_principal}"
+
+    @property
+    def trusted(self) -> frozenset[str]:
+        """Whose rights are no way round a gate: the operator itself, and who is named."""
+        return frozenset({self.operator_principal, *self.trusted_principals})
+
     @field_validator("watch_namespaces", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return tuple(filter(None, (part.strip() for part in value.split(",")))) if isinstance(value, str) else value
+        return _split(value, ",")
+
+    @field_validator("trusted_principals", mode="before")
+    @classmethod
+    def _split_principals(cls, value: object) -> object:
+        return _split(value, ";")  # a certificate's name has commas
+
+
+def _split(value: object, separator: str) -> object:
+    return tuple(filter(None, (part.strip() for part in value.split(separator)))) if isinstance(value, str) else value
 
 
 def read_connection(path: Path) -> Connection:
@@ -154,6 +196,23 @@ def read_connection(path: Path) -> Connection:
         return Connection.read(path)
     except ConnectionSettingsError as error:
         raise InvalidSpecError(str(error)) from error
+
+
+def find_principal(settings: OperatorSettings, kafka: Connection) -> OperatorSettings:
+    """Return the settings with the operator's principal: where they say none, Kafka knows it by its SASL user.
+
+    Raises:
+        InvalidSpecError: the user has the name of another installation's operator; each would pass for the other.
+    """
+    own, user = InstallationNames(settings.installation).operator_principal, kafka.username
+    if settings.principal or not user or user == own:
+        return settings
+    if user.endswith(_OPERATOR):
+        raise InvalidSpecError(
+            f"STREAMWARDEN_INSTALLATION is {settings.installation!r}, whose Kafka user is {own!r}, and "
+            f"{settings.kafka_properties} names {user!r}. Where that is meant, set STREAMWARDEN_PRINCIPAL"
+        )
+    return settings.model_copy(update={"principal": f"User:{user}"})
 
 
 def load_settings(environ: Mapping[str, str] = os.environ) -> OperatorSettings:

@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 from streamwarden_kafka.connection import Connection
 from streamwarden_operator.errors import InvalidSpecError
-from streamwarden_operator.settings import load_settings, read_connection
+from streamwarden_operator.settings import OperatorSettings, find_principal, load_settings, read_connection
 
 
 def test_a_variable_that_is_no_setting_is_refused() -> None:
@@ -137,3 +137,40 @@ def test_gates_are_told_of_limits_that_are_not_their_own(monkeypatch: pytest.Mon
         "STREAMWARDEN_GATE_MAX_RATE": "100000",
         "STREAMWARDEN_GATE_MAX_BATCH": "1",
     }
+
+
+@pytest.mark.parametrize(
+    ("user", "said", "expected"),
+    [
+        pytest.param("", "", "User:streamwarden.operator", id="X90-nothing-is-said"),
+        pytest.param("ops", "", "User:ops", id="X90-who-logs-in-is-asked"),
+        pytest.param("ops", "User:CN=ops,O=acme", "User:CN=ops,O=acme", id="X90-a-setting-goes-first"),
+        pytest.param(
+            "acme.operator", "User:acme.operator", "User:acme.operator", id="X90-another-installation-s-is-meant"
+        ),
+    ],
+)
+def test_the_operators_principal_is_asked_for_or_configured(user: str, said: str, expected: str) -> None:
+    kafka = Connection.scram("a:1", user, "hunter2") if user else Connection("a:1")
+    assert find_principal(OperatorSettings(principal=said), kafka).operator_principal == expected
+
+
+def test_principals_are_trusted_that_settings_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STREAMWARDEN_TRUSTED_PRINCIPALS", "User:admin; User:CN=mirror,O=acme ;")
+    found = load_settings({}).trusted
+    assert found == {"User:admin", "User:CN=mirror,O=acme", "User:streamwarden.operator"}
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        pytest.param("User:*", "not everybody", id="everybody"),
+        pytest.param("User:ANONYMOUS", "not ANONYMOUS", id="nobody"),
+        pytest.param("admin", "as in 'User:admin'", id="without-a-type"),
+        pytest.param("User:admin;User:risk.guard.agent", "name of an agent", id="an-agent"),
+    ],
+)
+def test_principals_that_nobody_may_trust_are_refused(monkeypatch: pytest.MonkeyPatch, value: str, said: str) -> None:
+    monkeypatch.setenv("STREAMWARDEN_TRUSTED_PRINCIPALS", value)
+    with pytest.raises(ValidationError, match=said):
+        load_settings({})

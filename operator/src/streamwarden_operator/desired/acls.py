@@ -87,7 +87,7 @@ def is_streamwarden_principal(principal: str) -> bool:
 
 
 def bypass_acls(
-    installation: InstallationNames,
+    trusted: frozenset[str],
     observed: frozenset[Acl],
     governed_topics: Collection[str],
     allowed: Iterable[str],
@@ -97,15 +97,15 @@ def bypass_acls(
     A DENY that would undo one of them does not count: it could be taken away unseen.
 
     Args:
-        installation: whose operator always may.
+        trusted: principals (``User:...``) that always may: the operator, and whom its settings name.
         observed: every ACL of the cluster.
         governed_topics: topics that only gates (or only one agent) may write.
         allowed: other principals that may, without ``User:``.
     """
-    trusted = {_user(principal) for principal in (*allowed, installation.operator_principal)}
+    may = trusted | {_user(principal) for principal in allowed}
     index = indexed(observed)
     ways = {*filter(_rules, index.rulers), *(acl for topic in governed_topics for acl in index.writers(topic))}
-    return frozenset(acl for acl in ways if acl.principal not in trusted)
+    return frozenset(acl for acl in ways if acl.principal not in may)
 
 
 def format_acl(acl: Acl) -> str:

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import structlog
-from streamwarden_contract.names import SYSTEM, InstallationNames
 from streamwarden_kafka.connection import Connection
 
 from streamwarden_operator.adapters.kubernetes.client import KubernetesClient, load_configuration
@@ -18,7 +17,7 @@ from streamwarden_operator.errors import InvalidSpecError, OperatorError
 from streamwarden_operator.handlers.health import Health
 from streamwarden_operator.keys import Key
 from streamwarden_operator.ports import Manifest
-from streamwarden_operator.settings import OperatorSettings, read_connection
+from streamwarden_operator.settings import OperatorSettings, find_principal, read_connection
 from streamwarden_operator.wiring.controller import Controller
 
 _RETRY = timedelta(seconds=2)
@@ -53,7 +52,7 @@ class Runtime:
         if settings.kafka_properties is None or not settings.gate_image:
             raise InvalidSpecError("set STREAMWARDEN_KAFKA_PROPERTIES (a file) and STREAMWARDEN_GATE_IMAGE")
         kafka = read_connection(settings.kafka_properties)
-        _check_installation(settings, kafka)
+        settings = find_principal(settings, kafka)
         timeout_s = settings.kubernetes_timeout.total_seconds()
         client = KubernetesClient(await load_configuration(), timeout_s=timeout_s)
         gate = GateImage(settings.gate_image, settings.gate_image_pull_policy, settings.gate_environment)
@@ -142,17 +141,3 @@ class Runtime:
         await self.controller.lost.wait()
         self.lost = True
         self.stopping.set()
-
-
-def _check_installation(settings: OperatorSettings, kafka: Connection) -> None:
-    """Refuse another installation's user: its own rights would appear as a way round the gates, and end all pods.
-
-    Raises:
-        InvalidSpecError: says which user the installation has.
-    """
-    wanted = InstallationNames(settings.installation).operator_principal
-    if settings.installation != SYSTEM and kafka.username not in {"", wanted}:
-        raise InvalidSpecError(
-            f"STREAMWARDEN_INSTALLATION is {settings.installation!r}, whose Kafka user is {wanted!r}, "
-            f"and {settings.kafka_properties} names {kafka.username!r}"
-        )

@@ -39,6 +39,8 @@ class Factory:
     """As the pods reach Kafka."""
     agent_quotas: Quotas
     """Of every agent's user."""
+    trusted: frozenset[str]
+    """Principals whose rights are no way round a gate, the operator's own among them."""
     logs: LogStore
     scaling: ScalingStore
     waker: Waker
@@ -91,6 +93,7 @@ class Factory:
             backends.offsets,
             self._quotas,
             self.logs.installation,
+            self.trusted,
         )
         return AgentReconciler(
             self.cluster,

@@ -75,6 +75,7 @@ class Controller:
             settings.operator_namespace,
             settings.pod_bootstrap_servers or bootstrap_servers,
             settings.agent_quotas,
+            settings.trusted,
             self._logs,
             ScalingStore(enabled=backends.lags is not None),
             self._waker,

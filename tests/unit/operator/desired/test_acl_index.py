@@ -5,13 +5,12 @@ from typing import Self
 
 from hypothesis import given
 from hypothesis import strategies as st
-from streamwarden_contract.names import InstallationNames
 from streamwarden_operator.desired.acl_index import AclIndex
 from streamwarden_operator.desired.acls import EVERYBODY, acls_of, bypass_acls, is_streamwarden_principal
 from streamwarden_operator.ports import Acl
 from typing_extensions import override
 
-INSTALLATION = InstallationNames()
+TRUSTED = frozenset({"User:streamwarden.operator"})
 TOPICS = ["risk.blocks", "risk.guard.decisions"]
 ALLOWED = ["risk.guard.gate"]
 PRINCIPALS = ["User:*", "User:web", "User:risk.guard.gate", "User:risk.guard.agent", "User:streamwarden.operator"]
@@ -47,7 +46,7 @@ def is_bypass(acl: Acl) -> bool:
 
 @given(ACLS)
 def test_what_leads_round_a_gate_is_what_does_so_by_itself(acls: frozenset[Acl]) -> None:
-    assert bypass_acls(INSTALLATION, acls, TOPICS, ALLOWED) == {acl for acl in acls if is_bypass(acl)}
+    assert bypass_acls(TRUSTED, acls, TOPICS, ALLOWED) == {acl for acl in acls if is_bypass(acl)}
 
 
 @given(ACLS)
@@ -74,6 +73,6 @@ class Counted(frozenset[Acl]):
 def test_a_listing_is_walked_once_however_many_agents_ask_of_it() -> None:
     acls = Counted(frozenset(Acl(f"User:u-{number}", "TOPIC", f"t-{number}", "WRITE") for number in range(10)))
     for number in range(100):
-        found = bypass_acls(INSTALLATION, acls, [f"t-{number}"], ALLOWED)
+        found = bypass_acls(TRUSTED, acls, [f"t-{number}"], ALLOWED)
         assert found == acls_of(acls, f"u-{number}")
     assert Counted.walks == 1

@@ -18,6 +18,7 @@ from streamwarden_operator.desired.acls import (
 from streamwarden_operator.ports import Acl
 
 INSTALLATION = InstallationNames()
+TRUSTED = frozenset({"User:streamwarden.operator"})
 
 GUARD = AgentNames("risk", "guard")
 AGENT, GATE = "User:risk.guard.agent", "User:risk.guard.gate"
@@ -106,7 +107,7 @@ def test_streamwardens_principals_are_known_by_their_names(principal: str, *, ou
 )
 def test_acls_that_lead_round_the_gate_are_found(acl: Acl) -> None:
     ours = gate_acls(INSTALLATION, GUARD, ["risk.blocks"])
-    assert bypass_acls(INSTALLATION, ours | {acl}, ["risk.blocks"], [GUARD.gate_principal]) == {acl}
+    assert bypass_acls(TRUSTED, ours | {acl}, ["risk.blocks"], [GUARD.gate_principal]) == {acl}
 
 
 @pytest.mark.parametrize(
@@ -123,7 +124,7 @@ def test_acls_that_lead_round_the_gate_are_found(acl: Acl) -> None:
     ],
 )
 def test_acls_that_lead_nowhere_are_not_reported(acl: Acl) -> None:
-    assert bypass_acls(INSTALLATION, frozenset({acl}), ["risk.blocks"], [GUARD.gate_principal]) == frozenset()
+    assert bypass_acls(TRUSTED, frozenset({acl}), ["risk.blocks"], [GUARD.gate_principal]) == frozenset()
 
 
 def test_acls_name_the_installation() -> None:
@@ -138,7 +139,7 @@ def test_the_operator_of_another_installation_is_a_stranger() -> None:
     acls = frozenset(
         Acl(f"User:{name}.operator", "TOPIC", "risk.blocks", "WRITE") for name in ("streamwarden", "other")
     )
-    found = bypass_acls(InstallationNames("other"), acls, ["risk.blocks"], [GUARD.gate_principal])
+    found = bypass_acls(frozenset({"User:other.operator"}), acls, ["risk.blocks"], [GUARD.gate_principal])
     assert found == {Acl("User:streamwarden.operator", "TOPIC", "risk.blocks", "WRITE")}
 
 

@@ -36,6 +36,8 @@ class AgentAccess:
     offsets: Offsets
     quotas: AgentQuotas
     installation: InstallationNames
+    trusted: frozenset[str] = frozenset()
+    """Principals whose rights are no way round a gate, the operator's own among them."""
 
     async def check_bypass(self, agent: ResolvedAgent) -> frozenset[Acl]:
         """Return every ACL of the cluster, if none lets somebody round this agent's gate.
@@ -49,10 +51,10 @@ class AgentAccess:
         gates = [other.gate_principal for other in here]
         ours, shared = self.installation, names.shared
         foreign = frozenset().union(
-            bypass_acls(ours, observed, agent.command_topics, gates),
-            bypass_acls(ours, observed, [shared.audit, shared.dead_letters, shared.gates], gates),
-            bypass_acls(ours, observed, [names.decisions], [names.agent_principal]),
-            bypass_acls(ours, observed, [shared.policies, ours.guardrails], []),
+            bypass_acls(self.trusted, observed, agent.command_topics, gates),
+            bypass_acls(self.trusted, observed, [shared.audit, shared.dead_letters, shared.gates], gates),
+            bypass_acls(self.trusted, observed, [names.decisions], [names.agent_principal]),
+            bypass_acls(self.trusted, observed, [shared.policies, ours.guardrails], []),
         )
         # What Streamwarden's own principals have too much, their own agents' reconciles or the sweep take from them.
         strange = foreign - acls_of(foreign, *gates, *(other.agent_principal for other in here))
