@@ -5,8 +5,9 @@ READ and WRITE imply DESCRIBE. A producer with a transactional id needs no right
 
 from collections.abc import Collection, Iterable
 
+from streamwarden_contract.errors import NameNotAllowedError
 from streamwarden_contract.models.topic_contract import Access
-from streamwarden_contract.names import AgentNames, InstallationNames, transactional_prefix
+from streamwarden_contract.names import AgentNames, InstallationNames, check_external_principal, transactional_prefix
 
 from streamwarden_operator.desired.acl_index import indexed
 from streamwarden_operator.ports import Acl
@@ -72,6 +73,25 @@ def access_acls(installation: InstallationNames, topic: str, access: Access) -> 
             *(Acl(user, "GROUP", own(user), "READ", "PREFIXED") for user in access.consumers),
         }
     )
+
+
+def recorded_acls(installation: InstallationNames, topic: str, recorded: Iterable[object]) -> frozenset[Acl]:
+    """Read what a contract's ``status.access`` says was made for it.
+
+    Status is no order: of what it says, only that counts which a contract of this topic can have made.
+    """
+    found = {acl for text in recorded if isinstance(text, str) and (acl := parse_acl(text)) is not None}
+    return frozenset(acl for acl in found if _is_given(installation, topic, acl))
+
+
+def _is_given(installation: InstallationNames, topic: str, acl: Acl) -> bool:
+    """Tell whether a contract of this topic can give an ACL to anybody."""
+    try:
+        check_external_principal(acl.principal, installation.installation)
+    except NameNotAllowedError:
+        return False
+    somebody = (acl.principal,)
+    return acl in access_acls(installation, topic, Access(producers=somebody, consumers=somebody))
 
 
 def acls_of(observed: frozenset[Acl], *principals: str) -> frozenset[Acl]:

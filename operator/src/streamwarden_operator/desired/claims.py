@@ -4,12 +4,13 @@ Of their manifests only that is read which stays the same in one API version: na
 Pure.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from streamwarden_contract.models.base import Metadata
+from streamwarden_contract.names import InstallationNames
 
-from streamwarden_operator.desired.acls import parse_acl
+from streamwarden_operator.desired.acls import recorded_acls
 from streamwarden_operator.ports import Acl, Manifest
 
 
@@ -34,6 +35,7 @@ class Claims:
 
 
 NO_CLAIMS = Claims()
+_DEFAULT = InstallationNames()
 
 
 def commanded_contracts(manifest: Manifest) -> frozenset[str] | None:
@@ -52,13 +54,12 @@ def claimed_topic(manifest: Manifest) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def given_access(manifest: Manifest) -> Iterator[Acl]:
-    """Yield the ACLs that a TopicContract's status says were made for it."""
-    recorded = _part(manifest, "status").get("access")
-    for text in recorded if isinstance(recorded, list) else ():
-        acl = parse_acl(text) if isinstance(text, str) else None
-        if acl is not None:
-            yield acl
+def given_access(manifest: Manifest, installation: InstallationNames = _DEFAULT) -> frozenset[Acl]:
+    """Return the ACLs that a TopicContract's status says were made for it, and that can have been."""
+    topic, recorded = claimed_topic(manifest), _part(manifest, "status").get("access")
+    if topic is None or not isinstance(recorded, list):
+        return frozenset()
+    return recorded_acls(installation, topic, recorded)
 
 
 def _part(value: object, name: str) -> Mapping[str, object]:

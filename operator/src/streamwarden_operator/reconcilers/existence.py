@@ -29,7 +29,7 @@ def claims_beside(contract: TopicContract, cluster: Cluster, logs: LogStore) -> 
     return Claims(
         commanding=[agent.key.name for agent in agents if _may_command(agent, contract, logs)],
         topics=[TopicClaim(metadata, topic) for metadata, topic in topics if topic is not None],
-        access=frozenset(acl for found in others for acl in given_access(found.manifest)),
+        access=frozenset(acl for found in others for acl in given_access(found.manifest, logs.installation)),
     )
 
 

@@ -10,7 +10,7 @@ from streamwarden_contract.models import TopicContract
 from streamwarden_contract.models.topic_contract import RegisteredSchema
 from streamwarden_contract.names import InstallationNames
 
-from streamwarden_operator.desired.acls import access_acls, format_acl, parse_acl
+from streamwarden_operator.desired.acls import access_acls, format_acl, recorded_acls
 from streamwarden_operator.desired.agents import SCHEMA_READY
 from streamwarden_operator.desired.checks.chain import Finding
 from streamwarden_operator.desired.checks.contracts import (
@@ -101,7 +101,7 @@ async def registered_before(registry: SchemaRegistry | None, contract: TopicCont
 
 @dataclass(frozen=True, slots=True)
 class AccessPart:
-    """The ACLs of ``spec.access``: exactly those recorded in ``status.access`` are ever taken back."""
+    """The ACLs of ``spec.access``: of those recorded in ``status.access`` such as a contract gives are taken back."""
 
     acls: Acls
     others: Collection[TopicContract]
@@ -117,7 +117,7 @@ class AccessPart:
         takes back.
         """
         desired = self._access_of(contract)
-        recorded = recorded_acls(contract)
+        recorded = self._recorded(contract)
         settled = is_settled(contract, ACCESS_READY)
         if not desired and not recorded:
             return judge_part(ACCESS_READY, ACCESS, AccessState(settled=settled, wanted=False)), ()
@@ -135,7 +135,7 @@ class AccessPart:
 
     async def revoke(self, contract: TopicContract) -> None:
         """Take back everything that is recorded and that no other contract gives."""
-        recorded = recorded_acls(contract)
+        recorded = self._recorded(contract)
         if not recorded:
             return
         plan = plan_acls(frozenset(), await self.acls.observe(), self._ours(recorded))
@@ -145,17 +145,15 @@ class AccessPart:
     def _access_of(self, contract: TopicContract) -> frozenset[Acl]:
         return access_acls(self.installation, contract.spec.topic_name, contract.spec.access)
 
+    def _recorded(self, contract: TopicContract) -> frozenset[Acl]:
+        return recorded_acls(self.installation, contract.spec.topic_name, contract.status.access)
+
     def _ours(self, leaving: frozenset[Acl]) -> frozenset[Acl]:
         """Return those that no other contract gives."""
         if not leaving:
             return leaving
         wanted = {acl for other in self.others for acl in self._access_of(other)}
         return leaving - wanted - self.given_elsewhere
-
-
-def recorded_acls(contract: TopicContract) -> frozenset[Acl]:
-    """Return the ACLs that were made for this contract."""
-    return frozenset(acl for acl in map(parse_acl, contract.status.access) if acl is not None)
 
 
 def _record_of(acls: Collection[Acl]) -> tuple[str, ...]:

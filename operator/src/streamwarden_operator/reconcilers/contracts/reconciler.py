@@ -29,6 +29,7 @@ from streamwarden_operator.desired.checks.contracts import (
 )
 from streamwarden_operator.desired.claims import Claims
 from streamwarden_operator.desired.management import ORPHAN, held_status, is_held, lets_go
+from streamwarden_operator.desired.schemas import value_subject
 from streamwarden_operator.errors import NotReadyError, OperatorError
 from streamwarden_operator.keys import Key, key_of
 from streamwarden_operator.plans.policy_rules import broken_by, broken_rules
@@ -255,8 +256,9 @@ class TopicContractReconciler:
         claimed |= {claim.topic for claim in self._claims(contract).topics}
         if spec.deletion_policy != "Delete" or spec.topic_name in claimed:
             return
+        # Whose subject the status names counts for nothing: who may write it could have any deleted.
         if status.registered_schema is not None and self._registry is not None:
-            await self._registry.delete(status.registered_schema.subject)
+            await self._registry.delete(value_subject(spec.topic_name))
         topic = (await self._topics.observe([spec.topic_name])).get(spec.topic_name)
         # Another id is another topic, which somebody made: this contract never promised it.
         if topic is not None and topic.topic_id == status.topic_id:
