@@ -90,7 +90,7 @@ def connect(kafka: Connection, registry_url: str | None, settings: OperatorSetti
         topics=KafkaTopics(admin),
         acls=KafkaAcls(admin),
         users=KafkaScramUsers(admin),
-        logins=KafkaLogins(kafka, timeout_s=timeout_s),
+        logins=KafkaLogins(kafka, settings.pod_bootstrap_servers or kafka.bootstrap_servers, timeout_s=timeout_s),
         offsets=offsets,
         quotas=quotas,
         log=KafkaPolicyLog(kafka, transactional_id=names.publisher_transactional_id, timeout_s=timeout_s),

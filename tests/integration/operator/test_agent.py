@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
     from streamwarden_operator.backends import Backends
 
-INSTALLATION = InstallationNames()
-
 pytestmark = pytest.mark.usefixtures("sole_operator")
 
 
@@ -40,12 +38,15 @@ class World:
         self.namespace = namespace
         self.names = AgentNames(namespace, "guard")
         self.cluster = FakeCluster()
+        # An installation of its own, with a key of its own: the inventory of another one would end it.
+        settings = SETTINGS.model_copy(update={"installation": f"i-{namespace}"})
+        self.installation = InstallationNames(settings.installation)
         self.key = SigningKey.create()
         self.properties = stack.operator_properties
-        self.backends: Backends = connect(stack.operator, None, SETTINGS)
+        self.backends: Backends = connect(stack.operator, None, settings)
         self.controller = Controller(
             cast("Any", self.cluster),
-            SETTINGS,
+            settings,
             backends=self.backends,
             bootstrap_servers=stack.bootstrap_servers,
             signing_key=self.key,
@@ -88,7 +89,7 @@ async def test_manifests_become_access_a_signed_binding_and_pods(stack: Any, uni
         names = made.names
         observed = acls_of(await made.backends.acls.observe(), names.agent_principal, names.gate_principal)
         inputs, commands = [f"{unique}.pages"], [f"{unique}.commands"]
-        assert observed == agent_acls(names, inputs) | gate_acls(INSTALLATION, names, commands)
+        assert observed == agent_acls(names, inputs) | gate_acls(made.installation, names, commands)
         assert {names.agent_principal, names.gate_principal} <= await made.backends.users.observe()
         first = ChainHead().metadata(made.binding.decision_topic.topic_id, 0)
         assert await made.backends.offsets.observe(names.gate_group, names.decisions) == [

@@ -106,6 +106,13 @@ async def test_a_second_publisher_fences_the_first_for_good(stack: Any, topic: s
         assert (await bring(second, topic, desired(a="false"))).epoch == 2
 
 
+async def test_who_only_looks_sees_the_same_and_fences_nobody(stack: Any, topic: str) -> None:
+    async with publisher(stack, topic) as first, publisher(stack, topic) as second:
+        await bring(first, topic, desired(a="true"))
+        assert await second.look(topic) == await first.read(topic)
+        assert (await bring(first, topic, desired(a="false"))).epoch == 2
+
+
 async def test_foreign_records_are_not_believed_and_are_written_over(stack: Any, topic: str) -> None:
     async with publisher(stack, topic) as log:
         await bring(log, topic, desired(a="false"))

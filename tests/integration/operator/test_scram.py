@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
 from streamwarden_kafka.admin import KafkaAdmin
+from streamwarden_kafka.connection import Connection, Protocol
+from streamwarden_operator.adapters.kafka.logins import KafkaLogins
 from streamwarden_operator.adapters.kafka.topics import KafkaTopics
 from streamwarden_operator.errors import KafkaUnavailableError
 from streamwarden_operator.ports import Acl, AclPlan
@@ -29,6 +32,29 @@ async def test_a_user_is_seen_until_it_is_deleted(kafka: KafkaPorts, unique: str
 async def test_deleting_an_absent_user_is_success(kafka: KafkaPorts, unique: str) -> None:
     await kafka.users.delete(unique)
     assert unique not in await kafka.users.observe()
+
+
+async def test_a_login_tells_whether_kafka_has_a_password(stack: RunningStack, unique: str) -> None:
+    """X87: nothing else does."""
+    users, logins = real_ports(stack).users, KafkaLogins(stack.operator, "", timeout_s=5)
+    assert not await logins.check(unique, "a password")
+    await users.upsert(unique, "a password")
+    async with asyncio.timeout(10):
+        while not await logins.check(unique, "a password"):  # noqa: ASYNC110  # what is waited for gives no signal
+            await asyncio.sleep(0.05)
+    assert not await logins.check(unique, "another password")
+    await users.delete(unique)
+
+
+async def test_a_login_without_a_broker_is_an_outage_and_no_refusal() -> None:
+    nobody = Connection.scram("127.0.0.1:1", "streamwarden.operator", "p")
+    with pytest.raises(KafkaUnavailableError, match=r"could not connect to 127\.0\.0\.1:1"):
+        await KafkaLogins(nobody, "", timeout_s=1).check("risk.guard.gate", "p")
+
+
+async def test_an_operator_that_needs_no_password_does_not_take_everybody_s_for_right(stack: RunningStack) -> None:
+    plain = Connection("127.0.0.1:1", Protocol.PLAINTEXT)
+    assert not await KafkaLogins(plain, stack.bootstrap_servers, timeout_s=5).check("nobody", "p")
 
 
 async def test_only_the_last_password_opens_the_door(

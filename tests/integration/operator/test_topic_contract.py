@@ -47,9 +47,10 @@ class World:
 
     async def reconcile(self) -> TopicContractStatus:
         """Reconcile, and leave in ``calls`` what was written outside."""
+        logs = LogStore(INSTALLATION, claimed={self.namespace})
         recorded = [Recording(port) for port in (self.kafka.topics, self.kafka.acls, self.registry)]
         topics, acls, registry = recorded
-        reconciler = TopicContractReconciler(self.cluster, topics, acls, registry, logs=LogStore(INSTALLATION))
+        reconciler = TopicContractReconciler(self.cluster, topics, acls, registry, logs=logs)
         before = self.stored()
         await reconciler.reconcile(key_of(before))
         self.calls = [call for port in recorded for call in port.calls if call not in READS]

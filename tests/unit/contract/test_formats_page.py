@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from streamwarden.core import offset_metadata
-from streamwarden_contract import audit, decision, policylog
+from streamwarden_contract import audit, decision, inventory, policylog
 from streamwarden_contract.acks import GateAck, ReadFormats, RefusedEvents, RuleErrors, SignedEpoch, SignedEpochs
 from streamwarden_contract.events import CloudEvent
 from streamwarden_gate.judge import Judge
@@ -53,6 +53,9 @@ def fields_of(model: type[BaseModel]) -> set[str]:
         ("schema/SHA256", policylog.SchemaRecord),
         ("binding/AGENT", policylog.BindingRecord),
         ("epoch", policylog.EpochRecord),
+        ("installation", inventory.InstallationItem),
+        ("namespace/NAME", inventory.NamespaceItem),
+        ("user/NAME", inventory.UserItem),
     ],
 )
 def test_a_table_has_the_fields_of_its_model(heading: str, model: type[BaseModel]) -> None:

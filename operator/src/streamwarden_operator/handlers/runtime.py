@@ -79,6 +79,7 @@ class Runtime:
             backends=backends,
             bootstrap_servers=self.kafka.bootstrap_servers,
             signing_key=signing_key,
+            kubernetes_uid=await self.cluster.uid(),
         )
         self.cluster.on_changed = self._controller.changed
         await self._controller.start()

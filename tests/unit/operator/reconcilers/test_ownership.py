@@ -9,6 +9,7 @@ import pytest
 from streamwarden_contract.inventory import InstallationItem, NamespaceItem, Stage
 from streamwarden_operator.desired.acls import acls_of
 from streamwarden_operator.desired.credentials import build_secret
+from streamwarden_operator.errors import KafkaUnavailableError
 from streamwarden_operator.keys import Key, key_of
 from streamwarden_operator.ports import Acl, Topic
 from streamwarden_operator.reconcilers.agents.users import _TRY_AGAIN_S
@@ -329,3 +330,18 @@ async def test_users_of_a_deleted_agent_are_out_of_the_inventory() -> None:
         await harness.settle()
         assert inventory_of(harness) == {"installation", "namespace/risk"}
         assert acls_of(frozenset(harness.acls.acls), *USERS) == frozenset()
+
+
+async def test_a_made_user_whose_password_cannot_be_tried_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running(*whole_namespace()) as harness:
+        await harness.controller.stop()
+
+        async def unreachable(_user: str, _password: str) -> bool:
+            raise KafkaUnavailableError("could not log in: no answer")
+
+        monkeypatch.setattr(harness.logins, "check", unreachable)
+        harness.controller = harness.new_controller()
+        await started(harness)
+        harness.controller.changed(key_of(GUARD))
+        await harness.settle()
+        assert conditions_of(harness.get(GUARD))["AccessReady"] == ("True", "OK")

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from streamwarden_kafka.connection import SCRAM_SHA_512, Connection
+from streamwarden_kafka.connection import SCRAM_SHA_512, Connection, Protocol
 from streamwarden_kafka.errors import LoginRefusedError
 from streamwarden_kafka.wire.connections import Wire
 
@@ -12,13 +12,16 @@ from streamwarden_operator.adapters.kafka.errors import translated
 class KafkaLogins:
     """Implements ``ports.Logins`` with one connection a try."""
 
-    def __init__(self, connection: Connection, *, timeout_s: float) -> None:
+    def __init__(self, connection: Connection, pod_bootstrap_servers: str, *, timeout_s: float) -> None:
         """Prepare.
 
         Args:
-            connection: the operator's: the same brokers, and the same transport.
+            connection: the operator's. Where it logs in by SASL, so do we; a listener without it takes everybody.
+            pod_bootstrap_servers: as the pods reach Kafka, for an operator that logs in by other means.
             timeout_s: longest wait for one answer.
         """
+        if connection.protocol not in {Protocol.SASL_PLAINTEXT, Protocol.SASL_SSL}:
+            connection = Connection.scram(pod_bootstrap_servers, "", "")
         self._connection = replace(connection, mechanism=SCRAM_SHA_512)
         self._timeout_s = timeout_s
 

@@ -197,6 +197,19 @@ class KubernetesCluster(Cluster):
         if uid := self._cache.uid_of(key):
             await self._events.record(key, uid, reason=reason, message=message, warning=warning)
 
+    async def uid(self) -> str:
+        """Return what tells this cluster from any other: the UID of ``kube-system``; empty where it may not be read.
+
+        Raises:
+            KubernetesUnavailableError: the API server does not answer.
+        """
+        try:
+            found = await self.client.get(NAMESPACE, None, "kube-system")
+        except ForbiddenError as error:
+            _log.warning("a copy of this cluster cannot be told from it", error=str(error))
+            return ""
+        return str(found["metadata"]["uid"]) if found is not None else ""
+
     async def _is_ending(self, namespace: str) -> bool:
         """Tell whether a namespace is being deleted: it takes everything along, first of all our right to do so."""
         found = await self.client.get(NAMESPACE, None, namespace)

@@ -21,7 +21,7 @@ from streamwarden_operator.desired.credentials import (
     find_password,
     gate_secret_name,
 )
-from streamwarden_operator.errors import NotReadyError
+from streamwarden_operator.errors import NotReadyError, OperatorError
 from streamwarden_operator.plans.inventory import Ownership, own_user
 from streamwarden_operator.ports import Cluster, Logins, ScramUsers
 from streamwarden_operator.reconcilers.inventory import Inventory
@@ -134,8 +134,14 @@ class AgentUsers:
         is_made = item is not None and item.stage is Stage.MADE
         if is_made and not self._is_due(user, again_s):
             return True
-        is_told = await self.logins.check(user, password)
         self.tried[user] = self.clock_s()
+        try:
+            is_told = await self.logins.check(user, password)
+        except OperatorError as error:
+            if not is_made:
+                raise
+            _log.warning("a user's password could not be tried: taken for right", user=user, error=str(error))
+            return True
         if is_made and not is_told:
             _log.warning("a user's password is not that of its Secret: it is set again", user=user)
         return is_told
