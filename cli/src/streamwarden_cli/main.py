@@ -19,6 +19,7 @@ from streamwarden_cli.commands import (
     dev,
     docs,
     gate,
+    inventory,
     stack,
     uninstall,
     validate,
@@ -85,6 +86,7 @@ app.command()(bypass.bypass)
 app.command()(uninstall.uninstall)
 app.add_typer(audit.app, name="audit")
 app.add_typer(gate.app, name="gate")
+app.add_typer(inventory.app, name="inventory")
 app.add_typer(stack.app, name="stack")
 app.add_typer(cluster.app, name="cluster")
 app.add_typer(crds.app, name="crds")
