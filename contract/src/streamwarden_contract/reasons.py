@@ -96,7 +96,7 @@ class ConditionReason(StrEnum):
     UNGOVERNED_PRODUCER = "UngovernedProducer"
     """A principal outside Streamwarden may write a topic that agents command."""
     BYPASS_POSSIBLE = "BypassPossible"
-    """A foreign ACL lets somebody else than the gate write a governed topic."""
+    """A foreign ACL lets somebody write what a gate governs, read decisions, or join or fence an agent or its gate."""
     OFFSETS_LOST = "OffsetsLost"
     """A decision partition has records and no committed gate offset: nobody may guess where to go on."""
     KAFKA_UNAVAILABLE = "KafkaUnavailable"

@@ -1,9 +1,9 @@
-"""Who may do what in Kafka: the smallest sets of ACLs, and which foreign ones would let somebody round the gate.
+"""Who may do what in Kafka: the smallest sets of ACLs. ``bypass`` tells which foreign ones lead round a gate.
 
 READ and WRITE imply DESCRIBE. A producer with a transactional id needs no right on the cluster.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 
 from streamwarden_contract.errors import NameNotAllowedError
 from streamwarden_contract.models.topic_contract import Access
@@ -11,8 +11,6 @@ from streamwarden_contract.names import AgentNames, InstallationNames, check_ext
 
 from streamwarden_operator.desired.acl_index import indexed
 from streamwarden_operator.ports import Acl
-
-EVERYBODY = "User:*"
 
 _FIELDS = 7
 
@@ -24,7 +22,7 @@ def agent_acls(names: AgentNames, inputs: Iterable[str]) -> frozenset[Acl]:
         names: the agent's names.
         inputs: topics of its inputs and outcomes.
     """
-    user = _user(names.agent_principal)
+    user = user_of(names.agent_principal)
     return frozenset(
         {
             *(Acl(user, "TOPIC", topic, "READ") for topic in inputs),
@@ -43,7 +41,7 @@ def gate_acls(installation: InstallationNames, names: AgentNames, commands: Iter
         names: the agent's names.
         commands: the topics that its decisions become commands on.
     """
-    user, shared = _user(names.gate_principal), names.shared
+    user, shared = user_of(names.gate_principal), names.shared
     reads = (names.decisions, shared.policies, installation.guardrails)
     writes = (*commands, shared.audit, shared.dead_letters, shared.gates)
     return frozenset(
@@ -97,35 +95,13 @@ def _is_given(installation: InstallationNames, topic: str, acl: Acl) -> bool:
 def acls_of(observed: frozenset[Acl], *principals: str) -> frozenset[Acl]:
     """Return the ACLs of these principals (named without ``User:``): what an agent's plan may take back."""
     index = indexed(observed)
-    return frozenset(acl for principal in principals for acl in index.of(_user(principal)))
+    return frozenset(acl for principal in principals for acl in index.of(user_of(principal)))
 
 
 def is_streamwarden_principal(principal: str) -> bool:
     """Tell whether a principal (``User:...``) is an agent or a gate: its ACLs are the operator's, level by level."""
     user = principal.removeprefix("User:")
     return user != principal and user.count(".") == 2 and user.endswith((".agent", ".gate"))  # noqa: PLR2004  # <ns>.<agent>.<role>
-
-
-def bypass_acls(
-    trusted: frozenset[str],
-    observed: frozenset[Acl],
-    governed_topics: Collection[str],
-    allowed: Iterable[str],
-) -> frozenset[Acl]:
-    """Return the ACLs that let somebody else than ``allowed`` change a governed topic.
-
-    A DENY that would undo one of them does not count: it could be taken away unseen.
-
-    Args:
-        trusted: principals (``User:...``) that always may: the operator, and whom its settings name.
-        observed: every ACL of the cluster.
-        governed_topics: topics that only gates (or only one agent) may write.
-        allowed: other principals that may, without ``User:``.
-    """
-    may = trusted | {_user(principal) for principal in allowed}
-    index = indexed(observed)
-    ways = {*filter(_rules, index.rulers), *(acl for topic in governed_topics for acl in index.writers(topic))}
-    return frozenset(acl for acl in ways if acl.principal not in may)
 
 
 def format_acl(acl: Acl) -> str:
@@ -144,10 +120,6 @@ def parse_acl(text: str) -> Acl | None:
     return Acl(principal, resource_type, name, operation, pattern_type, host, denied=effect == "deny")
 
 
-def _rules(acl: Acl) -> bool:
-    """Tell whether everybody or an agent may write ACLs. A named administrator may: Kafka needs one."""
-    return acl.principal == EVERYBODY or is_streamwarden_principal(acl.principal)
-
-
-def _user(principal: str) -> str:
+def user_of(principal: str) -> str:
+    """Return a user as ACLs name it."""
     return f"User:{principal}"

@@ -6,7 +6,8 @@ from typing import Self
 from hypothesis import given
 from hypothesis import strategies as st
 from streamwarden_operator.desired.acl_index import AclIndex
-from streamwarden_operator.desired.acls import EVERYBODY, acls_of, bypass_acls, is_streamwarden_principal
+from streamwarden_operator.desired.acls import acls_of, is_streamwarden_principal
+from streamwarden_operator.desired.bypass import EVERYBODY, bypass_acls
 from streamwarden_operator.ports import Acl
 from typing_extensions import override
 

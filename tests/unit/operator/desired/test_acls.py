@@ -9,12 +9,12 @@ from streamwarden_operator.desired.acls import (
     access_acls,
     acls_of,
     agent_acls,
-    bypass_acls,
     format_acl,
     gate_acls,
     is_streamwarden_principal,
     parse_acl,
 )
+from streamwarden_operator.desired.bypass import bypass_acls
 from streamwarden_operator.ports import Acl
 
 INSTALLATION = InstallationNames()

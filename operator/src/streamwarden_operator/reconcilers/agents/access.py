@@ -6,8 +6,9 @@ from streamwarden_contract.names import AgentNames, InstallationNames
 from streamwarden_contract.policylog import BindingRecord
 from streamwarden_contract.reasons import ConditionReason
 
-from streamwarden_operator.desired.acls import acls_of, agent_acls, bypass_acls, format_acl, gate_acls
+from streamwarden_operator.desired.acls import acls_of, agent_acls, format_acl, gate_acls
 from streamwarden_operator.desired.agents import ResolvedAgent
+from streamwarden_operator.desired.bypass import ways_round
 from streamwarden_operator.desired.checks.agents import READY
 from streamwarden_operator.desired.status import is_true
 from streamwarden_operator.errors import NotReadyError
@@ -21,7 +22,7 @@ from streamwarden_operator.reconcilers.existence import existing_agents
 
 
 class BypassPossibleError(NotReadyError):
-    """Somebody else than the gate may write a governed topic: no pods may run."""
+    """Somebody else may do what only an agent and its gate may: no pods may run."""
 
     reason = ConditionReason.BYPASS_POSSIBLE
 
@@ -46,23 +47,14 @@ class AgentAccess:
             BypassPossibleError: names the ACLs.
         """
         observed = await self.acls.observe()
-        names = agent.names
-        here = [names, *self._neighbours(names)]
-        gates = [other.gate_principal for other in here]
-        ours, shared = self.installation, names.shared
-        foreign = frozenset().union(
-            bypass_acls(self.trusted, observed, agent.command_topics, gates),
-            bypass_acls(self.trusted, observed, [shared.audit, shared.dead_letters, shared.gates], gates),
-            bypass_acls(self.trusted, observed, [names.decisions], [names.agent_principal]),
-            bypass_acls(self.trusted, observed, [shared.policies, ours.guardrails], []),
-        )
-        # What Streamwarden's own principals have too much, their own agents' reconciles or the sweep take from them.
-        strange = foreign - acls_of(foreign, *gates, *(other.agent_principal for other in here))
-        if strange:
-            listed = "; ".join(format_acl(acl) for acl in sorted(strange))
+        neighbours = self._neighbours(agent.names)
+        found = ways_round(self.installation, self.trusted, observed, agent, neighbours)
+        if found:
+            listed = "; ".join(format_acl(acl) for acl in sorted(found))
             raise BypassPossibleError(
-                f"these ACLs let somebody else than the gate write what it governs: {listed}. Delete them; no pod runs "
-                "until then"
+                "these ACLs let others write what the gate governs, or read, join or fence what is the agent's and the "
+                f"gate's alone: {listed}. Delete them, or name who may be trusted in STREAMWARDEN_TRUSTED_PRINCIPALS; "
+                "no pod runs until then"
             )
         return observed
 

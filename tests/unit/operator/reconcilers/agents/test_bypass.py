@@ -36,3 +36,23 @@ async def test_x90_nobody_is_trusted_for_a_name_that_settings_do_not_say(princip
     async with running(*whole_namespace(), settings=TRUSTING) as harness:
         assert await judged(harness, Acl(principal, "TOPIC", "*", "ALL")) == ("False", "BypassPossible")
         assert harness.cluster.workloads == {}
+
+
+@pytest.mark.parametrize(
+    "acl",
+    [
+        pytest.param(Acl("User:mallory", "TOPIC", "risk.guard.decisions", "READ"), id="reads-decisions"),
+        pytest.param(Acl("User:mallory", "GROUP", "risk.guard.gate", "READ"), id="joins-the-gates-group"),
+        pytest.param(Acl("User:mallory", "TRANSACTIONAL_ID", "risk.guard.gate.p", "WRITE"), id="fences-a-gate"),
+    ],
+)
+async def test_x100_pods_end_where_a_stranger_can_lose_hide_or_fence_decisions(acl: Acl) -> None:
+    async with running(*whole_namespace()) as harness:
+        assert await judged(harness, acl) == ("False", "BypassPossible")
+        assert harness.cluster.workloads == {}
+        (event,) = harness.cluster.events
+        assert "STREAMWARDEN_TRUSTED_PRINCIPALS" in event.message
+        harness.acls.acls.discard(acl)
+        harness.controller.add(Key("AgentDeployment", "risk", "guard"))
+        await harness.settle()
+        assert conditions_of(harness.get(GUARD))["AccessReady"] == ("True", "OK")
