@@ -72,8 +72,8 @@ no record, accuses no gate: where it is, and whether it was judged, cannot be to
 Who reads decisions is named in the operator's `STREAMWARDEN_TRUSTED_PRINCIPALS`: the rights of others to do so are
 `BypassPossible`. What the principal may not read is said as `not checked: …`, and the exit code is 1. `--no-heads`
 leaves the ends out: then it does not see a chain that is cut off at its end, or written anew as a whole. Without
-`--agent`, an agent of which nothing is left in the audit is found by its decision topic. The [exit code](exit-codes.md) is 0 only
-when all that was asked for was checked and nothing is wrong.
+`--agent`, an agent of which nothing is left in the audit is found by its decision topic. The
+[exit code](exit-codes.md) is 0 only when all that was asked for was checked and nothing is wrong.
 
 No fault, but said: a chain that begins late, because retention has deleted older records; judged decisions that
 retention has deleted; an agent or a decision topic that is gone or was made again.
