@@ -165,6 +165,8 @@ class FakeMembership:
         """Offsets by partition that no client can decode."""
         self.deadly_to_read: set[tuple[int, int]] = set()
         """Partitions and offsets of what kills a process that reads it by itself."""
+        self.deadly_to_copy: set[tuple[int, int]] = set()
+        """Likewise of records that kill where they are made Python's, after those before them in their batch."""
         self.batch_ends: dict[tuple[int, int], int] = {}
         """The last offset of batches that are longer than a record."""
         self.closed = False
@@ -222,7 +224,7 @@ class FakeMembership:
             self._group.poll(self)
         return items
 
-    def receive_alone(self, number: int, position: int, reading: Callable[[int], None]) -> Sequence[Item]:
+    def receive_alone(self, number: int, position: int, reading: Callable[[int], bool | None]) -> Sequence[Item]:
         reading(position)
         if position in self.unreadable.get(number, ()):
             return [Unreadable(number, RefusalReason.UNREADABLE_PARTITION, "cannot be decoded")]
@@ -234,8 +236,11 @@ class FakeMembership:
             if len(found) == _MOST_ALONE or (each is not None and each.offset in bad):
                 break  # these begin batches of their own
             if each is not None:
+                if (number, each.offset) in self.deadly_to_copy:
+                    raise DiedError
                 found.append(each)
-                reading(each.offset + 1)
+                if reading(each.offset + 1):
+                    break
         return found or [End(number, len(self._kafka.log[number]))]
 
     def batch_at(self, number: int, position: int) -> Batch:

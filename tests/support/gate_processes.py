@@ -38,6 +38,7 @@ class DeadlyWorld:
         self.note = Note()
         self.unreadable: dict[int, tuple[int, ...]] = {}
         self.deadly_to_read: set[tuple[int, int]] = set()
+        self.deadly_to_copy: set[tuple[int, int]] = set()
         self.batch_ends: dict[tuple[int, int], int] = {}
         self.deaths = 0
         self.reports = FakeReports()
@@ -53,7 +54,7 @@ class DeadlyWorld:
         """Run one process until it has nothing left to do, or dies."""
         membership = FakeMembership(self.kafka)
         membership.unreadable, membership.deadly_to_read = self.unreadable, self.deadly_to_read
-        membership.batch_ends = self.batch_ends
+        membership.deadly_to_copy, membership.batch_ends = self.deadly_to_copy, self.batch_ends
         self.policies = FakePolicies()
         self.policies.offer(self.log.build())
         links = Links(membership, FakeCommitter(self.kafka, membership), self.policies, self.reports, self.note)

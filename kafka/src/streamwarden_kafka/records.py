@@ -19,6 +19,9 @@ BY_KEY = -1
 """The partition that the key says; librdkafka's word for it."""
 
 
+_HEADER_BYTES = 200
+"""What a header takes beside name and value: three objects. On the wire it may be three bytes."""
+
 _ask_for_headers = methodcaller("headers")
 """Fails where the client does: where a call is written out, and made often, CPython 3.11 looks only at its result, and
 the client's failure comes up in whatever is called next."""
@@ -68,3 +71,11 @@ def headers_of(message: "Message") -> Headers:
             raise
         return ((UNREADABLE_HEADER, None),)
     return cast("Headers", list(found.items()) if isinstance(found, dict) else found)
+
+
+def memory_of(key: bytes | None, value: bytes | None, headers: Headers) -> int:
+    """Return about how many bytes of memory a record takes: by headers alone, a batch of kilobytes may take all."""
+    taken = len(key or b"") + len(value or b"") + _HEADER_BYTES * len(headers)
+    for name, said in headers:  # as a generator's sum it takes twice as long, of every record
+        taken += len(name) + (len(said) if said is not None else 0)
+    return taken

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 from typing import TYPE_CHECKING
 
 import pytest
 from streamwarden_gate.supervisor import ENV_MEMORY_LIMIT
 from support.bombs import gzip_bomb, zstd_bomb
 from support.gate_world import eventually
-from support.raw_records import RawWriter
+from support.raw_records import Fields, RawRecord, RawWriter, encode_batch, encode_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 MIB = 1024 * 1024
 SUPERVISED = "streamwarden_gate.supervisor"
+HEADERS = 50_000
 WAIT_S = 240
 """Four lives of a gate, each with its start and its place in the group; a quiet machine needs less than a minute."""
 
@@ -50,3 +52,29 @@ def test_a_batch_that_no_pod_has_memory_for(world: GateWorld, bomb: Callable[[in
     assert ack is not None
     assert (ack.state, ack.reason) == ("InForce", "RecordsSkipped")
     assert f"decision partition 0: offset {at['offset']} skipped" in ack.message
+
+
+def heavy_batch(count: int) -> bytes:
+    """Build a batch of records with so many headers that a pod has memory for about half of them at once."""
+    heavy = RawRecord(b"page-1", b"{}", [(b"aa", b"bb")] * HEADERS)
+    records = b"".join(encode_record(heavy, delta) for delta in range(count))
+    fields = Fields(attributes=1, last_offset_delta=count - 1, records=count)
+    return encode_batch(gzip.compress(records, mtime=0), fields)
+
+
+def test_x07_records_that_take_all_memory_together_are_judged_one_by_one(world: GateWorld) -> None:
+    world.start_gate(module=SUPERVISED, **{ENV_MEMORY_LIMIT: str(512 * MIB)})
+    world.wait_in_force()
+    world.propose(range(20))
+    with RawWriter(world.agent_properties) as writer:
+        assert writer.write(world.names.decisions, 0, heavy_batch(50)).code == 0
+    world.propose(range(20, 40))
+    eventually(world.caught_up, "no lag", timeout_s=WAIT_S)
+    assert sorted(world.commanded()) == sorted(f"page-{number}" for number in range(40))
+    audits = world.audits()
+    told = [audit["decision"].get("records", 1) for audit in audits if audit["deadLetter"] == "TooLarge"]
+    assert (sum(told), {audit["verdict"] for audit in audits}) == (50, {"Allow", "DeadLetter"})
+    world.check_chains()
+    ack = world.last_ack()
+    assert ack is not None
+    assert (ack.state, ack.reason) == ("InForce", "")

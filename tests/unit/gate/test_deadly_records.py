@@ -54,6 +54,18 @@ def test_x07_a_batch_that_kills_who_reads_it_is_skipped_after_three_tries(world:
     assert not world.note.careful, "all is read as usual again"
 
 
+def test_x07_a_record_that_kills_who_reads_it_behind_others_of_its_batch_is_skipped_after_three_tries(
+    world: DeadlyWorld,
+) -> None:
+    world.deadly_to_copy = {(2, 2)}
+    world.batch_ends = {(2, 2): 2}
+    world.note.careful = True
+    world.run()
+    assert world.deaths == 3
+    world.check((2, 2, 2))
+    assert not world.note.careful
+
+
 def test_f54_a_record_that_kills_who_judges_it_is_skipped_after_three_tries(
     world: DeadlyWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -199,7 +199,7 @@ def test_a_set_that_is_published_while_one_batch_is_read_alone_is_what_judges_it
     world.write(*range(10))
     receive_alone, published = world.membership.receive_alone, list[int]()
 
-    def slowly(number: int, position: int, reading: Callable[[int], None]) -> Sequence[Item]:
+    def slowly(number: int, position: int, reading: Callable[[int], bool | None]) -> Sequence[Item]:
         found = receive_alone(number, position, reading)
         if found and not published:
             published.append(number)

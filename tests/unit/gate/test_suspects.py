@@ -68,7 +68,7 @@ def test_who_waits_for_a_broker_while_reading_blames_no_record_for_its_end(world
     world.steps(5)
     asked: list[Hand] = []
 
-    def unanswered(number: int, position: int, reading: Callable[[int], None]) -> Sequence[Item]:
+    def unanswered(number: int, position: int, reading: Callable[[int], bool | None]) -> Sequence[Item]:
         assert number == AWAY
         reading(position)
         asked.append(world.note.hand)
@@ -84,7 +84,7 @@ def test_a_suspect_without_a_leader_keeps_no_other_partition_from_being_judged(w
     world.kafka.committed[AWAY] = (0, ChainHead(tries=1).metadata(TOPIC_ID, 0))
     receive = world.membership.receive_alone
 
-    def without_leader(number: int, position: int, reading: Callable[[int], None]) -> Sequence[Item]:
+    def without_leader(number: int, position: int, reading: Callable[[int], bool | None]) -> Sequence[Item]:
         return () if number == AWAY else receive(number, position, reading)
 
     world.membership.receive_alone = without_leader  # type: ignore[method-assign]  # the same, but for one partition

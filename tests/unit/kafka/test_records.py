@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 import pytest
-from streamwarden_kafka.records import UNREADABLE_HEADER, headers_of
+from streamwarden_kafka.records import UNREADABLE_HEADER, headers_of, memory_of
 from support.mock_broker import mock_broker, read
 from support.raw_records import RawRecord, write_raw
 
@@ -36,6 +36,21 @@ def test_another_failure_of_the_client_is_none_of_the_records() -> None:
 
     with pytest.raises(SystemError):
         headers_of(cast("Message", Read(fails)))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "headers", "expected"),
+    [
+        pytest.param(None, None, [], 0, id="nothing"),
+        pytest.param(b"page-1", b"{}", [], 8, id="key-and-value"),
+        pytest.param(None, b"{}", [("ce_id", b"1"), ("ce_id", None)], 2 + 2 * 205 + 1, id="each-header-some-objects"),
+        pytest.param(None, None, [("a", b"")] * 50_000, 50_000 * 201, id="X07-a-tenth-of-a-megabyte-on-the-wire"),
+    ],
+)
+def test_what_a_record_takes_in_memory(
+    key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes | None]], expected: int
+) -> None:
+    assert memory_of(key, value, headers) == expected
 
 
 @pytest.mark.parametrize(

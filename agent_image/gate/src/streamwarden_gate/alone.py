@@ -77,11 +77,15 @@ class Alone:
         return True
 
     def _read(self, partition: Partition) -> list[Item]:
-        number = partition.number
+        number, position = partition.number, partition.position
+        singly = self._careful.died_behind(partition)
+
+        def reading(offset: int) -> bool:
+            self._note.take(Doing.READING, number, offset)
+            return singly and offset > position
+
         try:
-            items = self._membership.receive_alone(
-                number, partition.position, lambda offset: self._note.take(Doing.READING, number, offset)
-            )
+            items = self._membership.receive_alone(number, position, reading)
         except AbortedError:
             self._note.drop()  # it waits for a broker: if it is ended meanwhile, no record was the cause
             raise

@@ -77,6 +77,13 @@ class Careful:
         """Tell whether the last process died of reading on here."""
         return self._blamed == (Doing.READING, partition.number, partition.position)
 
+    def died_behind(self, partition: Partition) -> bool:
+        """Tell whether it died of reading what lies behind the next record here: to be blamed, it must be the next."""
+        blamed = self._blamed
+        if blamed is None or (blamed.doing, blamed.partition) != (Doing.READING, partition.number):
+            return False
+        return blamed.offset > partition.position
+
     def died_judging(self, number: int, offset: int) -> bool:
         """Tell whether the last process died of this record."""
         return self._blamed == (Doing.JUDGING, number, offset)

@@ -1,8 +1,9 @@
 """The gate's membership of its consumer group, on Kafka. Implements ``ports.Membership``."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import islice
 from typing import TypeVar
 
 import structlog
@@ -12,7 +13,7 @@ from streamwarden_kafka.codes import END_OF_PARTITION, OFFSETS_GONE, UNDECODABLE
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.errors import BrokerUnavailableError, KafkaClientError, NotReachedError
 from streamwarden_kafka.membership import GroupMember, ask_watermarks, end_of, explain_untrue
-from streamwarden_kafka.records import headers_of
+from streamwarden_kafka.records import headers_of, memory_of
 from streamwarden_kafka.silence import ALONE, Parsing, Silence
 
 from streamwarden_gate.errors import AbortedError, FatalError, PutOffError
@@ -31,6 +32,8 @@ _LOOK_S = 1.0
 """Longest wait for word of a silent partition: nothing is judged meanwhile."""
 _MOST_ALONE = 100
 """Records of one batch that are judged one by one before the group is looked at again."""
+_MOST_BYTES_ALONE, _FEW = 8 * 1024 * 1024, 10
+"""Memory that these take at most, but for the last one; and how many are taken out of the client at once."""
 
 _T = TypeVar("_T")
 
@@ -140,7 +143,7 @@ class KafkaMembership:
             return False  # what lies there is of a transaction that is open, or no broker answers
         return True
 
-    def receive_alone(self, number: int, position: int, reading: Callable[[int], None]) -> Sequence[Item]:
+    def receive_alone(self, number: int, position: int, reading: Callable[[int], bool | None]) -> Sequence[Item]:
         reading(position)
         items, parsed = self._read_alone(number, position, reading)
         if not parsed:
@@ -154,24 +157,27 @@ class KafkaMembership:
         checked = Offsets({number: position}, self.batch_at, 0).check(items)
         return checked[:1] + [each for each in checked[1:] if isinstance(each, Record)]
 
-    def _read_alone(self, number: int, start: int, reading: Callable[[int], None]) -> tuple[list[Item], bool]:
+    def _read_alone(self, number: int, start: int, reading: Callable[[int], bool | None]) -> tuple[list[Item], bool]:
         """Return the records of one batch, or what is told in their place; and whether what came could be parsed."""
         # A consumer of its own, closed before anything is judged: whatever it read ahead is over then.
         parsing = Parsing()
         consumer = decision_consumer(self._connection, self._group, {**ALONE, "stats_cb": parsing.hear})
         items: list[Item] = []
+        left = _MOST_BYTES_ALONE
         try:
             consumer.assign([TopicPartition(self._topic, number, start)])
             first = parsing.poll(consumer, _ALONE_TIMEOUT_S)
             if first is None:
                 return [], not parsing.failed
-            for message in [first, *consumer.consume(_MOST_ALONE - 1, timeout=0)]:
+            for message in islice(_fetched(consumer, first), _MOST_ALONE):
                 item = self._item_alone(message, consumer, start)
                 if not isinstance(item, Record):
                     items += [] if items or item is None else [item]
                     break
                 items.append(item)
-                reading(item.offset + 1)
+                left -= memory_of(item.key, item.value, item.headers)
+                if reading(item.offset + 1) or left <= 0:
+                    break
         except KafkaException as error:
             raise FatalError(f"cannot consume {self._topic}: {error_of(error).name()}") from error
         except BrokerUnavailableError as error:
@@ -268,6 +274,16 @@ def as_far_as_true(items: Sequence[Item], ends: Mapping[int, int]) -> list[Item]
         else:
             kept.append(item)
     return kept
+
+
+def _fetched(consumer: Consumer, first: Message) -> Iterator[Message]:
+    """Yield what a client has fetched, a few at a time: given out, headers take many times what they take in it."""
+    yield first
+    while True:
+        more = consumer.consume(_FEW, timeout=0)
+        yield from more
+        if len(more) < _FEW:
+            return
 
 
 def _record_of(message: Message) -> Record:

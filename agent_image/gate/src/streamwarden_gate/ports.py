@@ -83,13 +83,13 @@ class Membership(Protocol):
             FatalError: this process cannot read on.
         """
 
-    def receive_alone(self, number: int, position: int, reading: Callable[[int], None]) -> Sequence[Item]:
+    def receive_alone(self, number: int, position: int, reading: Callable[[int], bool | None]) -> Sequence[Item]:
         """Read the batch at a position, and nothing behind it is being read any more when this returns.
 
         Args:
             number: the partition.
             position: of its next record.
-            reading: is told the position of the batch that is read next, while it is.
+            reading: is told the position that is read next, while it is; where it returns True nothing more is read.
 
         Returns:
             Records in their order; or the end, or why it cannot be read, where that is first. Empty: not now.

@@ -11,7 +11,7 @@ from streamwarden_kafka.codes import DISCONNECTED, END_OF_PARTITION, OFFSETS_GON
 from streamwarden_kafka.errors import BrokerUnavailableError
 from streamwarden_kafka.membership import ask_watermarks, end_of
 from streamwarden_kafka.positions import LogEnds, Positions, explain_unreadable
-from streamwarden_kafka.records import Partition
+from streamwarden_kafka.records import Partition, headers_of, memory_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -95,7 +95,7 @@ class TopicReader:
                 heard.add(at)
                 if message.error() is None:
                     records.append(message)
-        size = sum(len(each.key() or b"") + len(each.value() or b"") for each in records)
+        size = sum(memory_of(each.key(), each.value(), headers_of(each)) for each in records)
         drained = len(messages) < _MOST_RECORDS and size < _MOST_BYTES
         unreadable |= self._positions.find_silent(heard, drained=drained)
         for at, why in unreadable.items():

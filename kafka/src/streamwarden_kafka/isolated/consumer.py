@@ -24,7 +24,7 @@ from streamwarden_kafka.isolated.child import Child
 from streamwarden_kafka.isolated.rows import TAKE, Fault, Taken
 from streamwarden_kafka.isolated.suspects import Suspects
 from streamwarden_kafka.process_limits import cause_of, died_by_itself
-from streamwarden_kafka.records import Partition
+from streamwarden_kafka.records import Partition, headers_of, memory_of
 
 PROCESS = "streamwarden_kafka.isolated.process"
 
@@ -217,7 +217,7 @@ class IsolatedConsumer:
                         self._suspects.ended()
                         self._reading = None
                     break
-                size -= len(new[0].key() or b"") + len(new[0].value() or b"")
+                size -= memory_of(new[0].key(), new[0].value(), headers_of(new[0]))
         except _DiedError:
             pass  # what came before is as good as ever
         return found

@@ -14,7 +14,7 @@ from threading import Thread
 from typing import Any
 
 import structlog
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from streamwarden_kafka.clients import open_consumer
 from streamwarden_kafka.codes import error_of
@@ -22,7 +22,7 @@ from streamwarden_kafka.isolated.rows import TAKE, Answer, Fault, Row, Taken
 from streamwarden_kafka.logs import ClientLog
 from streamwarden_kafka.membership import known_end
 from streamwarden_kafka.process_limits import EXIT_OUT_OF_MEMORY
-from streamwarden_kafka.records import Partition
+from streamwarden_kafka.records import Partition, memory_of
 from streamwarden_kafka.silence import ALONE, Parsing
 
 _LOOK_S = 1.0
@@ -75,15 +75,15 @@ def _resume(consumer: Consumer, partitions: Sequence[Partition]) -> None:
 
 
 def _take(consumer: Consumer, most: int, size: float, timeout_s: float) -> Taken:
-    found: list[Message] = []
+    rows: list[Row] = []
     first = consumer.poll(timeout_s)
     more = [] if first is None else [first]
     while more:
-        found += more
-        size -= sum(len(each.key() or b"") + len(each.value() or b"") for each in more)
-        wanted = min(_CHUNK, most - len(found))
+        taken = [Row.of(message) for message in more]
+        rows += taken
+        size -= sum(memory_of(row.key, row.value, row.headers) for row in taken)
+        wanted = min(_CHUNK, most - len(rows))
         more = consumer.consume(wanted, 0) if wanted > 0 and size > 0 else []
-    rows = [Row.of(message) for message in found]
     places = {row.at for row in rows if row.fault is None}
     ends = {at: consumer.get_watermark_offsets(TopicPartition(*at), cached=True)[1] for at in places}
     return Taken(rows, ends)

@@ -139,6 +139,24 @@ def test_no_more_is_taken_than_is_asked_for_by_number_and_about_by_size(properti
         assert len(few) <= 51
 
 
+def test_x07_records_that_take_much_memory_by_their_headers_alone_are_taken_few_at_a_time(
+    properties: dict[str, str],
+) -> None:
+    heavy = RawRecord(b"page-1", b"{}", [(b"aa", b"bb")] * 20_000)
+    write(properties, *[batch_of([heavy])] * 6)
+    with closing(isolated(properties)) as reader:
+        reader._suspects.begin(time.monotonic())  # as after a death: until then the process bounds it that reads
+        read_from(reader, 0)
+        taken: list[list[int]] = []
+        deadline = time.monotonic() + WAIT_S
+        while sum(map(len, taken)) < 6:
+            assert time.monotonic() < deadline
+            if found := offsets(reader.take(1_000, 8 * 1024 * 1024, 0.1)):
+                taken.append(found)
+    assert [offset for some in taken for offset in some] == list(range(6))
+    assert max(map(len, taken)) <= 3
+
+
 def test_what_is_paused_does_not_come_until_it_is_resumed_or_assigned_anew(properties: dict[str, str]) -> None:
     write(properties, GOOD)
     write(properties, GOOD, partition=1)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 MAX_BATCH_RECORDS = 1_000
 MAX_BATCH_BYTES = 8 * 1024 * 1024
-"""Keys and values; a batch ends with the record that reaches it."""
+"""As ``Record.memory`` counts; a batch ends with the record that reaches it."""
 
 _FIRST = 100
 _SLOW_S = 1.0

@@ -1,7 +1,7 @@
 """Records as they come in and go out."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from streamwarden_contract.decision import Decision, Failure
@@ -43,6 +43,8 @@ class Record:
     """The topic's, in base64: another one once the topic was made again. Empty where it is not known."""
     unreadable: UnreadableBatch | None = None
     """Set where it stands for all that is left of a batch from its offset on."""
+    header_memory: int = field(default=0, compare=False)
+    """About how many bytes its headers take."""
 
     @property
     def at(self) -> Partition:
@@ -56,8 +58,13 @@ class Record:
 
     @property
     def size(self) -> int:
-        """Bytes of key and value, without headers: what batches are measured by."""
+        """Bytes of key and value, without headers."""
         return len(self.key or b"") + len(self.value or b"")
+
+    @property
+    def memory(self) -> int:
+        """About how many bytes it takes: what batches are measured by."""
+        return self.size + self.header_memory
 
 
 class Outgoing(NamedTuple):

@@ -60,7 +60,7 @@ class Window:
             return False
         self._unfinished[offset] = record
         self._order.append(offset)
-        self.waiting_bytes += record.size + _OVERHEAD_BYTES
+        self.waiting_bytes += record.memory + _OVERHEAD_BYTES
         self._settle()
         return True
 
@@ -70,7 +70,7 @@ class Window:
         if self._unfinished.get(offset) is not record:
             return
         del self._unfinished[offset]
-        self.waiting_bytes -= record.size + _OVERHEAD_BYTES
+        self.waiting_bytes -= record.memory + _OVERHEAD_BYTES
         self._moved = True
         if offset > self.low:
             self.beyond |= 1 << (offset - self.low - 1)

@@ -14,7 +14,7 @@ from streamwarden_kafka.errors import BrokerUnavailableError
 from streamwarden_kafka.isolated.consumer import IsolatedConsumer
 from streamwarden_kafka.logs import ClientLog
 from streamwarden_kafka.positions import LogEnds, explain_unreadable
-from streamwarden_kafka.records import headers_of
+from streamwarden_kafka.records import headers_of, memory_of
 
 from streamwarden.core.records import Partition, Record
 from streamwarden.runtime.errors import RuntimeFaultError
@@ -70,6 +70,7 @@ class Collected:
         unreadable: partitions whose next batch cannot be read, with why; nothing of them is taken behind it.
         doubted: partitions of which nobody says now where they end; nothing more of them is taken.
         size: bytes of the records' keys and values.
+        header_memory: what their headers take beside, about.
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class Collected:
         self.unreadable: dict[Partition, str] = {}
         self.doubted: set[Partition] = set()
         self.size = 0
+        self.header_memory = 0
 
     def add(self, message: Message) -> None:
         """Take one, or an error in its place; one that may pass is logged.
@@ -129,10 +131,11 @@ class Collected:
             return
         self.records.append(record)
         self.size += record.size
+        self.header_memory += record.header_memory
 
 
 def _record(message: Message, topic_ids: Mapping[str, str]) -> Record:
-    topic = message.topic() or ""
+    topic, headers = message.topic() or "", headers_of(message)
     return Record(
         topic=topic,
         partition=message.partition() or 0,
@@ -140,6 +143,7 @@ def _record(message: Message, topic_ids: Mapping[str, str]) -> Record:
         timestamp_ms=message.timestamp()[1],
         key=message.key(),
         value=message.value(),
-        headers=tuple(headers_of(message)),
+        headers=tuple(headers),
         topic_id=topic_ids.get(topic, ""),
+        header_memory=memory_of(None, None, headers),
     )

@@ -60,7 +60,7 @@ class KafkaFeed(Feed):
             collected.add(told)
         for message in self._reader.take(records, size, timeout_s) if reading else ():
             collected.add(message)
-        drained = len(collected.records) < records and collected.size < size
+        drained = len(collected.records) < records and collected.size + collected.header_memory < size
         self._passing.listen(collected, drained=drained, paused=self._paused)
         others = self._watch.others(self._topic_ids, time.monotonic())
         collected.gone += [at for at in self._passing.positions if at.topic in others]
