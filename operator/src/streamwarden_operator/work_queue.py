@@ -3,7 +3,8 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from enum import IntEnum
 from typing import Generic, TypeVar
 
 from streamwarden_operator.result import Result
@@ -15,25 +16,55 @@ JITTER = 0.1
 """Resyncs are spread by this share of the interval, so that they never come all at once."""
 
 
+FAIR_TURN = 8
+"""Of so many turns one goes to the key that has waited longest in the last class: nobody waits for ever."""
+
+
+class Priority(IntEnum):
+    """Whose turn comes first. Within a class it is who has waited longest."""
+
+    FIRST = 0
+    """People wait for it, and it is short: a policy, and the log that it is published on."""
+    HALF_DONE = 1
+    """It has begun to come up, or others wait for it."""
+    NEW = 2
+    """Nobody has looked at it yet."""
+    RESYNC = 3
+    """Nothing has changed that we know of."""
+
+
 class WorkQueue(Generic[K]):
-    """Keys to reconcile, each at most once, each with at most one worker.
+    """Keys to reconcile, each at most once, each with at most one worker, by priority.
 
     A key added while it is being worked on is worked on once more afterwards, so the last change is never missed and
     no two workers meet on one object.
     """
 
     def __init__(
-        self, *, base_delay_s: float = 0.5, max_delay_s: float = 300.0, resync_interval_s: float = 300.0
+        self,
+        priority: Callable[[K], Priority] = lambda _: Priority.NEW,
+        *,
+        base_delay_s: float = 0.5,
+        max_delay_s: float = 300.0,
+        resync_interval_s: float = 300.0,
     ) -> None:
         """Make an empty queue.
 
         Args:
+            priority: of a key that nobody has looked at; one that was looked at is half done, if that comes earlier.
             base_delay_s: seconds until a key that failed once is tried again; each further failure doubles them.
             max_delay_s: the longest of these waits.
             resync_interval_s: seconds until a key is reconciled again though nothing has changed.
         """
-        self._ready: asyncio.Queue[K] = asyncio.Queue()
-        self._queued: set[K] = set()
+        self._priority = priority
+        self._tokens: asyncio.Queue[None] = asyncio.Queue()
+        """One for each key in ``_ready``: what workers wait for."""
+        self._ready: dict[Priority, dict[K, None]] = {each: {} for each in Priority}
+        """In the order of asking."""
+        self._turns = 0
+        self._looked_at: set[K] = set()
+        self._queued: dict[K, Priority] = {}
+        """Also of keys that are worked on, and then once more."""
         self._working: set[K] = set()
         self._timers: dict[K, asyncio.TimerHandle] = {}
         self._failures: Counter[K] = Counter()
@@ -46,17 +77,38 @@ class WorkQueue(Generic[K]):
         """Whether no key is waiting or being worked on; timers of later turns don't count."""
         return not self._queued and not self._working
 
+    @property
+    def waiting(self) -> Mapping[Priority, int]:
+        """How many keys wait for a worker."""
+        return {priority: len(keys) for priority, keys in self._ready.items()}
+
     def add(self, key: K) -> None:
-        """Reconcile ``key`` as soon as a worker is free."""
+        """Reconcile ``key`` as soon as a worker is free; of two asks the more urgent one counts."""
+        priority = self._priority(key)
+        self._add(key, min(priority, Priority.HALF_DONE) if key in self._looked_at else priority)
+
+    def _add(self, key: K, priority: Priority) -> None:
         if timer := self._timers.pop(key, None):
             timer.cancel()
-        if key not in self._queued:
-            self._queued.add(key)
-            if key not in self._working:
-                self._ready.put_nowait(key)
+        before = self._queued.get(key)
+        if before is not None and before <= priority:
+            return
+        self._queued[key] = priority
+        if key not in self._working:
+            if before is None:
+                self._tokens.put_nowait(None)
+            else:
+                del self._ready[before][key]
+            self._ready[priority][key] = None
 
-    def add_after(self, key: K, delay_s: float) -> None:
-        """Reconcile ``key`` within ``delay_s`` seconds; the earliest ask counts."""
+    def add_after(self, key: K, delay_s: float, *, resync: bool = False) -> None:
+        """Reconcile ``key`` within ``delay_s`` seconds; the earliest ask counts.
+
+        Args:
+            key: which.
+            delay_s: seconds.
+            resync: whether nothing has changed that we know of.
+        """
         if key in self._queued:
             return
         loop = asyncio.get_running_loop()
@@ -64,7 +116,8 @@ class WorkQueue(Generic[K]):
         if timer is None or loop.time() + delay_s < timer.when():
             if timer:
                 timer.cancel()
-            self._timers[key] = loop.call_later(delay_s, self.add, key)
+            then = (self._add, key, Priority.RESYNC) if resync else (self.add, key)
+            self._timers[key] = loop.call_later(delay_s, *then)
 
     def close(self) -> None:
         """Cancel every timer."""
@@ -78,9 +131,10 @@ class WorkQueue(Generic[K]):
         Whatever ``reconcile`` raises is reported and retried with backoff: one bad object never stops a worker.
         """
         while True:
-            key = await self._ready.get()
-            self._queued.discard(key)
+            await self._tokens.get()
+            key = self._take()
             self._working.add(key)
+            self._looked_at.add(key)
             try:
                 self._follow(key, await reconcile(key))
             except Exception as error:  # noqa: BLE001  # the outermost loop, the only place for it
@@ -90,8 +144,18 @@ class WorkQueue(Generic[K]):
                 self.add_after(key, min(backoff_s, self._max_delay_s))
             finally:
                 self._working.discard(key)
-                if key in self._queued:
-                    self._ready.put_nowait(key)
+                if (again := self._queued.get(key)) is not None:
+                    self._ready[again][key] = None
+                    self._tokens.put_nowait(None)
+
+    def _take(self) -> K:
+        """Return the key whose turn it is; there is one."""
+        self._turns += 1
+        order = reversed(Priority) if self._turns % FAIR_TURN == 0 else iter(Priority)
+        keys = next(self._ready[priority] for priority in order if self._ready[priority])
+        key = next(iter(keys))
+        del keys[key], self._queued[key]
+        return key
 
     def _follow(self, key: K, result: Result) -> None:
         """Give a key that did not fail its next turn."""
@@ -100,4 +164,6 @@ class WorkQueue(Generic[K]):
             self.add_after(key, result.requeue_after_s)
         elif not result.gone:
             spread = random.uniform(-JITTER, JITTER)  # noqa: S311  # spreads load, guards nothing
-            self.add_after(key, self._resync_interval_s * (1 + spread))
+            self.add_after(key, self._resync_interval_s * (1 + spread), resync=True)
+        else:
+            self._looked_at.discard(key)

@@ -10,9 +10,23 @@ from streamwarden_operator.errors import CannotGoOnError, ConflictError, Leaders
 from streamwarden_operator.keys import Key, KeyKind
 from streamwarden_operator.result import Result
 from streamwarden_operator.settings import OperatorSettings
-from streamwarden_operator.work_queue import WorkQueue
+from streamwarden_operator.work_queue import Priority, WorkQueue
 
 _log = structlog.get_logger(__name__)
+
+
+_PRIORITIES: Mapping[KeyKind, Priority] = {
+    "PolicyLog": Priority.FIRST,
+    "Policy": Priority.FIRST,
+    "Namespace": Priority.HALF_DONE,
+    "TopicContract": Priority.HALF_DONE,
+}
+"""Agents wait for all of these."""
+
+
+def priority_of(key: Key) -> Priority:
+    """Return how urgent a key is that nobody has looked at yet."""
+    return _PRIORITIES.get(key.kind, Priority.NEW)
 
 
 class Reconciler(Protocol):
@@ -38,6 +52,7 @@ class ReconcileQueue:
         self._on_status = on_status
         self._number_of_workers = settings.workers
         self._queue: WorkQueue[Key] = WorkQueue(
+            priority_of,
             base_delay_s=settings.first_retry.total_seconds(),
             max_delay_s=settings.longest_retry.total_seconds(),
             resync_interval_s=settings.resync_interval.total_seconds(),

@@ -38,7 +38,7 @@ from streamwarden_operator.plans.policy_rules import check_policy
 from streamwarden_operator.plans.rollout import observe_rollout
 from streamwarden_operator.ports import Cluster, GateAcks
 from streamwarden_operator.reconcilers.policies.log_store import LogStore
-from streamwarden_operator.result import GONE, Result
+from streamwarden_operator.result import DONE, GONE, Result
 
 _WORTH_AN_EVENT = frozenset(
     reason.value
@@ -89,6 +89,8 @@ class PolicyReconciler:
             self._logs.publications.pop((key.namespace, key.name), None)
             self._logs.params.forget(key.namespace, key.name)
             return GONE
+        if self._is_told_already(policy):
+            return DONE  # woken once its log has been read
         if is_held(policy.metadata):
             self._failing.pop((key.namespace, key.name), None)
             status = held_status(policy.metadata, policy.status, now=self._clock())
@@ -101,6 +103,12 @@ class PolicyReconciler:
         return Result(
             requeue_after_s=None if wait is None else wait.total_seconds(), status_changed=status != policy.status
         )
+
+    def _is_told_already(self, policy: Policy) -> bool:
+        """Tell whether nothing is known yet but what the status has: of an earlier process, which had read the log."""
+        namespace, generation = policy.metadata.namespace, policy.metadata.generation
+        unread = namespace not in self._logs.published and namespace not in self._logs.taken
+        return unread and policy.status.observed_generation == generation and not is_held(policy.metadata)
 
     async def _warn(self, key: Key, before: PolicyStatus, now: PolicyStatus) -> None:
         """Make an Event of what holds and is hardly meant, or fails: nobody looks at a condition that holds."""
@@ -133,6 +141,7 @@ class PolicyReconciler:
         known_to_fail = self._failing.pop((namespace, name), Failing())  # noted again where a rule still is
         if record is None:
             new.append(conditions.pending(ROLLED_OUT, "nothing is published yet"))
+            failing = () if log else policy.status.failing_rules
         else:
             state = self._logs.published[namespace].state
             acks = self._acks.of_namespace(namespace)
