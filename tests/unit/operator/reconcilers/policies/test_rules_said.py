@@ -394,20 +394,3 @@ async def test_another_policy_s_errors_and_those_of_its_name_elsewhere_are_not_t
             assert "RulesFailing" not in conditions_of(harness.get(reads))
         failing(harness, "pod-1", 5)
         await until(lambda: "RulesFailing" in conditions_of(harness.get(reads)))
-
-
-async def test_before_the_log_is_read_the_status_of_an_earlier_process_stays() -> None:
-    reads = policy("reads")
-    async with running(contract("pages"), COMMANDS, reads, agent()) as harness:
-        known = harness.get(reads).status
-        await harness.controller.stop()
-        harness.log.down = True
-        harness.controller = harness.new_controller()
-        await harness.controller.start()
-        harness.put(harness.get(reads))
-        harness.controller.caches_complete()
-        await until(lambda: harness.controller.failing)
-        assert harness.get(reads).status == known
-        harness.log.down = False
-        await harness.settle()
-        assert harness.get(reads).status.conditions == known.conditions
