@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from streamwarden_contract.models import TopicContract
 from streamwarden_contract.names import InstallationNames
+from streamwarden_operator.adapters.signing import PublisherKeys, SigningKey
 from streamwarden_operator.keys import Key, key_of
 from streamwarden_operator.reconcilers.contracts.reconciler import TopicContractReconciler
+from streamwarden_operator.reconcilers.inventory import Inventory
 from streamwarden_operator.reconcilers.policies.log_store import LogStore
 from support.fakes import FakeAcls, FakeCluster, FakeSchemaRegistry, FakeTopics
 from support.manifests import contract
+from support.policy_fakes import FakePolicyLog
 
 if TYPE_CHECKING:
     from streamwarden_contract.models.topic_contract import TopicContractStatus
@@ -26,6 +29,12 @@ ACCESS = {"producers": ["User:web"], "consumers": ["User:bi"]}
 KEY = Key("TopicContract", "risk", "urls")
 
 
+def new_inventory() -> Inventory:
+    """Make an inventory whose topic is beside the world's."""
+    keys = PublisherKeys(SigningKey.create())
+    return Inventory(FakePolicyLog(), FakeTopics(), installation=INSTALLATION, keys=keys)
+
+
 @dataclass
 class World:
     """Everything around the reconciler."""
@@ -35,6 +44,7 @@ class World:
     acls: FakeAcls = field(default_factory=FakeAcls)
     registry: FakeSchemaRegistry | None = field(default_factory=FakeSchemaRegistry)
     logs: LogStore = field(default_factory=lambda: LogStore(INSTALLATION, claimed={"risk"}))
+    inventory: Inventory = field(default_factory=new_inventory)
     woken: list[Key] = field(default_factory=list)
 
     async def reconcile(self, name: str = "urls") -> TopicContractStatus:
@@ -44,6 +54,7 @@ class World:
             self.acls,
             self.registry,
             logs=self.logs,
+            inventory=self.inventory,
             changed=self.woken.append,
             clock=lambda: datetime(2026, 3, 1, tzinfo=UTC),
         )

@@ -36,6 +36,8 @@ def user(name: str | None) -> bytes:
 class Broker:
     """Encodes what it is asked, and decodes its answer from bytes, as a connection does."""
 
+    versions = VERSIONS
+
     def __init__(self, *answers: bytes) -> None:
         self._answers = iter(answers)
         self.asked: list[tuple[int, int, bytes]] = []
@@ -44,7 +46,7 @@ class Broker:
         return self
 
     async def ask(self, request: Any) -> Any:
-        made = request.prepare(VERSIONS)
+        made = request.prepare(self.versions)
         self.asked.append((made.API_KEY, made.API_VERSION, made.encode()))
         return made.RESPONSE_TYPE.decode(next(self._answers))
 

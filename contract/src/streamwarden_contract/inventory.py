@@ -2,7 +2,7 @@
 
 ``<installation>.inventory`` is compacted and has one partition. A record is signed like one of the policy log
 (``policylog.signed_message``); a tombstone says that the thing is gone. Keys: ``installation``, ``namespace/<name>``,
-``user/<name>``.
+``user/<name>``, ``topic/<name>`` and ``subject/<name>`` (of contracts).
 """
 
 from enum import StrEnum
@@ -79,9 +79,50 @@ class UserItem(_Item):
         return user_key(self.user)
 
 
-Item = InstallationItem | NamespaceItem | UserItem
+class TopicItem(_Item):
+    """The topic of a contract: what this installation has done to it."""
 
-_MODELS: Final[dict[str, type[NamespaceItem | UserItem]]] = {"namespace": NamespaceItem, "user": UserItem}
+    topic: Name
+    namespace: Name
+    contract: Name
+    owner_uid: Uid
+    """UID of the TopicContract."""
+    topic_id: Uid = ""
+    """Kafka's id of it; empty before it is made. Another id is another topic."""
+    config: Annotated[tuple[Name, ...], Field(max_length=128, strict=False)] = ()
+    """Configurations that were set, and may be taken away again; every other one is somebody else's."""
+    adopted: Annotated[str, Field(max_length=1024)] | None = None
+    """What was changed when the contract took it over; None where it was made for a contract."""
+    stage: Annotated[Stage, Field(strict=False)]
+
+    @property
+    def key(self) -> str:
+        return topic_key(self.topic)
+
+
+class SubjectItem(_Item):
+    """A subject of the schema registry that holds a contract's schema, or has held it."""
+
+    subject: Annotated[str, Field(min_length=1, max_length=260)]
+    namespace: Name
+    contract: Name
+    owner_uid: Uid
+    """UID of the TopicContract."""
+    stage: Annotated[Stage, Field(strict=False)]
+
+    @property
+    def key(self) -> str:
+        return subject_key(self.subject)
+
+
+Item = InstallationItem | NamespaceItem | UserItem | TopicItem | SubjectItem
+
+_MODELS: Final[dict[str, type[NamespaceItem | UserItem | TopicItem | SubjectItem]]] = {
+    "namespace": NamespaceItem,
+    "user": UserItem,
+    "topic": TopicItem,
+    "subject": SubjectItem,
+}
 
 
 def namespace_key(namespace: str) -> str:
@@ -92,6 +133,16 @@ def namespace_key(namespace: str) -> str:
 def user_key(user: str) -> str:
     """Return the key of a user's record."""
     return f"user/{user}"
+
+
+def topic_key(topic: str) -> str:
+    """Return the key of a topic's record."""
+    return f"topic/{topic}"
+
+
+def subject_key(subject: str) -> str:
+    """Return the key of a subject's record."""
+    return f"subject/{subject}"
 
 
 def decode_item(key: bytes, value: bytes) -> Item:

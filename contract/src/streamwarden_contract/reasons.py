@@ -63,6 +63,8 @@ class ConditionReason(StrEnum):
 
     OK = "OK"
     """As it should be."""
+    ADOPTED = "Adopted"
+    """As it should be; the topic was there before the contract. The message says what taking it over has changed."""
     INVALID_SPEC = "InvalidSpec"
     """A field's value is refused; the message names the field and what to write."""
     INVALID_CONFIG = "InvalidConfig"

@@ -17,6 +17,7 @@ from streamwarden_operator.keys import key_of
 from streamwarden_operator.ports import Acl, AclPlan, Topic, TopicPlan
 from streamwarden_operator.reconcilers.contracts.reconciler import TopicContractReconciler
 from streamwarden_operator.reconcilers.policies.log_store import LogStore
+from support.contract_world import new_inventory
 from support.fakes import FakeCluster
 from support.kafka_adapters import KafkaPorts, real_ports
 from support.manifests import contract
@@ -26,13 +27,14 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from streamwarden_contract.models.topic_contract import TopicContractStatus
+    from streamwarden_operator.reconcilers.inventory import Inventory
     from support.stack_fixture import OwnStack, RunningStack
 
 INSTALLATION = InstallationNames()
 
 SCHEMA = {"schema": json.dumps({"type": "object", "properties": {"url": {"type": "string"}}})}
 ACCESS = {"producers": ["User:web"], "consumers": ["User:bi"]}
-READS = {"observe"}
+READS = {"observe", "find"}
 
 
 @dataclass
@@ -43,6 +45,7 @@ class World:
     kafka: KafkaPorts
     registry: ConfluentRegistry
     cluster: FakeCluster = field(default_factory=FakeCluster)
+    inventory: Inventory = field(default_factory=new_inventory)
     calls: list[str] = field(default_factory=list)
 
     async def reconcile(self) -> TopicContractStatus:
@@ -50,7 +53,7 @@ class World:
         logs = LogStore(INSTALLATION, claimed={self.namespace})
         recorded = [Recording(port) for port in (self.kafka.topics, self.kafka.acls, self.registry)]
         topics, acls, registry = recorded
-        reconciler = TopicContractReconciler(self.cluster, topics, acls, registry, logs=logs)
+        reconciler = TopicContractReconciler(self.cluster, topics, acls, registry, logs=logs, inventory=self.inventory)
         before = self.stored()
         await reconciler.reconcile(key_of(before))
         self.calls = [call for port in recorded for call in port.calls if call not in READS]

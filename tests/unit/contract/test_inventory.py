@@ -7,13 +7,35 @@ from hypothesis import given
 from hypothesis import strategies as st
 from streamwarden_contract import canonical, inventory
 from streamwarden_contract.errors import InventoryError
-from streamwarden_contract.inventory import InstallationItem, Item, NamespaceItem, Stage, UserItem, decode_item
+from streamwarden_contract.inventory import (
+    InstallationItem,
+    Item,
+    NamespaceItem,
+    Stage,
+    SubjectItem,
+    TopicItem,
+    UserItem,
+    decode_item,
+)
 
 USER = UserItem(user="risk.guard.gate", namespace="risk", agent="guard", owner_uid="5f0c", stage=Stage.MADE)
+TOPIC = TopicItem(
+    topic="risk.urls",
+    namespace="risk",
+    contract="urls",
+    owner_uid="5f0c",
+    topic_id="a1",
+    config=("cleanup.policy", "retention.ms"),
+    adopted="set retention.ms=1 (was -1)",
+    stage=Stage.MADE,
+)
+SUBJECT = SubjectItem(subject="risk.urls-value", namespace="risk", contract="urls", owner_uid="5f0c", stage=Stage.MADE)
 ITEMS = [
     pytest.param(InstallationItem(installation="streamwarden", kubernetes_uid="9a"), "installation", id="installation"),
     pytest.param(NamespaceItem(namespace="risk", stage=Stage.INTENT), "namespace/risk", id="a-namespace"),
     pytest.param(USER, "user/risk.guard.gate", id="a-user"),
+    pytest.param(TOPIC, "topic/risk.urls", id="a-topic"),
+    pytest.param(SUBJECT, "subject/risk.urls-value", id="a-subject"),
 ]
 
 
@@ -34,7 +56,7 @@ def test_what_a_newer_operator_says_besides_is_passed_over() -> None:
         pytest.param("user/risk.guard.gate", {"format": 2}, "format: Input should be 1", id="a-later-format"),
         pytest.param("user/risk.guard.gate", {"stage": "Sold"}, "stage: Input should be", id="a-later-stage"),
         pytest.param("user/risk.guard.agent", {}, "the record says that it is user/risk.guard.gate", id="another-key"),
-        pytest.param("topic/risk.urls", {}, "unknown key 'topic/risk.urls'", id="a-later-kind"),
+        pytest.param("quota/risk.urls", {}, "unknown key 'quota/risk.urls'", id="a-later-kind"),
     ],
 )
 def test_what_is_not_understood_is_refused_by_name(key: str, changes: dict[str, object], problem: str) -> None:
@@ -54,4 +76,5 @@ def test_any_bytes_are_read_or_refused(key: bytes, value: bytes) -> None:
 
 
 def test_keys_of_things_of_one_name_differ() -> None:
-    assert len({inventory.user_key("a"), inventory.namespace_key("a"), inventory.INSTALLATION_KEY}) == 3
+    made = (inventory.user_key, inventory.namespace_key, inventory.topic_key, inventory.subject_key)
+    assert len({*(key("a") for key in made), inventory.INSTALLATION_KEY}) == 5

@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from streamwarden_contract.errors import InventoryError
-from streamwarden_contract.inventory import InstallationItem, NamespaceItem, UserItem, decode_item
+from streamwarden_contract.inventory import (
+    InstallationItem,
+    NamespaceItem,
+    SubjectItem,
+    TopicItem,
+    UserItem,
+    decode_item,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -17,12 +24,13 @@ class Row(NamedTuple):
     """One thing."""
 
     kind: str
-    """As its key says: ``installation``, ``namespace``, ``user``, or what a later version writes."""
+    """As its key says: ``installation``, ``namespace``, ``user``, ``topic``, ``subject``, or what a later version
+    writes."""
     name: str
     namespace: str
     """Empty where it is in none."""
     owner: str
-    """The AgentDeployment that it was made for; empty where there is none."""
+    """The AgentDeployment or TopicContract that it was made for; empty where there is none."""
     stage: str
     """``Intent`` or ``Made``; empty where it has none."""
     problem: str = ""
@@ -80,6 +88,10 @@ def _row(key: bytes, value: bytes) -> Row:
             return Row("namespace", item.namespace, item.namespace, "", item.stage.value)
         case UserItem():
             return Row("user", item.user, item.namespace, item.agent, item.stage.value)
+        case TopicItem():
+            return Row("topic", item.topic, item.namespace, item.contract, item.stage.value)
+        case SubjectItem():
+            return Row("subject", item.subject, item.namespace, item.contract, item.stage.value)
 
 
 def _cells(row: Row) -> tuple[str, ...]:

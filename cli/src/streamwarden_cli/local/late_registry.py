@@ -28,6 +28,10 @@ class LateRegistry(SchemaRegistry):
         return await self._now().observe(subject)
 
     @override
+    async def find(self, subject: str, definition: str) -> SubjectSchema | None:
+        return await self._now().find(subject, definition)
+
+    @override
     async def set_compatibility(self, subject: str, level: str) -> None:
         await self._now().set_compatibility(subject, level)
 

@@ -91,7 +91,8 @@ class TopicContractSpec(Resource):
     replicas: Annotated[int, Field(ge=1, le=9)] | None = None
     """Replication factor of a new topic; the broker's default where left out. Of an existing topic never changed."""
     config: Annotated[dict[ConfigKey, ConfigValue], Field(max_length=64)] = {}
-    """Topic configuration as Kafka names it, strings or integers; a key left out follows the broker's default."""
+    """Topic configuration as Kafka names it, strings or integers. A key that is taken out follows the broker's default
+    again; one that was never named stays as whoever set it wants it."""
     key: Literal["Entity", "None"] = "Entity"
     """``Entity``: the record key is the entity (CloudEvents' subject). ``None``: records have no key. Immutable."""
     value_schema: Annotated[TopicSchema | None, Field(alias="schema")] = None

@@ -15,7 +15,7 @@ from streamwarden_operator.ports import SubjectSchema
 MAX_REFUSAL = 600
 """Characters of a registry's refusal to pass on: differences are listed with whole schemas in them."""
 
-_SUBJECT_NOT_FOUND = 404
+_NOT_FOUND = 404
 _CONNECT_ATTEMPTS = 2
 _REFUSALS = frozenset({400, 409, 422})
 """The schema is at fault; every other failure is an outage, and retried."""
@@ -55,6 +55,11 @@ class ConfluentRegistry:
         """Return the latest schema of a subject, None where it has none."""
         return await self._version(subject, "latest")
 
+    async def find(self, subject: str, definition: str) -> SubjectSchema | None:
+        """Return the version of a subject that has this schema, None where none has."""
+        response = await self._look_up(subject, definition, absent_is_an_answer=True)
+        return None if response.status_code == _NOT_FOUND else await self._read(subject, response)
+
     async def set_compatibility(self, subject: str, level: str) -> None:
         """Set what a new version of the subject's schema must be compatible with."""
         response = await self._send("PUT", f"config/{_escape(subject)}", {"compatibility": level})
@@ -62,27 +67,30 @@ class ConfluentRegistry:
 
     async def register(self, subject: str, definition: str) -> SubjectSchema:
         """Register a JSON Schema as a new version; one that is there already gives its version."""
-        body = {"schemaType": "JSON", "schema": definition}
-        response = await self._send("POST", f"subjects/{_escape(subject)}/versions", body)
+        response = await self._send("POST", f"subjects/{_escape(subject)}/versions", _body(definition))
         _check(response, f"register the schema of {subject!r}")
-        response = await self._send("POST", f"subjects/{_escape(subject)}", body)
-        _check(response, f"look up the schema of {subject!r}")
-        return await self._read(subject, response)
+        return await self._read(subject, await self._look_up(subject, definition))
 
     async def delete(self, subject: str) -> None:
         """Delete a subject with all its versions and its level; an absent one is success."""
         path = f"subjects/{_escape(subject)}"
         for params in ({}, {"permanent": "true"}):
             response = await self._send("DELETE", path, params=params)
-            if response.status_code != _SUBJECT_NOT_FOUND:
+            if response.status_code != _NOT_FOUND:
                 _check(response, f"delete {subject!r}")
         response = await self._send("DELETE", f"config/{_escape(subject)}")
-        if response.status_code != _SUBJECT_NOT_FOUND:
+        if response.status_code != _NOT_FOUND:
             _check(response, f"delete the compatibility of {subject!r}")
+
+    async def _look_up(self, subject: str, definition: str, *, absent_is_an_answer: bool = False) -> httpx.Response:
+        response = await self._send("POST", f"subjects/{_escape(subject)}", _body(definition))
+        if not (absent_is_an_answer and response.status_code == _NOT_FOUND):
+            _check(response, f"look up the schema of {subject!r}")
+        return response
 
     async def _version(self, subject: str, version: str) -> SubjectSchema | None:
         response = await self._send("GET", f"subjects/{_escape(subject)}/versions/{version}")
-        if response.status_code == _SUBJECT_NOT_FOUND:
+        if response.status_code == _NOT_FOUND:
             return None
         _check(response, f"read the schema of {subject!r}")
         return await self._read(subject, response)
@@ -103,7 +111,7 @@ class ConfluentRegistry:
     async def _level(self, subject: str) -> str | None:
         """Return the subject's own level; the registry's default is not ours to compare."""
         response = await self._send("GET", f"config/{_escape(subject)}")
-        if response.status_code == _SUBJECT_NOT_FOUND:
+        if response.status_code == _NOT_FOUND:
             return None
         _check(response, f"read the compatibility of {subject!r}")
         level = _json(response).get("compatibilityLevel")
@@ -123,6 +131,10 @@ class ConfluentRegistry:
             raise RegistryUnavailableError(
                 f"the schema registry at {self._client.base_url.host} does not answer ({type(error).__name__})"
             ) from error
+
+
+def _body(definition: str) -> dict[str, str]:
+    return {"schemaType": "JSON", "schema": definition}
 
 
 def _check(response: httpx.Response, doing: str) -> None:

@@ -50,12 +50,21 @@ def lets_go(metadata: Metadata) -> bool:
     return metadata.annotations.get(ORPHAN) == "true" or management_of(metadata) is Management.UNMANAGED
 
 
-def held_status(metadata: Metadata, status: S, *, now: datetime) -> S:
-    """Return the status of a resource that is held: all as it was, and the condition that says why."""
-    return status.model_copy(update={"conditions": held_conditions(metadata, status.conditions, now=now)})
+def held_status(metadata: Metadata, status: S, *, now: datetime, plan: str = "") -> S:
+    """Return the status of a resource that is held: all as it was, and the condition that says why.
+
+    Args:
+        metadata: the resource's.
+        status: as it was.
+        now: the time.
+        plan: what will be done once it is held no more, as far as that is known.
+    """
+    return status.model_copy(update={"conditions": held_conditions(metadata, status.conditions, now=now, plan=plan)})
 
 
-def held_conditions(metadata: Metadata, previous: Sequence[Condition], *, now: datetime) -> tuple[Condition, ...]:
+def held_conditions(
+    metadata: Metadata, previous: Sequence[Condition], *, now: datetime, plan: str = ""
+) -> tuple[Condition, ...]:
     """Return the conditions of a resource that is held: all as they were, and the one that says why.
 
     They are gone again with the annotation: whoever reconciles builds the conditions anew.
@@ -64,7 +73,8 @@ def held_conditions(metadata: Metadata, previous: Sequence[Condition], *, now: d
         message = f"{MANAGED} is 'false': nothing of this resource is looked at, and its deletion undoes nothing"
         found = condition(UNMANAGED, "True", ConditionReason.UNMANAGED, message)
     else:
-        message = f"{PAUSE} is 'true': everything stays as it is until the annotation is gone"
+        then = f". Then: {plan}" if plan else ""
+        message = f"{PAUSE} is 'true': everything stays as it is until the annotation is gone{then}"
         found = condition(RECONCILIATION_PAUSED, "True", ConditionReason.PAUSED, message)
     kept = tuple(part for part in previous if part.type not in {RECONCILIATION_PAUSED, UNMANAGED} - {found.type})
     return set_condition(kept, found, generation=metadata.generation, now=now)

@@ -20,12 +20,20 @@ class SchemaPlan:
         return self.set_compatibility is not None or self.register is not None
 
 
-def plan_schema(desired: DesiredSchema, observed: SubjectSchema | None) -> SchemaPlan:
-    """Compare a desired schema with the latest of its subject; white space and the order of keys mean nothing."""
+def plan_schema(
+    desired: DesiredSchema, observed: SubjectSchema | None, *, known: SubjectSchema | None = None
+) -> SchemaPlan:
+    """Compare a desired schema with the latest of its subject; white space and the order of keys mean nothing.
+
+    Args:
+        desired: the schema.
+        observed: the subject's latest; None where there is no such subject.
+        known: the version that has the desired schema, if any: no registry makes a second one of it.
+    """
     if observed is None:
         return SchemaPlan(set_compatibility=desired.compatibility_level, register=desired.definition)
     same_level = observed.compatibility_level == desired.compatibility_level
-    same_schema = same_json(observed.definition, desired.definition)
+    same_schema = known is not None or same_json(observed.definition, desired.definition)
     return SchemaPlan(
         set_compatibility=None if same_level else desired.compatibility_level,
         register=None if same_schema else desired.definition,

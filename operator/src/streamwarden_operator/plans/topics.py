@@ -1,18 +1,24 @@
 """What has to change so that a topic is as desired."""
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from streamwarden_operator.errors import UnsupportedChangeError
+from streamwarden_operator.plans.topic_config import differing, is_of_tools
 from streamwarden_operator.ports import Topic, TopicPlan
 
 
-def plan_topic(desired: Topic, observed: Topic | None, *, keyed: bool) -> TopicPlan:
+def plan_topic(
+    desired: Topic, observed: Topic | None, *, keyed: bool, ours: Collection[str] | None = None
+) -> TopicPlan:
     """Compare one desired topic with what the cluster has.
 
     Args:
         desired: the topic as it should be.
         observed: the topic as it is, None where there is none.
         keyed: whether records have keys: then the partition count never changes.
+        ours: configurations that this installation has set, and takes away where they are not desired any more; None:
+            the topic is its own, and carries nothing but what is desired and what tools and brokers manage.
 
     Raises:
         UnsupportedChangeError: fewer partitions, more of them on a keyed topic, or another replication factor than
@@ -28,8 +34,12 @@ def plan_topic(desired: Topic, observed: Topic | None, *, keyed: bool) -> TopicP
         )
     return TopicPlan(
         grow_to=desired.partitions if desired.partitions > observed.partitions else None,
-        set_config={key: value for key, value in desired.config.items() if observed.config.get(key) != value},
-        unset_config=frozenset(observed.config) - frozenset(desired.config),
+        set_config=differing(desired.config, observed),
+        unset_config=frozenset(
+            key
+            for key in observed.config
+            if key not in desired.config and not is_of_tools(key) and (ours is None or key in ours)
+        ),
     )
 
 
@@ -40,7 +50,7 @@ def keep_partitions(desired: Topic, observed: Topic | None) -> Topic:
 
 def describe_plan(plan: TopicPlan) -> str:
     """Say in a few words what a plan changes; empty when it changes nothing."""
-    parts = []
+    parts: list[str] = []
     if plan.create is not None:
         parts.append("create the topic")
     if plan.grow_to is not None:

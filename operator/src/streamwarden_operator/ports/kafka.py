@@ -2,9 +2,25 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
 
 from streamwarden_operator.errors import OperatorError
+
+
+class ConfigType(StrEnum):
+    """What kind of value a topic's configuration has, as Kafka says."""
+
+    UNKNOWN = "UNKNOWN"
+    BOOLEAN = "BOOLEAN"
+    STRING = "STRING"
+    INT = "INT"
+    SHORT = "SHORT"
+    LONG = "LONG"
+    DOUBLE = "DOUBLE"
+    LIST = "LIST"
+    CLASS = "CLASS"
+    PASSWORD = "PASSWORD"  # noqa: S105  # the type's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,11 +30,15 @@ class Topic:
     name: str
     partitions: int
     replication_factor: int | None = None
-    """None, where desired: the broker's default."""
+    """None, where desired: the broker's default. Of a topic that is being reassigned: what it will have."""
     config: Mapping[str, str] = field(default_factory=dict)
     """Only what the topic itself carries (DYNAMIC_TOPIC_CONFIG), never a broker default."""
     topic_id: str = ""
     """Set where observed."""
+    defaults: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
+    """What holds where the topic carries nothing itself. Set where observed."""
+    config_types: Mapping[str, ConfigType] = field(default_factory=dict, compare=False, repr=False)
+    """Of every configuration that Kafka knows. Set where observed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class SubjectSchema:
-    """The latest schema of a subject."""
+    """A schema of a subject."""
 
     subject: str
     schema_id: int
@@ -19,7 +19,13 @@ class SubjectSchema:
 class SchemaRegistry(Protocol):
     """A registry with Confluent's API."""
 
-    async def observe(self, subject: str) -> SubjectSchema | None: ...
+    async def observe(self, subject: str) -> SubjectSchema | None:
+        """Return the latest schema of a subject; None where it has none."""
+        ...
+
+    async def find(self, subject: str, definition: str) -> SubjectSchema | None:
+        """Return the version of a subject that has this schema; None where none has."""
+        ...
 
     async def set_compatibility(self, subject: str, level: str) -> None: ...
 

@@ -10,8 +10,12 @@ from streamwarden_contract.inventory import (
     InstallationItem,
     Item,
     NamespaceItem,
+    SubjectItem,
+    TopicItem,
     UserItem,
     namespace_key,
+    subject_key,
+    topic_key,
     user_key,
 )
 from streamwarden_contract.names import InstallationNames
@@ -111,6 +115,14 @@ class Inventory:
     def namespace(self, namespace: str) -> NamespaceItem | None:
         """Return what is known of a namespace."""
         return self._find(namespace_key(namespace), NamespaceItem)
+
+    def topic(self, topic: str) -> TopicItem | None:
+        """Return what is known of a contract's topic."""
+        return self._find(topic_key(topic), TopicItem)
+
+    def subject(self, subject: str) -> SubjectItem | None:
+        """Return what is known of a subject of the schema registry."""
+        return self._find(subject_key(subject), SubjectItem)
 
     async def signers(self, topic: str) -> tuple[bool, frozenset[str]]:
         """Return whether this installation has signed a record of a policy topic, and the ids of other keys that have.

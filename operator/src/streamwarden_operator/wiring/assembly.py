@@ -80,6 +80,7 @@ class Factory:
             backends.acls,
             backends.registry,
             logs=self.logs,
+            inventory=self.inventory,
             acks=acks,
             changed=self.waker.dependents_changed,
         )

@@ -11,7 +11,15 @@ from streamwarden_cli.audit.inventory import as_json, read_inventory, table
 from streamwarden_cli.audit.source import AbsentError, Record
 from streamwarden_cli.exit_codes import ExitCode
 from streamwarden_cli.main import app
-from streamwarden_contract.inventory import InstallationItem, Item, NamespaceItem, Stage, UserItem
+from streamwarden_contract.inventory import (
+    InstallationItem,
+    Item,
+    NamespaceItem,
+    Stage,
+    SubjectItem,
+    TopicItem,
+    UserItem,
+)
 from support.audit_source import MemorySource
 from support.commands import CliRunner
 
@@ -26,9 +34,7 @@ GHOST = GATE.model_copy(update={"user": "risk.ghost.gate", "agent": "ghost"})
 
 
 def written(*changes: Item | tuple[str, bytes | None]) -> MemorySource:
-    pairs = [
-        (it.key, it.encode()) if isinstance(it, InstallationItem | NamespaceItem | UserItem) else it for it in changes
-    ]
+    pairs = [it if isinstance(it, tuple) else (it.key, it.encode()) for it in changes]
     records = [Record(0, offset, key.encode(), value) for offset, (key, value) in enumerate(pairs)]
     return MemorySource(records={TOPIC: records}, counts={TOPIC: 1})
 
@@ -40,7 +46,9 @@ SOURCE = written(
     NamespaceItem(namespace="risk", stage=Stage.MADE),
     GATE.model_copy(update={"stage": Stage.MADE}),
     (GHOST.key, None),
-    ("topic/billing.invoices", b"{}"),
+    ("quota/billing.invoices", b"{}"),
+    TopicItem(topic="risk.urls", namespace="risk", contract="urls", owner_uid="u", stage=Stage.MADE),
+    SubjectItem(subject="risk.urls-value", namespace="risk", contract="urls", owner_uid="u", stage=Stage.MADE),
 )
 
 
@@ -49,14 +57,16 @@ def test_the_newest_of_each_key_is_listed_and_what_is_gone_is_not() -> None:
         "KIND          NAMESPACE  NAME              FOR    STAGE",
         "installation  -          streamwarden      -      -",
         "namespace     risk       risk              -      Made",
-        "topic         -          billing.invoices  -      unknown key 'topic/billing.invoices'",
+        "quota         -          billing.invoices  -      unknown key 'quota/billing.invoices'",
+        "subject       risk       risk.urls-value   urls   Made",
+        "topic         risk       risk.urls         urls   Made",
         "user          risk       risk.guard.gate   guard  Made",
     ]
 
 
 def test_a_namespace_shows_its_own() -> None:
     rows = read_inventory(SOURCE, TOPIC)
-    assert [line.split()[0] for line in table(rows, "risk")] == ["KIND", "namespace", "user"]
+    assert [line.split()[0] for line in table(rows, "risk")] == ["KIND", "namespace", "subject", "topic", "user"]
     assert as_json(rows[-1]) == {
         "kind": "user",
         "name": "risk.guard.gate",
@@ -87,7 +97,12 @@ def kafka(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_command_prints_json_for_programs(kafka: Path) -> None:
     answer = CliRunner().invoke(app, ["inventory", "list", "--kafka", str(kafka), "-n", "risk", "-o", "json"])
     assert answer.exit_code == ExitCode.DONE
-    assert [found["name"] for found in json.loads(answer.output)] == ["risk", "risk.guard.gate"]
+    assert [found["name"] for found in json.loads(answer.output)] == [
+        "risk",
+        "risk.urls-value",
+        "risk.urls",
+        "risk.guard.gate",
+    ]
 
 
 def test_an_inventory_that_is_not_there_says_what_to_look_at(kafka: Path) -> None:

@@ -31,6 +31,10 @@ def test_plan_brings_the_subject_to_its_contract(observed: SubjectSchema | None,
     assert bool(plan) == bool(describe_plan(plan))
 
 
+def test_x43_a_schema_that_is_there_as_an_older_version_is_not_registered_anew() -> None:
+    assert plan_schema(DESIRED, found(OTHER, "NONE"), known=found()) == SchemaPlan("BACKWARD")
+
+
 @pytest.mark.parametrize(
     ("left", "right", "same"),
     [

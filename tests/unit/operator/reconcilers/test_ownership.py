@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 SECOND = SETTINGS.model_copy(update={"installation": "second"})
 GUARD = agent()
 USERS = ("risk.guard.agent", "risk.guard.gate")
+OF_CONTRACTS = {"topic/risk.pages", "topic/risk.commands", "subject/risk.commands-value"}
 GRANT = Acl("User:billing.invoice.agent", "TOPIC", "billing.invoices", "READ")
 
 
@@ -64,7 +65,8 @@ def inventory_of(harness: Harness, installation: str = "streamwarden") -> set[st
 
 async def test_all_that_is_made_is_in_the_inventory() -> None:
     async with running(*whole_namespace()) as harness:
-        assert inventory_of(harness) == {"installation", "namespace/risk", *(f"user/{user}" for user in USERS)}
+        users = {f"user/{user}" for user in USERS}
+        assert inventory_of(harness) == {"installation", "namespace/risk", *users, *OF_CONTRACTS}
 
 
 async def test_a_start_takes_nothing_from_users_of_namespaces_that_it_knows_nothing_of() -> None:
@@ -153,7 +155,7 @@ async def test_a_namespace_that_is_given_up_is_claimed_by_who_waited_for_it() ->
     first.topics.topics.pop("risk.streamwarden.policies")
     first.log.topics.pop("risk.streamwarden.policies")
     second.controller.add(Key("Namespace", "risk"))
-    await until(lambda: conditions_of(second.get(contract("pages")))["TopicReady"] == ("True", "OK"))
+    await until(lambda: conditions_of(second.get(contract("pages")))["TopicReady"] == ("True", "Adopted"))
     assert "namespace/risk" in inventory_of(second, "second")
     await second.controller.stop()
 
@@ -328,7 +330,7 @@ async def test_users_of_a_deleted_agent_are_out_of_the_inventory() -> None:
         harness.put(found.model_copy(update={"metadata": found.metadata.model_copy(update=deleted)}))
         await until(lambda: not harness.cluster.list(type(GUARD)))
         await harness.settle()
-        assert inventory_of(harness) == {"installation", "namespace/risk"}
+        assert inventory_of(harness) == {"installation", "namespace/risk", *OF_CONTRACTS}
         assert acls_of(frozenset(harness.acls.acls), *USERS) == frozenset()
 
 

@@ -1,6 +1,7 @@
 """The topics of one Kafka cluster."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
@@ -16,10 +17,15 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the stubs d
 from streamwarden_kafka.admin import KafkaAdmin
 from streamwarden_kafka.batching import Batcher
 from streamwarden_kafka.codes import code_of
+from streamwarden_kafka.records import Partition
+from streamwarden_kafka.wire.connections import Wire
+from streamwarden_kafka.wire.topics import describe_config_types, leaving_replicas
 
 from streamwarden_operator.adapters.kafka.errors import translate, translated
-from streamwarden_operator.ports import Topic, TopicPlan
+from streamwarden_operator.plans.topic_config import same_value
+from streamwarden_operator.ports import ConfigType, Topic, TopicPlan
 
+_CLIENT_ID = "streamwarden-operator-topics"
 _BROKER_DEFAULT = -1
 """As a replication factor: what the broker says."""
 
@@ -34,6 +40,14 @@ class _NewTopic:
     config: tuple[tuple[str, str], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Config:
+    """What a topic carries itself, and what holds beside it."""
+
+    own: Mapping[str, str]
+    defaults: Mapping[str, str]
+
+
 class KafkaTopics:
     """Implements ``ports.Topics``."""
 
@@ -42,6 +56,8 @@ class KafkaTopics:
         self._looks: Batcher[str, Mapping[str, Topic | KafkaException]] = Batcher(self._look)
         self._descriptions: Batcher[str, Mapping[str, TopicDescription | KafkaException]] = Batcher(self._describe)
         self._creations: Batcher[_NewTopic, Mapping[str, KafkaException | None]] = Batcher(self._create_all)
+        self._types: dict[str, ConfigType] = {}
+        """By configuration: one for all topics, and asked for once."""
 
     async def observe(self, names: Collection[str]) -> Mapping[str, Topic]:
         """Return the topics that exist; what is asked at the same time shares two requests."""
@@ -84,14 +100,21 @@ class KafkaTopics:
         described = await self._describe(names)
         shown = {name: found for name, found in described.items() if not isinstance(found, KafkaException)}
         configs = await self._admin.until_spread(lambda: self._configs(shown))
+        await self._learn_types(configs)
+        leaving = await self._leaving(shown)
         refused = {name: found for name, found in described.items() if isinstance(found, KafkaException)}
         return refused | {
             name: Topic(
                 name=name,
                 partitions=len(found.partitions),
-                replication_factor=min(len(partition.replicas) for partition in found.partitions),
-                config=configs[name],
+                replication_factor=min(
+                    len({node.id for node in part.replicas} - leaving.get((name, part.id), frozenset()))
+                    for part in found.partitions
+                ),
+                config=configs[name].own,
                 topic_id=str(found.topic_id),
+                defaults=configs[name].defaults,
+                config_types=self._types,
             )
             for name, found in shown.items()
         }
@@ -106,23 +129,46 @@ class KafkaTopics:
             if not (isinstance(result, KafkaException) and code_of(result) == KafkaError.UNKNOWN_TOPIC_OR_PART)
         }
 
-    async def _configs(self, names: Collection[str]) -> dict[str, dict[str, str]]:
-        """Return what each topic itself carries; a broker's defaults are not ours to compare."""
+    async def _configs(self, names: Collection[str]) -> dict[str, _Config]:
+        """Return what each topic itself carries, and what holds besides."""
         if not names:
             return {}
         resources = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in names]
         answers = await self._admin.all(
             self._admin.client.describe_configs(resources, request_timeout=self._admin.timeout_s)
         )
-        return {
-            resource.name: {
-                key: entry.value
-                for key, entry in entries.items()
-                # annotated as the enum, an int at run time
-                if ConfigSource(entry.source) is ConfigSource.DYNAMIC_TOPIC_CONFIG
-            }
-            for resource, entries in answers.items()
-        }
+        return {resource.name: _config_of(entries) for resource, entries in answers.items()}
+
+    async def _learn_types(self, configs: Mapping[str, _Config]) -> None:
+        """Ask for the types of configurations that were not seen before: once, and after brokers became newer ones."""
+        for name, config in configs.items():
+            if not self._types.keys() >= config.own.keys() | config.defaults.keys():
+                async with self._wire() as wire:
+                    found = await describe_config_types(wire, name)
+                self._types |= {key: ConfigType(kind) for key, kind in found.items()}
+                return
+
+    async def _leaving(self, topics: Mapping[str, TopicDescription]) -> Mapping[Partition, frozenset[int]]:
+        """Return the replicas that a reassignment takes away; as long as it lasts, one that comes is not in sync."""
+        doubtful = [
+            (name, part.id)
+            for name, found in topics.items()
+            for part in found.partitions
+            if len(part.isr) < len(part.replicas)
+        ]
+        if not doubtful:
+            return {}
+        async with self._wire() as wire:
+            return await leaving_replicas(wire, doubtful, timeout_s=self._admin.timeout_s)
+
+    @asynccontextmanager
+    async def _wire(self) -> AsyncIterator[Wire]:
+        """Connect for one request: it is rare."""
+        wire = Wire(self._admin.connection, _CLIENT_ID, timeout_s=self._admin.timeout_s)
+        try:
+            yield wire
+        finally:
+            await wire.close()
 
     async def _create(self, topic: Topic) -> None:
         new = _NewTopic(topic.name, topic.partitions, topic.replication_factor, tuple(sorted(topic.config.items())))
@@ -170,8 +216,11 @@ class KafkaTopics:
             )
 
         async def shown() -> bool:
-            found = (await self._configs([name]))[name]
-            return plan.set_config.items() <= found.items() and not plan.unset_config & found.keys()
+            found = (await self._configs([name]))[name].own
+            return plan.unset_config.isdisjoint(found) and all(
+                key in found and same_value(value, found[key], self._types.get(key, ConfigType.UNKNOWN))
+                for key, value in plan.set_config.items()
+            )
 
         with translated(f"read the configuration of topic {name!r}"):
             await self._admin.until(shown, f"new configuration of topic {name!r}")
@@ -192,6 +241,15 @@ class KafkaTopics:
 
     def _waits(self) -> dict[str, float]:
         return {"operation_timeout": self._admin.timeout_s, "request_timeout": self._admin.timeout_s}
+
+
+def _config_of(entries: Mapping[str, ConfigEntry]) -> _Config:
+    own: dict[str, str] = {}
+    defaults: dict[str, str] = {}
+    for key, entry in entries.items():
+        # annotated as the enum, an int at run time
+        (own if ConfigSource(entry.source) is ConfigSource.DYNAMIC_TOPIC_CONFIG else defaults)[key] = entry.value or ""
+    return _Config(own, defaults)
 
 
 def _listed(names: Collection[str]) -> str:

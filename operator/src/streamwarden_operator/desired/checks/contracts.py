@@ -55,6 +55,8 @@ class TopicState(PartState):
     """As it is now."""
     known_id: str = ""
     """Its id as the status has it; empty for a topic that is new to the contract."""
+    adopted: str | None = None
+    """What taking it over has changed; None where it was made for a contract."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +69,12 @@ class SchemaState(PartState):
     """Whether a schema registry is configured."""
     withheld: Finding | None = None
     """Why the schema is not taken, whatever the registry would say."""
+    version: int = 0
+    """Its version within the subject."""
+    latest: int = 0
+    """The subject's latest version."""
+    said_before: str = ""
+    """What was said of the schema last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +102,11 @@ def the_topic_is_there(part: TopicState) -> Finding | None:
     if part.topic is None:
         return None
     message = f"{part.topic.partitions} partitions, {part.topic.replication_factor} replicas"
-    return Finding("True", ConditionReason.OK, message)
+    if part.adopted is None:
+        return Finding("True", ConditionReason.OK, message)
+    return Finding(
+        "True", ConditionReason.ADOPTED, f"{message}; it was there before, and was taken over: {part.adopted}"
+    )
 
 
 def it_must_not_be_in_force(part: SchemaState) -> Finding | None:
@@ -112,12 +124,28 @@ def there_is_no_registry(part: SchemaState) -> Finding | None:
     return Finding("Unknown", ConditionReason.REGISTRY_UNAVAILABLE, message)
 
 
+def another_one_is_the_latest(part: SchemaState) -> Finding | None:
+    if part.error is not None or part.version >= part.latest:
+        return None
+    message = (
+        f"registered as version {part.version}; the subject's latest is version {part.latest}, which is another "
+        "schema: a registry keeps one version a schema and makes none anew. Whoever asks for 'latest' gets that one"
+    )
+    return Finding("True", ConditionReason.OK, message)
+
+
 def nobody_outside_has_access(part: AccessState) -> Finding | None:
     return None if part.wanted else Finding("True", ConditionReason.OK, "nobody outside Streamwarden has access")
 
 
 TOPIC = (it_is_not_as_the_contract_says, the_topic_is_there)
-SCHEMA = (it_must_not_be_in_force, there_is_no_schema, there_is_no_registry, it_is_not_as_the_contract_says)
+SCHEMA = (
+    it_must_not_be_in_force,
+    there_is_no_schema,
+    there_is_no_registry,
+    it_is_not_as_the_contract_says,
+    another_one_is_the_latest,
+)
 ACCESS = (nobody_outside_has_access, it_is_not_as_the_contract_says)
 
 
@@ -178,7 +206,22 @@ def the_topic_is_another_one(part: PartState) -> str:
     )
 
 
-PART_DRIFT = (it_cannot_be_put_back, it_was_put_back, the_topic_is_another_one)
+def somebody_registered_another_schema(part: PartState) -> str:
+    """Find a latest version that the contract has not made; what an edit back to an older one leaves is none."""
+    if not isinstance(part, SchemaState) or not part.settled:
+        return ""
+    said = another_one_is_the_latest(part)
+    if said is None or said.message == part.said_before:
+        return ""
+    return f"somebody registered another schema, version {part.latest}, which cannot be put back"
+
+
+PART_DRIFT = (
+    it_cannot_be_put_back,
+    it_was_put_back,
+    the_topic_is_another_one,
+    somebody_registered_another_schema,
+)
 
 
 def judge_part(kind: str, checks: Sequence[Callable[[P], Finding | None]], state: P) -> Part:

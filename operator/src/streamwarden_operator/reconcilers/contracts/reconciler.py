@@ -28,20 +28,24 @@ from streamwarden_operator.desired.checks.contracts import (
     Part,
 )
 from streamwarden_operator.desired.claims import Claims
-from streamwarden_operator.desired.management import ORPHAN, held_status, is_held, lets_go
-from streamwarden_operator.desired.schemas import value_subject
-from streamwarden_operator.errors import NotReadyError, OperatorError
+from streamwarden_operator.desired.management import (
+    ORPHAN,
+    Management,
+    held_status,
+    is_held,
+    lets_go,
+    management_of,
+)
+from streamwarden_operator.errors import NotReadyError, OperatorError, UnavailableError
 from streamwarden_operator.keys import Key, key_of
 from streamwarden_operator.plans.policy_rules import broken_by, broken_rules
 from streamwarden_operator.plans.refused_events import refused_sources
 from streamwarden_operator.ports import Acls, Cluster, GateAcks, SchemaRegistry, Topics, Unreadable
-from streamwarden_operator.reconcilers.contracts.parts import (
-    AccessPart,
-    reconcile_schema,
-    reconcile_topic,
-    registered_before,
-)
+from streamwarden_operator.reconcilers.contracts.parts import AccessPart
+from streamwarden_operator.reconcilers.contracts.schema_part import SchemaPart
+from streamwarden_operator.reconcilers.contracts.topic_part import TopicPart
 from streamwarden_operator.reconcilers.existence import claims_beside
+from streamwarden_operator.reconcilers.inventory import Inventory
 from streamwarden_operator.reconcilers.policies.log_store import LogStore
 from streamwarden_operator.result import DONE, GONE, Result
 
@@ -62,6 +66,7 @@ class TopicContractReconciler:
         registry: SchemaRegistry | None,
         *,
         logs: LogStore,
+        inventory: Inventory,
         acks: GateAcks | None = None,
         changed: Callable[[Key], None] = lambda _: None,
         clock: Callable[[], datetime] = utc_now,
@@ -74,6 +79,7 @@ class TopicContractReconciler:
             acls: Kafka's ACLs.
             registry: the schema registry; None where there is none.
             logs: what is in force; the installation, whose names no contract may use.
+            inventory: what this installation has made, and set.
             acks: what gates report of the topics' events; None: nothing.
             changed: called with a contract's key when its status says something new that agents wait for: whether it is
                 accepted, its topic, and what became of its schema. Called in the middle of a reconcile too, before the
@@ -81,9 +87,10 @@ class TopicContractReconciler:
             clock: the time for conditions.
         """
         self._cluster = cluster
-        self._topics = topics
+        self._topic = TopicPart(topics, inventory, self._tell)
+        self._schema = SchemaPart(registry, inventory)
         self._acls = acls
-        self._registry = registry
+        self._has_registry = registry is not None
         self._installation = logs.installation
         self._logs = logs
         self._acks = acks
@@ -111,7 +118,8 @@ class TopicContractReconciler:
         if contract.metadata.deletion_timestamp is not None:
             return await self._delete(contract)
         if is_held(contract.metadata):
-            status = held_status(contract.metadata, contract.status, now=self._clock())
+            plan = await self._preview(contract)
+            status = held_status(contract.metadata, contract.status, now=self._clock(), plan=plan)
             await self._write(contract, status)
             return status
         refusals = accept_contract(
@@ -129,12 +137,21 @@ class TopicContractReconciler:
             return await self._wait(contract, error)
         return await self._keep(contract)
 
+    async def _preview(self, contract: TopicContract) -> str:
+        """Say what becomes of the topic of a contract that is paused; one that is not managed is not looked at."""
+        if management_of(contract.metadata) is not Management.PAUSED:
+            return ""
+        try:
+            return await self._topic.preview(contract)
+        except OperatorError as error:
+            return "" if isinstance(error, UnavailableError) else str(error)
+
     async def _keep(self, contract: TopicContract) -> TopicContractStatus:
         """Bring the three parts about. The registry comes last: nobody waits for it who need not."""
         needs_undoing = _needs_undoing(contract)
         if needs_undoing:
             await self._cluster.set_finalizer(contract, FINALIZER, present=True)
-        topic, topic_id = await reconcile_topic(self._topics, contract)
+        topic, topic_id = await self._topic.reconcile(contract)
         access, given = await self._access_part(contract).reconcile(
             contract, lambda record: self._record(contract, record)
         )
@@ -144,7 +161,7 @@ class TopicContractReconciler:
         first = self._status(contract, found, [topic, schema_before, access])
         if _news(first) != _news(contract.status):
             await self._write(contract, first)
-        schema, registered = await reconcile_schema(self._registry, contract, self._withheld(contract))
+        schema, registered = await self._schema.reconcile(contract, self._withheld(contract))
         parts = [topic, schema, access]
         status = self._status(contract, found.model_copy(update={"registered_schema": registered}), parts)
         await self._report(contract, DRIFT_DETECTED, "True", status)
@@ -166,7 +183,7 @@ class TopicContractReconciler:
             self._logs.registered.pop(place, None)
             return
         with suppress(OperatorError):  # whatever the registry lacks is in the status
-            before, text = self._logs.registered.get(place), await registered_before(self._registry, contract)
+            before, text = self._logs.registered.get(place), await self._schema.registered_before(contract)
             if text is not None and text != before:
                 self._logs.registered[place] = text
                 self._changed(key_of(contract))
@@ -177,7 +194,7 @@ class TopicContractReconciler:
         log = self._logs.published.get(namespace)
         text = spec.value_schema.definition if spec.value_schema is not None else None
         schema = NewSchema(
-            taken=is_taken(contract, has_registry=self._registry is not None),
+            taken=is_taken(contract, has_registry=self._has_registry),
             log_read=log is not None,
             commanded=self._is_commanded(contract),
             broken=broken_rules(broken_by(spec.topic_name, text, log.state)) if log is not None else "",
@@ -251,18 +268,12 @@ class TopicContractReconciler:
 
     async def _undo(self, contract: TopicContract) -> None:
         await self._access_part(contract).revoke(contract)
-        spec, status = contract.spec, contract.status
+        spec = contract.spec
         claimed = {other.spec.topic_name for other in self._others(contract)}
         claimed |= {claim.topic for claim in self._claims(contract).topics}
-        if spec.deletion_policy != "Delete" or spec.topic_name in claimed:
-            return
-        # Whose subject the status names counts for nothing: who may write it could have any deleted.
-        if status.registered_schema is not None and self._registry is not None:
-            await self._registry.delete(value_subject(spec.topic_name))
-        topic = (await self._topics.observe([spec.topic_name])).get(spec.topic_name)
-        # Another id is another topic, which somebody made: this contract never promised it.
-        if topic is not None and topic.topic_id == status.topic_id:
-            await self._topics.delete(spec.topic_name)
+        if spec.deletion_policy == "Delete" and spec.topic_name not in claimed:
+            await self._schema.delete(contract)
+            await self._topic.delete(contract)
 
     def _access_part(self, contract: TopicContract) -> AccessPart:
         return AccessPart(
@@ -327,6 +338,10 @@ class TopicContractReconciler:
         )
         if _news(status) != _news(stored.status) or new_schema:
             self._changed(key_of(contract))
+
+    async def _tell(self, contract: TopicContract, reason: str, message: str, warning: bool) -> None:  # noqa: FBT001  # a callback
+        _log.info("contract does something that people should know", key=str(key_of(contract)), detail=message)
+        await self._cluster.record_event(key_of(contract), reason=reason, message=message, warning=warning)
 
     async def _report(self, contract: TopicContract, kind: str, when: str, status: TopicContractStatus) -> None:
         """Make an Event of a condition that begins to have this status, or has it for a new cause."""
