@@ -8,7 +8,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from streamwarden_kafka.clients import open_admin
-from streamwarden_kafka.codes import SPREADING, TIMED_OUT, code_of, error_of
+from streamwarden_kafka.codes import LOGIN_REFUSED, SPREADING, TIMED_OUT, code_of, error_of
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.errors import BrokerUnavailableError
 from streamwarden_kafka.logs import ClientLog
@@ -39,7 +39,7 @@ class KafkaAdmin:
         """
         self.timeout_s = timeout_s
         self._spread_s = spread_s
-        self._trouble = ""
+        self._trouble: KafkaError | None = None
         self.connection = connection
         self._log = ClientLog("admin", quiet=True, on_error=self._on_error)
         self.client = self._connect()
@@ -71,7 +71,7 @@ class KafkaAdmin:
                     self._renew()
                 settled[key] = self._explain(result)
             else:
-                self._trouble = ""
+                self._trouble = None
                 settled[key] = result
         return settled
 
@@ -122,11 +122,17 @@ class KafkaAdmin:
         return str(description.cluster_id)
 
     def _explain(self, error: KafkaException) -> KafkaException:
-        """Return the error with the client's last trouble, where it got no answer: "timed out" alone helps nobody."""
-        code = code_of(error)
-        if code >= 0 or not self._trouble:
+        """Return the error with the client's last trouble, where it got no answer: "timed out" alone helps nobody.
+
+        Who is not let in gets no answer either: then it is that error.
+        """
+        code, trouble = code_of(error), self._trouble
+        if code >= 0 or trouble is None:
             return error
-        return KafkaException(KafkaError(code, f"{error_of(error).str()} (before it: {self._trouble})"))
+        code = trouble.code() if trouble.code() in LOGIN_REFUSED else code
+        return KafkaException(KafkaError(code, f"{error_of(error).str()} (before it: {trouble.str()})"))
 
     def _on_error(self, error: KafkaError) -> None:
-        self._trouble = error.str()
+        refused = self._trouble is not None and self._trouble.code() in LOGIN_REFUSED
+        if not refused or error.code() in LOGIN_REFUSED:  # that all brokers are down follows from it
+            self._trouble = error

@@ -48,6 +48,9 @@ FORBIDDEN = frozenset(
 )
 """What a broker says that knows the client and forbids the act."""
 
+LOGIN_REFUSED = frozenset({KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED})  # noqa: SLF001  # likewise
+"""What a broker says, or the client for it, that does not take the user or the password."""
+
 SPREADING = frozenset(
     {
         KafkaError.UNKNOWN_TOPIC_OR_PART,

@@ -5,6 +5,7 @@ KafkaClientError
 │   └── MalformedPropertiesError     a line of client settings that is none
 ├── BrokerUnavailableError           no answer, or not the one that was waited for: try again later
 │   ├── LoginRefusedError            the broker does not take the user or the password
+│   ├── NotAuthorizedError           the broker forbids it to the user: only who grants it helps
 │   └── NotReachedError              what is looked for lies further than one try goes: ask again from there
 ├── RequestRefusedError              a broker refuses a request for what it is, or for who sends it
 ├── ReaderFailedError                the process that reads cannot be started: only an edit helps
@@ -45,6 +46,10 @@ class BrokerUnavailableError(KafkaClientError):
 
 class LoginRefusedError(BrokerUnavailableError):
     """A broker does not take the user, or the password. It may not know yet of one that was made just now."""
+
+
+class NotAuthorizedError(BrokerUnavailableError):
+    """A broker knows the user and forbids the act, until somebody grants it."""
 
 
 class NotReachedError(BrokerUnavailableError):

@@ -9,6 +9,8 @@ OperatorError
 │   └── LeadershipLostError   another operator has taken over
 └── UnavailableError          an outage: retried with backoff
     ├── KafkaUnavailableError
+    │   ├── KafkaLoginError   until the operator's user or password is mended
+    │   ├── KafkaForbiddenError until somebody grants the operator's user the right
     │   └── QuotaRefusedError until somebody grants the operator the right, or the setting is taken back
     ├── RegistryUnavailableError
     └── KubernetesUnavailableError
@@ -68,6 +70,18 @@ class KafkaUnavailableError(UnavailableError):
     """Kafka does not answer."""
 
     reason = ConditionReason.KAFKA_UNAVAILABLE
+
+
+class KafkaLoginError(KafkaUnavailableError):
+    """Kafka does not take the operator's user or its password."""
+
+    reason = ConditionReason.KAFKA_AUTHENTICATION_FAILED
+
+
+class KafkaForbiddenError(KafkaUnavailableError):
+    """Kafka knows the operator's user, and forbids it."""
+
+    reason = ConditionReason.KAFKA_AUTHORIZATION_FAILED
 
 
 class QuotaRefusedError(KafkaUnavailableError):

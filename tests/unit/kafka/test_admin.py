@@ -96,3 +96,17 @@ async def test_a_change_that_the_brokers_never_show_is_an_outage() -> None:
 
     with pytest.raises(BrokerUnavailableError, match="shows after 0 s no new ACLs"):
         await admin(0.0).until(never, "new ACLs")
+
+
+async def test_x99_who_is_not_let_in_gets_no_answer_and_is_told_why() -> None:
+    made = admin()
+    made._on_error(KafkaError(KafkaError._AUTHENTICATION, "invalid credentials"))
+    made._on_error(KafkaError(KafkaError._ALL_BROKERS_DOWN, "all brokers are down"))
+    with pytest.raises(KafkaException) as caught:
+        await made.one(refused(KafkaError._TIMED_OUT))
+    assert caught.value.args[0].code() == KafkaError._AUTHENTICATION
+    assert "invalid credentials" in caught.value.args[0].str()
+    assert await made.one(done(1)) == 1
+    with pytest.raises(KafkaException) as later:
+        await made.one(refused(KafkaError._TIMED_OUT))
+    assert later.value.args[0].code() == KafkaError._TIMED_OUT

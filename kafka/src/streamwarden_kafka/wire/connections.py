@@ -14,8 +14,9 @@ from typing import Any
 from aiokafka.conn import AIOKafkaConnection, create_conn
 from aiokafka.errors import AuthenticationFailedError, KafkaError, SaslAuthenticationFailed, for_code
 
+from streamwarden_kafka.codes import FORBIDDEN
 from streamwarden_kafka.connection import Connection
-from streamwarden_kafka.errors import BrokerUnavailableError, KafkaClientError, LoginRefusedError
+from streamwarden_kafka.errors import BrokerUnavailableError, KafkaClientError, LoginRefusedError, NotAuthorizedError
 from streamwarden_kafka.wire.settings import find_addresses, translate_security
 
 NO_ERROR = 0
@@ -146,7 +147,8 @@ class Broker:
 def refusal(code: int, doing: str) -> KafkaClientError:
     """Return the error that a code in an answer stands for."""
     kind = for_code(code)
-    return BrokerUnavailableError(f"could not {doing}: {getattr(kind, 'message', '') or kind.__name__}")
+    ours = NotAuthorizedError if code in FORBIDDEN else BrokerUnavailableError
+    return ours(f"could not {doing}: {getattr(kind, 'message', '') or kind.__name__}")
 
 
 def _words(error: BaseException) -> str:

@@ -5,11 +5,18 @@ from contextlib import contextmanager
 
 from confluent_kafka import KafkaError, KafkaException
 from streamwarden_contract.reasons import ConditionReason
-from streamwarden_kafka.codes import code_of, error_of
-from streamwarden_kafka.errors import ConnectionSettingsError, KafkaClientError
+from streamwarden_kafka.codes import FORBIDDEN, LOGIN_REFUSED, code_of, error_of
+from streamwarden_kafka.errors import (
+    ConnectionSettingsError,
+    KafkaClientError,
+    LoginRefusedError,
+    NotAuthorizedError,
+)
 
 from streamwarden_operator.errors import (
     InvalidSpecError,
+    KafkaForbiddenError,
+    KafkaLoginError,
     KafkaUnavailableError,
     OperatorError,
     UnsupportedChangeError,
@@ -24,6 +31,9 @@ _SPEC: dict[int, tuple[type[InvalidSpecError], ConditionReason]] = {
 }
 """Answers that no retry changes; every other one is an outage, and retried."""
 
+_GRANT = "Grant it to the operator's Kafka user: docs/sharing-a-kafka.md lists what it needs"
+_LOGIN = "Mend the user or the password in the operator's Kafka settings"
+
 
 def translate(error: KafkaException, doing: str) -> OperatorError:
     """Return our error for Kafka's.
@@ -37,13 +47,44 @@ def translate(error: KafkaException, doing: str) -> OperatorError:
     if known is not None:
         kind, reason = known
         return kind(message, reason=reason)
+    return _outage(message, code_of(error))
+
+
+def client_error(error: KafkaClientError, doing: str = "") -> OperatorError:
+    """Return our error for one of our clients'.
+
+    Args:
+        error: what the client raised.
+        doing: what was tried, where its message does not say so.
+    """
+    message = f"could not {doing}: {error}" if doing else str(error)
+    match error, _cause_of(error):
+        case ConnectionSettingsError(), _:
+            return InvalidSpecError(message)
+        case LoginRefusedError(), _:
+            return _outage(message, KafkaError.SASL_AUTHENTICATION_FAILED)
+        case NotAuthorizedError(), _:
+            return _outage(message, KafkaError.CLUSTER_AUTHORIZATION_FAILED)
+        case _, KafkaException() as cause:
+            return _outage(message, code_of(cause))
+        case _:
+            return KafkaUnavailableError(message)
+
+
+def _cause_of(error: BaseException) -> KafkaException | None:
+    """Return what librdkafka has raised first."""
+    found = error.__cause__
+    while found is not None and not isinstance(found, KafkaException):
+        found = found.__cause__
+    return found
+
+
+def _outage(message: str, code: int) -> KafkaUnavailableError:
+    if code in LOGIN_REFUSED:
+        return KafkaLoginError(f"{message}. {_LOGIN}")
+    if code in FORBIDDEN:
+        return KafkaForbiddenError(f"{message}. {_GRANT}")
     return KafkaUnavailableError(message)
-
-
-def client_error(error: KafkaClientError) -> OperatorError:
-    """Return our error for one of our clients'; its message says what was tried."""
-    kind = InvalidSpecError if isinstance(error, ConnectionSettingsError) else KafkaUnavailableError
-    return kind(str(error))
 
 
 @contextmanager

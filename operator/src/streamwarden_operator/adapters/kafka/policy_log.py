@@ -16,7 +16,7 @@ from streamwarden_kafka.producer_session import Limits
 from streamwarden_kafka.records import Write, headers_of
 from streamwarden_kafka.transactions import TransactionalProducer
 
-from streamwarden_operator.adapters.kafka.errors import translate
+from streamwarden_operator.adapters.kafka.errors import client_error, translate
 from streamwarden_operator.errors import CannotGoOnError, KafkaUnavailableError, LeadershipLostError, OperatorError
 from streamwarden_operator.ports import SignedRecord
 
@@ -149,7 +149,7 @@ class KafkaPolicyLog:
             raise CannotGoOnError(f"could not {doing}: {error}") from error
         except KafkaClientError as error:
             self._drop()
-            raise KafkaUnavailableError(f"could not {doing}: {error}") from error
+            raise client_error(error, doing) from error
         except KafkaException as error:
             self._drop()
             raise translate(error, doing) from error

@@ -49,7 +49,7 @@ class KubernetesClient:
         """Requests sent, by verb and resource: ``("patch", "policies.streamwarden.io/status")``."""
         self._timeout_s = timeout_s
         self._api = ApiClient(configuration)
-        self._not_before_s = 0.0
+        self._not_before_s: dict[tuple[str, str], float] = {}
 
     async def token(self) -> str:
         """Return the bearer token as it is now, without its scheme; empty where certificates speak for the operator."""
@@ -174,20 +174,22 @@ class KubernetesClient:
         except (aiohttp.ClientError, OSError, TimeoutError, ConfigException) as error:
             raise no_answer(request, error, self._timeout_s) from error
         if response.status not in _OK:
-            self._note_pause(response.status, response.headers.get("Retry-After"))
+            self._note_pause(request, response.status, response.headers.get("Retry-After"))
             raise refusal(request, response.status, answer)
         found: Manifest = read_json(answer)
         return found
 
     def _check_pause(self, request: Request) -> None:
-        """Send nothing while the server asked for patience: the work queue tries again."""
-        wait_s = self._not_before_s - _now_s()
+        """Send nothing of the kind that the server asked for patience with: the work queue tries again."""
+        wait_s = self._not_before_s.get((request.verb, request.target), 0.0) - _now_s()
         if wait_s > 0:
             raise KubernetesUnavailableError(f"could not {request}: the API server is busy for {wait_s:.0f} s more")
 
-    def _note_pause(self, status: int, retry_after: str | None) -> None:
+    def _note_pause(self, request: Request, status: int, retry_after: str | None) -> None:
         if status == _TOO_MANY_REQUESTS and retry_after and retry_after.isdecimal():
-            self._not_before_s = _now_s() + min(float(retry_after), _LONGEST_RETRY_AFTER_S)
+            self._not_before_s[request.verb, request.target] = _now_s() + min(
+                float(retry_after), _LONGEST_RETRY_AFTER_S
+            )
 
 
 async def load_configuration(context: str = "") -> Configuration:

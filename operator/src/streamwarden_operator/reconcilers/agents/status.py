@@ -43,8 +43,18 @@ _ALARMING = frozenset(
 )
 """Reasons that somebody must hear of: an Event, once each."""
 
+_FORBIDDEN = frozenset(
+    {
+        ConditionReason.FORBIDDEN.value,
+        ConditionReason.KAFKA_AUTHENTICATION_FAILED.value,
+        ConditionReason.KAFKA_AUTHORIZATION_FAILED.value,
+    }
+)
+"""What the operator lacks: told where it stands, as what comes before may be unknown for it, and Ready says that."""
+
 _TOLD = frozenset(
     {(READY, reason) for reason in _ALARMING}
+    | {(kind, reason) for kind in (TOPICS_READY, ACCESS_READY, GATE_READY) for reason in _FORBIDDEN}
     | {(GATE_READY, ConditionReason.RECORDS_SKIPPED.value), (ACCEPTED, ConditionReason.SKIP_REFUSED.value)}
 )
 """Conditions with such a reason; an agent whose gate has skipped records, or will not, may well be ready."""

@@ -134,7 +134,20 @@ async def test_f6_a_server_that_asks_for_patience_is_left_alone(server: Server, 
             await client.get(DEPLOYMENT, "risk", "guard")
     assert server.asked == 1
     with pytest.raises(KubernetesUnavailableError, match=r"the API server is busy for (29|30) s more"):
-        await client.get(CONFIG_MAP, "risk", "guard")
+        await client.get(DEPLOYMENT, "fraud", "scorer")
+
+
+async def test_x99_what_a_server_asks_no_patience_for_goes_on(server: Server, client: KubernetesClient) -> None:
+    server.status, server.headers = 429, {"Retry-After": "30"}
+    with pytest.raises(KubernetesUnavailableError):
+        await client.get(DEPLOYMENT, "risk", "guard")
+    server.status, server.headers = 200, {}
+    await client.get(CONFIG_MAP, "risk", "guard")
+    manifest = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"namespace": "risk", "name": "guard"}}
+    await client.apply(DEPLOYMENT, manifest)
+    assert server.asked == 3
+    with pytest.raises(KubernetesUnavailableError, match="the API server is busy"):
+        await client.get(DEPLOYMENT, "risk", "guard")
 
 
 async def test_requests_are_counted_by_verb_and_resource(server: Server, client: KubernetesClient) -> None:
