@@ -242,6 +242,8 @@ class FakeCluster:
     workloads: dict[tuple[str, str], Workload] = field(default_factory=dict)
     crashing: dict[tuple[str, str], str] = field(default_factory=dict)
     """Why an agent's pods keep ending, by namespace and agent."""
+    unscheduled: dict[tuple[str, str], str] = field(default_factory=dict)
+    """Why no node takes an agent's pods, by namespace and agent."""
     replicas: dict[tuple[str, str], int] = field(default_factory=dict)
     """Pods wanted, by namespace and agent."""
     ending: set[tuple[str, str]] = field(default_factory=set)
@@ -317,7 +319,8 @@ class FakeCluster:
             self.writes.append(("workload", *where))
         self.workloads[where] = workload
         ready = min(self.ready_pods, replicas)
-        return WorkloadState(replicas, desired=replicas, ready=ready, crashing=self.crashing.get(where, ""))
+        crashing, unscheduled = self.crashing.get(where, ""), self.unscheduled.get(where, "")
+        return WorkloadState(replicas, desired=replicas, ready=ready, crashing=crashing, unscheduled=unscheduled)
 
     async def applied_formats(self, namespace: str, agent: str) -> str:
         found = self.workloads.get((namespace, agent))

@@ -149,6 +149,8 @@ class ConditionReason(StrEnum):
     """No pod of the agent has joined its consumer group yet."""
     CRASHING = "Crashing"
     """The agent's or gate's process keeps ending; the message has its last lines."""
+    UNSCHEDULABLE = "Unschedulable"
+    """No node takes the agent's pod; the message has the scheduler's words."""
     DELETION_BLOCKED = "DeletionBlocked"
     """What must be undone outside could not be yet; the message says how to let go."""
     DRIFTED = "Drifted"

@@ -14,6 +14,7 @@ from referencing.jsonschema import DRAFT7, DRAFT201909, DRAFT202012
 from streamwarden_contract import canonical
 from streamwarden_contract.errors import MalformedEventError
 
+from streamwarden_judging.own_references import fragment_inside
 from streamwarden_judging.schemas import JsonSchema
 
 _DEFAULT_DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -96,10 +97,11 @@ def _reference_faults(
             target = contents.get(keyword)
             if not isinstance(target, str):
                 continue
-            if not target.startswith("#"):
+            inside = fragment_inside(target, schema.get("$id"))
+            if inside is None:
                 yield f"{keyword}: {target[:100]!r} points outside the schema; gates fetch nothing"
                 continue
             try:
-                resolver.lookup(target)
+                resolver.lookup(inside)
             except Unresolvable:
                 yield f"{keyword}: {target[:100]!r} points to nothing in the schema"

@@ -299,6 +299,16 @@ async def test_what_retention_has_deleted_is_no_lag_once_it_has_been_looked_at(
     assert await broker.records(broker.reads(exact=True)) == 0
 
 
+async def test_x45_records_that_retention_has_deleted_do_not_count(broker: World, stack: RunningStack) -> None:
+    await broker.make()
+    broker.write(9)
+    await broker.commit(2)
+    cluster = Cluster(stack.operator_properties)
+    for future in cluster.admin.delete_records([TopicPartition(broker.name, 0, 6)]).values():
+        future.result(WAIT_S)
+    assert await broker.records() == 3
+
+
 async def test_new_partitions_are_noticed(broker: World, monkeypatch: pytest.MonkeyPatch) -> None:
     await broker.make()
     assert await broker.records() == 0

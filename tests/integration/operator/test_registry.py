@@ -66,6 +66,18 @@ async def test_the_same_schema_again_gives_the_same_version(registry: SchemaRegi
     assert await registry.register(unique, URL) == await registry.register(unique, URL)
 
 
+async def test_x43_an_older_version_is_found_by_its_schema(registry: SchemaRegistry, unique: str) -> None:
+    assert await registry.find(unique, URL) is None
+    first = await registry.register(unique, URL)
+    await registry.set_compatibility(unique, "NONE")
+    second = await registry.register(unique, STRICTER)
+    found = await registry.find(unique, URL)
+    assert found is not None
+    assert (found.version, found.schema_id) == (first.version, first.schema_id)
+    assert await registry.observe(unique) == second
+    assert await registry.find(unique, json.dumps({"type": "array"})) is None
+
+
 async def test_f40_an_incompatible_schema_is_refused_with_the_difference(registry: SchemaRegistry, unique: str) -> None:
     await registry.set_compatibility(unique, "BACKWARD")
     first = await registry.register(unique, URL)

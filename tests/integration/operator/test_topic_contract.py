@@ -116,7 +116,8 @@ async def test_drift_of_topic_acls_and_compatibility_is_put_back(world: World) -
     assert is_true(status, "DriftDetected")
     assert world.calls == ["apply", "apply", "set_compatibility"]
     topic = (await world.kafka.topics.observe([world.topic]))[world.topic]
-    assert topic.config == {"retention.ms": "60000"}
+    # X81: what the contract does not name is theirs
+    assert topic.config == {"retention.ms": "60000", "segment.ms": "5000"}
     assert lost in await world.kafka.acls.observe()
     assert [event.reason for event in world.cluster.events] == ["Drifted"]
     after = await world.reconcile()
@@ -124,6 +125,49 @@ async def test_drift_of_topic_acls_and_compatibility_is_put_back(world: World) -
     assert [(part.type, part.status) for part in after.conditions] == [
         (part.type, part.status) for part in well.conditions
     ]
+
+
+async def test_x81_a_topic_that_is_there_is_taken_over_as_it_is(world: World) -> None:
+    there = Topic(world.topic, 1, config={"retention.ms": "-1", "segment.ms": "5000"})
+    await world.kafka.topics.apply(world.topic, TopicPlan(create=there))
+    world.put(config={"segment.ms": 6000, "min.cleanable.dirty.ratio": 1, "cleanup.policy": "delete, compact"})
+    status = await world.reconcile()
+    assert [(part.status, part.reason) for part in status.conditions if part.type == "TopicReady"] == [
+        ("True", "Adopted")
+    ]
+    (event,) = world.cluster.events
+    assert event.message.endswith(
+        "set cleanup.policy=delete, compact (was the broker's default, delete), set min.cleanable.dirty.ratio=1 "
+        "(was the broker's default, 0.5), set segment.ms=6000 (was 5000); records may be deleted for it: "
+        "cleanup.policy; left as it is, as the contract does not name it: retention.ms=-1"
+    )
+    world.put(generation=2)
+    await world.reconcile()
+    assert (await world.kafka.topics.observe([world.topic]))[world.topic].config == {"retention.ms": "-1"}
+    assert await world.reconcile()
+    assert world.calls == []
+
+
+async def test_x43_x44_a_schema_edited_back_is_no_drift_and_goes_with_its_contract(world: World) -> None:
+    other = {"schema": json.dumps({"type": "object", "properties": {"url": {"type": "string"}}, "title": "b"})}
+    for generation, schema in enumerate((SCHEMA, other, SCHEMA), start=1):
+        world.put(generation=generation, schema=schema, deletionPolicy="Delete")
+        status = await world.reconcile()
+    assert status.registered_schema is not None
+    assert status.registered_schema.version == 1
+    for _ in range(2):
+        status = await world.reconcile()
+        assert (world.calls, is_true(status, "DriftDetected")) == ([], False)
+    said = next(part.message for part in status.conditions if part.type == "SchemaReady")
+    assert said.startswith("registered as version 1; the subject's latest is version 2, which is another schema")
+    taken_out = world.put(generation=4, deletionPolicy="Delete")
+    await world.reconcile()
+    deleted = taken_out.metadata.model_copy(
+        update={"finalizers": world.stored().metadata.finalizers, "deletion_timestamp": "2026-03-02T00:00:00Z"}
+    )
+    world.cluster.put(world.stored().model_copy(update={"metadata": deleted}))
+    await world.reconcile()
+    assert await world.registry.observe(f"{world.topic}-value") is None
 
 
 async def test_f33_a_deleted_topic_is_made_again_and_told(world: World) -> None:

@@ -14,6 +14,7 @@ from streamwarden_operator.errors import InvalidSpecError, KafkaUnavailableError
 from streamwarden_operator.plans.topics import plan_topic
 from streamwarden_operator.ports import Topic, TopicPlan
 from support.kafka_adapters import kafka
+from support.topic_configs import CONFIG_TYPES
 
 if TYPE_CHECKING:
     from support.kafka_adapters import KafkaPorts
@@ -62,6 +63,30 @@ async def test_a_topic_grows_and_its_configuration_is_set_and_unset(kafka: Kafka
     await kafka.topics.apply(unique, plan)
     found = (await kafka.topics.observe([unique]))[unique]
     assert (found.partitions, found.config) == (4, {"retention.ms": "70000"})
+
+
+async def test_x41_what_kafka_writes_otherwise_is_no_difference(kafka: KafkaPorts, unique: str) -> None:
+    config = {"cleanup.policy": "compact, delete", "min.cleanable.dirty.ratio": "1"}
+    desired = Topic(unique, partitions=1, config=config)
+    await kafka.topics.apply(unique, TopicPlan(create=desired))
+    found = (await kafka.topics.observe([unique]))[unique]
+    assert found.config == {"cleanup.policy": "compact,delete", "min.cleanable.dirty.ratio": "1.0"}
+    assert not plan_topic(desired, found, keyed=True)
+
+
+async def test_x41_a_change_that_kafka_writes_otherwise_is_taken_as_shown(kafka: KafkaPorts, unique: str) -> None:
+    await kafka.topics.apply(unique, TopicPlan(create=Topic(unique, partitions=1)))
+    await kafka.topics.observe([unique])
+    await kafka.topics.apply(unique, TopicPlan(set_config={"cleanup.policy": "compact, delete"}))
+    assert (await kafka.topics.observe([unique]))[unique].config == {"cleanup.policy": "compact,delete"}
+
+
+async def test_types_and_defaults_are_kafkas_own_answers(kafka: KafkaPorts, unique: str) -> None:
+    await kafka.topics.apply(unique, TopicPlan(create=Topic(unique, partitions=1, config={"segment.ms": "5000"})))
+    found = (await kafka.topics.observe([unique]))[unique]
+    assert found.defaults["retention.ms"] == "604800000"
+    assert "segment.ms" not in found.defaults
+    assert {key: found.config_types[key] for key in CONFIG_TYPES} == CONFIG_TYPES
 
 
 async def test_a_deleted_topic_is_gone_and_deleting_it_again_is_success(kafka: KafkaPorts, unique: str) -> None:

@@ -10,6 +10,19 @@ from streamwarden_judging.schema_faults import schema_faults
         pytest.param('{"type":"object"}', id="a-plain-one"),
         pytest.param('{"$defs":{"a":true},"$ref":"#/$defs/a"}', id="a-reference-inside"),
         pytest.param('{"$id":"https://example.com/order","$defs":{"a":true},"$ref":"#/$defs/a"}', id="with-an-id"),
+        pytest.param(
+            '{"$id":"https://example.com/order","$defs":{"a":true},"$ref":"https://example.com/order#/$defs/a"}',
+            id="X47-by-its-own-id",
+        ),
+        pytest.param(
+            '{"$id":"https://example.com/order","$defs":{"a":true},"$ref":"order#/$defs/a"}', id="X47-relative"
+        ),
+        pytest.param('{"$id":"urn:example:order","properties":{"a":{"$ref":"urn:example:order"}}}', id="X47-a-urn"),
+        pytest.param(
+            '{"$schema":"http://json-schema.org/draft-07/schema#","$id":"https://example.com/order#",'
+            '"definitions":{"a":{}},"properties":{"a":{"$ref":"https://example.com/order#/definitions/a"}}}',
+            id="X47-draft-7-with-an-empty-fragment",
+        ),
         pytest.param('{"$anchor":"x","properties":{"a":{"$ref":"#x"}}}', id="an-anchor"),
         pytest.param('{"properties":{"$ref":{"type":"string"}}}', id="a-property-named-ref"),
         pytest.param('{"const":{"$ref":"http://example.com"}}', id="a-constant-that-looks-like-a-reference"),
@@ -60,6 +73,17 @@ def test_usable(definition: str) -> None:
             '{"$dynamicRef":"http://example.com"}', "$dynamicRef: 'http://example.com' points", id="F41-dynamic"
         ),
         pytest.param('{"$ref":"#/$defs/a"}', "$ref: '#/$defs/a' points to nothing", id="a-reference-to-nothing"),
+        pytest.param(
+            '{"$id":"https://example.com/order","$ref":"https://example.com/order#/$defs/a"}',
+            "$ref: 'https://example.com/order#/$defs/a' points to nothing",
+            id="X47-to-nothing-by-its-own-id",
+        ),
+        pytest.param(
+            '{"$id":"https://example.com/order","$ref":"https://example.com/other"}',
+            "$ref: 'https://example.com/other' points outside",
+            id="X47-a-neighbour-of-its-own-id",
+        ),
+        pytest.param('{"$id":"x","$ref":"http://[a"}', "$ref: 'http://[a' points outside", id="X47-no-uri"),
         pytest.param('{"$ref":"#/%zz~9"}', "$ref: '#/%zz~9' points to nothing", id="a-reference-in-strange-words"),
         pytest.param('{"items":{"$id":"http://a.b/","$ref":"#"}}', "$id: only the whole schema", id="F41-an-id-inside"),
     ],

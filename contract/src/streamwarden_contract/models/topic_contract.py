@@ -40,7 +40,7 @@ class TopicSchema(Resource):
     ] = "BACKWARD"
     """What the registry demands of a new version of the schema."""
     definition: Annotated[str, Field(alias="schema", min_length=2, max_length=65536)]
-    """The JSON Schema as text. ``$ref`` may point only inside it."""
+    """The JSON Schema as text. ``$ref`` may point only inside it: by a fragment, or by its own ``$id``."""
 
 
 class Access(Resource):

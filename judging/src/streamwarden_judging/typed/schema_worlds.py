@@ -9,6 +9,8 @@ from urllib.parse import unquote
 
 from streamwarden_contract.canonical import JsonValue
 
+from streamwarden_judging.own_references import fragment_inside
+
 Schema = Mapping[str, JsonValue]
 World = tuple[Schema, ...]
 _Group = Sequence[tuple[JsonValue, ...]]
@@ -88,10 +90,11 @@ class SchemaWorlds:
 
     def _resolve(self, reference: str) -> JsonValue:
         """Follow a pointer; what cannot be followed allows everything."""
-        if reference != "#" and not reference.startswith("#/"):
+        inside = fragment_inside(reference, self._root.get("$id") if isinstance(self._root, dict) else None)
+        if inside is None or (inside != "#" and not inside.startswith("#/")):
             return True
         found: JsonValue = self._root
-        for step in unquote(reference[1:]).split("/")[1:]:
+        for step in unquote(inside[1:]).split("/")[1:]:
             name = step.replace("~1", "/").replace("~0", "~")
             if isinstance(found, dict):
                 found = found.get(name, True)

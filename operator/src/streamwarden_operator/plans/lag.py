@@ -27,8 +27,13 @@ class Place:
 
     @property
     def is_plain(self) -> bool:
-        """Whether the committed offset lies before the end, so that nothing else needs to be known."""
-        return self.committed is not None and self.committed <= self.end
+        """Whether the group stands at the end, so that nothing else needs to be known."""
+        return self.committed == self.end
+
+    @property
+    def is_beyond(self) -> bool:
+        """Whether the committed offset lies behind the end: of an open transaction, or of an earlier topic."""
+        return self.committed is not None and self.committed > self.end
 
 
 def span_of(place: Place, *, low: int, high: int, earliest: bool) -> Span | None:
@@ -36,13 +41,14 @@ def span_of(place: Place, *, low: int, high: int, earliest: bool) -> Span | None
 
     Args:
         place: where the group stands.
-        low: the partition's first offset. Of meaning only where the place is not plain.
-        high: the end of the partition, open transactions included. Likewise.
+        low: the partition's first offset: what lay before it is deleted, and nobody can be behind with it. Of meaning
+            only where the place is not plain.
+        high: the end of the partition, open transactions included. Of meaning only where the place is beyond.
         earliest: whether the group begins at ``low`` where it has no usable offset. One beyond ``high`` is of a topic
             that was deleted and made again; one between the two ends is a read_uncommitted reader's, who is ahead.
     """
-    if place.is_plain and place.committed is not None:
-        return Span(place.committed, place.end)
+    if place.committed is not None and not place.is_beyond:
+        return Span(max(place.committed, min(low, place.end)), place.end)
     if place.committed is not None and place.committed <= high:
         return Span(place.end, place.end)
     return Span(min(low, place.end), place.end) if earliest else None

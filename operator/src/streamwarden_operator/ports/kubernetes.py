@@ -72,6 +72,8 @@ class WorkloadState:
     """Of them, those whose agent has joined its consumer group."""
     crashing: str = ""
     """Why pods keep ending, with their last lines; empty where they do not."""
+    unscheduled: str = ""
+    """Why no node takes a pod; empty where each has one."""
 
 
 class Cluster(Protocol):

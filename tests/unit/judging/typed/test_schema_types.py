@@ -106,6 +106,19 @@ def test_a_schema_says_of_its_values(schema: JsonValue, expected: ValueType) -> 
     assert type_of(schema, **{"$defs": definitions}) == expected
 
 
+@pytest.mark.parametrize(
+    ("reference", "expected"),
+    [
+        pytest.param("https://a.b/order#/$defs/n", INT, id="whole"),
+        pytest.param("order#/$defs/n", INT, id="relative"),
+        pytest.param("https://a.b/other#/$defs/n", UNTYPED, id="of-another-schema"),
+    ],
+)
+def test_x47_a_reference_by_the_schemas_own_id_is_followed(reference: str, expected: ValueType) -> None:
+    definitions: JsonValue = {"n": {"type": "integer"}}
+    assert type_of({"$ref": reference}, **{"$id": "https://a.b/order", "$defs": definitions}) == expected
+
+
 @pytest.mark.parametrize(("draft", "expected"), [(None, UNTYPED), (DRAFT_7, INT)])
 def test_what_stands_beside_a_reference_counts_from_draft_2019_on(draft: str | None, expected: ValueType) -> None:
     root: dict[str, JsonValue] = {"definitions": {"n": {"type": "integer"}}, **({"$schema": draft} if draft else {})}

@@ -31,6 +31,19 @@ async def test_the_path_of_the_url_is_kept_and_the_subject_is_escaped() -> None:
         assert await found.observe("a/b") == SubjectSchema("a/b", 7, 2, "{}", "FULL")
 
 
+async def test_a_schema_that_no_version_has_is_none_and_one_that_an_older_version_has_is_found() -> None:
+    answers = {"POST /api/subjects/s": httpx.Response(200, json=FOUND)}
+    async with registry(answers) as found:
+        assert await found.find("s", "{}") == SubjectSchema("s", 7, 2, "{}", None)
+        assert await found.find("t", "{}") is None
+
+
+async def test_an_outage_is_no_absent_schema() -> None:
+    async with registry({"POST /api/subjects/s": httpx.Response(503)}) as found:
+        with pytest.raises(RegistryUnavailableError):
+            await found.find("s", "{}")
+
+
 @pytest.mark.parametrize(
     ("response", "kind", "reason"),
     [

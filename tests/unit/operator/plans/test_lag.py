@@ -16,7 +16,9 @@ BEFORE = Lag(state="Known", records=2)
     [
         pytest.param(Place(3, 9), True, Span(3, 9), id="between-the-ends"),
         pytest.param(Place(9, 9), True, Span(9, 9), id="at-the-end"),
-        pytest.param(Place(0, 9), False, Span(0, 9), id="a-deleted-beginning-is-found-out-by-looking"),
+        pytest.param(Place(0, 9), True, Span(2, 9), id="X45-what-is-deleted-is-no-lag"),
+        pytest.param(Place(0, 9), False, Span(2, 9), id="X45-nor-of-a-gate"),
+        pytest.param(Place(0, 1), True, Span(1, 1), id="X45-all-that-it-could-read-is-deleted"),
         pytest.param(Place(None, 9), True, Span(2, 9), id="without-an-offset-an-agent-begins-at-the-beginning"),
         pytest.param(Place(None, 9), False, None, id="without-an-offset-a-gate-is-lost"),
         pytest.param(Place(11, 9), True, Span(9, 9), id="ahead-of-an-open-transaction"),

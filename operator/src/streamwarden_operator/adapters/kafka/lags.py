@@ -85,7 +85,7 @@ class KafkaLags:
 
     async def _spans(self, places: Mapping[GroupReads, Places]) -> dict[GroupReads, Spans | _Error]:
         unclear = {at: place for own in places.values() for at, place in own.items() if not place.is_plain}
-        beyond = [at for at, place in unclear.items() if place.committed is not None]
+        beyond = [at for at, place in unclear.items() if place.is_beyond]
         low = await self._ends.offsets(unclear, At.BEGINNING, committed=False)
         high = await self._ends.offsets(beyond, At.END, committed=False)
         return {reads: _spans_of(reads, own, low, high) for reads, own in places.items()}

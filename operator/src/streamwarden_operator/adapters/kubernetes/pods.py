@@ -15,6 +15,7 @@ _MAX_LAST_WORDS = 400
 _OOM = "OOMKilled"
 _PULLING = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
 _MAKING = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError", "PostStartHookError"})
+_UNSCHEDULABLE = "Unschedulable"
 _OVER = frozenset({"Succeeded", "Failed"})
 
 
@@ -28,6 +29,8 @@ class PodFacts:
     """Whether it has ended, or was evicted, and only its record is left."""
     trouble: tuple[str, ...] = ()
     """Why its containers do not run, with what to do."""
+    unscheduled: str = ""
+    """Why no node takes it, in the scheduler's words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,8 @@ def pod_facts(pod: Manifest) -> PodFacts:
     ready = any(found["name"] == AGENT_CONTAINER and found.get("ready", False) for found in containers)
     images = {found["name"]: found.get("image", "") for found in _containers(pod)}
     trouble = tuple(_unique(text for found in containers for text in _trouble(found, images.get(found["name"], ""))))
-    return PodFacts(ready=ready, over=status.get("phase") in _OVER, trouble=trouble)
+    over = status.get("phase") in _OVER
+    return PodFacts(ready=ready, over=over, trouble=trouble, unscheduled=_unscheduled(status))
 
 
 def deployment_facts(deployment: Manifest, manager: str) -> DeploymentFacts:
@@ -76,7 +80,20 @@ def workload_state(deployment: DeploymentFacts | None, pods: Iterable[PodFacts])
         desired=0 if deployment is None else deployment.desired,
         ready=sum(pod.ready for pod in living),
         crashing="\n".join(trouble),
+        unscheduled="\n".join(_unique(pod.unscheduled for pod in living if pod.unscheduled)),
     )
+
+
+def _unscheduled(status: Manifest) -> str:
+    """Tell why no node takes a pod. What preemption would bring is left out: it is said of each node again."""
+    for found in status.get("conditions", ()):
+        if (found.get("type"), found.get("status"), found.get("reason")) == ("PodScheduled", "False", _UNSCHEDULABLE):
+            words = str(found.get("message", "")).partition(" preemption: ")[0].rstrip(".")
+            return (
+                f"no node takes the pod: {words or _UNSCHEDULABLE}. Look at spec.resources, nodeSelector, tolerations "
+                "and affinity, and at what nodes have left"
+            )
+    return ""
 
 
 def _trouble(container: dict[str, Any], image: str) -> Iterator[str]:

@@ -343,10 +343,19 @@ class AgentSummary:
     """Whether a pod has joined the agent's consumer group."""
     crashing: str = ""
     """Why pods keep ending, with their last lines; empty where they do not."""
+    unscheduled: str = ""
+    """Why no node takes a pod; empty where each has one."""
 
 
 def pods_keep_ending(agent: AgentSummary) -> Finding | None:
     return Finding("False", ConditionReason.CRASHING, agent.crashing) if agent.crashing else None
+
+
+def no_node_takes_a_pod(agent: AgentSummary) -> Finding | None:
+    """Find pods that wait for a node, as long as none works: that no gate has reported follows from it."""
+    if agent.pods_ready or not agent.unscheduled:
+        return None
+    return Finding("False", ConditionReason.UNSCHEDULABLE, agent.unscheduled)
 
 
 def a_condition_does_not_hold(agent: AgentSummary) -> Finding | None:
@@ -366,4 +375,4 @@ def no_pod_has_joined(agent: AgentSummary) -> Finding | None:
     return Finding("False", ConditionReason.AGENT_NOT_READY, message)
 
 
-SUMMARY = (pods_keep_ending, a_condition_does_not_hold, no_pod_is_wanted, no_pod_has_joined)
+SUMMARY = (pods_keep_ending, no_node_takes_a_pod, a_condition_does_not_hold, no_pod_is_wanted, no_pod_has_joined)

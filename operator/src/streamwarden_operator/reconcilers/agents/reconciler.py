@@ -233,7 +233,8 @@ class AgentReconciler:
         workload = replace(workload, replicas=self._scaling.replicas_of_new(agent.resource))
         state = await self._cluster.apply_workload(workload)
         self._scaling.observe(agent, state)
-        progress.replicas, progress.pods_ready, progress.crashing = state.replicas, state.ready > 0, state.crashing
+        progress.replicas, progress.pods_ready = state.replicas, state.ready > 0
+        progress.crashing, progress.unscheduled = state.crashing, state.unscheduled
         progress.asleep = state.desired == 0
         too_new = self._logs.too_new_for(binding.namespace, binding.agent)
         found = checks.AgentGates(gates, progress.asleep, too_new)

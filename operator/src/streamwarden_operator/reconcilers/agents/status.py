@@ -78,6 +78,7 @@ class Progress:
     asleep: bool = False
     """Whether no pod is wanted, as there is no lag."""
     crashing: str = ""
+    unscheduled: str = ""
     skips: SkipPlan | None = None
     """What becomes of the requested ranges; none before it is known."""
 
@@ -99,7 +100,10 @@ class AgentStatuses:
         """Write how far the agent has come, and return it."""
         scaling, generation = self.scaling.shown(agent), agent.metadata.generation
         new = [accepted, *progress.found.values(), *filter(None, [scaling.active])]
-        ready = decide(READY, SUMMARY, AgentSummary(new, progress.asleep, progress.pods_ready, progress.crashing))
+        summary = AgentSummary(
+            new, progress.asleep, progress.pods_ready, crashing=progress.crashing, unscheduled=progress.unscheduled
+        )
+        ready = decide(READY, SUMMARY, summary)
         status = AgentDeploymentStatus(
             observed_generation=generation,
             conditions=conditions.build_conditions(

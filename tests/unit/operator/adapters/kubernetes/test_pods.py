@@ -40,6 +40,13 @@ def ended(code: int, reason: str = "Error", message: str = "") -> dict[str, Any]
     return {"terminated": {"exitCode": code, "reason": reason, **({"message": message} if message else {})}}
 
 
+def unscheduled(message: str, reason: str = "Unschedulable") -> Any:
+    found = pod(phase="Pending")
+    condition = {"type": "PodScheduled", "status": "False", "reason": reason, "message": message}
+    found["status"]["conditions"] = [condition]
+    return found
+
+
 CRASHED = {"lastState": ended(1, message=LAST_WORDS)}
 CRASH_WORDS = "the agent keeps ending with code 1: Traceback ...\nModuleNotFoundError: No module named 'guard'"
 
@@ -110,6 +117,18 @@ CRASH_WORDS = "the agent keeps ending with code 1: Traceback ...\nModuleNotFound
             ),
             id="F18-an-image-that-is-not-there",
         ),
+        pytest.param(
+            unscheduled(
+                "0/3 nodes are available: 3 Insufficient memory. preemption: 0/3 nodes are available: 3 No preemption "
+                "victims found for incoming pod."
+            ),
+            PodFacts(
+                unscheduled="no node takes the pod: 0/3 nodes are available: 3 Insufficient memory. Look at "
+                "spec.resources, nodeSelector, tolerations and affinity, and at what nodes have left"
+            ),
+            id="X46-the-scheduler-s-words",
+        ),
+        pytest.param(unscheduled("", reason="SchedulerError"), PodFacts(), id="a-scheduler-that-errs-tries-again"),
         pytest.param(
             pod(waiting("CreateContainerConfigError", 'secret "mine" not found')),
             PodFacts(trouble=('the container agent cannot be made: secret "mine" not found',)),
@@ -193,6 +212,12 @@ def test_a_deployment_is_read(deployment: Any, expected: DeploymentFacts) -> Non
             [PodFacts(ready=True), PodFacts(), PodFacts(over=True)],
             WorkloadState(replicas=2, desired=3, ready=1),
             id="what-is-over-does-not-count",
+        ),
+        pytest.param(
+            DeploymentFacts(desired=3),
+            [PodFacts(unscheduled="no node"), PodFacts(unscheduled="no node"), PodFacts(ready=True)],
+            WorkloadState(replicas=3, desired=3, ready=1, unscheduled="no node"),
+            id="X46-pods-without-a-node-say-why-once",
         ),
         pytest.param(
             DeploymentFacts(desired=2),

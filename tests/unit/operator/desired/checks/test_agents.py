@@ -229,6 +229,16 @@ AT_ZERO = [*ALL_WELL[:3], condition("GateReady", "True", ConditionReason.SCALED_
             id="pods-that-keep-ending-come-first",
         ),
         pytest.param(
+            checks.AgentSummary([*ALL_WELL[:3], condition("GateReady", "False", message="none")], unscheduled="0/1"),
+            ("False", "Unschedulable", "0/1"),
+            id="X46-that-no-node-takes-a-pod-comes-before-what-follows-from-it",
+        ),
+        pytest.param(
+            checks.AgentSummary(ALL_WELL, pods_ready=True, unscheduled="0/1"),
+            ("True", "OK", ""),
+            id="X46-one-pod-works-while-another-waits-for-a-node",
+        ),
+        pytest.param(
             checks.AgentSummary([pending("TopicsReady", "later"), condition("AccessReady", "False", message="no")]),
             ("False", "OK", "AccessReady: no"),
             id="what-is-false-comes-before-what-is-unknown",

@@ -331,6 +331,15 @@ async def test_a_crashing_process_shows_with_its_last_lines() -> None:
         assert conditions_of(harness.get(GUARD))["Ready"] == ("False", "Crashing")
 
 
+async def test_x46_a_pod_that_no_node_takes_shows_with_the_schedulers_words() -> None:
+    async with running(*whole_namespace()) as harness:
+        harness.cluster.unscheduled["risk", "guard"] = "no node takes the pod: 0/1 nodes are available"
+        harness.cluster.ready_pods = 0
+        harness.controller.add(Key("AgentDeployment", "risk", "guard"))
+        await harness.settle()
+        assert conditions_of(harness.get(GUARD))["Ready"] == ("False", "Unschedulable")
+
+
 async def test_a_policy_that_was_never_valid_keeps_the_agent_it_selects_from_starting() -> None:
     pages, commands, strict, _, guard = whole_namespace()
     async with running(pages, commands, strict, policy("broken", "nonsense("), guard) as harness:
