@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 from streamwarden_gate.commits import Commits, Failing
-from support.gate_fakes import aborted, unknown_and_lost
+from streamwarden_gate.errors import PutOffError
+from support.gate_fakes import aborted, unknown_and_lost, unknown_though_committed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from streamwarden_gate.ports import Item
     from support.gate_fakes import Clock, Ending
     from support.gate_memory_loop import World
 
@@ -126,3 +128,34 @@ def test_a_gate_that_is_aborted_once_stays_in_force(world: World, clock: Clock) 
     go_on(world, clock, 100)
     assert [said.state for said in world.reports.said] == ["InForce"]
     world.check(1)
+
+
+@pytest.mark.usefixtures("never_waiting")
+def test_a_gate_that_is_done_with_all_there_was_says_it_no_longer_than_it_is_so(world: World, clock: Clock) -> None:
+    go_on(world, clock, 2)
+    world.kafka.endings = [unknown_though_committed]
+    world.committer.unanswered = True
+    world.write(1)
+    go_on(world, clock, 40)
+    assert world.reports.said[-1].reason == "CommitsFailing"
+    world.committer.unanswered = False
+    go_on(world, clock, 2)
+    assert [said.state for said in world.reports.said] == ["InForce", "Stale", "InForce"]
+    transactions = len(world.kafka.transactions)
+    go_on(world, clock, 2)
+    assert len(world.kafka.transactions) == transactions, "one is enough"
+    world.check(1)
+
+
+@pytest.mark.usefixtures("never_waiting")
+def test_a_gate_that_looks_for_a_batch_behind_much_that_was_aborted_can_commit(
+    world: World, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def search(number: int, *_: object) -> list[Item]:
+        raise PutOffError(f"decision partition {number}: no records up to offset 1000 but of aborted transactions")
+
+    go_on(world, clock, 2)
+    monkeypatch.setattr(world.membership, "receive_alone", search)
+    world.note.careful = True
+    go_on(world, clock, 100)
+    assert [said.state for said in world.reports.said] == ["InForce"]

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -11,7 +12,7 @@ from streamwarden_contract.ids import sha256_hex
 from streamwarden_kafka.deaths import MOST_DEATHS, MOST_SKIPPED
 
 from streamwarden_gate.careful import Careful
-from streamwarden_gate.errors import AbortedError
+from streamwarden_gate.errors import AbortedError, PutOffError
 from streamwarden_gate.judge import Judge
 from streamwarden_gate.note import Doing, Note
 from streamwarden_gate.outcome import Outcome, Skip
@@ -57,11 +58,16 @@ class Alone:
         partition = self._careful.choose(loaded.values(), time.monotonic())
         if partition is None:
             self._careful.end()
-        elif self._may_read(partition, judge):
+            return False
+        with suppress(PutOffError):  # it is looked for from there on in its next turn: nothing has failed
+            self._step(partition, loaded, judge)
+        return self._careful.active
+
+    def _step(self, partition: Partition, loaded: Mapping[int, Partition], judge: Judge) -> None:
+        if self._may_read(partition, judge):
             for item in self._read(partition):
                 if partition.number not in loaded or not self._take(partition, judge, item):
                     break  # it was halted; or what comes behind a record that is not judged would hide it
-        return self._careful.active
 
     def _may_read(self, partition: Partition, judge: Judge) -> bool:
         """Count the try of a process that died here; after too many of them the batch is skipped unread."""

@@ -344,7 +344,8 @@ class GateLoop:
     def _begin(self, writes: Sequence[Write], judged: Sequence[At]) -> None:
         """Commit the writes and the place of every partition that has moved, while the next batch is being judged."""
         self._finish()
-        if places := {each.number: each.place for each in self._loaded.values() if each.changed}:
+        probe = self._commits.failing(time.monotonic()) is not None  # else it is told until there is a decision
+        if places := {each.number: each.place for each in self._loaded.values() if each.changed or probe}:
             self._under_way = self._committer.begin(writes, places), places, judged
 
     def _finish(self) -> None:
