@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -79,3 +80,23 @@ def test_bad_configuration_ends_the_process_with_code_2(world: GateWorld, what: 
     gate = world.start_gate()
     assert gate.wait(30) == 2
     assert "public-keys.json" in world.log_lines()[-1]["detail"]
+
+
+def test_a_policy_topic_that_is_made_again_under_a_gate_and_reaches_its_position_is_read_from_its_beginning(
+    build_world: Callable[..., GateWorld],
+) -> None:
+    world = build_world()
+    world.publish("true")
+    gate = world.start_gate()
+    world.wait_in_force()
+    gate.send_signal(signal.SIGSTOP)  # as a gate that hears late of it
+    world.cluster.delete_topics(world.policies)
+    world.cluster.create_topics(world.policies, config={"cleanup.policy": "compact,delete"})
+    world.publish("false")
+    gate.send_signal(signal.SIGCONT)
+    world.wait_in_force()
+    world.propose(range(3))
+    eventually(world.caught_up, "no lag")
+    assert [audit["verdict"] for audit in world.audits()] == ["Deny"] * 3
+    assert world.commanded() == []
+    world.check_chains()

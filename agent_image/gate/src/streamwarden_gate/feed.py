@@ -19,7 +19,7 @@ from streamwarden_kafka.codes import END_OF_PARTITION, error_of
 from streamwarden_kafka.errors import BrokerUnavailableError
 from streamwarden_kafka.logs import ClientLog
 from streamwarden_kafka.records import TopicFacts, headers_of
-from streamwarden_kafka.topics import describe_topics
+from streamwarden_kafka.topics import TopicWatch, describe_topics
 
 from streamwarden_gate.active import ActiveSet
 from streamwarden_gate.ends import Ends
@@ -117,8 +117,12 @@ class PolicyFeed:
         return ""
 
     def _follow(self, consumer: Consumer, admin: AdminClient, cluster_id: str) -> None:
-        """Read both topics from their beginning and go on until the gate stops or the public keys change."""
+        """Read both topics from their beginning until the gate stops, or the public keys or a topic change.
+
+        A topic that is made again has the same name and other records, and the client goes on at its position.
+        """
         snapshot = Snapshot(self._settings.identity, cluster_id=cluster_id, keys=self._keys)
+        ids, watch = self._topic_ids(snapshot, admin), TopicWatch(lambda: admin, snapshot.topics)
         consumer.assign([TopicPartition(topic, 0, OFFSET_BEGINNING) for topic in snapshot.topics])
         ended: set[str] = set()
         freshness = Freshness(snapshot.topics)
@@ -126,6 +130,9 @@ class PolicyFeed:
         ends = Ends(admin, self._open_admin, snapshot.topics, freshness, every_s=every_s)
         changed, retry_at = True, 0.0
         while not self._stop.is_set() and not self._keys_changed():
+            if others := watch.others(ids, time.monotonic()):
+                _log.warning("a policy topic is another one now: both are read anew", topics=sorted(others))
+                return
             ends.follow()
             for message in _receive(consumer):
                 self._settled.clear()
@@ -139,6 +146,18 @@ class PolicyFeed:
             self._settled.set()
             # After the view: what is proven to be read is in it.
             self.proven_at_s = max(self.proven_at_s, freshness.proven_at_s)
+
+    def _topic_ids(self, snapshot: Snapshot, admin: AdminClient) -> dict[str, str]:
+        """Ask which topics these are, before anything of them is read; an empty one for a topic that is not there."""
+        while not self._stop.is_set():
+            try:
+                found = describe_topics(admin, snapshot.topics, timeout_s=_REQUEST_TIMEOUT_S)
+            except BrokerUnavailableError as error:
+                _log.warning("cannot ask which topics hold the policies", error=str(error))
+                self._stop.wait(_RETRY_S)
+            else:
+                return dict.fromkeys(snapshot.topics, "") | {name: facts.topic_id for name, facts in found.items()}
+        return {}
 
     def _evaluate(self, snapshot: Snapshot, admin: AdminClient) -> View:
         last_good, binding = self.view.active, snapshot.binding
