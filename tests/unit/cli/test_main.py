@@ -69,6 +69,7 @@ def test_x64_what_happens_once_idle_asks_for_an_end(command: list[str], options:
         pytest.param(["--env-file", "nowhere"], "nowhere cannot be read: No such file", id="x28-variables"),
         pytest.param(["--secrets", "nowhere"], "nowhere cannot be read: No such file", id="x28-secrets"),
         pytest.param(["--python", "nowhere"], "--python nowhere: no such program", id="x29-an-interpreter"),
+        pytest.param(["--report", "."], "file '.' is a directory", id="a-report-that-is-a-folder"),
         pytest.param(["--external", "guard"], "'guard': write NAMESPACE/AGENT", id="x29-an-agent-without-namespace"),
         pytest.param(["--external", "a/b"], "--external a/b: no AgentDeployment of that name here", id="x29-an-agent"),
     ],

@@ -21,7 +21,10 @@ UntilIdle = Annotated[
 AttemptBypass = Annotated[
     bool, typer.Option("--attempt-bypass", help="Once idle, try every way round each agent's gate.")
 ]
-Report = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the run's figures as JSON.")]
+Report = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", dir_okay=False, writable=True, help="Write the run's figures as JSON."),
+]
 Timeout = Annotated[
     float | None, typer.Option(metavar="SECONDS", min=0.001, help="Fail when it takes longer to become idle.")
 ]

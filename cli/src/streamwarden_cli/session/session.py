@@ -104,6 +104,8 @@ class Session:
         self._findings = Findings()
         self._recorder_failed = False
         """Whether that was said."""
+        self._unreported = False
+        """Whether the report could not be written."""
 
     async def run(self) -> None:
         """Run until idle, or until cancelled where that was not asked for.
@@ -138,15 +140,23 @@ class Session:
                 self._screen.say(f"{agent} is halted: {why}", problem=True)
             await asyncio.gather(*(program.child.stop() for program in self._programs))
             self._close()
+        if self._unreported:
+            raise SessionError("the run has ended well, but for its report")
 
     def _close(self) -> None:
-        """Write the report where one was asked for, else show it."""
+        """Write the report where one was asked for; show it where none was, or where it cannot be written."""
         figures = self._loop.recorder.look(self._report)
-        if self._options.report is not None:
-            self._options.report.parent.mkdir(parents=True, exist_ok=True)
-            self._options.report.write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n", "utf-8")
-            self._screen.say(f"report: {self._options.report}")
-        elif closing.is_worth_showing(figures):
+        if (file := self._options.report) is not None:
+            try:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n", "utf-8")
+            except OSError as error:
+                self._unreported = True
+                self._screen.say(f"the report cannot be written: {file}: {error.strerror}", problem=True)
+            else:
+                self._screen.say(f"report: {file}")
+                return
+        if closing.is_worth_showing(figures):
             self._screen.end_with(closing.render(figures))
 
     async def _start_producers(self) -> None:

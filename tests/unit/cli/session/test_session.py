@@ -109,3 +109,20 @@ async def test_a_run_in_which_nothing_happened_ends_without_one(tmp_path: Path) 
 async def test_a_recorder_that_has_failed_is_said_on_the_screen(tmp_path: Path) -> None:
     screen = await ended(Tally(), tmp_path, recorder_failed="OSError: no space left")
     assert screen.said == ["the recorder has failed, and nothing is counted any more: OSError: no space left"]
+
+
+async def test_a_report_that_cannot_be_written_is_shown_with_why(tmp_path: Path) -> None:
+    (tmp_path / "full").write_text("no folder")
+    screen = await ended(counted(), tmp_path, tmp_path / "full" / "figures.json")
+    assert screen.said[-1].startswith(f"the report cannot be written: {tmp_path}/full/figures.json: ")
+    assert len(screen.ended_with) == 1
+
+
+async def test_a_run_that_ends_well_without_its_report_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def at_once(*_of: object) -> None: ...
+
+    monkeypatch.setattr(FailingLoop, "agents_ready", at_once)
+    monkeypatch.setattr(Session, "_rest", at_once)
+    options, loop = SessionOptions(report=tmp_path, until_idle=True), cast("Any", FailingLoop(counted()))
+    with pytest.raises(SessionError, match="ended well, but for its report"):
+        await Session(options, StateFolder(tmp_path), Shown(), loop, Timing(time.monotonic())).run()
