@@ -52,7 +52,14 @@ _ELSEWHERE: Final = {
     "regex": "matches",
 }
 """Names of other languages, and what CEL has in their place."""
+_OF_EVENTS: Final = dict.fromkeys(
+    ("event", "data", "payload"),
+    "; rules read no events: what they need of one the agent puts into decision.parameters",
+)
 _MAX_LISTED = 12
+_MAX_PLACES = 3
+_PATH = re.compile(r"[\w.`-]+")
+"""Of an object that is read by dots alone: no item of a list."""
 TOO_DEEP = "is nested too deeply: take it apart into several rules"
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _DATA = r"(params(?:\.[A-Za-z_]\w*)+)"
@@ -134,8 +141,16 @@ class _Words:
             return (
                 f"the schema does not say what {name!r} is read from: write dyn(...) around what stands before the dot"
             )
-        shown = self.types.shown.get(message, message)
-        return f"{shown} has no field {name!r}{_suggestion(name, self.types.objects.get(message, ()))}"
+        shown, fields = self.types.shown.get(message, message), self.types.objects.get(message, {})
+        elsewhere = "" if _nearest(name, fields) else self._elsewhere(name, shown)
+        return f"{shown} has no field {name!r}{elsewhere or _suggestion(name, fields)}"
+
+    def _elsewhere(self, name: str, below: str = "") -> str:
+        """Say where a name is a field, as where what stands before its dot was left out."""
+        owners = {self.types.shown[message] for message, fields in self.types.objects.items() if name in fields}
+        places = [f"{owner}.{field_name(name)}" for owner in owners if _PATH.fullmatch(owner)]
+        found = sorted((place.count("."), place) for place in places if place.startswith(below))
+        return f"; did you mean {' or '.join(repr(place) for _, place in found[:_MAX_PLACES])}?" if found else ""
 
     def _missing_name(self, name: str, near: _Near) -> str:
         if name in ZONED:
@@ -149,7 +164,7 @@ class _Words:
         if near.is_call:
             suggested = _suggestion(name, WRITTEN, listed=False)
             return f"there is no function {name!r}{suggested or ': docs/reference/rules.md lists all that there are'}"
-        suggested = _suggestion(name, (*self.variables, *WRITTEN), listed=False)
+        suggested = self._elsewhere(name) or _OF_EVENTS.get(name) or _suggestion(name, self.variables, listed=False)
         return f"there is no variable or function {name!r}{suggested or '; there are ' + ', '.join(self.variables)}"
 
     def _no_overload(self, function: str, operands: list[str], near: _Near) -> str:
@@ -238,10 +253,13 @@ def _unwrapped_type(operand: str) -> str:
     return re.sub(r"^wrapper\((\w+)\)$", r"\1", operand)
 
 
+def _nearest(name: str, known: Iterable[str]) -> list[str]:
+    return get_close_matches(name[:200], sorted(known), n=1, cutoff=0.6)
+
+
 def _suggestion(name: str, known: Iterable[str], *, listed: bool = True) -> str:
     names = sorted(known)
-    close = get_close_matches(name[:200], names, n=1, cutoff=0.6)
-    if close:
+    if close := _nearest(name, names):
         plain = _IDENTIFIER.fullmatch(close[0]) and field_name(close[0]) == close[0]
         return f"; did you mean {close[0]!r}?" if plain else f"; did you mean `{close[0]}`, in back-quotes?"
     more = ", ..." if len(names) > _MAX_LISTED else ""

@@ -55,6 +55,16 @@ MESSAGES = {
     "'" + "a" * 16_384 + "' == ''": "1:1: is longer than 16384 characters",
     "decison.entity == 'a'": "1:8: there is no variable or function 'decison'; did you mean 'decision'?",
     "zzz == 1": "1:1: there is no variable or function 'zzz'; there are decision, agent, params, now",
+    "confidence >= 0.7": "1:1: there is no variable or function 'confidence'; did you mean 'decision.confidence'?",
+    "parameters.count > 1": "1:11: there is no variable or function 'parameters'; did you mean 'decision.parameters'?",
+    "count > 1": "1:1: there is no variable or function 'count'; did you mean 'decision.parameters.count'?",
+    "name == 'a'": "1:1: there is no variable or function 'name'; did you mean 'agent.name' or 'decision.model.name'?",
+    "event.data.count > 1": (
+        "1:11: there is no variable or function 'event'; rules read no events: what they need of one the agent puts "
+        "into decision.parameters"
+    ),
+    "decision.count > 1": "1:9: decision has no field 'count'; did you mean 'decision.parameters.count'?",
+    "agent.role == 'a'": "1:6: agent has no field 'role'; did you mean 'agent.labels.role'?",
     "lowerAscii(decision.entity) == 'a'": (
         "1:11: there is no function 'lowerAscii': docs/reference/rules.md lists all that there are"
     ),
