@@ -32,6 +32,24 @@ def lambda_free(_event: Event) -> None:
     return None
 
 
+def test_the_handler_that_a_type_has_already_is_told_by_its_name() -> None:
+    agent = Agent()
+    agent.on_event("page.observed")(lambda_free)
+    with pytest.raises(AgentDefinitionError, match=rf"has a handler already, {__name__}\.lambda_free$"):
+        agent.on_event("page.observed")(one)
+
+
+def test_a_start_function_that_demands_an_argument_is_refused_where_it_is_written() -> None:
+    def load(_path: str) -> None: ...
+    def load_default(_path: str = "model.bin") -> None: ...
+
+    with pytest.raises(AgentDefinitionError, match=r"load: a function of on_start is called without arguments"):
+        Agent().on_start(load)  # type: ignore[arg-type]  # that is the fault
+    agent = Agent()
+    agent.on_start(load_default)
+    assert agent.start == (load_default,)
+
+
 def test_the_types_must_be_named() -> None:
     with pytest.raises(AgentDefinitionError, match="name the event types"):
         Agent().on_event()

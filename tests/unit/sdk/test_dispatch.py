@@ -234,12 +234,13 @@ deep["deep"] = deep
         pytest.param(Decision("go", parameters=deep), "nested deeper than 64", id="refers-to-itself"),
         pytest.param(Decision("go", parameters={"a": "x" * 70_000}), "a gate takes 65536", id="too-large"),
         pytest.param(Decision("go", parameters={"a": "\ud800"}), "not valid Unicode", id="lone-surrogate"),
-        pytest.param(Decision("go", confidence=1.5), "confidence: is too large", id="confidence-above-1"),
-        pytest.param(Decision("go", confidence=float("nan")), "confidence", id="confidence-nan"),
+        pytest.param(Decision("go", confidence=1.5), "confidence: is too large: at most 1", id="confidence-above-1"),
+        pytest.param(Decision("go", confidence=float("nan")), "confidence: not a number (NaN)", id="confidence-nan"),
         pytest.param(Decision("go", entity="a\nb"), "ce_subject has control characters", id="entity-with-newline"),
         pytest.param(Decision("go", entity=""), "entity: is too short", id="empty-entity"),
         pytest.param("go", "returns a Decision, several, or None; not str", id="a-string"),
         pytest.param([Decision("go"), 1], "not int", id="not-only-decisions"),
+        pytest.param([Decision("go"), None], "lists or yields are Decisions; not None", id="a-list-with-nothing"),
     ],
 )
 def test_a_decision_that_no_gate_would_take_is_a_failure_at_once(returned: object, message: str) -> None:

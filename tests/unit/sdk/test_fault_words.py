@@ -10,7 +10,8 @@ from streamwarden.core.routing import describe_faults
 class Page(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    score: float = Field(default=0.0, le=1)
+    score: float = Field(default=1.0, gt=0, le=1)
+    name: str = Field(default="a", min_length=1)
     kind: Literal["a", "b"] = "a"
 
 
@@ -18,7 +19,9 @@ class Page(BaseModel):
     ("value", "words"),
     [
         ({"score": "much"}, "score: must be a number"),
-        ({"score": 2}, "score: is too large"),
+        ({"score": 2}, "score: is too large: at most 1.0"),
+        ({"score": 0}, "score: is too small: more than 0.0"),
+        ({"name": ""}, "name: is too short: 1 or more characters"),
         ({"kind": "c"}, "kind: is none of the values that are allowed"),
         ({"score": 1, "more": 1}, "?: unknown field"),
     ],

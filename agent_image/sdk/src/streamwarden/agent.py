@@ -6,7 +6,14 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from streamwarden.errors import AgentDefinitionError
-from streamwarden.handlers import Function, Handler, inspect_expired_handler, inspect_handler
+from streamwarden.handlers import (
+    Function,
+    Handler,
+    check_start_function,
+    inspect_expired_handler,
+    inspect_handler,
+    name_of,
+)
 
 _F = TypeVar("_F", bound=Function)
 
@@ -58,6 +65,7 @@ class Agent:
 
     def on_start(self, function: Callable[[], object]) -> Callable[[], object]:
         """Run ``function``, async or not, once before the first event."""
+        check_start_function(function)
         self._start.append(function)
         return function
 
@@ -93,7 +101,7 @@ class Agent:
             for name in types:
                 if name in table:
                     raise AgentDefinitionError(
-                        f"@agent.{decorator}({name!r}): the type has a handler already, {table[name].function!r}"
+                        f"@agent.{decorator}({name!r}): the type has a handler already, {name_of(table[name].function)}"
                     )
                 table[name] = handler
             return function

@@ -46,7 +46,7 @@ def inspect_handler(function: Function, *, replay: bool, deduplicate: bool = Fal
     Raises:
         AgentDefinitionError: it does not take a typed payload and, optionally, the event.
     """
-    where = _name_of(function)
+    where = name_of(function)
     try:
         parameters = list(inspect.signature(function).parameters.values())
         hints = typing.get_type_hints(function)
@@ -88,13 +88,29 @@ def inspect_expired_handler(function: Function) -> Handler:
     handler = inspect_handler(function, replay=False)
     if handler.wants_data or handler.wants_event:
         raise AgentDefinitionError(
-            f"{_name_of(function)}: a handler of expired events takes the Event alone; "
+            f"{name_of(function)}: a handler of expired events takes the Event alone; "
             "write it as in 'def too_late(event: Event) -> Decision | None'"
         )
     return handler
 
 
-def _name_of(function: Function) -> str:
+def check_start_function(function: Function) -> None:
+    """Check that a function of ``on_start`` can be called.
+
+    Raises:
+        AgentDefinitionError: it demands an argument.
+    """
+    try:
+        inspect.signature(function).bind()
+    except TypeError as error:
+        raise AgentDefinitionError(
+            f"{name_of(function)}: a function of on_start is called without arguments; "
+            "write it as in 'def load() -> None'"
+        ) from error
+
+
+def name_of(function: Function) -> str:
+    """Return what an author knows a function by."""
     return f"{function.__module__}.{function.__qualname__}" if inspect.isfunction(function) else repr(function)
 
 

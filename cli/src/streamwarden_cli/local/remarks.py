@@ -27,15 +27,16 @@ Remark = tuple["Kind", "FieldPath", str, str]
 def remarks(resources: Iterable[Kind]) -> Iterator[Remark]:
     """Yield what deserves a warning among resources that are all accepted."""
     resources, enforced = tuple(resources), set[tuple[str, str, str]]()
+    agents = list(of_kind(AgentDeployment, resources))
+    inhabited = {agent.metadata.namespace for agent in agents}
     for policy, checks in checked_policies(resources):
-        yield from _of_policy(policy, checks)
+        yield from _of_policy(policy, checks, inhabited)
         if policy.spec.failure_action == "Enforce" and policy.spec.rules:
             enforced |= {(policy.metadata.namespace, *pair.place) for pair in checks.pairs}
     for contract in of_kind(TopicContract, resources):
         if contract.spec.value_schema is not None:
             for message in schema_remarks(contract.spec.value_schema.definition):
                 yield contract, ("spec", "schema", "schema"), message, "DoubtfulSchema"
-    agents = list(of_kind(AgentDeployment, resources))
     for looping, where, message in loops(agents):
         yield looping, where, message, "Loop"
     for agent in agents:
@@ -53,9 +54,12 @@ def _of_agent(agent: AgentDeployment, enforced: set[tuple[str, str, str]]) -> It
             yield agent, path, f"no Enforce policy here has a rule for {decision.type!r}", "NotCovered"
 
 
-def _of_policy(policy: Policy, checks: RuleChecks) -> Iterator[Remark]:
+def _of_policy(policy: Policy, checks: RuleChecks, inhabited: set[str]) -> Iterator[Remark]:
     if not checks.pairs:
-        yield policy, ("spec", "match"), "covers no decision of any agent here", "CoversNothing"
+        namespace = policy.metadata.namespace
+        nobody = f": it is for agents of its own namespace {namespace!r}, and there are none"
+        message = f"covers no decision of any agent here{'' if namespace in inhabited else nobody}"
+        yield policy, ("spec", "match"), message, "CoversNothing"
     if policy.spec.failure_action == "Enforce" and not policy.spec.rules:
         yield policy, ("spec", "rules"), "an Enforce policy without rules allows all that it covers", "NoRules"
     if checks.not_applicable:

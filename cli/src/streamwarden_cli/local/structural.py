@@ -202,6 +202,13 @@ def _shown(value: object) -> str:
     return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
 
 
+def _as_text(value: object) -> str:
+    """Say how to write what YAML has read as something else than text."""
+    if isinstance(value, dict):
+        return "; write it as a block, with '|'"
+    return "; put it in quotes" if isinstance(value, int | float) else ""
+
+
 def _say(error: ValidationError) -> Iterator[tuple[FieldPath, str]]:
     """Say an error in the words of YAML, with the path below where it was found."""
     limit = error.validator_value
@@ -210,7 +217,7 @@ def _say(error: ValidationError) -> Iterator[tuple[FieldPath, str]]:
             known = [key for key in cast("list[str]", limit) if key not in cast("dict[str, object]", error.instance)]
             yield from (((key,), "required, and missing") for key in known)
         case "type":
-            hint = "; put it in quotes" if limit == "string" and isinstance(error.instance, int | float) else ""
+            hint = _as_text(error.instance) if limit == "string" else ""
             yield (), f"must be {_TYPES[str(limit)]}, not {_shown(error.instance)}{hint}"
         case "anyOf":
             hint = "; put it in quotes" if isinstance(error.instance, float | bool) else ""

@@ -111,6 +111,12 @@ def test_all_problems_of_a_manifest_are_found_at_once() -> None:
     ]
 
 
+def test_a_json_schema_that_is_written_as_yaml_is_told_how_to_write_it() -> None:
+    assert shown(admit(contract(schema={"schema": {"type": "object"}}), None)) == [
+        "spec.schema.schema: must be a string, not a mapping; write it as a block, with '|'"
+    ]
+
+
 def test_each_missing_field_is_named_once() -> None:
     manifest = {**contract(), "kind": "AgentDeployment", "spec": {}}
     assert shown(admit(manifest, None)) == [

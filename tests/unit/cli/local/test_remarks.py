@@ -32,6 +32,7 @@ RULE = "  rules: [{name: sure, require: decision.confidence > 0.5}]\n"
 NOT_COVERED = "spec.decisions[{}].type: no Enforce policy here has a rule for {!r}"
 BLOCK, ALLOW = NOT_COVERED.format(0, "block-url"), NOT_COVERED.format(1, "allow-url")
 NOTHING = "spec.match: covers no decision of any agent here"
+NOBODY_THERE = f"{NOTHING}: it is for agents of its own namespace {{!r}}, and there are none"
 NO_RULES = "spec.rules: an Enforce policy without rules allows all that it covers"
 
 
@@ -49,7 +50,7 @@ NO_RULES = "spec.rules: an Enforce policy without rules allows all that it cover
             [BLOCK, ALLOW, NOTHING],
             id="a-selector-of-nobody",
         ),
-        pytest.param("shop", RULE, [BLOCK, ALLOW, NOTHING], id="another-namespace"),
+        pytest.param("shop", RULE, [BLOCK, ALLOW, NOBODY_THERE.format("shop")], id="another-namespace"),
         pytest.param("risk", "  failureAction: Audit\n" + RULE, [BLOCK, ALLOW], id="on-trial-only"),
         pytest.param("risk", "  rules: []\n", [BLOCK, ALLOW, NO_RULES], id="enforced-without-rules"),
         pytest.param("risk", "  failureAction: Audit\n  rules: []\n", [BLOCK, ALLOW], id="on-trial-without-rules"),
@@ -111,4 +112,15 @@ def test_a_schema_that_nothing_fits_is_a_warning_at_its_place(tmp_path: Path) ->
                 "did you mean 'quantity'?"
             ),
         ),
+    ]
+
+
+def test_a_policy_whose_namespace_was_left_out_is_told_where_it_looks_for_agents(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(FOLDER)
+    (tmp_path / "b.yaml").write_text(HEAD.format("Policy", "careful", "").replace(", namespace: risk", "") + RULE)
+
+    admission = admit_all(read_manifests(tmp_path), {})
+
+    assert [found.message for found in admission.warnings if found.reason == "CoversNothing"] == [
+        f"{NOBODY_THERE.format('default')}".removeprefix("spec.match: ")
     ]

@@ -217,9 +217,13 @@ def _checked(found: list[object]) -> list[Decision]:
     decisions = [each for each in found if isinstance(each, Decision)]
     for each in found:
         if not isinstance(each, Decision):
-            raise DecisionRefusedError(_wrong(each))
+            raise DecisionRefusedError(f"what a handler lists or yields are Decisions; not {_kind(each)}")
     return decisions
 
 
 def _wrong(found: object) -> str:
-    return f"a handler returns a Decision, several, or None; not {type(found).__name__}"
+    return f"a handler returns a Decision, several, or None; not {_kind(found)}"
+
+
+def _kind(found: object) -> str:
+    return "None" if found is None else type(found).__name__

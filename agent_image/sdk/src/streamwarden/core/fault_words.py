@@ -1,5 +1,7 @@
 """pydantic's codes in words: its own texts may hold the input, and its codes are no words for people."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 _WORDS: Final = {
@@ -32,6 +34,19 @@ _WORDS: Final = {
 }
 
 
-def in_words(code: str) -> str:
-    """Say what is wrong; a code that is not known here is shown as it is."""
-    return _WORDS.get(code, code)
+_BOUNDS: Final = {
+    "greater_than": ("gt", "more than {}"),
+    "greater_than_equal": ("ge", "at least {}"),
+    "less_than": ("lt", "less than {}"),
+    "less_than_equal": ("le", "at most {}"),
+    "string_too_short": ("min_length", "{} or more characters"),
+    "string_too_long": ("max_length", "{} or fewer characters"),
+}
+"""What of a fault's context is the model's own word, and never the input's."""
+
+
+def in_words(code: str, context: Mapping[str, object] = MappingProxyType({})) -> str:
+    """Say what is wrong, with the bound that the model says; a code that is not known here is shown as it is."""
+    name, bound = _BOUNDS.get(code, ("", ""))
+    allowed = f": {bound.format(context[name])}" if name in context else ""
+    return _WORDS.get(code, code) + allowed

@@ -225,12 +225,12 @@ def describe_faults(error: ValidationError, known_names: frozenset[str] = frozen
     """Say where data does not fit a model, without repeating any of it.
 
     pydantic's own text holds the input, also inside some messages and locations (an unknown key, a union's tag), so
-    only the kind of each fault and the names that the model itself declares are used.
+    only the kind of each fault, and the names and bounds that the model itself declares, are used.
     """
-    faults = error.errors(include_url=False, include_input=False, include_context=False)
+    faults = error.errors(include_url=False, include_input=False)
     named = [
         ".".join(str(part) if isinstance(part, int) or part in known_names else "?" for part in fault["loc"])
-        + f": {in_words(fault['type'])}"
+        + f": {in_words(fault['type'], fault.get('ctx', {}))}"
         for fault in faults[:_MAX_NAMED_FAULTS]
     ]
     more = len(faults) - len(named)

@@ -249,8 +249,14 @@ def _fits_header(text: str) -> bool:
 
 
 def _number(value: object) -> float | None:
-    """Take any real number, numpy's too, as a float; leave the refusal of anything else to the model."""
+    """Take any real number, numpy's too, as a float; leave the refusal of anything else to the model.
+
+    Raises:
+        DecisionRefusedError: it is NaN, of which the model would say that it is too large.
+    """
     if isinstance(value, numbers.Real) and not isinstance(value, bool):
+        if math.isnan(value):
+            raise DecisionRefusedError("confidence: not a number (NaN)")
         return float(value)
     return value  # type: ignore[return-value]  # refused by the model, which names the field
 
