@@ -32,7 +32,7 @@ from streamwarden_operator.ports import (
     Workload,
     WorkloadState,
 )
-from support.topic_configs import CONFIG_TYPES, DEFAULTS, as_kafka_has_it
+from support.topic_configs import CONFIG_TYPES, as_kafka_has_it, defaults_beside
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -63,7 +63,10 @@ class FakeTopics(FakeKafka):
     async def observe(self, names: Collection[str]) -> Mapping[str, Topic]:
         self._answer()
         found = {name: self.topics[name] for name in names if name in self.topics}
-        return {name: replace(topic, defaults=DEFAULTS, config_types=CONFIG_TYPES) for name, topic in found.items()}
+        return {
+            name: replace(topic, defaults=defaults_beside(topic.config), config_types=CONFIG_TYPES)
+            for name, topic in found.items()
+        }
 
     async def apply(self, name: str, plan: TopicPlan) -> None:
         self._answer()

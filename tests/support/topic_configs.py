@@ -26,7 +26,7 @@ CONFIG_TYPES = {
 }
 """Those that the fake knows; Kafka refuses unknown ones too."""
 
-DEFAULTS = {"cleanup.policy": "delete", "retention.ms": "604800000", "segment.ms": "604800000"}
+_DEFAULTS = {"cleanup.policy": "delete", "retention.ms": "604800000", "segment.ms": "604800000"}
 
 
 def as_kafka_has_it(config: Mapping[str, str]) -> dict[str, str]:
@@ -35,6 +35,11 @@ def as_kafka_has_it(config: Mapping[str, str]) -> dict[str, str]:
     if unknown:
         raise InvalidSpecError(f"unknown topic config name: {unknown[0]}", reason=ConditionReason.INVALID_CONFIG)
     return {key: _shown(value.strip(), CONFIG_TYPES[key]) for key, value in config.items()}
+
+
+def defaults_beside(config: Mapping[str, str]) -> dict[str, str]:
+    """Return what holds of what a topic does not carry itself."""
+    return {key: value for key, value in _DEFAULTS.items() if key not in config}
 
 
 def _shown(text: str, kind: ConfigType) -> str:

@@ -6,11 +6,14 @@ A partitioner is a producer's affair: a consumer or an admin client would warn a
 from collections.abc import Mapping
 from typing import Any
 
-from confluent_kafka import Consumer, Producer
+from confluent_kafka import Consumer, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
+from streamwarden_kafka.codes import error_of
 from streamwarden_kafka.connection import PARTITIONER, Connection
+from streamwarden_kafka.errors import ConnectionSettingsError
 from streamwarden_kafka.logs import ClientLog
+from streamwarden_kafka.redaction import redact
 
 Settings = Mapping[str, object]
 """In librdkafka's words."""
@@ -52,6 +55,33 @@ def open_consumer(connection: Connection, group: str, log: ClientLog, settings: 
 def open_admin(connection: Connection, log: ClientLog, settings: Settings = NO_SETTINGS) -> AdminClient:
     """Make an admin client; it connects by itself."""
     return AdminClient(_build(connection, log, NO_SETTINGS, settings), logger=log)
+
+
+def check_settings(connection: Connection) -> None:
+    """Find out whether a client can be made with these settings; nothing is connected.
+
+    Raises:
+        ConnectionSettingsError: says what librdkafka does not take, with the setting's name and no secret.
+    """
+    fault = _refusal(connection)
+    if fault is None:
+        return
+    # Of some settings it does not say the name: one that is refused alone, in the same words, is meant.
+    settings = connection.librdkafka()
+    meant = next((name for name, value in settings.items() if name not in fault and _is_meant(name, value, fault)), "")
+    raise ConnectionSettingsError(f"{meant}: {fault}" if meant else fault)
+
+
+def _is_meant(name: str, value: str, fault: str) -> bool:
+    return name != "bootstrap.servers" and _refusal(Connection("127.0.0.1:9", options={name: value})) == fault
+
+
+def _refusal(connection: Connection) -> str | None:
+    try:
+        open_admin(connection, ClientLog("settings", quiet=True))
+    except KafkaException as error:
+        return redact(error_of(error).str(), connection.secrets)
+    return None
 
 
 def _build(connection: Connection, log: ClientLog, role: Settings, own: Settings) -> dict[str, Any]:

@@ -12,6 +12,11 @@ _TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.Except
 """Local variables may hold passwords."""
 
 
+def _for_people() -> structlog.dev.ConsoleRenderer:
+    """Make lines for a terminal; structlog's own tracebacks show local variables where rich is installed."""
+    return structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+
+
 def configure_logging() -> None:
     """Send all logs to stderr, at level INFO."""
     shared: list[structlog.types.Processor] = [
@@ -21,7 +26,7 @@ def configure_logging() -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     terminal = sys.stderr.isatty()
-    renderer = structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer(ensure_ascii=False)
+    renderer = _for_people() if terminal else structlog.processors.JSONRenderer(ensure_ascii=False)
     before = [] if terminal else [_TRACEBACKS]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

@@ -18,6 +18,7 @@ from streamwarden_contract.runtime_config import (
     LARGEST_MAX_BATCH,
     LOWEST_MAX_RATE,
 )
+from streamwarden_kafka.clients import check_settings
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.errors import ConnectionSettingsError
 
@@ -193,9 +194,12 @@ def read_connection(path: Path) -> Connection:
         InvalidSpecError: not readable, or not usable; the message names the line or the setting and no secret.
     """
     try:
-        return Connection.read(path)
+        connection = Connection.read(path)
+        check_settings(connection)
     except ConnectionSettingsError as error:
-        raise InvalidSpecError(str(error)) from error
+        named = str(error) if str(error).startswith(str(path)) else f"{path}: {error}"
+        raise InvalidSpecError(named) from error
+    return connection
 
 
 def find_principal(settings: OperatorSettings, kafka: Connection) -> OperatorSettings:

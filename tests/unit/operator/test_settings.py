@@ -78,6 +78,28 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         read_connection(tmp_path / "none.properties")
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        pytest.param("sasl.jaas.config=x", "sasl.jaas.config: Java JAAS configuration is not supported", id="javas"),
+        pytest.param("no.such.setting=x", 'No such configuration property: "no.such.setting"', id="an-unknown-one"),
+        pytest.param(
+            "request.timeout.ms=soon", 'Invalid value for configuration property "request.timeout.ms"', id="a-bad-value"
+        ),
+    ],
+)
+def test_x40_a_setting_that_kafkas_client_does_not_take_is_named_before_the_start(
+    tmp_path: Path, line: str, said: str
+) -> None:
+    file = tmp_path / "librdkafka.properties"
+    login = "security.protocol=SASL_PLAINTEXT\nsasl.mechanism=SCRAM-SHA-512\nsasl.username=u\nsasl.password=hunter22"
+    file.write_text(f"bootstrap.servers=127.0.0.1:9\n{login}\n{line}\n")
+    with pytest.raises(InvalidSpecError) as refused:
+        read_connection(file)
+    assert str(refused.value).startswith(f"{file}: {said}")
+    assert "hunter22" not in str(refused.value)
+
+
 def test_the_installation_is_named_by_a_dns_label(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load_settings({}).installation == "streamwarden"
     monkeypatch.setenv("STREAMWARDEN_INSTALLATION", "other")
