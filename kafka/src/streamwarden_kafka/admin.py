@@ -1,8 +1,10 @@
 """One admin client for many requests: an answer or an error for each item, and patience while a change spreads."""
 
 import asyncio
+import itertools
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, TypeVar
+from concurrent.futures import Future
+from typing import Any, Literal, TypeVar, cast
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
@@ -13,8 +15,11 @@ from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.errors import BrokerUnavailableError
 from streamwarden_kafka.logs import ClientLog
 
-if TYPE_CHECKING:
-    from concurrent.futures import Future
+Outcome = Literal["ok", "refused", "no_answer"]
+"""Refused: of one item at least a broker says no. No answer: the client itself gives up, as when it timed out."""
+
+OnAnswered = Callable[[str, Outcome], None]
+"""The request as the client names it, as in ``create_topics``, and how it went. Called in the client's own thread."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -24,6 +29,10 @@ _OUTDATED = frozenset({TIMED_OUT, KafkaError.FENCED_LEADER_EPOCH})
 group's coordinator that it has lost, and all leaders by the epoch that they had before their broker was away."""
 _PAUSE_S = 0.02
 """Between two looks at what has not spread yet."""
+
+
+def _ignore(_request: str, _outcome: Outcome) -> None:
+    """Where nobody listens."""
 
 
 class KafkaAdmin:
@@ -40,6 +49,8 @@ class KafkaAdmin:
         self.timeout_s = timeout_s
         self._spread_s = spread_s
         self._trouble: KafkaError | None = None
+        self.on_answered: OnAnswered = _ignore
+        """Called after each request that was sent with ``client``."""
         self.connection = connection
         self._log = ClientLog("admin", quiet=True, on_error=self._on_error)
         self.client = self._connect()
@@ -47,7 +58,10 @@ class KafkaAdmin:
         self._renew_after_s = 0.0
 
     def _connect(self) -> AdminClient:
-        return open_admin(self.connection, self._log)
+        return cast("AdminClient", _ToldClient(open_admin(self.connection, self._log), self._answered))
+
+    def _answered(self, request: str, outcome: Outcome) -> None:
+        self.on_answered(request, outcome)
 
     def _renew(self) -> None:
         """Go on with a new client, which knows nothing that is outdated."""
@@ -58,7 +72,7 @@ class KafkaAdmin:
         # Kept until the next time: librdkafka drops the requests of a client that is garbage.
         self._retired, self.client = self.client, self._connect()
 
-    async def settle(self, futures: Mapping[T, "Future[R]"]) -> dict[T, R | KafkaException]:
+    async def settle(self, futures: Mapping[T, Future[R]]) -> dict[T, R | KafkaException]:
         """Wait for every item of a request, and return a result or an error for each."""
         results = await asyncio.gather(*map(asyncio.wrap_future, futures.values()), return_exceptions=True)
         self.client.poll(0)  # hands queued log lines and errors over; without it they would pile up
@@ -75,7 +89,7 @@ class KafkaAdmin:
                 settled[key] = result
         return settled
 
-    async def all(self, futures: Mapping[T, "Future[R]"]) -> dict[T, R]:
+    async def all(self, futures: Mapping[T, Future[R]]) -> dict[T, R]:
         """Wait for every item, and raise the first error once all have settled."""
         settled = await self.settle(futures)
         for result in settled.values():
@@ -83,7 +97,7 @@ class KafkaAdmin:
                 raise result
         return {key: result for key, result in settled.items() if not isinstance(result, KafkaException)}
 
-    async def one(self, future: "Future[R]") -> R:
+    async def one(self, future: Future[R]) -> R:
         """Wait for one result."""
         return (await self.all({"": future}))[""]
 
@@ -136,3 +150,40 @@ class KafkaAdmin:
         refused = self._trouble is not None and self._trouble.code() in LOGIN_REFUSED
         if not refused or error.code() in LOGIN_REFUSED:  # that all brokers are down follows from it
             self._trouble = error
+
+
+class _ToldClient:
+    """An admin client whose every request is told once all of its items are answered, whoever sends it."""
+
+    def __init__(self, client: AdminClient, tell: OnAnswered) -> None:
+        self._client = client
+        self._tell = tell
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # whatever the client has
+        method = getattr(self._client, name)
+
+        def send(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401  # as the client's own
+            answers = method(*arguments, **named)
+            self._follow(name, list(answers.values()) if isinstance(answers, dict) else [answers])
+            return answers
+
+        return send
+
+    def _follow(self, name: str, answers: list[object]) -> None:
+        futures = [answer for answer in answers if isinstance(answer, Future)]
+        answered = itertools.count(1)  # its next is one step for all threads
+
+        def note(_future: Future[Any]) -> None:
+            if next(answered) == len(futures):
+                self._tell(name, _outcome(futures))
+
+        for future in futures:
+            future.add_done_callback(note)
+
+
+def _outcome(futures: list[Future[Any]]) -> Outcome:
+    errors = [error for future in futures if not future.cancelled() and (error := future.exception()) is not None]
+    if not errors:
+        return "ok"
+    answered = (isinstance(error, KafkaException) and code_of(error) > 0 for error in errors)
+    return "refused" if all(answered) else "no_answer"

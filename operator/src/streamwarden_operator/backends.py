@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from streamwarden_contract.names import InstallationNames
-from streamwarden_kafka.admin import KafkaAdmin
+from streamwarden_kafka.admin import KafkaAdmin, OnAnswered
 from streamwarden_kafka.connection import Connection
 
 from streamwarden_operator.adapters.kafka.acls import KafkaAcls
@@ -71,16 +71,24 @@ class Backends:
     """Lets go of connections, at the end."""
 
 
-def connect(kafka: Connection, registry_url: str | None, settings: OperatorSettings) -> Backends:
+def connect(
+    kafka: Connection,
+    registry_url: str | None,
+    settings: OperatorSettings,
+    on_answered: OnAnswered | None = None,
+) -> Backends:
     """Make the real backends; they connect by themselves.
 
     Args:
         kafka: the operator's connection.
         registry_url: base URL of the schema registry; None where there is none.
         settings: the operator's.
+        on_answered: called after each request of the admin client, in its own thread.
     """
     timeout_s, names = settings.admin_timeout.total_seconds(), InstallationNames(settings.installation)
     admin = KafkaAdmin(kafka, timeout_s=timeout_s)
+    if on_answered is not None:
+        admin.on_answered = on_answered
     offsets = KafkaOffsets(admin)
     quotas = KafkaClientQuotas(admin)
     lags = KafkaLags(kafka)

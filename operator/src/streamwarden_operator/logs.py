@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from typing import Literal
 
 import structlog
 
@@ -12,13 +13,24 @@ _TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.Except
 """Local variables may hold passwords."""
 
 
+_OURS = ("streamwarden_operator", "streamwarden_kafka")
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+
 def _for_people() -> structlog.dev.ConsoleRenderer:
     """Make lines for a terminal; structlog's own tracebacks show local variables where rich is installed."""
     return structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
 
 
-def configure_logging() -> None:
-    """Send all logs to stderr, at level INFO."""
+def configure_logging(level: LogLevel = "info") -> None:
+    """Send all logs to stderr.
+
+    Args:
+        level: the least urgent that is shown. Libraries say at ``debug`` what they say at ``info``: what they would say
+            besides, as answers of the API server, may be secret.
+    """
+    threshold = logging.getLevelNamesMapping()[level.upper()]
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -31,7 +43,7 @@ def configure_logging() -> None:
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(threshold),
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
@@ -40,6 +52,8 @@ def configure_logging() -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *before, renderer],
         )
     )
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.basicConfig(level=max(threshold, logging.INFO), handlers=[handler], force=True)
     for name in _QUIET:
-        logging.getLogger(name).setLevel(logging.WARNING)
+        logging.getLogger(name).setLevel(max(threshold, logging.WARNING))
+    for name in _OURS:
+        logging.getLogger(name).setLevel(threshold)

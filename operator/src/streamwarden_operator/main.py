@@ -39,7 +39,7 @@ def run() -> None:
     from streamwarden_operator.logs import configure_logging
 
     settings = _settings()
-    configure_logging()
+    configure_logging(settings.log_level)
     try:
         code = run_operator(settings)
     except InvalidSpecError as error:

@@ -24,6 +24,7 @@ from streamwarden_kafka.errors import ConnectionSettingsError
 
 from streamwarden_operator.desired.acls import is_streamwarden_principal
 from streamwarden_operator.errors import InvalidSpecError
+from streamwarden_operator.logs import LogLevel
 from streamwarden_operator.ports import Quotas
 
 PREFIX = "STREAMWARDEN_"
@@ -119,7 +120,11 @@ class OperatorSettings(BaseSettings):
     """Longest wait for one answer of the API server: a page of a list takes longest, 1-2 s of a busy server."""
 
     health_port: Annotated[int, Field(ge=0, le=65535)] = 8080
-    """Port of ``/healthz`` and ``/readyz``, on all addresses, for the kubelet; 0: none."""
+    """Port of ``/healthz`` and ``/readyz`` for the kubelet, ``/metrics`` for Prometheus and ``/debug/tasks`` for
+    people, on all addresses; 0: none."""
+
+    log_level: LogLevel = "info"
+    """The least urgent that is logged: `debug` (each reconcile), `info`, `warning` or `error`."""
 
     longest_stall: timedelta = timedelta(seconds=20)
     """``/healthz`` fails when the event loop stood still for so long: something blocks it, and only a restart helps."""

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from enum import IntEnum
 from typing import Generic, TypeVar
 
@@ -81,6 +81,11 @@ class WorkQueue(Generic[K]):
     def waiting(self) -> Mapping[Priority, int]:
         """How many keys wait for a worker."""
         return {priority: len(keys) for priority, keys in self._ready.items()}
+
+    @property
+    def waiting_keys(self) -> Mapping[Priority, Collection[K]]:
+        """Which they are, in the order of asking."""
+        return {priority: keys.keys() for priority, keys in self._ready.items()}
 
     def add(self, key: K) -> None:
         """Reconcile ``key`` as soon as a worker is free; of two asks the more urgent one counts."""

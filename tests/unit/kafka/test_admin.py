@@ -110,3 +110,61 @@ async def test_x99_who_is_not_let_in_gets_no_answer_and_is_told_why() -> None:
     with pytest.raises(KafkaException) as later:
         await made.one(refused(KafkaError._TIMED_OUT))
     assert later.value.args[0].code() == KafkaError._TIMED_OUT
+
+
+class Client:
+    """Answers every request alike."""
+
+    def __init__(self, answers: object) -> None:
+        self.answers = answers
+
+    def create_topics(self, *_arguments: object, **_named: object) -> object:
+        return self.answers
+
+    poll = create_topics
+
+
+@pytest.mark.parametrize(
+    ("answers", "outcome"),
+    [
+        pytest.param({"a": done(1), "b": done(2)}, "ok", id="all-items-are-well"),
+        pytest.param(done(1), "ok", id="a-request-with-one-answer"),
+        pytest.param(
+            {"a": done(1), "b": refused(KafkaError.INVALID_CONFIG)}, "refused", id="a-broker-refuses-one-item"
+        ),
+        pytest.param({"a": refused(KafkaError._TIMED_OUT), "b": done(1)}, "no_answer", id="the-client-gives-up"),
+        pytest.param(
+            {"a": refused(KafkaError.INVALID_CONFIG), "b": refused(KafkaError._TRANSPORT)},
+            "no_answer",
+            id="of-both-the-lack-of-an-answer-counts",
+        ),
+    ],
+)
+def test_a_request_is_told_once_with_how_it_went(
+    answers: object, outcome: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streamwarden_kafka.admin.open_admin", lambda *_: Client(answers))
+    made, told = admin(), list[tuple[str, str]]()
+    made.on_answered = lambda *answered: told.append(answered)
+    assert made.client.create_topics([], request_timeout=3.0) is answers
+    assert told == [("create_topics", outcome)]
+
+
+def test_a_request_is_told_when_the_last_of_its_items_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, last = Future[int](), Future[int]()
+    monkeypatch.setattr("streamwarden_kafka.admin.open_admin", lambda *_: Client({"a": first, "b": last}))
+    made, told = admin(), list[tuple[str, str]]()
+    made.on_answered = lambda *answered: told.append(answered)
+    made.client.create_topics([])
+    last.set_result(1)
+    assert told == []
+    first.set_result(1)
+    assert told == [("create_topics", "ok")]
+
+
+def test_what_is_no_request_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamwarden_kafka.admin.open_admin", lambda *_: Client(0))
+    made, told = admin(), list[tuple[str, str]]()
+    made.on_answered = lambda *answered: told.append(answered)
+    assert made.client.poll(0) == 0
+    assert told == []

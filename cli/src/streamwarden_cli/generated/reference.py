@@ -7,6 +7,7 @@ from pydantic_settings import BaseSettings
 from streamwarden_contract.models import API_VERSION, KINDS, Kind
 from streamwarden_contract.reasons import ConditionReason, DeadLetterReason, ScalingReason, VerdictReason
 from streamwarden_gate.reasons import RefusalReason
+from streamwarden_operator.metrics import FAMILIES
 from streamwarden_operator.settings import OperatorSettings
 
 from streamwarden_cli.exit_codes import MEANINGS
@@ -23,6 +24,7 @@ def pages() -> dict[str, str]:
         "audit.md": _HEADER + audit_page(),
         "exit-codes.md": _HEADER + "\n".join(_exit_codes()),
         "kinds.md": _HEADER + "\n".join(_kinds()),
+        "metrics.md": _HEADER + "\n".join(_metrics()),
         "reasons.md": _HEADER + "\n".join(_reasons()),
         "settings.md": _HEADER + "\n".join(_settings(OperatorSettings)),
     }
@@ -145,6 +147,19 @@ def _settings(settings: type[BaseSettings]) -> Iterator[str]:
     for name, field in settings.model_fields.items():
         default = "required" if field.is_required() else _setting(field.get_default(call_default_factory=True))
         yield f"| `{prefix}{name.upper()}` | {default} | {cell(field.description or '')} |"
+    yield ""
+
+
+def _metrics() -> Iterator[str]:
+    yield "# Metrics of the operator\n"
+    yield "On `/metrics` of its health port, in Prometheus' text format, beside those of the process that Prometheus'"
+    yield "client has (`process_resident_memory_bytes` and the like). Histograms have `_bucket`, `_sum` and `_count`."
+    yield "Labels have few values: none is the name of a namespace or of an object."
+    yield "[How to use them](../operate.md#metrics-and-a-look-inside).\n"
+    yield "| metric | type | labels | meaning |\n| --- | --- | --- | --- |"
+    for family in FAMILIES:
+        labels = "; ".join(f"`{name}`: {cell(values)}" for name, values in family.labels.items())
+        yield f"| `{family.full_name}` | {family.type} | {labels} | {cell(family.meaning)} |"
     yield ""
 
 

@@ -1,24 +1,40 @@
-"""``/healthz`` and ``/readyz`` for the kubelet."""
+"""``/healthz`` and ``/readyz`` for the kubelet, ``/metrics`` for Prometheus, ``/debug/tasks`` for people."""
 
 import asyncio
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-_TICK_S = 0.5
+from streamwarden_operator.metrics import CONTENT_TYPE, LOOP_LAG, Metrics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_TICK_S = 0.1
+"""Whatever holds the event loop for longer is seen."""
+
+
+def _nothing() -> object:
+    """Before anything runs."""
+    return {}
 
 
 class Health:
     """Answers whether the process works. A probe that gets no answer within its own timeout has failed, too."""
 
-    def __init__(self, port: int, longest_stall: timedelta) -> None:
+    def __init__(self, port: int, longest_stall: timedelta, metrics: Metrics | None = None) -> None:
         """Prepare.
 
         Args:
             port: to listen on, on all addresses; 0: none.
             longest_stall: the event loop may stand still for so long.
+            metrics: what Prometheus gets; the event loop's lag is noted in them.
         """
         self.ready = False
+        self.look: Callable[[], object] = _nothing
+        """Returns what everything is busy with now, as JSON."""
+        self._metrics = metrics or Metrics()
         self._port = port
         self._longest_stall_s = longest_stall.total_seconds()
         self._last_tick_s = 0.0
@@ -34,6 +50,8 @@ class Health:
         app = web.Application()
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
+        app.router.add_get("/metrics", self._render)
+        app.router.add_get("/debug/tasks", self._look)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
         await web.TCPSite(self._runner, host=None, port=self._port).start()
@@ -54,6 +72,7 @@ class Health:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(_TICK_S)
+            self._metrics.observe(LOOP_LAG, self.stall_s)
             self._last_tick_s = asyncio.get_running_loop().time()
 
     async def _healthz(self, _request: web.Request) -> web.Response:
@@ -65,3 +84,9 @@ class Health:
         if not self.ready:
             return web.Response(status=503, text="not everything has been looked at yet\n")
         return web.Response(text="ok\n")
+
+    async def _render(self, _request: web.Request) -> web.Response:
+        return web.Response(body=self._metrics.render(), headers={"Content-Type": CONTENT_TYPE})
+
+    async def _look(self, _request: web.Request) -> web.Response:
+        return web.json_response(self.look())

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 
 import structlog
 from streamwarden_kafka.connection import Connection
@@ -15,7 +16,10 @@ from streamwarden_operator.desired.pod_template import GateImage
 from streamwarden_operator.desired.pods import build_manifests
 from streamwarden_operator.errors import InvalidSpecError, OperatorError
 from streamwarden_operator.handlers.health import Health
+from streamwarden_operator.handlers.looking import look
+from streamwarden_operator.handlers.measuring import count_admin_request, measure_client, measure_controller
 from streamwarden_operator.keys import Key
+from streamwarden_operator.metrics import LEADER, Metrics
 from streamwarden_operator.ports import Manifest
 from streamwarden_operator.settings import OperatorSettings, find_principal, read_connection
 from streamwarden_operator.wiring.controller import Controller
@@ -35,6 +39,7 @@ class Runtime:
     kafka: Connection
     cluster: KubernetesCluster
     health: Health
+    metrics: Metrics
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set to end the process."""
     lost: bool = False
@@ -59,7 +64,9 @@ class Runtime:
         cluster = KubernetesCluster(
             client, lambda workload: build_manifests(workload, gate), namespaces=settings.namespaces
         )
-        return cls(settings, kafka, cluster, Health(settings.health_port, settings.longest_stall))
+        metrics = Metrics()
+        measure_client(metrics, client)
+        return cls(settings, kafka, cluster, Health(settings.health_port, settings.longest_stall, metrics), metrics)
 
     @property
     def controller(self) -> Controller:
@@ -72,7 +79,8 @@ class Runtime:
         await self.health.start()
         keys = await self._first_list()
         signing_key = await keep_signing_key(self.cluster.secrets, self.settings.operator_namespace)
-        backends = connect(self.kafka, self.settings.registry_url or None, self.settings)
+        answered = partial(count_admin_request, self.metrics)
+        backends = connect(self.kafka, self.settings.registry_url or None, self.settings, answered)
         self._controller = Controller(
             self.cluster,
             self.settings,
@@ -81,6 +89,9 @@ class Runtime:
             signing_key=signing_key,
             kubernetes_uid=await self.cluster.uid(),
         )
+        measure_controller(self.metrics, self._controller, self.cluster)
+        self.metrics.read(LEADER, lambda: [((), float(self._controller is not None and not self.lost))])
+        self.health.look = partial(look, self._controller.queue)
         self.cluster.on_changed = self._controller.changed
         await self._controller.start()
         self._controller.caches_complete()

@@ -1,7 +1,7 @@
 """The whole operator but for what feeds it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import structlog
@@ -14,7 +14,7 @@ from streamwarden_operator.keys import Key
 from streamwarden_operator.ports import Cluster
 from streamwarden_operator.reconcilers.inventory import Inventory
 from streamwarden_operator.reconcilers.policies.log_store import LogStore
-from streamwarden_operator.reconcilers.scaling.scaling_store import ScalingStore
+from streamwarden_operator.reconcilers.scaling.scaling_store import ScaledAgent, ScalingStore
 from streamwarden_operator.settings import OperatorSettings
 from streamwarden_operator.wiring.assembly import Factory
 from streamwarden_operator.wiring.queue import ReconcileQueue
@@ -65,6 +65,7 @@ class Controller:
         """Called with the key of a resource whose status has changed."""
         self._backends = backends
         self._logs = LogStore(InstallationNames(settings.installation))
+        self._scaling = ScalingStore(enabled=backends.lags is not None)
         self._queue = ReconcileQueue(settings, on_status=self._status_changed)
         self._waker = Waker(cluster, self._logs, self._queue.add)
         keys, watched = PublisherKeys(signing_key), settings.namespaces
@@ -77,7 +78,7 @@ class Controller:
             settings.agent_quotas,
             settings.trusted,
             self._logs,
-            ScalingStore(enabled=backends.lags is not None),
+            self._scaling,
             self._waker,
             Inventory(
                 backends.log,
@@ -113,6 +114,16 @@ class Controller:
     def lost_by(self) -> CannotGoOnError | None:
         """What has set ``lost``."""
         return self._queue.lost_by
+
+    @property
+    def queue(self) -> ReconcileQueue:
+        """The queue and its workers, for who wants to see how they do."""
+        return self._queue
+
+    @property
+    def scaled_agents(self) -> Sequence[ScaledAgent]:
+        """The agents that scale, as the scaler knows them."""
+        return [agent for agent in self._scaling.agents.values() if agent.scaling is not None]
 
     async def start(self) -> None:
         """Begin to work. The cluster need not know all resources yet: see ``caches_complete``."""

@@ -1,12 +1,23 @@
 """The queue of all keys: its workers call the reconciler of each key, and its failures are named and reported."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
 
 import structlog
 
-from streamwarden_operator.errors import CannotGoOnError, ConflictError, LeadershipLostError, OperatorError
+from streamwarden_operator.errors import (
+    CannotGoOnError,
+    ConflictError,
+    InvalidSpecError,
+    LeadershipLostError,
+    NotReadyError,
+    OperatorError,
+    UnavailableError,
+)
 from streamwarden_operator.keys import Key, KeyKind
 from streamwarden_operator.result import Result
 from streamwarden_operator.settings import OperatorSettings
@@ -35,6 +46,59 @@ class Reconciler(Protocol):
     async def reconcile(self, key: Key) -> Result: ...
 
 
+class Outcome(StrEnum):
+    """How a reconcile has ended, as metrics name it."""
+
+    SUCCESS = "success"
+    REQUEUE_AFTER = "requeue_after"
+    NOT_READY = "not_ready"
+    INVALID = "invalid"
+    CONFLICT = "conflict"
+    UNAVAILABLE = "unavailable"
+    CANNOT_GO_ON = "cannot_go_on"
+    DEFECT = "defect"
+
+
+_OUTCOMES: Mapping[type[Exception], Outcome] = {
+    ConflictError: Outcome.CONFLICT,  # before what it is a kind of
+    UnavailableError: Outcome.UNAVAILABLE,
+    NotReadyError: Outcome.NOT_READY,
+    InvalidSpecError: Outcome.INVALID,
+    CannotGoOnError: Outcome.CANNOT_GO_ON,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """A reconcile that has ended."""
+
+    key: Key
+    outcome: Outcome
+    duration_s: float
+    is_retry: bool
+    """Whether the one before had failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A reconcile that a worker is busy with."""
+
+    since_s: float
+    """On the event loop's clock."""
+    task: "asyncio.Task[Any]"
+
+
+def _ignore(_reconciled: Reconciled) -> None:
+    """Where nobody listens."""
+
+
+def outcome_of(ended: Result | Exception) -> Outcome:
+    """Return how metrics name a result or an error."""
+    if isinstance(ended, Result):
+        return Outcome.SUCCESS if ended.requeue_after_s is None else Outcome.REQUEUE_AFTER
+    return next((outcome for kind, outcome in _OUTCOMES.items() if isinstance(ended, kind)), Outcome.DEFECT)
+
+
 class ReconcileQueue:
     """Keys and their workers. All calls from one event loop."""
 
@@ -49,6 +113,10 @@ class ReconcileQueue:
         """Set when only a new process can go on."""
         self.lost_by: CannotGoOnError | None = None
         """Why."""
+        self.on_reconciled: Callable[[Reconciled], None] = _ignore
+        """Called after each reconcile."""
+        self.running: dict[Key, Running] = {}
+        """What workers are busy with now."""
         self._on_status = on_status
         self._number_of_workers = settings.workers
         self._queue: WorkQueue[Key] = WorkQueue(
@@ -71,6 +139,16 @@ class ReconcileQueue:
         """Keys whose last reconcile failed; each is tried again by itself."""
         return frozenset(self._failing)
 
+    @property
+    def depth(self) -> Mapping[tuple[Priority, KeyKind], int]:
+        """How many keys wait for a worker, by priority and kind."""
+        waiting = self._queue.waiting_keys
+        return Counter((priority, key.kind) for priority, keys in waiting.items() for key in keys)
+
+    def has(self, task: "asyncio.Task[Any]") -> bool:
+        """Tell whether a task is one of the workers."""
+        return task in self._workers
+
     def add(self, key: Key) -> None:
         """Reconcile a key as soon as a worker is free."""
         self._queue.add(key)
@@ -91,7 +169,19 @@ class ReconcileQueue:
         self._queue.close()
 
     async def _reconcile(self, key: Key) -> Result:
-        result = await self._reconcilers[key.kind].reconcile(key)
+        clock, task, is_retry = asyncio.get_running_loop().time, asyncio.current_task(), key in self._failing
+        assert task is not None  # noqa: S101  # a worker is one
+        self.running[key] = begun = Running(clock(), task)
+        ended: Result | Exception | None = None
+        try:
+            ended = result = await self._reconcilers[key.kind].reconcile(key)
+        except Exception as error:
+            ended = error
+            raise
+        finally:
+            del self.running[key]
+            if ended is not None:  # else the worker was stopped
+                self.on_reconciled(Reconciled(key, outcome_of(ended), clock() - begun.since_s, is_retry))
         self._failing.discard(key)
         if result.status_changed:
             self._on_status(key)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -9,6 +11,8 @@ import httpx
 import pytest
 from streamwarden_devstack.ports import free_ports
 from streamwarden_operator.handlers.health import Health
+from streamwarden_operator.metrics import Metrics
+from support.operator_harness import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -49,6 +53,28 @@ async def test_f25_an_event_loop_that_stood_still_is_not_alive(health: Health, p
     status, said = await ask(port, "/healthz")
     assert status == 503
     assert said.startswith("the event loop stood still for")
+
+
+@pytest.mark.slow
+async def test_prometheus_and_people_ask_on_the_same_port(health: Health, port: int) -> None:
+    status, told = await ask(port, "/metrics")
+    assert status == 200
+    assert "# TYPE streamwarden_operator_reconciles_total counter" in told
+    health.look = lambda: {"running": [{"key": "Policy risk/strict"}]}
+    assert await ask(port, "/debug/tasks") == (200, '{"running": [{"key": "Policy risk/strict"}]}')
+
+
+@pytest.mark.slow
+async def test_x85_what_holds_the_event_loop_for_longer_than_a_tick_is_measured() -> None:
+    metrics = Metrics()
+    health = Health(0, timedelta(seconds=5), metrics)
+    await health.start()
+    await asyncio.sleep(0.01)
+    time.sleep(0.4)  # noqa: ASYNC251  # it is what must be seen
+    await until(lambda: "event_loop_lag_seconds_count 0.0" not in metrics.render().decode(), wait_s=10)
+    told = metrics.render().decode()
+    assert 'streamwarden_operator_event_loop_lag_seconds_bucket{le="0.1"} 0.0' in told
+    await health.stop()
 
 
 async def test_without_a_port_it_listens_nowhere() -> None:

@@ -6,7 +6,7 @@ Each request has a deadline, is counted, and fails in our words.
 import asyncio
 import os
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import aiohttp
@@ -24,6 +24,12 @@ APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 
+NO_ANSWER = "no_answer"
+"""In place of a status."""
+
+OnAnswer = Callable[[str, str, str, float], None]
+"""Verb and resource as RBAC has them, the HTTP status or that there was none, and seconds."""
+
 PAGE = 50
 """Objects in one answer to a list: a ConfigMap may have a megabyte, and a page is in memory as a whole."""
 _CONNECTIONS = 32
@@ -31,6 +37,10 @@ _OK = range(200, 300)
 _TOO_MANY_REQUESTS = 429
 _LONGEST_RETRY_AFTER_S = 60.0
 _TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105  # where it is, not what
+
+
+def _ignore(_verb: str, _target: str, _code: str, _duration_s: float) -> None:
+    """Where nobody listens."""
 
 
 class KubernetesClient:
@@ -47,6 +57,8 @@ class KubernetesClient:
         self.configuration = configuration
         self.requests: Counter[tuple[str, str]] = Counter()
         """Requests sent, by verb and resource: ``("patch", "policies.streamwarden.io/status")``."""
+        self.on_answer: OnAnswer = _ignore
+        """Called after each request."""
         self._timeout_s = timeout_s
         self._api = ApiClient(configuration)
         self._not_before_s: dict[tuple[str, str], float] = {}
@@ -159,6 +171,7 @@ class KubernetesClient:
         name = "" if method == "POST" else request.name
         path = request.resource.path(request.namespace, name, request.subresource)
         headers = {"Content-Type": content_type, "Accept": "application/json"}
+        began_s, code = _now_s(), NO_ANSWER
         try:
             verb, url, headers, data, _ = await self._api.param_serialize(
                 method,
@@ -171,8 +184,11 @@ class KubernetesClient:
             timeout = aiohttp.ClientTimeout(total=self._timeout_s)
             response = await self._api.call_api(verb, url, headers, data, _request_timeout=timeout)
             answer = await response.read()  # type: ignore[no-untyped-call]  # kubernetes.aio's own
+            code = str(response.status)
         except (aiohttp.ClientError, OSError, TimeoutError, ConfigException) as error:
             raise no_answer(request, error, self._timeout_s) from error
+        finally:
+            self.on_answer(request.verb, request.target, code, _now_s() - began_s)
         if response.status not in _OK:
             self._note_pause(request, response.status, response.headers.get("Retry-After"))
             raise refusal(request, response.status, answer)

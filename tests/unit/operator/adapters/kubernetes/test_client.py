@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 import pytest
 from aiohttp import web
 from kubernetes.aio.client import Configuration
 from streamwarden_contract.reasons import ConditionReason
-from streamwarden_operator.adapters.kubernetes.client import KubernetesClient
+from streamwarden_operator.adapters.kubernetes.client import NO_ANSWER, KubernetesClient
 from streamwarden_operator.adapters.kubernetes.resource_types import CONFIG_MAP, DEPLOYMENT, SECRET, ResourceType
 from streamwarden_operator.errors import ConflictError, ForbiddenError, InvalidSpecError, KubernetesUnavailableError
 
@@ -163,6 +164,27 @@ async def test_requests_are_counted_by_verb_and_resource(server: Server, client:
         ("create", "deployments.apps"): 1,
     }
     assert server.asked == client.requests.total()
+
+
+async def test_each_answer_is_told_with_its_status_and_time(
+    server: Server, client: KubernetesClient, impatient: KubernetesClient
+) -> None:
+    told = list[tuple[str, str, str, float]]()
+    client.on_answer = impatient.on_answer = lambda *answered: told.append(answered)
+    await client.get(DEPLOYMENT, "risk", "guard")
+    for server.status in (404, 500):
+        with contextlib.suppress(KubernetesUnavailableError):
+            await client.get(CONFIG_MAP, "risk", "guard")
+    server.hangs = True
+    with pytest.raises(KubernetesUnavailableError):
+        await impatient.get(DEPLOYMENT, "risk", "guard")
+    assert [answered[:3] for answered in told] == [
+        ("get", "deployments.apps", "200"),
+        ("get", "configmaps", "404"),
+        ("get", "configmaps", "500"),
+        ("get", "deployments.apps", NO_ANSWER),
+    ]
+    assert all(0 <= duration_s < 30 for *_, duration_s in told)
 
 
 @pytest.mark.parametrize(
