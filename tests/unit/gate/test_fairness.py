@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from streamwarden_gate.ports import Item
-    from support.gate_fakes import Ending
+    from support.gate_fakes import Clock, Ending
     from support.gate_log import MemoryLog
 
 DEAD_LETTERS = f"{NAMESPACE}.streamwarden.dlq"
@@ -267,3 +267,14 @@ def test_an_allowance_tells_how_long_to_wait_and_a_clock_that_is_set_back_gives_
     allowance.spend(11 + allowance.left(50.0) - 10)
     assert allowance.seconds_until(1, 50.0) == 1
     assert allowance.left(40.0) == -1
+
+
+def test_no_more_is_judged_a_second_while_records_are_read_one_by_one(log: MemoryLog, clock: Clock) -> None:
+    world = World(log, max_rate=10)
+    world.write(*range(60))
+    world.note.careful = True
+    for second in range(1, 7):
+        world.steps(20)
+        assert len(world.judged) == 10 * second
+        clock.now_s += 1
+    world.check(*range(60))

@@ -304,14 +304,16 @@ class GateLoop:
     def _step_alone(self) -> None:
         """Read one batch, and judge it record by record: of what the process dies now, that is known."""
         self._committer.settle()
+        self._stop.wait(self._pace.rest(time.monotonic()))
         self._membership.receive(1, _POLL_S)  # what the group wants; nothing is fetched
         self._follow_group()
         if self._judge is not None and self._loaded and not self._alone.step(self._loaded, self._judge):
             self._fetch()
 
     def _judge_one(self, record: Record, judge: Judge) -> bool:
-        if self._are_superseded():
+        if self._are_superseded() or self._pace.seconds_until_next(time.monotonic()) > 0:
             return False
+        self._pace.took(1)
         self._judge_batch([record], 0, judge)
         self._finish()
         return True
