@@ -43,7 +43,7 @@ async def test_x42_replicas_during_a_reassignment_are_those_of_the_target(stack:
     cluster, topics = Cluster(stack.operator.librdkafka()), KafkaTopics(KafkaAdmin(stack.operator))
     desired = Topic("orders", 1, replication_factor=2)
     one, two, three = sorted(cluster.admin.list_topics(timeout=WAIT_S).brokers)
-    new = NewTopic("orders", replica_assignment=[[one, two]], config={"min.insync.replicas": "1"})
+    new = NewTopic("orders", num_partitions=1, replica_assignment=[[one, two]], config={"min.insync.replicas": "1"})
     await asyncio.to_thread(cluster.admin.create_topics([new])["orders"].result, WAIT_S)
     await stack.kill_broker(3)  # what comes to it never ends
     await reassign(stack, "orders", one, three)

@@ -8,6 +8,8 @@ from streamwarden_contract.reasons import ConditionReason
 
 from streamwarden_operator.errors import OperatorError, UnavailableError
 
+_REMARKS = frozenset({ConditionReason.COVERS_NOTHING, ConditionReason.NO_RULES, ConditionReason.NOT_COVERED})
+
 MAX_MESSAGE = 1024
 """Characters of a condition's message: enough for a cause, too little for a whole schema."""
 
@@ -36,13 +38,16 @@ def pending(kind: str, message: str) -> Condition:
 
 
 def summarize(conditions: Iterable[Condition], kind: str = "Ready") -> Condition:
-    """Build the summary: the first condition that is False, else the first that is Unknown, else True."""
+    """Build the summary: the first condition that is False, else the first that is Unknown, else True.
+
+    Its message says what is hardly meant though it holds.
+    """
     found = tuple(conditions)
     for status in ("False", "Unknown"):
         for part in found:
             if part.status == status:
                 return part.model_copy(update={"type": kind, "message": shorten(f"{part.type}: {part.message}")})
-    return true(kind)
+    return true(kind, "; ".join(f"{part.type}: {part.message}" for part in found if part.reason in _REMARKS))
 
 
 def build_conditions(

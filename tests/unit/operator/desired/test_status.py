@@ -89,6 +89,15 @@ def test_ready_tells_the_worst_of_its_parts(parts: list[Condition], expected: tu
     assert (ready.type, (ready.status, ready.reason, ready.message)) == ("Ready", expected)
 
 
+@pytest.mark.parametrize(
+    "reason", [ConditionReason.COVERS_NOTHING, ConditionReason.NO_RULES, ConditionReason.NOT_COVERED]
+)
+def test_x49_ready_says_what_is_hardly_meant_though_it_holds(reason: ConditionReason) -> None:
+    accepted = condition("Accepted", "True", reason, "it has no effect")
+    assert summarize([accepted, true("RolledOut", "all")]) == true("Ready", "Accepted: it has no effect")
+    assert summarize([accepted, pending("RolledOut", "waits")]).message == "RolledOut: waits"
+
+
 def test_a_condition_that_is_not_there_does_not_hold() -> None:
     assert not is_true([pending("A", "")], "A")
     assert not is_true([], "A")

@@ -67,7 +67,8 @@ def nothing_lets_a_decision_through(agent: AcceptedAgent) -> Finding | None:
     bare = [kind for kind in agent.binding.decisions if not any(not some or kind in some for some in enforced)]
     if not bare:
         return None
-    return Finding("True", ConditionReason.OK, f"no Enforce policy covers {', '.join(sorted(bare))}: denied (NoPolicy)")
+    message = f"no Enforce policy covers {', '.join(sorted(bare))}: denied (NoPolicy)"
+    return Finding("True", ConditionReason.NOT_COVERED, message)
 
 
 ACCEPTANCE = (a_skip_is_refused, policies_are_not_applicable, nothing_lets_a_decision_through)
@@ -375,4 +376,16 @@ def no_pod_has_joined(agent: AgentSummary) -> Finding | None:
     return Finding("False", ConditionReason.AGENT_NOT_READY, message)
 
 
-SUMMARY = (pods_keep_ending, no_node_takes_a_pod, a_condition_does_not_hold, no_pod_is_wanted, no_pod_has_joined)
+def something_is_hardly_meant(agent: AgentSummary) -> Finding | None:
+    message = summarize(agent.conditions).message
+    return Finding("True", ConditionReason.OK, message) if message else None
+
+
+SUMMARY = (
+    pods_keep_ending,
+    no_node_takes_a_pod,
+    a_condition_does_not_hold,
+    no_pod_is_wanted,
+    no_pod_has_joined,
+    something_is_hardly_meant,
+)

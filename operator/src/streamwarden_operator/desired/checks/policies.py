@@ -72,7 +72,16 @@ def rules_do_not_check_for_some(policy: Acceptance) -> Finding | None:
 
 def there_is_something_to_know(policy: Acceptance) -> Finding | None:
     said = remarks(policy.spec, policy.checks)
-    return Finding("True", ConditionReason.OK, "; ".join(said)) if said else None
+    return Finding("True", _remark_of(policy), "; ".join(said)) if said else None
+
+
+def _remark_of(policy: Acceptance) -> ConditionReason:
+    """Return the reason of what is hardly meant; a rule that may deny more than was thought has none of its own."""
+    if not policy.checks.pairs:
+        return ConditionReason.COVERS_NOTHING
+    if policy.spec.failure_action == "Enforce" and not policy.spec.rules:
+        return ConditionReason.NO_RULES
+    return ConditionReason.OK
 
 
 ACCEPTANCE = (

@@ -36,7 +36,7 @@ from streamwarden_operator.desired.management import (
     lets_go,
     management_of,
 )
-from streamwarden_operator.errors import NotReadyError, OperatorError, UnavailableError
+from streamwarden_operator.errors import InvalidSpecError, NotReadyError, OperatorError, UnavailableError
 from streamwarden_operator.keys import Key, key_of
 from streamwarden_operator.plans.policy_rules import broken_by, broken_rules
 from streamwarden_operator.plans.refused_events import refused_sources
@@ -143,8 +143,8 @@ class TopicContractReconciler:
             return ""
         try:
             return await self._topic.preview(contract)
-        except OperatorError as error:
-            return "" if isinstance(error, UnavailableError) else str(error)
+        except (UnavailableError, InvalidSpecError) as error:
+            return str(error) if isinstance(error, InvalidSpecError) else ""
 
     async def _keep(self, contract: TopicContract) -> TopicContractStatus:
         """Bring the three parts about. The registry comes last: nobody waits for it who need not."""

@@ -11,7 +11,7 @@ from streamwarden_operator.desired.checks.chain import Finding
 from streamwarden_operator.desired.checks.contracts import SCHEMA, Part, SchemaState, is_settled, judge_part
 from streamwarden_operator.desired.schemas import DesiredSchema, build_schema, value_subject
 from streamwarden_operator.desired.status import find_condition
-from streamwarden_operator.errors import OperatorError
+from streamwarden_operator.errors import CannotGoOnError, OperatorError
 from streamwarden_operator.plans.schemas import describe_plan, plan_schema
 from streamwarden_operator.ports import SchemaRegistry, SubjectSchema
 from streamwarden_operator.reconcilers.inventory import Inventory
@@ -45,6 +45,8 @@ class SchemaPart:
             found, latest, changes = await self._register(self.registry, desired)
             await self.inventory.open()
             await self.inventory.note([_item(contract)])
+        except CannotGoOnError:
+            raise
         except OperatorError as error:
             return judge_part(SCHEMA_READY, SCHEMA, SchemaState(settled=settled, error=error)), known
         before = find_condition(contract.status.conditions, SCHEMA_READY)

@@ -16,7 +16,7 @@ from streamwarden_operator.desired.checks.contracts import (
     judge_part,
 )
 from streamwarden_operator.desired.topics import build_contract_topic
-from streamwarden_operator.errors import OperatorError
+from streamwarden_operator.errors import CannotGoOnError, OperatorError
 from streamwarden_operator.plans.adoption import Hold, describe_adoption, hold_of, is_held, topic_item
 from streamwarden_operator.plans.topics import describe_plan, plan_topic
 from streamwarden_operator.ports import Topic, TopicPlan, Topics
@@ -57,6 +57,8 @@ class TopicPart:
         try:
             planned = await self._plan(contract)
             made, hold = await self._apply(contract, planned)
+        except CannotGoOnError:
+            raise  # whoever took over says what is to be said
         except OperatorError as error:
             return judge_part(TOPIC_READY, TOPIC, TopicState(settled=settled, error=error)), known_id
         changes = describe_plan(planned.plan)

@@ -248,6 +248,14 @@ AT_ZERO = [*ALL_WELL[:3], condition("GateReady", "True", ConditionReason.SCALED_
             ("Unknown", "Pending", "ScalingActive: not read"),
             id="unknown-lag-comes-before-being-at-zero",
         ),
+        pytest.param(
+            checks.AgentSummary(
+                [condition("Accepted", "True", ConditionReason.NOT_COVERED, "note: denied"), *ALL_WELL[1:]],
+                pods_ready=True,
+            ),
+            ("True", "OK", "Accepted: note: denied"),
+            id="X49-a-type-that-no-policy-covers-is-said-though-all-is-well",
+        ),
         pytest.param(checks.AgentSummary(AT_ZERO, asleep=True), ("True", "ScaledToZero", "no lag"), id="at-zero"),
         pytest.param(
             checks.AgentSummary(ALL_WELL),

@@ -41,7 +41,7 @@ def only(*types: str) -> dict[str, Any]:
         ),
         pytest.param(
             [policy("strict", **only("block-page")), policy("watch", failureAction="Audit")],
-            ("OK", "no Enforce policy covers note: denied (NoPolicy)"),
+            ("NotCovered", "no Enforce policy covers note: denied (NoPolicy)"),
             id="X49-a-type-that-no-Enforce-policy-covers",
         ),
         pytest.param(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from streamwarden_operator.desired.management import PAUSE
-from streamwarden_operator.errors import KafkaUnavailableError
+from streamwarden_operator.errors import KafkaUnavailableError, LeadershipLostError
 from streamwarden_operator.ports import Topic
 from support.contract_world import ALL_WELL, World, conditions, message
 from support.fakes import FakeTopics
@@ -153,6 +153,29 @@ async def test_x48_a_paused_contract_says_what_it_would_change_and_changes_nothi
         "for it: retention.ms; left as it is, as the contract does not name it: segment.ms=7"
     )
     assert (world.topics.writes, world.cluster.events) == ([], [])
+
+
+async def test_who_is_fenced_says_nothing_and_ends(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fenced(_items: object) -> None:
+        raise LeadershipLostError("another operator has taken over")
+
+    monkeypatch.setattr(world.inventory, "note", fenced)
+    world.cluster.put(contract())
+    with pytest.raises(LeadershipLostError):
+        await world.reconcile()
+    assert (world.topics.writes, world.contract().status.conditions) == ([], ())
+
+
+async def test_a_paused_contract_that_cannot_be_kept_says_why(world: World) -> None:
+    world.cluster.put(contract())
+    await world.reconcile()
+    world.topics.topics["risk.urls"] = replace(world.topics.topics["risk.urls"], partitions=5)
+    found = world.contract()
+    metadata = found.metadata.model_copy(update={"annotations": {PAUSE: "true"}})
+    world.cluster.put(found.model_copy(update={"metadata": metadata}))
+    assert "cannot shrink to 1" in message(await world.reconcile(), "ReconciliationPaused")
+    world.topics.down = True
+    assert message(await world.reconcile(), "ReconciliationPaused").endswith("until the annotation is gone")
 
 
 async def test_a_topic_of_an_installation_without_inventory_is_taken_over_silently(world: World) -> None:
