@@ -255,6 +255,8 @@ class FakeCluster:
     """Names of pods; of an agent without an entry nobody can tell."""
     broken: dict[Key, Unreadable] = field(default_factory=dict)
     """Resources that exist and cannot be read."""
+    annotations: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Of namespaces."""
     ready_pods: int = 1
     """Pods of each agent that say they are ready."""
     events: list[RecordedEvent] = field(default_factory=list)
@@ -363,6 +365,9 @@ class FakeCluster:
         self.put(changed)
         if metadata.deletion_timestamp and not kept:
             self.remove(changed)
+
+    async def namespace_annotations(self, namespace: str) -> Mapping[str, str]:
+        return self.annotations.get(namespace, {})
 
     async def record_event(self, key: Key, *, reason: str, message: str, warning: bool) -> None:
         self.events.append(RecordedEvent(key, reason, message, warning))

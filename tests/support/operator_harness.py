@@ -12,7 +12,7 @@ from streamwarden_contract.inventory import Stage, UserItem
 from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
 from streamwarden_contract.models.scaling import Scaling
 from streamwarden_contract.names import InstallationNames
-from streamwarden_operator.adapters.signing import PublisherKeys, SigningKey
+from streamwarden_operator.adapters.signing import HeldKeys, PublisherKeys, SigningKey
 from streamwarden_operator.backends import Backends
 from streamwarden_operator.desired.acceptance import topic_refs
 from streamwarden_operator.desired.agents import ResolvedAgent, resolve_agent
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from streamwarden_contract.inventory import Item
     from streamwarden_contract.models.base import Kind
     from streamwarden_contract.policylog import BindingRecord
+    from streamwarden_operator.ports import SigningKeys
 
 K = TypeVar("K", bound="Kind")
 
@@ -133,6 +134,8 @@ class Harness:
             getattr(self, name).writes = self.effects.of(name)
         self.rollouts: list[tuple[str, int]] = []
         self.signing_key = SigningKey.create()
+        self.keys = PublisherKeys(HeldKeys(self.signing_key))
+        self.key_store: SigningKeys | None = None
         self.kubernetes_uid = ""
         self.controller = self.new_controller()
 
@@ -155,7 +158,8 @@ class Harness:
             self.settings,
             backends=backends,
             bootstrap_servers="broker:9092",
-            signing_key=self.signing_key,
+            keys=self.keys,
+            key_store=self.key_store,
             kubernetes_uid=self.kubernetes_uid,
         )
         made.on_rollout = lambda _ns, name, revision, *_: self.rollouts.append((name, revision))
@@ -179,10 +183,9 @@ class Harness:
     def remember(self, *items: Item) -> None:
         """Let an earlier process of this installation have made something."""
         topic = InstallationNames(self.settings.installation).inventory
-        keys = PublisherKeys(self.signing_key)
         if topic not in self.topics.topics:
             self.topics.topics[topic] = Topic(topic, 1, 1, {"cleanup.policy": "compact"})
-        signed = [sign_item(item, topic=topic, cluster_id=self.log.cluster_id, signer=keys) for item in items]
+        signed = [sign_item(item, topic=topic, cluster_id=self.log.cluster_id, signer=self.keys) for item in items]
         self.log.topics.setdefault(topic, {}).update({record.key: record for record in signed})
 
     async def settle(self) -> None:

@@ -57,6 +57,7 @@ Reached = Annotated[int, Field(ge=1, le=10**15)]
 """A count, by the power of ten that it has reached. What gates say is added up, and a sum beyond int64 could be written
 to no status: one gate would keep a Policy from ever saying anything again."""
 
+MAX_KEY_IDS = 16
 MAX_RULE_ERRORS = 16
 MAX_TIME_MS = 253_402_300_799_999
 """The end of the year 9999: no time is later than what can be read."""
@@ -116,6 +117,10 @@ class GateAck(_Data):
     """The records behind the two numbers; None of a gate that does not say."""
     formats: ReadFormats | None = None
     """What the gate reads; None: format 1 of everything."""
+    key_ids: Annotated[
+        tuple[Annotated[str, Field(max_length=128)], ...], Field(max_length=MAX_KEY_IDS, exclude_if=operator.not_)
+    ] = ()
+    """Ids of the public keys that the gate takes; none of a gate that does not say."""
     policies: tuple[PolicyRef, ...] = ()
     """Policies in force."""
     rule_errors: Annotated[tuple[RuleErrors, ...], Field(max_length=MAX_RULE_ERRORS, exclude_if=operator.not_)] = ()

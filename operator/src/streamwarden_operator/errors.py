@@ -5,6 +5,7 @@ OperatorError
 │   ├── KubeconfigError       the way to the API server cannot be read
 │   └── UnsupportedChangeError
 ├── NotReadyError             something this resource needs is not there yet; a change there wakes it
+│   └── SigningKeyLostError   until the Secret is put back, or people say that it is lost for good
 ├── CannotGoOnError           only a new process can go on: this one ends
 │   └── LeadershipLostError   another operator has taken over
 └── UnavailableError          an outage: retried with backoff
@@ -52,6 +53,10 @@ class NotReadyError(OperatorError):
     """Something this resource refers to is missing or not ready."""
 
     reason = ConditionReason.REF_NOT_READY
+
+
+class SigningKeyLostError(NotReadyError):
+    """What is in Kafka is signed by a key that is not there."""
 
 
 class CannotGoOnError(OperatorError):

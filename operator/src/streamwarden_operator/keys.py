@@ -6,7 +6,7 @@ from typing import Literal, cast
 from streamwarden_contract.models import Kind
 from typing_extensions import override
 
-KeyKind = Literal["TopicContract", "Policy", "AgentDeployment", "ConfigMap", "PolicyLog", "Namespace"]
+KeyKind = Literal["TopicContract", "Policy", "AgentDeployment", "ConfigMap", "PolicyLog", "Namespace", "SigningKey"]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -15,7 +15,7 @@ class Key:
 
     A ``ConfigMap`` has data beside the rules of policies: nothing reconciles it, it wakes them. ``PolicyLog`` and
     ``Namespace`` stand for a namespace as a whole (their name is empty): its policy topic, and the topics that its
-    agents share.
+    agents share. ``SigningKey`` is that of the installation, in the operator's namespace.
     """
 
     kind: KeyKind

@@ -113,6 +113,10 @@ class OperatorSettings(BaseSettings):
     agent_request_percentage: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     """Likewise the time that its requests may take at each broker, in percent of one thread (200: two threads)."""
 
+    signing_key_max_age: Annotated[timedelta, Field(ge=timedelta(days=1))] | None = None
+    """Age at which the key that signs policies is replaced, one day or more (``P90D``); left out: whenever people ask
+    for it, by the annotation `streamwarden.io/rotate-key` on its Secret."""
+
     watch_namespaces: Annotated[tuple[str, ...], NoDecode] = ()
     """Comma-separated namespaces to watch, beside the operator's own; empty: all of them."""
 

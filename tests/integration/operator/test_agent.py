@@ -12,7 +12,7 @@ from streamwarden_contract.models.scaling import Scaling
 from streamwarden_contract.names import AgentNames, InstallationNames
 from streamwarden_contract.policylog import BindingRecord, PolicyRecord
 from streamwarden_contract.runtime_config import AgentConfig
-from streamwarden_operator.adapters.signing import KeyRing, SigningKey
+from streamwarden_operator.adapters.signing import HeldKeys, KeyRing, PublisherKeys, SigningKey
 from streamwarden_operator.backends import connect
 from streamwarden_operator.desired.acls import acls_of, agent_acls, gate_acls
 from streamwarden_operator.keys import Key, key_of
@@ -49,7 +49,7 @@ class World:
             settings,
             backends=self.backends,
             bootstrap_servers=stack.bootstrap_servers,
-            signing_key=self.key,
+            keys=PublisherKeys(HeldKeys(self.key)),
         )
         self.rollouts: list[tuple[str, int, float]] = []
         self.controller.on_rollout = lambda _ns, name, revision, _g, _u, ms: self.rollouts.append((name, revision, ms))

@@ -124,3 +124,13 @@ def test_a_file_in_no_folder_is_a_configuration_error(environment: dict[str, str
     named = environment | {"STREAMWARDEN_READY_FILE": str(tmp_path / "absent" / "ready")}
     with pytest.raises(ConfigError, match="STREAMWARDEN_READY_FILE must name a file in a folder that exists"):
         read_settings(named)
+
+
+def test_x83_a_gate_says_which_keys_it_takes_as_soon_as_they_are_others() -> None:
+    producer, known = SilentProducer(), ["old"]
+    said = Acks(IDENTITY, producer, ReadyFile(None), lambda: tuple(known))  # type: ignore[arg-type]  # as above
+    said.report(Report("InForce"))
+    said.report(Report("InForce"))
+    known.append("new")
+    said.report(Report("InForce"))
+    assert [decode_ack(value).key_ids for value in producer.written] == [("old",), ("old", "new")]  # type: ignore[arg-type]  # bytes

@@ -56,7 +56,7 @@ def main() -> int:
 
 
 def _run(settings: Settings, keys: PublicKeyFile, stop: Stop, note: Note, before_batch: Callable[[], None]) -> int:
-    acks = Acks(settings.identity, plain_producer(settings.kafka), ReadyFile(settings.ready_file))
+    acks = Acks(settings.identity, plain_producer(settings.kafka), ReadyFile(settings.ready_file), lambda: keys.ids)
     feed = PolicyFeed(settings, keys)
     feed.start()
     try:

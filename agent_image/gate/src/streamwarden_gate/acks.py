@@ -4,12 +4,21 @@ The ready file follows it: a gate is ready while its policies are current.
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from streamwarden_contract import decision, policylog
-from streamwarden_contract.acks import GateAck, GateState, ReadFormats, RefusedEvents, RuleErrors, SignedEpochs
+from streamwarden_contract.acks import (
+    MAX_KEY_IDS,
+    GateAck,
+    GateState,
+    ReadFormats,
+    RefusedEvents,
+    RuleErrors,
+    SignedEpochs,
+)
 from streamwarden_contract.audit import METADATA_FORMAT
 from streamwarden_contract.models.policy import PolicyRef
 from streamwarden_kafka.codes import error_of
@@ -46,12 +55,15 @@ class Report:
 class Acks:
     """Writes the reports of one gate."""
 
-    def __init__(self, identity: Identity, producer: Producer, ready: ReadyFile) -> None:
+    def __init__(
+        self, identity: Identity, producer: Producer, ready: ReadyFile, key_ids: Callable[[], tuple[str, ...]] = tuple
+    ) -> None:
         self._identity = identity
         self._producer = producer
         self._ready = ready
+        self._key_ids = key_ids
         self._topic = identity.names.shared.gates
-        self._last: Report | None = None
+        self._last: tuple[Report, tuple[str, ...]] | None = None
         self._undelivered: GateAck | None = None
 
     def report(self, report: Report) -> None:
@@ -60,9 +72,10 @@ class Acks:
         Raises:
             FatalError: the ready file cannot be made or removed.
         """
-        if report == self._last:
+        key_ids = self._key_ids()[:MAX_KEY_IDS]
+        if (report, key_ids) == self._last:
             return
-        self._last = report
+        self._last = report, key_ids
         _log.info(
             "gate state changed",
             state=report.state,
@@ -83,6 +96,7 @@ class Acks:
                 message=report.message[:_MAX_MESSAGE_LENGTH],
                 namespace_epoch=report.namespace_epoch,
                 guardrail_epoch=report.guardrail_epoch,
+                key_ids=key_ids,
                 policies=report.policies,
                 epochs=report.epochs,
                 formats=_READS,

@@ -37,6 +37,11 @@ class PublicKeyFile:
         before, self._keys = self._keys, _parse(self._path)
         return before.raw != self._keys.raw
 
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Ids of the keys that are valid now."""
+        return tuple(sorted(self._keys.raw))
+
     def knows(self, key_id: str) -> bool:
         """Tell whether a key of this id is valid now."""
         return key_id in self._keys.raw

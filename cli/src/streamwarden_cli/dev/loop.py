@@ -13,7 +13,7 @@ from streamwarden_contract.names import InstallationNames
 from streamwarden_contract.reasons import ConditionReason
 from streamwarden_devstack.stack import KafkaOptions, Reporter, Stack, StackError
 from streamwarden_kafka.private_files import write_private
-from streamwarden_operator.adapters.signing import SigningKey
+from streamwarden_operator.adapters.signing import HeldKeys, PublisherKeys, SigningKey
 from streamwarden_operator.backends import connect
 from streamwarden_operator.desired.status import find_condition, is_true
 from streamwarden_operator.settings import OperatorSettings
@@ -129,7 +129,7 @@ class Loop:
             settings,
             backends=backends,
             bootstrap_servers=self.stack.bootstrap_servers,
-            signing_key=SigningKey.create(),
+            keys=PublisherKeys(HeldKeys(SigningKey.create())),
         )
         self._controller.on_rollout = self._rolled_out
         self.cluster.on_changed = self._controller.changed

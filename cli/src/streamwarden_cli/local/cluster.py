@@ -185,6 +185,10 @@ class LocalCluster(Cluster):
             self.on_changed(key)
 
     @override
+    async def namespace_annotations(self, namespace: str) -> Mapping[str, str]:
+        return {}  # folders have no such objects
+
+    @override
     async def record_event(self, key: Key, *, reason: str, message: str, warning: bool) -> None:
         self.on_event(key, reason, message, warning)
 

@@ -1,8 +1,13 @@
-"""The key that signs the policy log: Ed25519. The private half never leaves this module but through ``private_pem``."""
+"""The keys that sign policy logs and inventory: Ed25519.
+
+The private half never leaves this module but through ``private_pem``.
+"""
 
 import base64
 import hashlib
 import json
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
@@ -11,6 +16,7 @@ from streamwarden_contract.signatures import PublicKeys
 from typing_extensions import override
 
 from streamwarden_operator.errors import InvalidSpecError
+from streamwarden_operator.ports import KeyIds
 
 _KEY_ID_LENGTH = 16
 
@@ -84,32 +90,84 @@ class KeyRing(PublicKeys):
         return json.dumps(keys, indent=2)
 
 
+@dataclass(frozen=True, slots=True)
+class HeldKeys:
+    """All that is kept of keys. Its repr shows key ids only."""
+
+    signing: SigningKey
+    """Signs now."""
+    following: SigningKey | None = None
+    """Gates are told of it, and it signs once all of them know it."""
+    previous: bytes | None = field(default=None, repr=False)
+    """Public half of the one that signed before: gates take it until all of them have what the new one signed."""
+    retired: tuple[bytes, ...] = field(default=(), repr=False)
+    """Public halves of earlier ones: gates take none of them. The operator verifies by them what it finds, as in a log
+    that was restored."""
+    abandoned: frozenset[str] = frozenset()
+    """Ids of lost keys without which people have begun anew: what they signed cannot be verified by anybody."""
+    since: datetime | None = None
+    """When ``signing`` was made; None: not known."""
+    request: str = ""
+    """The last rotation that was asked for and begun."""
+
+
 class PublisherKeys:
-    """The publisher's: signs with one key, and verifies with every valid one."""
+    """The publisher's: signs with one key, and verifies with every one that it has ever had."""
 
-    __slots__ = ("_signing", "ring")
+    __slots__ = ("_held", "_known")
 
-    def __init__(self, signing: SigningKey) -> None:
-        self._signing = signing
-        self.ring = KeyRing(signing.public_key)
-        """What gates get."""
+    def __init__(self, held: HeldKeys) -> None:
+        self.take(held)
+
+    def take(self, held: HeldKeys) -> None:
+        """Go on with these."""
+        following = () if held.following is None else (held.following.public_key,)
+        self._held = held
+        self._known = KeyRing(*held.retired, *self._previous(held), held.signing.public_key, *following)
+
+    @property
+    def held(self) -> HeldKeys:
+        """All of them."""
+        return self._held
+
+    @property
+    def ids(self) -> KeyIds:
+        """Their ids."""
+        held = self._held
+        previous = next((key_id(raw) for raw in self._previous(held)), "")
+        return KeyIds(held.signing.key_id, held.following.key_id if held.following else "", previous)
 
     @property
     def key_id(self) -> str:
         """The id of the key that signs."""
-        return self._signing.key_id
+        return self._held.signing.key_id
+
+    @property
+    def abandoned(self) -> frozenset[str]:
+        """Ids of keys that are lost, and whose records are ours all the same: people have said so."""
+        return self._held.abandoned
+
+    def public_keys_json(self) -> str:
+        """Write ``public-keys.json`` for the gates: one key, and two while one is replaced."""
+        held = self._held
+        following = () if held.following is None else (held.following.public_key,)
+        return KeyRing(held.signing.public_key, *following, *self._previous(held)).public_keys_json()
 
     def sign(self, message: bytes) -> bytes:
         """Return the 64 bytes of the signature."""
-        return self._signing.sign(message)
+        return self._held.signing.sign(message)
 
     def verify(self, key_id: str, signature: bytes, message: bytes) -> bool:
-        """Tell whether the signature is by a valid key."""
-        return self.ring.verify(key_id, signature, message)
+        """Tell whether the signature is by a key of ours."""
+        return self._known.verify(key_id, signature, message)
 
     def knows(self, key_id: str) -> bool:
-        """Tell whether a key of this id is valid."""
-        return self.ring.knows(key_id)
+        """Tell whether a key of this id is, or was, ours."""
+        return self._known.knows(key_id) or key_id in self._held.abandoned
+
+    @staticmethod
+    def _previous(held: HeldKeys) -> tuple[bytes, ...]:
+        return () if held.previous is None else (held.previous,)
 
 
 def key_id(public_key: bytes) -> str:

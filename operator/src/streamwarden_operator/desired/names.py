@@ -1,5 +1,7 @@
 """Names, labels and annotations of what an agent has in Kubernetes. Its Secrets are named in ``credentials``."""
 
+from collections.abc import Mapping
+
 from streamwarden_contract.names import SYSTEM
 
 INSTANCE_LABEL = "app.kubernetes.io/instance"
@@ -19,6 +21,20 @@ SPEC_HASH_ANNOTATION = "streamwarden.io/spec-hash"
 """On pods: changes when they must be replaced."""
 MANIFEST_HASH_ANNOTATION = "streamwarden.io/manifest-hash"
 """On everything that is applied for an agent: the hash of what was said."""
+
+ROTATE_ANNOTATION = "streamwarden.io/rotate-key"
+"""On the Secret of the signing key: each new value asks for one rotation."""
+ROTATION_STATUS_ANNOTATION = "streamwarden.io/key-rotation"
+"""On the Secret of the signing key: where a rotation stands."""
+BEGIN_ANEW_ANNOTATION = "streamwarden.io/begin-anew"
+"""On the operator's namespace: ids of lost keys, separated by commas, without which people want to go on."""
+ACCEPT_LOSS_ANNOTATION = "streamwarden.io/accept-loss"
+"""On a namespace: ids of shared topics that are lost, separated by commas, and that are to be made again."""
+
+
+def annotated_ids(annotations: Mapping[str, str], name: str) -> frozenset[str]:
+    """Return the ids that an annotation names."""
+    return frozenset(filter(None, (part.strip() for part in annotations.get(name, "").split(","))))
 
 
 def agent_config_name(agent: str) -> str:

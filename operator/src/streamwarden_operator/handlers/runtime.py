@@ -6,21 +6,24 @@ from datetime import timedelta
 from functools import partial
 
 import structlog
+from streamwarden_contract.names import InstallationNames
 from streamwarden_kafka.connection import Connection
 
 from streamwarden_operator.adapters.kubernetes.client import KubernetesClient, load_configuration
 from streamwarden_operator.adapters.kubernetes.cluster import KubernetesCluster
-from streamwarden_operator.adapters.kubernetes.signing_key import keep_signing_key
-from streamwarden_operator.backends import connect
+from streamwarden_operator.adapters.kubernetes.signing_key import KubernetesSigningKeys, keep_signing_key
+from streamwarden_operator.backends import Backends, connect
+from streamwarden_operator.desired.names import BEGIN_ANEW_ANNOTATION, annotated_ids
 from streamwarden_operator.desired.pod_template import GateImage
 from streamwarden_operator.desired.pods import build_manifests
-from streamwarden_operator.errors import InvalidSpecError, OperatorError
+from streamwarden_operator.errors import InvalidSpecError, OperatorError, SigningKeyLostError, UnavailableError
 from streamwarden_operator.handlers.health import Health
 from streamwarden_operator.handlers.looking import look
 from streamwarden_operator.handlers.measuring import count_admin_request, measure_client, measure_controller
 from streamwarden_operator.keys import Key
 from streamwarden_operator.metrics import LEADER, Metrics
 from streamwarden_operator.ports import Manifest
+from streamwarden_operator.reconcilers.inventory import signers_of
 from streamwarden_operator.settings import OperatorSettings, find_principal, read_connection
 from streamwarden_operator.wiring.controller import Controller
 
@@ -78,16 +81,17 @@ class Runtime:
         """Wait for the API server, list everything, begin to work."""
         await self.health.start()
         keys = await self._first_list()
-        signing_key = await keep_signing_key(self.cluster.secrets, self.settings.operator_namespace)
         answered = partial(count_admin_request, self.metrics)
         backends = connect(self.kafka, self.settings.registry_url or None, self.settings, answered)
+        signing = await self._first_keys(backends)
         self._controller = Controller(
             self.cluster,
             self.settings,
             backends=backends,
             bootstrap_servers=self.kafka.bootstrap_servers,
-            signing_key=signing_key,
             kubernetes_uid=await self.cluster.uid(),
+            keys=signing.keys,
+            key_store=signing,
         )
         measure_controller(self.metrics, self._controller, self.cluster)
         self.metrics.read(LEADER, lambda: [((), float(self._controller is not None and not self.lost))])
@@ -98,7 +102,7 @@ class Runtime:
         self._wake(keys)
         self._tasks = [asyncio.create_task(self._resync()), asyncio.create_task(self._watch_for_loss())]
         self.health.ready = True
-        _log.info("operator started", resources=len(keys), key_id=signing_key.key_id)
+        _log.info("operator started", resources=len(keys), key_id=signing.key_id)
 
     async def see(self, event: str | None, manifest: Manifest) -> Key | None:
         """Take in what a watch saw; return the key to reconcile because of it."""
@@ -130,6 +134,31 @@ class Runtime:
                     _log.warning("waiting for the API server", reason=error.reason.value, error=said)
             await asyncio.sleep(_RETRY.total_seconds())
 
+    async def _first_keys(self, backends: Backends) -> KubernetesSigningKeys:
+        """Return the keys; where the Secret is lost, wait until it is back or people want to begin anew.
+
+        Raises:
+            InvalidSpecError: the Secret holds no key.
+        """
+        namespace, names = self.settings.operator_namespace, InstallationNames(self.settings.installation)
+        said = ""
+        while True:
+            try:
+                annotations = await self.cluster.namespace_annotations(namespace)
+                return await keep_signing_key(
+                    self.cluster.secrets,
+                    namespace,
+                    signers=lambda: signers_of(backends.log, backends.topics, names),
+                    begin_anew=annotated_ids(annotations, BEGIN_ANEW_ANNOTATION),
+                    longest=self.settings.signing_key_max_age,
+                )
+            except (SigningKeyLostError, UnavailableError) as error:
+                if str(error) != said:
+                    said = str(error)
+                    _log.error("waiting for the signing key", error=said)
+                    await self._tell(error)
+            await asyncio.sleep(_RETRY.total_seconds())
+
     async def _resync(self) -> None:
         """Find what no watch showed: kopf does not report what was deleted while a watch was broken."""
         wait = _SETTLE
@@ -145,11 +174,18 @@ class Runtime:
                 _log.info("found changed, and no watch showed it", keys=len(keys))
             self._wake(keys)
 
+    async def _tell(self, error: OperatorError) -> None:
+        """Record an Event of what keeps the operator from working, where people look first: in its namespace."""
+        where, reason = Key("Namespace", self.settings.operator_namespace), type(error).__name__.removesuffix("Error")
+        await self.cluster.record_event(where, reason=reason, message=str(error), warning=True)
+
     def _wake(self, keys: frozenset[Key]) -> None:
         for key in sorted(keys):
             self.controller.changed(key)
 
     async def _watch_for_loss(self) -> None:
         await self.controller.lost.wait()
+        if self.controller.lost_by is not None:
+            await self._tell(self.controller.lost_by)
         self.lost = True
         self.stopping.set()

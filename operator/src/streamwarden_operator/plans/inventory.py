@@ -17,6 +17,11 @@ class KnownKeys(Verifier, Protocol):
 
     def knows(self, key_id: str) -> bool: ...
 
+    @property
+    def abandoned(self) -> frozenset[str]:
+        """Ids of lost keys without which people have begun anew: nobody can verify what they signed."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class InventoryState:
@@ -67,13 +72,18 @@ def signed_by_another(record: SignedRecord, *, topic: str, cluster_id: str, veri
     from another cluster or topic.
     """
     headers = dict(record.headers)
-    signature, key_id = headers.get(SIGNATURE_HEADER), headers.get(KEY_ID_HEADER, b"").decode("utf-8", errors="replace")
+    signature, key_id = headers.get(SIGNATURE_HEADER), key_id_of(record)
     if record.value is None or not signature or not key_id or len(headers) != len(record.headers):
         return ""
     message = signed_message(cluster_id=cluster_id, topic=topic, key=record.key, value=record.value)
     if verifier.verify(key_id, signature, message):
         return None
     return "" if verifier.knows(key_id) else key_id
+
+
+def key_id_of(record: SignedRecord) -> str:
+    """Return the id of the key that a record says it is signed by; empty where it says none."""
+    return dict(record.headers).get(KEY_ID_HEADER, b"").decode("utf-8", errors="replace")
 
 
 def sign_item(item: Item, *, topic: str, cluster_id: str, signer: Signer) -> SignedRecord:

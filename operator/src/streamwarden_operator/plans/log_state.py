@@ -1,12 +1,13 @@
 """A policy log as verified. A signature alone is not enough: what is older than what was verified is a replay."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from streamwarden_contract.errors import PolicyLogError
 from streamwarden_contract.policylog import (
+    EPOCH_KEY,
     KEY_ID_HEADER,
     SIGNATURE_HEADER,
     BindingRecord,
@@ -20,6 +21,9 @@ from streamwarden_contract.policylog import (
 )
 
 from streamwarden_operator.ports import SignedRecord
+
+HIGHEST_CLAIM = 2**53
+"""No epoch or counter that somebody says without a proof is believed beyond this: there must be higher ones."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ class LogState:
         )
 
 
-def go_on_above(state: LogState, seen: Iterable[EpochRecord]) -> LogState:
+def go_on_above(state: LogState, seen: Iterable[EpochRecord], *, epoch: int = 0) -> LogState:
     """Return the state as it is for a publisher, who must not fall behind what gates have proven to have in force.
 
     Where they have seen more than the log holds, it was lost or restored from an older copy: whatever continued below
@@ -72,12 +76,46 @@ def go_on_above(state: LogState, seen: Iterable[EpochRecord]) -> LogState:
     Args:
         state: the log as verified.
         seen: what gates have proven to have seen.
+        epoch: the highest one beside the offsets that gates have committed: these stay where no gate runs any more.
     """
-    newest = max(seen, key=lambda record: record.epoch, default=None)
-    if newest is None or newest.epoch <= state.epoch:
+    records = list(seen)
+    newest = max([*(record.epoch for record in records), epoch if epoch <= HIGHEST_CLAIM else 0])
+    if newest <= state.epoch:
         return state
-    counter = max(state.revision_counter, newest.revision_counter)
-    return replace(state, epoch=newest.epoch, revision_counter=counter, closed=False)
+    counter = max([state.revision_counter, *(record.revision_counter for record in records)])
+    return replace(state, epoch=newest, revision_counter=counter, closed=False)
+
+
+def abandoned_epochs(records: Mapping[bytes, SignedRecord], abandoned: Collection[str]) -> list[EpochRecord]:
+    """Return the epoch record of a log that a lost key has signed: nobody can verify it, and its number is used up.
+
+    Args:
+        records: the last record of every key.
+        abandoned: ids of the lost keys without which people have begun anew.
+    """
+    record = records.get(EPOCH_KEY.encode())
+    if record is None or dict(record.headers).get(KEY_ID_HEADER, b"").decode(errors="replace") not in abandoned:
+        return []
+    return claimed_epochs(record.value)
+
+
+def claimed_epochs(value: bytes | None) -> list[EpochRecord]:
+    """Read an epoch record that nobody can verify; none where it is none, or so high that no epochs would be left."""
+    try:
+        found = decode_record(EPOCH_KEY.encode(), value or b"")
+    except PolicyLogError:
+        return []
+    is_sane = isinstance(found, EpochRecord) and max(found.epoch, found.revision_counter) <= HIGHEST_CLAIM
+    return [found] if isinstance(found, EpochRecord) and is_sane else []
+
+
+def signed_by_others(state: LogState, key_id: str) -> tuple[Record, ...]:
+    """Return what another key than this one has signed, but for the epoch record: it is to be signed anew."""
+    return tuple(
+        content
+        for record, content in state.verified.values()
+        if dict(record.headers)[KEY_ID_HEADER] != key_id.encode() and not isinstance(content, EpochRecord)
+    )
 
 
 def verify_log(

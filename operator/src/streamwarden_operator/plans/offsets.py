@@ -30,6 +30,18 @@ def plan_offsets(topic: Topic, observed: Sequence[PartitionOffsets]) -> Mapping[
     return {partition.partition: first for partition in observed if partition.committed is None}
 
 
+def epochs_seen(topic: Topic, observed: Sequence[PartitionOffsets]) -> tuple[int, int]:
+    """Return the highest epochs of namespace and guardrails that a gate has judged under; 0 where it has not."""
+    heads = [ChainHead()]
+    for each in observed:
+        if each.committed is not None:
+            try:
+                heads.append(parse_metadata(each.metadata, topic_id=topic.topic_id, offset=each.committed))
+            except ChainError:
+                continue
+    return max(head.namespace_epoch for head in heads), max(head.guardrail_epoch for head in heads)
+
+
 def _what_is_lost(found: PartitionOffsets, topic_id: str) -> str:
     """Say what is wrong with a partition, empty where nothing is; without figures that move: each would be news."""
     where = f"partition {found.partition}"

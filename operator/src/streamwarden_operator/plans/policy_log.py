@@ -14,7 +14,7 @@ Four rules keep an edit from giving an agent fewer rules than its author meant:
 
 from collections.abc import Collection, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from streamwarden_contract.policylog import (
     EPOCH_KEY,
@@ -34,7 +34,7 @@ from streamwarden_contract.policylog import (
 )
 
 from streamwarden_operator.desired.policy_log import DesiredBinding, DesiredLog
-from streamwarden_operator.plans.log_state import LogState
+from streamwarden_operator.plans.log_state import LogState, signed_by_others
 from streamwarden_operator.plans.policy_rules import not_applicable
 from streamwarden_operator.ports import SignedRecord
 
@@ -75,6 +75,24 @@ def plan_log(namespace: str, desired: DesiredLog, state: LogState) -> LogPlan:
         return LogPlan(withheld=withheld)
     closing = EpochRecord(epoch=draft.epoch, revision_counter=draft.counter)
     return LogPlan(records=(*draft.records, closing), tombstones=tombstones, withheld=withheld)
+
+
+def with_signed_anew(plan: LogPlan, state: LogState, key_id: str) -> LogPlan:
+    """Add to a plan what another key has signed, byte for byte: after it the whole log is signed by one.
+
+    Args:
+        plan: what there is to write.
+        state: the log as verified.
+        key_id: of the key that signs.
+    """
+    written = {record.key for record in plan.records} | {key.decode(errors="replace") for key in plan.tombstones}
+    again = tuple(record for record in signed_by_others(state, key_id) if record.key not in written)
+    closing = state.verified.get(EPOCH_KEY.encode())
+    is_closed_by_another = closing is not None and dict(closing[0].headers)[KEY_ID_HEADER] != key_id.encode()
+    if not again and not is_closed_by_another:
+        return plan
+    end = plan.records[-1:] or (EpochRecord(epoch=state.epoch + 1, revision_counter=state.revision_counter),)
+    return replace(plan, records=(*again, *plan.records[:-1], *end))
 
 
 def sign_plan(plan: LogPlan, *, topic: str, cluster_id: str, signer: Signer) -> tuple[SignedRecord, ...]:

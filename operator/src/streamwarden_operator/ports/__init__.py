@@ -23,6 +23,7 @@ from streamwarden_operator.ports.kafka import (
     TopicPlan,
     Topics,
 )
+from streamwarden_operator.ports.keys import KeyIds, SigningKeys
 from streamwarden_operator.ports.kubernetes import NOT_READABLE, Cluster, Manifest, Unreadable, Workload, WorkloadState
 from streamwarden_operator.ports.policy_log import GateAcks, PolicyLog, SignedRecord
 from streamwarden_operator.ports.registry import SchemaRegistry, SubjectSchema
@@ -38,6 +39,7 @@ __all__ = [
     "GateAcks",
     "GroupLag",
     "GroupReads",
+    "KeyIds",
     "Lags",
     "Logins",
     "Manifest",
@@ -49,6 +51,7 @@ __all__ = [
     "SchemaRegistry",
     "ScramUsers",
     "SignedRecord",
+    "SigningKeys",
     "SubjectSchema",
     "Topic",
     "TopicPlan",

@@ -130,6 +130,10 @@ class Cluster(Protocol):
 
     async def set_finalizer(self, resource: Kind | Unreadable, finalizer: str, *, present: bool) -> None: ...
 
+    async def namespace_annotations(self, namespace: str) -> Mapping[str, str]:
+        """Return what people say to a namespace as a whole."""
+        ...
+
     async def record_event(self, key: Key, *, reason: str, message: str, warning: bool) -> None:
-        """Record a Kubernetes Event: what people should act on or know of."""
+        """Record a Kubernetes Event: what people should act on or know of. No resource: it is the namespace's."""
         ...

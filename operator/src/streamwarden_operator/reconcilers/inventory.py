@@ -22,11 +22,13 @@ from streamwarden_contract.names import InstallationNames
 from streamwarden_contract.policylog import Signer
 from streamwarden_kafka.batching import Batcher
 
+from streamwarden_operator.desired.names import BEGIN_ANEW_ANNOTATION
 from streamwarden_operator.desired.topics import build_inventory_topic
 from streamwarden_operator.errors import CannotGoOnError
 from streamwarden_operator.plans.inventory import (
     InventoryState,
     KnownKeys,
+    key_id_of,
     sign_item,
     signed_by_another,
     verify_inventory,
@@ -41,6 +43,13 @@ T = TypeVar("T", bound=Item)
 
 class InventoryKeys(Signer, KnownKeys, Protocol):
     """Signs, and knows its own signature again."""
+
+
+async def signers_of(log: PolicyLog, topics: Topics, names: InstallationNames) -> frozenset[str]:
+    """Return the ids of the keys by which an installation's inventory and guardrails are signed; nobody is fenced."""
+    found = await topics.observe([names.inventory, names.guardrails])
+    records = [record for topic in found for record in (await log.look(topic)).values()]
+    return frozenset(filter(None, map(key_id_of, records)))
 
 
 class Inventory:
@@ -72,6 +81,7 @@ class Inventory:
         self._items: dict[str, Item] = {}
         self._opening = asyncio.Lock()
         self._is_open = False
+        self._key_id = ""
         self._waiting: dict[str, Item | None] = {}
         self._writes: Batcher[str, None] = Batcher(self._write)
 
@@ -100,12 +110,16 @@ class Inventory:
                 self._check(topic.name, self._verify(topic.name, await self._log.look(topic.name)))
             if plan := plan_topic(topic, observed.get(topic.name), keyed=True):
                 await self._topics.apply(topic.name, plan)
-            found = self._verify(topic.name, await self._log.read(topic.name))
+            read = await self._log.read(topic.name)
+            found = self._verify(topic.name, read)
             self._check(topic.name, found)
             self._items = dict(found.items)
+            signers = {key_id_of(record) for key, record in read.items() if key.decode(errors="replace") in found.items}
+            self._key_id = self._keys.key_id if signers <= {self._keys.key_id} else ""
             for key, why in found.refused.items():
                 _log.error("inventory record not believed", record=key, cause=why)
             self._is_open = True
+        await self.sign_anew()
         await self.note([InstallationItem(installation=self._names.installation, kubernetes_uid=self._kubernetes_uid)])
 
     def user(self, user: str) -> UserItem | None:
@@ -135,7 +149,15 @@ class Inventory:
             signed_by_another(record, topic=topic, cluster_id=cluster_id, verifier=self._keys)
             for record in records.values()
         ]
-        return None in each, frozenset(filter(None, each))
+        given_up = any(key_id_of(record) in self._keys.abandoned for record in records.values())
+        return None in each or given_up, frozenset(filter(None, each))
+
+    async def sign_anew(self) -> None:
+        """Have all of it signed by the key that signs now; once it is nothing is written."""
+        if self._is_open and self._key_id != (key_id := self._keys.key_id):
+            topic, items = self._names.inventory, dict(self._items)
+            await self._log.publish(topic, [self._record(topic, key, item) for key, item in sorted(items.items())])
+            self._key_id = key_id
 
     async def note(self, items: Collection[Item]) -> None:
         """Write what is new; returns once it is written.
@@ -183,7 +205,8 @@ class Inventory:
                 f"the topic {topic!r} has records signed by {', '.join(sorted(found.foreign))}, and the key of this "
                 f"installation is {self._keys.key_id}. Either another installation of the name "
                 f"{self._names.installation!r} uses this Kafka: give this one another (STREAMWARDEN_INSTALLATION). Or "
-                "this one has lost its signing key: put the Secret back"
+                "this one has lost its signing key: put the Secret back, or begin anew on purpose by annotating the "
+                f"operator's namespace with {BEGIN_ANEW_ANNOTATION}={','.join(sorted(found.foreign))}"
             )
         known = found.items.get(INSTALLATION_KEY)
         before = known.kubernetes_uid if isinstance(known, InstallationItem) else ""

@@ -8,7 +8,7 @@ from typing import Any
 from streamwarden_operator.adapters.signing import PublisherKeys
 from streamwarden_operator.backends import Backends
 from streamwarden_operator.keys import KeyKind
-from streamwarden_operator.ports import Cluster, Quotas
+from streamwarden_operator.ports import Cluster, Quotas, SigningKeys
 from streamwarden_operator.reconcilers.agents.access import AgentAccess
 from streamwarden_operator.reconcilers.agents.quotas import AgentQuotas
 from streamwarden_operator.reconcilers.agents.reconciler import AgentReconciler, PodSettings
@@ -23,6 +23,7 @@ from streamwarden_operator.reconcilers.policies.reconciler import OnRollout, Pol
 from streamwarden_operator.reconcilers.scaling.group_keeper import GroupKeeper, bound_at_zero
 from streamwarden_operator.reconcilers.scaling.scaler import Scaler
 from streamwarden_operator.reconcilers.scaling.scaling_store import ScalingStore
+from streamwarden_operator.reconcilers.signing_key import SigningKeyReconciler
 from streamwarden_operator.wiring.queue import Reconciler
 from streamwarden_operator.wiring.waking import Waker
 
@@ -34,6 +35,8 @@ class Factory:
     cluster: Cluster
     backends: Backends
     keys: PublisherKeys
+    key_store: SigningKeys | None
+    """Keeps the keys; None: nobody does, and none is replaced."""
     operator_namespace: str
     bootstrap_servers: str
     """As the pods reach Kafka."""
@@ -51,13 +54,18 @@ class Factory:
     def create_reconcilers(self, on_rollout: OnRollout) -> Mapping[KeyKind, Reconciler]:
         """Return the reconciler of each kind of key."""
         acks = LiveAcks(self.backends.acks, self.cluster)
-        return {
+        reconcilers: dict[KeyKind, Reconciler] = {
             "TopicContract": self._create_contracts(acks),
             "Policy": PolicyReconciler(self.cluster, acks, self.logs, on_rollout=on_rollout),
             "AgentDeployment": self._create_agents(acks),
             "PolicyLog": self._create_log(acks),
             "Namespace": self._create_namespaces(),
         }
+        if self.key_store is not None:
+            reconcilers["SigningKey"] = SigningKeyReconciler(
+                self.cluster, self.key_store, acks, inventory=self.inventory, logs=self.logs, wake=self.waker.add
+            )
+        return reconcilers
 
     def create_loops(self) -> Mapping[str, Callable[[], Coroutine[Any, Any, None]]]:
         """Return what runs beside the queue for as long as the process, by name; nothing where nothing scales."""
@@ -103,7 +111,7 @@ class Factory:
             acks=acks,
             logs=self.logs,
             scaling=self.scaling,
-            pods=PodSettings(self.operator_namespace, self.keys.ring.public_keys_json()),
+            pods=PodSettings(self.operator_namespace, self.keys.public_keys_json),
             wake=self.waker.add,
             has_registry=backends.registry is not None,
         )

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import structlog
 from streamwarden_contract.names import SYSTEM, InstallationNames
 
-from streamwarden_operator.adapters.signing import PublisherKeys, SigningKey
+from streamwarden_operator.adapters.signing import PublisherKeys
 from streamwarden_operator.backends import Backends
 from streamwarden_operator.errors import CannotGoOnError
 from streamwarden_operator.keys import Key
-from streamwarden_operator.ports import Cluster
+from streamwarden_operator.ports import Cluster, SigningKeys
 from streamwarden_operator.reconcilers.inventory import Inventory
 from streamwarden_operator.reconcilers.policies.log_store import LogStore
 from streamwarden_operator.reconcilers.scaling.scaling_store import ScaledAgent, ScalingStore
@@ -46,7 +46,8 @@ class Controller:
         *,
         backends: Backends,
         bootstrap_servers: str,
-        signing_key: SigningKey,
+        keys: PublisherKeys,
+        key_store: SigningKeys | None = None,
         kubernetes_uid: str = "",
     ) -> None:
         """Put everything together; nothing runs before ``start``.
@@ -56,7 +57,8 @@ class Controller:
             settings: the operator's.
             backends: Kafka and the registry.
             bootstrap_servers: as the operator reaches Kafka; pods too, where the settings name no others.
-            signing_key: signs the policy logs and the inventory.
+            keys: sign the policy logs and the inventory, and verify them.
+            key_store: keeps them; None: nobody does, and none is replaced.
             kubernetes_uid: of the namespace ``kube-system``, by which a copy of the cluster is told; empty: not known.
         """
         self.on_rollout: OnRollout = _ignore_rollout
@@ -64,15 +66,17 @@ class Controller:
         self.on_status: OnStatus = _ignore_status
         """Called with the key of a resource whose status has changed."""
         self._backends = backends
+        self._operator_namespace = settings.operator_namespace
         self._logs = LogStore(InstallationNames(settings.installation))
         self._scaling = ScalingStore(enabled=backends.lags is not None)
         self._queue = ReconcileQueue(settings, on_status=self._status_changed)
         self._waker = Waker(cluster, self._logs, self._queue.add)
-        keys, watched = PublisherKeys(signing_key), settings.namespaces
+        watched = settings.namespaces
         factory = Factory(
             cluster,
             backends,
             keys,
+            key_store,
             settings.operator_namespace,
             settings.pod_bootstrap_servers or bootstrap_servers,
             settings.agent_quotas,
@@ -129,6 +133,8 @@ class Controller:
         """Begin to work. The cluster need not know all resources yet: see ``caches_complete``."""
         self._backends.acks.start()
         self._queue.add(Key("Namespace", SYSTEM))
+        if "SigningKey" in self._reconcilers:
+            self._queue.add(Key("SigningKey", self._operator_namespace))
         self._queue.start(self._reconcilers)
         self._running = [asyncio.create_task(run(), name=name) for name, run in self._loops.items()]
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from streamwarden_contract.acks import GateAck, RefusedEvents
 from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
+from streamwarden_contract.names import SYSTEM
 
 from streamwarden_operator.desired.acceptance import ACCEPTED, topic_refs
 from streamwarden_operator.desired.agents import is_taken
@@ -81,10 +82,19 @@ class Waker:
             self.add(Key("AgentDeployment", namespace, agent))
             if agent in self._logs.held_back(namespace).agents:
                 self.add(Key("PolicyLog", namespace))
+        if ack is not None:
+            self._add_all(self._logs_behind(namespace, ack))
         topics = self._topics_with_news((namespace, agent, pod), ack)
         if topics:
             contracts = self._cluster.list(TopicContract, namespace)
             self._add_all(key_of(contract) for contract in contracts if contract.spec.topic_name in topics)
+
+    def _logs_behind(self, namespace: str, ack: GateAck) -> Iterable[Key]:
+        """Return the keys of logs of which a gate claims to know more than they hold: one may have been lost."""
+        for of, epoch in ((namespace, ack.namespace_epoch), (SYSTEM, ack.guardrail_epoch)):
+            log = self._logs.published.get(of)
+            if log is not None and log.state.epoch < epoch:
+                yield Key("PolicyLog", of)
 
     def acks_complete(self, namespace: str) -> None:
         """Wake the policy log and the agents of a namespace: all of their gates are known now."""
@@ -101,7 +111,7 @@ class Waker:
         if ack is None:
             self._last_acks.pop(gate, None)  # each pod has a name of its own: they would pile up
             return True
-        state: tuple[object, ...] = (ack.agent_uid, ack.state, ack.reason, ack.message, ack.formats)
+        state: tuple[object, ...] = (ack.agent_uid, ack.state, ack.reason, ack.message, ack.formats, ack.key_ids)
         is_new = self._last_acks.get(gate) != state
         self._last_acks[gate] = state
         return is_new
@@ -148,8 +158,9 @@ def dependents_of(
         case "ConfigMap":
             reading = [key_of(policy) for policy in policies if params_config_map(policy.spec) == key.name]
             return frozenset({Key("PolicyLog", namespace), *reading} if reading else ())
-        case "Policy":
-            return frozenset({Key("PolicyLog", namespace)})
+        case "Policy" | "SigningKey":
+            # Of the key's change its reconciler tells whom it concerns.
+            return frozenset({Key("PolicyLog", namespace)} if key.kind == "Policy" else ())
         case "AgentDeployment":
             own_refs = [topic_refs(agent) for agent in agents if agent.metadata.name == key.name]
             refs = {name for each in own_refs for _, name in each}

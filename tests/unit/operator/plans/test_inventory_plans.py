@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from streamwarden_contract.inventory import InstallationItem, Item, NamespaceItem, Stage, UserItem
-from streamwarden_operator.adapters.signing import PublisherKeys, SigningKey
+from streamwarden_operator.adapters.signing import HeldKeys, PublisherKeys, SigningKey
 from streamwarden_operator.plans.inventory import (
     Ownership,
     left_over,
@@ -22,7 +22,7 @@ from streamwarden_operator.plans.inventory import (
 from streamwarden_operator.ports import SignedRecord
 
 TOPIC, CLUSTER = "streamwarden.inventory", "cluster-1"
-KEYS, OTHERS = PublisherKeys(SigningKey.create()), PublisherKeys(SigningKey.create())
+KEYS, OTHERS = PublisherKeys(HeldKeys(SigningKey.create())), PublisherKeys(HeldKeys(SigningKey.create()))
 
 
 def user(agent: str = "guard", namespace: str = "risk", stage: Stage = Stage.MADE) -> UserItem:

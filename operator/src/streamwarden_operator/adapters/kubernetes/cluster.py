@@ -192,9 +192,11 @@ class KubernetesCluster(Cluster):
 
     @override
     async def record_event(self, key: Key, *, reason: str, message: str, warning: bool) -> None:
-        if key.kind in {"PolicyLog", "Namespace", "ConfigMap"}:
-            return  # no object stands for these: the log says it
-        if uid := self._cache.uid_of(key):
+        if key.kind == "ConfigMap":
+            return  # whoever reads it says what is wrong with it
+        if key.kind in {"PolicyLog", "Namespace", "SigningKey"}:
+            await self._events.record_of_namespace(key.namespace, reason=reason, message=message, warning=warning)
+        elif uid := self._cache.uid_of(key):
             await self._events.record(key, uid, reason=reason, message=message, warning=warning)
 
     async def uid(self) -> str:
@@ -209,6 +211,15 @@ class KubernetesCluster(Cluster):
             _log.warning("a copy of this cluster cannot be told from it", error=str(error))
             return ""
         return str(found["metadata"]["uid"]) if found is not None else ""
+
+    @override
+    async def namespace_annotations(self, namespace: str) -> Mapping[str, str]:
+        try:
+            found = await self.client.get(NAMESPACE, None, namespace)
+        except ForbiddenError as error:
+            _log.warning("what people say to a namespace is not heard", namespace=namespace, error=str(error))
+            return {}
+        return {} if found is None else dict(found["metadata"].get("annotations") or {})
 
     async def _is_ending(self, namespace: str) -> bool:
         """Tell whether a namespace is being deleted: it takes everything along, first of all our right to do so."""

@@ -2,7 +2,7 @@
 
 import socket
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import uuid4
@@ -37,7 +37,7 @@ class _Recorded:
 
 
 class EventRecorder:
-    """Writes core/v1 Events regarding the three kinds."""
+    """Writes core/v1 Events regarding the three kinds, and namespaces."""
 
     def __init__(self, client: KubernetesClient, clock: Callable[[], datetime] = utc_now) -> None:
         """Make a recorder over an API server."""
@@ -47,24 +47,7 @@ class EventRecorder:
 
     async def record(self, key: Key, uid: str, *, reason: str, message: str, warning: bool) -> None:
         """Record an Event, or raise the count of the same one of some minutes ago."""
-        what = (uid, reason, message)
-        recorded = self._recorded.get(what)
-        try:
-            if recorded is not None and self._clock() - recorded.last < SAME_FOR:
-                self._recorded[what] = await self._repeat(key, recorded)
-            else:
-                self._recorded[what] = await self._create(key, uid, reason, message, warning=warning)
-        except AbsentError:
-            self._recorded.pop(what, None)  # it is too old for the API server, or its namespace is going
-        except OperatorError as error:
-            _log.warning("event not recorded", key=str(key), reason=reason, error=str(error))
-        while len(self._recorded) > _REMEMBERED:
-            self._recorded.popitem(last=False)
-
-    async def _create(self, key: Key, uid: str, reason: str, message: str, *, warning: bool) -> _Recorded:
         resource = type_of_key(key)
-        now = self._clock()
-        name = f"{key.name[:_MAX_PREFIX]}.{uuid4().hex[:16]}"
         regarding = {
             "apiVersion": resource.api_version,
             "kind": resource.kind,
@@ -72,11 +55,41 @@ class EventRecorder:
             "name": key.name,
             "uid": uid,
         }
+        await self._record(regarding, reason, message, warning=warning)
+
+    async def record_of_namespace(self, namespace: str, *, reason: str, message: str, warning: bool) -> None:
+        """Likewise, of a namespace as a whole: it is found among the Events in it."""
+        regarding = {"apiVersion": "v1", "kind": "Namespace", "namespace": namespace, "name": namespace, "uid": ""}
+        await self._record(regarding, reason, message, warning=warning)
+
+    async def _record(self, regarding: Mapping[str, str], reason: str, message: str, *, warning: bool) -> None:
+        what = (regarding["uid"] or regarding["namespace"], reason, message)
+        recorded = self._recorded.get(what)
+        try:
+            if recorded is not None and self._clock() - recorded.last < SAME_FOR:
+                self._recorded[what] = await self._repeat(regarding["namespace"], recorded)
+            else:
+                self._recorded[what] = await self._create(regarding, reason, message, warning=warning)
+        except AbsentError:
+            self._recorded.pop(what, None)  # it is too old for the API server, or its namespace is going
+        except OperatorError as error:
+            _log.warning(
+                "event not recorded",
+                regarding=dict(regarding),
+                reason=reason,
+                error=str(error),
+            )
+        while len(self._recorded) > _REMEMBERED:
+            self._recorded.popitem(last=False)
+
+    async def _create(self, regarding: Mapping[str, str], reason: str, message: str, *, warning: bool) -> _Recorded:
+        now = self._clock()
+        name = f"{regarding['name'][:_MAX_PREFIX]}.{uuid4().hex[:16]}"
         event = {
             "apiVersion": "v1",
             "kind": "Event",
-            "metadata": {"name": name, "namespace": key.namespace},
-            "involvedObject": regarding,
+            "metadata": {"name": name, "namespace": regarding["namespace"]},
+            "involvedObject": {part: value for part, value in regarding.items() if value},
             "type": "Warning" if warning else "Normal",
             "reason": reason,
             "message": message if len(message) <= _MAX_MESSAGE else f"{message[: _MAX_MESSAGE - 2]} …",
@@ -90,9 +103,9 @@ class EventRecorder:
         await self._client.create(EVENT, event)
         return _Recorded(name, 1, now)
 
-    async def _repeat(self, key: Key, recorded: _Recorded) -> _Recorded:
+    async def _repeat(self, namespace: str, recorded: _Recorded) -> _Recorded:
         again = replace(recorded, count=recorded.count + 1, last=self._clock())
         body = {"count": again.count, "lastTimestamp": format_time(again.last)}
-        request = Request("patch", EVENT, key.namespace, recorded.name)
+        request = Request("patch", EVENT, namespace, recorded.name)
         await self._client.patch(request, body, content_type=MERGE, manager=FIELD_MANAGER)
         return again

@@ -7,7 +7,7 @@ import hmac
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from streamwarden_contract.names import SYSTEM
 from streamwarden_contract.reasons import ConditionReason
@@ -20,6 +20,18 @@ from streamwarden_operator.errors import ConflictError, InvalidSpecError
 from streamwarden_operator.ports import Manifest
 
 _LABELS = {MANAGED_BY_LABEL: MANAGER, PART_OF_LABEL: SYSTEM}
+
+
+@dataclass(frozen=True, slots=True)
+class KeptSecret:
+    """A Secret with what people say to it."""
+
+    data: Mapping[str, str] = field(repr=False)
+    annotations: Mapping[str, str]
+    version: str
+    """``metadata.resourceVersion``."""
+    created: str
+    """``metadata.creationTimestamp``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +96,23 @@ class SecretStore:
             return False
         return True
 
+    async def read_kept(self, namespace: str, name: str) -> KeptSecret | None:
+        """Return a Secret that is not an agent's; None where there is none."""
+        found = await self._client.get(SECRET, namespace, name)
+        return None if found is None else _kept(found)
+
+    async def write_kept(
+        self, namespace: str, name: str, data: Mapping[str, str], annotations: Mapping[str, str], version: str
+    ) -> KeptSecret:
+        """Write all of a Secret that is as it was read.
+
+        Raises:
+            ConflictError: somebody wrote it meanwhile.
+        """
+        manifest = _manifest(namespace, name, data)
+        manifest["metadata"] |= {"annotations": dict(annotations), "resourceVersion": version}
+        return _kept(await self._client.apply(SECRET, manifest))
+
     async def delete(self, namespace: str, name: str) -> None:
         """Delete an own Secret; an absent one, and one that is not ours, is left alone."""
         if (namespace, name) not in self._seen:
@@ -108,6 +137,16 @@ class SecretStore:
 
     def _fingerprint(self, data: Mapping[str, str]) -> bytes:
         return hmac.digest(self._salt, json.dumps(data, sort_keys=True).encode(), hashlib.sha256)
+
+
+def _kept(found: Manifest) -> KeptSecret:
+    metadata = found["metadata"]
+    return KeptSecret(
+        _decoded(found),
+        dict(metadata.get("annotations") or {}),
+        metadata["resourceVersion"],
+        metadata["creationTimestamp"],
+    )
 
 
 def _manifest(namespace: str, name: str, data: Mapping[str, str]) -> Manifest:

@@ -13,7 +13,7 @@ from streamwarden_operator.desired.checks.agents import READY
 from streamwarden_operator.desired.status import is_true
 from streamwarden_operator.errors import NotReadyError
 from streamwarden_operator.plans.acls import plan_acls
-from streamwarden_operator.plans.offsets import plan_offsets
+from streamwarden_operator.plans.offsets import epochs_seen, plan_offsets
 from streamwarden_operator.plans.skips import SkipPlan, plan_skips
 from streamwarden_operator.ports import Acl, AclPlan, Acls, Cluster, Offsets, Topic
 from streamwarden_operator.reconcilers.agents.quotas import AgentQuotas
@@ -82,8 +82,11 @@ class AgentAccess:
             await self.acls.apply(now)
         return credentials_hash
 
-    async def give_to_agent(self, agent: ResolvedAgent, decisions: Topic, observed: frozenset[Acl]) -> None:
+    async def give_to_agent(self, agent: ResolvedAgent, decisions: Topic, observed: frozenset[Acl]) -> tuple[int, int]:
         """Commit where the gate begins, then let the agent write, within its quotas.
+
+        Returns:
+            The highest epochs of namespace and guardrails under which a gate has judged.
 
         Raises:
             NotReadyError: ``OffsetsLost``; nothing is given, and what the agent had is taken back.
@@ -103,6 +106,7 @@ class AgentAccess:
         plan = plan_acls(desired, observed, frozenset())
         if plan:
             await self.acls.apply(plan)
+        return epochs_seen(decisions, found)
 
     async def plan_skips(self, agent: ResolvedAgent, decisions: Topic) -> SkipPlan:
         """Tell which of the agent's ``skips`` its gate is to pass over; Kafka is only asked where there are any."""

@@ -14,6 +14,7 @@ from datetime import datetime
 from streamwarden_contract.acks import GateAck
 from streamwarden_contract.models import AgentDeployment, TopicContract
 from streamwarden_contract.models.agent_deployment import AgentDeploymentStatus
+from streamwarden_contract.names import SYSTEM
 from streamwarden_contract.policylog import BindingRecord
 from streamwarden_contract.reasons import ConditionReason
 
@@ -51,8 +52,8 @@ class PodSettings:
     """What all pods share."""
 
     operator_namespace: str
-    public_keys: str
-    """JSON of ``public-keys.json``."""
+    public_keys: Callable[[], str]
+    """Returns the JSON of ``public-keys.json`` as it is now."""
 
 
 class AgentReconciler:
@@ -217,7 +218,7 @@ class AgentReconciler:
         progress.skips = skips = await self._access.plan_skips(agent, decisions)
         binding = self._published_binding(build_binding(agent, decisions=decisions, audit=audit, skips=skips.wanted))
         progress.step = ACCESS_READY
-        await self._access.give_to_agent(agent, decisions, observed)
+        self._see_epochs(binding.namespace, await self._access.give_to_agent(agent, decisions, observed))
         progress.holds(ACCESS_READY)
         progress.step = GATE_READY
         gates = live_gates(self._acks.of_namespace(binding.namespace), {binding.agent: binding.agent_uid})
@@ -226,7 +227,7 @@ class AgentReconciler:
             agent,
             operator_namespace=self._pods.operator_namespace,
             installation=self._logs.installation.installation,
-            public_keys=self._pods.public_keys,
+            public_keys=self._pods.public_keys(),
             credentials_hash=credentials_hash,
             decision_format=await self._decision_format(binding, gates),
         )
@@ -239,6 +240,12 @@ class AgentReconciler:
         too_new = self._logs.too_new_for(binding.namespace, binding.agent)
         found = checks.AgentGates(gates, progress.asleep, too_new)
         progress.found[GATE_READY] = decide(GATE_READY, checks.GATES, found)
+
+    def _see_epochs(self, namespace: str, epochs: tuple[int, int]) -> None:
+        """Have a log written anew that is behind what gates have judged under: they refuse it."""
+        for of, epoch in zip((namespace, SYSTEM), epochs, strict=True):
+            if self._logs.see(of, epoch):
+                self._wake(Key("PolicyLog", of))
 
     async def _decision_format(self, binding: BindingRecord, gates: Sequence[GateAck]) -> int:
         """Return what the agent may write; what it was told stays while its gates are not known, or none run."""

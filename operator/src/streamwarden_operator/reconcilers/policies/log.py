@@ -1,7 +1,7 @@
 """Keeps a namespace's policy log: reads it, plans, signs, publishes; no admin call delays an edit."""
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -18,13 +18,13 @@ from streamwarden_operator.desired.policy_params import EffectivePolicy
 from streamwarden_operator.desired.rule_checks import Governed
 from streamwarden_operator.errors import InvalidSpecError, OperatorError
 from streamwarden_operator.keys import Key
-from streamwarden_operator.plans.log_state import LogState, go_on_above, verify_log
+from streamwarden_operator.plans.log_state import LogState, abandoned_epochs, claimed_epochs, go_on_above, verify_log
 from streamwarden_operator.plans.older_gates import plan_for_gates
 from streamwarden_operator.plans.policy_costs import NEWEST, Spending
-from streamwarden_operator.plans.policy_log import LogPlan, after, sign_plan
+from streamwarden_operator.plans.policy_log import LogPlan, after, sign_plan, with_signed_anew
 from streamwarden_operator.plans.policy_rules import check_policy, spending_of
 from streamwarden_operator.plans.rollout import bound_agents, live_gates
-from streamwarden_operator.ports import Cluster, GateAcks, PolicyLog
+from streamwarden_operator.ports import Cluster, GateAcks, PolicyLog, SignedRecord
 from streamwarden_operator.reconcilers.policies.log_store import LogStore, Publication, PublishedLog
 from streamwarden_operator.result import DONE, Result
 
@@ -33,6 +33,11 @@ _log = structlog.get_logger(__name__)
 
 class Keys(Signer, Verifier, Protocol):
     """Signs, and knows its own signature again."""
+
+    @property
+    def abandoned(self) -> frozenset[str]:
+        """Ids of lost keys without which people have begun anew."""
+        ...
 
 
 class PolicyLogReconciler:
@@ -96,10 +101,12 @@ class PolicyLogReconciler:
         known = before.state if before else None
         state = verify_log(records, topic=topic, cluster_id=cluster_id, verifier=self._keys, known=known)
         await self._report_refused(namespace, state)
-        state = go_on_above(state, self._proven(namespace, state, topic, cluster_id))
+        state = self._go_on_above(namespace, state, records)
         desired, refused, spending = await self._desired(namespace, state)
         acks = self._acks.of_namespace(namespace) if self._acks.complete(namespace) else None
         plan, held_back = plan_for_gates(namespace, desired, state, acks)
+        key_id = self._keys.key_id
+        plan = with_signed_anew(plan, state, key_id)
         if plan:
             await self._topics.publish(topic, sign_plan(plan, topic=topic, cluster_id=cluster_id, signer=self._keys))
             _log.info(
@@ -114,18 +121,37 @@ class PolicyLogReconciler:
             for record in plan.records:
                 if isinstance(record, PolicyRecord):
                     spending.add(record.name, record.revision, spending.checks[record.name])
-        return PublishedLog(state, plan.withheld, held_back, refused, spending)
+        return PublishedLog(state, plan.withheld, held_back, refused, spending, key_id)
 
-    def _proven(self, namespace: str, state: LogState, topic: str, cluster_id: str) -> list[EpochRecord]:
-        """Return what gates have seen beyond the end of the log, by the operator's own signature: a log was lost."""
-        claims = [ack for ack in self._acks.of_namespace(namespace) if ack.namespace_epoch > state.epoch and ack.epochs]
-        echoes = (ack.epochs.namespace for ack in claims if ack.epochs)
-        found = (proven_epoch(echo, topic=topic, cluster_id=cluster_id, verifier=self._keys) for echo in echoes)
-        proven = [record for record in found if record is not None]
-        if proven:
-            newest = max(record.epoch for record in proven)
-            _log.error("policy log lost or rolled back: going on above", topic=topic, log=state.epoch, gates=newest)
-        return proven
+    def _go_on_above(self, namespace: str, state: LogState, records: Mapping[bytes, SignedRecord]) -> LogState:
+        """Return the state as it is for a publisher: what gates have seen is used up, also where the log lost it."""
+        used = abandoned_epochs(records, self._keys.abandoned)
+        above = go_on_above(
+            state, [*used, *self._seen_by_gates(namespace, state.epoch)], epoch=self._logs.seen.get(namespace, 0)
+        )
+        if above is not state:
+            topic = self._logs.topic_of(namespace)
+            _log.error(
+                "policy log lost or rolled back: going on above", topic=topic, log=state.epoch, gates=above.epoch
+            )
+        return above
+
+    def _seen_by_gates(self, namespace: str, beyond: int) -> list[EpochRecord]:
+        """Return later epochs that gates have in force: by a signature of ours, or by that of a key that was lost."""
+        topic, cluster_id = self._logs.topic_of(namespace), self._topics.cluster_id
+        where = self._logs.topics_ready if namespace == SYSTEM else (namespace,)
+        acks = [ack for each in where for ack in self._acks.of_namespace(each) if ack.epochs]
+        if namespace == SYSTEM:
+            echoes = {ack.epochs.guardrail for ack in acks if ack.epochs and ack.guardrail_epoch > beyond}
+        else:
+            echoes = {ack.epochs.namespace for ack in acks if ack.epochs and ack.namespace_epoch > beyond}
+        found: list[EpochRecord] = []
+        for echo in filter(None, echoes):
+            if echo.key_id in self._keys.abandoned:
+                found += claimed_epochs(echo.value.encode("utf-8", "surrogatepass"))
+            elif record := proven_epoch(echo, topic=topic, cluster_id=cluster_id, verifier=self._keys):
+                found.append(record)
+        return found
 
     async def _desired(self, namespace: str, state: LogState) -> tuple[DesiredLog, dict[str, str], Spending]:
         """Return what the log should hold; by policy why one is refused; and what those that are accepted take."""

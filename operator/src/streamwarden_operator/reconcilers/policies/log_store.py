@@ -44,6 +44,8 @@ class PublishedLog:
     """By policy that is not accepted: why. It depends on agents and contracts, and its status is to say what is."""
     spending: Spending = field(default_factory=Spending)
     """What the published policies take of the agents' decisions."""
+    key_id: str = ""
+    """Of the key that signs all of it."""
     outage: OperatorError | None = None
     """Why the last attempt to write failed."""
 
@@ -65,6 +67,8 @@ class LogStore:
     """Namespaces whose shared topics exist."""
     published: dict[str, PublishedLog] = field(default_factory=dict)
     """By namespace; none before the log was read."""
+    seen: dict[str, int] = field(default_factory=dict)
+    """By namespace: the highest epoch beside the offsets that gates have committed."""
     publications: dict[tuple[str, str], Publication] = field(default_factory=dict)
     """By namespace and policy."""
     registered: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -73,6 +77,12 @@ class LogStore:
     """What policies have in ConfigMaps, as last read."""
     complete: bool = False
     """Whether all resources are known. Before that an agent that is not known may exist: nothing is taken back."""
+
+    def see(self, namespace: str, epoch: int) -> bool:
+        """Note an epoch that gates have judged under, and tell whether the log is behind it: it was lost."""
+        self.seen[namespace] = max(epoch, self.seen.get(namespace, 0))
+        log = self.published.get(namespace)
+        return log is not None and log.state.epoch < self.seen[namespace]
 
     def demand_claim(self, namespace: str) -> None:
         """Go no further in a namespace that is not this installation's, or not known to be.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from streamwarden_contract.names import InstallationNames
-from streamwarden_operator.adapters.signing import PublisherKeys, SigningKey
+from streamwarden_operator.adapters.signing import HeldKeys, PublisherKeys, SigningKey
 from streamwarden_operator.errors import NotReadyError
 from streamwarden_operator.keys import Key, key_of
 from streamwarden_operator.reconcilers.agents.access import AgentAccess
@@ -125,7 +125,7 @@ class Removing:
         self.cluster.ending.add(("risk", "guard"))
         logs, scaling, installation = LogStore(InstallationNames()), ScalingStore(enabled=False), InstallationNames()
         offsets, quotas = FakeOffsets(FakeTopics()), AgentQuotas(FakeClientQuotas(), {})
-        kafka_users, keys = FakeScramUsers(), PublisherKeys(SigningKey.create())
+        kafka_users, keys = FakeScramUsers(), PublisherKeys(HeldKeys(SigningKey.create()))
         inventory = Inventory(FakePolicyLog(), FakeTopics(), installation=installation, keys=keys)
         users = AgentUsers(self.cluster, kafka_users, FakeLogins(kafka_users), inventory, "kafka:9092")
         access = AgentAccess(self.cluster, FakeAcls(), users, offsets, quotas, installation)

@@ -1,0 +1,70 @@
+"""The signing key is replaced without a moment in which a gate could not go on (X83)."""
+
+from __future__ import annotations
+
+import pytest
+from streamwarden_contract.acks import GateAck, SignedEpoch, SignedEpochs
+from streamwarden_operator.plans.key_rotation import Step, plan_rotation
+from streamwarden_operator.ports import KeyIds
+
+
+def gate(pod: str, *, knows: tuple[str, ...] = (), signed_by: tuple[str, str] | None = None) -> GateAck:
+    epochs = None
+    if signed_by is not None:
+        namespace, guardrail = (SignedEpoch(value="{}", signature="", key_id=key) for key in signed_by)
+        epochs = SignedEpochs(namespace=namespace, guardrail=guardrail)
+    return GateAck(
+        namespace="risk",
+        agent="guard",
+        agent_uid="u",
+        pod=pod,
+        state="InForce",
+        key_ids=knows,
+        epochs=epochs,
+        reported_at_ms=1,
+    )
+
+
+OLD, NEW = "old", "new"
+BEGUN, SIGNING = KeyIds(OLD, following=NEW), KeyIds(NEW, previous=OLD)
+
+
+@pytest.mark.parametrize(
+    ("keys", "due", "gates", "step"),
+    [
+        pytest.param(KeyIds(OLD), "", [], Step.NONE, id="nothing-is-due"),
+        pytest.param(KeyIds(OLD), "old", [], Step.ADD, id="the-next-key-is-given-to-gates-first"),
+        pytest.param(BEGUN, "", [gate("a")], Step.WAIT, id="a-gate-that-does-not-say-what-it-knows-is-waited-for"),
+        pytest.param(
+            BEGUN, "", [gate("a", knows=(NEW, OLD)), gate("b", knows=(OLD,))], Step.WAIT, id="not-all-know-it"
+        ),
+        pytest.param(BEGUN, "", [gate("a", knows=(NEW, OLD))], Step.SIGN, id="all-know-it"),
+        pytest.param(BEGUN, "", [], Step.SIGN, id="no-gate-runs"),
+        pytest.param(SIGNING, "", [gate("a", signed_by=(OLD, NEW))], Step.WAIT, id="one-log-of-the-old-key-in-force"),
+        pytest.param(SIGNING, "", [gate("a")], Step.WAIT, id="a-gate-with-nothing-in-force"),
+        pytest.param(SIGNING, "", [gate("a", signed_by=(NEW, NEW))], Step.RETIRE, id="all-have-what-it-signed"),
+        pytest.param(SIGNING, "again", [gate("a", signed_by=(OLD, OLD))], Step.WAIT, id="one-rotation-at-a-time"),
+    ],
+)
+def test_the_next_step(keys: KeyIds, due: str, gates: list[GateAck], step: Step) -> None:
+    assert plan_rotation(keys, due=due, gates=gates, unknown=(), unsigned=()).step is step
+
+
+@pytest.mark.parametrize("keys", [BEGUN, SIGNING])
+def test_gates_that_are_not_known_yet_are_waited_for(keys: KeyIds) -> None:
+    plan = plan_rotation(keys, due="", gates=[], unknown=["risk"], unsigned=())
+    assert (plan.step, plan.progress) == (Step.WAIT, "waits until it is known which gates there are in risk")
+
+
+def test_the_old_key_stays_until_every_log_is_signed_anew() -> None:
+    plan = plan_rotation(SIGNING, due="", gates=[], unknown=(), unsigned=["risk.streamwarden.policies"])
+    assert (plan.step, plan.progress) == (Step.WAIT, "the key new signs anew: risk.streamwarden.policies")
+
+
+def test_whom_it_waits_for_is_said() -> None:
+    gates = [gate(f"pod-{number}", knows=(NEW,) if number == 0 else ()) for number in range(6)]
+    progress = plan_rotation(BEGUN, due="", gates=gates, unknown=(), unsigned=()).progress
+    assert progress == (
+        "1 of 6 gates know the next key new; the key old signs until all of them do. Waits for risk/pod-1, risk/pod-2, "
+        "risk/pod-3 and 2 more"
+    )
