@@ -54,10 +54,11 @@ class FakeKafka:
 
 
 class FakeTopics(FakeKafka):
-    """Topics, of a cluster with one broker."""
+    """Topics, of a cluster with one broker, or more."""
 
     def __init__(self, *existing: Topic) -> None:
         super().__init__()
+        self.brokers = 1
         self.topics = {topic.name: _made(topic) for topic in existing}
 
     async def observe(self, names: Collection[str]) -> Mapping[str, Topic]:
@@ -74,8 +75,8 @@ class FakeTopics(FakeKafka):
             self.writes.append(("apply", name, plan))
         if plan.create is not None and name not in self.topics:
             made = _made(plan.create)
-            if (plan.create.replication_factor or 1) > 1:
-                raise InvalidSpecError("one broker cannot hold several replicas")
+            if (plan.create.replication_factor or 1) > self.brokers:
+                raise InvalidSpecError(f"{self.brokers} brokers cannot hold so many replicas")
             self.topics[name] = made
         if plan.grow_to is not None:
             if plan.grow_to <= self.topics[name].partitions:

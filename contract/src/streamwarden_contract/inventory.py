@@ -5,6 +5,7 @@
 ``user/<name>``, ``topic/<name>`` and ``subject/<name>`` (of contracts).
 """
 
+import operator
 from enum import StrEnum
 from typing import Annotated, Final, Literal
 
@@ -18,6 +19,12 @@ NEWEST_INVENTORY_FORMAT: Final = 1
 
 Name = Annotated[str, Field(min_length=1, max_length=249)]
 Uid = Annotated[str, Field(max_length=64)]
+
+MAX_LOST = 100
+TopicIds = Annotated[dict[Name, Uid], Field(exclude_if=operator.not_)]
+"""Kafka's ids by name: a topic that is made again has another."""
+LostIds = Annotated[tuple[Uid, ...], Field(strict=False, exclude_if=operator.not_)]
+"""Ids of topics that were lost, and that people had made again, empty: audit chains go on behind what they lost."""
 
 
 class Stage(StrEnum):
@@ -47,6 +54,9 @@ class InstallationItem(_Item):
     installation: Name
     kubernetes_uid: Uid = ""
     """UID of the cluster's namespace ``kube-system``; empty where it could not be read."""
+    topics: TopicIds = {}
+    """Of the installation's own topics, but for this one."""
+    lost: LostIds = ()
 
     @property
     def key(self) -> str:
@@ -58,6 +68,9 @@ class NamespaceItem(_Item):
 
     namespace: Name
     stage: Annotated[Stage, Field(strict=False)]
+    topics: TopicIds = {}
+    """Of the topics that its agents share."""
+    lost: LostIds = ()
 
     @property
     def key(self) -> str:

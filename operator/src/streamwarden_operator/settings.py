@@ -23,10 +23,12 @@ from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.errors import ConnectionSettingsError
 
 from streamwarden_operator.desired.acls import is_streamwarden_principal
+from streamwarden_operator.desired.topics import Durability
 from streamwarden_operator.errors import InvalidSpecError
 from streamwarden_operator.logs import LogLevel
 from streamwarden_operator.ports import Quotas
 
+MOST_REPLICAS = 32_767
 PREFIX = "STREAMWARDEN_"
 _LEAST_BYTE_RATE = 65_536
 """One decision of the largest size a second: a broker makes who writes more wait, and its transactions time out."""
@@ -113,6 +115,13 @@ class OperatorSettings(BaseSettings):
     agent_request_percentage: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     """Likewise the time that its requests may take at each broker, in percent of one thread (200: two threads)."""
 
+    shared_topic_replicas: Annotated[int, Field(ge=1, le=MOST_REPLICAS)] | None = None
+    """Replicas of the topics that agents share (policies, audit, dead letters, gates, inventory) where they are made;
+    fewer on one that exists are told. Left out: the broker's default."""
+
+    shared_topic_min_insync_replicas: Annotated[int, Field(ge=1, le=MOST_REPLICAS)] | None = None
+    """`min.insync.replicas` of these topics, kept where they have so many replicas; left out: the broker's default."""
+
     signing_key_max_age: Annotated[timedelta, Field(ge=timedelta(days=1))] | None = None
     """Age at which the key that signs policies is replaced, one day or more (``P90D``); left out: whenever people ask
     for it, by the annotation `streamwarden.io/rotate-key` on its Secret."""
@@ -180,6 +189,11 @@ class OperatorSettings(BaseSettings):
     def trusted(self) -> frozenset[str]:
         """Whose rights are no way round a gate: the operator itself, and who is named."""
         return frozenset({self.operator_principal, *self.trusted_principals})
+
+    @property
+    def durability(self) -> Durability:
+        """Of the topics that agents share."""
+        return Durability(self.shared_topic_replicas, self.shared_topic_min_insync_replicas)
 
     @field_validator("watch_namespaces", mode="before")
     @classmethod

@@ -1,5 +1,7 @@
 """Which topics should exist."""
 
+from dataclasses import dataclass, replace
+
 from streamwarden_contract.models import TopicContract
 from streamwarden_contract.names import AgentNames, InstallationNames, NamespaceNames
 
@@ -20,6 +22,33 @@ DEAD_LETTER_MAX_MESSAGE_BYTES = 2 << 20
 
 AUDIT_PARTITIONS = 6
 """Fixed: records of one decision partition stay in order only as long as this number stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class Durability:
+    """How many copies there are of what agents share; None: as the broker has it by default."""
+
+    replicas: int | None = None
+    min_insync_replicas: int | None = None
+
+    def of(self, topic: Topic, observed: Topic | None) -> Topic:
+        """Return a shared topic as it is made, or kept: the replicas of one that exists only Kafka's tools change.
+
+        Where it has fewer than ``min_insync_replicas`` these are not demanded: nobody could write to it.
+        """
+        replicas = self.replicas if observed is None else None
+        there = self.replicas if observed is None else observed.replication_factor
+        demanded = self.min_insync_replicas is not None and (there is None or there >= self.min_insync_replicas)
+        config = {**topic.config, _MIN_INSYNC: str(self.min_insync_replicas)} if demanded else topic.config
+        return replace(topic, replication_factor=replicas, config=config)
+
+    def shortfall(self, observed: Topic) -> str:
+        """Say what a shared topic lacks; empty where it has enough."""
+        has, wanted = observed.replication_factor, max(self.replicas or 0, self.min_insync_replicas or 0)
+        return f"{observed.name} has {has} of {wanted} replicas" if has is not None and has < wanted else ""
+
+
+_MIN_INSYNC = "min.insync.replicas"
 
 
 def build_contract_topic(contract: TopicContract) -> Topic:

@@ -7,6 +7,7 @@ from typing import Protocol, TypeVar
 import structlog
 from streamwarden_contract.inventory import (
     INSTALLATION_KEY,
+    MAX_LOST,
     InstallationItem,
     Item,
     NamespaceItem,
@@ -18,12 +19,12 @@ from streamwarden_contract.inventory import (
     topic_key,
     user_key,
 )
-from streamwarden_contract.names import InstallationNames
+from streamwarden_contract.names import SYSTEM, InstallationNames
 from streamwarden_contract.policylog import Signer
 from streamwarden_kafka.batching import Batcher
 
 from streamwarden_operator.desired.names import BEGIN_ANEW_ANNOTATION
-from streamwarden_operator.desired.topics import build_inventory_topic
+from streamwarden_operator.desired.topics import Durability, build_inventory_topic
 from streamwarden_operator.errors import CannotGoOnError
 from streamwarden_operator.plans.inventory import (
     InventoryState,
@@ -63,6 +64,7 @@ class Inventory:
         installation: InstallationNames,
         keys: InventoryKeys,
         kubernetes_uid: str = "",
+        durability: Durability = Durability(),  # noqa: B008  # a frozen value
     ) -> None:
         """Make one; nothing is read before ``open``.
 
@@ -72,12 +74,14 @@ class Inventory:
             installation: whose inventory it is.
             keys: the signing key and the public ones that are valid.
             kubernetes_uid: of the cluster's ``kube-system``; empty where it is not known, and not compared.
+            durability: of its topic.
         """
         self._log = log
         self._topics = topics
         self._names = installation
         self._keys = keys
         self._kubernetes_uid = kubernetes_uid
+        self._durability = durability
         self._items: dict[str, Item] = {}
         self._opening = asyncio.Lock()
         self._is_open = False
@@ -101,13 +105,15 @@ class Inventory:
         async with self._opening:
             if self._is_open:
                 return
-            topic = build_inventory_topic(self._names)
+            topic = self._durability.of(build_inventory_topic(self._names), None)
             observed = await self._topics.observe([topic.name, self._names.guardrails])
             if self._names.guardrails in observed:  # of an installation that has no inventory yet
                 _, strangers = await self.signers(self._names.guardrails)
                 self._check(self._names.guardrails, InventoryState(foreign=strangers))
             if topic.name in observed:
                 self._check(topic.name, self._verify(topic.name, await self._log.look(topic.name)))
+            if topic.name in observed:
+                topic = self._durability.of(topic, observed[topic.name])
             if plan := plan_topic(topic, observed.get(topic.name), keyed=True):
                 await self._topics.apply(topic.name, plan)
             read = await self._log.read(topic.name)
@@ -120,7 +126,8 @@ class Inventory:
                 _log.error("inventory record not believed", record=key, cause=why)
             self._is_open = True
         await self.sign_anew()
-        await self.note([InstallationItem(installation=self._names.installation, kubernetes_uid=self._kubernetes_uid)])
+        item = self._find(INSTALLATION_KEY, InstallationItem) or InstallationItem(installation=self._names.installation)
+        await self.note([item.model_copy(update={"kubernetes_uid": self._kubernetes_uid})])
 
     def user(self, user: str) -> UserItem | None:
         """Return what is known of a user of Kafka."""
@@ -137,6 +144,21 @@ class Inventory:
     def subject(self, subject: str) -> SubjectItem | None:
         """Return what is known of a subject of the schema registry."""
         return self._find(subject_key(subject), SubjectItem)
+
+    def topics_of(self, namespace: str) -> Mapping[str, str]:
+        """Return the ids of the topics that a namespace's agents share, or (``streamwarden``) the installation's."""
+        item = self._owner_of_topics(namespace)
+        return item.topics if item is not None else {}
+
+    async def note_topics(self, namespace: str, ids: Mapping[str, str], lost: Collection[str] = ()) -> None:
+        """Write which ones there are, and the ids of those that people have given up."""
+        item = self._owner_of_topics(namespace)
+        if item is not None:
+            known = {"topics": {**item.topics, **ids}, "lost": (*item.lost, *lost)[-MAX_LOST:]}
+            await self.note([item.model_copy(update=known)])
+
+    def _owner_of_topics(self, namespace: str) -> InstallationItem | NamespaceItem | None:
+        return self._find(INSTALLATION_KEY, InstallationItem) if namespace == SYSTEM else self.namespace(namespace)
 
     async def signers(self, topic: str) -> tuple[bool, frozenset[str]]:
         """Return whether this installation has signed a record of a policy topic, and the ids of other keys that have.

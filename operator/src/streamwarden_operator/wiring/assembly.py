@@ -7,6 +7,7 @@ from typing import Any
 
 from streamwarden_operator.adapters.signing import PublisherKeys
 from streamwarden_operator.backends import Backends
+from streamwarden_operator.desired.topics import Durability
 from streamwarden_operator.keys import KeyKind
 from streamwarden_operator.ports import Cluster, Quotas, SigningKeys
 from streamwarden_operator.reconcilers.agents.access import AgentAccess
@@ -16,6 +17,7 @@ from streamwarden_operator.reconcilers.agents.users import AgentUsers
 from streamwarden_operator.reconcilers.contracts.reconciler import TopicContractReconciler
 from streamwarden_operator.reconcilers.inventory import Inventory
 from streamwarden_operator.reconcilers.namespaces.reconciler import NamespaceReconciler
+from streamwarden_operator.reconcilers.namespaces.shared_topics import SharedTopics
 from streamwarden_operator.reconcilers.policies.live_acks import LiveAcks
 from streamwarden_operator.reconcilers.policies.log import PolicyLogReconciler
 from streamwarden_operator.reconcilers.policies.log_store import LogStore
@@ -44,6 +46,8 @@ class Factory:
     """Of every agent's user."""
     trusted: frozenset[str]
     """Principals whose rights are no way round a gate, the operator's own among them."""
+    durability: Durability
+    """Of the topics that agents share."""
     logs: LogStore
     scaling: ScalingStore
     waker: Waker
@@ -131,6 +135,15 @@ class Factory:
             inventory=self.inventory,
             quotas=self._quotas,
             logs=self.logs,
+            shared=SharedTopics(
+                self.cluster,
+                backends.topics,
+                self.inventory,
+                self.logs,
+                self.durability,
+                self.operator_namespace,
+                self.waker.shared_topics_changed,
+            ),
             covers=self.covers,
             watch=backends.acks.watch,
             claimed=self.waker.namespace_known,

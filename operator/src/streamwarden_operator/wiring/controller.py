@@ -81,6 +81,7 @@ class Controller:
             settings.pod_bootstrap_servers or bootstrap_servers,
             settings.agent_quotas,
             settings.trusted,
+            settings.durability,
             self._logs,
             self._scaling,
             self._waker,
@@ -90,6 +91,7 @@ class Controller:
                 installation=self._logs.installation,
                 keys=keys,
                 kubernetes_uid=kubernetes_uid,
+                durability=settings.durability,
             ),
             lambda namespace: not watched or namespace in watched,
         )

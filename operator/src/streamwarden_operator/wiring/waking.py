@@ -101,6 +101,11 @@ class Waker:
         self.add(Key("PolicyLog", namespace))
         self.dependents_changed(Key("Namespace", namespace))
 
+    def shared_topics_changed(self, namespace: str) -> None:
+        """Wake the agents that share topics of which something else is to be said now; all for the installation's."""
+        agents = self._cluster.list(AgentDeployment, None if namespace == SYSTEM else namespace)
+        self._add_all(map(key_of, agents))
+
     def namespace_known(self, namespace: str) -> None:
         """Wake all resources of a namespace: it is known now whose it is."""
         listed = (self._cluster.list(kind, namespace) for kind in (TopicContract, Policy, AgentDeployment))

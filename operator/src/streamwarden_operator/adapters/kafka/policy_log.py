@@ -186,6 +186,11 @@ class KafkaPolicyLog:
             # Nothing but our own transaction: its commit is answered before its marker is written, so the end may still
             # be the old one; and behind its last record there is only that marker, which no fetch shows soon.
             end = written
+        if read.position > end:  # another topic of this name: none of what was read is there
+            read = self._reads[topic] = _Read()
+            self._written.pop(topic, None)
+            consumer.incremental_unassign([TopicPartition(topic, PARTITION)])
+            consumer.incremental_assign([TopicPartition(topic, PARTITION, OFFSET_BEGINNING)])
         if read.position < 0 and low == end:
             read.position = end
         while read.position < end:

@@ -89,6 +89,10 @@ class AgentTopics:
     """As published."""
     awaited: tuple[TopicContract, ...] = ()
     """Contracts whose first schema may not reach a gate (yet)."""
+    lost: str = ""
+    """Which shared topics are lost, and how people end it; empty where none is."""
+    weak: str = ""
+    """Which shared topics have too few replicas."""
 
     @property
     def shared_ready(self) -> bool:
@@ -106,9 +110,23 @@ def a_contract_has_no_topic(agent: ResolvedAgent) -> Finding | None:
     return None
 
 
+def a_shared_topic_is_lost(topics: AgentTopics) -> Finding | None:
+    return Finding("False", ConditionReason.SHARED_TOPIC_LOST, topics.lost) if topics.lost else None
+
+
+def shared_topics_have_too_few_replicas(topics: AgentTopics) -> Finding | None:
+    """Find that less is safe than the settings say: all works, and somebody should know."""
+    if not topics.weak:
+        return None
+    advice = "Kafka's kafka-reassign-partitions.sh gives them more"
+    return Finding("True", ConditionReason.TOO_FEW_REPLICAS, f"{topics.weak}. {advice}")
+
+
 def shared_topics_are_being_made(topics: AgentTopics) -> Finding | None:
     if topics.shared_ready:
         return None
+    if topics.weak:
+        return Finding("False", ConditionReason.TOO_FEW_REPLICAS, topics.weak)
     message = f"the topics that the agents of {topics.agent.names.namespace!r} share are being made"
     return Finding("False", ConditionReason.PENDING, message)
 
@@ -146,11 +164,13 @@ def the_decision_topic_is_another_one(topics: AgentTopics) -> Finding | None:
 CONTRACTS = (a_contract_has_no_topic,)
 """Asked before Kafka is."""
 TOPICS = (
+    a_shared_topic_is_lost,
     shared_topics_are_being_made,
     an_input_topic_is_missing,
     the_decision_topic_is_another_one,
     a_first_schema_is_not_taken,
 )
+TOPICS_HOLD = (shared_topics_have_too_few_replicas,)
 
 
 # --- GateReady -------------------------------------------------------------------------------------------------

@@ -209,8 +209,8 @@ class AgentReconciler:
         progress.step = ACCESS_READY
         observed = await self._access.check_bypass(agent)
         progress.step = TOPICS_READY
-        decisions, audit = await self._ready_topics(agent)
-        progress.holds(TOPICS_READY)
+        decisions, audit, topics = await self._ready_topics(agent)
+        progress.found[TOPICS_READY] = decide(TOPICS_READY, checks.TOPICS_HOLD, topics)
         progress.step = ACCESS_READY
         in_force = self._logs.binding(agent.names.namespace, agent.names.agent)
         credentials_hash = await self._access.give_to_gate(agent, observed, in_force)
@@ -264,8 +264,12 @@ class AgentReconciler:
         pods = self._cluster.pods(binding.namespace, binding.agent) if cannot_run else ()
         return checks.GateReplacement(pods, gates, cannot_run)
 
-    async def _ready_topics(self, agent: ResolvedAgent) -> tuple[Topic, Topic]:
-        """Return decision topic and audit topic, once everything that the agent needs is there."""
+    def _said_of(self, namespace: str, said: Mapping[str, str]) -> str:
+        """Return what is wrong with the namespace's shared topics, and with the installation's."""
+        return "; ".join(said[of] for of in (namespace, SYSTEM) if of in said)
+
+    async def _ready_topics(self, agent: ResolvedAgent) -> tuple[Topic, Topic, checks.AgentTopics]:
+        """Return decision topic and audit topic, once everything that the agent needs is there; and all of them."""
         names, shared = agent.names, agent.names.shared
         _demand(first_finding(checks.CONTRACTS, agent))
         needed = {names.decisions, shared.audit, shared.dead_letters, shared.policies, shared.gates}
@@ -274,7 +278,8 @@ class AgentReconciler:
         known = log.state.schemas if log is not None else {}
         earlier = self._earlier_schemas(agent)
         awaited = awaited_schemas(agent, binding, known, earlier=earlier, has_registry=self._has_registry)
-        topics = checks.AgentTopics(agent, observed, log is not None, binding, awaited)
+        lost, weak = (self._said_of(names.namespace, each) for each in (self._logs.lost_topics, self._logs.weak_topics))
+        topics = checks.AgentTopics(agent, observed, log is not None, binding, awaited, lost, weak)
         if not topics.shared_ready:
             self._wake(Key("Namespace", names.namespace))
         _demand(first_finding(checks.TOPICS, topics))
@@ -284,7 +289,7 @@ class AgentReconciler:
         if plan:
             await self._topics.apply(names.decisions, plan)
             observed = {**observed, **await self._topics.observe({names.decisions})}
-        return observed[names.decisions], observed[shared.audit]
+        return observed[names.decisions], observed[shared.audit], topics
 
     def _published_binding(self, wanted: DesiredBinding) -> BindingRecord:
         """Ask for an agent's binding, and return it once it is published."""

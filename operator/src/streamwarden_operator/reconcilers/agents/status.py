@@ -39,6 +39,7 @@ _ALARMING = frozenset(
         ConditionReason.REJECTED_BY_GATE.value,
         ConditionReason.DECISIONS_IN_OPEN_TRANSACTION.value,
         ConditionReason.QUOTA_REFUSED.value,
+        ConditionReason.SHARED_TOPIC_LOST.value,
     }
 )
 """Reasons that somebody must hear of: an Event, once each."""
@@ -56,6 +57,7 @@ _TOLD = frozenset(
     {(READY, reason) for reason in _ALARMING}
     | {(kind, reason) for kind in (TOPICS_READY, ACCESS_READY, GATE_READY) for reason in _FORBIDDEN}
     | {(GATE_READY, ConditionReason.RECORDS_SKIPPED.value), (ACCEPTED, ConditionReason.SKIP_REFUSED.value)}
+    | {(TOPICS_READY, ConditionReason.TOO_FEW_REPLICAS.value)}
 )
 """Conditions with such a reason; an agent whose gate has skipped records, or will not, may well be ready."""
 

@@ -1,6 +1,5 @@
 """A namespace: claimed for this installation, its shared topics kept, and what agents left that are no more swept."""
 
-import asyncio
 from collections.abc import Callable
 
 import structlog
@@ -10,6 +9,7 @@ from streamwarden_contract.names import SYSTEM, NamespaceNames
 
 from streamwarden_operator.desired.acls import acls_of
 from streamwarden_operator.desired.topics import build_guardrail_topic, build_policy_topic, build_shared_topics
+from streamwarden_operator.errors import InvalidSpecError
 from streamwarden_operator.keys import Key
 from streamwarden_operator.plans.inventory import Ownership, left_over, namespaces_with_users, own_namespace
 from streamwarden_operator.plans.topics import plan_topic
@@ -17,10 +17,14 @@ from streamwarden_operator.ports import AclPlan, Acls, Cluster, ScramUsers, Topi
 from streamwarden_operator.reconcilers.agents.quotas import AgentQuotas
 from streamwarden_operator.reconcilers.existence import existing_agents
 from streamwarden_operator.reconcilers.inventory import Inventory
+from streamwarden_operator.reconcilers.namespaces.shared_topics import SharedTopics
 from streamwarden_operator.reconcilers.policies.log_store import LogStore
 from streamwarden_operator.result import DONE, Result
 
 _log = structlog.get_logger(__name__)
+
+_INCIDENT = Result(requeue_after_s=15.0)
+"""A topic is lost: nobody watches namespaces, and people end it by an annotation of one."""
 
 
 class NamespaceReconciler:
@@ -36,6 +40,7 @@ class NamespaceReconciler:
         inventory: Inventory,
         quotas: AgentQuotas,
         logs: LogStore,
+        shared: SharedTopics,
         covers: Callable[[str], bool],
         watch: Callable[[str], None],
         claimed: Callable[[str], None],
@@ -51,6 +56,7 @@ class NamespaceReconciler:
             inventory: what this installation has made.
             quotas: what agents' users may use of the brokers.
             logs: learns whose the namespace is and that its topics exist; knows whether all resources are known.
+            shared: the topics that agents share.
             covers: whether this operator watches a namespace: of any other it cannot tell what is left over.
             watch: called with a namespace whose gates topic may be read from now on.
             claimed: called with a namespace once it is known whose it is: what waits in it may go on, or say why not.
@@ -63,6 +69,7 @@ class NamespaceReconciler:
         self._inventory = inventory
         self._quotas = quotas
         self._logs = logs
+        self._shared = shared
         self._covers = covers
         self._watch = watch
         self._claimed = claimed
@@ -77,21 +84,31 @@ class NamespaceReconciler:
             UnavailableError: Kafka does not answer.
             CannotGoOnError: the inventory is not this installation's.
         """
-        namespace, sweeps = key.namespace, self._logs.complete
+        try:
+            whole = await self._reconcile(key.namespace)
+        except InvalidSpecError as error:
+            await self._shared.refused(key.namespace, error)
+            raise
+        return DONE if whole else _INCIDENT
+
+    async def _reconcile(self, namespace: str) -> bool:
+        """Do it, and tell whether no shared topic is lost."""
+        sweeps = self._logs.complete
         await self._inventory.open()
         if namespace == SYSTEM:
-            await self._keep_topics(namespace, (build_guardrail_topic(self._logs.installation),))
+            whole = await self._keep_topics(namespace, (build_guardrail_topic(self._logs.installation),))
             if sweeps:
                 for other in namespaces_with_users(self._inventory.items, self._covers):
                     self._wake(Key("Namespace", other))
-            return DONE
+            return whole
         names = NamespaceNames(namespace)
         has_agents = self._has(namespace, AgentDeployment, Policy)
+        whole = True
         if (has_agents or self._has(namespace, TopicContract)) and await self._claim(names) and has_agents:
-            await self._keep_topics(namespace, build_shared_topics(names))
+            whole = await self._keep_topics(namespace, build_shared_topics(names))
         if sweeps:
             await self._sweep(namespace)
-        return DONE
+        return whole
 
     async def _claim(self, names: NamespaceNames) -> bool:
         """Tell whether the namespace is this installation's; it is from now on if it was nobody's."""
@@ -101,7 +118,7 @@ class NamespaceReconciler:
         ownership = await self._ownership(names)
         if ownership is Ownership.NEW:
             await self._inventory.note([NamespaceItem(namespace=namespace, stage=Stage.INTENT)])
-            topic = build_policy_topic(names)
+            topic = self._shared.durability.of(build_policy_topic(names), None)
             await self._topics.apply(topic.name, plan_topic(topic, None, keyed=True))
             ownership = await self._ownership(names)  # another installation may have been a moment faster
         if ownership is Ownership.FOREIGN:
@@ -109,7 +126,8 @@ class NamespaceReconciler:
             if before is None:
                 self._claimed(namespace)
             return False
-        await self._inventory.note([NamespaceItem(namespace=namespace, stage=Stage.MADE)])
+        item = self._inventory.namespace(namespace) or NamespaceItem(namespace=namespace, stage=Stage.MADE)
+        await self._inventory.note([item.model_copy(update={"stage": Stage.MADE})])
         self._logs.taken.pop(namespace, None)
         self._logs.claimed.add(namespace)
         self._claimed(namespace)
@@ -123,19 +141,14 @@ class NamespaceReconciler:
             return own_namespace(item, exists=True, ours=ours, strangers=strangers)
         return own_namespace(item, exists=exists, ours=False, strangers=())
 
-    async def _keep_topics(self, namespace: str, wanted: tuple[Topic, ...]) -> None:
-        observed = await self._topics.observe([topic.name for topic in wanted])
-        plans = {topic.name: plan_topic(topic, observed.get(topic.name), keyed=True) for topic in wanted}
-        changes = {name: plan for name, plan in plans.items() if plan}
-        for name, plan in changes.items():
-            _log.info("shared topic changed", topic=name, created=plan.create is not None)
-        # Side by side: each waits until the brokers know of its topic.
-        await asyncio.gather(*(self._topics.apply(name, plan) for name, plan in changes.items()))
+    async def _keep_topics(self, namespace: str, wanted: tuple[Topic, ...]) -> bool:
+        whole = await self._shared.keep(namespace, wanted)
         if namespace not in self._logs.topics_ready:
             self._logs.topics_ready.add(namespace)
             if namespace != SYSTEM:
                 self._watch(namespace)
         self._wake(Key("PolicyLog", namespace))
+        return whole
 
     async def _sweep(self, namespace: str) -> None:
         """Take back users, ACLs and quotas that the inventory has of agents that are no more; nothing else."""

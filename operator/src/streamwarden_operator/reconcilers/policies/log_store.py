@@ -63,6 +63,10 @@ class LogStore:
     """Namespaces that are this installation's: nothing is made or taken back in any other."""
     taken: dict[str, str] = field(default_factory=dict)
     """By namespace that is not: why."""
+    lost_topics: dict[str, str] = field(default_factory=dict)
+    """By namespace of which a shared topic is lost: which, and how people end it; ``streamwarden`` concerns all."""
+    weak_topics: dict[str, str] = field(default_factory=dict)
+    """Likewise, of those with too few replicas."""
     topics_ready: set[str] = field(default_factory=set)
     """Namespaces whose shared topics exist."""
     published: dict[str, PublishedLog] = field(default_factory=dict)
@@ -92,6 +96,8 @@ class LogStore:
         """
         if (error := self.taken_error(namespace)) is not None:
             raise error
+        if namespace not in self.claimed and namespace in self.weak_topics:
+            raise NotReadyError(self.weak_topics[namespace], reason=ConditionReason.TOO_FEW_REPLICAS)
         if namespace not in self.claimed:
             raise NotReadyError(f"the namespace {namespace!r} is being claimed", reason=ConditionReason.PENDING)
 

@@ -1,0 +1,92 @@
+"""The topics that agents share: made once, kept as safe as the settings say, and never made again in silence."""
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+
+import structlog
+from streamwarden_contract.names import SYSTEM
+
+from streamwarden_operator.desired.names import ACCEPT_LOSS_ANNOTATION, annotated_ids
+from streamwarden_operator.desired.topics import Durability
+from streamwarden_operator.errors import InvalidSpecError
+from streamwarden_operator.keys import Key
+from streamwarden_operator.plans.shared_topics import describe_loss, lost_topics
+from streamwarden_operator.plans.topics import plan_topic
+from streamwarden_operator.ports import Cluster, Topic, Topics
+from streamwarden_operator.reconcilers.inventory import Inventory
+from streamwarden_operator.reconcilers.policies.log_store import LogStore
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SharedTopics:
+    """Those of one namespace at a time; of ``streamwarden`` those of the installation."""
+
+    cluster: Cluster
+    topics: Topics
+    inventory: Inventory
+    logs: LogStore
+    durability: Durability
+    operator_namespace: str
+    """Where people speak to the installation."""
+    changed: Callable[[str], None]
+    """Called with a namespace of whose topics something else is to be said from now on."""
+
+    async def keep(self, namespace: str, wanted: Collection[Topic]) -> bool:
+        """Make and mend them, and tell whether none is lost.
+
+        Raises:
+            UnavailableError: Kafka does not answer.
+            InvalidSpecError: Kafka refuses one, as where there are fewer brokers than replicas.
+        """
+        observed = await self.topics.observe([topic.name for topic in wanted])
+        lost = lost_topics(self.inventory.topics_of(namespace), observed, {topic.name for topic in wanted})
+        accepted = await self._accepted(namespace) if lost else frozenset()
+        given_up = {name: topic_id for name, topic_id in lost.items() if topic_id in accepted}
+        lost = {name: topic_id for name, topic_id in lost.items() if name not in given_up}
+        loss = describe_loss(lost, self._where(namespace))
+        if loss:
+            await self._say(namespace, self.logs.lost_topics, "SharedTopicLost", loss)
+        kept = [topic for topic in wanted if topic.name not in lost]
+        await self._apply(kept, observed)
+        names = [topic.name for topic in kept]
+        made = await self.topics.observe(names) if any(name not in observed for name in names) else observed
+        await self.inventory.note_topics(namespace, {name: made[name].topic_id for name in names}, given_up.values())
+        await self._say(namespace, self.logs.lost_topics, "SharedTopicLost", loss)  # that it is over, once it is
+        weak = "; ".join(filter(None, (self.durability.shortfall(made[name]) for name in sorted(names))))
+        await self._say(namespace, self.logs.weak_topics, "TooFewReplicas", weak)
+        return not lost
+
+    async def refused(self, namespace: str, error: InvalidSpecError) -> None:
+        """Say that Kafka refuses one, as where there are fewer brokers than replicas are asked for."""
+        await self._say(namespace, self.logs.weak_topics, "TooFewReplicas", f"a shared topic cannot be made: {error}")
+
+    async def _apply(self, kept: Collection[Topic], observed: Mapping[str, Topic]) -> None:
+        wanted = [self.durability.of(topic, observed.get(topic.name)) for topic in kept]
+        plans = {topic.name: plan_topic(topic, observed.get(topic.name), keyed=True) for topic in wanted}
+        changes = {name: plan for name, plan in plans.items() if plan}
+        for name, plan in changes.items():
+            _log.info("shared topic changed", topic=name, created=plan.create is not None)
+        # Side by side: each waits until the brokers know of its topic.
+        await asyncio.gather(*(self.topics.apply(name, plan) for name, plan in changes.items()))
+
+    async def _accepted(self, namespace: str) -> frozenset[str]:
+        return annotated_ids(await self.cluster.namespace_annotations(self._where(namespace)), ACCEPT_LOSS_ANNOTATION)
+
+    def _where(self, namespace: str) -> str:
+        return self.operator_namespace if namespace == SYSTEM else namespace
+
+    async def _say(self, namespace: str, said: dict[str, str], reason: str, message: str) -> None:
+        """Note what is wrong for the agents' conditions, and tell people once."""
+        if message == said.get(namespace, ""):
+            return
+        if message:
+            said[namespace] = message
+            _log.error("shared topics need attention", namespace=namespace, reason=reason, detail=message)
+            where = Key("Namespace", self._where(namespace))
+            await self.cluster.record_event(where, reason=reason, message=message, warning=True)
+        else:
+            del said[namespace]
+        self.changed(namespace)
