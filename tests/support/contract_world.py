@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from streamwarden_contract.models import TopicContract
 from streamwarden_contract.names import InstallationNames
-from streamwarden_operator.adapters.signing import PublisherKeys, SigningKey
+from streamwarden_operator.adapters.signing import HeldKeys, PublisherKeys, SigningKey
 from streamwarden_operator.keys import Key, key_of
 from streamwarden_operator.reconcilers.contracts.reconciler import TopicContractReconciler
 from streamwarden_operator.reconcilers.inventory import Inventory
@@ -31,7 +31,7 @@ KEY = Key("TopicContract", "risk", "urls")
 
 def new_inventory() -> Inventory:
     """Make an inventory whose topic is beside the world's."""
-    keys = PublisherKeys(SigningKey.create())
+    keys = PublisherKeys(HeldKeys(SigningKey.create()))
     return Inventory(FakePolicyLog(), FakeTopics(), installation=INSTALLATION, keys=keys)
 
 

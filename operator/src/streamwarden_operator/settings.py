@@ -164,6 +164,10 @@ class OperatorSettings(BaseSettings):
         """The namespaces to watch, the operator's own among them; none: all."""
         return tuple(sorted({*self.watch_namespaces, self.operator_namespace})) if self.watch_namespaces else ()
 
+    def covers(self, namespace: str) -> bool:
+        """Tell whether a namespace is watched."""
+        return not self.watch_namespaces or namespace in self.namespaces
+
     @property
     def agent_quotas(self) -> Quotas:
         """The quotas of each agent's user that are kept, as Kafka names them; of others nothing is said."""

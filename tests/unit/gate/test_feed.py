@@ -33,6 +33,7 @@ class Broker:
     """Two policy topics, and the clients that a feed has of them: they go on at their positions whatever is there."""
 
     def __init__(self, log: MemoryLog) -> None:
+        self.cluster = CLUSTER
         self.logs: dict[str, list[tuple[bytes, bytes | None, Any]]] = {}
         self.ids = {name: facts.topic_id for name, facts in FACTS.items()}
         self._log = log
@@ -69,7 +70,7 @@ class Broker:
 
     def cluster_id(self, *, timeout: float) -> str:
         assert timeout > 0
-        return CLUSTER
+        return self.cluster
 
     def describe_topics(self, wanted: Any, **_: object) -> dict[str, Future[Any]]:
         return {name: self._described(name) for name in wanted.topic_names}
@@ -177,3 +178,18 @@ def test_a_policy_topic_that_is_made_again_with_an_older_log_changes_nothing_in_
     assert feed.view.problem is not None
     assert feed.view.problem.reason is RefusalReason.ROLLED_BACK
     assert is_in_force(feed, 7)
+
+
+def test_nothing_is_judged_while_a_mirror_of_the_kafka_answers_under_its_address(
+    log: MemoryLog, broker: Broker, feed: PolicyFeed
+) -> None:
+    broker.make(POLICIES, tighter(log, 7))
+    wait_for(partial(is_in_force, feed, 7))
+    broker.cluster = "its-mirror"
+    wait_for(lambda: feed.view.active is None)
+    assert feed.view.problem is not None
+    assert feed.view.problem.reason is RefusalReason.ANOTHER_CLUSTER
+    assert "'its-mirror'" in feed.view.problem.message
+    broker.cluster = CLUSTER
+    wait_for(partial(is_in_force, feed, 7))
+    assert feed.view.problem is None

@@ -97,6 +97,7 @@ class PolicyFeed:
         try:
             cluster_id = self._cluster_id(consumer)
             while not self._stop.is_set():
+                self._wait_for(cluster_id, consumer)
                 self._follow(consumer, admin, cluster_id)
         finally:
             self._settled.set()
@@ -116,8 +117,20 @@ class PolicyFeed:
             self._stop.wait(_RETRY_S)
         return ""
 
+    def _wait_for(self, cluster_id: str, consumer: Consumer) -> None:
+        """Judge nothing as long as another Kafka answers than the one that this process began with.
+
+        A mirror may have the same topics at the same offsets: what was commanded there must not be commanded twice.
+        """
+        while not self._stop.is_set() and (now := self._cluster_id(consumer)) != cluster_id:
+            message = f"the Kafka that answers now is {now!r}, and this gate began with {cluster_id!r}"
+            if self.view.problem is None or self.view.problem.message != message:
+                _log.error("another Kafka cluster answers", now=now, began_with=cluster_id)
+            self.view = View(problem=Refusal(RefusalReason.ANOTHER_CLUSTER, message))
+            self._stop.wait(_RETRY_S)
+
     def _follow(self, consumer: Consumer, admin: AdminClient, cluster_id: str) -> None:
-        """Read both topics from their beginning until the gate stops, or the public keys or a topic change.
+        """Read both topics from their beginning until the gate stops, or the public keys, a topic or the Kafka change.
 
         A topic that is made again has the same name and other records, and the client goes on at its position.
         """
@@ -129,7 +142,7 @@ class PolicyFeed:
         every_s = min(_ASK_EVERY_S, self._settings.max_staleness_s / _QUESTIONS)
         ends = Ends(admin, self._open_admin, snapshot.topics, freshness, every_s=every_s)
         changed, retry_at = True, 0.0
-        while not self._stop.is_set() and not self._keys_changed():
+        while not self._stop.is_set() and not self._keys_changed() and self._cluster_id(consumer) == cluster_id:
             if others := watch.others(ids, time.monotonic()):
                 _log.warning("a policy topic is another one now: both are read anew", topics=sorted(others))
                 return

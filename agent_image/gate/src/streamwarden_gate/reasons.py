@@ -144,6 +144,13 @@ class RefusalReason(StrEnum):
 
     See whether the brokers run, and whether the gate's pod may reach them.
     """
+    ANOTHER_CLUSTER = "AnotherCluster"
+    """Another Kafka answers under the same address than the one that the gate began with, by its cluster id.
+
+    Yes, once the first one answers again; nothing is judged before that, so that no mirror of it commands twice.
+
+    See where the bootstrap servers lead. To move to another Kafka on purpose, move the operator and restart the pods.
+    """
     STALE = "Stale"
     """For too long nothing has proven that the policy topics were read to their end.
 

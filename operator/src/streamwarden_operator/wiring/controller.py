@@ -71,7 +71,6 @@ class Controller:
         self._scaling = ScalingStore(enabled=backends.lags is not None)
         self._queue = ReconcileQueue(settings, on_status=self._status_changed)
         self._waker = Waker(cluster, self._logs, self._queue.add)
-        watched = settings.namespaces
         factory = Factory(
             cluster,
             backends,
@@ -93,7 +92,7 @@ class Controller:
                 kubernetes_uid=kubernetes_uid,
                 durability=settings.durability,
             ),
-            lambda namespace: not watched or namespace in watched,
+            settings.covers,
         )
         self._reconcilers = factory.create_reconcilers(self._rolled_out)
         self._loops = factory.create_loops()
