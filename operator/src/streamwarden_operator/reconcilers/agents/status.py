@@ -12,13 +12,12 @@ from streamwarden_contract.reasons import ConditionReason
 
 from streamwarden_operator.desired import status as conditions
 from streamwarden_operator.desired.acceptance import ACCEPTED
+from streamwarden_operator.desired.checks.agent_summary import SUMMARY, AgentSummary
 from streamwarden_operator.desired.checks.agents import (
     ACCESS_READY,
     GATE_READY,
     READY,
-    SUMMARY,
     TOPICS_READY,
-    AgentSummary,
 )
 from streamwarden_operator.desired.checks.chain import decide
 from streamwarden_operator.keys import key_of
