@@ -14,6 +14,7 @@ from uuid import uuid4
 from streamwarden_contract.models.base import Kind, Status
 from streamwarden_contract.reasons import ConditionReason
 from streamwarden_operator.errors import (
+    GroupInUseError,
     InvalidSpecError,
     KafkaUnavailableError,
     RegistryUnavailableError,
@@ -144,6 +145,8 @@ class FakeOffsets(FakeKafka):
         """(low, high) by topic and partition; (0, 0) where left out."""
         self.committed: dict[tuple[str, str, int], tuple[int, str]] = {}
         """(offset, metadata) by group, topic and partition."""
+        self.members: set[str] = set()
+        """Groups that have some: nobody else commits for them."""
         self.kept: list[tuple[str, tuple[str, ...]]] = []
         """Groups whose retention began anew, with the topics that were named."""
 
@@ -160,6 +163,8 @@ class FakeOffsets(FakeKafka):
 
     async def commit(self, group: str, topic: str, offsets: Mapping[int, tuple[int, str]]) -> None:
         self._answer()
+        if group in self.members:
+            raise GroupInUseError(f"group {group!r} has members: only they commit for it")
         self.writes.append(("commit", group, topic, dict(offsets)))
         for partition, position in offsets.items():
             self.committed[group, topic, partition] = position

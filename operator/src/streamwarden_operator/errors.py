@@ -12,6 +12,7 @@ OperatorError
     ├── KafkaUnavailableError
     │   ├── KafkaLoginError   until the operator's user or password is mended
     │   ├── KafkaForbiddenError until somebody grants the operator's user the right
+    │   ├── GroupInUseError   until the group has no members
     │   └── QuotaRefusedError until somebody grants the operator the right, or the setting is taken back
     ├── RegistryUnavailableError
     └── KubernetesUnavailableError
@@ -87,6 +88,12 @@ class KafkaForbiddenError(KafkaUnavailableError):
     """Kafka knows the operator's user, and forbids it."""
 
     reason = ConditionReason.KAFKA_AUTHORIZATION_FAILED
+
+
+class GroupInUseError(KafkaUnavailableError):
+    """A group has members, and so nobody else commits for it."""
+
+    reason = ConditionReason.NOT_SUPPORTED
 
 
 class QuotaRefusedError(KafkaUnavailableError):

@@ -169,7 +169,11 @@ class Offsets(Protocol):
     async def observe(self, group: str, topic: str) -> Sequence[PartitionOffsets]: ...
 
     async def commit(self, group: str, topic: str, offsets: Mapping[int, tuple[int, str]]) -> None:
-        """Commit (offset, metadata) by partition for a group without members."""
+        """Commit (offset, metadata) by partition for a group without members.
+
+        Raises:
+            GroupInUseError: it has members.
+        """
         ...
 
     async def keep(self, group: str, topics: Sequence[str]) -> None:

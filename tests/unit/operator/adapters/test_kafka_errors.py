@@ -57,9 +57,7 @@ def test_kafkas_codes_become_our_errors(code: int, kind: type[OperatorError], re
         )
     ]
     + [
-        pytest.param(
-            code, KafkaLoginError, "KafkaAuthenticationFailed", "Mend the user or the password", id=f"X99-{name}"
-        )
+        pytest.param(code, KafkaLoginError, "KafkaAuthenticationFailed", "Mend the credentials", id=f"X99-{name}")
         for name, code in (
             ("the-client-is-not-let-in", KafkaError._AUTHENTICATION),
             ("the-broker-does-not-take-the-password", KafkaError.SASL_AUTHENTICATION_FAILED),

@@ -32,7 +32,7 @@ _SPEC: dict[int, tuple[type[InvalidSpecError], ConditionReason]] = {
 """Answers that no retry changes; every other one is an outage, and retried."""
 
 _GRANT = "Grant it to the operator's Kafka user: docs/sharing-a-kafka.md lists what it needs"
-_LOGIN = "Mend the user or the password in the operator's Kafka settings"
+_LOGIN = "Mend the credentials in the operator's Kafka settings"
 
 
 def translate(error: KafkaException, doing: str) -> OperatorError:

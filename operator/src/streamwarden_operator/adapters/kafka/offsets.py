@@ -16,11 +16,12 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollectio
 from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]  # the stubs do not export it
 from streamwarden_kafka.admin import KafkaAdmin
 from streamwarden_kafka.clients import open_consumer
-from streamwarden_kafka.codes import TIMED_OUT
+from streamwarden_kafka.codes import TIMED_OUT, code_of
 from streamwarden_kafka.logs import ClientLog
 from streamwarden_kafka.topics import answered_offset
 
 from streamwarden_operator.adapters.kafka.errors import translated
+from streamwarden_operator.errors import GroupInUseError
 from streamwarden_operator.ports import PartitionOffsets
 
 T = TypeVar("T")
@@ -30,6 +31,10 @@ _LATEST = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 _MOST_CONSUMERS = 32
 """Groups whose consumer is kept for the next reading; each has a connection to its coordinator."""
 _POLL_S = 0.1
+_HAS_MEMBERS = frozenset(
+    {KafkaError.UNKNOWN_MEMBER_ID, KafkaError.ILLEGAL_GENERATION, KafkaError.REBALANCE_IN_PROGRESS}
+)
+"""What Kafka answers to who commits for a group, and is none of its members."""
 _NO_MEMBER: Mapping[str, object] = {}
 _MEMBER: Mapping[str, object] = {
     "partition.assignment.strategy": "range",
@@ -68,7 +73,11 @@ class KafkaOffsets:
         ]
 
     async def commit(self, group: str, topic: str, offsets: Mapping[int, tuple[int, str]]) -> None:
-        """Commit for a group without members; with members Kafka refuses."""
+        """Commit for a group without members.
+
+        Raises:
+            GroupInUseError: it has members.
+        """
         positions = [
             TopicPartition(topic, partition, offset, metadata=metadata)
             for partition, (offset, metadata) in sorted(offsets.items())
@@ -82,7 +91,12 @@ class KafkaOffsets:
             )
 
         with translated(f"commit the first offsets of group {group!r} on topic {topic!r}"):
-            await self._admin.until_spread(alter)
+            try:
+                await self._admin.until_spread(alter)
+            except KafkaException as error:
+                if code_of(error) not in _HAS_MEMBERS:
+                    raise
+                raise GroupInUseError(f"group {group!r} has members: only they commit for it") from error
 
     async def keep(self, group: str, topics: Sequence[str]) -> None:
         """Join the group for a moment, and leave it: the time until its offsets expire begins anew.

@@ -1,5 +1,6 @@
 """An agent's users, Secrets and ACLs, and the order in which they come and go: narrow first, then widen."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from streamwarden_contract.names import AgentNames, InstallationNames
@@ -11,7 +12,7 @@ from streamwarden_operator.desired.agents import ResolvedAgent
 from streamwarden_operator.desired.bypass import ways_round
 from streamwarden_operator.desired.checks.agents import READY
 from streamwarden_operator.desired.status import is_true
-from streamwarden_operator.errors import NotReadyError
+from streamwarden_operator.errors import GroupInUseError, NotReadyError
 from streamwarden_operator.plans.acls import plan_acls
 from streamwarden_operator.plans.offsets import epochs_seen, plan_offsets
 from streamwarden_operator.plans.skips import SkipPlan, plan_skips
@@ -90,6 +91,7 @@ class AgentAccess:
 
         Raises:
             NotReadyError: ``OffsetsLost``; nothing is given, and what the agent had is taken back.
+            GroupInUseError: somebody has added partitions under a gate that runs.
             QuotaRefusedError: nothing more is given.
         """
         names = agent.names
@@ -100,7 +102,7 @@ class AgentAccess:
             await self._take(observed, names.agent_principal)
             raise
         if initial:
-            await self.offsets.commit(names.gate_group, decisions.name, initial)
+            await self._begin(agent, decisions.name, initial)
         await self.quotas.keep(names.agent_principal)
         desired = agent_acls(names, agent.input_topics)
         plan = plan_acls(desired, observed, frozenset())
@@ -131,6 +133,19 @@ class AgentAccess:
             return frozenset()
         commands = [target.topic for target in published.decisions.values()]
         return gate_acls(self.installation, agent.names, commands) | agent_acls(agent.names, published.inputs)
+
+    async def _begin(self, agent: ResolvedAgent, topic: str, initial: Mapping[int, tuple[int, str]]) -> None:
+        """Commit where the gate begins, which only the group's members may once it has any."""
+        names = agent.names
+        try:
+            await self.offsets.commit(names.gate_group, topic, initial)
+        except GroupInUseError as error:
+            added = ", ".join(map(str, sorted(initial)))
+            raise GroupInUseError(
+                f"topic {topic!r} has got the partitions {added} while its gate runs, which cannot be told where to "
+                f"begin in them: nothing there is judged. Delete the Deployment {names.agent!r} in the namespace "
+                f"{names.namespace!r}: it is made again once the gate's group is empty and knows a beginning of each"
+            ) from error
 
     def _neighbours(self, names: AgentNames) -> list[AgentNames]:
         """Return the names of the other agents of the namespace, of those too that cannot be read."""

@@ -55,6 +55,7 @@ _FORBIDDEN = frozenset(
 _TOLD = frozenset(
     {(READY, reason) for reason in _ALARMING}
     | {(kind, reason) for kind in (TOPICS_READY, ACCESS_READY, GATE_READY) for reason in _FORBIDDEN}
+    | {(ACCESS_READY, ConditionReason.NOT_SUPPORTED.value)}
     | {(GATE_READY, ConditionReason.RECORDS_SKIPPED.value), (ACCEPTED, ConditionReason.SKIP_REFUSED.value)}
     | {(TOPICS_READY, ConditionReason.TOO_FEW_REPLICAS.value)}
 )
