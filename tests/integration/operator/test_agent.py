@@ -2,86 +2,24 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import pytest
 from confluent_kafka import Producer
 from streamwarden_contract.audit import ChainHead
 from streamwarden_contract.models.scaling import Scaling
-from streamwarden_contract.names import AgentNames, InstallationNames
-from streamwarden_contract.policylog import BindingRecord, PolicyRecord
+from streamwarden_contract.policylog import PolicyRecord
 from streamwarden_contract.runtime_config import AgentConfig
-from streamwarden_operator.adapters.signing import HeldKeys, KeyRing, PublisherKeys, SigningKey
-from streamwarden_operator.backends import connect
+from streamwarden_operator.adapters.signing import KeyRing
 from streamwarden_operator.desired.acls import acls_of, agent_acls, gate_acls
-from streamwarden_operator.keys import Key, key_of
+from streamwarden_operator.keys import Key
 from streamwarden_operator.plans.log_state import verify_log
 from streamwarden_operator.ports import Acl, AclPlan, PartitionOffsets
-from streamwarden_operator.wiring.controller import Controller
-from support.fakes import FakeCluster
-from support.operator_harness import SETTINGS, agent, conditions_of, policy, until, whole_namespace
+from support.controller_world import world
+from support.operator_harness import conditions_of, policy, until
 from support.policy_fakes import ack_of
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from streamwarden_operator.backends import Backends
-
 pytestmark = pytest.mark.usefixtures("sole_operator")
-
-
-class World:
-    """A controller over real Kafka and a cluster in memory."""
-
-    def __init__(self, stack: Any, namespace: str) -> None:
-        self.namespace = namespace
-        self.names = AgentNames(namespace, "guard")
-        self.cluster = FakeCluster()
-        # An installation of its own, with a key of its own: the inventory of another one would end it.
-        settings = SETTINGS.model_copy(update={"installation": f"i-{namespace}"})
-        self.installation = InstallationNames(settings.installation)
-        self.key = SigningKey.create()
-        self.properties = stack.operator_properties
-        self.backends: Backends = connect(stack.operator, None, settings)
-        self.controller = Controller(
-            cast("Any", self.cluster),
-            settings,
-            backends=self.backends,
-            bootstrap_servers=stack.bootstrap_servers,
-            keys=PublisherKeys(HeldKeys(self.key)),
-        )
-        self.rollouts: list[tuple[str, int, float]] = []
-        self.controller.on_rollout = lambda _ns, name, revision, _g, _u, ms: self.rollouts.append((name, revision, ms))
-
-    def put(self, *resources: Any) -> None:
-        for resource in resources:
-            self.cluster.put(resource)
-            self.controller.changed(key_of(resource))
-
-    @property
-    def binding(self) -> BindingRecord:
-        found = self.controller._logs.binding(self.namespace, "guard")
-        assert found is not None
-        return found
-
-    @property
-    def status(self) -> Any:
-        found = self.cluster.get(type(agent()), self.namespace, "guard")
-        assert found is not None
-        return found
-
-
-@asynccontextmanager
-async def world(stack: Any, namespace: str) -> AsyncIterator[World]:
-    made = World(stack, namespace)
-    made.put(*whole_namespace(namespace))
-    await made.controller.start()
-    try:
-        await until(lambda: made.cluster.workloads, 60)
-        yield made
-    finally:
-        await made.controller.stop()
 
 
 async def test_manifests_become_access_a_signed_binding_and_pods(stack: Any, unique: str) -> None:
@@ -107,7 +45,7 @@ async def test_an_edited_policy_is_published_at_once_with_a_higher_revision(stac
         topic = made.names.shared.policies
         await until(lambda: made.controller.idle)
         for pod in ("pod-0", "pod-1"):
-            _say(made, pod)
+            made.say(pod)
         await until(lambda: conditions_of(made.status)["Ready"] == ("True", "OK"))
         before = {ref.name: ref.revision for ref in made.binding.policies}
         counter = made.binding.revision
@@ -118,7 +56,7 @@ async def test_an_edited_policy_is_published_at_once_with_a_higher_revision(stac
         made.put(edited.model_copy(update={"status": stored.status}))
         await until(lambda: made.binding.policies[0].revision != before["strict"])
         for pod in ("pod-0", "pod-1"):
-            _say(made, pod)
+            made.say(pod)
         await until(lambda: made.rollouts)
 
         log = made.backends.log
@@ -140,7 +78,7 @@ async def test_a_malformed_ack_is_passed_over(stack: Any, unique: str) -> None:
         producer.produce(gates, key=b"guard/pod-0", value=b'{"format": 9}')
         producer.produce(gates, key=b"guard/other", value=ack_of(made.binding).encode())
         producer.flush(10)
-        _say(made, "pod-0")
+        made.say("pod-0")
         await until(lambda: conditions_of(made.status)["GateReady"] == ("True", "OK"))
         assert [ack.pod for ack in made.backends.acks.of_namespace(unique)] == ["pod-0"]
 
@@ -193,10 +131,3 @@ async def test_a_foreign_right_to_write_commands_takes_the_pods_away(stack: Any,
             await until(lambda: conditions_of(made.status)["AccessReady"] == ("False", "BypassPossible"))
         finally:
             await made.backends.acls.apply(AclPlan(remove=foreign))
-
-
-def _say(made: World, pod: str) -> None:
-    ack = ack_of(made.binding, pod)
-    producer = Producer(made.properties)
-    producer.produce(made.names.shared.gates, key=ack.key, value=ack.encode())
-    assert producer.flush(10) == 0
