@@ -23,12 +23,14 @@ class FakeLags:
         self.down = False
         self.readings: list[frozenset[GroupReads]] = []
         """What was asked for, reading by reading."""
+        self.waiting: set[str] = set()
+        """Groups whose turn has not come."""
         self._topics = topics
         self._offsets = offsets
 
     async def read(self, wanted: Collection[GroupReads]) -> Mapping[GroupReads, GroupLag | OperatorError]:
         self.readings.append(frozenset(wanted))
-        return {reads: self._read(reads) for reads in wanted}
+        return {reads: self._read(reads) for reads in wanted if reads.group not in self.waiting}
 
     async def close(self) -> None:
         """Nothing is open."""

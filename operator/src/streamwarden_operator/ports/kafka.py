@@ -213,5 +213,8 @@ class Lags(Protocol):
     """Lag of consumer groups, of many in few requests."""
 
     async def read(self, wanted: Collection[GroupReads]) -> Mapping[GroupReads, GroupLag | OperatorError]:
-        """Return the lag of each, or why it could not be read: what ails one is not the others' trouble."""
+        """Return the lag of each, or why it could not be read: what ails one is not the others' trouble.
+
+        One that must be exact, and could not be looked into this time, is left out: ask again.
+        """
         ...

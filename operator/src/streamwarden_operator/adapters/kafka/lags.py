@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from streamwarden_kafka.connection import Connection
@@ -24,7 +24,10 @@ _CLIENT_ID = "streamwarden-operator-lags"
 TIMEOUT_S = 5.0
 """Longest wait for one answer: a slower one would come when the next reading is due."""
 MOST_CHECKED = 200
-"""Partitions whose records one reading fetches; the others' lag counts as it is until their turn comes."""
+"""Partitions whose records one reading fetches; the others wait their turn. Meanwhile the lag of a group that runs
+counts as it is, and one that must be exact is not told."""
+MOST_TRIES = 3
+"""Fetches without an answer, after which a lag counts as it is: records must not wait for ever, either."""
 _MOST_REMEMBERED = 100_000
 """Groups whose last spans are remembered, those of deleted agents among them."""
 
@@ -38,8 +41,17 @@ class _Seen:
     """A span as of the last reading."""
 
     span: Span
-    holds_record: bool | None
+    holds_record: bool | None = None
     """None: not fetched."""
+    turns: int = 0
+    """Readings in a row that fetched others."""
+    tries: int = 0
+    """Fetches of this span that were not answered."""
+
+    @property
+    def counts(self) -> bool:
+        """Whether its offsets count as lag, as far as is known."""
+        return self.holds_record is not False
 
 
 class KafkaLags:
@@ -55,7 +67,7 @@ class KafkaLags:
         """By group and topics, as of their last reading."""
 
     async def read(self, wanted: Collection[GroupReads]) -> Mapping[GroupReads, GroupLag | OperatorError]:
-        """Return the lag of each group, or why it could not be read."""
+        """Return the lag of each group, or why it could not be read; without those that wait their turn."""
         failed: dict[GroupReads, OperatorError] = {}
         partitions = _sort_out(await self._partitions(wanted), failed)
         places = _sort_out(await self._places(partitions), failed)
@@ -96,19 +108,21 @@ class KafkaLags:
         doubtful = [(reads, at) for reads, own in seen.items() for at in own if self._is_doubtful(reads, at, own[at])]
         chosen = _choose(doubtful, seen)
         answers = await self._check.holds_record(chosen)
+        for reads, at in doubtful:
+            seen[reads][at] = _after_turn(seen[reads][at], chosen.get(at), answers.get(at))
         for reads, own in seen.items():
-            for at, known in own.items():
-                if known.holds_record is None and at in answers and chosen[at] == known.span:
-                    own[at] = _Seen(known.span, answers[at])
             self._remember(reads, own)
         return {
-            reads: sum(known.span.offsets for known in own.values() if known.holds_record is not False)
+            reads: sum(known.span.offsets for known in own.values() if known.counts)
             for reads, own in seen.items()
+            if not (reads.exact and any(_waits(known) for known in own.values()))
         }
 
     def _recall(self, reads: GroupReads, at: Partition, span: Span) -> _Seen:
         before = self._seen.get(_memory_key(reads), {}).get(at)
-        return before if before is not None and before.span == span else _Seen(span, None)
+        if before is None:
+            return _Seen(span)
+        return before if before.span == span else _Seen(span, turns=before.turns)  # what grows must not wait for ever
 
     def _is_doubtful(self, reads: GroupReads, at: Partition, now: _Seen) -> bool:
         """Tell whether a lag may be none: it has not moved since the last reading, or must be exact at once."""
@@ -190,15 +204,29 @@ def _spans_of(
     return spans
 
 
+def _waits(known: _Seen) -> bool:
+    """Tell whether nobody knows yet whether there is a record."""
+    return known.holds_record is None and known.span.offsets > 0 and known.tries < MOST_TRIES
+
+
+def _after_turn(known: _Seen, fetched: Span | None, holds_record: bool | None) -> _Seen:  # noqa: FBT001  # an answer
+    """Return what is known after a reading that has fetched this span, or another one in its place, or none."""
+    if fetched != known.span:
+        return replace(known, turns=known.turns + 1)
+    if holds_record is None:
+        return replace(known, turns=0, tries=known.tries + 1)
+    return _Seen(known.span, holds_record)
+
+
 def _choose(
     doubtful: list[tuple[GroupReads, Partition]], seen: Mapping[GroupReads, Mapping[Partition, _Seen]]
 ) -> dict[Partition, Span]:
-    """Choose what to fetch: what must be exact first, the others in any order, so that each has its turn.
+    """Choose what to fetch: what must be exact first, then who has waited longest, so that each has its turn.
 
     A partition that several groups read from different offsets is fetched for one of them now.
     """
     random.shuffle(doubtful)
-    doubtful.sort(key=lambda each: not each[0].exact)
+    doubtful.sort(key=lambda each: (not each[0].exact, -seen[each[0]][each[1]].turns))
     chosen: dict[Partition, Span] = {}
     for reads, at in doubtful:
         if len(chosen) == MOST_CHECKED:

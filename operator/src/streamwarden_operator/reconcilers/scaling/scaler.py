@@ -87,8 +87,14 @@ class Scaler:
         """
         due, fixed = self._due(now_s)
         readings = await self._lags.read([reads for each in due for reads in each.reads]) if due else {}
+        told: list[_Due] = []
+        for each in due:
+            if all(reads in readings for reads in each.reads):
+                told.append(each)
+            else:
+                each.entry.due_s = now_s  # its turn comes with one of the next rounds; nothing is decided before
         await asyncio.gather(
-            *(self._follow(each, _reading(each, readings), now_s) for each in due),
+            *(self._follow(each, _reading(each, readings), now_s) for each in told),
             *(self._fix(key, entry, now_s) for key, entry in fixed),
         )
 

@@ -308,3 +308,18 @@ async def test_where_nothing_scales_every_agent_has_one_pod() -> None:
     store.observe(resolved(scaled(), INPUT), WorkloadState(1))
     assert store.replicas_of_new(scaled(min_replica_count=2)) == 1
     assert (store.agents, store.shown(scaled()).active) == ({}, None)
+
+
+async def test_x92_whose_turn_has_not_come_is_neither_woken_nor_unknown_and_is_asked_for_in_the_next_round(
+    world: World,
+) -> None:
+    world.put(scaled())
+    world.lag(25)
+    world.lags.waiting.add("risk.guard.agent")
+    await world.run(20)
+    assert (world.pods, world.told, world.woken) == (0, [], [])
+    assert world.entry.history == History()
+    assert len(world.lags.readings) == 20
+    world.lags.waiting.clear()
+    await world.run(1)
+    assert world.pods == 3
