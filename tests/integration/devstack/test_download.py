@@ -5,9 +5,10 @@ import hashlib
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import pytest
+from streamwarden_devstack.cache import why_unusable
 from streamwarden_devstack.ports import free_ports
 from streamwarden_devstack.stack import download
 from streamwarden_devstack.stack.download import Fetch, fetch
@@ -208,6 +209,22 @@ async def test_a_repository_without_the_file_is_named_at_once(site: Site, tmp_pa
         await fetch("tools", [TOOL], to(tmp_path, site))
 
     assert len(site.requests) == 1
+
+
+async def test_a_full_disk_is_told_with_the_file_in_the_cache(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def opened_on_a_full_disk(_part: Path, _position: int) -> IO[bytes]:
+        return open("/dev/full", "ab")  # noqa: PTH123  # in the place of the part file
+
+    monkeypatch.setattr(download, "_opened_at", opened_on_a_full_disk)
+    with pytest.raises(OSError, match="No space left on device") as told:
+        await fetch("tool", [TOOL], Fetch(tmp_path, Told(), Repository(site.url)))
+
+    assert why_unusable(told.value, tmp_path) == (
+        f"the cache folder {tmp_path} cannot be used (No space left on device): "
+        "name another one with STREAMWARDEN_CACHE"
+    )
 
 
 async def test_offline_the_message_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

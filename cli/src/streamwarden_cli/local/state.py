@@ -9,7 +9,7 @@ import os
 import shutil
 from typing import TYPE_CHECKING
 
-from streamwarden_kafka.private_files import private_folder, write_private
+from streamwarden_kafka.private_files import naming, private_folder, write_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -150,7 +150,8 @@ class StateFolder:
             except BlockingIOError as error:
                 raise FolderLockedError(_held_by(self.project, os.read(descriptor, 64))) from error
             os.ftruncate(descriptor, 0)
-            os.write(descriptor, f"{os.getpid()}\n".encode())
+            with naming(self.root / _LOCK):
+                os.write(descriptor, f"{os.getpid()}\n".encode())
             yield
             os.ftruncate(descriptor, 0)
         finally:

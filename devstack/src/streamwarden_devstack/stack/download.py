@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 import httpx
+from streamwarden_kafka.private_files import naming
 
 from streamwarden_devstack.stack.errors import DownloadError
 from streamwarden_devstack.stack.repository import REPOSITORY_VARIABLE, Repository, find_repository
@@ -155,7 +156,7 @@ async def _receive(artifact: Artifact, part: Path, source: _Source, counted: _Co
                 _truncate(part)
                 raise _AgainError("the server's file is shorter than what had arrived")
             position = _position(answer, have)
-            with _opened_at(part, position) as file:
+            with naming(part), _opened_at(part, position) as file:
                 # In no larger pieces than they arrive in: what waits in a buffer is lost when the connection breaks.
                 async for chunk in answer.aiter_bytes():
                     file.write(chunk)
