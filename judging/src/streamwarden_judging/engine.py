@@ -10,6 +10,7 @@ from streamwarden_contract.reasons import VerdictReason
 from streamwarden_judging import rules, verdicts
 from streamwarden_judging.typed.coercion import InexactNumberError
 from streamwarden_judging.typed.facts import CoerceDecision
+from streamwarden_judging.typed.zeros import ZeroInKeyError
 from streamwarden_judging.verdicts import PolicySet, Verdict
 from streamwarden_judging.words import as_words
 
@@ -51,7 +52,7 @@ class Engine:
             seen = decision if typed is None else typed(decision)
             facts = rules.activation(decision=seen, agent=self._agent, now=now)
             return verdicts.judge(self._policies, decision_type, facts)
-        except InexactNumberError as error:
+        except (InexactNumberError, ZeroInKeyError) as error:
             return self.deny(decision_type, VerdictReason.RULE_ERROR, str(error))
         except _ENGINE_ERRORS as error:
             message = f"the rules could not be evaluated: {type(error).__name__}"

@@ -18,6 +18,7 @@ from streamwarden_judging.errors import ExpressionError
 from streamwarden_judging.typed.data_types import ParamsError, typed_data
 from streamwarden_judging.typed.environment import runtime_env
 from streamwarden_judging.typed.messages import unwrapped
+from streamwarden_judging.typed.zeros import without_zeros
 from streamwarden_judging.verdicts import BoundPolicy, BoundRule, Expression, PolicySet
 from streamwarden_judging.words import as_words
 
@@ -98,8 +99,12 @@ class _All:
 
 
 def activation(*, decision: Mapping[str, object], agent: Mapping[str, object], now: datetime) -> RuleFacts:
-    """Bind the variables once for all rules of a decision. Values must be strict JSON of bounded depth."""
-    return RuleFacts({"decision": decision, "agent": agent, "now": now})
+    """Bind the variables once for all rules of a decision. Values must be strict JSON of bounded depth.
+
+    Raises:
+        ZeroInKeyError: the name of a field of the decision has U+0000.
+    """
+    return RuleFacts({"decision": without_zeros(decision), "agent": agent, "now": now})
 
 
 def compile_rule(expression: str, params: Data | None = None) -> CelExpression:

@@ -22,6 +22,7 @@ from streamwarden_judging.typed.types import (
     as_nullable,
     join,
 )
+from streamwarden_judging.typed.zeros import has_zero
 
 MAX_DATA_BYTES = 64 * 1024
 """Largest data beside the rules of one policy, as canonical JSON."""
@@ -53,6 +54,8 @@ def typed_data(data: dict[str, JsonValue], place: str) -> dict[str, JsonValue]:
         ParamsError: nothing can be checked against it.
     """
     types = Types()
+    if has_zero(data):
+        raise ParamsError(f"{place}: a text has the character U+0000, and rules see nothing behind it")
     try:
         change = coercion(add_data(data, types, place), types)
         changed = data if change is None else change(data)
