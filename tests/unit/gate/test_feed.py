@@ -17,7 +17,7 @@ from streamwarden_gate.reasons import RefusalReason
 from streamwarden_kafka import topics
 from streamwarden_kafka.codes import END_OF_PARTITION
 from support.gate_log import AGENT, CLUSTER, FACTS, IDENTITY, INSTALLATION, NAMESPACE, POLICIES, MemoryKeys, MemoryLog
-from support.policy_log import binding_record, epoch_record, policy_record, policy_spec
+from support.policy_log import SigningKey, binding_record, epoch_record, policy_record, policy_spec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -45,6 +45,10 @@ class Broker:
         """Make a topic, or make it again, with these records."""
         self.ids[topic] = f"{self.ids.get(topic, 'id')}+"
         self.logs[topic] = [self._log.key.signed(topic, record, cluster_id=CLUSTER) for record in records]
+
+    def append(self, topic: str, records: Iterable[Record], key: SigningKey) -> None:
+        """Write records at the end of a topic."""
+        self.logs[topic] = self.logs[topic] + [key.signed(topic, each, cluster_id=CLUSTER) for each in records]
 
     def assign(self, places: Iterable[Any]) -> None:
         self._positions, self._told = {place.topic: 0 for place in places}, {}
@@ -104,6 +108,26 @@ def _message(topic: str, offset: int, *record: Any, error: KafkaError | None = N
     return SimpleNamespace(**{name: lambda part=part: part for name, part in parts.items()})
 
 
+class KeyFile:
+    """The file of public keys, as the operator has last written it."""
+
+    def __init__(self, *keys: SigningKey) -> None:
+        self._now, self._read = keys, keys
+
+    def write(self, *keys: SigningKey) -> None:
+        self._now = keys
+
+    def refresh(self) -> bool:
+        before, self._read = self._read, self._now
+        return before != self._read
+
+    def knows(self, key_id: str) -> bool:
+        return MemoryKeys(*self._read).knows(key_id)
+
+    def verify(self, key_id: str, signature: bytes, message: bytes) -> bool:
+        return MemoryKeys(*self._read).verify(key_id, signature, message)
+
+
 @pytest.fixture
 def broker(log: MemoryLog, monkeypatch: pytest.MonkeyPatch) -> Broker:
     made = Broker(log)
@@ -119,10 +143,9 @@ def broker(log: MemoryLog, monkeypatch: pytest.MonkeyPatch) -> Broker:
 @pytest.fixture
 def feed(log: MemoryLog, broker: Broker) -> Iterator[PolicyFeed]:
     assert broker.logs
-    keys = MemoryKeys(log.key)
-    keys.refresh = lambda: False  # type: ignore[attr-defined]  # as of a file that nobody writes
     made = PolicyFeed(
-        cast("Settings", SimpleNamespace(identity=IDENTITY, kafka=None, max_staleness_s=30.0)), cast("Any", keys)
+        cast("Settings", SimpleNamespace(identity=IDENTITY, kafka=None, max_staleness_s=30.0)),
+        cast("Any", KeyFile(log.key)),
     )
     made.start()
     yield made
@@ -193,3 +216,27 @@ def test_nothing_is_judged_while_a_mirror_of_the_kafka_answers_under_its_address
     broker.cluster = CLUSTER
     wait_for(partial(is_in_force, feed, 7))
     assert feed.view.problem is None
+
+
+def test_x83_a_set_stays_in_force_while_its_key_is_replaced(log: MemoryLog, broker: Broker, feed: PolicyFeed) -> None:
+    file, new = cast("KeyFile", feed._keys), SigningKey("new")
+    seen: list[object] = []
+
+    def holds(epoch: int, key_id: str) -> bool:
+        seen.append(feed.view.active is None)
+        active = feed.view.active
+        epochs = active.epochs if active is not None and active.namespace_epoch == epoch else None
+        return epochs is not None and epochs.namespace is not None and epochs.namespace.key_id == key_id
+
+    records: list[Record] = [log.policy, log.schema, log.binding]
+    broker.make(POLICIES, [*records, epoch_record()])
+    wait_for(partial(is_in_force, feed, 1))
+    file.write(log.key, new)
+    broker.append(POLICIES, [*records, epoch_record(2, revision_counter=1)], new)
+    broker.append(INSTALLATION.guardrails, [epoch_record(2, revision_counter=0)], new)
+    wait_for(partial(holds, 2, "new"))
+    file.write(new)
+    broker.append(POLICIES, [epoch_record(3, revision_counter=1)], new)
+    wait_for(partial(holds, 3, "new"))
+    assert feed.view.problem is None
+    assert not any(seen)

@@ -15,7 +15,7 @@ from streamwarden_operator.result import Result
 
 _log = structlog.get_logger(__name__)
 
-_WAITING_S, _SETTLED_S = 5.0, 60.0
+_WAITING_S, _SETTLED_S = 5.0, 20.0
 """Seconds between two observations: a gate reads its keys again within a minute or two of their change."""
 
 _REASONS = {
@@ -86,6 +86,8 @@ class SigningKeyReconciler:
 
     def _plan(self, due: str) -> RotationPlan:
         ids, ready = self._keys.ids, self._logs.topics_ready
+        if not ids.following and not ids.previous:
+            return plan_rotation(ids, due=due, gates=(), unknown=(), unsigned=())
         namespaces = sorted(ready - {SYSTEM})
         published = {namespace: self._logs.published.get(namespace) for namespace in ready}
         unsigned = {
