@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from itertools import count
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
 import pytest
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+from streamwarden_kafka.admin import KafkaAdmin
+from streamwarden_kafka.connection import Connection
 from streamwarden_operator.adapters.kafka.offsets import _EARLIEST, KafkaOffsets
+from streamwarden_operator.errors import GroupInUseError
 from streamwarden_operator.ports import PartitionOffsets
+from support.mock_broker import mock_broker
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
-
-    from streamwarden_kafka.admin import KafkaAdmin
 
 
 class _Patient:
@@ -59,3 +62,21 @@ class _Silent:
 async def test_the_end_of_a_partition_whose_broker_does_not_answer_is_unknown() -> None:
     with pytest.raises(KafkaException, match="did not answer"):
         await KafkaOffsets(cast("KafkaAdmin", _Silent()))._ends("t", [0], _EARLIEST)
+
+
+@pytest.mark.slow
+async def test_x96_nobody_else_commits_for_a_group_with_members() -> None:
+    with mock_broker("decisions") as properties:
+        offsets = KafkaOffsets(KafkaAdmin(Connection(properties["bootstrap.servers"])))
+        await offsets.commit("gate", "decisions", {0: (0, "head")})
+        member, joined = Consumer({**properties, "group.id": "gate", "log_level": 0}), list[bool]()
+        member.subscribe(["decisions"], on_assign=lambda *_: joined.append(True))
+        try:
+            async with asyncio.timeout(30):
+                while not joined:
+                    await asyncio.to_thread(member.poll, 0.1)
+            with pytest.raises(GroupInUseError, match="group 'gate' has members"):
+                await offsets.commit("gate", "decisions", {0: (0, "head")})
+        finally:
+            member.close()
+            await offsets.close()
