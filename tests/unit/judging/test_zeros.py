@@ -108,17 +108,19 @@ def test_data_beside_the_rules_has_none() -> None:
     ("value", "expected"),
     [
         pytest.param({"a": "b", "c": ["d", 1, 2.5, None, True]}, False, id="none"),
-        pytest.param({"a": "\\u0000"}, True, id="what-only-looks-like-one-is-looked-at"),
+        pytest.param({"a": "\\u0000"}, False, id="what-only-looks-like-one"),
         pytest.param({"a": "\0"}, True, id="a-value"),
         pytest.param({"\0": 1}, True, id="a-name"),
-        pytest.param({"a": 2**80}, True, id="no-strict-JSON"),
+        pytest.param({"a": ["\\u0000", {"b": "\0"}]}, True, id="beside-what-only-looks-like-one"),
+        pytest.param({"a": 2**80}, False, id="no-strict-JSON"),
+        pytest.param({"a": [2**80, "\0"]}, True, id="no-strict-JSON-with-one"),
     ],
 )
-def test_what_is_looked_at(value: dict[str, Any], *, expected: bool) -> None:
+def test_it_is_found(value: dict[str, Any], *, expected: bool) -> None:
     assert has_zero(value) is expected
 
 
 def test_what_has_none_is_seen_as_it_is() -> None:
     plain, looks = {"a": ["b"]}, {"a": "\\u0000", "n": 2**80}
     assert without_zeros(plain) is plain
-    assert without_zeros(looks) == looks
+    assert without_zeros(looks) is looks

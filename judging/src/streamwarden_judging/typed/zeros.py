@@ -21,11 +21,13 @@ class ZeroInKeyError(ValueError):
 
 
 def has_zero(value: object) -> bool:
-    """Tell whether a text in strict JSON has U+0000; of what is not strict JSON it may be said, too."""
+    """Tell whether a text in a value has U+0000, or the name of a field."""
     try:
-        return _ESCAPED in canonical.encode(cast("JsonValue", value))
+        if _ESCAPED not in canonical.encode(cast("JsonValue", value)):
+            return False
     except TypeError:
-        return True
+        pass  # no strict JSON
+    return _has_zero(value)
 
 
 def without_zeros(facts: Mapping[str, object]) -> Mapping[str, object]:
@@ -35,6 +37,18 @@ def without_zeros(facts: Mapping[str, object]) -> Mapping[str, object]:
         ZeroInKeyError: the name of a field has U+0000.
     """
     return cast("Mapping[str, object]", _seen(facts)) if has_zero(facts) else facts
+
+
+def _has_zero(value: object) -> bool:
+    match value:
+        case str():
+            return _ZERO in value
+        case Mapping():
+            return any(_has_zero(key) or _has_zero(item) for key, item in value.items())
+        case list():
+            return any(map(_has_zero, value))
+        case _:
+            return False
 
 
 def _seen(value: object) -> object:
