@@ -132,6 +132,17 @@ class GroupMember:
                 )
         return found
 
+    def cluster_id(self) -> str:
+        """Return the id of the Kafka that answered last.
+
+        Raises:
+            BrokerUnavailableError: none has.
+        """
+        try:
+            return self._consumer.cluster_id(timeout=_REQUEST_TIMEOUT_S) or ""
+        except KafkaException as error:
+            raise BrokerUnavailableError(f"cannot ask for the cluster id: {error_of(error).name()}") from error
+
     def end_of(self, at: Partition, offset: int) -> int:
         """Return where a log ends: see ``end_of``.
 

@@ -54,6 +54,7 @@ class KafkaMembership:
         self._connection = connection
         self._group = group
         self._topic = topic
+        self._cluster_id = ""
         self._fetched_from: Mapping[int, int] = {}
         self._spans = Spans(self._spans_at)
         self._offsets = Offsets({}, self._spans.at, USUAL_GAP)
@@ -83,10 +84,22 @@ class KafkaMembership:
 
     def committed(self, partitions: Iterable[int]) -> Sequence[Committed]:
         try:
+            self._check_cluster()
             found = self.member.committed((self._topic, number) for number in partitions)
         except BrokerUnavailableError as error:
             raise AbortedError(str(error)) from error
         return [Committed(entry.partition, entry.offset, entry.metadata) for entry in found]
+
+    def _check_cluster(self) -> None:
+        """Take no offsets of another Kafka than the first one that answered: a mirror has the same, done already.
+
+        Raises:
+            AbortedError: another one answers.
+        """
+        now = self.member.cluster_id()
+        self._cluster_id = self._cluster_id or now
+        if now != self._cluster_id:
+            raise AbortedError(f"the Kafka that answers now is {now!r}, and this gate began with {self._cluster_id!r}")
 
     def fetch_from(self, positions: Mapping[int, int]) -> None:
         self._fetched_from = dict(positions)
