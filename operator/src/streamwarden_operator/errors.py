@@ -15,6 +15,7 @@ OperatorError
     │   ├── GroupInUseError   until the group has no members
     │   └── QuotaRefusedError until somebody grants the operator the right, or the setting is taken back
     ├── RegistryUnavailableError
+    ├── DeadlineExceededError     a reconcile was ended after its longest time
     └── KubernetesUnavailableError
         ├── ForbiddenError    until somebody grants the right, or makes room in a quota
         └── ConflictError     somebody else wrote the object meanwhile: the next reconcile sees what it is now
@@ -106,6 +107,10 @@ class RegistryUnavailableError(UnavailableError):
     """The schema registry does not answer."""
 
     reason = ConditionReason.REGISTRY_UNAVAILABLE
+
+
+class DeadlineExceededError(UnavailableError):
+    """A reconcile was not done in its longest time, or what it waited for was given up."""
 
 
 class KubernetesUnavailableError(UnavailableError):

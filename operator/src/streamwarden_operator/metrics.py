@@ -24,7 +24,7 @@ Reading = Iterable[tuple[tuple[str, ...], float]]
 _KIND = {"kind": "`AgentDeployment`, `Policy`, `TopicContract`, `PolicyLog`, `Namespace`"}
 _RESULT = {
     "result": "`success`; `requeue_after`: done, and looked at again at a known time; `not_ready`, `invalid`, "
-    "`unavailable`, `conflict`, `cannot_go_on`: the classes of errors; `defect`: none of ours"
+    "`unavailable`, `deadline_exceeded`, `conflict`, `cannot_go_on`: the classes of errors; `defect`: none of ours"
 }
 _SECONDS = (0.005, 0.02, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _STALLS = (0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20)
@@ -117,11 +117,17 @@ ROLLOUTS = Family(
     {},
     _ROLLOUTS,
 )
+TASK_RESTARTS = Family(
+    "task_restarts_total",
+    "counter",
+    "Tasks beside the reconciles that broke and were started again.",
+    {"task": "`worker`, `resync`, `loss` (ends the process), `scaler`, `group-keeper`, `gate-acks`"},
+)
 LEADER = Family("leader", "gauge", "1 where this process may write; 0: it stands by, or has lost that right.")
 
 FAMILIES = (
     RECONCILES, RETRIES, RECONCILE_SECONDS, QUEUE_DEPTH, RUNNING, OLDEST, FAILING, KUBERNETES_REQUESTS,
-    KUBERNETES_SECONDS, KAFKA_REQUESTS, LOOP_LAG, CONDITIONS, SCALED_AGENTS, ROLLOUTS, LEADER,
+    KUBERNETES_SECONDS, KAFKA_REQUESTS, LOOP_LAG, CONDITIONS, SCALED_AGENTS, ROLLOUTS, TASK_RESTARTS, LEADER,
 )  # fmt: skip
 """All of them, in the order of the page."""
 

@@ -38,6 +38,7 @@ _OPERATOR = ".operator"
 
 _SHORTEST_ADMIN_TIMEOUT = timedelta(seconds=2)
 """With one of 300 ms and less librdkafka 2.16 ends the process: it fires while the request is still being made."""
+_SHORTEST_RECONCILE = timedelta(seconds=1)
 
 
 def _check_byte_rate(value: int) -> int:
@@ -145,6 +146,10 @@ class OperatorSettings(BaseSettings):
     workers: Annotated[int, Field(ge=1, le=64)] = 32
     """Objects worked on side by side: most of the time of one is waiting for Kafka's answers, and who asks at the same
     time shares requests."""
+
+    longest_reconcile: Annotated[timedelta, Field(ge=_SHORTEST_RECONCILE)] = timedelta(minutes=5)
+    """A reconcile that takes longer is ended and tried again, 1 s or more: what it waits for may never come, and nobody
+    else may work on its object. One that does not even end, for twice as long, ends the process."""
 
     admin_timeout: Annotated[timedelta, Field(ge=_SHORTEST_ADMIN_TIMEOUT)] = timedelta(seconds=10)
     """Longest wait for one Kafka admin request, one step of publishing, or one answer of the registry: 2 s or more, as

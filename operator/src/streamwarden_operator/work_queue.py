@@ -143,10 +143,10 @@ class WorkQueue(Generic[K]):
             try:
                 self._follow(key, await reconcile(key))
             except Exception as error:  # noqa: BLE001  # the outermost loop, the only place for it
-                report(key, error)
                 self._failures[key] += 1
                 backoff_s = self._base_delay_s * 2 ** min(self._failures[key] - 1, MAX_BACKOFF_DOUBLINGS)
                 self.add_after(key, min(backoff_s, self._max_delay_s))
+                report(key, error)  # last: if it breaks, the key has its next turn all the same
             finally:
                 self._working.discard(key)
                 if (again := self._queued.get(key)) is not None:

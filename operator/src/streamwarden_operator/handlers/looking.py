@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from types import CodeType, FrameType
 from typing import Any
 
+from streamwarden_operator import supervision
 from streamwarden_operator.wiring.queue import ReconcileQueue
 
 _OURS = "streamwarden_operator"
@@ -37,7 +38,7 @@ def awaits(task: "asyncio.Task[Any]") -> Iterator[str]:
     awaited: object = task.get_coro()
     while awaited is not None:
         frame = getattr(awaited, "cr_frame", None) or getattr(awaited, "gi_frame", None)
-        if isinstance(frame, FrameType):
+        if isinstance(frame, FrameType) and frame.f_globals is not vars(supervision):  # which stands above every task
             yield f"{frame.f_globals.get('__name__')}:{frame.f_lineno} {frame.f_code.co_qualname}"
         awaited = getattr(awaited, "cr_await", None) or getattr(awaited, "gi_yieldfrom", None)
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Mapping
+from functools import partial
 
 import structlog
 from streamwarden_contract.models import KINDS
@@ -23,10 +24,12 @@ from streamwarden_operator.metrics import (
     ROLLOUTS,
     RUNNING,
     SCALED_AGENTS,
+    TASK_RESTARTS,
     Metrics,
     Reading,
 )
 from streamwarden_operator.ports import Cluster
+from streamwarden_operator.supervision import Supervisor
 from streamwarden_operator.wiring.controller import Controller
 from streamwarden_operator.wiring.queue import Reconciled, ReconcileQueue
 
@@ -67,6 +70,12 @@ def measure_controller(metrics: Metrics, controller: Controller, cluster: Cluste
     _measure_queue(metrics, controller.queue)
     metrics.read(SCALED_AGENTS, lambda: _lags(controller))
     metrics.read(CONDITIONS, lambda: _conditions(cluster))
+
+
+def measure_restarts(metrics: Metrics, supervisor: Supervisor, controller: Controller) -> None:
+    """Count the tasks that broke and were started again: the process's own, the controller's and the workers."""
+    for each in (supervisor, controller.supervisor, controller.queue.supervisor):
+        each.on_restart = partial(metrics.count, TASK_RESTARTS)
 
 
 def _measure_queue(metrics: Metrics, queue: ReconcileQueue) -> None:

@@ -19,12 +19,18 @@ from streamwarden_operator.desired.pods import build_manifests
 from streamwarden_operator.errors import InvalidSpecError, OperatorError, SigningKeyLostError, UnavailableError
 from streamwarden_operator.handlers.health import Health
 from streamwarden_operator.handlers.looking import look
-from streamwarden_operator.handlers.measuring import count_admin_request, measure_client, measure_controller
+from streamwarden_operator.handlers.measuring import (
+    count_admin_request,
+    measure_client,
+    measure_controller,
+    measure_restarts,
+)
 from streamwarden_operator.keys import Key
 from streamwarden_operator.metrics import LEADER, Metrics
 from streamwarden_operator.ports import Manifest
 from streamwarden_operator.reconcilers.inventory import signers_of
 from streamwarden_operator.settings import OperatorSettings, find_principal, read_connection
+from streamwarden_operator.supervision import Supervisor
 from streamwarden_operator.wiring.controller import Controller
 
 _RETRY = timedelta(seconds=2)
@@ -48,7 +54,7 @@ class Runtime:
     lost: bool = False
     """Whether only a new process can go on."""
     _controller: Controller | None = None
-    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    _supervisor: Supervisor = field(default_factory=Supervisor)
 
     @classmethod
     async def open(cls, settings: OperatorSettings) -> "Runtime":
@@ -100,7 +106,9 @@ class Runtime:
         await self._controller.start()
         self._controller.caches_complete()
         self._wake(keys)
-        self._tasks = [asyncio.create_task(self._resync()), asyncio.create_task(self._watch_for_loss())]
+        measure_restarts(self.metrics, self._supervisor, self._controller)
+        self._supervisor.start(self._resync, role="resync")
+        self._supervisor.start(self._watch_for_loss, role="loss")
         self.health.ready = True
         _log.info("operator started", resources=len(keys), key_id=signing.key_id)
 
@@ -112,10 +120,7 @@ class Runtime:
         """Stop working and let go of all connections; once more is no harm."""
         self.health.ready = False
         self.stopping.set()  # else kopf waits 5 s for whoever waits for it
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks = []
+        await self._supervisor.stop()
         if self._controller is not None:
             await self._controller.stop()
             self._controller = None
@@ -185,7 +190,9 @@ class Runtime:
 
     async def _watch_for_loss(self) -> None:
         await self.controller.lost.wait()
-        if self.controller.lost_by is not None:
-            await self._tell(self.controller.lost_by)
         self.lost = True
-        self.stopping.set()
+        try:
+            if self.controller.lost_by is not None:
+                await self._tell(self.controller.lost_by)
+        finally:
+            self.stopping.set()  # whoever has lost ends, told or not

@@ -16,6 +16,7 @@ from streamwarden_operator.reconcilers.inventory import Inventory
 from streamwarden_operator.reconcilers.policies.log_store import LogStore
 from streamwarden_operator.reconcilers.scaling.scaling_store import ScaledAgent, ScalingStore
 from streamwarden_operator.settings import OperatorSettings
+from streamwarden_operator.supervision import Supervisor
 from streamwarden_operator.wiring.assembly import Factory
 from streamwarden_operator.wiring.queue import ReconcileQueue
 from streamwarden_operator.wiring.waking import Waker
@@ -96,7 +97,7 @@ class Controller:
         )
         self._reconcilers = factory.create_reconcilers(self._rolled_out)
         self._loops = factory.create_loops()
-        self._running: list[asyncio.Task[None]] = []
+        self.supervisor = Supervisor()  # keeps what runs beside the queue
         backends.acks.on_ack = self._waker.acknowledged
         backends.acks.on_complete = self._waker.acks_complete
 
@@ -137,7 +138,8 @@ class Controller:
         if "SigningKey" in self._reconcilers:
             self._queue.add(Key("SigningKey", self._operator_namespace))
         self._queue.start(self._reconcilers)
-        self._running = [asyncio.create_task(run(), name=name) for name, run in self._loops.items()]
+        for name, run in self._loops.items():
+            self.supervisor.start(run, role=name)
 
     def caches_complete(self) -> None:
         """Say that the cluster knows every resource: from now on what belongs to none of them is taken back."""
@@ -157,9 +159,7 @@ class Controller:
 
     async def stop(self) -> None:
         """Stop working; what runs in Kafka and in pods stays as it is."""
-        for task in self._running:
-            task.cancel()
-        await asyncio.gather(self._queue.stop(), *self._running, return_exceptions=True)
+        await asyncio.gather(self._queue.stop(), self.supervisor.stop())
         await self._backends.acks.stop()
         await self._backends.log.close()
         for close in self._backends.closing:

@@ -1,6 +1,7 @@
 """The queue of all keys: its workers call the reconciler of each key, and its failures are named and reported."""
 
 import asyncio
+import traceback
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import structlog
 from streamwarden_operator.errors import (
     CannotGoOnError,
     ConflictError,
+    DeadlineExceededError,
     InvalidSpecError,
     LeadershipLostError,
     NotReadyError,
@@ -21,6 +23,7 @@ from streamwarden_operator.errors import (
 from streamwarden_operator.keys import Key, KeyKind
 from streamwarden_operator.result import Result
 from streamwarden_operator.settings import OperatorSettings
+from streamwarden_operator.supervision import Supervisor, was_stopped
 from streamwarden_operator.work_queue import Priority, WorkQueue
 
 _log = structlog.get_logger(__name__)
@@ -54,6 +57,7 @@ class Outcome(StrEnum):
     NOT_READY = "not_ready"
     INVALID = "invalid"
     CONFLICT = "conflict"
+    DEADLINE_EXCEEDED = "deadline_exceeded"
     UNAVAILABLE = "unavailable"
     CANNOT_GO_ON = "cannot_go_on"
     DEFECT = "defect"
@@ -61,6 +65,7 @@ class Outcome(StrEnum):
 
 _OUTCOMES: Mapping[type[Exception], Outcome] = {
     ConflictError: Outcome.CONFLICT,  # before what it is a kind of
+    DeadlineExceededError: Outcome.DEADLINE_EXCEEDED,  # likewise
     UnavailableError: Outcome.UNAVAILABLE,
     NotReadyError: Outcome.NOT_READY,
     InvalidSpecError: Outcome.INVALID,
@@ -119,6 +124,7 @@ class ReconcileQueue:
         """What workers are busy with now."""
         self._on_status = on_status
         self._number_of_workers = settings.workers
+        self._longest_s = settings.longest_reconcile.total_seconds()
         self._queue: WorkQueue[Key] = WorkQueue(
             priority_of,
             base_delay_s=settings.first_retry.total_seconds(),
@@ -126,7 +132,8 @@ class ReconcileQueue:
             resync_interval_s=settings.resync_interval.total_seconds(),
         )
         self._failing: set[Key] = set()
-        self._workers: list[asyncio.Task[None]] = []
+        self.supervisor = Supervisor()
+        """Keeps the workers."""
         self._reconcilers: Mapping[KeyKind, Reconciler] = {}
 
     @property
@@ -147,7 +154,7 @@ class ReconcileQueue:
 
     def has(self, task: "asyncio.Task[Any]") -> bool:
         """Tell whether a task is one of the workers."""
-        return task in self._workers
+        return task in self.supervisor.tasks
 
     def add(self, key: Key) -> None:
         """Reconcile a key as soon as a worker is free."""
@@ -156,16 +163,14 @@ class ReconcileQueue:
     def start(self, reconcilers: Mapping[KeyKind, Reconciler]) -> None:
         """Begin to work on what is in the queue, and on what comes."""
         self._reconcilers = reconcilers
-        self._workers = [
-            asyncio.create_task(self._queue.work(self._reconcile, self._report), name=f"worker-{number}")
-            for number in range(self._number_of_workers)
-        ]
+        for number in range(self._number_of_workers):
+            self.supervisor.start(
+                lambda: self._queue.work(self._reconcile, self._report), role="worker", name=f"worker-{number}"
+            )
 
     async def stop(self) -> None:
         """End the workers in the middle of what they do; a reconcile is idempotent."""
-        for worker in self._workers:
-            worker.cancel()
-        await asyncio.gather(*self._workers, return_exceptions=True)
+        await self.supervisor.stop()
         self._queue.close()
 
     async def _reconcile(self, key: Key) -> Result:
@@ -174,7 +179,7 @@ class ReconcileQueue:
         self.running[key] = begun = Running(clock(), task)
         ended: Result | Exception | None = None
         try:
-            ended = result = await self._reconcilers[key.kind].reconcile(key)
+            ended = result = await self._within_its_time(key)
         except Exception as error:
             ended = error
             raise
@@ -187,17 +192,55 @@ class ReconcileQueue:
             self._on_status(key)
         return result
 
+    async def _within_its_time(self, key: Key) -> Result:
+        """Reconcile a key, and end that where what it waits for does not come or was given up by somebody else.
+
+        Raises:
+            DeadlineExceededError: it was ended.
+        """
+        longest_s = self._longest_s
+        ends_process = asyncio.get_running_loop().call_later(2 * longest_s, self._lose, key, _hangs(key, 2 * longest_s))
+        deadline = asyncio.timeout(longest_s)
+        try:
+            async with deadline:
+                return await self._reconcilers[key.kind].reconcile(key)
+        except TimeoutError as error:
+            if not deadline.expired():
+                raise
+            raise DeadlineExceededError(f"not done within {longest_s:g} s, {_place_of(error.__cause__)}") from error
+        except asyncio.CancelledError as error:
+            if was_stopped():
+                raise
+            raise DeadlineExceededError(f"what it waited for was given up, {_place_of(error)}") from error
+        finally:
+            ends_process.cancel()
+
+    def _lose(self, key: Key, error: CannotGoOnError) -> None:
+        fenced = isinstance(error, LeadershipLostError)
+        event = "another operator has taken over" if fenced else "only a new process can go on"
+        _log.error(event, key=str(key), error=str(error))
+        self.lost_by = error
+        self.lost.set()
+
     def _report(self, key: Key, error: Exception) -> None:
         self._failing.add(key)
         if isinstance(error, CannotGoOnError):
-            fenced = isinstance(error, LeadershipLostError)
-            event = "another operator has taken over" if fenced else "only a new process can go on"
-            _log.error(event, key=str(key), error=str(error))
-            self.lost_by = error
-            self.lost.set()
+            self._lose(key, error)
         elif isinstance(error, ConflictError):
             _log.info("changed meanwhile, reconciled again", key=str(key))
         elif isinstance(error, OperatorError):
             _log.warning("reconcile failed", key=str(key), reason=error.reason.value, error=str(error))
         else:
             _log.error("reconcile broke", key=str(key), exc_info=error)
+
+
+def _hangs(key: Key, seconds: float) -> CannotGoOnError:
+    return CannotGoOnError(f"the reconcile of {key} goes on after {seconds:g} s though it was told to end")
+
+
+def _place_of(error: BaseException | None) -> str:
+    """Say where a reconcile was, by the innermost line of ours."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__ if error else None)]
+    modules = [(str(frame.f_globals.get("__name__")), frame.f_lineno) for frame in frames]
+    ours = [f"{module}:{line}" for module, line in modules if module.startswith("streamwarden")]
+    return f"at {ours[-1]}" if ours else "nobody knows where"

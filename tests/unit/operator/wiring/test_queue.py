@@ -1,0 +1,126 @@
+"""X98, X93: no reconcile keeps its worker and its key for ever, and whatever ends a worker is made good."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from streamwarden_operator.errors import CannotGoOnError
+from streamwarden_operator.keys import Key
+from streamwarden_operator.result import GONE, Result
+from streamwarden_operator.wiring.queue import Reconciled, ReconcileQueue
+from structlog.testing import capture_logs
+from support.operator_harness import SETTINGS, until
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+KEY, OTHER = Key("Policy", "risk", "strict"), Key("Policy", "risk", "other")
+
+
+class Scripted:
+    """A reconciler whose first turn with ``KEY`` is said; all others are done at once."""
+
+    def __init__(self, first: Callable[[], Awaitable[Result]]) -> None:
+        self.turns: list[Key] = []
+        self._first = first
+
+    async def reconcile(self, key: Key) -> Result:
+        self.turns.append(key)
+        return await self._first() if self.turns.count(KEY) == 1 and key == KEY else GONE
+
+
+@pytest.fixture
+async def queue() -> AsyncIterator[ReconcileQueue]:
+    """A queue with one worker, whose reconciles have 50 ms."""
+    short = {"workers": 1, "longest_reconcile": timedelta(milliseconds=50)}
+    queue = ReconcileQueue(SETTINGS.model_copy(update=short), on_status=lambda _: None)
+    yield queue
+    await queue.stop()
+
+
+async def never() -> Result:
+    await asyncio.get_running_loop().create_future()
+    return GONE
+
+
+async def given_up() -> Result:
+    future = asyncio.get_running_loop().create_future()
+    future.cancel()
+    await future
+    return GONE
+
+
+@pytest.mark.parametrize(
+    ("first", "message"),
+    [
+        pytest.param(never, "not done within 0.05 s, ", id="X98-a-future-that-never-settles"),
+        pytest.param(given_up, "what it waited for was given up, ", id="X98-a-future-that-somebody-else-gave-up"),
+    ],
+)
+async def test_what_does_not_come_keeps_neither_worker_nor_key(
+    queue: ReconcileQueue, first: Callable[[], Awaitable[Result]], message: str
+) -> None:
+    ended: list[Reconciled] = []
+    queue.on_reconciled = ended.append
+    scripted = Scripted(first)
+    with capture_logs() as logs:
+        queue.add(KEY)
+        queue.add(OTHER)
+        queue.start({"Policy": scripted})
+        await until(lambda: len(scripted.turns) == 3)
+        await until(lambda: queue.idle)
+    assert scripted.turns == [KEY, OTHER, KEY]
+    assert [each.outcome.value for each in ended] == ["deadline_exceeded", "success", "success"]
+    (entry,) = logs
+    assert (entry["event"], entry["key"], entry["error"].startswith(message)) == ("reconcile failed", str(KEY), True)
+    assert "at streamwarden_operator.wiring.queue:" in entry["error"]
+    assert not queue.running
+
+
+async def test_x98_one_that_does_not_even_end_ends_the_process(queue: ReconcileQueue) -> None:
+    let_go = asyncio.Event()
+
+    async def deaf() -> Result:
+        while not let_go.is_set():
+            try:
+                await let_go.wait()
+            except asyncio.CancelledError:
+                continue
+        return GONE
+
+    queue.add(KEY)
+    queue.start({"Policy": Scripted(deaf)})
+    async with asyncio.timeout(10):
+        await queue.lost.wait()
+    let_go.set()
+    assert isinstance(queue.lost_by, CannotGoOnError)
+    assert str(queue.lost_by) == f"the reconcile of {KEY} goes on after 0.1 s though it was told to end"
+
+
+async def test_one_that_is_done_in_its_time_ends_nothing(queue: ReconcileQueue) -> None:
+    async def in_time() -> Result:
+        await asyncio.sleep(0)
+        return GONE
+
+    scripted = Scripted(in_time)
+    queue.add(KEY)
+    queue.start({"Policy": scripted})
+    await until(lambda: bool(scripted.turns) and queue.idle)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.15):  # the process would have ended after 0.1 s
+            await queue.lost.wait()
+
+
+async def test_x93_a_listener_that_breaks_costs_no_worker(queue: ReconcileQueue) -> None:
+    def breaks(_reconciled: Reconciled) -> None:
+        queue.on_reconciled = lambda _: None
+        raise KeyError("a label")
+
+    queue.on_reconciled = breaks
+    scripted = Scripted(never)
+    queue.add(OTHER)
+    queue.start({"Policy": scripted})
+    await until(lambda: scripted.turns == [OTHER, OTHER])
