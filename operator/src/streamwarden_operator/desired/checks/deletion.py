@@ -26,8 +26,10 @@ class AgentDeletion:
     pods_gone: bool = False
     bound: bool = True
     """Whether its binding is published, or may be: of a log that was never read nobody knows."""
+    log_read: bool = True
+    """Whether the policy log was ever read."""
     outage: OperatorError | None = None
-    """Why the policy log cannot be written."""
+    """Why the policy log cannot be written, or read."""
 
     @property
     def pods_due(self) -> timedelta:
@@ -55,7 +57,22 @@ def the_binding_cannot_be_withdrawn(deletion: AgentDeletion) -> Finding | None:
     return _blocked(str(deletion.outage)) if deletion.bound and deletion.outage is not None else None
 
 
-DELETION = (something_cannot_be_undone, pods_do_not_end, pods_are_ending, the_binding_cannot_be_withdrawn)
+def the_log_is_not_read(deletion: AgentDeletion) -> Finding | None:
+    """Find a deletion that waits for a log which nobody has read: whether a binding is to be withdrawn is not known."""
+    if not deletion.bound or deletion.log_read:
+        return None
+    if deletion.pods_due < timedelta():
+        return _blocked("the namespace's policy log has not been read yet")
+    return Finding("False", ConditionReason.PENDING, "the namespace's policy log is being read")
+
+
+DELETION = (
+    something_cannot_be_undone,
+    pods_do_not_end,
+    pods_are_ending,
+    the_binding_cannot_be_withdrawn,
+    the_log_is_not_read,
+)
 
 
 def _blocked(cause: str) -> Finding:

@@ -23,6 +23,9 @@ from streamwarden_operator.result import DONE, Result
 
 FINALIZER = "streamwarden.io/agent-deployment"
 
+_READ_WITHIN_S = 2.0
+"""How long a log that was never read may take until it is asked why."""
+
 
 class AgentRemoval:
     """One agent at a time, whether its resource is being deleted or gone."""
@@ -82,8 +85,9 @@ class AgentRemoval:
         if finding.reason == ConditionReason.DELETION_BLOCKED:
             cause = deletion.error or (deletion.outage if deletion.pods_gone else None)
             raise cause or NotReadyError(finding.message, reason=ConditionReason.DELETION_BLOCKED)
-        # Their end wakes the agent; that they do not end must be noticed too.
-        return Result(requeue_after_s=deletion.pods_due.total_seconds() + 1, status_changed=status_changed)
+        # The pods' end, and the log once it is read, wake the agent; that they do not must be noticed too.
+        again_s = _READ_WITHIN_S if deletion.pods_gone else deletion.pods_due.total_seconds() + 1
+        return Result(requeue_after_s=again_s, status_changed=status_changed)
 
     async def _bring_down(self, metadata: Metadata, grace: timedelta) -> AgentDeletion:
         namespace, name = metadata.namespace, metadata.name
@@ -99,13 +103,13 @@ class AgentRemoval:
         self._logs.wanted.pop((namespace, name), None)
         self._logs.released[namespace, name] = metadata.uid
         self._wake(Key("PolicyLog", namespace))
-        log = self._logs.published.get(namespace)
         return AgentDeletion(
             waited=waited,
             grace=grace,
             pods_gone=True,
             bound=not orphan and self._has_binding(namespace, name),
-            outage=log.outage if log is not None else None,
+            log_read=namespace in self._logs.published,
+            outage=self._logs.outage(namespace),
         )
 
     async def _let_go(self, agent: AgentDeployment | Unreadable) -> None:

@@ -83,7 +83,9 @@ class PolicyLogReconciler:
         try:
             published = await self._bring(namespace)
         except OperatorError as error:
-            if before is not None and str(before.outage) != str(error):
+            if before is None:
+                self._logs.unread[namespace] = error
+            elif str(before.outage) != str(error):
                 self._note_published(namespace, before, replace(before, outage=error))
             raise
         self._note_published(namespace, before, published)
@@ -91,6 +93,7 @@ class PolicyLogReconciler:
 
     def _note_published(self, namespace: str, before: PublishedLog | None, after: PublishedLog) -> None:
         self._logs.published[namespace] = after
+        self._logs.unread.pop(namespace, None)
         self._published(namespace, before, after)
 
     async def _bring(self, namespace: str) -> PublishedLog:

@@ -71,6 +71,8 @@ class LogStore:
     """Namespaces whose shared topics exist."""
     published: dict[str, PublishedLog] = field(default_factory=dict)
     """By namespace; none before the log was read."""
+    unread: dict[str, OperatorError] = field(default_factory=dict)
+    """By namespace whose log was never read: why the last attempt failed."""
     seen: dict[str, int] = field(default_factory=dict)
     """By namespace: the highest epoch beside the offsets that gates have committed."""
     publications: dict[tuple[str, str], Publication] = field(default_factory=dict)
@@ -81,6 +83,11 @@ class LogStore:
     """What policies have in ConfigMaps, as last read."""
     complete: bool = False
     """Whether all resources are known. Before that an agent that is not known may exist: nothing is taken back."""
+
+    def outage(self, namespace: str) -> OperatorError | None:
+        """Return why the namespace's log cannot be written, or was never read."""
+        log = self.published.get(namespace)
+        return self.unread.get(namespace) if log is None else log.outage
 
     def see(self, namespace: str, epoch: int) -> bool:
         """Note an epoch that gates have judged under, and tell whether the log is behind it: it was lost."""

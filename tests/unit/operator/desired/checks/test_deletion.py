@@ -33,6 +33,22 @@ def deletion(waited_s: int = 5, **found: object) -> AgentDeletion:
             ("False", "DeletionBlocked", f"no broker{LETS_GO}"),
             id="the-binding-cannot-be-withdrawn",
         ),
+        pytest.param(
+            deletion(120, pods_gone=True, log_read=False),
+            ("False", "Pending", "the namespace's policy log is being read"),
+            id="x95-a-log-that-is-being-read",
+        ),
+        pytest.param(
+            deletion(121, pods_gone=True, log_read=False),
+            ("False", "DeletionBlocked", f"the namespace's policy log has not been read yet{LETS_GO}"),
+            id="x95-a-log-that-is-not-read-in-time",
+        ),
+        pytest.param(
+            deletion(pods_gone=True, log_read=False, outage=DOWN),
+            ("False", "DeletionBlocked", f"no broker{LETS_GO}"),
+            id="x95-a-log-that-cannot-be-read",
+        ),
+        pytest.param(deletion(121, pods_gone=True, bound=False, log_read=False), None, id="x95-nothing-is-bound"),
         pytest.param(deletion(pods_gone=True), None, id="the-binding-is-about-to-be-withdrawn"),
         pytest.param(deletion(pods_gone=True, bound=False, outage=DOWN), None, id="there-is-no-binding"),
     ],

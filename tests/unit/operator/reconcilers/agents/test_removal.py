@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from streamwarden_contract.names import InstallationNames
 from streamwarden_operator.adapters.signing import HeldKeys, PublisherKeys, SigningKey
-from streamwarden_operator.errors import NotReadyError
+from streamwarden_operator.desired.status import format_time
+from streamwarden_operator.errors import InvalidSpecError, KafkaUnavailableError, NotReadyError, OperatorError
 from streamwarden_operator.keys import Key, key_of
 from streamwarden_operator.reconcilers.agents.access import AgentAccess
 from streamwarden_operator.reconcilers.agents.quotas import AgentQuotas
@@ -26,7 +27,10 @@ from support.policy_fakes import FakePolicyLog
 from support.quota_fakes import FakeClientQuotas
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from streamwarden_contract.models import AgentDeployment
+    from streamwarden_operator.ports import SignedRecord
 
 GUARD = agent()
 KEY = Key("AgentDeployment", "risk", "guard")
@@ -159,3 +163,38 @@ async def test_pods_that_are_ending_are_looked_after_when_they_should_have_ended
     with pytest.raises(NotReadyError, match="pods have not ended after 120 s"):
         await removing.delete()
     assert conditions_of(removing.agent())["Ready"] == ("False", "DeletionBlocked")
+
+
+@pytest.mark.parametrize(
+    "outage",
+    [
+        pytest.param(KafkaUnavailableError("the policy topic may not be read"), id="kafka-refuses"),
+        pytest.param(InvalidSpecError("a policy cannot be read"), id="a-policy-that-nobody-understands"),
+    ],
+)
+async def test_x95_a_deletion_whose_log_was_never_read_says_why_it_waits_and_ends_with_the_outage(
+    outage: OperatorError, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(*whole_namespace()) as harness:
+        await harness.controller.stop()  # the next process has not read the log
+        read = harness.log.read
+
+        async def refused(topic: str) -> Mapping[bytes, SignedRecord]:
+            if topic == "risk.streamwarden.policies":
+                raise outage
+            return await read(topic)
+
+        monkeypatch.setattr(harness.log, "read", refused)
+        known = harness.get(GUARD)
+        now = format_time(datetime.now(UTC))
+        gone = known.metadata.model_copy(update={"deletion_timestamp": now, "finalizers": (FINALIZER,)})
+        harness.cluster.put(known.model_copy(update={"metadata": gone}))
+        harness.controller = harness.new_controller()
+        await harness.controller.start()
+        harness.controller.caches_complete()
+        harness.controller.changed(KEY)
+        await until(lambda: conditions_of(harness.get(GUARD))["Ready"] == ("False", "DeletionBlocked"))
+        ready = next(part for part in harness.get(GUARD).status.conditions if part.type == "Ready")
+        assert ready.message.startswith(f"{outage}. The annotation streamwarden.io/orphan: 'true' lets go")
+        monkeypatch.undo()
+        await until(lambda: ("finalizer", "guard", FINALIZER, False) in harness.cluster.writes)
