@@ -13,12 +13,13 @@ from streamwarden_operator.handlers.runtime import Runtime
 from streamwarden_operator.keys import key_of
 from streamwarden_operator.settings import OperatorSettings
 from support.kubernetes_side import KubernetesSide, conditions, kubernetes_side
-from support.operator_harness import agent, contract, policy
+from support.operator_harness import agent, contract, policy, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
+    from streamwarden_operator.wiring.controller import Controller
     from support.api_server import ApiServer
     from support.stack_fixture import RunningStack
 
@@ -32,15 +33,20 @@ class Running:
     def __init__(self, runtime: Runtime, side: KubernetesSide) -> None:
         self.runtime, self.side = runtime, side
 
+    @property
+    def controller(self) -> Controller:
+        assert self.runtime.controller is not None
+        return self.runtime.controller
+
     async def settle(self, holds: Callable[[], object] = lambda: True) -> None:
         """Look and wait until there is nothing to do, and something holds."""
         async with asyncio.timeout(_WAIT_S):
             while True:
                 keys = await self.runtime.cluster.resync()
                 for key in keys:
-                    self.runtime.controller.changed(key)
+                    self.controller.changed(key)
                 await asyncio.sleep(0.02)
-                if not keys and self.runtime.controller.idle and holds():
+                if not keys and self.controller.idle and holds():
                     return
 
     def requests(self) -> Counter[tuple[str, str]]:
@@ -65,6 +71,7 @@ async def running(
             kafka_properties=properties,
             gate_image="registry.example/gate:1",
             watch_namespaces=(side.namespace,),
+            installation=f"i-{side.namespace}",  # with a key of its own: another one's inventory would end it
             health_port=0,
         )
         await asyncio.to_thread(
@@ -72,6 +79,7 @@ async def running(
         )
         runtime = await Runtime.open(settings)
         await runtime.start()
+        await until(lambda: runtime.controller)  # it has the Lease
         try:
             yield Running(runtime, side)
         finally:
@@ -85,7 +93,7 @@ async def test_a_second_look_at_everything_writes_nothing(running: Running) -> N
     resources: list[Any] = [found for kind in (AgentDeployment, TopicContract, Policy) for found in cluster.list(kind)]
     assert len(resources) == 4
     for resource in resources:
-        running.runtime.controller.changed(key_of(resource))
+        running.controller.changed(key_of(resource))
     await running.settle()
     # The two Secrets of an agent are read by name, as they are never watched.
     reads = (running.requests() - before)["get", "secrets"] // 2

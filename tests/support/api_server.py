@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import json
 import os
 import subprocess
 import time
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +37,12 @@ OPERATOR_USER = "system:serviceaccount:streamwarden:streamwarden-operator"
 
 _START_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 20.0
+_AUDIT_POLICY = {
+    "apiVersion": "audit.k8s.io/v1",
+    "kind": "Policy",
+    "omitStages": ["RequestReceived", "ResponseStarted"],
+    "rules": [{"level": "Metadata", "verbs": ["create", "update", "patch", "delete"]}, {"level": "None"}],
+}
 _NEEDED = ("etcd", "kube-apiserver", "kubectl")
 _CONTROLLERS = "kube-controller-manager"
 
@@ -96,6 +104,17 @@ class ApiServer:
         """Apply manifests as a user would."""
         self.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", given=yaml.safe_dump_all(manifests))
 
+    def writes(self, user_agent: str) -> list[tuple[dt.datetime, str]]:
+        """Return what a user agent has changed, Leases left out: when, and what."""
+        found = []
+        for line in (self._folder / "audit.log").read_text().splitlines():
+            event = json.loads(line)
+            what, ended = event["objectRef"], dt.datetime.fromisoformat(event["stageTimestamp"])
+            is_done = event["responseStatus"]["code"] < HTTPStatus.MULTIPLE_CHOICES
+            if event.get("userAgent") == user_agent and what["resource"] != "leases" and is_done:
+                found.append((ended, f"{event['verb']} {what['resource']} {what.get('name', '')}"))
+        return sorted(found)
+
     def apply_crds(self) -> None:
         """Apply our CRDs, and wait until they are served."""
         self.kubectl("apply", "--server-side", "-k", str(ROOT / "config" / "crds"))
@@ -114,6 +133,7 @@ class ApiServer:
                 text = yaml.safe_dump(config)  # noqa: PLW2901  # the same file, with another address
             (self._folder / name).write_text(text)
             (self._folder / name).chmod(0o600)
+        (self._folder / "audit-policy.json").write_text(json.dumps(_AUDIT_POLICY))
         users = {"admin": "system:masters", "nobody": "", OPERATOR_USER: "system:serviceaccounts"}
         lines = [f'{self._token(user)},{user},{user},"{group}"' for user, group in users.items()]
         (self._folder / "tokens.csv").write_text("\n".join(lines) + "\n")
@@ -161,6 +181,8 @@ class ApiServer:
             f"--service-account-signing-key-file={folder}/sa.key",
             "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
             "--authorization-mode=RBAC",
+            f"--audit-policy-file={folder}/audit-policy.json",
+            f"--audit-log-path={folder}/audit.log",
             # Some distributions have it: who sets blockOwnerDeletion must be allowed to.
             "--enable-admission-plugins=OwnerReferencesPermissionEnforcement",
         ]

@@ -57,6 +57,16 @@ class OperatorProcess:
         """Return what it said, line by line."""
         yield from (json.loads(line) for line in self.text().splitlines())
 
+    @property
+    def user_agent(self) -> str:
+        """By which the API server's audit log knows it, once it is ready."""
+        identity = next(line["identity"] for line in self.log() if line["event"] == "operator started")
+        return f"streamwarden-operator/{identity}"
+
+    def signal(self, number: int) -> None:
+        """Send a signal, as SIGSTOP."""
+        self._process.send_signal(number)
+
     def stop(self) -> int:
         """Send SIGTERM; returns the exit code."""
         self._process.send_signal(signal.SIGTERM)

@@ -44,6 +44,11 @@ class InstallationNames:
         return f"{self.installation}.operator"
 
     @property
+    def lease(self) -> str:
+        """The Lease of whoever leads; an object of Kubernetes."""
+        return f"{self.installation}-leader"
+
+    @property
     def publisher_transactional_id(self) -> str:
         return f"{transactional_prefix(self.operator_principal)}policy-log"
 

@@ -38,14 +38,23 @@ def _ignore(_request: str, _outcome: Outcome) -> None:
 class KafkaAdmin:
     """Sends admin requests without blocking the event loop; knows nothing of what they mean."""
 
-    def __init__(self, connection: Connection, *, timeout_s: float = 10.0, spread_s: float = 10.0) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        timeout_s: float = 10.0,
+        spread_s: float = 10.0,
+        guard: Callable[[], None] = lambda: None,
+    ) -> None:
         """Make a client; it connects by itself.
 
         Args:
             connection: the Kafka, and a user with the rights.
             timeout_s: longest wait for the answer to one request.
             spread_s: longest wait until all that was made is known to the brokers.
+            guard: asked before each request that changes something; it raises where nothing may be changed.
         """
+        self.guard = guard
         self.timeout_s = timeout_s
         self._spread_s = spread_s
         self._trouble: KafkaError | None = None
@@ -56,6 +65,12 @@ class KafkaAdmin:
         self.client = self._connect()
         self._retired = self.client
         self._renew_after_s = 0.0
+
+    @property
+    def writer(self) -> AdminClient:
+        """The client, for a request that changes something: all of them are made through it."""
+        self.guard()
+        return self.client
 
     def _connect(self) -> AdminClient:
         return cast("AdminClient", _ToldClient(open_admin(self.connection, self._log), self._answered))

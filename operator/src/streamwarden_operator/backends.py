@@ -31,6 +31,7 @@ from streamwarden_operator.ports import (
     Topics,
 )
 from streamwarden_operator.settings import OperatorSettings
+from streamwarden_operator.write_guard import WriteGuard, always
 
 
 class AckSource(GateAcks, Protocol):
@@ -75,7 +76,9 @@ def connect(
     kafka: Connection,
     registry_url: str | None,
     settings: OperatorSettings,
+    *,
     on_answered: OnAnswered | None = None,
+    guard: WriteGuard = always,
 ) -> Backends:
     """Make the real backends; they connect by themselves.
 
@@ -84,15 +87,16 @@ def connect(
         registry_url: base URL of the schema registry; None where there is none.
         settings: the operator's.
         on_answered: called after each request of the admin client, in its own thread.
+        guard: asked before each write.
     """
     timeout_s, names = settings.admin_timeout.total_seconds(), InstallationNames(settings.installation)
-    admin = KafkaAdmin(kafka, timeout_s=timeout_s)
+    admin = KafkaAdmin(kafka, timeout_s=timeout_s, guard=guard)
     if on_answered is not None:
         admin.on_answered = on_answered
     offsets = KafkaOffsets(admin)
     quotas = KafkaClientQuotas(admin)
     lags = KafkaLags(kafka)
-    registry = None if registry_url is None else ConfluentRegistry(registry_url, timeout_s=timeout_s)
+    registry = None if registry_url is None else ConfluentRegistry(registry_url, timeout_s=timeout_s, guard=guard)
     closing = (offsets.close, quotas.close, lags.close)
     return Backends(
         topics=KafkaTopics(admin),
@@ -101,8 +105,8 @@ def connect(
         logins=KafkaLogins(kafka, settings.pod_bootstrap_servers or kafka.bootstrap_servers, timeout_s=timeout_s),
         offsets=offsets,
         quotas=quotas,
-        log=KafkaPolicyLog(kafka, transactional_id=names.publisher_transactional_id, timeout_s=timeout_s),
-        acks=KafkaGateAcks(kafka, group=names.reader_group("gate-acks"), timeout_s=timeout_s),
+        log=KafkaPolicyLog(kafka, transactional_id=names.publisher_transactional_id, timeout_s=timeout_s, guard=guard),
+        acks=KafkaGateAcks(kafka, group=names.reader_group("gate-acks"), timeout_s=timeout_s, guard=guard),
         registry=registry,
         lags=lags,
         closing=closing if registry is None else (*closing, registry.close),

@@ -130,6 +130,10 @@ class OperatorSettings(BaseSettings):
     watch_namespaces: Annotated[tuple[str, ...], NoDecode] = ()
     """Comma-separated namespaces to watch, beside the operator's own; empty: all of them."""
 
+    leader_election: bool = True
+    """Whether a Lease of the operator's namespace (`<installation>-leader`) says who may write. Off only where
+    nobody can start a second one."""
+
     kubernetes_timeout: timedelta = timedelta(seconds=15)
     """Longest wait for one answer of the API server: a page of a list takes longest, 1-2 s of a busy server."""
 

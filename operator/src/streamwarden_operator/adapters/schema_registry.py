@@ -11,6 +11,7 @@ from streamwarden_contract.reasons import ConditionReason
 
 from streamwarden_operator.errors import InvalidSpecError, RegistryUnavailableError
 from streamwarden_operator.ports import SubjectSchema
+from streamwarden_operator.write_guard import WriteGuard, always
 
 MAX_REFUSAL = 600
 """Characters of a registry's refusal to pass on: differences are listed with whole schemas in them."""
@@ -24,14 +25,23 @@ _REFUSALS = frozenset({400, 409, 422})
 class ConfluentRegistry:
     """Implements ``ports.SchemaRegistry``."""
 
-    def __init__(self, url: str, *, timeout_s: float = 10.0, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout_s: float = 10.0,
+        transport: httpx.AsyncBaseTransport | None = None,
+        guard: WriteGuard = always,
+    ) -> None:
         """Make a client; it connects by itself.
 
         Args:
             url: base URL of the API, as in ``http://localhost:8081`` or ``http://localhost:8080/apis/ccompat/v7``.
             timeout_s: longest wait for connecting, and for each part of an answer.
             transport: how requests travel; HTTP where left out.
+            guard: asked before each request that is no read.
         """
+        self._guard = guard
         self._client = httpx.AsyncClient(
             base_url=url.rstrip("/") + "/",
             timeout=timeout_s,
@@ -125,6 +135,8 @@ class ConfluentRegistry:
         *,
         params: Mapping[str, str] | None = None,
     ) -> httpx.Response:
+        if method != "GET":
+            self._guard()
         try:
             return await self._client.request(method, path, json=body, params=params)
         except httpx.HTTPError as error:

@@ -47,4 +47,6 @@ async def serve(settings: OperatorSettings) -> int:
         )
     finally:
         await runtime.stop()
+    if runtime.refused is not None:
+        raise runtime.refused
     return CANNOT_GO_ON if runtime.lost else 0

@@ -1,6 +1,9 @@
 """Everything that lives as long as the process: the cluster, the controller, the resync now and then."""
 
 import asyncio
+import os
+import secrets
+import socket
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -11,6 +14,7 @@ from streamwarden_kafka.connection import Connection
 
 from streamwarden_operator.adapters.kubernetes.client import KubernetesClient, load_configuration
 from streamwarden_operator.adapters.kubernetes.cluster import KubernetesCluster
+from streamwarden_operator.adapters.kubernetes.election import Election
 from streamwarden_operator.adapters.kubernetes.signing_key import KubernetesSigningKeys, keep_signing_key
 from streamwarden_operator.backends import Backends, connect
 from streamwarden_operator.desired.names import BEGIN_ANEW_ANNOTATION, annotated_ids
@@ -27,11 +31,13 @@ from streamwarden_operator.handlers.measuring import (
 )
 from streamwarden_operator.keys import Key
 from streamwarden_operator.metrics import LEADER, Metrics
+from streamwarden_operator.plans.election import RETRY_S
 from streamwarden_operator.ports import Manifest
 from streamwarden_operator.reconcilers.inventory import signers_of
 from streamwarden_operator.settings import OperatorSettings, find_principal, read_connection
 from streamwarden_operator.supervision import Supervisor
 from streamwarden_operator.wiring.controller import Controller
+from streamwarden_operator.write_guard import WriteGuard, always
 
 _RETRY = timedelta(seconds=2)
 _SETTLE = timedelta(seconds=3)
@@ -49,10 +55,16 @@ class Runtime:
     cluster: KubernetesCluster
     health: Health
     metrics: Metrics
+    election: Election | None = None
+    """Decides whether this process may write; None: it is the only one."""
+    identity: str = ""
+    """By which the Lease and the API server's audit log know this process."""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set to end the process."""
     lost: bool = False
     """Whether only a new process can go on."""
+    refused: InvalidSpecError | None = None
+    """What only a person can mend, and was found after the start."""
     _controller: Controller | None = None
     _supervisor: Supervisor = field(default_factory=Supervisor)
 
@@ -68,29 +80,94 @@ class Runtime:
         kafka = read_connection(settings.kafka_properties)
         settings = find_principal(settings, kafka)
         timeout_s = settings.kubernetes_timeout.total_seconds()
-        client = KubernetesClient(await load_configuration(), timeout_s=timeout_s)
+        identity, election = _identity(), None
+        agent = f"streamwarden-operator/{identity}"
+        if settings.leader_election:
+            election = Election(
+                KubernetesClient(await load_configuration(), timeout_s=RETRY_S, user_agent=agent),
+                namespace=settings.operator_namespace,
+                name=InstallationNames(settings.installation).lease,
+                identity=identity,
+            )
+        client = KubernetesClient(
+            await load_configuration(), timeout_s=timeout_s, guard=_guard(election), user_agent=agent
+        )
         gate = GateImage(settings.gate_image, settings.gate_image_pull_policy, settings.gate_environment)
         cluster = KubernetesCluster(
             client, lambda workload: build_manifests(workload, gate), namespaces=settings.namespaces
         )
         metrics = Metrics()
         measure_client(metrics, client)
-        return cls(settings, kafka, cluster, Health(settings.health_port, settings.longest_stall, metrics), metrics)
+        health = Health(settings.health_port, settings.longest_stall, metrics)
+        return cls(settings, kafka, cluster, health, metrics, election, identity)
 
     @property
-    def controller(self) -> Controller:
-        """The controller, once it has started."""
-        assert self._controller is not None  # noqa: S101  # watches begin after the start
+    def controller(self) -> Controller | None:
+        """The controller; None while another process leads, or nothing is known yet."""
         return self._controller
 
+    def changed(self, key: Key) -> None:
+        """Reconcile a resource and what depends on it; whoever stands by only knows of it."""
+        if self._controller is not None:
+            self._controller.changed(key)
+
+    def add(self, key: Key) -> None:
+        """Reconcile one thing."""
+        if self._controller is not None:
+            self._controller.add(key)
+
     async def start(self) -> None:
-        """Wait for the API server, list everything, begin to work."""
+        """Wait for the API server and list everything; then begin to work, or stand by until that is our turn."""
+        self.metrics.read(LEADER, lambda: [((), float(self._leads))])
         await self.health.start()
-        keys = await self._first_list()
-        answered = partial(count_admin_request, self.metrics)
-        backends = connect(self.kafka, self.settings.registry_url or None, self.settings, answered)
+        await self._first_list()
+        self._supervisor.start(self._resync, role="resync")
+        self._supervisor.start(self._lead, role="leadership")
+        self.health.ready = True
+        _log.info("operator started", resources=len(self.cluster.known()), identity=self.identity)
+
+    @property
+    def _leads(self) -> bool:
+        """Whether this process may write now, and has begun to work."""
+        return self._controller is not None and not self.lost and (self.election is None or self.election.leads)
+
+    async def _lead(self) -> None:
+        """Work while this process leads; the end of that, or a defect in it, is the end of the process."""
+        try:
+            if self.election is None:
+                await self._begin()
+                return  # it ends by ``stop`` alone
+            await self.election.acquire()
+            self._supervisor.start(self._hold, role="lease")
+            await self._begin()
+            return
+        except InvalidSpecError as error:
+            self.refused = error
+        except OperatorError as error:
+            _log.error("could not begin", error=str(error))
+            self.lost = True
+        except Exception as error:  # noqa: BLE001  # begun again, there would be two of what it has made
+            _log.error("could not begin", exc_info=error)
+            self.lost = True
+        self.stopping.set()
+
+    async def _hold(self) -> None:
+        assert self.election is not None  # noqa: S101  # it was acquired
+        await self.election.hold()
+        self.lost = True
+        self.stopping.set()
+
+    async def _begin(self) -> None:
+        """Make the controller and wake all that is known."""
+        backends = connect(
+            self.kafka,
+            self.settings.registry_url or None,
+            self.settings,
+            on_answered=partial(count_admin_request, self.metrics),
+            guard=_guard(self.election),
+        )
         signing = await self._first_keys(backends)
-        self._controller = Controller(
+        controller = Controller(
             self.cluster,
             self.settings,
             backends=backends,
@@ -99,18 +176,16 @@ class Runtime:
             keys=signing.keys,
             key_store=signing,
         )
-        measure_controller(self.metrics, self._controller, self.cluster)
-        self.metrics.read(LEADER, lambda: [((), float(self._controller is not None and not self.lost))])
-        self.health.look = partial(look, self._controller.queue)
-        self.cluster.on_changed = self._controller.changed
-        await self._controller.start()
-        self._controller.caches_complete()
-        self._wake(keys)
-        measure_restarts(self.metrics, self._supervisor, self._controller)
-        self._supervisor.start(self._resync, role="resync")
-        self._supervisor.start(self._watch_for_loss, role="loss")
-        self.health.ready = True
-        _log.info("operator started", resources=len(keys), key_id=signing.key_id)
+        measure_controller(self.metrics, controller, self.cluster)
+        self.health.look = partial(look, controller.queue)
+        self.cluster.on_changed = controller.changed
+        self._controller = controller
+        await controller.start()
+        controller.caches_complete()
+        self._wake(self.cluster.known())
+        measure_restarts(self.metrics, self._supervisor, controller)
+        self._supervisor.start(partial(self._watch_for_loss, controller), role="loss")
+        _log.info("operator works", key_id=signing.key_id)
 
     async def see(self, event: str | None, manifest: Manifest) -> Key | None:
         """Take in what a watch saw; return the key to reconcile because of it."""
@@ -125,6 +200,9 @@ class Runtime:
             await self._controller.stop()
             self._controller = None
             _log.info("operator stopped")
+        if self.election is not None:
+            await self.election.release()  # nothing is written any more
+            await self.election.close()
         await self.cluster.close()
         await self.health.stop()
 
@@ -186,13 +264,25 @@ class Runtime:
 
     def _wake(self, keys: frozenset[Key]) -> None:
         for key in sorted(keys):
-            self.controller.changed(key)
+            self.changed(key)
 
-    async def _watch_for_loss(self) -> None:
-        await self.controller.lost.wait()
+    async def _watch_for_loss(self, controller: Controller) -> None:
+        await controller.lost.wait()
         self.lost = True
         try:
-            if self.controller.lost_by is not None:
-                await self._tell(self.controller.lost_by)
+            if controller.lost_by is not None:
+                await self._tell(controller.lost_by)
         finally:
             self.stopping.set()  # whoever has lost ends, told or not
+
+
+def _guard(election: Election | None) -> WriteGuard:
+    return always if election is None else election.check
+
+
+def _identity() -> str:
+    """Return what tells this process from every other one that may run at the same time.
+
+    In a pod its name: a container that is started again there follows one that has ended, and need not wait for it.
+    """
+    return os.environ.get("POD_ID") or f"{socket.gethostname()}_{secrets.token_hex(4)}"

@@ -79,14 +79,14 @@ async def resource_seen(event: kopf.RawEvent, memo: kopf.Memo, **_: object) -> N
     """One of the three kinds: it and what depends on it are reconciled."""
     runtime: Runtime = memo.runtime
     if (key := await runtime.see(event["type"], dict(event["object"]))) is not None:
-        runtime.controller.changed(key)
+        runtime.changed(key)
 
 
 async def owned_seen(event: kopf.RawEvent, memo: kopf.Memo, **_: object) -> None:
     """Something of an agent: the agent alone is reconciled."""
     runtime: Runtime = memo.runtime
     if (key := await runtime.see(event["type"], dict(event["object"]))) is not None:
-        runtime.controller.add(key)
+        runtime.add(key)
 
 
 async def log_in(memo: kopf.Memo, **_: object) -> kopf.ConnectionInfo:

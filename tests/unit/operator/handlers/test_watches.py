@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from types import SimpleNamespace
 from typing import Any
 
 import kopf
@@ -25,9 +24,12 @@ class Runtime:
     def __init__(self, answer: Key | None) -> None:
         self.answer = answer
         self.calls: list[tuple[str, object]] = []
-        self.controller = SimpleNamespace(
-            changed=lambda key: self.calls.append(("changed", key)), add=lambda key: self.calls.append(("add", key))
-        )
+
+    def changed(self, key: Key) -> None:
+        self.calls.append(("changed", key))
+
+    def add(self, key: Key) -> None:
+        self.calls.append(("add", key))
 
     async def see(self, event: str | None, manifest: dict[str, Any]) -> Key | None:
         self.calls.append(("see", (event, manifest["metadata"]["name"])))

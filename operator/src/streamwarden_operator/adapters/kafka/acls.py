@@ -84,7 +84,7 @@ class KafkaAcls:
         for batch in _batches(acls):
             filters = [AclBindingFilter(*_write(acl)) for acl in batch]
             settled = await self._admin.settle(
-                self._admin.client.delete_acls(filters, request_timeout=self._admin.timeout_s)
+                self._admin.writer.delete_acls(filters, request_timeout=self._admin.timeout_s)
             )
             answers.update(zip(batch, (settled[wanted] for wanted in filters), strict=True))
         return answers
@@ -94,7 +94,7 @@ class KafkaAcls:
         for batch in _batches(acls):
             bindings = [AclBinding(*_write(acl)) for acl in batch]
             settled = await self._admin.settle(
-                self._admin.client.create_acls(bindings, request_timeout=self._admin.timeout_s)
+                self._admin.writer.create_acls(bindings, request_timeout=self._admin.timeout_s)
             )
             answers.update(zip(batch, (settled[binding] for binding in bindings), strict=True))
         return answers

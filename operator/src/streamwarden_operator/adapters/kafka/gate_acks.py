@@ -18,6 +18,7 @@ from streamwarden_kafka.logs import ClientLog
 
 from streamwarden_operator.adapters.kafka.errors import translate
 from streamwarden_operator.errors import KafkaUnavailableError
+from streamwarden_operator.write_guard import WriteGuard, always
 
 OnAck = Callable[[str, str, str, GateAck | None], None]
 """Namespace, agent, pod, and the ack; None once a gate is gone for good."""
@@ -40,14 +41,18 @@ def _ignore(_namespace: str, _agent: str, _pod: str, _ack: GateAck | None) -> No
 class KafkaGateAcks:
     """Implements ``ports.GateAcks``. Everything but the reading happens in the event loop."""
 
-    def __init__(self, connection: Connection, *, group: str, timeout_s: float = 10.0) -> None:
+    def __init__(
+        self, connection: Connection, *, group: str, timeout_s: float = 10.0, guard: WriteGuard = always
+    ) -> None:
         """Prepare. Set ``on_ack`` before ``start``.
 
         Args:
             connection: the operator's.
             group: of the reader, which never joins it and never commits: librdkafka wants a name.
             timeout_s: longest wait until a tombstone is written.
+            guard: asked before tombstones are.
         """
+        self._guard = guard
         self._connection = connection
         self._group = group
         self._client_log = ClientLog("gate-acks", quiet=True)
@@ -113,6 +118,7 @@ class KafkaGateAcks:
             if error is not None:
                 failed.append(error)
 
+        self._guard()
         for key in keys:
             self._producer.produce(topic, key=key, value=None, partition=PARTITION, on_delivery=delivered)
         left = self._producer.flush(self._timeout_s)

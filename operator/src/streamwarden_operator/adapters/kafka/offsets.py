@@ -86,6 +86,7 @@ class KafkaOffsets:
             return
 
         async def alter() -> None:
+            self._admin.guard()
             _raise_of_partitions(
                 await self._as_member(group, lambda member: member.commit(offsets=positions, asynchronous=False))
             )
@@ -144,6 +145,7 @@ class KafkaOffsets:
         return result
 
     def _join_and_leave(self, group: str, topics: Sequence[str]) -> None:
+        self._admin.guard()
         joined = False
 
         def on_assign(member: Consumer, _partitions: Sequence[TopicPartition]) -> None:

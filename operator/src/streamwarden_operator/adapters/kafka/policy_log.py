@@ -19,6 +19,7 @@ from streamwarden_kafka.transactions import TransactionalProducer
 from streamwarden_operator.adapters.kafka.errors import client_error, translate
 from streamwarden_operator.errors import CannotGoOnError, KafkaUnavailableError, LeadershipLostError, OperatorError
 from streamwarden_operator.ports import SignedRecord
+from streamwarden_operator.write_guard import WriteGuard, always
 
 T = TypeVar("T")
 
@@ -57,6 +58,7 @@ class KafkaPolicyLog:
         *,
         transactional_id: str,
         timeout_s: float = 10.0,
+        guard: WriteGuard = always,
     ) -> None:
         """Prepare; nothing connects before the first call.
 
@@ -64,7 +66,9 @@ class KafkaPolicyLog:
             connection: the operator's.
             transactional_id: of the one publisher.
             timeout_s: longest wait for one step: fencing, reading to the end, a commit.
+            guard: asked before another publisher is fenced, and before each transaction.
         """
+        self._guard = guard
         self._connection = connection
         self._client_log = ClientLog("policy-log", quiet=True)
         self._transactional_id = transactional_id
@@ -158,6 +162,7 @@ class KafkaPolicyLog:
             raise
 
     def _publish(self, topic: str, records: Sequence[SignedRecord]) -> None:
+        self._guard()
         self._producer.open()
         self._producer.commit(
             [Write(topic, record.key, record.value, list(record.headers), PARTITION) for record in records]
@@ -170,6 +175,7 @@ class KafkaPolicyLog:
             self._written[topic] = max(offset + 1, self._written.get(topic, 0))
 
     def _read_fenced(self, topic: str) -> Mapping[bytes, SignedRecord]:
+        self._guard()
         self._producer.open()  # and fence every other one
         return self._read(topic)
 

@@ -39,6 +39,7 @@ class KafkaClientQuotas:
             return plan.set.items() <= found.items() and plan.unset.isdisjoint(found)
 
         with _translated(f"change the quotas of user {user!r}"):
+            self._admin.guard()
             await alter_user_quotas(self._wire, user, {**plan.set, **dict.fromkeys(plan.unset)})
             await self._admin.until(shown, f"quota of user {user!r}")
 

@@ -85,7 +85,7 @@ class KafkaScramUsers:
 
     async def _alter(self, alteration: UserScramCredentialAlteration) -> None:
         await self._admin.all(
-            self._admin.client.alter_user_scram_credentials([alteration], request_timeout=self._admin.timeout_s)
+            self._admin.writer.alter_user_scram_credentials([alteration], request_timeout=self._admin.timeout_s)
         )
 
 

@@ -89,7 +89,7 @@ class KafkaTopics:
         """Delete a topic and return once the brokers have forgotten it."""
         with translated(f"delete topic {name!r}"):
             try:
-                await self._admin.all(self._admin.client.delete_topics([name], **self._waits()))
+                await self._admin.all(self._admin.writer.delete_topics([name], **self._waits()))
             except KafkaException as error:
                 if code_of(error) != KafkaError.UNKNOWN_TOPIC_OR_PART:
                     raise
@@ -190,12 +190,12 @@ class KafkaTopics:
             )
             for topic in {topic.name: topic for topic in topics}.values()
         ]
-        return await self._admin.settle(self._admin.client.create_topics(new, **self._waits()))
+        return await self._admin.settle(self._admin.writer.create_topics(new, **self._waits()))
 
     async def _grow(self, name: str, partitions: int) -> None:
         with translated(f"grow topic {name!r} to {partitions} partitions"):
             grown = [NewPartitions(name, partitions)]
-            await self._admin.all(self._admin.client.create_partitions(grown, **self._waits()))
+            await self._admin.all(self._admin.writer.create_partitions(grown, **self._waits()))
         await self._until_partitions(name, partitions)
 
     async def _alter_config(self, name: str, plan: TopicPlan) -> None:
@@ -212,7 +212,7 @@ class KafkaTopics:
         resource = ConfigResource(ConfigResource.Type.TOPIC, name, incremental_configs=entries)
         with translated(f"configure topic {name!r}"):
             await self._admin.all(
-                self._admin.client.incremental_alter_configs([resource], request_timeout=self._admin.timeout_s)
+                self._admin.writer.incremental_alter_configs([resource], request_timeout=self._admin.timeout_s)
             )
 
         async def shown() -> bool:

@@ -19,6 +19,7 @@ from streamwarden_operator.adapters.kubernetes.errors import AbsentError, Reques
 from streamwarden_operator.adapters.kubernetes.resource_types import FIELD_MANAGER, ResourceType
 from streamwarden_operator.errors import KubeconfigError, KubernetesUnavailableError
 from streamwarden_operator.ports import Manifest
+from streamwarden_operator.write_guard import WriteGuard, always
 
 APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
@@ -46,12 +47,16 @@ def _ignore(_verb: str, _target: str, _code: str, _duration_s: float) -> None:
 class KubernetesClient:
     """Sends requests. All calls from one event loop."""
 
-    def __init__(self, configuration: Configuration, *, timeout_s: float) -> None:
+    def __init__(
+        self, configuration: Configuration, *, timeout_s: float, guard: WriteGuard = always, user_agent: str = ""
+    ) -> None:
         """Make a client; it connects by itself.
 
         Args:
             configuration: server and credentials; tokens are refreshed by its own hook.
             timeout_s: longest wait for one answer.
+            guard: asked before each request that is no read.
+            user_agent: what the server's audit log knows this process by; empty: the library's own.
         """
         configuration.connection_pool_maxsize = _CONNECTIONS
         self.configuration = configuration
@@ -60,7 +65,10 @@ class KubernetesClient:
         self.on_answer: OnAnswer = _ignore
         """Called after each request."""
         self._timeout_s = timeout_s
+        self._guard = guard
         self._api = ApiClient(configuration)
+        if user_agent:
+            self._api.user_agent = user_agent
         self._not_before_s: dict[tuple[str, str], float] = {}
 
     async def token(self) -> str:
@@ -135,6 +143,16 @@ class KubernetesClient:
         """
         return await self._send("PATCH", request, body, query={"fieldManager": manager}, content_type=content_type)
 
+    async def replace(self, resource: ResourceType, manifest: Manifest) -> Manifest:
+        """Write an object as a whole; returns it as it is then.
+
+        Raises:
+            ConflictError: it has another resourceVersion than the manifest names.
+            AbsentError: there is none.
+        """
+        request = Request("update", resource, manifest["metadata"]["namespace"], manifest["metadata"]["name"])
+        return await self._send("PUT", request, manifest, query={"fieldManager": FIELD_MANAGER})
+
     async def create(self, resource: ResourceType, manifest: Manifest) -> Manifest:
         """Make an object.
 
@@ -166,6 +184,8 @@ class KubernetesClient:
         query: dict[str, str] | None = None,
         content_type: str = "application/json",
     ) -> Manifest:
+        if method != "GET":
+            self._guard()
         self._check_pause(request)
         self.requests[request.verb, request.target] += 1
         name = "" if method == "POST" else request.name

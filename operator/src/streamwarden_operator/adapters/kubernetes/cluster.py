@@ -24,7 +24,7 @@ from streamwarden_operator.adapters.kubernetes.secrets import SecretStore
 from streamwarden_operator.adapters.kubernetes.workloads import Build, Workloads
 from streamwarden_operator.adapters.kubernetes.writes import ResourceWriter
 from streamwarden_operator.errors import ForbiddenError, KubernetesUnavailableError, OperatorError
-from streamwarden_operator.keys import Key
+from streamwarden_operator.keys import Key, key_of
 from streamwarden_operator.ports import NOT_READABLE, Cluster, Manifest, Unreadable, Workload, WorkloadState
 
 K = TypeVar("K", bound=Kind)
@@ -132,6 +132,11 @@ class KubernetesCluster(Cluster):
     @override
     def list(self, kind: type[K], namespace: str | None = None) -> Sequence[K]:
         return self._cache.list(kind, namespace)
+
+    def known(self) -> frozenset[Key]:
+        """Return the keys of all resources that are known, whether they can be read or not."""
+        listed = {key_of(resource) for kind in KINDS.values() for resource in self._cache.list(kind)}
+        return frozenset(listed | self._cache.unreadable().keys())
 
     @override
     def config_map(self, namespace: str, name: str) -> Mapping[str, str | int] | None:

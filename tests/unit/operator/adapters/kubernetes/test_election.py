@@ -1,0 +1,202 @@
+"""The Lease over an API server that answers, is slow, refuses, or is asked by two."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from streamwarden_operator.adapters.kubernetes import election
+from streamwarden_operator.adapters.kubernetes.election import Election
+from streamwarden_operator.errors import ConflictError, KubernetesUnavailableError, LeadershipLostError
+from streamwarden_operator.plans.election import DURATION_S, RENEW_DEADLINE_S
+
+if TYPE_CHECKING:
+    from streamwarden_operator.adapters.kubernetes.resource_types import ResourceType
+    from streamwarden_operator.ports import Manifest
+
+
+class Server:
+    """One Lease, as the API server keeps it."""
+
+    def __init__(self) -> None:
+        self.lease: Manifest | None = None
+        self.version = 0
+        self.down = False
+        self.hangs = False
+        self.closed = 0
+
+    async def get(self, _resource: ResourceType, _namespace: str, _name: str) -> Manifest | None:
+        await self._answer()
+        return self.lease
+
+    async def create(self, _resource: ResourceType, manifest: Manifest) -> Manifest:
+        await self._answer()
+        if self.lease is not None:
+            raise ConflictError("there is one")
+        return self._store(manifest)
+
+    async def replace(self, _resource: ResourceType, manifest: Manifest) -> Manifest:
+        await self._answer()
+        if self.lease is None or manifest["metadata"]["resourceVersion"] != str(self.version):
+            raise ConflictError("it has another version")
+        return self._store(manifest)
+
+    async def close(self) -> None:
+        self.closed += 1
+
+    def _store(self, manifest: Manifest) -> Manifest:
+        self.version += 1
+        metadata = {**manifest["metadata"], "resourceVersion": str(self.version)}
+        self.lease = {**manifest, "metadata": metadata}
+        return self.lease
+
+    async def _answer(self) -> None:
+        if self.hangs:
+            await asyncio.Event().wait()
+        if self.down:
+            raise KubernetesUnavailableError("no answer")
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        assert self.lease is not None
+        return cast("dict[str, Any]", self.lease["spec"])
+
+
+class Clock:
+    """Monotonic seconds that a test moves on."""
+
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(election, "RETRY_S", 0.001)
+
+
+@pytest.fixture
+def server() -> Server:
+    return Server()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def replica(server: Server, clock: Clock, identity: str = "one") -> Election:
+    return Election(
+        cast("Any", server), namespace="streamwarden", name="streamwarden-leader", identity=identity, clock_s=clock
+    )
+
+
+async def test_the_first_one_makes_the_lease_and_leads(server: Server, clock: Clock) -> None:
+    one = replica(server, clock)
+    with pytest.raises(LeadershipLostError, match="streamwarden/streamwarden-leader is not this process's"):
+        one.check()
+    await one.acquire()
+    one.check()
+    assert {name: server.spec[name] for name in ("holderIdentity", "leaseDurationSeconds", "leaseTransitions")} == {
+        "holderIdentity": "one",
+        "leaseDurationSeconds": DURATION_S,
+        "leaseTransitions": 1,
+    }
+
+
+async def test_a_renewal_that_is_not_answered_in_time_ends_it(server: Server, clock: Clock) -> None:
+    one = replica(server, clock)
+    await one.acquire()
+    clock.now_s += RENEW_DEADLINE_S - 0.01
+    one.check()
+    clock.now_s += 0.02
+    with pytest.raises(LeadershipLostError):
+        one.check()
+    await asyncio.wait_for(one.hold(), 5)
+
+
+async def test_a_server_that_hangs_holds_nobody_beyond_the_deadline(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """F11."""
+    monkeypatch.setattr("streamwarden_operator.plans.election.RENEW_DEADLINE_S", 0.2)
+    one = Election(cast("Any", server), namespace="n", name="l", identity="one")
+    await one.acquire()
+    server.hangs = True
+    await asyncio.wait_for(one.hold(), 5)
+    assert not one.leads
+
+
+async def test_a_short_outage_ends_nobody(server: Server, clock: Clock) -> None:
+    one = replica(server, clock)
+    await one.acquire()
+    holding = asyncio.create_task(one.hold())
+    server.down = True
+    clock.now_s += RENEW_DEADLINE_S / 2
+    await asyncio.sleep(0.02)
+    server.down = False
+    before = server.version
+    while server.version == before:  # noqa: ASYNC110  # the server tells nobody
+        await asyncio.sleep(0.001)
+    assert (one.leads, holding.done()) == (True, False)
+    holding.cancel()
+
+
+async def test_a_stand_by_takes_what_stood_still_for_longer_than_its_holder_may_hold_it(
+    server: Server, clock: Clock
+) -> None:
+    one, two = replica(server, clock), replica(server, clock, "two")
+    await one.acquire()
+    waiting = asyncio.create_task(two.acquire())
+    await asyncio.sleep(0.02)
+    clock.now_s += DURATION_S - 0.1
+    await asyncio.sleep(0.02)
+    assert (two.leads, one.leads, waiting.done()) == (False, False, False)
+    clock.now_s += 0.2
+    await asyncio.wait_for(waiting, 5)
+    assert (two.leads, server.spec["holderIdentity"], server.spec["leaseTransitions"]) == (True, "two", 2)
+
+
+async def test_who_comes_back_finds_another_one_s_and_ends_at_once(server: Server, clock: Clock) -> None:
+    one, two = replica(server, clock), replica(server, clock, "two")
+    await one.acquire()
+    server.spec["holderIdentity"] = ""  # somebody has let go of it for us
+    server.version += 1
+    cast("Any", server.lease)["metadata"]["resourceVersion"] = str(server.version)
+    await two.acquire()
+    await asyncio.wait_for(one.hold(), 5)
+    assert (one.leads, two.leads) == (False, True)
+
+
+async def test_who_stops_lets_go_and_another_one_need_not_wait(server: Server, clock: Clock) -> None:
+    one, two = replica(server, clock), replica(server, clock, "two")
+    await one.acquire()
+    await one.release()
+    assert (one.leads, server.spec["holderIdentity"]) == (False, "")
+    await asyncio.wait_for(two.acquire(), 5)
+    assert two.leads
+
+
+async def test_a_release_that_fails_is_no_failure(server: Server, clock: Clock) -> None:
+    one = replica(server, clock)
+    await one.acquire()
+    server.down = True
+    await one.release()
+    assert not one.leads
+    await one.close()
+    assert server.closed == 1
+
+
+async def test_renewals_keep_when_it_was_got(server: Server, clock: Clock) -> None:
+    one = replica(server, clock)
+    await one.acquire()
+    got, version = server.spec["acquireTime"], server.version
+    holding = asyncio.create_task(one.hold())
+    while server.version < version + 2:  # noqa: ASYNC110  # the server tells nobody
+        await asyncio.sleep(0.001)
+    holding.cancel()
+    assert server.spec["acquireTime"] == got
+    assert server.spec["leaseTransitions"] == 1
