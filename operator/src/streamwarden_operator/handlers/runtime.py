@@ -132,15 +132,12 @@ class Runtime:
         return self._controller is not None and not self.lost and (self.election is None or self.election.leads)
 
     async def _lead(self) -> None:
-        """Work while this process leads; the end of that, or a defect in it, is the end of the process."""
+        """Begin to work once this process leads; where that fails the process ends."""
         try:
-            if self.election is None:
-                await self._begin()
-                return  # it ends by ``stop`` alone
-            await self.election.acquire()
-            self._supervisor.start(self._hold, role="lease")
+            if self.election is not None:
+                await self.election.acquire()
+                self._supervisor.start(self._hold, role="lease")
             await self._begin()
-            return
         except InvalidSpecError as error:
             self.refused = error
         except OperatorError as error:
@@ -149,7 +146,8 @@ class Runtime:
         except Exception as error:  # noqa: BLE001  # begun again, there would be two of what it has made
             _log.error("could not begin", exc_info=error)
             self.lost = True
-        self.stopping.set()
+        if self.lost or self.refused is not None:
+            self.stopping.set()
 
     async def _hold(self) -> None:
         assert self.election is not None  # noqa: S101  # it was acquired
