@@ -59,6 +59,7 @@ class Site:
             gate_image="registry.example/gate:1",
             first_retry="0:00:00.1",
             installation="site",  # the run's Kafka knows another one: that of the corpus, with another key
+            principal="User:streamwarden.operator",
         )
         self._operators.append(operator)
         operator.wait_ready()
