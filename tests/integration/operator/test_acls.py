@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -192,4 +194,28 @@ async def test_an_outside_producer_writes_and_an_outside_consumer_only_reads(sta
     refusals: list[int] = []
     plain.produce(topic, b"{}", on_delivery=_into(refusals))
     plain.flush(TIMEOUT_S)
+    assert refusals == [KafkaError.TOPIC_AUTHORIZATION_FAILED]
+
+
+async def test_x87_a_connection_that_lives_feels_at_once_that_its_rights_are_gone_and_not_that_its_user_is(
+    stack: RunningStack, unique: str
+) -> None:
+    """So ACLs are taken first: the credential alone would leave who is connected as he was."""
+    ports, right = real_ports(stack), Acl(f"User:{unique}", "TOPIC", unique, "WRITE")
+    await _topics(stack, unique)
+    properties = await _user(stack, unique, frozenset({right}))
+    producer, refusals = Producer({**properties, "log_level": 0}), list[int]()
+
+    def write() -> int | None:
+        producer.produce(unique, b"{}", on_delivery=_into(refusals))
+        producer.flush(TIMEOUT_S)
+        return refusals[-1] if refusals else None
+
+    assert await asyncio.to_thread(write) is None
+    await ports.users.delete(unique)
+    assert await asyncio.to_thread(write) is None  # it is still let in
+    await ports.acls.apply(AclPlan(remove=frozenset({right})))
+    begun_s = time.monotonic()
+    while await asyncio.to_thread(write) is None:
+        assert time.monotonic() - begun_s < 5
     assert refusals == [KafkaError.TOPIC_AUTHORIZATION_FAILED]

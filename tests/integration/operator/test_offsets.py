@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer
 from streamwarden_contract.audit import ChainHead, parse_metadata
 from streamwarden_contract.names import AgentNames
 from streamwarden_contract.reasons import ConditionReason
-from streamwarden_operator.errors import NotReadyError
+from streamwarden_operator.errors import GroupInUseError, NotReadyError
 from streamwarden_operator.plans.offsets import plan_offsets
 from streamwarden_operator.ports import PartitionOffsets, Topic, TopicPlan
 from support.kafka_adapters import kafka, real_ports
@@ -70,3 +71,20 @@ async def test_keeping_a_group_leaves_its_offsets_and_no_member(kafka: KafkaPort
     # Kafka takes a commit from outside only while the group has no members.
     await kafka.offsets.commit(names.gate_group, names.decisions, {1: (0, "head")})
     assert (await kafka.offsets.observe(names.gate_group, names.decisions))[1].metadata == "head"
+
+
+async def test_x96_nobody_else_commits_for_a_group_with_members(stack: RunningStack, unique: str) -> None:
+    ports = real_ports(stack)
+    await ports.topics.apply(unique, TopicPlan(create=Topic(unique, partitions=1)))
+    member = Consumer({**stack.operator.librdkafka(), "group.id": unique, "auto.offset.reset": "earliest"})
+    joined: list[bool] = []
+    member.subscribe([unique], on_assign=lambda *_: joined.append(True))
+    try:
+        async with asyncio.timeout(30):
+            while not joined:
+                await asyncio.to_thread(member.poll, 0.1)
+        with pytest.raises(GroupInUseError, match="has members"):
+            await ports.offsets.commit(unique, unique, {0: (0, "head")})
+    finally:
+        member.close()
+    await ports.offsets.commit(unique, unique, {0: (0, "head")})
