@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from itertools import count
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
@@ -80,3 +81,40 @@ async def test_x96_nobody_else_commits_for_a_group_with_members() -> None:
         finally:
             member.close()
             await offsets.close()
+
+
+class _Member:
+    """A consumer that never connects."""
+
+    def poll(self, _timeout: float) -> None:
+        """Nothing is queued."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+async def test_x97_groups_that_were_asked_for_once_are_remembered_no_longer_than_their_consumers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    offsets = KafkaOffsets(cast("KafkaAdmin", _Patient()))
+    monkeypatch.setattr(offsets, "_connect", lambda _group: _Member())
+    asked: list[str] = []
+    for number in range(500):
+        await offsets._as_member(f"risk.a{number}.agent", lambda _member, name=number: asked.append(f"a{name}"))  # type: ignore[misc]  # binds
+    assert len(asked) == 500
+    assert len(offsets._consumers) < 100
+    assert len(offsets._locks) == 0
+
+
+async def test_one_question_at_a_time_is_asked_of_a_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    offsets, running = KafkaOffsets(cast("KafkaAdmin", _Patient())), threading.Semaphore(1)
+    monkeypatch.setattr(offsets, "_connect", lambda _group: _Member())
+
+    def ask(_member: object) -> bool:
+        alone = running.acquire(blocking=False)
+        threading.Event().wait(0.01)
+        if alone:
+            running.release()
+        return alone
+
+    assert all(await asyncio.gather(*(offsets._as_member("risk.a.agent", ask) for _ in range(8))))

@@ -11,6 +11,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
+from weakref import WeakValueDictionary
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]  # the stubs do not export it
@@ -51,7 +52,8 @@ class KafkaOffsets:
     def __init__(self, admin: KafkaAdmin) -> None:
         self._admin = admin
         self._consumers: OrderedDict[str, Consumer] = OrderedDict()
-        self._locks: dict[str, asyncio.Lock] = {}
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        """Of groups that somebody asks for now."""
 
     async def observe(self, group: str, topic: str) -> Sequence[PartitionOffsets]:
         """Return every partition of the topic. Open transactions count into ``high``."""

@@ -19,7 +19,7 @@ from streamwarden_operator.reconcilers.existence import existing_agents
 from streamwarden_operator.reconcilers.inventory import Inventory
 from streamwarden_operator.reconcilers.namespaces.shared_topics import SharedTopics
 from streamwarden_operator.reconcilers.policies.log_store import LogStore
-from streamwarden_operator.result import DONE, Result
+from streamwarden_operator.result import DONE, GONE, Result
 
 _log = structlog.get_logger(__name__)
 
@@ -89,7 +89,10 @@ class NamespaceReconciler:
         except InvalidSpecError as error:
             await self._shared.refused(key.namespace, error)
             raise
-        return DONE if whole else _INCIDENT
+        if not whole:
+            return _INCIDENT
+        has_something = key.namespace == SYSTEM or self._has(key.namespace, AgentDeployment, Policy, TopicContract)
+        return DONE if has_something or not self._logs.complete else GONE
 
     async def _reconcile(self, namespace: str) -> bool:
         """Do it, and tell whether no shared topic is lost."""

@@ -26,7 +26,7 @@ from streamwarden_operator.plans.policy_rules import check_policy, spending_of
 from streamwarden_operator.plans.rollout import bound_agents, live_gates
 from streamwarden_operator.ports import Cluster, GateAcks, PolicyLog, SignedRecord
 from streamwarden_operator.reconcilers.policies.log_store import LogStore, Publication, PublishedLog
-from streamwarden_operator.result import DONE, Result
+from streamwarden_operator.result import DONE, GONE, Result
 
 _log = structlog.get_logger(__name__)
 
@@ -89,7 +89,14 @@ class PolicyLogReconciler:
                 self._note_published(namespace, before, replace(before, outage=error))
             raise
         self._note_published(namespace, before, published)
-        return DONE
+        return DONE if self._concerns_anybody(namespace, published.state) else GONE
+
+    def _concerns_anybody(self, namespace: str, state: LogState) -> bool:
+        """Tell whether gates go by the log, or may soon; it is read again with whatever comes into the namespace."""
+        if namespace == SYSTEM or not self._logs.complete or state.bindings or state.policies:
+            return True
+        exists = any(self._cluster.list(kind, namespace) for kind in (AgentDeployment, Policy))
+        return exists or any(key.namespace == namespace for key in self._cluster.unreadable())
 
     def _note_published(self, namespace: str, before: PublishedLog | None, after: PublishedLog) -> None:
         self._logs.published[namespace] = after
