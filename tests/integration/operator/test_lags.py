@@ -337,7 +337,7 @@ async def test_a_topic_that_may_not_be_read_is_only_its_readers_trouble(broker: 
 async def test_a_wrong_password_and_an_absent_broker_are_told(stack: RunningStack, unique: str) -> None:
     reads = GroupReads(unique, (unique,), earliest=True)
     for changed, words in (
-        ({"sasl.password": "wrong"}, "could not connect to"),
+        ({"sasl.password": "wrong"}, "could not log in at"),
         ({"bootstrap.servers": "127.0.0.1:9"}, "could not connect to 127.0.0.1:9"),
         ({"sasl.mechanism": "OAUTHBEARER"}, "lag cannot be read with 'OAUTHBEARER'"),
     ):
