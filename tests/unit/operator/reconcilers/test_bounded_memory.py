@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from streamwarden_operator.keys import Key, key_of
 from support.operator_harness import agent, contract, policy, running, whole_namespace
+from support.policy_fakes import ack_of
 
 if TYPE_CHECKING:
     from support.operator_harness import Harness
@@ -32,3 +33,23 @@ async def test_x97_a_namespace_that_has_nothing_any_more_is_not_looked_at_for_ev
         await harness.settle()
         assert harness.binding().agent == agent().metadata.name
         assert {Key("Namespace", "risk"), Key("PolicyLog", "risk")} <= looked_at_again(harness)
+
+
+async def test_x97_of_an_agents_many_pods_that_were_nothing_stays_once_it_is_gone() -> None:
+    async with running(*whole_namespace()) as harness:
+        binding, guard = harness.binding(), harness.get(agent())
+        harness.cluster.existing_pods["risk", "guard"] = frozenset(f"guard-{number}" for number in range(100))
+        for number in range(100):
+            harness.acks.say(ack_of(binding, pod=f"guard-{number}"))
+        await harness.settle()
+        waker, live = harness.controller._waker, harness.controller._reconcilers["AgentDeployment"]._acks  # type: ignore[attr-defined]  # the agents' own
+        assert len(waker._last_acks) == 100
+        harness.cluster.existing_pods["risk", "guard"] = frozenset()
+        harness.cluster.remove(guard)
+        harness.controller.changed(key_of(guard))
+        await harness.settle()
+        assert len(harness.acks.forgotten) == 100
+        for namespace, name, pod in harness.acks.forgotten:  # as the reader does once it has read the tombstones
+            harness.acks.on_ack(namespace, name, pod, None)
+        await harness.settle()
+        assert (harness.acks.acks, waker._last_acks, waker._last_refused, live._missing) == ({}, {}, {}, {})
