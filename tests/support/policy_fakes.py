@@ -61,6 +61,7 @@ class FakeGateAcks:
     def __init__(self) -> None:
         self.on_ack: OnAck = _ignore
         self.on_complete: Callable[[str], None] = _nobody
+        self.on_restart: Callable[[str], None] = _nobody
         self.unread: set[str] = set()
         """Namespaces whose gates topic has not been read to its end."""
         self.acks: dict[tuple[str, str, str], GateAck] = {}

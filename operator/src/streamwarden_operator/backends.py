@@ -39,6 +39,7 @@ class AckSource(GateAcks, Protocol):
 
     on_ack: OnAck
     on_complete: Callable[[str], None]
+    on_restart: Callable[[str], None]
 
     def start(self) -> None: ...
 

@@ -10,6 +10,7 @@ from streamwarden_contract.models import KINDS
 from streamwarden_kafka.admin import Outcome
 
 from streamwarden_operator.adapters.kubernetes.client import KubernetesClient
+from streamwarden_operator.backends import AckSource
 from streamwarden_operator.metrics import (
     CONDITIONS,
     FAILING,
@@ -65,6 +66,7 @@ def measure_controller(metrics: Metrics, controller: Controller, cluster: Cluste
     def rolled_out(_ns: str, _policy: str, _revision: int, _gates: int, _updated: int, ms: float) -> None:
         metrics.observe(ROLLOUTS, ms / 1000)
 
+    measure_restarts(metrics, controller.supervisor, controller.queue.supervisor, controller.acks)
     controller.queue.on_reconciled = reconciled
     controller.on_rollout = rolled_out
     _measure_queue(metrics, controller.queue)
@@ -72,9 +74,9 @@ def measure_controller(metrics: Metrics, controller: Controller, cluster: Cluste
     metrics.read(CONDITIONS, lambda: _conditions(cluster))
 
 
-def measure_restarts(metrics: Metrics, supervisor: Supervisor, controller: Controller) -> None:
-    """Count the tasks that broke and were started again: the process's own, the controller's and the workers."""
-    for each in (supervisor, controller.supervisor, controller.queue.supervisor):
+def measure_restarts(metrics: Metrics, *supervisors: Supervisor | AckSource) -> None:
+    """Count the tasks that broke and were started again."""
+    for each in supervisors:
         each.on_restart = partial(metrics.count, TASK_RESTARTS)
 
 

@@ -121,6 +121,7 @@ class Runtime:
         self.metrics.read(LEADER, lambda: [((), float(self._leads))])
         await self.health.start()
         await self._first_list()
+        measure_restarts(self.metrics, self._supervisor)
         self._supervisor.start(self._resync, role="resync")
         self._supervisor.start(self._lead, role="leadership")
         self.health.ready = True
@@ -181,7 +182,6 @@ class Runtime:
         await controller.start()
         controller.caches_complete()
         self._wake(self.cluster.known())
-        measure_restarts(self.metrics, self._supervisor, controller)
         self._supervisor.start(partial(self._watch_for_loss, controller), role="loss")
         _log.info("operator works", key_id=signing.key_id)
 

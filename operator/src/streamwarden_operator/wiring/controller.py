@@ -8,7 +8,7 @@ import structlog
 from streamwarden_contract.names import SYSTEM, InstallationNames
 
 from streamwarden_operator.adapters.signing import PublisherKeys
-from streamwarden_operator.backends import Backends
+from streamwarden_operator.backends import AckSource, Backends
 from streamwarden_operator.errors import CannotGoOnError
 from streamwarden_operator.keys import Key
 from streamwarden_operator.ports import Cluster, SigningKeys
@@ -125,6 +125,11 @@ class Controller:
     def queue(self) -> ReconcileQueue:
         """The queue and its workers, for who wants to see how they do."""
         return self._queue
+
+    @property
+    def acks(self) -> AckSource:
+        """What gates report."""
+        return self._backends.acks
 
     @property
     def scaled_agents(self) -> Sequence[ScaledAgent]:

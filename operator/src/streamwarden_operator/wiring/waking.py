@@ -45,7 +45,7 @@ class Waker:
             return
         if key.kind == "Policy":
             self.add(Key("PolicyLog", key.namespace))  # first: people wait for this one
-        if key.namespace not in self._logs.topics_ready:
+        if key.namespace not in self._logs.topics_ready or key.namespace in self._logs.empty:
             self.add(Key("Namespace", key.namespace))
         self.add(key)
         self.dependents_changed(key)

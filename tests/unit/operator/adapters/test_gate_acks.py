@@ -1,4 +1,4 @@
-"""When all that gates had said is known, over a consumer in memory."""
+"""When all that gates had said is known, and what becomes of a reader that breaks, over a consumer in memory."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from streamwarden_kafka.codes import END_OF_PARTITION
 from streamwarden_kafka.connection import Connection
 from streamwarden_operator.adapters.kafka import gate_acks
 from streamwarden_operator.adapters.kafka.gate_acks import KafkaGateAcks
+from structlog.testing import capture_logs
+from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +39,8 @@ class ConsumerAtEnds:
     def incremental_assign(self, partitions: list[object]) -> None:
         self.ends += 2 * len(partitions)
 
-    def poll(self, _timeout_s: float) -> End | None:
+    def poll(self, timeout_s: float) -> End | None:
+        del timeout_s
         if not self.ends or not self.settings.get("enable.partition.eof"):
             return None
         self.ends -= 1
@@ -73,3 +76,47 @@ async def test_a_namespace_is_complete_once_its_topic_has_been_read_to_its_end(m
     await acks.stop()
     await asyncio.sleep(0)
     assert (acks.complete("risk"), acks.complete("other"), told) == (True, False, ["risk"])
+
+
+class Breaking(ConsumerAtEnds):
+    """A client that breaks once something has been assigned; the ones after it work."""
+
+    opened = 0
+
+    def __init__(self, settings: Mapping[str, object]) -> None:
+        super().__init__(settings)
+        Breaking.opened += 1
+        self._breaks = Breaking.opened == 1
+
+    @override
+    def poll(self, timeout_s: float) -> End | None:
+        if self._breaks and self.ends:
+            raise SystemError("a callback of the client")
+        return super().poll(timeout_s)
+
+
+async def test_x93_a_reading_thread_that_breaks_is_told_and_reads_everything_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def open_consumer(*arguments: object) -> Breaking:
+        settings = arguments[3]
+        assert isinstance(settings, dict)
+        return Breaking(settings)
+
+    monkeypatch.setattr(Breaking, "opened", 0)
+    monkeypatch.setattr(gate_acks, "open_consumer", open_consumer)
+    acks, restarts, reached = (
+        KafkaGateAcks(Connection("kafka:9092"), group="g", first_pause_s=0.001),
+        list[str](),
+        asyncio.Event(),
+    )
+    acks.on_complete = lambda _: reached.set()
+    acks.on_restart = restarts.append
+    with capture_logs() as logs:
+        acks.watch("risk")
+        acks.start()
+        async with asyncio.timeout(5):
+            await reached.wait()
+        await acks.stop()
+    assert (restarts, acks.complete("risk"), Breaking.opened) == (["gate-acks"], True, 2)
+    assert [(entry["event"], entry["task"]) for entry in logs] == [("task broke, and is started again", "gate-acks")]

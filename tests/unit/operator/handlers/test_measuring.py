@@ -9,9 +9,15 @@ from typing import TYPE_CHECKING
 from prometheus_client.parser import text_string_to_metric_families
 from streamwarden_contract.models import Policy
 from streamwarden_operator.desired.status import true
-from streamwarden_operator.handlers.measuring import count_admin_request, measure_client, measure_controller
+from streamwarden_operator.handlers.measuring import (
+    count_admin_request,
+    measure_client,
+    measure_controller,
+    measure_restarts,
+)
 from streamwarden_operator.keys import Key
 from streamwarden_operator.metrics import Metrics
+from streamwarden_operator.supervision import Supervisor
 from support.operator_harness import running, scaled, until, whole_namespace
 
 if TYPE_CHECKING:
@@ -153,3 +159,23 @@ def test_requests_are_counted_by_what_was_asked_and_how_it_went() -> None:
     assert values(metrics, "kubernetes_request_duration_seconds_bucket", verb="patch", le="0.02") == 0
     assert values(metrics, "kubernetes_request_duration_seconds_bucket", verb="patch", le="0.1") == 1
     assert values(metrics, "kafka_admin_requests_total", request="create_topics", outcome="refused") == 1
+
+
+async def test_x93_tasks_that_break_are_counted_whoever_keeps_them() -> None:
+    async with measured(*whole_namespace()) as (harness, metrics):
+        own = Supervisor(first_pause_s=0)
+        measure_restarts(metrics, own)
+        breaks = iter([KeyError("kind"), KeyError("kind")])
+
+        async def resync() -> None:
+            for error in breaks:
+                raise error
+
+        own.start(resync, role="resync")
+        await asyncio.gather(*own.tasks)
+        harness.controller.supervisor.on_restart("scaler")
+        harness.controller.queue.supervisor.on_restart("worker")
+        harness.acks.on_restart("gate-acks")
+        counted = {task: values(metrics, "task_restarts_total", task=task) for task in ("resync", "scaler", "worker")}
+        assert counted == {"resync": 2, "scaler": 1, "worker": 1}
+        assert values(metrics, "task_restarts_total") == 5

@@ -53,3 +53,16 @@ async def test_x97_of_an_agents_many_pods_that_were_nothing_stays_once_it_is_gon
             harness.acks.on_ack(namespace, name, pod, None)
         await harness.settle()
         assert (harness.acks.acks, waker._last_acks, waker._last_refused, live._missing) == ({}, {}, {}, {})
+
+
+async def test_x97_a_policy_alone_wakes_a_namespace_that_had_nothing() -> None:
+    strict = policy("strict")
+    async with running(strict) as harness:
+        harness.cluster.remove(strict)
+        harness.controller.changed(key_of(strict))
+        harness.controller.add(Key("Namespace", "risk"))  # as the resync does
+        await harness.settle()
+        assert {key for key in looked_at_again(harness) if key.namespace == "risk"} == set()
+        harness.put(policy("late"))
+        await harness.settle()
+        assert {Key("Namespace", "risk"), Key("PolicyLog", "risk")} <= looked_at_again(harness)

@@ -93,9 +93,11 @@ async def test_x98_one_that_does_not_even_end_ends_the_process(queue: ReconcileQ
 
     queue.add(KEY)
     queue.start({"Policy": Scripted(deaf)})
-    async with asyncio.timeout(10):
-        await queue.lost.wait()
-    let_go.set()
+    try:
+        async with asyncio.timeout(10):
+            await queue.lost.wait()
+    finally:
+        let_go.set()
     assert isinstance(queue.lost_by, CannotGoOnError)
     assert str(queue.lost_by) == f"the reconcile of {KEY} goes on after 0.1 s though it was told to end"
 

@@ -3,6 +3,7 @@
 import asyncio
 import queue
 import threading
+import time
 from collections.abc import Callable, Collection, Sequence
 
 import structlog
@@ -18,11 +19,14 @@ from streamwarden_kafka.logs import ClientLog
 
 from streamwarden_operator.adapters.kafka.errors import translate
 from streamwarden_operator.errors import KafkaUnavailableError
+from streamwarden_operator.supervision import FIRST_PAUSE_S, LONGEST_PAUSE_S, pause_s
 from streamwarden_operator.write_guard import WriteGuard, always
 
 OnAck = Callable[[str, str, str, GateAck | None], None]
 """Namespace, agent, pod, and the ack; None once a gate is gone for good."""
 
+TASK = "gate-acks"
+"""What metric and log call the thread that reads."""
 PARTITION = 0
 _POLL_S = 0.1
 """How long a new namespace may wait until it is read; an ack waits for nothing."""
@@ -30,7 +34,7 @@ _POLL_S = 0.1
 _log = structlog.get_logger(__name__)
 
 
-def _nobody(_namespace: str) -> None:
+def _nobody(_: str) -> None:
     """Before anybody listens."""
 
 
@@ -42,7 +46,13 @@ class KafkaGateAcks:
     """Implements ``ports.GateAcks``. Everything but the reading happens in the event loop."""
 
     def __init__(
-        self, connection: Connection, *, group: str, timeout_s: float = 10.0, guard: WriteGuard = always
+        self,
+        connection: Connection,
+        *,
+        group: str,
+        timeout_s: float = 10.0,
+        first_pause_s: float = FIRST_PAUSE_S,
+        guard: WriteGuard = always,
     ) -> None:
         """Prepare. Set ``on_ack`` before ``start``.
 
@@ -50,6 +60,7 @@ class KafkaGateAcks:
             connection: the operator's.
             group: of the reader, which never joins it and never commits: librdkafka wants a name.
             timeout_s: longest wait until a tombstone is written.
+            first_pause_s: until the reading thread, when it broke, begins again.
             guard: asked before tombstones are.
         """
         self._guard = guard
@@ -64,6 +75,11 @@ class KafkaGateAcks:
         self._acks: dict[str, dict[str, GateAck]] = {}
         self._new: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._watched: set[str] = set()
+        self._assigned: list[str] = []
+        """Namespaces that the thread reads; its own."""
+        self.on_restart: Callable[[str], None] = _nobody
+        """Called in the event loop, with ``TASK``, when the thread broke and begins again."""
+        self._first_pause_s = first_pause_s
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._timeout_s = timeout_s
@@ -97,7 +113,7 @@ class KafkaGateAcks:
     def start(self) -> None:
         """Begin to read; acks are handed to the running event loop."""
         loop = asyncio.get_running_loop()
-        self._thread = threading.Thread(target=self._run, args=[loop], name="gate-acks", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=[loop], name=TASK, daemon=True)
         self._thread.start()
 
     async def stop(self) -> None:
@@ -129,9 +145,26 @@ class KafkaGateAcks:
         _log.info("gates forgotten", topic=topic, gates=len(keys))
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Read until it is to stop; whatever breaks is told, and all is read again from the beginning."""
+        breaks = 0
+        while not self._stopping.is_set():
+            begun_s = time.monotonic()
+            try:
+                self._read(loop)
+            except Exception as error:  # noqa: BLE001  # the outermost loop: nobody stands above the thread
+                breaks = 1 if time.monotonic() - begun_s >= LONGEST_PAUSE_S else breaks + 1
+                _log.error("task broke, and is started again", task=TASK, breaks=breaks, exc_info=error)
+                self._call(loop, self._restarted)
+                self._stopping.wait(pause_s(breaks, self._first_pause_s))
+
+    def _restarted(self) -> None:
+        self.on_restart(TASK)
+
+    def _read(self, loop: asyncio.AbstractEventLoop) -> None:
         beginning = {"auto.offset.reset": "earliest", "enable.partition.eof": True}
         consumer = open_consumer(self._connection, self._group, self._client_log, beginning)
         try:
+            self._assign(consumer, self._assigned)
             while not self._stopping.is_set():
                 self._assign_new(consumer)
                 message = consumer.poll(_POLL_S)
@@ -142,7 +175,12 @@ class KafkaGateAcks:
 
     def _assign_new(self, consumer: Consumer) -> None:
         while not self._new.empty():
-            topic = NamespaceNames(self._new.get()).gates
+            self._assigned.append(self._new.get())
+            self._assign(consumer, self._assigned[-1:])
+
+    def _assign(self, consumer: Consumer, namespaces: Sequence[str]) -> None:
+        for namespace in namespaces:
+            topic = NamespaceNames(namespace).gates
             try:
                 consumer.incremental_assign([TopicPartition(topic, PARTITION, OFFSET_BEGINNING)])
             except KafkaException as error:

@@ -22,6 +22,7 @@ from streamwarden_kafka.logs import ClientLog
 from streamwarden_kafka.topics import answered_offset
 
 from streamwarden_operator.adapters.kafka.errors import translated
+from streamwarden_operator.adapters.kafka.threads import run_to_its_end
 from streamwarden_operator.errors import GroupInUseError
 from streamwarden_operator.ports import PartitionOffsets
 
@@ -135,7 +136,7 @@ class KafkaOffsets:
         async with self._locks.setdefault(group, asyncio.Lock()):
             consumer = self._consumers.pop(group, None) or self._connect(group)
             try:
-                result = await asyncio.to_thread(ask, consumer)
+                result = await run_to_its_end(lambda: ask(consumer))
                 consumer.poll(0)  # hands queued log lines and errors over; without it they would pile up
             except BaseException:
                 await asyncio.to_thread(consumer.close)

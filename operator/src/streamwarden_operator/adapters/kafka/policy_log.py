@@ -17,6 +17,7 @@ from streamwarden_kafka.records import Write, headers_of
 from streamwarden_kafka.transactions import TransactionalProducer
 
 from streamwarden_operator.adapters.kafka.errors import client_error, translate
+from streamwarden_operator.adapters.kafka.threads import run_to_its_end
 from streamwarden_operator.errors import CannotGoOnError, KafkaUnavailableError, LeadershipLostError, OperatorError
 from streamwarden_operator.ports import SignedRecord
 from streamwarden_operator.write_guard import WriteGuard, always
@@ -130,13 +131,7 @@ class KafkaPolicyLog:
 
     async def _serve(self, work: Callable[[], T], doing: str) -> T:
         async with self._lock:
-            # The thread outlives a cancelled caller: the next one must not meet it at the producer.
-            task = asyncio.ensure_future(asyncio.to_thread(self._guarded, work, doing))
-            try:
-                return await asyncio.shield(task)
-            except asyncio.CancelledError:
-                await asyncio.wait([task])
-                raise
+            return await run_to_its_end(lambda: self._guarded(work, doing))
 
     def _guarded(self, work: Callable[[], T], doing: str) -> T:
         if self._fenced:

@@ -91,8 +91,11 @@ class NamespaceReconciler:
             raise
         if not whole:
             return _INCIDENT
-        has_something = key.namespace == SYSTEM or self._has(key.namespace, AgentDeployment, Policy, TopicContract)
-        return DONE if has_something or not self._logs.complete else GONE
+        if not self._is_empty(key.namespace):
+            self._logs.empty.discard(key.namespace)
+            return DONE
+        self._logs.empty.add(key.namespace)
+        return GONE
 
     async def _reconcile(self, namespace: str) -> bool:
         """Do it, and tell whether no shared topic is lost."""
@@ -170,6 +173,11 @@ class NamespaceReconciler:
         await self._inventory.forget(gone)  # last: whatever ends before that is found again
         for agent in sorted({item.agent for item in gone} & existing_agents(self._cluster, namespace)):
             self._wake(Key("AgentDeployment", namespace, agent))  # made again meanwhile: its users are gone too
+
+    def _is_empty(self, namespace: str) -> bool:
+        """Tell whether nothing is in a namespace that could drift; what comes into it wakes its key."""
+        known = self._logs.complete and namespace != SYSTEM
+        return known and not self._has(namespace, AgentDeployment, Policy, TopicContract)
 
     def _has(self, namespace: str, *kinds: type[AgentDeployment | Policy | TopicContract]) -> bool:
         names = {kind.__name__ for kind in kinds}

@@ -69,6 +69,8 @@ class LogStore:
     """Likewise, of those with too few replicas."""
     topics_ready: set[str] = field(default_factory=set)
     """Namespaces whose shared topics exist."""
+    empty: set[str] = field(default_factory=set)
+    """Namespaces with no resource in them: they are not resynced, and the first one that comes wakes them."""
     published: dict[str, PublishedLog] = field(default_factory=dict)
     """By namespace; none before the log was read."""
     unread: dict[str, OperatorError] = field(default_factory=dict)
