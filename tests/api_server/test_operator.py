@@ -21,7 +21,7 @@ from streamwarden_contract.policylog import NEWEST_FORMAT
 from streamwarden_operator.plans.election import DURATION_S, RETRY_S
 from support.api_server import OPERATOR_USER, ROOT, running_api_server
 from support.kubernetes_side import conditions
-from support.operator_process import COMMAND, OperatorProcess, operator_environment, until
+from support.operator_process import COMMAND, OperatorProcess, allow_lease, operator_environment, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -149,6 +149,7 @@ def site(stack_with_registry: RunningStack, tmp_path_factory: pytest.TempPathFac
     with running_api_server(tmp_path_factory.mktemp("api-server")) as server:
         for base in (ROOT / "config" / "default", folder):
             server.kubectl("apply", "--server-side", "-k", str(base))
+        allow_lease(server, "site")
         crds = [f"crd/{name}.streamwarden.io" for name in KINDS.split(",")]
         server.kubectl("wait", "--for=condition=Established", *crds, "--timeout=30s")
         server.kubectl("apply", "--server-side", "-f", str(ROOT / "config" / "samples"))

@@ -17,6 +17,8 @@ from streamwarden_devstack.ports import free_ports
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from support.api_server import ApiServer
+
 COMMAND = Path(sys.executable).with_name("streamwarden-operator")
 PATIENCE_S = 60.0
 
@@ -25,6 +27,13 @@ def operator_environment(settings: Mapping[str, object]) -> dict[str, str]:
     """Return this process's environment with exactly these settings (names without their prefix)."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("STREAMWARDEN_")}
     return kept | {f"STREAMWARDEN_{name.upper()}": str(value) for name, value in settings.items()}
+
+
+def allow_lease(server: ApiServer, installation: str) -> None:
+    """Let the operator of another installation's name have its Lease, as docs/operate.md says."""
+    added = [{"op": "add", "path": "/rules/1/resourceNames/-", "value": f"{installation}-leader"}]
+    role = ("role", "streamwarden-operator-signing-key", "-n", "streamwarden")
+    server.kubectl("patch", *role, "--type=json", "-p", json.dumps(added))
 
 
 class OperatorProcess:
