@@ -71,7 +71,9 @@ async def running(
             kafka_properties=properties,
             gate_image="registry.example/gate:1",
             watch_namespaces=(side.namespace,),
-            installation=f"i-{side.namespace}",  # with a key of its own: another one's inventory would end it
+            # With a key of its own: another one's inventory would end it.
+            installation=f"i-{side.namespace}",
+            principal="User:streamwarden.operator",
             health_port=0,
         )
         await asyncio.to_thread(
