@@ -13,7 +13,7 @@ from streamwarden_cli.skips import places, standing
 from streamwarden_cli.skips.asking import Known, Stand
 from streamwarden_cli.skips.owners import key_of
 from streamwarden_contract.models.skip import SkipRequest
-from typer.testing import CliRunner
+from support.commands import CliRunner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
