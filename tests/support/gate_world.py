@@ -52,6 +52,8 @@ UID = "uid-1"
 PARTITIONS = 3
 SCHEMA = '{"type":"object","properties":{"number":{"type":"integer"}},"required":["number"]}'
 RULE = "decision.confidence >= 0.5"
+ALONE, SUPERVISED = "streamwarden_gate", "streamwarden_gate.supervisor"
+"""What a gate's process runs; the second as in a pod."""
 
 
 def eventually(condition: Callable[[], object], what: str, *, timeout_s: float = WAIT_S, pause_s: float = 0.05) -> None:
@@ -81,6 +83,8 @@ class GateWorld:
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
     launcher: tuple[str, ...] = ()
     """What gates' commands are handed to."""
+    module: str = ALONE
+    """What their processes run."""
 
     @property
     def commands(self) -> str:
@@ -203,10 +207,8 @@ class GateWorld:
 
     # The processes
 
-    def start_gate(
-        self, pod: str = "guard-0", *, module: str = "streamwarden_gate", **environment: str
-    ) -> subprocess.Popen[bytes]:
-        """Start a gate, by itself or under its supervisor; its log lines are appended to ``log-<pod>``."""
+    def start_gate(self, pod: str = "guard-0", **environment: str) -> subprocess.Popen[bytes]:
+        """Start a gate; its log lines are appended to ``log-<pod>``."""
         own = {
             "STREAMWARDEN_CONFIG": str(self.folder),
             "STREAMWARDEN_CREDENTIALS": str(self.folder),
@@ -214,7 +216,9 @@ class GateWorld:
         }
         with (self.folder / f"log-{pod}").open("ab") as log:
             process = subprocess.Popen(
-                [*self.launcher, sys.executable, "-m", module], env={**os.environ, **own, **environment}, stderr=log
+                [*self.launcher, sys.executable, "-m", self.module],
+                env={**os.environ, **own, **environment},
+                stderr=log,
             )
         self.processes.append(process)
         return process

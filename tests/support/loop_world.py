@@ -18,7 +18,7 @@ from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.records import headers_of
 from support import gate_world
 from support.agent_process import configure, pages
-from support.gate_world import eventually
+from support.gate_world import ALONE, eventually
 from support.kafka_tools import Right
 
 if TYPE_CHECKING:
@@ -220,7 +220,7 @@ class Loop:
         return gate_world.values(new[self.gate.names.shared.dead_letters])
 
     def _failures(self, new: Records) -> list[tuple[Failure, Message]]:
-        written = new[self.gate.names.decisions]
+        written = new.get(self.gate.names.decisions, [])
         given_up = [each for each in written if ("ce_type", events.FAILURE_TYPE.encode()) in headers_of(each)]
         return [(decode_failure(each.value() or b""), each) for each in given_up]
 
@@ -252,18 +252,28 @@ class Running:
             self._loop.close()
 
 
-def build(cluster: Cluster, folder: Path, namespace: str, key: SigningKey) -> Loop:
-    """Make topics, users, rights and files of an agent and its gate."""
+def build(
+    cluster: Cluster, folder: Path, namespace: str, key: SigningKey, *, module: str = ALONE, of_gates: bool = False
+) -> Loop:
+    """Make topics, users, rights and files of an agent and its gate.
+
+    Args:
+        cluster: where.
+        folder: for files.
+        namespace: of both.
+        key: signs the policies.
+        module: what the gate's process runs.
+        of_gates: whether only topics that gates write are read here: a batch of others may end who decodes it. What an
+            agent gives up on is seen by its dead letter alone, then.
+    """
     world = gate_world.build(cluster, folder / "gate", namespace, key)
     world.decision_types = ("block", "block-page")
+    world.module = module
     topic = f"{namespace}.pages"
     cluster.create_topics(topic, partitions=world.partitions)
     cluster.grant(world.names.agent_principal, [Right("READ", "TOPIC", topic)])
     retry = {"maxAttempts": 2, "backoff": {"initial": "10ms"}}
     agent = configure(cluster, folder / "agent", world.names, topic, world.agent_properties, retry=retry)
-    return Loop(world, agent, cluster.follow(*_topics(world)))
-
-
-def _topics(gate: GateWorld) -> tuple[str, ...]:
-    shared = gate.names.shared
-    return gate.names.decisions, gate.commands, shared.audit, shared.dead_letters, shared.gates
+    shared = world.names.shared
+    written = (world.commands, shared.audit, shared.dead_letters, shared.gates)
+    return Loop(world, agent, cluster.follow(*written, *(() if of_gates else (world.names.decisions,))))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from streamwarden_gate.supervisor import ENV_MEMORY_LIMIT
 from support.bombs import gzip_bomb, zstd_bomb
-from support.gate_world import eventually
+from support.gate_world import SUPERVISED, eventually
 from support.raw_records import Fields, RawRecord, RawWriter, encode_batch, encode_record
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from support.gate_world import GateWorld
 
 MIB = 1024 * 1024
-SUPERVISED = "streamwarden_gate.supervisor"
 HEADERS = 50_000
 WAIT_S = 240
 """Four lives of a gate, each with its start and its place in the group; a quiet machine needs less than a minute."""
@@ -33,7 +32,8 @@ WAIT_S = 240
     ],
 )
 def test_a_batch_that_no_pod_has_memory_for(world: GateWorld, bomb: Callable[[int], bytes], deaths: set[int]) -> None:
-    world.start_gate(module=SUPERVISED, **{ENV_MEMORY_LIMIT: str(512 * MIB)})
+    world.module = SUPERVISED
+    world.start_gate(**{ENV_MEMORY_LIMIT: str(512 * MIB)})
     world.wait_in_force()
     world.propose(range(20))
     with RawWriter(world.agent_properties) as writer:
@@ -63,7 +63,8 @@ def heavy_batch(count: int) -> bytes:
 
 
 def test_x07_records_that_take_all_memory_together_are_judged_one_by_one(world: GateWorld) -> None:
-    world.start_gate(module=SUPERVISED, **{ENV_MEMORY_LIMIT: str(512 * MIB)})
+    world.module = SUPERVISED
+    world.start_gate(**{ENV_MEMORY_LIMIT: str(512 * MIB)})
     world.wait_in_force()
     world.propose(range(20))
     with RawWriter(world.agent_properties) as writer:
