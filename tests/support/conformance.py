@@ -99,12 +99,6 @@ class Row:
         parts = [self.case.file, self.case.said["case"], self.said.get("when")]
         return ": ".join(part for part in parts if part)
 
-    @property
-    def fault(self) -> str | None:
-        """The fault of the product that it shows."""
-        found: str | None = self.said.get("fault", self.case.said.get("fault"))
-        return found
-
 
 @cache
 def cases() -> list[Case]:

@@ -1,4 +1,4 @@
-"""What ends a process of ours by itself, and how much memory it may use. Nothing here needs a library.
+"""What ends a process of ours, and how much memory it may use. Nothing here needs a library.
 
 ``python -m streamwarden_kafka.process_limits BYTES MODULE [ARGUMENT ...]`` runs a module below a limit.
 """
@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import sys
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +21,8 @@ HUNG = 256
 STACK_BYTES = 1024 * 1024
 """Of each thread: with the usual 8 MiB a client's threads would take much of what they may use."""
 
+_LOOK_S = 1.0
+"""How often a process looks for the one that started it."""
 _BY_ITSELF = frozenset(
     {signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGPROF, signal.SIGTRAP}
 )
@@ -49,6 +52,16 @@ def cause_of(code: int) -> str:
     if code == HUNG:
         return "no answer"
     return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
+
+
+def end_with(parent: int) -> None:
+    """End this process, whatever it does, once the one that started it is gone.
+
+    A pipe between the two would say so sooner, but not where another process has a copy of its end.
+    """
+    while os.getppid() == parent:
+        time.sleep(_LOOK_S)
+    os._exit(1)
 
 
 def limit_memory(data_bytes: int) -> None:

@@ -144,8 +144,7 @@ def test_x07_one_range_too_many_halts_its_partition_and_the_others_are_read_as_u
     monkeypatch.setattr(world.membership, "receive_alone", receive_alone)
     acts = Acts(
         judge=lambda *_: True,
-        skip=lambda *_: None,
-        commit=lambda: None,
+        commit=lambda *_: None,
         halt=lambda number, why, _s: halts.append((number, why.reason)),
     )
     alone = Alone(world.membership, Careful(note), note, acts)

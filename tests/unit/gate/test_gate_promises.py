@@ -47,7 +47,7 @@ def test_one_skip_too_many_is_tried_again_after_a_minute(world: World, monkeypat
     note = Note()
     note.careful = True
     partition = Partition(number, Place(first.offset, ChainHead(tries=3), TOPIC_ID))
-    acts = Acts(judge=lambda *_: True, skip=lambda *_: None, commit=lambda: None, halt=halt)
+    acts = Acts(judge=lambda *_: True, commit=lambda *_: None, halt=halt)
     alone = Alone(world.membership, Careful(note), note, acts)
     log = MemoryLog()
     log.write_all()

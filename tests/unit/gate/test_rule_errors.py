@@ -22,6 +22,7 @@ from support.policy_log import binding_record, epoch_record, policy_record, poli
 
 LIMITS = PolicyRef(namespace="risk", name="limits", revision=3)
 WATCH = PolicyRef(namespace="risk", name="watch", revision=1)
+NOW_MS = 1_772_000_000_000
 
 
 def erred(
@@ -90,18 +91,18 @@ def test_a_rule_that_has_not_erred_for_an_hour_is_told_no_more_and_counts_from_o
     for rule in ("limits/r", "limits/s"):
         for _ in range(10):
             tally.note(erred(rule))
-    tally.forget(100)
-    tally.forget(100 + FORGOTTEN_AFTER_S / 2)
+    tally.forget(100, NOW_MS)
+    tally.forget(100 + FORGOTTEN_AFTER_S / 2, NOW_MS)
     tally.note(erred("limits/s"))
-    tally.forget(99 + FORGOTTEN_AFTER_S)
+    tally.forget(99 + FORGOTTEN_AFTER_S, NOW_MS)
     assert [found.rule for found in tally.told] == ["r", "s"]
-    tally.forget(100 + FORGOTTEN_AFTER_S)
+    tally.forget(100 + FORGOTTEN_AFTER_S, NOW_MS)
     assert [(found.rule, found.at_least) for found in tally.told] == [("s", 10)]
     tally.note(erred())
     assert [(found.rule, found.at_least) for found in tally.told] == [("s", 10), ("r", 1)]
-    tally.forget(100 + 3 * FORGOTTEN_AFTER_S)
+    tally.forget(100 + 3 * FORGOTTEN_AFTER_S, NOW_MS)
     assert [found.rule for found in tally.told] == ["r"]
-    tally.forget(100 + 4 * FORGOTTEN_AFTER_S)
+    tally.forget(100 + 4 * FORGOTTEN_AFTER_S, NOW_MS)
     assert list(tally.told) == []
 
 

@@ -2,14 +2,16 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Protocol
 
 import structlog
 from streamwarden_contract.ids import sha256_hex
 from streamwarden_kafka.deaths import MOST_DEATHS, MOST_SKIPPED
+from streamwarden_kafka.records import Write
 
 from streamwarden_gate.careful import Careful
 from streamwarden_gate.errors import AbortedError, PutOffError
@@ -28,16 +30,20 @@ _log = structlog.get_logger(__name__)
 _TRY_AGAIN_S = 60.0
 
 
+class Commit(Protocol):
+    """Commits all places, and what follows from some records."""
+
+    def __call__(self, writes: Sequence[Write] = (), judged: Sequence[At] = (), /) -> None:
+        """Commit, and wait for it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Acts:
     """What the loop does for it."""
 
     judge: Callable[[Record, Judge], bool]
     """Judge a record and commit what follows; False where it may not be judged now, and is to be read again."""
-    skip: Callable[[Outcome, At], None]
-    """Commit what follows from a range that is passed over."""
-    commit: Callable[[], None]
-    """Commit all places."""
+    commit: Commit
     halt: Callable[[int, Refusal, float], None]
     """Judge no more of a partition, for so many seconds or until something changes."""
 
@@ -145,7 +151,7 @@ class Alone:
         for partition in loaded.values():
             at = partition.position
             if (asked := judge.requested(partition, at, now)) is not None:
-                self._acts.skip(self.pass_over(partition, judge, *asked, now), (partition.number, at))
+                self._commit_skip(self.pass_over(partition, judge, *asked, now), (partition.number, at))
                 passed = True
         return passed
 
@@ -165,14 +171,17 @@ class Alone:
         """Pass over a range, unless there were too many of them: what was requested counts for none."""
         now, at = datetime.now(UTC), (partition.number, first.offset)
         if (asked := judge.requested(partition, first.offset, now)) is not None:
-            self._acts.skip(self.pass_over(partition, judge, *asked, now), at)
+            self._commit_skip(self.pass_over(partition, judge, *asked, now), at)
         elif self._note.may_skip(time.time()):
-            self._acts.skip(self.pass_over(partition, judge, first, skip, now), at)
+            self._commit_skip(self.pass_over(partition, judge, first, skip, now), at)
             self._note.skipped(time.time())
         else:
             self._halt_skipping(partition.number, first.offset, skip.last)
             return
         self._careful.end()
+
+    def _commit_skip(self, outcome: Outcome, first: At) -> None:
+        self._acts.commit(outcome.writes, [first])
 
     def _halt_skipping(self, number: int, first: int, last: int) -> None:
         told = (

@@ -26,7 +26,6 @@ from streamwarden_gate.freshness import Staleness
 from streamwarden_gate.halts import Halts
 from streamwarden_gate.judge import Judge
 from streamwarden_gate.open_transactions import OpenTransactions
-from streamwarden_gate.outcome import Outcome
 from streamwarden_gate.pace import DEFAULT_MAX_RATE, Pace
 from streamwarden_gate.partitions import Partition, Place, advance_epochs, place_of
 from streamwarden_gate.policy_topic import Refusal
@@ -95,7 +94,7 @@ class GateLoop:
         self._stride = Stride(max_batch * BATCHES_A_STEP)
         self._note, self._before_batch = links.note, links.before_batch
         self._careful = Careful(links.note)
-        acts = Acts(self._judge_one, self._skip, self._commit, self._halt)
+        acts = Acts(self._judge_one, self._commit, self._halt)
         self._alone = Alone(links.membership, self._careful, links.note, acts)
 
     def run(self) -> None:
@@ -317,9 +316,6 @@ class GateLoop:
         self._judge_batch([record], 0, judge)
         self._finish()
         return True
-
-    def _skip(self, outcome: Outcome, first: At) -> None:
-        self._commit(outcome.writes, [first])
 
     def _commit_ends(self) -> None:
         """Commit ends of partitions once it is quiet: each is a transaction that a decision would wait for."""

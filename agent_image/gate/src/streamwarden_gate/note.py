@@ -13,7 +13,7 @@ from typing import NamedTuple
 from streamwarden_kafka.deaths import MOST_SKIPPED, SKIPPED_WITHIN_S
 
 ENV_SUPERVISOR = "STREAMWARDEN_SUPERVISOR"
-"""``<file descriptor of the note>,<file descriptor that is closed when the supervisor is gone>``."""
+"""``<file descriptor of the note>,<id of the supervisor's process>``."""
 
 _SIZE = 4096
 _HAND = struct.Struct("<iiq")

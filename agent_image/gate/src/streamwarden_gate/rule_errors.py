@@ -63,19 +63,19 @@ class RuleErrorTally:
         if grown:
             self._tell()
 
-    def forget(self, now_s: float, now_ms: int | None = None) -> None:
+    def forget(self, now_s: float, now_ms: int) -> None:
         """Forget rules that have not erred for an hour; to be called now and then.
 
         Args:
             now_s: monotonic seconds.
-            now_ms: milliseconds since 1970, to tell when rules have erred; None: that is not told.
+            now_ms: milliseconds since 1970, to tell when rules have erred.
         """
         kept: dict[_Place, _Entry] = {}
         changed = False
         for place, entry in self._entries.items():
             if entry.erred_s is None:
                 entry.erred_s = now_s
-                if now_ms is not None and (entry.told_ms is None or abs(now_ms - entry.told_ms) >= TOLD_EVERY_MS):
+                if entry.told_ms is None or abs(now_ms - entry.told_ms) >= TOLD_EVERY_MS:
                     entry.told_ms = now_ms
                     changed = True
             if now_s - entry.erred_s < FORGOTTEN_AFTER_S:

@@ -6,6 +6,8 @@ import signal
 import threading
 from collections.abc import Callable, Mapping
 
+from streamwarden_kafka.process_limits import end_with
+
 from streamwarden_gate.note import ENV_SUPERVISOR, Note
 
 CPU_LIMIT_S = 5.0
@@ -20,11 +22,12 @@ def attach(environment: Mapping[str, str] = os.environ) -> tuple[Note, Callable[
     ITIMER_PROF ends a process whose interpreter is held by SIGPROF's default action, which no Python code has to run
     for. It counts CPU only: who waits, or is given no CPU, is left alone.
     """
-    if not (files := environment.get(ENV_SUPERVISOR)):
+    if not (numbers := environment.get(ENV_SUPERVISOR)):
         return Note(), _do_nothing
-    note, supervisor = (int(number) for number in files.split(","))
+    note, supervisor = (int(number) for number in numbers.split(","))
     _lift_stack()
-    threading.Thread(target=_end_with, args=(supervisor,), name="supervisor", daemon=True).start()
+    # Nobody would know of this process without it, and a new one takes its name.
+    threading.Thread(target=end_with, args=(supervisor,), name="supervisor", daemon=True).start()
     return Note(note), _allow_cpu
 
 
@@ -41,9 +44,3 @@ def _lift_stack() -> None:
     most = resource.getrlimit(resource.RLIMIT_STACK)[1]
     wanted = _MAIN_STACK_BYTES if most == resource.RLIM_INFINITY else min(_MAIN_STACK_BYTES, most)
     resource.setrlimit(resource.RLIMIT_STACK, (wanted, most))
-
-
-def _end_with(supervisor: int) -> None:
-    """End when the supervisor is gone: nobody would know of this process, and a new one takes its name."""
-    os.read(supervisor, 1)
-    os._exit(1)

@@ -54,9 +54,7 @@ class Supervisor:
         self._command = [sys.executable, *command]
         self._note_file = make_file()
         self._note = Note(self._note_file)
-        end, self._kept_open = os.pipe()
-        os.set_inheritable(end, True)
-        self._environment = {**environment, ENV_SUPERVISOR: f"{self._note_file},{end}"}
+        self._environment = {**environment, ENV_SUPERVISOR: f"{self._note_file},{os.getpid()}"}
         self._gate = 0
         self._told_to_stop = 0
 

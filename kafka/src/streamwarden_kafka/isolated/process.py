@@ -7,7 +7,6 @@ end. Signals that a terminal sends to both are the other one's affair.
 import os
 import signal
 import sys
-import time
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from multiprocessing.connection import Connection as Pipe
 from threading import Thread
@@ -21,12 +20,10 @@ from streamwarden_kafka.codes import error_of
 from streamwarden_kafka.isolated.rows import TAKE, Answer, Fault, Row, Taken
 from streamwarden_kafka.logs import ClientLog
 from streamwarden_kafka.membership import known_end
-from streamwarden_kafka.process_limits import EXIT_OUT_OF_MEMORY
+from streamwarden_kafka.process_limits import EXIT_OUT_OF_MEMORY, end_with
 from streamwarden_kafka.records import Partition, memory_of
 from streamwarden_kafka.silence import ALONE, Parsing
 
-_LOOK_S = 1.0
-"""How often it looks for the process that started it."""
 _CHUNK = 50
 """Records that are taken without a look at their size."""
 
@@ -107,13 +104,6 @@ _REQUESTS: Mapping[str, Callable[..., object]] = {
     "fetched_end": known_end,
     "partitions": _partitions,
 }
-
-
-def end_with(parent: int) -> None:
-    """End this process, whatever it does, once the one that started it is gone."""
-    while os.getppid() == parent:
-        time.sleep(_LOOK_S)
-    os._exit(0)
 
 
 def main() -> None:
