@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from confluent_kafka import Consumer
     from streamwarden_kafka.connection import Connection
 
+    BeginOfNext = Callable[[int, int], int | None]
+
 GROUP = "streamwarden.audit"
 """Never joined and never committed: partitions are assigned by hand."""
 _TIMEOUT_S = 15.0
@@ -187,11 +189,11 @@ def _read(
     ends: Mapping[int, int],
     positions: dict[int, int],
     skipped: Mapping[int, Ranges],
-    begin_of_next: Callable[[int, int], int | None],
+    begin_of_next: BeginOfNext,
 ) -> Iterator[Sequence[Record]]:
     progress_s = asked_s = time.monotonic()
     while left := {number: at for number, at in positions.items() if at < ends[number]}:
-        records, passed = _take_all(topic, consumer.consume(_BATCH, _POLL_S), positions, skipped)
+        records, passed = _take_all(topic, consumer.consume(_BATCH, _POLL_S), positions, skipped, begin_of_next)
         records = [record for record in records if record.offset < ends[record.partition]]
         if not records and time.monotonic() - max(asked_s, progress_s) > _SILENCE_S:
             silent = _behind_silent(left, skipped, begin_of_next)
@@ -212,7 +214,11 @@ def _read(
 
 
 def _take_all(
-    topic: str, messages: Sequence[Message], positions: dict[int, int], skipped: Mapping[int, Ranges]
+    topic: str,
+    messages: Sequence[Message],
+    positions: dict[int, int],
+    skipped: Mapping[int, Ranges],
+    begin_of_next: BeginOfNext,
 ) -> tuple[list[Record], set[int]]:
     """Return the records, and the partitions that are read again from behind what was passed over."""
     records, passed = list[Record](), set[int]()
@@ -220,7 +226,12 @@ def _take_all(
         number = message.partition() or 0
         if number in passed:
             continue
-        if (behind := _behind(message, positions[number], skipped[number])) is not None:
+        error, position = message.error(), positions[number]
+        if error is None:
+            behind = _behind(_place(message)[1], position, skipped[number])
+        else:
+            behind = _behind_error(error, message.offset(), position, skipped[number], partial(begin_of_next, number))
+        if behind is not None:
             positions[number] = behind
             passed.add(number)
         elif (record := _take(topic, message, positions)) is not None:
@@ -245,7 +256,7 @@ def _take(topic: str, message: Message, positions: dict[int, int]) -> Record | N
 
 
 def _behind_silent(
-    left: Mapping[int, int], skipped: Mapping[int, Ranges], begin_of_next: Callable[[int, int], int | None]
+    left: Mapping[int, int], skipped: Mapping[int, Ranges], begin_of_next: BeginOfNext
 ) -> dict[int, int]:
     """Return where to read on in partitions of which the client says nothing, where what comes next was skipped.
 
@@ -253,29 +264,53 @@ def _behind_silent(
     """
     found: dict[int, int] = {}
     for number, position in left.items():
-        first, last = next((each for each in skipped[number] if each[1] >= position), (0, -1))
-        begin = begin_of_next(number, position) if last >= 0 else None
-        if begin is not None and first <= begin <= last:
-            found[number] = last + 1
+        behind = _behind_next(position, skipped[number], partial(begin_of_next, number))
+        if behind is not None:
+            found[number] = behind
     return found
 
 
-def _behind(message: Message, position: int, skipped: Ranges) -> int | None:
-    """Return where to read on, if the next skipped range leads astray; None: what was read can be taken.
+def _behind_next(position: int, skipped: Ranges, begin_of_next: Callable[[int], int | None]) -> int | None:
+    """Return where to read on behind the skipped range that the next batch lies in; None: it is in none, or unknown."""
+    first, last = next((each for each in skipped if each[1] >= position), (0, -1))
+    begin = begin_of_next(position) if last >= 0 else None
+    return last + 1 if begin is not None and first <= begin <= last else None
 
-    In it is what nobody can decode, or what gives another offset than it has: the client goes on behind that one. Of a
-    range that can be read, the last record is there. What was judged before the range, and is not read, is missed.
-    One that gives a lower offset than the record before it is of the range that the reading has come to.
+
+def _behind(offset: int, position: int, skipped: Ranges) -> int | None:
+    """Return where to read on, if the next skipped range leads astray; None: the record can be taken.
+
+    In it is what gives another offset than it has: the client goes on behind that one. Of a range that can be read,
+    the last record is there. What was judged before the range, and is not read, is missed. One that gives a lower
+    offset than the record before it is of the range that the reading has come to.
     """
-    if message.error() is None and _place(message)[1] < position:
+    if offset < position:
         return next((last + 1 for first, last in skipped if first <= position <= last + 1), None)
     behind = next((last + 1 for _, last in skipped if last >= position), None)
-    if behind is None:
+    return behind if behind is not None and offset >= behind else None
+
+
+def _behind_error(
+    error: KafkaError, at: int | None, position: int, skipped: Ranges, begin_of_next: Callable[[int], int | None]
+) -> int | None:
+    """Return where to read on after what a skipped range has led to; None: it is told, or passes.
+
+    It may come late, of a range that was passed over. Then what lies before the next one is still to be read.
+
+    Args:
+        error: what the client tells.
+        at: of which offset: of one that is gone, maybe of one that a record gave.
+        position: where the reading has come to.
+        skipped: the partition's ranges.
+        begin_of_next: tells where the next batch at an offset begins, by its header.
+    """
+    gone = error.code() in OFFSETS_GONE
+    if not gone and error.code() not in UNDECODABLE | {DEADLY}:
         return None
-    error = message.error()
-    if error is None:
-        return behind if _place(message)[1] >= behind else None
-    return behind if error.code() in UNDECODABLE | OFFSETS_GONE | {DEADLY} else None
+    if gone and at == position:
+        return None
+    behind = _behind_next(position, skipped, begin_of_next)
+    return position if gone and behind is None else behind
 
 
 def _place(message: Message) -> tuple[int, int]:

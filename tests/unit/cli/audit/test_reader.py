@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
+from confluent_kafka import KafkaError
 from streamwarden_cli.audit import reader as reading
 from streamwarden_cli.audit.reader import AuditReader
-from streamwarden_cli.audit.source import Log, StalledError
+from streamwarden_cli.audit.source import AuditReadError, Log, StalledError
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.errors import NotReachedError
 from support.mock_broker import mock_broker
@@ -107,13 +108,14 @@ def test_a_skipped_record_that_gives_a_lower_offset_is_passed_over_with_its_rang
 
 @dataclass(frozen=True)
 class Message:
-    """What a client gives of a record."""
+    """What a client gives of a record, or tells in its place."""
 
     number: int
     given: int
+    code: int = 0
 
-    def error(self) -> None:
-        return None
+    def error(self) -> KafkaError | None:
+        return KafkaError(self.code) if self.code else None
 
     def partition(self) -> int:
         return self.number
@@ -131,8 +133,8 @@ class Message:
 class Script:
     """A client that gives what is written here, and notes from where it was to read."""
 
-    def __init__(self, *messages: Message) -> None:
-        self._messages: list[list[Message]] = [list(messages), [Message(0, 3), Message(1, 6)]]
+    def __init__(self, *messages: list[Message]) -> None:
+        self._messages = list(messages)
         self.assigned: list[dict[int, int]] = []
 
     def assign(self, partitions: Sequence[TopicPartition]) -> None:
@@ -146,7 +148,9 @@ class Script:
 
 
 def test_a_record_that_gives_a_lower_offset_leads_nobody_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    client = Script(Message(0, 0), Message(0, 2), Message(0, 1), Message(1, 4), Message(1, 6))
+    client = Script(
+        [Message(0, 0), Message(0, 2), Message(0, 1), Message(1, 4), Message(1, 6)], [Message(0, 3), Message(1, 6)]
+    )
     monkeypatch.setattr(AuditReader, "_open_reading", lambda _reader, **_: client)
     reader = AuditReader(Connection.of({"bootstrap.servers": "127.0.0.1:1"}))
     logs = [Log(0, 0, 4), Log(1, 4, 7, ((5, 5),))]
@@ -154,6 +158,38 @@ def test_a_record_that_gives_a_lower_offset_leads_nobody_back(monkeypatch: pytes
     reader.close()
     assert found == [(0, 0), (0, 2), (0, 1), (1, 4), (0, 3), (1, 6)]
     assert client.assigned == [{0: 0, 1: 4}, {0: 3, 1: 6}]
+
+
+@pytest.mark.parametrize(
+    ("code", "given", "again"),
+    [
+        pytest.param(KafkaError._AUTO_OFFSET_RESET, 1_001, [{0: 2}], id="that-a-position-is-gone"),
+        pytest.param(KafkaError._BAD_COMPRESSION, 1, [], id="that-a-batch-cannot-be-decompressed"),
+    ],
+)
+def test_what_comes_late_of_a_range_that_was_passed_over_hides_nothing_before_the_next_one(
+    monkeypatch: pytest.MonkeyPatch, code: int, given: int, again: list[dict[int, int]]
+) -> None:
+    late = Message(0, given, code)
+    client = Script(
+        [Message(0, 0), Message(0, 1_000)], [late], [Message(0, 2), Message(0, 3), Message(0, 4_000)], [Message(0, 5)]
+    )
+    monkeypatch.setattr(AuditReader, "_open_reading", lambda _reader, **_: client)
+    monkeypatch.setattr(AuditReader, "_begin_of_next", lambda _reader, _topic, _partition, offset: offset)
+    reader = AuditReader(Connection.of({"bootstrap.servers": "127.0.0.1:1"}))
+    found = [each.offset for records in reader.read(TOPIC, [Log(0, 0, 6, ((1, 1), (4, 4)))]) for each in records]
+    reader.close()
+    assert found == [0, 2, 3, 5]
+    assert client.assigned == [{0: 0}, {0: 2}, *again, {0: 5}]
+
+
+def test_a_position_that_the_log_has_no_more_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = Script([Message(0, 0), Message(0, 1, KafkaError._AUTO_OFFSET_RESET)])
+    monkeypatch.setattr(AuditReader, "_open_reading", lambda _reader, **_: client)
+    reader = AuditReader(Connection.of({"bootstrap.servers": "127.0.0.1:1"}))
+    with pytest.raises(AuditReadError, match="records were deleted while they were read"):
+        list(reader.read(TOPIC, [Log(0, 0, 6, ((4, 4),))]))
+    reader.close()
 
 
 @pytest.mark.slow
