@@ -169,7 +169,7 @@ async def test_an_object_that_its_crd_refuses_by_now_still_loses_its_finalizer(
     side: KubernetesSide, api_server: ApiServer
 ) -> None:
     await asyncio.to_thread(api_server.apply, _definition_of_things(required="old"))
-    await asyncio.to_thread(api_server.kubectl, "wait", "--for=condition=Established", f"crd/{THING.described}")
+    await asyncio.to_thread(api_server.wait_served, THING.described)
     metadata = {"name": "a", "namespace": side.namespace, "finalizers": [FINALIZER]}
     thing = {"apiVersion": THING.api_version, "kind": THING.kind, "metadata": metadata, "spec": {"old": "x"}}
     await asyncio.to_thread(api_server.apply, thing)

@@ -150,8 +150,7 @@ def site(stack_with_registry: RunningStack, tmp_path_factory: pytest.TempPathFac
         for base in (ROOT / "config" / "default", folder):
             server.kubectl("apply", "--server-side", "-k", str(base))
         allow_lease(server, "site")
-        crds = [f"crd/{name}.streamwarden.io" for name in KINDS.split(",")]
-        server.kubectl("wait", "--for=condition=Established", *crds, "--timeout=30s")
+        server.wait_served(*(f"{name}.streamwarden.io" for name in KINDS.split(",")))
         server.kubectl("apply", "--server-side", "-f", str(ROOT / "config" / "samples"))
         made = Site(server, stack_with_registry, folder)
         try:

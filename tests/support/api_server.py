@@ -118,9 +118,16 @@ class ApiServer:
     def apply_crds(self) -> None:
         """Apply our CRDs, and wait until they are served."""
         self.kubectl("apply", "--server-side", "-k", str(ROOT / "config" / "crds"))
-        names = ("topiccontracts", "policies", "agentdeployments")
-        crds = [f"crd/{name}.streamwarden.io" for name in names]
-        self.kubectl("wait", "--for=condition=Established", *crds, "--timeout=30s")
+        self.wait_served(*(f"{name}.streamwarden.io" for name in ("topiccontracts", "policies", "agentdeployments")))
+
+    def wait_served(self, *crds: str) -> None:
+        """Wait until CRDs are served. ``kubectl wait`` fails on one that has no conditions yet."""
+        condition = "{.status.conditions[?(@.type=='Established')].status}"
+        deadline = time.monotonic() + _START_TIMEOUT_S
+        for crd in crds:
+            while self.kubectl("get", "crd", crd, "-o", f"jsonpath={condition}") != "True":
+                assert time.monotonic() < deadline, f"{crd} is not served"
+                time.sleep(0.1)
 
     def _token(self, user: str) -> str:
         return f"token-of-{user}"
