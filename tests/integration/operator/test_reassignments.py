@@ -55,6 +55,7 @@ async def test_x42_replicas_during_a_reassignment_are_those_of_the_target(stack:
                 break
             await asyncio.sleep(0.05)
     # A client from before may still ask the broker that is gone.
-    found = (await KafkaTopics(KafkaAdmin(stack.operator)).observe(["orders"]))["orders"]
+    admin = KafkaAdmin(stack.operator, timeout_s=WAIT_S)  # the controller may have been on the broker that is gone
+    found = (await KafkaTopics(admin).observe(["orders"]))["orders"]
     assert found.replication_factor == 2
     assert not plan_topic(desired, found, keyed=True, ours=())

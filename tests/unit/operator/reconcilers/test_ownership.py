@@ -9,7 +9,7 @@ import pytest
 from streamwarden_contract.inventory import InstallationItem, NamespaceItem, Stage
 from streamwarden_operator.desired.acls import acls_of
 from streamwarden_operator.desired.credentials import build_secret
-from streamwarden_operator.errors import KafkaUnavailableError
+from streamwarden_operator.errors import ForbiddenError, KafkaUnavailableError
 from streamwarden_operator.keys import Key, key_of
 from streamwarden_operator.ports import Acl, Topic
 from streamwarden_operator.reconcilers.agents.users import _TRY_AGAIN_S
@@ -347,3 +347,18 @@ async def test_a_made_user_whose_password_cannot_be_tried_goes_on(monkeypatch: p
         harness.controller.changed(key_of(GUARD))
         await harness.settle()
         assert conditions_of(harness.get(GUARD))["AccessReady"] == ("True", "OK")
+
+
+async def test_what_is_ours_by_the_inventory_is_taken_back_without_its_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """F14: a namespace that is deleted in one go takes the right to read Secrets along first."""
+    async with running(*whole_namespace()) as harness:
+
+        async def forbidden(_namespace: str, _name: str) -> None:
+            raise ForbiddenError("the API server forbids to get secrets")
+
+        monkeypatch.setattr(harness.cluster, "read_secret", forbidden)
+        found = harness.get(GUARD)
+        deleted = {"deletion_timestamp": "2026-01-01T00:00:00Z"}
+        harness.put(found.model_copy(update={"metadata": found.metadata.model_copy(update=deleted)}))
+        await until(lambda: not harness.cluster.list(type(GUARD)))
+        await until(lambda: not harness.users.passwords)

@@ -91,10 +91,17 @@ class AgentUsers:
         return sha256_hex("".join(hashes).encode())
 
     async def owned(self, names: AgentNames) -> tuple[str, ...]:
-        """Return those of the agent's users that are ours; also where Kafka has them no more."""
-        found = await self._find(names)
-        new = {user.name for user in found if user.ownership is Ownership.NEW and not self.inventory.user(user.name)}
-        return tuple(user.name for user in found if user.ownership is not Ownership.FOREIGN and user.name not in new)
+        """Return those of the agent's users that are ours; also where Kafka has them no more.
+
+        Where the inventory says so no Secret is read: in a namespace that is being deleted the right to may be gone.
+        """
+        await self.inventory.open()
+        existing = await self.users.observe()
+        unsettled = [user for user in _wanted(names) if user in existing and not self._is_made(user)]
+        found = await self._find(names) if unsettled else []
+        opened = {user.name for user in found if user.ownership is Ownership.OURS}
+        known = {user for user in _wanted(names) if self.inventory.user(user) is not None and user not in unsettled}
+        return tuple(user for user in _wanted(names) if user in opened | known)
 
     async def take(self, names: AgentNames, owned: Collection[str]) -> None:
         """Take back the users that are ours, and both Secrets; what is gone already is success."""
@@ -115,12 +122,8 @@ class AgentUsers:
     async def _find(self, names: AgentNames, granted: Collection[str] = (), again_s: float = math.inf) -> list[_User]:
         await self.inventory.open()
         existing = await self.users.observe()
-        wanted = [
-            (names.agent_principal, agent_secret_name(names.agent)),
-            (names.gate_principal, gate_secret_name(names.agent)),
-        ]
         found = []
-        for user, secret in wanted:
+        for user, secret in _wanted(names).items():
             password = find_password(await self.cluster.read_secret(names.namespace, secret), user)
             is_told = user in existing and password is not None and await self._is_told(user, password, again_s)
             exists = user in existing or user in granted
@@ -130,8 +133,7 @@ class AgentUsers:
 
     async def _is_told(self, user: str, password: str, again_s: float) -> bool:
         """Tell whether Kafka has this password of a user; of one that is ours it is tried now and then."""
-        item = self.inventory.user(user)
-        is_made = item is not None and item.stage is Stage.MADE
+        is_made = self._is_made(user)
         if is_made and not self._is_due(user, again_s):
             return True
         self.tried[user] = self.clock_s()
@@ -145,6 +147,10 @@ class AgentUsers:
         if is_made and not is_told:
             _log.warning("a user's password is not that of its Secret: it is set again", user=user)
         return is_told
+
+    def _is_made(self, user: str) -> bool:
+        item = self.inventory.user(user)
+        return item is not None and item.stage is Stage.MADE
 
     def _is_due(self, user: str, again_s: float) -> bool:
         last = self.tried.get(user)
@@ -160,6 +166,14 @@ class AgentUsers:
             await self.users.upsert(user.name, password)
             self.tried[user.name] = self.clock_s()
         return sha256_hex(data[CLIENT_PROPERTIES_FILE].encode())
+
+
+def _wanted(names: AgentNames) -> dict[str, str]:
+    """Return the agent's users, each with the name of its Secret."""
+    return {
+        names.agent_principal: agent_secret_name(names.agent),
+        names.gate_principal: gate_secret_name(names.agent),
+    }
 
 
 def _item(names: AgentNames, owner_uid: str, user: _User, stage: Stage) -> UserItem:
