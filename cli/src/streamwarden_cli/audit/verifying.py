@@ -91,7 +91,19 @@ class Verification:
             if self._wanted.decisions and complete:
                 self._compare_decisions(spool)
         self._report.chains = [each for each in self._report.chains if each.has_something]
+        if not self._report.chains and self._wanted.agent and not self._has_decisions(self._wanted.agent):
+            self._report.not_checked.append(f"there is no agent {self._wanted.agent} here: it has no decision topic")
         return self._report
+
+    def _has_decisions(self, agent: str) -> bool:
+        """Tell whether an agent has a decision topic, as far as one may see."""
+        try:
+            self._source.partitions(AgentNames(self._wanted.namespace, agent).decisions)
+        except AbsentError:
+            return False
+        except AuditReadError:
+            pass  # it may be there
+        return True
 
     def _agents_to_ask(self) -> Iterable[str]:
         if self._wanted.agent:

@@ -16,15 +16,14 @@ from streamwarden_contract.audit import ChainHead, audit_key
 from streamwarden_contract.audit_chains import Chain, ChainId, Judged
 from streamwarden_contract.audit_coverage import JudgedDecision
 from streamwarden_contract.audit_faults import AuditFaultKind, Faults, Place
+from streamwarden_contract.names import AgentNames
 from streamwarden_gate.outcome import Skip
 from support.audit_records import DECISIONS, EPOCHS, ID, NOW, PARTITION, TOPIC, build_chain, changed, judge
-from support.audit_source import GROUP, judged_source, place, stalled
+from support.audit_source import GROUP, MemorySource, judged_source, place, stalled
 from support.gate_log import AGENT, NAMESPACE, record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-    from support.audit_source import MemorySource
 
 PAGE = Path(__file__).parents[4] / "docs" / "reference" / "audit.md"
 CHAIN = f"{NAMESPACE}/{AGENT} partition {PARTITION}"
@@ -243,7 +242,10 @@ def test_without_an_audit_topic_it_fails() -> None:
 
 
 def test_only_the_agent_that_is_named_is_looked_at() -> None:
-    assert said(judged_source(), agent="other") == ["0 chains, 0 records, 0 faults: whole"]
+    source = judged_source()
+    other = AgentNames(NAMESPACE, "other").decisions  # it is there, and has decided nothing
+    source.counts[other], source.ids[other] = 1, "another-id"
+    assert said(source, agent="other") == ["0 chains, 0 records, 0 faults: whole"]
 
 
 def test_json_has_the_shape_that_the_reference_shows() -> None:
@@ -308,3 +310,10 @@ def test_what_is_out_of_order_or_of_a_topic_that_is_gone_is_not_kept() -> None:
             spool.add(Judged(ID, topic, offset, "0" * 64))
         assert ([each.offset for each in spool.judged(ID)], spool.topic_id(ID)) == ([3, 5], "new")
         assert list(spool.judged(ChainId("other", 0))) == []
+
+
+def test_an_agent_that_does_not_exist_is_not_whole() -> None:
+    source = MemorySource(records={TOPIC: []}, counts={TOPIC: 1})
+    report = verify(source, agent="nope")
+    assert report.not_checked == ["there is no agent nope here: it has no decision topic"]
+    assert not report.whole
