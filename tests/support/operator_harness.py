@@ -17,7 +17,7 @@ from streamwarden_operator.backends import Backends
 from streamwarden_operator.desired.acceptance import topic_refs
 from streamwarden_operator.desired.agents import ResolvedAgent, resolve_agent
 from streamwarden_operator.keys import key_of
-from streamwarden_operator.plans.inventory import sign_item
+from streamwarden_operator.plans.signed_records import sign_record
 from streamwarden_operator.ports import Topic
 from streamwarden_operator.settings import OperatorSettings
 from streamwarden_operator.wiring.controller import Controller
@@ -185,7 +185,7 @@ class Harness:
         topic = InstallationNames(self.settings.installation).inventory
         if topic not in self.topics.topics:
             self.topics.topics[topic] = Topic(topic, 1, 1, {"cleanup.policy": "compact"})
-        signed = [sign_item(item, topic=topic, cluster_id=self.log.cluster_id, signer=self.keys) for item in items]
+        signed = [sign_record(item, topic=topic, cluster_id=self.log.cluster_id, signer=self.keys) for item in items]
         self.log.topics.setdefault(topic, {}).update({record.key: record for record in signed})
 
     async def settle(self) -> None:

@@ -7,8 +7,9 @@ from typing import Protocol
 
 from streamwarden_contract.errors import InventoryError
 from streamwarden_contract.inventory import Item, NamespaceItem, Stage, UserItem, decode_item
-from streamwarden_contract.policylog import KEY_ID_HEADER, SIGNATURE_HEADER, Signer, Verifier, signed_message
+from streamwarden_contract.policylog import SIGNATURE_HEADER, Verifier, signed_message
 
+from streamwarden_operator.plans.signed_records import key_id_of
 from streamwarden_operator.ports import SignedRecord
 
 
@@ -79,18 +80,6 @@ def signed_by_another(record: SignedRecord, *, topic: str, cluster_id: str, veri
     if verifier.verify(key_id, signature, message):
         return None
     return "" if verifier.knows(key_id) else key_id
-
-
-def key_id_of(record: SignedRecord) -> str:
-    """Return the id of the key that a record says it is signed by; empty where it says none."""
-    return dict(record.headers).get(KEY_ID_HEADER, b"").decode("utf-8", errors="replace")
-
-
-def sign_item(item: Item, *, topic: str, cluster_id: str, signer: Signer) -> SignedRecord:
-    """Encode and sign one record."""
-    key, value = item.key.encode(), item.encode()
-    signature = signer.sign(signed_message(cluster_id=cluster_id, topic=topic, key=key, value=value))
-    return SignedRecord(key, value, ((SIGNATURE_HEADER, signature), (KEY_ID_HEADER, signer.key_id.encode())))
 
 
 class Ownership(Enum):

@@ -20,6 +20,7 @@ from streamwarden_contract.policylog import (
     signed_message,
 )
 
+from streamwarden_operator.plans.signed_records import key_id_of
 from streamwarden_operator.ports import SignedRecord
 
 HIGHEST_CLAIM = 2**53
@@ -94,7 +95,7 @@ def abandoned_epochs(records: Mapping[bytes, SignedRecord], abandoned: Collectio
         abandoned: ids of the lost keys without which people have begun anew.
     """
     record = records.get(EPOCH_KEY.encode())
-    if record is None or dict(record.headers).get(KEY_ID_HEADER, b"").decode(errors="replace") not in abandoned:
+    if record is None or key_id_of(record) not in abandoned:
         return []
     return claimed_epochs(record.value)
 
@@ -114,7 +115,7 @@ def signed_by_others(state: LogState, key_id: str) -> tuple[Record, ...]:
     return tuple(
         content
         for record, content in state.verified.values()
-        if dict(record.headers)[KEY_ID_HEADER] != key_id.encode() and not isinstance(content, EpochRecord)
+        if key_id_of(record) != key_id and not isinstance(content, EpochRecord)
     )
 
 

@@ -18,8 +18,6 @@ from dataclasses import dataclass, field, replace
 
 from streamwarden_contract.policylog import (
     EPOCH_KEY,
-    KEY_ID_HEADER,
-    SIGNATURE_HEADER,
     BindingRecord,
     BoundPolicyRef,
     EpochRecord,
@@ -28,7 +26,6 @@ from streamwarden_contract.policylog import (
     SchemaRecord,
     Signer,
     format_needed,
-    signed_message,
     spec_digest,
     with_format,
 )
@@ -36,6 +33,7 @@ from streamwarden_contract.policylog import (
 from streamwarden_operator.desired.policy_log import DesiredBinding, DesiredLog
 from streamwarden_operator.plans.log_state import LogState, signed_by_others
 from streamwarden_operator.plans.policy_rules import not_applicable
+from streamwarden_operator.plans.signed_records import key_id_of, sign_record
 from streamwarden_operator.ports import SignedRecord
 
 
@@ -88,7 +86,7 @@ def with_signed_anew(plan: LogPlan, state: LogState, key_id: str) -> LogPlan:
     written = {record.key for record in plan.records} | {key.decode(errors="replace") for key in plan.tombstones}
     again = tuple(record for record in signed_by_others(state, key_id) if record.key not in written)
     closing = state.verified.get(EPOCH_KEY.encode())
-    is_closed_by_another = closing is not None and dict(closing[0].headers)[KEY_ID_HEADER] != key_id.encode()
+    is_closed_by_another = closing is not None and key_id_of(closing[0]) != key_id
     if not again and not is_closed_by_another:
         return plan
     end = plan.records[-1:] or (EpochRecord(epoch=state.epoch + 1, revision_counter=state.revision_counter),)
@@ -97,12 +95,7 @@ def with_signed_anew(plan: LogPlan, state: LogState, key_id: str) -> LogPlan:
 
 def sign_plan(plan: LogPlan, *, topic: str, cluster_id: str, signer: Signer) -> tuple[SignedRecord, ...]:
     """Encode and sign a plan: records, then tombstones, then the epoch record, which activates them all."""
-    signed = []
-    for record in plan.records:
-        key, value = record.key.encode(), record.encode()
-        signature = signer.sign(signed_message(cluster_id=cluster_id, topic=topic, key=key, value=value))
-        headers = ((SIGNATURE_HEADER, signature), (KEY_ID_HEADER, signer.key_id.encode()))
-        signed.append(SignedRecord(key, value, headers))
+    signed = [sign_record(record, topic=topic, cluster_id=cluster_id, signer=signer) for record in plan.records]
     return (*signed[:-1], *(SignedRecord(key, None) for key in plan.tombstones), *signed[-1:])
 
 

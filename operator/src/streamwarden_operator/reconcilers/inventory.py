@@ -29,11 +29,10 @@ from streamwarden_operator.errors import CannotGoOnError
 from streamwarden_operator.plans.inventory import (
     InventoryState,
     KnownKeys,
-    key_id_of,
-    sign_item,
     signed_by_another,
     verify_inventory,
 )
+from streamwarden_operator.plans.signed_records import key_id_of, sign_record
 from streamwarden_operator.plans.topics import plan_topic
 from streamwarden_operator.ports import PolicyLog, SignedRecord, Topics
 
@@ -112,7 +111,6 @@ class Inventory:
                 self._check(self._names.guardrails, InventoryState(foreign=strangers))
             if topic.name in observed:
                 self._check(topic.name, self._verify(topic.name, await self._log.look(topic.name)))
-            if topic.name in observed:
                 topic = self._durability.of(topic, observed[topic.name])
             if plan := plan_topic(topic, observed.get(topic.name), keyed=True):
                 await self._topics.apply(topic.name, plan)
@@ -127,7 +125,8 @@ class Inventory:
             self._is_open = True
         await self.sign_anew()
         item = self._find(INSTALLATION_KEY, InstallationItem) or InstallationItem(installation=self._names.installation)
-        await self.note([item.model_copy(update={"kubernetes_uid": self._kubernetes_uid})])
+        # What cannot be read now was read before: forgotten, a copy of the cluster could not be told from it.
+        await self.note([item.model_copy(update={"kubernetes_uid": self._kubernetes_uid or item.kubernetes_uid})])
 
     def user(self, user: str) -> UserItem | None:
         """Return what is known of a user of Kafka."""
@@ -211,7 +210,7 @@ class Inventory:
     def _record(self, topic: str, key: str, item: Item | None) -> SignedRecord:
         if item is None:
             return SignedRecord(key.encode(), None)
-        return sign_item(item, topic=topic, cluster_id=self._log.cluster_id, signer=self._keys)
+        return sign_record(item, topic=topic, cluster_id=self._log.cluster_id, signer=self._keys)
 
     def _verify(self, topic: str, records: Mapping[bytes, SignedRecord]) -> InventoryState:
         return verify_inventory(records, topic=topic, cluster_id=self._log.cluster_id, verifier=self._keys)

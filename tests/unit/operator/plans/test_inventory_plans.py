@@ -15,10 +15,10 @@ from streamwarden_operator.plans.inventory import (
     namespaces_with_users,
     own_namespace,
     own_user,
-    sign_item,
     signed_by_another,
     verify_inventory,
 )
+from streamwarden_operator.plans.signed_records import sign_record
 from streamwarden_operator.ports import SignedRecord
 
 TOPIC, CLUSTER = "streamwarden.inventory", "cluster-1"
@@ -31,7 +31,7 @@ def user(agent: str = "guard", namespace: str = "risk", stage: Stage = Stage.MAD
 
 
 def signed(item: UserItem | InstallationItem, keys: PublisherKeys = KEYS, topic: str = TOPIC) -> SignedRecord:
-    return sign_item(item, topic=topic, cluster_id=CLUSTER, signer=keys)
+    return sign_record(item, topic=topic, cluster_id=CLUSTER, signer=keys)
 
 
 def test_records_signed_by_us_are_taken_and_others_named_by_their_key() -> None:

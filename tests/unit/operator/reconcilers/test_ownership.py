@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from streamwarden_contract.inventory import InstallationItem, NamespaceItem, Stage
+from streamwarden_contract.inventory import InstallationItem, NamespaceItem, Stage, decode_item
 from streamwarden_operator.desired.acls import acls_of
 from streamwarden_operator.desired.credentials import build_secret
 from streamwarden_operator.errors import ForbiddenError, KafkaUnavailableError
@@ -185,6 +185,15 @@ async def test_a_copy_of_the_cluster_ends_before_it_writes() -> None:
     assert "InstallationCloned" in str(harness.controller.lost_by)
     assert harness.log.writes == []
     await harness.controller.stop()
+
+
+async def test_a_start_that_may_not_read_which_cluster_it_is_keeps_what_was_known() -> None:
+    known = InstallationItem(installation="streamwarden", kubernetes_uid="uid-of-the-original")
+    async with running(prepare=lambda harness: harness.remember(known)) as harness:
+        record = harness.log.topics["streamwarden.inventory"][b"installation"]
+        kept = decode_item(b"installation", record.value or b"")
+        assert isinstance(kept, InstallationItem)
+        assert kept.kubernetes_uid == "uid-of-the-original"
 
 
 async def test_an_installation_without_an_inventory_is_taken_over_without_a_gap() -> None:

@@ -1,0 +1,28 @@
+"""Records of signed topics, the policy logs and the inventory: how one is signed, and by whom one says it is. Pure."""
+
+from typing import Protocol
+
+from streamwarden_contract.policylog import KEY_ID_HEADER, SIGNATURE_HEADER, Signer, signed_message
+
+from streamwarden_operator.ports import SignedRecord
+
+
+class Encodable(Protocol):
+    """What has a key and exact bytes."""
+
+    @property
+    def key(self) -> str: ...
+
+    def encode(self) -> bytes: ...
+
+
+def sign_record(record: Encodable, *, topic: str, cluster_id: str, signer: Signer) -> SignedRecord:
+    """Encode and sign one record."""
+    key, value = record.key.encode(), record.encode()
+    signature = signer.sign(signed_message(cluster_id=cluster_id, topic=topic, key=key, value=value))
+    return SignedRecord(key, value, ((SIGNATURE_HEADER, signature), (KEY_ID_HEADER, signer.key_id.encode())))
+
+
+def key_id_of(record: SignedRecord) -> str:
+    """Return the id of the key that a record says it is signed by; empty where it says none."""
+    return dict(record.headers).get(KEY_ID_HEADER, b"").decode("utf-8", errors="replace")
