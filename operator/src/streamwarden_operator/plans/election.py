@@ -5,7 +5,7 @@ leader goes by the moment at which it *sent* its last renewal that was answered,
 have seen it: while ``RENEW_DEADLINE_S`` is shorter than ``DURATION_S``, no two believe to lead at one moment.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 DURATION_S = 10
@@ -24,7 +24,7 @@ class Lease:
     """Empty: released."""
     duration_s: int
     version: str
-    """``resourceVersion``: another one with each write."""
+    """``resourceVersion``: another one with each write. Empty: it was deleted, and this is what was seen of it last."""
     transitions: int = 0
     """How often it has changed hands."""
     acquired: str = ""
@@ -44,34 +44,48 @@ class Step(Enum):
     """What follows from a look."""
 
     CREATE = "create"
-    """There is none: make it, and hold it."""
+    """There is none, and whoever was seen to hold one may do so no more: make it, and hold it."""
     TAKE = "take"
     """It is nobody's, or ours, or has stood still for longer than its holder may hold it."""
     WAIT = "wait"
     """It is another one's."""
 
 
-def note(before: Seen | None, lease: Lease, now_s: float) -> Seen:
-    """Return what is known after a look: the time counts from the first one that showed the Lease as it is."""
+def note(before: Seen | None, lease: Lease | None, now_s: float) -> Seen | None:
+    """Return what is known after a look: the time counts from the first one that showed the Lease as it is.
+
+    A Lease that somebody deletes may have been taken and renewed until just then, by whomever: their time counts from
+    the look that missed it. (One that is made and deleted again between two looks is not seen.)
+
+    Args:
+        before: what was known.
+        lease: what the look showed; None: there is none.
+        now_s: monotonic seconds.
+    """
+    if lease is None:
+        if before is None:
+            return None
+        lease = replace(before.lease, version="")
     if before is not None and before.lease.version == lease.version:
         return before
     return Seen(lease, now_s)
 
 
-def next_step(seen: Seen | None, identity: str, now_s: float) -> Step:
+def next_step(seen: Seen | None, identity: str, now_s: float, *, leads: bool) -> Step:
     """Tell what to do.
 
     Args:
-        seen: the Lease; None: there is none.
+        seen: the Lease; None: there is none, and none was seen.
         identity: ours.
         now_s: monotonic seconds.
+        leads: whether this process may write now.
     """
     if seen is None:
         return Step.CREATE
-    lease = seen.lease
-    if lease.holder in {"", identity} or now_s - seen.since_s > lease.duration_s:
-        return Step.TAKE
-    return Step.WAIT
+    lease, expired = seen.lease, now_s - seen.since_s > seen.lease.duration_s
+    if not lease.version:
+        return Step.CREATE if leads or expired else Step.WAIT
+    return Step.TAKE if expired or lease.holder in {"", identity} else Step.WAIT
 
 
 def valid_until(sent_s: float) -> float:

@@ -31,11 +31,18 @@ MINE, THEIRS = Lease("me", DURATION_S, "1"), Lease("other", DURATION_S, "1")
         pytest.param(Seen(replace(THEIRS, holder=""), 0.0), 0.1, Step.TAKE, id="a-released-one-is-taken-at-once"),
         pytest.param(Seen(THEIRS, 0.0), 10.0, Step.WAIT, id="another-one-s-is-left-while-it-may-be-held"),
         pytest.param(Seen(THEIRS, 0.0), 10.1, Step.TAKE, id="one-that-stood-still-for-longer-is-taken"),
+        pytest.param(Seen(replace(THEIRS, version=""), 0.0), 10.0, Step.WAIT, id="a-deleted-one-is-left-for-as-long"),
+        pytest.param(Seen(replace(THEIRS, version=""), 0.0), 10.1, Step.CREATE, id="and-is-made-anew-after-it"),
+        pytest.param(Seen(replace(MINE, version=""), 0.0), 0.1, Step.WAIT, id="another-one-may-have-had-ours-since"),
         pytest.param(Seen(replace(THEIRS, duration_s=60), 0.0), 59.0, Step.WAIT, id="by-the-time-that-it-says-itself"),
     ],
 )
 def test_what_follows_from_a_look(seen: Seen | None, now_s: float, step: Step) -> None:
-    assert next_step(seen, "me", now_s) is step
+    assert next_step(seen, "me", now_s, leads=False) is step
+
+
+def test_who_leads_makes_a_deleted_one_anew_at_once() -> None:
+    assert next_step(Seen(replace(MINE, version=""), 0.0), "me", 0.1, leads=True) is Step.CREATE
 
 
 def test_the_time_counts_from_the_first_look_that_showed_it_so() -> None:
@@ -43,6 +50,14 @@ def test_the_time_counts_from_the_first_look_that_showed_it_so() -> None:
     assert note(first, THEIRS, 9.0) == Seen(THEIRS, 5.0)
     renewed = replace(THEIRS, version="2")
     assert note(first, renewed, 9.0) == Seen(renewed, 9.0)
+
+
+def test_the_time_of_a_deleted_one_counts_from_the_first_look_that_missed_it() -> None:
+    assert note(None, None, 5.0) is None
+    missed = note(Seen(THEIRS, 5.0), None, 14.0)
+    assert missed == Seen(replace(THEIRS, version=""), 14.0)
+    assert note(missed, None, 20.0) == missed
+    assert note(missed, THEIRS, 20.0) == Seen(THEIRS, 20.0)
 
 
 def test_a_holder_stops_before_another_one_may_take_it() -> None:
@@ -88,7 +103,7 @@ acts = st.lists(
         st.sampled_from([0, 1]),
         st.floats(0.0, 6.0),  # until it acts
         st.floats(0.0, 3.0),  # between its look and its write: a pause, a slow request
-        st.sampled_from(["answered", "answer lost", "release"]),
+        st.sampled_from(["answered", "answer lost", "release", "deleted by somebody"]),
     ),
     max_size=40,
 )
@@ -99,7 +114,7 @@ clocks = st.tuples(st.floats(0.99, 1.01), st.floats(-300.0, 300.0))
 def test_f10_never_do_two_believe_to_lead_whatever_their_clocks_say(
     acts: list[tuple[int, float, float, str]], clocks: tuple[tuple[float, float], tuple[float, float]]
 ) -> None:
-    server, true_s = Server(), 0.0
+    server, true_s, deleted = Server(), 0.0, False
     replicas = [Replica(str(number), *clock) for number, clock in enumerate(clocks)]
     for number, wait_s, slow_s, fate in acts:
         me = replicas[number]
@@ -108,11 +123,13 @@ def test_f10_never_do_two_believe_to_lead_whatever_their_clocks_say(
             me.until_s = -math.inf
             server.write("", me.seen.lease.version)
             continue
-        me.seen = None if server.lease is None else note(me.seen, server.lease, me.clock(true_s))
-        step = next_step(me.seen, me.name, me.clock(true_s))
+        if fate == "deleted by somebody" and not deleted and all(replica.seen is not None for replica in replicas):
+            server.lease, deleted = None, True
+        me.seen = note(me.seen, server.lease, me.clock(true_s))
+        step = next_step(me.seen, me.name, me.clock(true_s), leads=me.leads(true_s))
         if step is Step.WAIT:
             continue
-        version, sent_s = me.seen.lease.version if me.seen else None, me.clock(true_s)
+        version, sent_s = me.seen.lease.version if me.seen and step is Step.TAKE else None, me.clock(true_s)
         true_s += slow_s
         written = server.write(me.name, version)
         if written is not None and fate != "answer lost":

@@ -105,16 +105,16 @@ class Election:
         """Look, and take or renew the Lease where that is due; whether it is ours now."""
         try:
             await self._look()
-            step = next_step(self._seen, self._identity, self._clock_s())
+            step = next_step(self._seen, self._identity, self._clock_s(), leads=self.leads)
             if step is Step.WAIT:
                 holder = self._seen.lease.holder if self._seen else ""
                 self._say("stands by", holder=holder)
                 return False
             sent_s = self._clock_s()
-            if self._seen is None:
-                answer = await self._client.create(LEASE, self._manifest(None, holder=self._identity))
-            else:
+            if step is Step.TAKE and self._seen is not None:
                 answer = await self._client.replace(LEASE, self._manifest(self._seen.lease, holder=self._identity))
+            else:
+                answer = await self._client.create(LEASE, self._manifest(None, holder=self._identity))
         except (ConflictError, AbsentError):
             return False  # somebody was faster, or took it away: looked at again
         except OperatorError as error:
@@ -126,7 +126,7 @@ class Election:
 
     async def _look(self) -> None:
         found = await self._client.get(LEASE, self._namespace, self._name)
-        self._seen = None if found is None else note(self._seen, _read(found), self._clock_s())
+        self._seen = note(self._seen, None if found is None else _read(found), self._clock_s())
 
     def _is_another_ones(self) -> bool:
         return self._seen is not None and self._seen.lease.holder not in {"", self._identity}

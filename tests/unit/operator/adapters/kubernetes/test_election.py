@@ -160,6 +160,29 @@ async def test_a_stand_by_takes_what_stood_still_for_longer_than_its_holder_may_
     assert (two.leads, server.spec["holderIdentity"], server.spec["leaseTransitions"]) == (True, "two", 2)
 
 
+async def test_a_deleted_lease_is_made_anew_by_its_holder_and_by_a_stand_by_once_that_one_may_not_write(
+    server: Server, clock: Clock
+) -> None:
+    one, two = replica(server, clock), replica(server, clock, "two")
+    await one.acquire()
+    waiting = asyncio.create_task(two.acquire())
+    await asyncio.sleep(0.02)
+    server.lease = None
+    await asyncio.sleep(0.02)
+    assert (one.leads, two.leads, server.lease) == (True, False, None)
+    holding = asyncio.create_task(one.hold())
+    while server.lease is None:  # noqa: ASYNC110  # the server tells nobody
+        await asyncio.sleep(0.001)
+    assert (one.leads, server.spec["holderIdentity"]) == (True, "one")
+    holding.cancel()
+
+    server.lease = None
+    await asyncio.sleep(0.02)
+    clock.now_s += DURATION_S + 0.1
+    await asyncio.wait_for(waiting, 5)
+    assert (one.leads, two.leads, server.spec["holderIdentity"]) == (False, True, "two")
+
+
 async def test_who_comes_back_finds_another_one_s_and_ends_at_once(server: Server, clock: Clock) -> None:
     one, two = replica(server, clock), replica(server, clock, "two")
     await one.acquire()
