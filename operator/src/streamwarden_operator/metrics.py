@@ -104,6 +104,15 @@ CONDITIONS = Family(
         "status": "`True`, `False`, `Unknown`",
     },
 )
+INCIDENTS = Family(
+    "incidents",
+    "gauge",
+    "Namespaces in which something is wrong that no retry ends: people must.",
+    {
+        "reason": "[reasons](reasons.md) `BypassPossible`, `NamespaceTaken`, `OffsetsLost`, `SharedTopicLost`, "
+        "`UngovernedProducer`; `SigningKeyLost`: 1 while the operator waits for its key"
+    },
+)
 SCALED_AGENTS = Family(
     "scaled_agents",
     "gauge",
@@ -130,7 +139,7 @@ LEADER = Family("leader", "gauge", "1 where this process may write; 0: it stands
 
 FAMILIES = (
     RECONCILES, RETRIES, RECONCILE_SECONDS, QUEUE_DEPTH, RUNNING, OLDEST, FAILING, KUBERNETES_REQUESTS,
-    KUBERNETES_SECONDS, KAFKA_REQUESTS, LOOP_LAG, CONDITIONS, SCALED_AGENTS, ROLLOUTS, TASK_RESTARTS, LEADER,
+    KUBERNETES_SECONDS, KAFKA_REQUESTS, LOOP_LAG, CONDITIONS, INCIDENTS, SCALED_AGENTS, ROLLOUTS, TASK_RESTARTS, LEADER,
 )  # fmt: skip
 """All of them, in the order of the page."""
 

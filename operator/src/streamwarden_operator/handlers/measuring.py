@@ -2,11 +2,12 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import structlog
 from streamwarden_contract.models import KINDS
+from streamwarden_contract.reasons import ConditionReason
 from streamwarden_kafka.admin import Outcome
 
 from streamwarden_operator.adapters.kubernetes.client import KubernetesClient
@@ -14,6 +15,7 @@ from streamwarden_operator.backends import AckSource
 from streamwarden_operator.metrics import (
     CONDITIONS,
     FAILING,
+    INCIDENTS,
     KAFKA_REQUESTS,
     KUBERNETES_REQUESTS,
     KUBERNETES_SECONDS,
@@ -35,6 +37,14 @@ from streamwarden_operator.wiring.controller import Controller
 from streamwarden_operator.wiring.queue import Reconciled, ReconcileQueue
 
 _log = structlog.get_logger(__name__)
+
+_INCIDENTS = (
+    ConditionReason.BYPASS_POSSIBLE,
+    ConditionReason.NAMESPACE_TAKEN,
+    ConditionReason.OFFSETS_LOST,
+    ConditionReason.SHARED_TOPIC_LOST,
+    ConditionReason.UNGOVERNED_PRODUCER,
+)
 
 
 def measure_client(metrics: Metrics, client: KubernetesClient) -> None:
@@ -72,6 +82,28 @@ def measure_controller(metrics: Metrics, controller: Controller, cluster: Cluste
     _measure_queue(metrics, controller.queue)
     metrics.read(SCALED_AGENTS, lambda: _lags(controller))
     metrics.read(CONDITIONS, lambda: _conditions(cluster))
+
+
+def measure_incidents(metrics: Metrics, cluster: Cluster, key_lost: Callable[[], bool]) -> None:
+    """Read what waits for people when Prometheus asks, whoever leads; each reason also where there is none.
+
+    Args:
+        metrics: where.
+        cluster: the resources, by whose statuses it is told.
+        key_lost: whether the operator waits for its signing key.
+    """
+
+    def read() -> Reading:
+        namespaces = {
+            (condition.reason, resource.metadata.namespace)
+            for kind in KINDS
+            for resource in cluster.list(kind)
+            for condition in resource.status.conditions
+        }
+        found = Counter(reason for reason, _ in namespaces)
+        return [*(((reason.value,), found[reason]) for reason in _INCIDENTS), (("SigningKeyLost",), float(key_lost()))]
+
+    metrics.read(INCIDENTS, read)
 
 
 def measure_restarts(metrics: Metrics, *supervisors: Supervisor | AckSource) -> None:

@@ -27,6 +27,7 @@ from streamwarden_operator.handlers.measuring import (
     count_admin_request,
     measure_client,
     measure_controller,
+    measure_incidents,
     measure_restarts,
 )
 from streamwarden_operator.keys import Key
@@ -65,6 +66,8 @@ class Runtime:
     """Whether only a new process can go on."""
     refused: InvalidSpecError | None = None
     """What only a person can mend, and was found after the start."""
+    _key_lost: bool = False
+    """Whether it waits for its signing key."""
     _controller: Controller | None = None
     _supervisor: Supervisor = field(default_factory=Supervisor)
 
@@ -119,6 +122,7 @@ class Runtime:
     async def start(self) -> None:
         """Wait for the API server and list everything; then begin to work, or stand by until that is our turn."""
         self.metrics.read(LEADER, lambda: [((), float(self._leads))])
+        measure_incidents(self.metrics, self.cluster, lambda: self._key_lost)
         await self.health.start()
         await self._first_list()
         measure_restarts(self.metrics, self._supervisor)
@@ -226,7 +230,7 @@ class Runtime:
         while True:
             try:
                 annotations = await self.cluster.namespace_annotations(namespace)
-                return await keep_signing_key(
+                found = await keep_signing_key(
                     self.cluster.secrets,
                     namespace,
                     signers=lambda: signers_of(backends.log, backends.topics, names),
@@ -234,10 +238,14 @@ class Runtime:
                     longest=self.settings.signing_key_max_age,
                 )
             except (SigningKeyLostError, UnavailableError) as error:
+                self._key_lost |= isinstance(error, SigningKeyLostError)
                 if str(error) != said:
                     said = str(error)
                     _log.error("waiting for the signing key", error=said)
                     await self._tell(error)
+            else:
+                self._key_lost = False
+                return found
             await asyncio.sleep(_RETRY.total_seconds())
 
     async def _resync(self) -> None:

@@ -7,12 +7,14 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from prometheus_client.parser import text_string_to_metric_families
-from streamwarden_contract.models import Policy
-from streamwarden_operator.desired.status import true
+from streamwarden_contract.models import AgentDeployment, Policy
+from streamwarden_contract.reasons import ConditionReason
+from streamwarden_operator.desired.status import condition, true
 from streamwarden_operator.handlers.measuring import (
     count_admin_request,
     measure_client,
     measure_controller,
+    measure_incidents,
     measure_restarts,
 )
 from streamwarden_operator.keys import Key
@@ -126,6 +128,26 @@ async def test_conditions_are_read_from_the_statuses_and_only_those_that_a_kind_
         status = strict.status.model_copy(update={"conditions": (*strict.status.conditions, *foreign)})
         harness.cluster.put(strict.model_copy(update={"status": status}))
         assert values(metrics, "conditions", kind="Policy") == before
+
+
+async def test_incidents_are_counted_by_reason_once_a_namespace_and_told_where_there_are_none() -> None:
+    key_lost = False
+    async with measured(*whole_namespace()) as (harness, metrics):
+        measure_incidents(metrics, harness.cluster, lambda: key_lost)
+        text = metrics.render().decode()
+        assert 'streamwarden_operator_incidents{reason="SharedTopicLost"} 0.0' in text
+        assert values(metrics, "incidents") == 0
+
+        lost = condition("TopicsReady", "False", ConditionReason.SHARED_TOPIC_LOST, "risk.streamwarden.audit is gone")
+        for kind, name in ((Policy, "strict"), (AgentDeployment, "guard")):
+            found = harness.cluster.get(kind, "risk", name)
+            assert found is not None
+            told = found.status.model_copy(update={"conditions": (*found.status.conditions, lost)})
+            harness.cluster.put(found.model_copy(update={"status": told}))
+        assert (values(metrics, "incidents", reason="SharedTopicLost"), values(metrics, "incidents")) == (1, 1)
+
+        key_lost = True
+        assert values(metrics, "incidents", reason="SigningKeyLost") == 1
 
 
 async def test_agents_that_scale_are_counted_by_what_is_known_of_their_lag() -> None:

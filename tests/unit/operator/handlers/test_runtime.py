@@ -50,6 +50,9 @@ class OneBadAnswer:
     def known(self) -> frozenset[Key]:
         return frozenset()
 
+    def list(self, _kind: type) -> tuple[()]:
+        return ()
+
     async def close(self) -> None:
         """Nothing is open."""
 
