@@ -70,15 +70,15 @@ class FakeTopics(FakeKafka):
             for name, topic in found.items()
         }
 
-    async def apply(self, name: str, plan: TopicPlan) -> None:
+    async def apply(self, name: str, plan: TopicPlan) -> bool:
         self._answer()
         if plan:
             self.writes.append(("apply", name, plan))
-        if plan.create is not None and name not in self.topics:
-            made = _made(plan.create)
+        made = plan.create is not None and name not in self.topics
+        if made and plan.create is not None:
             if (plan.create.replication_factor or 1) > self.brokers:
                 raise InvalidSpecError(f"{self.brokers} brokers cannot hold so many replicas")
-            self.topics[name] = made
+            self.topics[name] = _made(plan.create)
         if plan.grow_to is not None:
             if plan.grow_to <= self.topics[name].partitions:
                 raise UnsupportedChangeError("partitions only grow")
@@ -87,6 +87,7 @@ class FakeTopics(FakeKafka):
             config = {**self.topics[name].config, **as_kafka_has_it(plan.set_config)}
             kept = {key: value for key, value in config.items() if key not in plan.unset_config}
             self.topics[name] = replace(self.topics[name], config=kept)
+        return made
 
     async def delete(self, name: str) -> None:
         self._answer()

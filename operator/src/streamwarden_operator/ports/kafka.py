@@ -61,8 +61,8 @@ class Topics(Protocol):
         """Return the topics that exist, by name; an absent one has no entry."""
         ...
 
-    async def apply(self, name: str, plan: TopicPlan) -> None:
-        """Carry out the plan; returns once the topic can be described."""
+    async def apply(self, name: str, plan: TopicPlan) -> bool:
+        """Carry out the plan; returns, once the topic can be described, whether it was this call that made it."""
         ...
 
     async def delete(self, name: str) -> None:

@@ -11,7 +11,7 @@ from streamwarden_operator.desired.acls import acls_of
 from streamwarden_operator.desired.credentials import build_secret
 from streamwarden_operator.errors import ForbiddenError, KafkaUnavailableError
 from streamwarden_operator.keys import Key, key_of
-from streamwarden_operator.ports import Acl, Topic
+from streamwarden_operator.ports import Acl, Topic, TopicPlan
 from streamwarden_operator.reconcilers.agents.users import _TRY_AGAIN_S
 from support.operator_harness import (
     SETTINGS,
@@ -319,6 +319,29 @@ async def test_an_empty_policy_topic_that_nobody_of_ours_made_claims_nothing() -
         harness.controller.changed(key_of(contract("pages")))
         await harness.settle()
         assert conditions_of(harness.get(contract("pages")))["TopicReady"] == ("True", "OK")
+
+
+async def test_of_two_that_claim_a_namespace_at_one_time_one_gets_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """X80: from one Git repository both have it at the same moment, and neither has signed anything yet."""
+    faster = Topic("risk.streamwarden.policies", 1, 1, {"cleanup.policy": "compact"}, topic_id="theirs")
+    harness = Harness()
+    apply = harness.topics.apply
+
+    async def a_moment_later(name: str, plan: TopicPlan) -> bool:
+        if name == faster.name and name not in harness.topics.topics:
+            harness.topics.topics[name] = faster
+        return await apply(name, plan)
+
+    monkeypatch.setattr(harness.topics, "apply", a_moment_later)
+    await started(harness, contract("pages"))
+    for _ in range(2):  # also the next start knows it
+        assert conditions_of(harness.get(contract("pages")))["TopicReady"] == ("False", "NamespaceTaken")
+        assert "namespace/risk" not in inventory_of(harness)
+        assert "risk.pages" not in harness.topics.topics
+        await harness.controller.stop()
+        harness.controller = harness.new_controller()
+        await started(harness)
+    await harness.controller.stop()
 
 
 async def test_a_record_that_is_not_understood_protects_what_it_names() -> None:

@@ -76,14 +76,14 @@ class KafkaTopics:
                     continue
         return topics
 
-    async def apply(self, name: str, plan: TopicPlan) -> None:
+    async def apply(self, name: str, plan: TopicPlan) -> bool:
         """Carry out the plan. A topic that appeared meanwhile is no error: the next pass compares what is there."""
-        if plan.create is not None:
-            await self._create(plan.create)
+        made = plan.create is not None and await self._create(plan.create)
         if plan.grow_to is not None:
             await self._grow(name, plan.grow_to)
         if plan.set_config or plan.unset_config:
             await self._alter_config(name, plan)
+        return made
 
     async def delete(self, name: str) -> None:
         """Delete a topic and return once the brokers have forgotten it."""
@@ -170,15 +170,16 @@ class KafkaTopics:
         finally:
             await wire.close()
 
-    async def _create(self, topic: Topic) -> None:
+    async def _create(self, topic: Topic) -> bool:
         new = _NewTopic(topic.name, topic.partitions, topic.replication_factor, tuple(sorted(topic.config.items())))
         with translated(f"create topic {topic.name!r}"):
             error = (await self._creations.get([new])).get(topic.name)
             if error is not None and code_of(error) == KafkaError.TOPIC_ALREADY_EXISTS:
-                return
+                return False
             if error is not None:
                 raise error
         await self._until_partitions(topic.name, topic.partitions)
+        return True
 
     async def _create_all(self, topics: Collection["_NewTopic"]) -> Mapping[str, KafkaException | None]:
         new = [

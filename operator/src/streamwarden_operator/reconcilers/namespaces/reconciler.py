@@ -123,10 +123,12 @@ class NamespaceReconciler:
             return True
         ownership = await self._ownership(names)
         if ownership is Ownership.NEW:
-            await self._inventory.note([NamespaceItem(namespace=namespace, stage=Stage.INTENT)])
+            intent = NamespaceItem(namespace=namespace, stage=Stage.INTENT)
+            await self._inventory.note([intent])
             topic = self._shared.durability.of(build_policy_topic(names), None)
-            await self._topics.apply(topic.name, plan_topic(topic, None, keyed=True))
-            ownership = await self._ownership(names)  # another installation may have been a moment faster
+            if not await self._topics.apply(topic.name, plan_topic(topic, None, keyed=True)):
+                await self._inventory.forget([intent])  # somebody else was a moment faster
+            ownership = await self._ownership(names)
         if ownership is Ownership.FOREIGN:
             before, self._logs.taken[namespace] = self._logs.taken.get(namespace), _taken(names)
             if before is None:

@@ -30,9 +30,10 @@ class Topics(FakeTopics):
     after: Callable[[], None] = staticmethod(lambda: None)
 
     @override
-    async def apply(self, name: str, plan: TopicPlan) -> None:
-        await super().apply(name, plan)
+    async def apply(self, name: str, plan: TopicPlan) -> bool:
+        made = await super().apply(name, plan)
         self.after()
+        return made
 
 
 def lose_the_answer() -> None:
