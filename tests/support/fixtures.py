@@ -48,9 +48,11 @@ def breakable_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnSta
 @pytest.fixture(scope="session")
 def gate_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnStack]:
     """A Kafka without a registry for gates as processes: the tests own its guardrail topic, and may kill it."""
+    from streamwarden_devstack.stack import KafkaOptions
     from support.stack_fixture import running_stack
 
-    with running_stack(tmp_path_factory.mktemp("gate-stack"), registry=False) as own:
+    kafka = KafkaOptions(proxied=True)
+    with running_stack(tmp_path_factory.mktemp("gate-stack"), kafka=kafka, registry=False) as own:
         yield own
 
 

@@ -12,6 +12,7 @@ class Api(IntEnum):
 
     PRODUCE = 0
     OFFSET_FETCH = 9
+    ADD_OFFSETS_TO_TXN = 25
     END_TXN = 26
     TXN_OFFSET_COMMIT = 28
 
