@@ -76,12 +76,12 @@ class Verification:
         """Read, compare and return what was found.
 
         Raises:
-            AuditReadError: the audit topic cannot be read.
+            AuditReadError: the audit topic cannot be read; ``AbsentError``: there is none.
         """
         audit = NamespaceNames(self._wanted.namespace).audit
         self._ask(self._agents_to_ask())
         topic = AuditTopic(self._wanted.namespace, agent=self._wanted.agent, heads=self._heads())
-        logs = self._source.logs(audit)
+        logs = self._audit_logs(audit)
         with Spool() as spool:
             complete = self._read_chains(audit, logs, topic, spool)
             # Of agents that are gone, or that one may not see, only the audit knows.
@@ -94,6 +94,17 @@ class Verification:
         if not self._report.chains and self._wanted.agent and not self._has_decisions(self._wanted.agent):
             self._report.not_checked.append(f"there is no agent {self._wanted.agent} here: it has no decision topic")
         return self._report
+
+    def _audit_logs(self, audit: str) -> Sequence[Log]:
+        try:
+            return self._source.logs(audit)
+        except AbsentError as error:
+            known = ", ".join(sorted(_namespaces_of(self._source.topics()))) or "none"
+            why = (
+                f"there is no topic {audit}, which the operator makes with the first agent of a namespace. Is it this "
+                f"Kafka, and the name right? Namespaces with an audit that this user may see: {known}"
+            )
+            raise AbsentError(why) from error
 
     def _has_decisions(self, agent: str) -> bool:
         """Tell whether an agent has a decision topic, as far as one may see."""
@@ -274,6 +285,14 @@ def _head(committed: Committed, topic_id: str) -> ChainHead | None:
         return parse_metadata(committed.metadata, topic_id=topic_id, offset=committed.offset)
     except ChainError:
         return None
+
+
+def _namespaces_of(topics: Iterable[str]) -> Iterator[str]:
+    """Yield the namespaces that have an audit among these topics."""
+    for topic in topics:
+        namespace = topic.split(".", 1)[0]
+        if topic == NamespaceNames(namespace).audit:
+            yield namespace
 
 
 def _agent_of(namespace: str, topic: str) -> str:

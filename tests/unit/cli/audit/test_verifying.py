@@ -234,11 +234,25 @@ def test_an_audit_that_could_not_be_read_to_its_end_is_not_said_to_be_cut_off() 
     ]
 
 
-def test_without_an_audit_topic_it_fails() -> None:
+@pytest.mark.parametrize(
+    ("others", "known"),
+    [
+        pytest.param([], "none", id="no-other"),
+        pytest.param(
+            ["ops.streamwarden.audit", "bank.streamwarden.audit", "a.b.streamwarden.audit"], "bank, ops", id="two"
+        ),
+    ],
+)
+def test_without_an_audit_topic_it_fails_and_says_where_one_is(others: list[str], known: str) -> None:
     source = judged_source()
     del source.counts[TOPIC]
-    with pytest.raises(AbsentError, match=TOPIC):
+    source.counts |= dict.fromkeys(others, 1)
+    with pytest.raises(AbsentError) as failed:
         verify(source)
+    assert str(failed.value) == (
+        f"there is no topic {TOPIC}, which the operator makes with the first agent of a namespace. Is it this Kafka, "
+        f"and the name right? Namespaces with an audit that this user may see: {known}"
+    )
 
 
 def test_only_the_agent_that_is_named_is_looked_at() -> None:
