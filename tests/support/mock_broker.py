@@ -18,10 +18,11 @@ _QUIET = {"log_level": 0}
 
 
 @contextmanager
-def mock_broker(topic: str) -> Iterator[dict[str, str]]:
-    """Run one that has this topic; gives a client's settings."""
+def mock_broker(*topics: str) -> Iterator[dict[str, str]]:
+    """Run one that has these topics; gives a client's settings."""
     keeper = Producer({**_QUIET, "test.mock.num.brokers": 1, "bootstrap.servers": "replaced"})
-    [broker] = keeper.list_topics(topic, timeout=WAIT_S).brokers.values()
+    for topic in topics:
+        [broker] = keeper.list_topics(topic, timeout=WAIT_S).brokers.values()
     yield {"bootstrap.servers": f"{broker.host}:{broker.port}"}
     keeper.flush(0)  # it is there until here
 

@@ -24,6 +24,8 @@ class Progress:
     _commanded: set[str] = field(default_factory=set)
     """Agents whose first command was said."""
     _said: _Counts = (0, 0, 0)
+    _rows: dict[str, AgentRow] = field(default_factory=dict)
+    """Each agent as it was seen last: what it has done stays done when its manifest goes."""
     _due_s: float | None = None
     """When the next line of figures may come; None until there is a decision."""
 
@@ -31,10 +33,12 @@ class Progress:
         """Return the lines that are new at this moment."""
         first = [row.agent for row in rows if row.allowed and row.agent not in self._commanded]
         self._commanded.update(first)
-        return [*(f"{agent}: first command" for agent in first), *self._figures(rows, now_s)]
+        self._rows.update((row.agent, row) for row in rows)
+        return [*(f"{agent}: first command" for agent in first), *self._figures(now_s)]
 
-    def _figures(self, rows: Sequence[AgentRow], now_s: float) -> list[str]:
+    def _figures(self, now_s: float) -> list[str]:
         """Say how many so far, unless that is what was said last."""
+        rows = self._rows.values()
         counts = (sum(r.decisions for r in rows), sum(r.commands for r in rows), sum(r.denied for r in rows))
         if counts == self._said:
             return []

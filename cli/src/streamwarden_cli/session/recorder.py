@@ -60,7 +60,7 @@ class Recorder:
         self._thread.start()
 
     def watch(self, roles: TopicRoles) -> None:
-        """Read these topics from their beginning on, as soon as they exist."""
+        """Read these topics from their beginning on, as soon as they exist; those of before are read on."""
         self._wanted.put(roles)
 
     def look(self, at: Callable[[Tally], T]) -> T:
@@ -98,7 +98,7 @@ class Recorder:
 
     def _follow_roles(self, reader: TopicReader) -> None:
         while not self._wanted.empty():
-            self._roles = self._wanted.get()
+            self._roles = self._wanted.get().after(self._roles)
             reader.want(self._roles.all)
         reader.look_for_topics()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from streamwarden_contract.names import AgentNames
@@ -50,6 +50,24 @@ class TopicRoles:
     @property
     def all(self) -> frozenset[str]:
         return self.events | self.commands | self.outcomes | self.audits | self.decisions.keys()
+
+    def after(self, earlier: TopicRoles) -> TopicRoles:
+        """Return these, and of topics that have none any more what they were last: what is there still counts.
+
+        An agent that goes leaves verdicts and commands that are read later than it goes, and may come back.
+        """
+        known = self.all
+        return replace(
+            self,
+            events=self.events | (earlier.events - known),
+            commands=self.commands | (earlier.commands - known),
+            outcomes=self.outcomes | (earlier.outcomes - known),
+            audits=self.audits | (earlier.audits - known),
+            decisions={
+                **{topic: at for topic, at in earlier.decisions.items() if topic not in known},
+                **self.decisions,
+            },
+        )
 
 
 def find_roles(agents: Iterable[AgentDeployment], contracts: Iterable[TopicContract]) -> TopicRoles:
