@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -327,7 +326,7 @@ class Clock:
     """What the loop takes for the time, in seconds."""
 
     def __init__(self) -> None:
-        self.now_s = time.monotonic()
+        self.now_s = 1024.0  # always the same: whether 0.1 s more are 0.1 s hangs on the number they are added to
 
     def monotonic(self) -> float:
         return self.now_s
