@@ -326,7 +326,7 @@ class Clock:
     """What the loop takes for the time, in seconds."""
 
     def __init__(self) -> None:
-        self.now_s = 1024.0  # always the same: whether 0.1 s more are 0.1 s hangs on the number they are added to
+        self.now_s = 1024.0  # always the same: with 0.1 s added to it, it is 0.1 s later or not, by how long the machine is up
 
     def monotonic(self) -> float:
         return self.now_s

@@ -39,7 +39,7 @@ def test_an_end_that_was_reached_after_the_last_decision_waits_until_it_is_quiet
     world.steps(3)
     number = record(b"", key=b"page-1").partition
     assert world.kafka.committed[number][0] == 1
-    clock.now_s += 0.1
+    clock.now_s += 0.125
     world.steps(3)
     assert world.kafka.committed[number][0] == 2
     assert [writes for writes, _ in world.kafka.transactions] == [0, 2, 0], "epochs, the decision, the end"
