@@ -326,7 +326,8 @@ class Clock:
     """What the loop takes for the time, in seconds."""
 
     def __init__(self) -> None:
-        self.now_s = 1024.0  # always the same: with 0.1 s added to it, it is 0.1 s later or not, by how long the machine is up
+        self.now_s = 1024.0
+        """Always the same: added to the machine's own, 0.1 s came out longer or shorter, by how long that was up."""
 
     def monotonic(self) -> float:
         return self.now_s
