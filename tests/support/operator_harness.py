@@ -17,6 +17,7 @@ from streamwarden_operator.backends import Backends
 from streamwarden_operator.desired.acceptance import topic_refs
 from streamwarden_operator.desired.agents import ResolvedAgent, resolve_agent
 from streamwarden_operator.keys import key_of
+from streamwarden_operator.plans.inventory import Place
 from streamwarden_operator.plans.signed_records import sign_record
 from streamwarden_operator.ports import Topic
 from streamwarden_operator.settings import OperatorSettings
@@ -136,7 +137,7 @@ class Harness:
         self.signing_key = SigningKey.create()
         self.keys = PublisherKeys(HeldKeys(self.signing_key))
         self.key_store: SigningKeys | None = None
-        self.kubernetes_uid = ""
+        self.place = Place()
         self.controller = self.new_controller()
 
     def new_controller(self) -> Controller:
@@ -160,7 +161,7 @@ class Harness:
             bootstrap_servers="broker:9092",
             keys=self.keys,
             key_store=self.key_store,
-            kubernetes_uid=self.kubernetes_uid,
+            place=self.place,
         )
         made.on_rollout = lambda _ns, name, revision, *_: self.rollouts.append((name, revision))
         return made
@@ -242,3 +243,19 @@ def whole_namespace(namespace: str = "risk") -> tuple[Kind, ...]:
         policy("watch", "decision.confidence >= 0.9", namespace, failureAction="Audit"),
         agent(namespace=namespace),
     )
+
+
+def on_the_kafka_of(first: Harness, settings: OperatorSettings = SETTINGS) -> Harness:
+    """Another installation, with a cluster of its own."""
+    second = Harness(settings)
+    for name in ("topics", "acls", "users", "logins", "offsets", "quotas", "log"):
+        setattr(second, name, getattr(first, name))
+    second.controller = second.new_controller()
+    return second
+
+
+def state_of(harness: Harness) -> tuple[object, ...]:
+    """Everything in Kafka, without the second installation's own topics."""
+    own = {name: topic for name, topic in harness.topics.topics.items() if not name.startswith("second.")}
+    logs = {name: dict(log) for name, log in harness.log.topics.items() if not name.startswith("second.")}
+    return own, set(harness.acls.acls), dict(harness.users.passwords), logs, dict(harness.offsets.committed)

@@ -17,7 +17,7 @@ from streamwarden_operator.adapters.kubernetes.cluster import KubernetesCluster
 from streamwarden_operator.adapters.kubernetes.election import Election
 from streamwarden_operator.adapters.kubernetes.signing_key import KubernetesSigningKeys, keep_signing_key
 from streamwarden_operator.backends import Backends, connect
-from streamwarden_operator.desired.names import BEGIN_ANEW_ANNOTATION, annotated_ids
+from streamwarden_operator.desired.names import BEGIN_ANEW_ANNOTATION, TAKE_OVER_ANNOTATION, annotated_ids
 from streamwarden_operator.desired.pod_template import GateImage
 from streamwarden_operator.desired.pods import build_manifests
 from streamwarden_operator.errors import InvalidSpecError, OperatorError, SigningKeyLostError, UnavailableError
@@ -33,6 +33,7 @@ from streamwarden_operator.handlers.measuring import (
 from streamwarden_operator.keys import Key
 from streamwarden_operator.metrics import LEADER, Metrics
 from streamwarden_operator.plans.election import RETRY_S
+from streamwarden_operator.plans.inventory import Place
 from streamwarden_operator.ports import Manifest
 from streamwarden_operator.reconcilers.inventory import signers_of
 from streamwarden_operator.settings import OperatorSettings, find_principal, read_connection
@@ -175,7 +176,7 @@ class Runtime:
             self.settings,
             backends=backends,
             bootstrap_servers=self.kafka.bootstrap_servers,
-            kubernetes_uid=await self.cluster.uid(),
+            place=await self._place(),
             keys=signing.keys,
             key_store=signing,
         )
@@ -187,6 +188,7 @@ class Runtime:
         controller.caches_complete()
         self._wake(self.cluster.known())
         self._supervisor.start(partial(self._watch_for_loss, controller), role="loss")
+        self.health.ready = True
         _log.info("operator works", key_id=signing.key_id)
 
     async def see(self, event: str | None, manifest: Manifest) -> Key | None:
@@ -241,12 +243,19 @@ class Runtime:
                 self._key_lost |= isinstance(error, SigningKeyLostError)
                 if str(error) != said:
                     said = str(error)
+                    self.health.ready = False  # until it works, nobody is to count on it
                     _log.error("waiting for the signing key", error=said)
                     await self._tell(error)
             else:
                 self._key_lost = False
                 return found
             await asyncio.sleep(_RETRY.total_seconds())
+
+    async def _place(self) -> Place:
+        """Return which cluster this is, and those whose installation people have it take over."""
+        namespace = self.settings.operator_namespace
+        former = annotated_ids(await self.cluster.namespace_annotations(namespace), TAKE_OVER_ANNOTATION)
+        return Place(await self.cluster.uid(), former, namespace)
 
     async def _resync(self) -> None:
         """Find what no watch showed: kopf does not report what was deleted while a watch was broken."""

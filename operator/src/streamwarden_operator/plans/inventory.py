@@ -7,8 +7,10 @@ from typing import Protocol
 
 from streamwarden_contract.errors import InventoryError
 from streamwarden_contract.inventory import Item, NamespaceItem, Stage, UserItem, decode_item
+from streamwarden_contract.names import SYSTEM
 from streamwarden_contract.policylog import SIGNATURE_HEADER, Verifier, signed_message
 
+from streamwarden_operator.desired.names import TAKE_OVER_ANNOTATION
 from streamwarden_operator.plans.signed_records import key_id_of
 from streamwarden_operator.ports import SignedRecord
 
@@ -22,6 +24,35 @@ class KnownKeys(Verifier, Protocol):
     def abandoned(self) -> frozenset[str]:
         """Ids of lost keys without which people have begun anew: nobody can verify what they signed."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where this operator runs."""
+
+    kubernetes_uid: str = ""
+    """UID of the cluster's ``kube-system``; empty where it is not known, and not compared."""
+    former: frozenset[str] = frozenset()
+    """UIDs of clusters that are gone, as people say, and whose installation goes on here."""
+    namespace: str = SYSTEM
+    """The operator's own, where people say so."""
+
+    def check(self, topic: str, before: str) -> str:
+        """Say what keeps an inventory that was kept in another cluster from going on here; empty where nothing does.
+
+        Args:
+            topic: the inventory's.
+            before: the UID that stands in it.
+        """
+        if not before or not self.kubernetes_uid or before in {self.kubernetes_uid, *self.former}:
+            return ""
+        return (
+            f"InstallationCloned: the inventory {topic!r} is that of the cluster {before}, and this cluster is "
+            f"{self.kubernetes_uid} (UID of its namespace kube-system). Two clusters with one signing key would undo "
+            "each other's work. While the other one exists give one of them another name (STREAMWARDEN_INSTALLATION) "
+            "and another key. Where it is gone and this is its restore, take over on purpose: kubectl annotate "
+            f"namespace {self.namespace} --overwrite {TAKE_OVER_ANNOTATION}={before}"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from streamwarden_operator.ports.kafka import (
     TopicPlan,
     Topics,
 )
-from streamwarden_operator.ports.keys import KeyIds, SigningKeys
+from streamwarden_operator.ports.keys import KeyIds, RotationAsked, SigningKeys
 from streamwarden_operator.ports.kubernetes import NOT_READABLE, Cluster, Manifest, Unreadable, Workload, WorkloadState
 from streamwarden_operator.ports.policy_log import GateAcks, PolicyLog, SignedRecord
 from streamwarden_operator.ports.registry import SchemaRegistry, SubjectSchema
@@ -48,6 +48,7 @@ __all__ = [
     "PolicyLog",
     "QuotaPlan",
     "Quotas",
+    "RotationAsked",
     "SchemaRegistry",
     "ScramUsers",
     "SignedRecord",

@@ -15,14 +15,24 @@ class KeyIds:
     """Gates still take what it signed."""
 
 
+@dataclass(frozen=True, slots=True)
+class RotationAsked:
+    """What is asked for of a rotation."""
+
+    due: str = ""
+    """Why the key is to be replaced: what people ask for, or its age; empty where it is not."""
+    without: frozenset[str] = frozenset()
+    """Gates, ``namespace/pod``, that people have it wait for no longer."""
+
+
 class SigningKeys(Protocol):
     """The keys of the installation, and where they are kept. Each change is kept before it has an effect."""
 
     @property
     def ids(self) -> KeyIds: ...
 
-    async def rotation_due(self) -> str:
-        """Say why the key is to be replaced: what people ask for, or its age; empty where it is not.
+    async def rotation_asked(self) -> RotationAsked:
+        """Say whether the key is to be replaced, and what people say to it.
 
         Raises:
             CannotGoOnError: another key is kept than the one that signs here.

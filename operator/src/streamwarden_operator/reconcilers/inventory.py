@@ -29,6 +29,7 @@ from streamwarden_operator.errors import CannotGoOnError
 from streamwarden_operator.plans.inventory import (
     InventoryState,
     KnownKeys,
+    Place,
     signed_by_another,
     verify_inventory,
 )
@@ -62,7 +63,7 @@ class Inventory:
         *,
         installation: InstallationNames,
         keys: InventoryKeys,
-        kubernetes_uid: str = "",
+        place: Place = Place(),  # noqa: B008  # a frozen value
         durability: Durability = Durability(),  # noqa: B008  # a frozen value
     ) -> None:
         """Make one; nothing is read before ``open``.
@@ -72,16 +73,18 @@ class Inventory:
             topics: Kafka's topics.
             installation: whose inventory it is.
             keys: the signing key and the public ones that are valid.
-            kubernetes_uid: of the cluster's ``kube-system``; empty where it is not known, and not compared.
+            place: the cluster, and those whose installation it takes over.
             durability: of its topic.
         """
         self._log = log
         self._topics = topics
         self._names = installation
         self._keys = keys
-        self._kubernetes_uid = kubernetes_uid
+        self._place = place
         self._durability = durability
         self._items: dict[str, Item] = {}
+        self.taken_over = ""
+        """UID of the cluster that it was kept in before, where it has come here now."""
         self._opening = asyncio.Lock()
         self._is_open = False
         self._key_id = ""
@@ -125,8 +128,11 @@ class Inventory:
             self._is_open = True
         await self.sign_anew()
         item = self._find(INSTALLATION_KEY, InstallationItem) or InstallationItem(installation=self._names.installation)
+        here, before = self._place.kubernetes_uid, item.kubernetes_uid
+        if here and before not in {"", here}:
+            self.taken_over = before
         # What cannot be read now was read before: forgotten, a copy of the cluster could not be told from it.
-        await self.note([item.model_copy(update={"kubernetes_uid": self._kubernetes_uid or item.kubernetes_uid})])
+        await self.note([item.model_copy(update={"kubernetes_uid": here or before})])
 
     def user(self, user: str) -> UserItem | None:
         """Return what is known of a user of Kafka."""
@@ -231,12 +237,8 @@ class Inventory:
             )
         known = found.items.get(INSTALLATION_KEY)
         before = known.kubernetes_uid if isinstance(known, InstallationItem) else ""
-        if before and self._kubernetes_uid and before != self._kubernetes_uid:
-            raise CannotGoOnError(
-                f"InstallationCloned: the inventory {topic!r} is that of the cluster {before}, and this cluster is "
-                f"{self._kubernetes_uid} (UID of its namespace kube-system). Two clusters with one signing key would "
-                "undo each other's work: give one of them another name (STREAMWARDEN_INSTALLATION) and another key"
-            )
+        if cloned := self._place.check(topic, before):
+            raise CannotGoOnError(cloned)
 
     def _find(self, key: str, kind: type[T]) -> T | None:
         found = self._items.get(key)

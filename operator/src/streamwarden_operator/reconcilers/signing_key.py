@@ -8,7 +8,7 @@ from streamwarden_contract.names import SYSTEM
 
 from streamwarden_operator.keys import Key, key_of
 from streamwarden_operator.plans.key_rotation import RotationPlan, Step, plan_rotation
-from streamwarden_operator.ports import Cluster, GateAcks, SigningKeys
+from streamwarden_operator.ports import Cluster, GateAcks, RotationAsked, SigningKeys
 from streamwarden_operator.reconcilers.inventory import Inventory
 from streamwarden_operator.reconcilers.policies.log_store import LogStore
 from streamwarden_operator.result import Result
@@ -64,7 +64,7 @@ class SigningKeyReconciler:
             CannotGoOnError: the Secret holds another key than the one that signs here.
             UnavailableError: the Secret could not be read or written.
         """
-        plan = self._plan(await self._keys.rotation_due())
+        plan = self._plan(await self._keys.rotation_asked())
         match plan.step:
             case Step.ADD:
                 await self._keys.add_following()
@@ -84,10 +84,10 @@ class SigningKeyReconciler:
         await self._say(key, plan)
         return Result(requeue_after_s=_SETTLED_S if plan.step is Step.NONE else _WAITING_S)
 
-    def _plan(self, due: str) -> RotationPlan:
+    def _plan(self, asked: RotationAsked) -> RotationPlan:
         ids, ready = self._keys.ids, self._logs.topics_ready
         if not ids.following and not ids.previous:
-            return plan_rotation(ids, due=due, gates=(), unknown=(), unsigned=())
+            return plan_rotation(ids, asked, gates=(), unknown=(), unsigned=())
         namespaces = sorted(ready - {SYSTEM})
         published = {namespace: self._logs.published.get(namespace) for namespace in ready}
         unsigned = {
@@ -96,7 +96,7 @@ class SigningKeyReconciler:
         gates = [ack for namespace in namespaces for ack in self._acks.of_namespace(namespace)]
         return plan_rotation(
             ids,
-            due=due,
+            asked,
             gates=[gate for gate in gates if gate.state != "Stopped"],
             unknown=[namespace for namespace in namespaces if not self._acks.complete(namespace)],
             unsigned=unsigned,

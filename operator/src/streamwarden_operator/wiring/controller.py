@@ -11,6 +11,7 @@ from streamwarden_operator.adapters.signing import PublisherKeys
 from streamwarden_operator.backends import AckSource, Backends
 from streamwarden_operator.errors import CannotGoOnError
 from streamwarden_operator.keys import Key
+from streamwarden_operator.plans.inventory import Place
 from streamwarden_operator.ports import Cluster, SigningKeys
 from streamwarden_operator.reconcilers.inventory import Inventory
 from streamwarden_operator.reconcilers.policies.log_store import LogStore
@@ -49,7 +50,7 @@ class Controller:
         bootstrap_servers: str,
         keys: PublisherKeys,
         key_store: SigningKeys | None = None,
-        kubernetes_uid: str = "",
+        place: Place | None = None,
     ) -> None:
         """Put everything together; nothing runs before ``start``.
 
@@ -60,7 +61,7 @@ class Controller:
             bootstrap_servers: as the operator reaches Kafka; pods too, where the settings name no others.
             keys: sign the policy logs and the inventory, and verify them.
             key_store: keeps them; None: nobody does, and none is replaced.
-            kubernetes_uid: of the namespace ``kube-system``, by which a copy of the cluster is told; empty: not known.
+            place: the cluster, by which a copy of it is told, and those that it takes over; None: not known.
         """
         self.on_rollout: OnRollout = _ignore_rollout
         """Called once when a policy's revision is in force in every gate that it binds."""
@@ -90,7 +91,7 @@ class Controller:
                 backends.topics,
                 installation=self._logs.installation,
                 keys=keys,
-                kubernetes_uid=kubernetes_uid,
+                place=place or Place(namespace=settings.operator_namespace),
                 durability=settings.durability,
             ),
             settings.covers,

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 from streamwarden_kafka.connection import Connection
-from streamwarden_operator.errors import InvalidSpecError
+from streamwarden_operator.errors import InvalidSpecError, SigningKeyLostError
 from streamwarden_operator.handlers import runtime
 from streamwarden_operator.handlers.health import Health
 from streamwarden_operator.handlers.runtime import Runtime
 from streamwarden_operator.metrics import Metrics
+from streamwarden_operator.plans.inventory import Place
 from streamwarden_operator.settings import OperatorSettings
 from streamwarden_operator.supervision import Supervisor
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from streamwarden_operator.adapters.kubernetes.cluster import KubernetesCluster
+    from streamwarden_operator.backends import Backends
     from streamwarden_operator.keys import Key
 
 
@@ -57,6 +59,52 @@ class OneBadAnswer:
         """Nothing is open."""
 
 
+class Told(OneBadAnswer):
+    """A cluster in which people say things to the operator's namespace, and are told Events."""
+
+    def __init__(self, **said: str) -> None:
+        super().__init__()
+        self.said = {f"streamwarden.io/{name.replace('_', '-')}": value for name, value in said.items()}
+        self.events: list[str] = []
+        self.secrets = None
+
+    async def uid(self) -> str:
+        return "uid-of-this-one"
+
+    async def namespace_annotations(self, _namespace: str) -> dict[str, str]:
+        return self.said
+
+    async def record_event(self, _key: Key, *, reason: str, message: str, warning: bool) -> None:
+        self.events.append(f"{reason}: {message}, {warning}")
+
+
+def runtime_over(cluster: OneBadAnswer, metrics: Metrics) -> Runtime:
+    health = Health(0, timedelta(seconds=20), metrics)
+    return Runtime(OperatorSettings(), Connection("a:1"), cast("KubernetesCluster", cluster), health, metrics)
+
+
+async def test_x83_who_waits_for_a_lost_key_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster, ready = Told(), list[bool]()
+
+    async def lost_once(*_: object, **_named: object) -> None:
+        ready.append(made.health.ready)
+        if len(ready) == 1:
+            raise SigningKeyLostError("the Secret is gone")
+
+    monkeypatch.setattr(runtime, "_RETRY", timedelta(0))
+    monkeypatch.setattr(runtime, "keep_signing_key", lost_once)
+    made = runtime_over(cluster, Metrics())
+    made.health.ready = True
+    await made._first_keys(cast("Backends", None))
+    assert ready == [True, False]
+    assert cluster.events == ["SigningKeyLost: the Secret is gone, True"]
+
+
+async def test_the_clusters_that_are_taken_over_are_those_that_people_name() -> None:
+    made = runtime_over(Told(take_over_cluster="uid-1,uid-2"), Metrics())
+    assert await made._place() == Place("uid-of-this-one", frozenset({"uid-1", "uid-2"}), "streamwarden")
+
+
 async def test_x93_one_bad_answer_does_not_end_the_resync_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
     async def stand_by(_runtime: Runtime) -> None:
         """Nobody leads here."""
@@ -64,8 +112,7 @@ async def test_x93_one_bad_answer_does_not_end_the_resync_of_the_process(monkeyp
     monkeypatch.setattr(runtime, "_SETTLE", timedelta(0))
     monkeypatch.setattr(Runtime, "_lead", stand_by)
     cluster, metrics = OneBadAnswer(), Metrics()
-    health = Health(0, timedelta(seconds=20), metrics)
-    made = Runtime(OperatorSettings(), Connection("a:1"), cast("KubernetesCluster", cluster), health, metrics)
+    made = runtime_over(cluster, metrics)
     made._supervisor = Supervisor(first_pause_s=0)
     await made.start()
     try:

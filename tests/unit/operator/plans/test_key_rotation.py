@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from streamwarden_contract.acks import GateAck, SignedEpoch, SignedEpochs
 from streamwarden_operator.plans.key_rotation import Step, plan_rotation
-from streamwarden_operator.ports import KeyIds
+from streamwarden_operator.ports import KeyIds, RotationAsked
 
 
 def gate(pod: str, *, knows: tuple[str, ...] = (), signed_by: tuple[str, str] | None = None) -> GateAck:
@@ -47,24 +47,58 @@ BEGUN, SIGNING = KeyIds(OLD, following=NEW), KeyIds(NEW, previous=OLD)
     ],
 )
 def test_the_next_step(keys: KeyIds, due: str, gates: list[GateAck], step: Step) -> None:
-    assert plan_rotation(keys, due=due, gates=gates, unknown=(), unsigned=()).step is step
+    assert plan_rotation(keys, RotationAsked(due), gates=gates, unknown=(), unsigned=()).step is step
 
 
 @pytest.mark.parametrize("keys", [BEGUN, SIGNING])
 def test_gates_that_are_not_known_yet_are_waited_for(keys: KeyIds) -> None:
-    plan = plan_rotation(keys, due="", gates=[], unknown=["risk"], unsigned=())
+    plan = plan_rotation(keys, RotationAsked(), gates=[], unknown=["risk"], unsigned=())
     assert (plan.step, plan.progress) == (Step.WAIT, "waits until it is known which gates there are in risk")
 
 
 def test_the_old_key_stays_until_every_log_is_signed_anew() -> None:
-    plan = plan_rotation(SIGNING, due="", gates=[], unknown=(), unsigned=["risk.streamwarden.policies"])
+    plan = plan_rotation(SIGNING, RotationAsked(), gates=[], unknown=(), unsigned=["risk.streamwarden.policies"])
     assert (plan.step, plan.progress) == (Step.WAIT, "the key new signs anew: risk.streamwarden.policies")
 
 
 def test_whom_it_waits_for_is_said() -> None:
     gates = [gate(f"pod-{number}", knows=(NEW,) if number == 0 else ()) for number in range(6)]
-    progress = plan_rotation(BEGUN, due="", gates=gates, unknown=(), unsigned=()).progress
+    progress = plan_rotation(BEGUN, RotationAsked(), gates=gates, unknown=(), unsigned=()).progress
     assert progress == (
         "1 of 6 gates know the next key new; the key old signs until all of them do. Waits for risk/pod-1, risk/pod-2, "
         "risk/pod-3 and 2 more"
     )
+
+
+STUCK, WELL = gate("stuck"), gate("a", knows=(NEW, OLD), signed_by=(NEW, NEW))
+
+
+def test_a_gate_that_people_name_is_waited_for_no_longer_and_is_told_of() -> None:
+    asked = RotationAsked(without=frozenset({"risk/stuck"}))
+    begun = plan_rotation(BEGUN, asked, gates=[WELL, STUCK], unknown=(), unsigned=())
+    assert begun.step is Step.SIGN
+    assert begun.progress == (
+        "1 of 2 gates know the key new, and it signs now: people have asked to wait no longer for risk/stuck, which "
+        "nothing reaches that is published from now on"
+    )
+    ended = plan_rotation(SIGNING, asked, gates=[WELL, STUCK], unknown=(), unsigned=())
+    assert ended.step is Step.RETIRE
+    assert ended.progress == (
+        "the key old is valid for no gate any more; risk/stuck, left out as people have asked, may not take what new "
+        "signs"
+    )
+
+
+@pytest.mark.parametrize("keys", [BEGUN, SIGNING])
+@pytest.mark.parametrize("named", ["risk/another", "stuck", "other/stuck", "guard/stuck", "*"])
+def test_no_other_gate_than_the_named_one_is_left_behind(keys: KeyIds, named: str) -> None:
+    asked = RotationAsked(without=frozenset({named}))
+    plan = plan_rotation(keys, asked, gates=[WELL, STUCK], unknown=(), unsigned=())
+    assert (plan.step, plan.progress.endswith("Waits for risk/stuck")) == (Step.WAIT, True)
+
+
+@pytest.mark.parametrize("keys", [BEGUN, SIGNING])
+def test_who_is_named_and_has_come_along_is_not_told_of(keys: KeyIds) -> None:
+    asked = RotationAsked(without=frozenset({"risk/a"}))
+    progress = plan_rotation(keys, asked, gates=[WELL], unknown=(), unsigned=()).progress
+    assert progress in {"all 1 gates know the key new, and it signs now", "the key old is valid for no gate any more"}

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from streamwarden_contract.inventory import InstallationItem, NamespaceItem, Stage, decode_item
+from streamwarden_contract.inventory import NamespaceItem, Stage
 from streamwarden_operator.desired.acls import acls_of
 from streamwarden_operator.desired.credentials import build_secret
 from streamwarden_operator.errors import ForbiddenError, KafkaUnavailableError
@@ -19,8 +19,10 @@ from support.operator_harness import (
     agent,
     conditions_of,
     contract,
+    on_the_kafka_of,
     policy,
     running,
+    state_of,
     until,
     user_of,
     whole_namespace,
@@ -34,22 +36,6 @@ GUARD = agent()
 USERS = ("risk.guard.agent", "risk.guard.gate")
 OF_CONTRACTS = {"topic/risk.pages", "topic/risk.commands", "subject/risk.commands-value"}
 GRANT = Acl("User:billing.invoice.agent", "TOPIC", "billing.invoices", "READ")
-
-
-def on_the_kafka_of(first: Harness, settings: object = SECOND) -> Harness:
-    """Another installation, with a cluster of its own."""
-    second = Harness(settings)  # type: ignore[arg-type]
-    for name in ("topics", "acls", "users", "logins", "offsets", "quotas", "log"):
-        setattr(second, name, getattr(first, name))
-    second.controller = second.new_controller()
-    return second
-
-
-def state_of(harness: Harness) -> tuple[object, ...]:
-    """Everything in Kafka, without the second installation's own topics."""
-    own = {name: topic for name, topic in harness.topics.topics.items() if not name.startswith("second.")}
-    logs = {name: dict(log) for name, log in harness.log.topics.items() if not name.startswith("second.")}
-    return own, set(harness.acls.acls), dict(harness.users.passwords), logs, dict(harness.offsets.committed)
 
 
 async def started(harness: Harness, *resources: Kind) -> None:
@@ -110,7 +96,7 @@ async def test_of_namespaces_that_are_watched_no_more_nothing_is_swept() -> None
 async def test_a_second_installation_with_the_same_namespace_and_agent_is_told_and_harms_nothing() -> None:
     async with running(*whole_namespace(), contract("clicks", access={"consumers": ["User:bi"]})) as first:
         before = state_of(first)
-        second = on_the_kafka_of(first)
+        second = on_the_kafka_of(first, SECOND)
         theirs = contract("clicks", access={"producers": ["User:web"]}, partitions=9)
         await started(second, *whole_namespace(), theirs)
         assert state_of(first) == before
@@ -124,7 +110,7 @@ async def test_a_second_installation_with_the_same_namespace_and_agent_is_told_a
 
 async def test_what_is_deleted_in_a_taken_namespace_goes_and_takes_nothing_along() -> None:
     async with running(*whole_namespace(), contract("clicks", deletionPolicy="Delete")) as first:
-        second = on_the_kafka_of(first)
+        second = on_the_kafka_of(first, SECOND)
         restored = contract("clicks", deletionPolicy="Delete")
         gone = {"deletion_timestamp": "2026-01-01T00:00:00Z"}
         finalizers = {"contract": "streamwarden.io/topic-contract", "agent": "streamwarden.io/agent-deployment"}
@@ -149,7 +135,7 @@ async def test_a_namespace_that_is_given_up_is_claimed_by_who_waited_for_it() ->
     first = Harness()
     await started(first, *whole_namespace())
     await first.controller.stop()
-    second = on_the_kafka_of(first)
+    second = on_the_kafka_of(first, SECOND)
     await started(second, contract("pages"))
     assert conditions_of(second.get(contract("pages")))["TopicReady"] == ("False", "NamespaceTaken")
     first.topics.topics.pop("risk.streamwarden.policies")
@@ -170,30 +156,6 @@ async def test_another_installation_of_the_same_name_ends_before_it_writes_or_fe
         assert "give this one another (STREAMWARDEN_INSTALLATION)" in str(second.controller.lost_by)
         assert (state_of(first), len(first.log.writes)) == (before, writes)
         await second.controller.stop()
-
-
-async def test_a_copy_of_the_cluster_ends_before_it_writes() -> None:
-    def copied(harness: Harness) -> None:
-        harness.remember(InstallationItem(installation="streamwarden", kubernetes_uid="uid-of-the-original"))
-        harness.kubernetes_uid = "uid-of-the-copy"
-
-    harness = Harness()
-    copied(harness)
-    harness.controller = harness.new_controller()
-    await harness.controller.start()
-    await until(harness.controller.lost.is_set)
-    assert "InstallationCloned" in str(harness.controller.lost_by)
-    assert harness.log.writes == []
-    await harness.controller.stop()
-
-
-async def test_a_start_that_may_not_read_which_cluster_it_is_keeps_what_was_known() -> None:
-    known = InstallationItem(installation="streamwarden", kubernetes_uid="uid-of-the-original")
-    async with running(prepare=lambda harness: harness.remember(known)) as harness:
-        record = harness.log.topics["streamwarden.inventory"][b"installation"]
-        kept = decode_item(b"installation", record.value or b"")
-        assert isinstance(kept, InstallationItem)
-        assert kept.kubernetes_uid == "uid-of-the-original"
 
 
 async def test_an_installation_without_an_inventory_is_taken_over_without_a_gap() -> None:

@@ -15,9 +15,15 @@ from typing_extensions import override
 from streamwarden_operator.adapters.kubernetes.secrets import KeptSecret, SecretStore
 from streamwarden_operator.adapters.signing import HeldKeys, PublisherKeys, SigningKey
 from streamwarden_operator.clock import utc_now
-from streamwarden_operator.desired.names import BEGIN_ANEW_ANNOTATION, ROTATE_ANNOTATION, ROTATION_STATUS_ANNOTATION
+from streamwarden_operator.desired.names import (
+    BEGIN_ANEW_ANNOTATION,
+    ROTATE_ANNOTATION,
+    ROTATE_WITHOUT_ANNOTATION,
+    ROTATION_STATUS_ANNOTATION,
+    annotated_ids,
+)
 from streamwarden_operator.errors import CannotGoOnError, InvalidSpecError, SigningKeyLostError
-from streamwarden_operator.ports import KeyIds, SigningKeys
+from streamwarden_operator.ports import KeyIds, RotationAsked, SigningKeys
 
 SECRET_NAME = "streamwarden-signing-key"  # noqa: S105  # a name
 PRIVATE_KEY = "private-key.pem"
@@ -75,8 +81,12 @@ class KubernetesSigningKeys(SigningKeys):
         return self.keys.ids
 
     @override
-    async def rotation_due(self) -> str:
-        held, kept = self.keys.held, await self._kept()
+    async def rotation_asked(self) -> RotationAsked:
+        kept = await self._kept()
+        return RotationAsked(self._due(kept), annotated_ids(kept.annotations, ROTATE_WITHOUT_ANNOTATION))
+
+    def _due(self, kept: KeptSecret) -> str:
+        held = self.keys.held
         asked = kept.annotations.get(ROTATE_ANNOTATION, "")
         if asked not in {"", held.request}:
             return f"asked for by the annotation {ROTATE_ANNOTATION}={asked!r}"

@@ -102,6 +102,7 @@ class NamespaceReconciler:
         sweeps = self._logs.complete
         await self._inventory.open()
         if namespace == SYSTEM:
+            await self._shared.say_taken_over()
             whole = await self._keep_topics(namespace, (build_guardrail_topic(self._logs.installation),))
             if sweeps:
                 for other in namespaces_with_users(self._inventory.items, self._covers):

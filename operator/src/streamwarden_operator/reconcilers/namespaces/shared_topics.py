@@ -63,6 +63,15 @@ class SharedTopics:
         """Say that Kafka refuses one, as where there are fewer brokers than replicas are asked for."""
         await self._say(namespace, self.logs.weak_topics, "TooFewReplicas", f"a shared topic cannot be made: {error}")
 
+    async def say_taken_over(self) -> None:
+        """Tell people, once, that the installation of another cluster goes on in this one."""
+        before, self.inventory.taken_over = self.inventory.taken_over, ""
+        if before:
+            message = f"the installation of the cluster {before} goes on in this one, as people have asked"
+            _log.warning("installation taken over", cluster=before)
+            where = Key("Namespace", self._where(SYSTEM))
+            await self.cluster.record_event(where, reason="InstallationTakenOver", message=message, warning=False)
+
     async def _apply(self, kept: Collection[Topic], observed: Mapping[str, Topic]) -> None:
         wanted = [self.durability.of(topic, observed.get(topic.name)) for topic in kept]
         plans = {topic.name: plan_topic(topic, observed.get(topic.name), keyed=True) for topic in wanted}

@@ -13,7 +13,7 @@ from streamwarden_operator.adapters.kubernetes.signing_key import (
 )
 from streamwarden_operator.adapters.signing import HeldKeys, PublisherKeys, SigningKey
 from streamwarden_operator.errors import CannotGoOnError, InvalidSpecError, SigningKeyLostError
-from streamwarden_operator.ports import KeyIds
+from streamwarden_operator.ports import KeyIds, RotationAsked
 from support.key_fakes import FakeKeptSecrets
 
 LOST = SigningKey.create().key_id
@@ -118,24 +118,30 @@ async def test_x83_each_step_of_a_rotation_is_kept_and_two_keys_are_valid_meanwh
 
 async def test_x83_each_new_value_of_the_annotation_asks_for_one_rotation() -> None:
     made = Rotation()
-    assert await made.keys.rotation_due() == ""
+    assert (await made.keys.rotation_asked()).due == ""
     made.secrets.annotations[ROTATE] = "spring"
-    assert await made.keys.rotation_due() == "asked for by the annotation streamwarden.io/rotate-key='spring'"
+    assert (await made.keys.rotation_asked()).due == "asked for by the annotation streamwarden.io/rotate-key='spring'"
     await made.keys.add_following()
-    assert await made.keys.rotation_due() == ""
+    assert (await made.keys.rotation_asked()).due == ""
     made.secrets.annotations[ROTATE] = "summer"
-    assert await made.keys.rotation_due()
+    assert (await made.keys.rotation_asked()).due
+
+
+async def test_gates_that_a_rotation_is_to_leave_behind_are_named_on_the_secret() -> None:
+    made = Rotation()
+    made.secrets.annotations["streamwarden.io/rotate-without"] = "risk/guard-0, risk/guard-1,"
+    assert await made.keys.rotation_asked() == RotationAsked(without=frozenset({"risk/guard-0", "risk/guard-1"}))
 
 
 async def test_x83_a_key_is_replaced_by_its_age() -> None:
     made = Rotation(longest=timedelta(days=90))
-    assert await made.keys.rotation_due() == ""
+    assert (await made.keys.rotation_asked()).due == ""
     made.now += timedelta(days=90)
-    assert await made.keys.rotation_due() == "the key is 91 days old"
+    assert (await made.keys.rotation_asked()).due == "the key is 91 days old"
     await made.keys.add_following()
     await made.keys.sign_with_following()
     await made.keys.retire_previous()
-    assert await made.keys.rotation_due() == ""
+    assert (await made.keys.rotation_asked()).due == ""
 
 
 async def test_where_a_rotation_stands_is_shown_and_taken_away() -> None:
@@ -153,7 +159,7 @@ async def test_where_a_rotation_stands_is_shown_and_taken_away() -> None:
 async def test_x83_a_secret_that_is_deleted_while_its_key_signs_is_put_back() -> None:
     made = Rotation()
     made.secrets.data = None
-    await made.keys.rotation_due()
+    await made.keys.rotation_asked()
     assert keys_in(made.secrets).signing.key_id == made.first.key_id
 
 
@@ -161,4 +167,4 @@ async def test_x83_another_key_in_the_secret_ends_the_process() -> None:
     made = Rotation()
     made.secrets.data = write_keys(HeldKeys(SigningKey.create()))
     with pytest.raises(CannotGoOnError, match="no longer has the key"):
-        await made.keys.rotation_due()
+        await made.keys.rotation_asked()
