@@ -192,8 +192,13 @@ class Runtime:
         _log.info("operator works", key_id=signing.key_id)
 
     async def see(self, event: str | None, manifest: Manifest) -> Key | None:
-        """Take in what a watch saw; return the key to reconcile because of it."""
-        return self.cluster.forget(manifest) if event == "DELETED" else await self.cluster.observe(manifest)
+        """Take in what a watch saw, with a look of our own where it takes one; return the key to reconcile."""
+        while True:
+            try:
+                return await self.cluster.see(event, manifest)
+            except OperatorError as error:
+                _log.warning("what a watch saw could not be looked at", error=str(error))
+            await asyncio.sleep(_RETRY.total_seconds())
 
     async def stop(self) -> None:
         """Stop working and let go of all connections; once more is no harm."""

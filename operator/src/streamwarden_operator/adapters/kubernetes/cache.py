@@ -1,7 +1,7 @@
 """What was last seen of the three kinds and of what agents have. No I/O.
 
 Whatever is older than what is known is not taken in, whoever brings it: a watch, a list, the answer to an own write.
-Resource versions are compared as numbers, as Kubernetes allows since 1.35.
+What is older is said by an ``Order``.
 """
 
 from collections import OrderedDict
@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from streamwarden_contract.models import Policy
 from streamwarden_contract.models.base import Kind, Metadata
 
+from streamwarden_operator.adapters.kubernetes.order import ByVersion, Order
 from streamwarden_operator.adapters.kubernetes.pods import DeploymentFacts
 from streamwarden_operator.adapters.kubernetes.reading import (
     Owned,
@@ -51,13 +52,21 @@ ObjectPlace = tuple[ResourceType, str, str]
 @dataclass(frozen=True, slots=True)
 class _Seen:
     uid: str
-    version: int
+    version: str
+    order: int
+    """Where it stands among the states of its place."""
+
+    def is_same(self, other: "_Seen") -> bool:
+        """Tell whether both are one state of one object."""
+        return (self.uid, self.version) == (other.uid, other.version)
 
 
 class ResourceCache:
     """Objects by their place."""
 
     def __init__(self) -> None:
+        self.order: Order = ByVersion()
+        """To be set before anything is taken in."""
         self._seen: dict[ObjectPlace, _Seen] = {}
         self._kinds: dict[type[Kind], dict[str, dict[str, Kind]]] = {kind: {} for kind in KINDS.values()}
         self._unreadable: dict[Key, Unreadable] = {}
@@ -68,7 +77,7 @@ class ResourceCache:
         """By ConfigMap: the policies of its namespace that name it."""
         self._by_agent: dict[tuple[str, str], set[ObjectPlace]] = {}
         self._gone: OrderedDict[str, int] = OrderedDict()
-        """By uid: the version at which it was gone. One that comes back with our label has a newer one."""
+        """By uid: the place in the order at which it was gone. One that comes back with our label has a later one."""
 
     def get(self, kind: type[K], namespace: str, name: str) -> K | None:
         """Return a resource; None where there is none that can be read."""
@@ -108,18 +117,36 @@ class ResourceCache:
         seen = self._seen.get(_place(key))
         return "" if seen is None else seen.uid
 
-    def observe(self, manifest: Manifest) -> Key | None:
-        """Take in an object, unless a newer one is known; return the key to reconcile because of it."""
-        place, seen = _placed(manifest)
+    def is_news(self, manifest: Manifest) -> bool:
+        """Tell whether this very state of the object is not the one that is known."""
+        place, seen = self._placed(manifest)
         known = self._seen.get(place)
-        if seen.version <= self._gone.get(seen.uid, 0):
+        return known is None or not seen.is_same(known) or self._is_unread(place)
+
+    def is_as(self, place: ObjectPlace, manifest: Manifest | None) -> bool:
+        """Tell whether what is known of a place is this state; None: that nothing is there."""
+        known = self._seen.get(place)
+        if known is None or manifest is None:
+            return known is None and manifest is None
+        return self._placed(manifest)[1].is_same(known)
+
+    def observe(self, manifest: Manifest, asked: int = 0) -> Key | None:
+        """Take in an object, unless a newer one is known; return the key to reconcile because of it.
+
+        Args:
+            manifest: the object.
+            asked: what ``order.asked`` returned before the request that it is the answer to; 0: nobody asked.
+        """
+        place, seen = self._placed(manifest, asked)
+        known = self._seen.get(place)
+        if seen.order <= self._gone.get(seen.uid, 0):
             return None
-        if known is not None and seen.version <= known.version and (seen != known or not self._is_unread(place)):
+        if known is not None and not (seen.is_same(known) and self._is_unread(place)) and not _is_later(seen, known):
             return None
         if known is not None and known.uid != seen.uid:
             self._bury(known)
             self._drop(place)  # another one of that name: nothing of the earlier one speaks for it
-        self._seen[place] = seen
+        self._seen[place] = replace(seen, order=self.order.taken(seen.order))
         if place[0] in KINDS:
             return self._take_resource(place, manifest)
         if holds_data(manifest):
@@ -130,7 +157,7 @@ class ResourceCache:
 
     def forget(self, manifest: Manifest) -> Key | None:
         """Say that an object is gone, or ours no more; return the key to reconcile because of it."""
-        place, seen = _placed(manifest)
+        place, seen = self._placed(manifest)
         self._bury(seen)
         known = self._seen.get(place)
         return self._drop(place) if known is not None and known.uid == seen.uid else None
@@ -144,7 +171,14 @@ class ResourceCache:
         return self._drop(place)
 
     def forget_missing(
-        self, resource: ResourceType, namespace: str | None, listed: Collection[str], version: int
+        self,
+        resource: ResourceType,
+        namespace: str | None,
+        listed: Collection[str],
+        version: str,
+        *,
+        asked: int = 0,
+        name: str = "",
     ) -> set[Key]:
         """Drop what a list did not have; return the keys to reconcile because of it.
 
@@ -153,29 +187,33 @@ class ResourceCache:
             namespace: where; None for everywhere.
             listed: the uids of the list.
             version: of the list; what is newer is kept.
+            asked: what ``order.asked`` returned before it.
+            name: the one name that was listed; empty for all.
         """
+        order = self.order.of(version, asked)
         missing = [
             (place, seen)
             for place, seen in self._seen.items()
             if place[0] == resource
             and namespace in {None, place[1]}
-            and seen.version <= version
+            and name in {"", place[2]}
+            and seen.order <= order
             and seen.uid not in listed
         ]
         for _, seen in missing:
-            self._bury(replace(seen, version=version))
+            self._bury(replace(seen, order=order))
         return {key for place, _ in missing if (key := self._drop(place)) is not None}
 
-    def note_replicas(self, deployment: Owned, replicas: int, version: int) -> None:
+    def note_replicas(self, deployment: Owned, replicas: int, version: str, asked: int) -> None:
         """Take in the answer to an own scaling, which is no whole Deployment."""
         place = (DEPLOYMENT, deployment.namespace, deployment.name)
-        known = self._owned.get(place)
-        if known is None or known.uid != deployment.uid or version <= known.version:
+        known, seen = self._owned.get(place), _Seen(deployment.uid, version, self.order.of(version, asked))
+        if known is None or known.uid != deployment.uid or not _is_later(seen, self._seen[place]):
             return
         if isinstance(known.facts, DeploymentFacts):
             facts = replace(known.facts, desired=replicas, owns_replicas=False)
-            self._seen[place] = _Seen(known.uid, version)
-            self._owned[place] = replace(known, version=version, facts=facts)
+            self._seen[place] = replace(seen, order=self.order.taken(seen.order))
+            self._owned[place] = replace(known, facts=facts)
 
     def _take_resource(self, place: ObjectPlace, manifest: Manifest) -> Key | None:
         resource, namespace, name = place
@@ -253,8 +291,13 @@ class ResourceCache:
         if not places:
             self._by_agent.pop((place[1], agent), None)
 
+    def _placed(self, manifest: Manifest, asked: int = 0) -> tuple[ObjectPlace, _Seen]:
+        metadata = manifest["metadata"]
+        version = metadata["resourceVersion"]
+        return place_of(manifest), _Seen(metadata["uid"], version, self.order.of(version, asked))
+
     def _bury(self, seen: _Seen) -> None:
-        self._gone[seen.uid] = max(seen.version, self._gone.pop(seen.uid, 0))
+        self._gone[seen.uid] = max(self.order.taken(seen.order), self._gone.pop(seen.uid, 0))
         while len(self._gone) > _REMEMBERED_DEATHS:
             self._gone.popitem(last=False)
 
@@ -264,10 +307,14 @@ def _source_of(resource: Kind | None) -> str | None:
     return params_config_map(resource.spec) if isinstance(resource, Policy) else None
 
 
-def _placed(manifest: Manifest) -> tuple[ObjectPlace, _Seen]:
+def _is_later(seen: _Seen, known: _Seen) -> bool:
+    return seen.order > known.order and not seen.is_same(known)
+
+
+def place_of(manifest: Manifest) -> ObjectPlace:
+    """Return where an object is."""
     metadata = manifest["metadata"]
-    seen = _Seen(metadata["uid"], int(metadata["resourceVersion"]))
-    return (type_of(manifest), metadata["namespace"], metadata["name"]), seen
+    return type_of(manifest), metadata["namespace"], metadata["name"]
 
 
 def _key(place: ObjectPlace) -> Key:

@@ -16,7 +16,7 @@ from kubernetes.aio.config import ConfigException, load_incluster_config, load_k
 
 from streamwarden_operator.adapters.kubernetes.deep_json import read_json
 from streamwarden_operator.adapters.kubernetes.errors import AbsentError, Request, no_answer, refusal
-from streamwarden_operator.adapters.kubernetes.resource_types import FIELD_MANAGER, ResourceType
+from streamwarden_operator.adapters.kubernetes.resource_types import FIELD_MANAGER, SERVER_VERSION, ResourceType
 from streamwarden_operator.errors import KubeconfigError, KubernetesUnavailableError
 from streamwarden_operator.ports import Manifest
 from streamwarden_operator.write_guard import WriteGuard, always
@@ -88,25 +88,34 @@ class KubernetesClient:
             return None
 
     async def pages(
-        self, resource: ResourceType, namespace: str | None, selector: str = ""
-    ) -> AsyncIterator[tuple[list[Manifest], int]]:
-        """Yield all objects page by page, each with the version of the whole list.
+        self, resource: ResourceType, namespace: str | None, selector: str = "", name: str = ""
+    ) -> AsyncIterator[tuple[list[Manifest], str]]:
+        """Yield all objects (or those of one name) page by page, each with the version of the whole list.
 
         Raises:
             AbsentError: the resource is not served.
             ExpiredError: it took too long; begin again.
         """
         query = {"limit": str(PAGE)} | ({"labelSelector": selector} if selector else {})
+        query |= {"fieldSelector": f"metadata.name={name}"} if name else {}
         while True:
             found = await self._send("GET", Request("list", resource, namespace), query=query)
             metadata = found.get("metadata", {})
             for item in found.get("items") or ():
                 item.setdefault("apiVersion", resource.api_version)  # a list says both once for all of its items
                 item.setdefault("kind", resource.kind)
-            yield found.get("items") or [], int(metadata.get("resourceVersion") or 0)
+            yield found.get("items") or [], str(metadata.get("resourceVersion") or "0")
             if not metadata.get("continue"):
                 return
             query = {**query, "continue": metadata["continue"]}
+
+    async def server_version(self) -> Manifest:
+        """Return what the server says of itself: ``major``, ``minor``, ``gitVersion``.
+
+        Raises:
+            ForbiddenError: it does not say so to everybody.
+        """
+        return await self._send("GET", Request("get", SERVER_VERSION, None))
 
     async def apply(
         self,

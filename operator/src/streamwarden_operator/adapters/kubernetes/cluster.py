@@ -7,10 +7,11 @@ import structlog
 from streamwarden_contract.models.base import Kind, Status
 from typing_extensions import override
 
-from streamwarden_operator.adapters.kubernetes.cache import ResourceCache
+from streamwarden_operator.adapters.kubernetes.cache import ObjectPlace, ResourceCache, place_of
 from streamwarden_operator.adapters.kubernetes.client import KubernetesClient
 from streamwarden_operator.adapters.kubernetes.errors import AbsentError, ExpiredError
 from streamwarden_operator.adapters.kubernetes.events import EventRecorder
+from streamwarden_operator.adapters.kubernetes.order import OLDEST, order_for, version_of
 from streamwarden_operator.adapters.kubernetes.resource_types import (
     CONFIG_MAP,
     KINDS,
@@ -41,7 +42,7 @@ def _nobody(_key: Key) -> None:
 class KubernetesCluster(Cluster):
     """Implements ``ports.Cluster``. All calls from one event loop.
 
-    Watches bring it what they see (``observe``, ``forget``); ``resync`` lists everything. Each returns the keys to
+    Watches bring it what they see (``see``); ``resync`` lists everything. Each returns the keys to
     reconcile because of it. ``on_changed`` is called with what was found changed on another way.
     """
 
@@ -71,14 +72,30 @@ class KubernetesCluster(Cluster):
         self._workloads = Workloads(client, self._cache, build)
         self._events = EventRecorder(client)
         self._complete = False
+        self._is_version_known = False
 
     async def close(self) -> None:
         """Let go of the connections."""
         await self.client.close()
 
-    async def observe(self, manifest: Manifest) -> Key | None:
-        """Take in an object of the three kinds or of an agent; return the key to reconcile because of it."""
-        key = self._cache.observe(manifest)
+    async def see(self, event: str | None, manifest: Manifest) -> Key | None:
+        """Take in what a watch says; return the key to reconcile because of it.
+
+        Raises:
+            KubernetesUnavailableError: resource versions cannot be compared, and the object could not be listed again.
+        """
+        if self._cache.order.compares:
+            return self.forget(manifest) if event == "DELETED" else await self.observe(manifest)
+        return await self._relist(place_of(manifest)) if event == "DELETED" or self._cache.is_news(manifest) else None
+
+    async def observe(self, manifest: Manifest, asked: int = 0) -> Key | None:
+        """Take in an object of the three kinds or of an agent; return the key to reconcile because of it.
+
+        Args:
+            manifest: the object.
+            asked: when it was asked for, by the cache's order; 0: nobody did.
+        """
+        key = self._cache.observe(manifest, asked)
         if key is not None and type_of(manifest) in KINDS:
             await self._report_unreadable(key)
         if key is not None and key.kind == "Policy":
@@ -95,6 +112,8 @@ class KubernetesCluster(Cluster):
         Raises:
             KubernetesUnavailableError: not everything could be seen; what was seen is known now.
         """
+        if not self._is_version_known:
+            await self._learn_version()
         found: set[Key] = set()
         for resource in self._resources:
             for namespace in self._namespaces or (None,):
@@ -116,14 +135,52 @@ class KubernetesCluster(Cluster):
     async def _list(self, resource: ResourceType, namespace: str | None) -> set[Key]:
         found: set[Key] = set()
         listed: set[str] = set()
-        version = 0
+        version, asked = "0", self._cache.order.asked()
         async for page, of_list in self.client.pages(resource, namespace, selector_of(resource)):
             version = of_list
             for manifest in page:
                 listed.add(manifest["metadata"]["uid"])
-                if (key := await self.observe(manifest)) is not None:
+                if (key := await self.observe(manifest, asked)) is not None:
                     found.add(key)
-        return found | self._cache.forget_missing(resource, namespace, listed, version)
+        return found | self._cache.forget_missing(resource, namespace, listed, version, asked=asked)
+
+    async def _relist(self, place: ObjectPlace) -> Key | None:
+        """List the one object of a place, until nothing was taken in from elsewhere meanwhile."""
+        resource, namespace, name = place
+        key: Key | None = None
+        while True:
+            asked, found = self._cache.order.asked(), await self._named(place)
+            for manifest in found:
+                key = await self.observe(manifest, asked) or key
+            listed = [manifest["metadata"]["uid"] for manifest in found]
+            gone = self._cache.forget_missing(resource, namespace, listed, "", asked=asked, name=name)
+            key = next(iter(gone), key)
+            if self._cache.is_as(place, next(iter(found), None)):
+                return key
+
+    async def _named(self, place: ObjectPlace) -> Sequence[Manifest]:
+        """List by one name: a list selects by label as the watch does, and needs no other right than it."""
+        resource, namespace, name = place
+        try:
+            pages = self.client.pages(resource, namespace, selector_of(resource), name)
+            return [manifest async for page, _ in pages for manifest in page]
+        except AbsentError:
+            return ()  # not even the resource is there
+
+    async def _learn_version(self) -> None:
+        """Ask the server for its version, and say so where its resource versions cannot be compared."""
+        try:
+            said = await self.client.server_version()
+        except ForbiddenError:
+            said = {}
+        version = version_of(str(said.get("major")), str(said.get("minor")))
+        self._cache.order, self._is_version_known = order_for(version), True
+        if not self._cache.order.compares:
+            _log.warning(
+                "resource versions of this Kubernetes cannot be compared: each change is listed again",
+                version=str(said.get("gitVersion", "unknown")),
+                supported=version is not None and version >= OLDEST,
+            )
 
     @override
     def get(self, kind: type[K], namespace: str, name: str) -> K | None:
@@ -239,13 +296,14 @@ class KubernetesCluster(Cluster):
         name = self._cache.unread_data(policy.namespace, policy.name)
         if name is None:
             return
+        asked = self._cache.order.asked()
         try:
             found = await self.client.get(CONFIG_MAP, policy.namespace, name)
         except OperatorError as error:
             _log.warning("data beside rules not read: the next list will", policy=str(policy), error=str(error))
             return
         if found is not None:
-            self._cache.observe(found)
+            self._cache.observe(found, asked)
 
     async def _report_unreadable(self, key: Key) -> None:
         """Record an Event of a resource that cannot be read: its status cannot say so."""

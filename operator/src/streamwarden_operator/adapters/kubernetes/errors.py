@@ -45,6 +45,8 @@ class Request:
 
     @override
     def __str__(self) -> str:
+        if self.resource.url:
+            return f"{self.verb} {self.resource.url}"
         where = f"in namespace {self.namespace!r}" if self.namespace else "in all namespaces"
         return f"{self.verb} {self.target} {f'{self.name!r} ' if self.name else ''}{where}"
 

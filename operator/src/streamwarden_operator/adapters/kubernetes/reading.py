@@ -44,7 +44,6 @@ class Owned:
     agent: str
     """Empty where it does not say."""
     uid: str
-    version: int
     owners: frozenset[str] = frozenset()
     """Uids of its owners."""
     labelled: bool = True
@@ -80,7 +79,6 @@ def read_owned(resource: ResourceType, manifest: Manifest) -> Owned:
         name=metadata["name"],
         agent=labels.get(INSTANCE_LABEL, ""),
         uid=metadata["uid"],
-        version=int(metadata["resourceVersion"]),
         owners=frozenset(owner["uid"] for owner in metadata.get("ownerReferences") or ()),
         labelled=labels.get(MANAGED_BY_LABEL) == MANAGER,
         ending="deletionTimestamp" in metadata,

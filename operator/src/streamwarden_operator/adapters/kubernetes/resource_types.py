@@ -26,6 +26,8 @@ class ResourceType:
     api_version: str
     kind: str
     plural: str
+    url: str = ""
+    """Its path, where it is no resource."""
 
     @property
     def group(self) -> str:
@@ -44,6 +46,8 @@ class ResourceType:
 
     def path(self, namespace: str | None, name: str = "", subresource: str = "") -> str:
         """Return the URL's path; without a namespace that of the whole cluster."""
+        if self.url:
+            return self.url
         root = f"/apis/{self.api_version}" if self.group else f"/api/{self.api_version}"
         where = f"/namespaces/{quote(namespace, safe='')}" if namespace else ""
         parts = "".join(f"/{quote(part, safe='')}" for part in (name, subresource) if part)
@@ -60,6 +64,8 @@ NETWORK_POLICY = ResourceType("networking.k8s.io/v1", "NetworkPolicy", "networkp
 POD = ResourceType("v1", "Pod", "pods")
 SECRET = ResourceType("v1", "Secret", "secrets")
 SERVICE_ACCOUNT = ResourceType("v1", "ServiceAccount", "serviceaccounts")
+SERVER_VERSION = ResourceType("", "", "version", "/version")
+"""What the server says of itself."""
 
 KINDS: dict[ResourceType, type[Kind]] = {
     ResourceType(API_VERSION, kind.__name__, kind.plural): kind for kind in (TopicContract, Policy, AgentDeployment)

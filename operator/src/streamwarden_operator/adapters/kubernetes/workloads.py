@@ -117,12 +117,12 @@ class Workloads:
         if found is None or not isinstance(found.facts, DeploymentFacts) or found.facts.desired == replicas:
             return
         request = Request("patch", DEPLOYMENT, namespace, found.name, "scale")
-        body = {"spec": {"replicas": replicas}}
+        body, asked = {"spec": {"replicas": replicas}}, self._cache.order.asked()
         try:
             answer = await self._client.patch(request, body, content_type=MERGE, manager=SCALE_MANAGER)
         except AbsentError:
             return
-        self._cache.note_replicas(found, replicas, int(answer["metadata"]["resourceVersion"]))
+        self._cache.note_replicas(found, replicas, answer["metadata"]["resourceVersion"], asked)
 
     async def delete(self, namespace: str, agent: str) -> bool:
         """Delete the pods first, then what they mount; True once nothing is left."""
@@ -154,10 +154,11 @@ class Workloads:
             return
         elif isinstance(known.facts, DeploymentFacts) and known.facts.owns_replicas:
             await self._hand_over_replicas(known, known.facts.desired)
+        asked = self._cache.order.asked()
         answer = await self._client.apply(resource, manifest)
         now = read_owned(resource, answer)
         self._applied[place] = _Applied(now.uid, manifest_hash, now.content_hash)
-        self._cache.observe(answer)
+        self._cache.observe(answer, asked)
         _log.info("applied", kind=resource.kind, namespace=workload.namespace, name=name, created=known is None)
 
     def _is_as_applied(self, place: ObjectPlace) -> bool:

@@ -56,6 +56,7 @@ class ResourceWriter:
             },
             "status": dump_status(status),
         }
+        asked = self._cache.order.asked()
         try:
             answer = await self._client.apply(kind, body, subresource="status")
         except ConflictError:
@@ -64,7 +65,7 @@ class ResourceWriter:
         except AbsentError:
             self._vanished(key)
             return False
-        self._cache.observe(answer)
+        self._cache.observe(answer, asked)
         return True
 
     async def set_finalizer(self, resource: Kind | Unreadable, finalizer: str, *, present: bool) -> None:
@@ -84,7 +85,7 @@ class ResourceWriter:
         finalizers = [*others, finalizer] if present else others
         # A merge replaces the list as a whole, so it must be the list of the version that we saw.
         metadata = {"uid": seen.uid, "resourceVersion": seen.resource_version, "finalizers": finalizers}
-        request = Request("patch", type_of_key(key), seen.namespace, seen.name)
+        request, asked = Request("patch", type_of_key(key), seen.namespace, seen.name), self._cache.order.asked()
         try:
             answer = await self._client.patch(
                 request, {"metadata": metadata}, content_type=MERGE, manager=FIELD_MANAGER
@@ -95,7 +96,7 @@ class ResourceWriter:
         except AbsentError:
             self._vanished(key)
             return
-        self._cache.observe(answer)
+        self._cache.observe(answer, asked)
         if seen.deletion_timestamp and not finalizers:
             self._vanished(key)
 
@@ -107,10 +108,11 @@ class ResourceWriter:
 
     async def _refresh(self, key: Key) -> None:
         """Observe one resource again: the watch may take a moment."""
+        asked = self._cache.order.asked()
         found = await self._client.get(type_of_key(key), key.namespace, key.name)
         if found is None:
             self._vanished(key)
-        elif self._cache.observe(found) is not None:
+        elif self._cache.observe(found, asked) is not None:
             self._changed(key)
 
     def _vanished(self, key: Key) -> None:

@@ -111,7 +111,7 @@ def test_the_end_of_an_earlier_one_leaves_the_later_one(cache: ResourceCache) ->
 def test_f1_a_list_finds_what_no_watch_told(
     cache: ResourceCache, namespace: str | None, listed: set[str], version: int, expected: set[Key]
 ) -> None:
-    assert cache.forget_missing(POLICY, namespace, listed, version) == expected
+    assert cache.forget_missing(POLICY, namespace, listed, str(version)) == expected
 
 
 def test_a_resource_that_cannot_be_read_is_kept_out_and_known_of() -> None:
@@ -261,7 +261,7 @@ def test_f03_of_data_that_is_too_large_the_size_is_kept(cache: ResourceCache) ->
 @pytest.mark.usefixtures("reads")
 def test_data_that_a_list_does_not_have_is_gone(cache: ResourceCache) -> None:
     cache.observe(with_data(11))
-    assert cache.forget_missing(CONFIG_MAP, None, (), 12) == {Key("ConfigMap", "risk", "limits")}
+    assert cache.forget_missing(CONFIG_MAP, None, (), "12") == {Key("ConfigMap", "risk", "limits")}
     assert cache.config_map("risk", "limits") is None
 
 
