@@ -14,7 +14,8 @@ from streamwarden_operator.keys import Key, key_of
 from streamwarden_operator.reconcilers.contracts.reconciler import TopicContractReconciler
 from streamwarden_operator.reconcilers.inventory import Inventory
 from streamwarden_operator.reconcilers.policies.log_store import LogStore
-from support.fakes import FakeAcls, FakeCluster, FakeSchemaRegistry, FakeTopics
+from support.acl_fakes import FakeAcls
+from support.fakes import FakeCluster, FakeSchemaRegistry, FakeTopics
 from support.manifests import contract
 from support.policy_fakes import FakePolicyLog
 

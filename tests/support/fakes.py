@@ -23,8 +23,6 @@ from streamwarden_operator.errors import (
 from streamwarden_operator.keys import Key, key_of
 from streamwarden_operator.plans.schemas import same_json
 from streamwarden_operator.ports import (
-    Acl,
-    AclPlan,
     PartitionOffsets,
     SubjectSchema,
     Topic,
@@ -36,7 +34,7 @@ from streamwarden_operator.ports import (
 from support.topic_configs import CONFIG_TYPES, as_kafka_has_it, defaults_beside
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
 
 K = TypeVar("K", bound=Kind)
@@ -93,25 +91,6 @@ class FakeTopics(FakeKafka):
         self._answer()
         self.writes.append(("delete", name))
         self.topics.pop(name, None)
-
-
-class FakeAcls(FakeKafka):
-    """ACLs."""
-
-    def __init__(self, existing: Iterable[Acl] = ()) -> None:
-        super().__init__()
-        self.acls = set(existing)
-
-    async def observe(self) -> frozenset[Acl]:
-        self._answer()
-        return frozenset(self.acls)
-
-    async def apply(self, plan: AclPlan) -> None:
-        self._answer()
-        if plan:
-            self.writes.append(("apply", plan))
-        self.acls -= plan.remove
-        self.acls |= plan.add
 
 
 class FakeScramUsers(FakeKafka):

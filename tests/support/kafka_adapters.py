@@ -11,7 +11,8 @@ from streamwarden_operator.adapters.kafka.acls import KafkaAcls
 from streamwarden_operator.adapters.kafka.offsets import KafkaOffsets
 from streamwarden_operator.adapters.kafka.scram import KafkaScramUsers
 from streamwarden_operator.adapters.kafka.topics import KafkaTopics
-from support.fakes import FakeAcls, FakeOffsets, FakeScramUsers, FakeTopics
+from support.acl_fakes import FakeAcls
+from support.fakes import FakeOffsets, FakeScramUsers, FakeTopics
 
 if TYPE_CHECKING:
     from streamwarden_operator.ports import Acls, Offsets, ScramUsers, Topics

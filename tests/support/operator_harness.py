@@ -22,7 +22,8 @@ from streamwarden_operator.plans.signed_records import sign_record
 from streamwarden_operator.ports import Topic
 from streamwarden_operator.settings import OperatorSettings
 from streamwarden_operator.wiring.controller import Controller
-from support.fakes import FakeAcls, FakeCluster, FakeOffsets, FakeSchemaRegistry, FakeScramUsers, FakeTopics
+from support.acl_fakes import FakeAcls
+from support.fakes import FakeCluster, FakeOffsets, FakeSchemaRegistry, FakeScramUsers, FakeTopics
 from support.lag_fakes import FakeLags
 from support.login_fakes import FakeLogins
 from support.policy_fakes import FakeGateAcks, FakePolicyLog

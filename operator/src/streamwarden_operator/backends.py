@@ -33,6 +33,9 @@ from streamwarden_operator.ports import (
 from streamwarden_operator.settings import OperatorSettings
 from streamwarden_operator.write_guard import WriteGuard, always
 
+_LISTINGS = 1.5
+"""Resync intervals for which a listing of ACLs is good. They are listed once in each; later, one was missed."""
+
 
 class AckSource(GateAcks, Protocol):
     """Reads what gates report while it runs."""
@@ -101,7 +104,7 @@ def connect(
     closing = (offsets.close, quotas.close, lags.close)
     return Backends(
         topics=KafkaTopics(admin),
-        acls=KafkaAcls(admin),
+        acls=KafkaAcls(admin, longest_s=_LISTINGS * settings.resync_interval.total_seconds()),
         users=KafkaScramUsers(admin),
         logins=KafkaLogins(kafka, settings.pod_bootstrap_servers or kafka.bootstrap_servers, timeout_s=timeout_s),
         offsets=offsets,

@@ -131,8 +131,8 @@ TASK_RESTARTS = Family(
     "counter",
     "Tasks beside the reconciles that broke and were started again.",
     {
-        "task": "`worker`, `resync`, `leadership`, `lease`, `loss` (ends the process), `scaler`, `group-keeper`, "
-        "`gate-acks`"
+        "task": "`worker`, `resync`, `leadership`, `lease`, `loss` (ends the process), `acls`, `scaler`, "
+        "`group-keeper`, `gate-acks`"
     },
 )
 LEADER = Family("leader", "gauge", "1 where this process may write; 0: it stands by, or has lost that right.")

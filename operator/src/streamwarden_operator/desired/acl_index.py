@@ -1,16 +1,20 @@
-"""Every ACL of the cluster, by what is asked of them. Made once for a listing, which all agents' reconciles share.
+"""The ACLs of a cluster, by what is asked of them. Kept up to date change by change, and shared by all reconciles.
 
 Each agent asks a few questions of all ACLs, of which each agent has some twenty: without it an edit that concerns
-everybody costs as much as there are agents, squared.
+everybody costs as much as there are agents, squared; and so do a thousand agents that come up, each with its own ACLs,
+where it is made anew for each of them.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections import defaultdict
-from functools import cached_property, lru_cache
+from collections.abc import Set as AbstractSet
+from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING
+
+from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -37,68 +41,134 @@ _OPERATING = frozenset({"ALTER_CONFIGS", "CLUSTER_ACTION"})
 _ANY = "*"
 
 
+class _Named:
+    """ACLs of one kind of pattern, by the name that they have, and the names in order."""
+
+    def __init__(self) -> None:
+        self._by_name = dict[str, set["Acl"]]()
+        self._names: list[str] = []
+
+    def add(self, acl: Acl) -> None:
+        if acl.resource_name not in self._by_name:
+            self._by_name[acl.resource_name] = set()
+            insort(self._names, acl.resource_name)
+        self._by_name[acl.resource_name].add(acl)
+
+    def discard(self, acl: Acl) -> None:
+        found = self._by_name[acl.resource_name]
+        found.discard(acl)
+        if not found:
+            del self._by_name[acl.resource_name]
+            del self._names[bisect_left(self._names, acl.resource_name)]
+
+    def of(self, name: str) -> Iterable[Acl]:
+        return self._by_name.get(name, ())
+
+    def among(self, prefix: str) -> Iterator[Acl]:
+        """Yield those whose name begins so."""
+        for name in islice(self._names, bisect_left(self._names, prefix), None):
+            if not name.startswith(prefix):
+                break
+            yield from self._by_name[name]
+
+
 class _Names:
     """ACLs by the names that they cover."""
 
     def __init__(self) -> None:
-        self._literal = defaultdict[str, set["Acl"]](set)
-        self._prefixed = defaultdict[str, set["Acl"]](set)
+        self._literal, self._prefixed = _Named(), _Named()
 
-    def add(self, acl: Acl) -> None:
-        by_name = self._prefixed if acl.pattern_type == "PREFIXED" else self._literal
-        by_name[acl.resource_name].add(acl)
+    def of(self, acl: Acl) -> _Named:
+        """Return where an ACL of this pattern belongs."""
+        return self._prefixed if acl.pattern_type == "PREFIXED" else self._literal
 
     def over(self, name: str) -> Iterator[Acl]:
         """Yield those that cover a name."""
-        yield from self._literal.get(name, ())
-        yield from self._literal.get(_ANY, ())
+        yield from self._literal.of(name)
+        yield from self._literal.of(_ANY)
         for end in range(len(name) + 1):
-            yield from self._prefixed.get(name[:end], ())
+            yield from self._prefixed.of(name[:end])
 
     def among(self, prefix: str) -> Iterator[Acl]:
         """Yield those that cover some name that begins so."""
-        yield from self._literal.get(_ANY, ())
+        yield from self._literal.of(_ANY)
         for end in range(len(prefix)):
-            yield from self._prefixed.get(prefix[:end], ())
-        for by_name, names in self._sorted:
-            for name in islice(names, bisect_left(names, prefix), None):
-                if not name.startswith(prefix):
-                    break
-                yield from by_name[name]
-
-    @cached_property
-    def _sorted(self) -> list[tuple[dict[str, set[Acl]], list[str]]]:
-        return [(by_name, sorted(by_name)) for by_name in (self._literal, self._prefixed)]
+            yield from self._prefixed.of(prefix[:end])
+        yield from self._literal.among(prefix)
+        yield from self._prefixed.among(prefix)
 
 
-class AclIndex:
-    """The ACLs of one listing."""
+class AclIndex(AbstractSet["Acl"]):
+    """A set of ACLs that can be asked. Its own changes are seen by all who hold it."""
 
-    def __init__(self, acls: Iterable[Acl]) -> None:
-        by_principal = defaultdict[str, set["Acl"]](set)
+    def __init__(self, acls: Iterable[Acl] = ()) -> None:
+        self._all = set["Acl"]()
+        self._by_principal = defaultdict[str, set["Acl"]](set)
         self._writing, self._reading, self._joining, self._producing = _Names(), _Names(), _Names(), _Names()
-        self.rulers: list[Acl] = []
+        self.rulers = set["Acl"]()
         """Those that let somebody write ACLs."""
-        self.operators: list[Acl] = []
+        self.operators = set["Acl"]()
         """Those that let somebody set how brokers work, or act as one."""
+        for acl in acls:
+            self.add(acl)
+
+    def add(self, acl: Acl) -> None:
+        """Take in an ACL; one that is there stays."""
+        if acl not in self._all:
+            self._all.add(acl)
+            self._by_principal[acl.principal].add(acl)
+            for place in self._places(acl):
+                place.add(acl)
+
+    def discard(self, acl: Acl) -> None:
+        """Take out an ACL, if it is there."""
+        if acl in self._all:
+            self._all.remove(acl)
+            self._by_principal[acl.principal].remove(acl)
+            if not self._by_principal[acl.principal]:
+                del self._by_principal[acl.principal]
+            for place in self._places(acl):
+                place.discard(acl)
+
+    def _places(self, acl: Acl) -> Iterator[_Named | set[Acl]]:
+        """Yield where an ACL is looked for: nowhere if it denies."""
+        if acl.denied:
+            return
+        if acl.resource_type == "CLUSTER" and acl.operation in _RULING:
+            yield self.rulers
+        elif acl.resource_type == "CLUSTER" and acl.operation in _OPERATING:
+            yield self.operators
         uses = (
             ("TOPIC", _WRITING, self._writing),
             ("TOPIC", _READING, self._reading),
             ("GROUP", _JOINING, self._joining),
             ("TRANSACTIONAL_ID", _PRODUCING, self._producing),
         )
-        for acl in acls:
-            by_principal[acl.principal].add(acl)
-            if acl.denied:
-                continue
-            if acl.resource_type == "CLUSTER" and acl.operation in _RULING:
-                self.rulers.append(acl)
-            elif acl.resource_type == "CLUSTER" and acl.operation in _OPERATING:
-                self.operators.append(acl)
-            for resource_type, operations, names in uses:
-                if acl.resource_type == resource_type and acl.operation in operations:
-                    names.add(acl)
-        self._by_principal = dict(by_principal)
+        for resource_type, operations, names in uses:
+            if acl.resource_type == resource_type and acl.operation in operations:
+                yield names.of(acl)
+
+    @override
+    def __contains__(self, acl: object) -> bool:
+        return acl in self._all
+
+    @override
+    def __iter__(self) -> Iterator[Acl]:
+        return iter(self._all)
+
+    @override
+    def __len__(self) -> int:
+        return len(self._all)
+
+    @classmethod
+    @override
+    def _from_iterable(cls, it: Iterable[Acl]) -> frozenset[Acl]:  # type: ignore[override]
+        """What is made of it (a difference, say) is a plain set."""
+        return frozenset(it)
+
+    def differences(self, acls: frozenset[Acl]) -> tuple[frozenset[Acl], frozenset[Acl]]:
+        """Return which ACLs these have and the index has not, and the other way round."""
+        return acls - self._all, frozenset(self._all - acls)
 
     def of(self, principal: str) -> Iterable[Acl]:
         """Return the ACLs of a principal (``User:...``)."""
@@ -121,7 +191,13 @@ class AclIndex:
         return self._producing.among(prefix)
 
 
+def indexed(acls: AbstractSet[Acl]) -> AclIndex:
+    """Return the index of a set of ACLs: itself, or the same one for all who share a listing."""
+    if isinstance(acls, AclIndex):
+        return acls
+    return _indexed(acls if isinstance(acls, frozenset) else frozenset(acls))
+
+
 @lru_cache(maxsize=4)
-def indexed(acls: frozenset[Acl]) -> AclIndex:
-    """Return the index of a listing: the same one for all who share it."""
+def _indexed(acls: frozenset[Acl]) -> AclIndex:
     return AclIndex(acls)

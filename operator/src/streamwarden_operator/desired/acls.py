@@ -4,6 +4,7 @@ READ and WRITE imply DESCRIBE. A producer with a transactional id needs no right
 """
 
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 
 from streamwarden_contract.errors import NameNotAllowedError
 from streamwarden_contract.models.topic_contract import Access
@@ -92,7 +93,7 @@ def _is_given(installation: InstallationNames, topic: str, acl: Acl) -> bool:
     return acl in access_acls(installation, topic, Access(producers=somebody, consumers=somebody))
 
 
-def acls_of(observed: frozenset[Acl], *principals: str) -> frozenset[Acl]:
+def acls_of(observed: AbstractSet[Acl], *principals: str) -> frozenset[Acl]:
     """Return the ACLs of these principals (named without ``User:``): what an agent's plan may take back."""
     index = indexed(observed)
     return frozenset(acl for principal in principals for acl in index.of(user_of(principal)))

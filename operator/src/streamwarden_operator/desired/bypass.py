@@ -4,6 +4,7 @@ A DENY that would undo one of them does not count: it could be taken away unseen
 """
 
 from collections.abc import Collection, Iterable
+from collections.abc import Set as AbstractSet
 
 from streamwarden_contract.names import AgentNames, InstallationNames, transactional_prefix
 
@@ -18,7 +19,7 @@ EVERYBODY = "User:*"
 def ways_round(
     installation: InstallationNames,
     trusted: frozenset[str],
-    observed: frozenset[Acl],
+    observed: AbstractSet[Acl],
     agent: ResolvedAgent,
     neighbours: Collection[AgentNames],
 ) -> frozenset[Acl]:
@@ -51,7 +52,7 @@ def ways_round(
 
 def bypass_acls(
     trusted: frozenset[str],
-    observed: frozenset[Acl],
+    observed: AbstractSet[Acl],
     governed_topics: Collection[str],
     allowed: Iterable[str],
 ) -> frozenset[Acl]:
@@ -68,7 +69,7 @@ def bypass_acls(
     return _foreign(ways, trusted, allowed)
 
 
-def takeover_acls(trusted: frozenset[str], observed: frozenset[Acl], principal: str) -> frozenset[Acl]:
+def takeover_acls(trusted: frozenset[str], observed: AbstractSet[Acl], principal: str) -> frozenset[Acl]:
     """Return the ACLs that let others use what is one principal's alone: the group of its name, its transactional ids.
 
     A stranger in the group is given partitions that nobody else reads then, and may commit what was never judged; one

@@ -1,6 +1,7 @@
 """Kafka: topics, ACLs, users, offsets, lags."""
 
 from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -98,11 +99,26 @@ class AclPlan:
 
 
 class Acls(Protocol):
-    """The ACLs of the cluster."""
+    """The ACLs of the cluster, as they were listed; with what was changed through here since."""
 
-    async def observe(self) -> frozenset[Acl]: ...
+    async def observe(self, *, lately: bool = False) -> AbstractSet[Acl]:
+        """Return every ACL of the cluster. It may change with what is applied or listed later; it is not to be changed.
 
-    async def apply(self, plan: AclPlan) -> None: ...
+        Args:
+            lately: as of some seconds ago at the most; else as of the last time that ``look_again`` was due.
+        """
+        ...
+
+    async def look_again(self) -> frozenset[Acl]:
+        """List them, and return those that others have made or taken away since the last call.
+
+        Until somebody has observed them there is nothing to compare: Kafka is not asked then.
+        """
+        ...
+
+    async def apply(self, plan: AclPlan) -> None:
+        """Carry out the plan, and return once the brokers show it."""
+        ...
 
 
 class ScramUsers(Protocol):

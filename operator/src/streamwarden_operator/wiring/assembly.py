@@ -10,6 +10,7 @@ from streamwarden_operator.backends import Backends
 from streamwarden_operator.desired.topics import Durability
 from streamwarden_operator.keys import KeyKind
 from streamwarden_operator.ports import Cluster, Quotas, SigningKeys
+from streamwarden_operator.reconcilers.acl_watch import AclWatch
 from streamwarden_operator.reconcilers.agents.access import AgentAccess
 from streamwarden_operator.reconcilers.agents.quotas import AgentQuotas
 from streamwarden_operator.reconcilers.agents.reconciler import AgentReconciler, PodSettings
@@ -54,6 +55,8 @@ class Factory:
     inventory: Inventory
     covers: Callable[[str], bool]
     """Whether the operator watches a namespace."""
+    resync_s: float
+    """Seconds until what has not changed is compared again."""
 
     def create_reconcilers(self, on_rollout: OnRollout) -> Mapping[KeyKind, Reconciler]:
         """Return the reconciler of each kind of key."""
@@ -72,13 +75,14 @@ class Factory:
         return reconcilers
 
     def create_loops(self) -> Mapping[str, Callable[[], Coroutine[Any, Any, None]]]:
-        """Return what runs beside the queue for as long as the process, by name; nothing where nothing scales."""
+        """Return what runs beside the queue for as long as the process, by name; of scaling only where it is done."""
+        watch = AclWatch(self.backends.acls, every_s=self.resync_s, changed=self.waker.acls_changed)
         if self.backends.lags is None:
-            return {}
+            return {"acls": watch.run}
         scaler = Scaler(self.cluster, self.backends.lags, self.scaling, wake=self.waker.add)
         unscaled = partial(bound_at_zero, self.cluster, self.logs, self.scaling)
         keeper = GroupKeeper(self.backends.offsets, self.scaling, unscaled)
-        return {"scaler": scaler.run, "group-keeper": keeper.run}
+        return {"acls": watch.run, "scaler": scaler.run, "group-keeper": keeper.run}
 
     @property
     def _quotas(self) -> AgentQuotas:

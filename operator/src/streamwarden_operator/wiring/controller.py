@@ -95,12 +95,12 @@ class Controller:
                 durability=settings.durability,
             ),
             settings.covers,
+            settings.resync_interval.total_seconds(),
         )
         self._reconcilers = factory.create_reconcilers(self._rolled_out)
         self._loops = factory.create_loops()
         self.supervisor = Supervisor()  # keeps what runs beside the queue
-        backends.acks.on_ack = self._waker.acknowledged
-        backends.acks.on_complete = self._waker.acks_complete
+        backends.acks.on_ack, backends.acks.on_complete = self._waker.acknowledged, self._waker.acks_complete
 
     @property
     def idle(self) -> bool:

@@ -112,6 +112,10 @@ class Waker:
         self._add_all(key_of(resource) for each in listed for resource in each)
         self._add_all(key for key in self._cluster.unreadable() if key.namespace == namespace)
 
+    def acls_changed(self) -> None:
+        """Wake all for whom others may have changed ACLs: each looks itself whether one concerns it."""
+        self._add_all(key_of(found) for kind in (AgentDeployment, TopicContract) for found in self._cluster.list(kind))
+
     def _is_new(self, gate: tuple[str, str, str], ack: GateAck | None) -> bool:
         if ack is None:
             self._last_acks.pop(gate, None)  # each pod has a name of its own: they would pile up

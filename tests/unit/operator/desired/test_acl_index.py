@@ -77,3 +77,24 @@ def test_a_listing_is_walked_once_however_many_agents_ask_of_it() -> None:
         found = bypass_acls(TRUSTED, acls, [f"t-{number}"], ALLOWED)
         assert found == acls_of(acls, f"u-{number}")
     assert Counted.walks == 1
+
+
+@given(ACLS, ACLS, ACLS)
+def test_an_index_that_is_kept_up_to_date_answers_as_one_that_is_made_anew(
+    first: frozenset[Acl], come: frozenset[Acl], gone: frozenset[Acl]
+) -> None:
+    kept = AclIndex(first)
+    for acl in [*come, *come]:
+        kept.add(acl)
+    for acl in [*gone, *gone]:
+        kept.discard(acl)
+    anew = AclIndex((first | come) - gone)
+
+    assert set(kept) == set(anew) == (first | come) - gone
+    assert (kept.rulers, kept.operators) == (anew.rulers, anew.operators)
+    for name in ("risk.blocks", "risk.guard.decisions", "risk", "*", ""):
+        for ask in ("writers", "readers", "members", "producers", "of"):
+            assert set(getattr(kept, ask)(name)) == set(getattr(anew, ask)(name))
+    assert {principal: set(kept.of(principal)) for principal in PRINCIPALS} == {
+        principal: set(anew.of(principal)) for principal in PRINCIPALS
+    }

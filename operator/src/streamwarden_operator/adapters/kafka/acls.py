@@ -1,7 +1,9 @@
 """The ACLs of one Kafka cluster."""
 
 import asyncio
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from time import monotonic
 from typing import Any
 
 from confluent_kafka import KafkaException
@@ -16,11 +18,15 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the stubs d
 from streamwarden_kafka.admin import KafkaAdmin
 from streamwarden_kafka.batching import Batcher
 
+from streamwarden_operator.adapters.kafka.acl_book import AclBook
 from streamwarden_operator.adapters.kafka.errors import translated
 from streamwarden_operator.ports import Acl, AclPlan
 
 _BATCH = 1000
 """ACLs of one request; the broker took 15,000 of them in 0.8 s this way."""
+
+_LATELY_S = 5.0
+"""How old a listing may be before something is given by it for the first time: those who come up together share one."""
 
 _ANY: Any = None
 """In a filter: any name. The annotations of the client know only names."""
@@ -39,22 +45,49 @@ _Answers = Mapping[Acl, object]
 class KafkaAcls:
     """Implements ``ports.Acls``; what is asked at the same time shares requests."""
 
-    def __init__(self, admin: KafkaAdmin) -> None:
+    def __init__(self, admin: KafkaAdmin, *, longest_s: float = 0.0, clock_s: Callable[[], float] = monotonic) -> None:
+        """Make one; nothing is listed before somebody asks.
+
+        Args:
+            admin: sends the requests.
+            longest_s: how long a listing is good for. 0: each question is a listing.
+            clock_s: tells seconds.
+        """
         self._admin = admin
-        self._lists: Batcher[Acl, frozenset[Acl]] = Batcher(lambda _: self._list())
+        self._longest_s = longest_s
+        self._clock_s = clock_s
+        self._book = AclBook()
+        self._listings: Batcher[Acl, None] = Batcher(lambda _: self._list_all())
         self._removals: Batcher[Acl, _Answers] = Batcher(self._remove)
         self._additions: Batcher[Acl, _Answers] = Batcher(self._add)
 
-    async def observe(self) -> frozenset[Acl]:
-        """Return every ACL of the cluster."""
+    async def observe(self, *, lately: bool = False) -> AbstractSet[Acl]:
+        """Return every ACL of the cluster, by the last listing where it is young enough, and what was applied since."""
+        longest_s = min(self._longest_s, _LATELY_S) if lately else self._longest_s
+        if not self._book.is_younger_than(longest_s, self._clock_s()):
+            await self._look()
+        return self._book.acls
+
+    async def look_again(self) -> frozenset[Acl]:
+        """List them, and return what others have changed since the last call."""
+        if self._book.is_empty:
+            return frozenset()
+        await self._look()
+        return self._book.take_news()
+
+    async def _look(self) -> None:
         with translated("list the ACLs"):
-            return await self._lists.get(())
+            await self._listings.get(())
 
     async def apply(self, plan: AclPlan) -> None:
         """Take away, then give, and return once the broker shows it.
 
         The first refusal is raised after every item of its request has an answer.
         """
+        with self._book.changing(plan):
+            await self._apply(plan)
+
+    async def _apply(self, plan: AclPlan) -> None:
         for doing, requests, acls in (
             ("remove", self._removals, plan.remove),
             ("add", self._additions, plan.add),
@@ -75,9 +108,16 @@ class KafkaAcls:
             with translated("list the ACLs"):
                 await self._admin.until(shown, f"change of {len(plan.remove | plan.add)} ACLs")
 
+    async def _list_all(self) -> None:
+        begun_s = self._clock_s()
+        with self._book.listing() as listed:
+            listed(await self._list(), begun_s)
+
     async def _list(self, principal: Any = _ANY) -> frozenset[Acl]:  # noqa: ANN401  # a name, or any of them
         request = self._admin.client.describe_acls(_of(principal), request_timeout=self._admin.timeout_s)
-        return frozenset(_read(binding) for binding in await self._admin.one(request))
+        bindings = await self._admin.one(request)
+        # In a thread: of a thousand agents there are tens of thousands.
+        return await asyncio.to_thread(lambda: frozenset(map(_read, bindings)))
 
     async def _remove(self, acls: Collection[Acl]) -> _Answers:
         answers: dict[Acl, object] = {}

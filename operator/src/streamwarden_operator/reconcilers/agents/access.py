@@ -1,6 +1,7 @@
 """An agent's users, Secrets and ACLs, and the order in which they come and go: narrow first, then widen."""
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from streamwarden_contract.names import AgentNames, InstallationNames
@@ -41,13 +42,15 @@ class AgentAccess:
     trusted: frozenset[str] = frozenset()
     """Principals whose rights are no way round a gate, the operator's own among them."""
 
-    async def check_bypass(self, agent: ResolvedAgent) -> frozenset[Acl]:
+    async def check_bypass(self, agent: ResolvedAgent) -> AbstractSet[Acl]:
         """Return every ACL of the cluster, if none lets somebody round this agent's gate.
+
+        For an agent that does not stand, as before its first pods start, they are those of some seconds ago at most.
 
         Raises:
             BypassPossibleError: names the ACLs.
         """
-        observed = await self.acls.observe()
+        observed = await self.acls.observe(lately=_is_doubted(agent))
         neighbours = self._neighbours(agent.names)
         found = ways_round(self.installation, self.trusted, observed, agent, neighbours)
         if found:
@@ -60,7 +63,7 @@ class AgentAccess:
         return observed
 
     async def give_to_gate(
-        self, agent: ResolvedAgent, observed: frozenset[Acl], published: BindingRecord | None = None
+        self, agent: ResolvedAgent, observed: AbstractSet[Acl], published: BindingRecord | None = None
     ) -> str:
         """Make users and Secrets, take back what is too much, give the gate its rights; return the Secrets' hash.
 
@@ -70,9 +73,10 @@ class AgentAccess:
             published: its binding in force: pods go by it until the next one is published, and it may be held back.
         """
         names, resource = agent.names, agent.resource
-        doubted = not is_true(resource.status.conditions, READY)
         granted = [user for user in (names.agent_principal, names.gate_principal) if acls_of(observed, user)]
-        credentials_hash = await self.users.keep(names, resource.metadata.uid, granted=granted, doubted=doubted)
+        credentials_hash = await self.users.keep(
+            names, resource.metadata.uid, granted=granted, doubted=_is_doubted(agent)
+        )
         gate = gate_acls(self.installation, names, agent.command_topics)
         owned = acls_of(observed, names.agent_principal, names.gate_principal) - self._in_use(agent, published)
         desired = gate | agent_acls(names, agent.input_topics)
@@ -83,7 +87,9 @@ class AgentAccess:
             await self.acls.apply(now)
         return credentials_hash
 
-    async def give_to_agent(self, agent: ResolvedAgent, decisions: Topic, observed: frozenset[Acl]) -> tuple[int, int]:
+    async def give_to_agent(
+        self, agent: ResolvedAgent, decisions: Topic, observed: AbstractSet[Acl]
+    ) -> tuple[int, int]:
         """Commit where the gate begins, then let the agent write, within its quotas.
 
         Returns:
@@ -122,7 +128,7 @@ class AgentAccess:
         """Take everything that is ours: ACLs, then users, Secrets and quotas. What is gone already is success."""
         names = AgentNames(namespace, agent)
         owned = await self.users.owned(names)
-        await self._take(await self.acls.observe(), *owned)
+        await self._take(await self.acls.observe(lately=True), *owned)
         await self.users.take(names, owned)
         await self.quotas.take(lambda user: user in owned and user == names.agent_principal)
         await self.users.forget(owned)  # last: whatever ends before that is found again
@@ -152,7 +158,12 @@ class AgentAccess:
         others = existing_agents(self.cluster, names.namespace) - {names.agent}
         return [AgentNames(names.namespace, agent) for agent in sorted(others)]
 
-    async def _take(self, observed: frozenset[Acl], *principals: str) -> None:
+    async def _take(self, observed: AbstractSet[Acl], *principals: str) -> None:
         plan = AclPlan(remove=acls_of(observed, *principals))
         if plan:
             await self.acls.apply(plan)
+
+
+def _is_doubted(agent: ResolvedAgent) -> bool:
+    """Tell whether the agent does not stand, for which something may be the reason that was looked at before."""
+    return not is_true(agent.resource.status.conditions, READY)

@@ -47,7 +47,8 @@ class AccessPart:
             return judge_part(ACCESS_READY, ACCESS, AccessState(settled=settled, wanted=False)), ()
         either = _record_of(desired | recorded)
         try:
-            plan = plan_acls(desired, await self.acls.observe(), self._ours(recorded - desired))
+            observed = await self.acls.observe(lately=not settled)
+            plan = plan_acls(desired, observed, self._ours(recorded - desired))
             if plan.add and set(either) != set(contract.status.access):
                 await record(either)
             if plan:
@@ -62,7 +63,7 @@ class AccessPart:
         recorded = self._recorded(contract)
         if not recorded:
             return
-        plan = plan_acls(frozenset(), await self.acls.observe(), self._ours(recorded))
+        plan = plan_acls(frozenset(), await self.acls.observe(lately=True), self._ours(recorded))
         if plan:
             await self.acls.apply(plan)
 

@@ -165,7 +165,7 @@ class NamespaceReconciler:
         if not gone or not self._covers(namespace):
             return
         users = frozenset(item.user for item in gone)
-        stale = acls_of(await self._acls.observe(), *users)
+        stale = acls_of(await self._acls.observe(lately=True), *users)
         if stale:
             _log.warning("access of agents that are no more", namespace=namespace, acls=len(stale))
             await self._acls.apply(AclPlan(remove=stale))

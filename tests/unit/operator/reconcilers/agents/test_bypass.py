@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from streamwarden_operator.keys import Key
@@ -56,3 +56,41 @@ async def test_x100_pods_end_where_a_stranger_can_lose_hide_or_fence_decisions(a
         harness.controller.add(Key("AgentDeployment", "risk", "guard"))
         await harness.settle()
         assert conditions_of(harness.get(GUARD))["AccessReady"] == ("True", "OK")
+
+
+async def look_at_acls(harness: Harness) -> None:
+    """Have the watch of ACLs do its next round."""
+    await cast("Any", harness.controller)._loops["acls"].__self__.tick()
+    await harness.settle()
+
+
+async def test_a_stranger_is_found_by_the_one_listing_for_all_and_nobody_else_need_change_anything() -> None:
+    stranger = Acl("User:mallory", "TOPIC", "risk.guard.decisions", "READ")
+    async with running(*whole_namespace()) as harness:
+        harness.acls.acls.add(stranger)
+        await look_at_acls(harness)
+        assert conditions_of(harness.get(GUARD))["AccessReady"] == ("False", "BypassPossible")
+        assert harness.cluster.workloads == {}
+        harness.acls.acls.discard(stranger)
+        await look_at_acls(harness)
+        assert conditions_of(harness.get(GUARD))["AccessReady"] == ("True", "OK")
+        assert harness.cluster.workloads != {}
+
+
+async def test_an_acl_that_somebody_takes_from_an_agent_is_put_back_by_the_listing_for_all() -> None:
+    async with running(*whole_namespace()) as harness:
+        before = set(harness.acls.acls)
+        lost = next(acl for acl in sorted(before) if acl.principal == "User:risk.guard.agent")
+        harness.acls.acls.discard(lost)
+        await look_at_acls(harness)
+        assert harness.acls.acls == before
+
+
+async def test_a_listing_in_which_nothing_is_strange_wakes_nobody() -> None:
+    async with running(*whole_namespace()) as harness:
+        reconciled: list[Key] = []
+        harness.controller.queue.on_reconciled = lambda found: reconciled.append(found.key)
+        await look_at_acls(harness)
+        harness.acls.down = True
+        await look_at_acls(harness)  # an outage is no news of anybody, either
+        assert reconciled == []

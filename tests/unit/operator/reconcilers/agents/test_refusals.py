@@ -25,7 +25,7 @@ async def test_a_refusal_is_told_once_and_what_runs_goes_on(
 ) -> None:
     refused: list[OperatorError] = []
 
-    async def refuse() -> None:
+    async def refuse(**_asked: bool) -> None:
         refused.append(error)
         raise error
 

@@ -8,8 +8,8 @@ import pytest
 from streamwarden_operator.desired.acls import access_acls, format_acl
 from streamwarden_operator.errors import KafkaUnavailableError, RegistryUnavailableError
 from streamwarden_operator.ports import Acl, AclPlan
+from support.acl_fakes import FakeAcls
 from support.contract_world import ACCESS, ALL_WELL, INSTALLATION, KEY, SCHEMA, STRICTER, World, conditions, message
-from support.fakes import FakeAcls
 from support.manifests import agent, contract
 from typing_extensions import override
 
