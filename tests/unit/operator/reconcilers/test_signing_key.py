@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 import json
-from typing import TYPE_CHECKING
 
-from streamwarden_contract.acks import SignedEpoch, SignedEpochs
 from streamwarden_contract.audit import ChainHead
 from streamwarden_operator.adapters.kubernetes.signing_key import KubernetesSigningKeys, write_keys
 from streamwarden_operator.adapters.signing import HeldKeys, PublisherKeys, SigningKey
 from streamwarden_operator.keys import Key
 from streamwarden_operator.ports import Topic
-from support.key_fakes import FakeKeptSecrets
+from support.key_fakes import GUARDRAILS, OWN, FakeKeptSecrets, epoch_of, say_epochs
 from support.operator_harness import Harness, agent, conditions_of, policy, running, until, whole_namespace
-from support.policy_fakes import ack_of
 
-if TYPE_CHECKING:
-    from streamwarden_operator.ports import SignedRecord
-
-OWN, GUARDRAILS, INVENTORY = "risk.streamwarden.policies", "streamwarden.policies", "streamwarden.inventory"
+INVENTORY = "streamwarden.inventory"
 ROTATE = Key("SigningKey", "streamwarden")
 
 
@@ -34,27 +27,6 @@ def all_by(key_id: str) -> dict[str, set[str]]:
     return {topic: {key_id} for topic in (OWN, GUARDRAILS, INVENTORY)}
 
 
-def echo_of(record: SignedRecord) -> SignedEpoch:
-    headers = dict(record.headers)
-    signature = base64.b64encode(headers["sw-signature"]).decode()
-    return SignedEpoch(value=(record.value or b"").decode(), signature=signature, key_id=headers["sw-key-id"].decode())
-
-
-def say(harness: Harness, *key_ids: str) -> None:
-    """Let the agent's gate report what it knows, with what is published in force."""
-    own, guardrails = (harness.log.topics[topic][b"epoch"] for topic in (OWN, GUARDRAILS))
-    epochs = SignedEpochs(namespace=echo_of(own), guardrail=echo_of(guardrails))
-    of_both = epoch_of(harness), epoch_of(harness, GUARDRAILS)
-    said = ack_of(
-        harness.binding(), epochs=epochs, key_ids=key_ids, namespace_epoch=of_both[0], guardrail_epoch=of_both[1]
-    )
-    harness.acks.say(said)
-
-
-def epoch_of(harness: Harness, topic: str = OWN) -> int:
-    return int(json.loads(harness.log.topics[topic][b"epoch"].value or b"")["epoch"])
-
-
 async def test_x83_a_rotation_signs_every_log_anew_and_no_gate_is_ever_without_its_key() -> None:
     secrets = FakeKeptSecrets()
 
@@ -64,7 +36,7 @@ async def test_x83_a_rotation_signs_every_log_anew_and_no_gate_is_ever_without_i
 
     async with running(*whole_namespace(), prepare=kept) as harness:
         old = harness.keys.key_id
-        say(harness, old)
+        say_epochs(harness, old)
         await harness.settle()
         bytes_before = {key: record.value for key, record in harness.log.topics[OWN].items()}
 
@@ -79,7 +51,7 @@ async def test_x83_a_rotation_signs_every_log_anew_and_no_gate_is_ever_without_i
 
         harness.controller.add(ROTATE)
         await until(lambda: "0 of 1 gates know" in secrets.shown["streamwarden.io/key-rotation"])
-        say(harness, old, new)
+        say_epochs(harness, old, new)
         harness.controller.add(ROTATE)
         await until(lambda: signers(harness) == all_by(new))
         assert pods_keys() == {old, new}
@@ -88,7 +60,7 @@ async def test_x83_a_rotation_signs_every_log_anew_and_no_gate_is_ever_without_i
 
         harness.controller.add(ROTATE)
         await until(lambda: "0 of 1 gates have in force" in secrets.shown["streamwarden.io/key-rotation"])
-        say(harness, old, new)
+        say_epochs(harness, old, new)
         harness.controller.add(ROTATE)
         await until(lambda: pods_keys() == {new})
         assert secrets.shown == {}
@@ -133,7 +105,7 @@ async def test_x83_a_log_that_was_lost_goes_on_above_the_epochs_that_committed_o
 
 async def test_x83_lost_guardrails_go_on_above_what_a_gate_of_any_namespace_proves() -> None:
     async with running(*whole_namespace()) as harness:
-        say(harness, harness.keys.key_id)
+        say_epochs(harness, harness.keys.key_id)
         await harness.settle()
         harness.log.topics[GUARDRAILS].clear()
         harness.controller._logs.published.pop("streamwarden")

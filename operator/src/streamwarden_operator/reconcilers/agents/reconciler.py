@@ -98,7 +98,9 @@ class AgentReconciler:
         self._has_registry = has_registry
         self._clock = clock
         self._statuses = AgentStatuses(cluster, logs, scaling, clock)
-        self._removal = AgentRemoval(cluster, access, logs, scaling, statuses=self._statuses, wake=wake, clock=clock)
+        self._removal = AgentRemoval(
+            cluster, access, logs, scaling, acks=acks, statuses=self._statuses, wake=wake, clock=clock
+        )
 
     async def reconcile(self, key: Key) -> Result:
         """Bring the agent as far as it can come now, and write its status; one that is gone is undone.
@@ -128,11 +130,9 @@ class AgentReconciler:
     async def _clear_up(self, key: Key) -> None:
         if not self._logs.complete or key in self._cluster.unreadable():
             return
-        gone = await self._removal.abandon(key.namespace, key.name)
+        await self._removal.abandon(key.namespace, key.name)
         self._logs.released.pop((key.namespace, key.name), None)
         self._wake(Key("PolicyLog", key.namespace))
-        if gone:
-            await self._acks.forget_gone(key.namespace, key.name, exists=False)
 
     async def _reconcile(self, agent: AgentDeployment) -> AgentDeploymentStatus:
         if is_held(agent.metadata):

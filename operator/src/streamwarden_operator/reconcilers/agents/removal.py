@@ -17,6 +17,7 @@ from streamwarden_operator.keys import Key
 from streamwarden_operator.ports import NOT_READABLE, Cluster, Unreadable
 from streamwarden_operator.reconcilers.agents.access import AgentAccess
 from streamwarden_operator.reconcilers.agents.status import AgentStatuses
+from streamwarden_operator.reconcilers.policies.live_acks import LiveAcks
 from streamwarden_operator.reconcilers.policies.log_store import LogStore
 from streamwarden_operator.reconcilers.scaling.scaling_store import ScalingStore
 from streamwarden_operator.result import DONE, Result
@@ -30,13 +31,14 @@ _READ_WITHIN_S = 2.0
 class AgentRemoval:
     """One agent at a time, whether its resource is being deleted or gone."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # each is a part of the reconciler's; half of them by name
         self,
         cluster: Cluster,
         access: AgentAccess,
         logs: LogStore,
         scaling: ScalingStore,
         *,
+        acks: LiveAcks,
         statuses: AgentStatuses,
         wake: Callable[[Key], None],
         clock: Callable[[], datetime],
@@ -46,6 +48,7 @@ class AgentRemoval:
         self._access = access
         self._logs = logs
         self._scaling = scaling
+        self._acks = acks
         self._statuses = statuses
         self._wake = wake
         self._clock = clock
@@ -60,6 +63,8 @@ class AgentRemoval:
         if not await self._cluster.delete_workload(namespace, agent):
             return False
         await self._access.revoke(namespace, agent)
+        # Before the finalizer goes: whoever follows a process that ends after it does not know that there was an agent.
+        await self._acks.forget_gone(namespace, agent, exists=False)
         return True
 
     async def delete(self, agent: AgentDeployment | Unreadable) -> Result:

@@ -17,6 +17,7 @@ from streamwarden_operator.reconcilers.agents.removal import FINALIZER, AgentRem
 from streamwarden_operator.reconcilers.agents.status import AgentStatuses
 from streamwarden_operator.reconcilers.agents.users import AgentUsers
 from streamwarden_operator.reconcilers.inventory import Inventory
+from streamwarden_operator.reconcilers.policies.live_acks import LiveAcks
 from streamwarden_operator.reconcilers.policies.log_store import LogStore
 from streamwarden_operator.reconcilers.scaling.scaling_store import ScalingStore
 from streamwarden_operator.result import Result
@@ -24,7 +25,7 @@ from support.acl_fakes import FakeAcls
 from support.fakes import FakeCluster, FakeOffsets, FakeScramUsers, FakeTopics
 from support.login_fakes import FakeLogins
 from support.operator_harness import Harness, agent, conditions_of, policy, running, until, whole_namespace
-from support.policy_fakes import FakePolicyLog
+from support.policy_fakes import FakeGateAcks, FakePolicyLog
 from support.quota_fakes import FakeClientQuotas
 
 if TYPE_CHECKING:
@@ -139,6 +140,7 @@ class Removing:
             access,
             logs,
             scaling,
+            acks=LiveAcks(FakeGateAcks(), self.cluster),
             statuses=AgentStatuses(self.cluster, logs, scaling, lambda: self.now),
             wake=lambda _: None,
             clock=lambda: self.now,
