@@ -236,12 +236,16 @@ class Verification:
             return
         for log in logs:
             report, committed = reports.get(log.partition), facts.committed.get(log.partition)
-            if report is None or committed is None or spool.topic_id(report.chain.id) != facts.topic_id:
+            if report is None or committed is None:
                 continue
             end = min(log.end, committed.offset)
+            if spool.topic_id(report.chain.id) != facts.topic_id:
+                _note_uncompared(report, topic, low=log.low, end=0 if report.chain.records else end)
+                continue
             judged = spool.judged(report.chain.id)
             has_record = partial(self._source.has_record, topic, log.partition)
             report.coverage = Coverage(topic, log.partition, low=log.low, end=end, judged=judged, has_record=has_record)
+            _note_uncompared(report, topic, low=log.low, end=report.coverage.start)
             skipped = tuple((each.offset, each.last) for each in spool.judged(report.chain.id) if each.last >= 0)
             wanted.append(Log(log.partition, report.coverage.start, end, skipped))
         complete = self._read_topic(topic, wanted, lambda records: _cover(records, reports), of_agents=True)
@@ -271,6 +275,15 @@ def _cover(records: Sequence[Record], reports: Mapping[int, ChainReport]) -> Non
         coverage = reports[partition].coverage
         if coverage is not None:
             coverage.take(offset, sha256(value or b"").digest())
+
+
+def _note_uncompared(report: ChainReport, topic: str, *, low: int, end: int) -> None:
+    """Say which decisions cannot be compared with anything, as the chain's first records are not there."""
+    chain = report.chain
+    is_beheaded = chain.begins_at > 1 or (chain.records == 0 and (chain.head or ChainHead()).length > 0)
+    if end > low and is_beheaded:
+        what = f"decisions from offset {low} to {end - 1} of {topic}"
+        report.notes.append(f"{what} are not compared: no audit record of them is left")
 
 
 def _untrue(coverage: Coverage, partition: Place) -> Iterator[str]:

@@ -76,7 +76,8 @@ leaves the ends out: then it does not see a chain that is cut off at its end, or
 [exit code](exit-codes.md) is 0 only when all that was asked for was checked and nothing is wrong.
 
 No fault, but said: a chain that begins late, because retention has deleted older records; judged decisions that
-retention has deleted; an agent or a decision topic that is gone or was made again.
+retention has deleted; decisions that are not compared, as their audit records are gone; an agent or a decision topic
+that is gone or was made again.
 """
 
 _JSON = """

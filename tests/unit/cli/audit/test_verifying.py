@@ -173,6 +173,43 @@ def test_what_retention_has_deleted_is_said_and_no_fault() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("since", "chain"),
+    [
+        pytest.param(
+            2,
+            [
+                f"{CHAIN}: 2 records, from length 5 on, 2 decisions compared, 1 fault",
+                f"  decisions from offset 0 to 7 of {DECISIONS} are not compared: no audit record of them is left",
+                f"  Gap {TOPIC} [0] @0: lengths 1 to 4 are missing before this record",
+            ],
+            id="X84-of-a-chain-that-has-gone-on-since",
+        ),
+        pytest.param(
+            0,
+            [
+                f"{CHAIN}: 0 records, from the beginning, 1 fault",
+                f"  decisions from offset 0 to 10 of {DECISIONS} are not compared: no audit record of them is left",
+                f"  Truncated {DECISIONS} [0] @12: the gate has committed 6 records, and the chain ends at 0",
+            ],
+            id="X84-of-a-chain-with-nothing-since",
+        ),
+    ],
+)
+def test_what_went_with_a_lost_audit_topic_is_said_and_what_is_not_compared(since: int, chain: list[str]) -> None:
+    source = judged_source()
+    kept = source.records[TOPIC][6 - since :]
+    source.records[TOPIC] = [Record(0, offset, each.key, each.value) for offset, each in enumerate(kept)]
+    assert said(source, decisions=True) == [*chain, f"1 chain, {since} records, 1 fault: NOT WHOLE"]
+
+
+def test_decisions_before_the_first_of_a_whole_chain_are_not_spoken_of() -> None:
+    """A partition with nothing but transactions' markers has no chain yet."""
+    source = judged_source()
+    source.offsets[GROUP] = source.offsets[GROUP] | {1: Committed(4, ChainHead().metadata("topic-id", 4))}
+    assert said(source, decisions=True)[1:] == ["1 chain, 6 records, 0 faults: whole"]
+
+
 def test_a_chain_that_retention_has_deleted_altogether_is_said() -> None:
     source = judged_source()
     source.records[TOPIC], source.lows = [], {(TOPIC, 0): 6}
