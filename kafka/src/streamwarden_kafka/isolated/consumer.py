@@ -211,7 +211,8 @@ class IsolatedConsumer:
             while len(found) < most and size > 0:
                 new = self._take(1, math.inf, 0 if found else timeout_s)
                 found += new
-                self._suspects.took()
+                if new:
+                    self._suspects.took()
                 if not new or new[0].error() is not None:
                     if any(_is_end(message) for message in new):
                         self._suspects.ended()
