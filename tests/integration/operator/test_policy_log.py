@@ -106,6 +106,18 @@ async def test_a_second_publisher_fences_the_first_for_good(stack: Any, topic: s
         assert (await bring(second, topic, desired(a="false"))).epoch == 2
 
 
+async def test_x94_the_first_publish_after_fencing_says_that_another_one_publishes(stack: Any, topic: str) -> None:
+    """The broker's answer comes with the record: a callback that asked it for an offset raised SystemError."""
+    async with publisher(stack, topic) as first, publisher(stack, topic) as second:
+        before = await bring(first, topic, desired(a="true"))
+        await second.read(topic)
+        with pytest.raises(
+            LeadershipLostError, match=f"could not publish on '{topic}': another operator publishes now"
+        ):
+            await first.publish(topic, [SignedRecord(b"policy/a", None)])
+        assert await state_of(second, topic) == before
+
+
 async def test_who_only_looks_sees_the_same_and_fences_nobody(stack: Any, topic: str) -> None:
     async with publisher(stack, topic) as first, publisher(stack, topic) as second:
         await bring(first, topic, desired(a="true"))
