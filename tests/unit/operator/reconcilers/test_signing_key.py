@@ -69,6 +69,34 @@ async def test_x83_a_rotation_signs_every_log_anew_and_no_gate_is_ever_without_i
         assert conditions_of(harness.get(agent()))["Accepted"][0] == "True"
 
 
+async def test_x83_a_rotation_goes_on_without_the_gate_that_people_name_and_tells_of_it() -> None:
+    secrets = FakeKeptSecrets()
+
+    def kept(harness: Harness) -> None:
+        secrets.data = write_keys(harness.keys.held)
+        harness.key_store = KubernetesSigningKeys(secrets.store, "streamwarden", harness.keys)
+
+    async with running(*whole_namespace(), prepare=kept) as harness:
+        old = harness.keys.key_id
+        say_epochs(harness, old)
+        (gate,) = harness.acks.of_namespace("risk")
+        await harness.settle()
+        secrets.annotations["streamwarden.io/rotate-key"] = "now"
+        harness.controller.add(ROTATE)
+        await until(lambda: f"Waits for risk/{gate.pod}" in secrets.shown.get("streamwarden.io/key-rotation", ""))
+        assert signers(harness) == all_by(old)
+        secrets.annotations["streamwarden.io/rotate-without"] = f"risk/{gate.pod}"
+        harness.controller.add(ROTATE)
+        await until(lambda: harness.keys.ids.previous == old)
+        new = harness.keys.key_id
+        await until(lambda: signers(harness) == all_by(new))
+        harness.controller.add(ROTATE)
+        await until(lambda: json.loads(harness.cluster.workloads["risk", "guard"].public_keys).keys() == {new})
+        said = {event.reason: event.message for event in harness.cluster.events if event.key == ROTATE}
+        assert f"people have asked to wait no longer for risk/{gate.pod}" in said["KeySigns"]
+        assert f"risk/{gate.pod}, left out as people have asked" in said["KeyRotated"]
+
+
 async def test_x83_who_begins_anew_keeps_namespaces_and_goes_on_above_what_the_lost_key_signed() -> None:
     async with running(*whole_namespace()) as first:
         first.put(policy("strict", "1 < 2", generation=2))
