@@ -44,6 +44,7 @@ PORTS = {
 """By the harness's name of each."""
 READS = frozenset(
     {
+        "Acls.look_again",
         "Acls.observe",
         "ClientQuotas.observe",
         "Cluster.applied_formats",
@@ -56,7 +57,7 @@ READS = frozenset(
         "SchemaRegistry.find",
         "SchemaRegistry.observe",
         "ScramUsers.observe",
-        "SigningKeys.rotation_due",
+        "SigningKeys.rotation_asked",
         "Topics.observe",
     }
 )
@@ -140,14 +141,17 @@ class Mortal:
 @cache
 def writing_calls() -> frozenset[str]:
     """Return ``Port.method`` of every call of every port but those that are known to change nothing."""
-    found = {
+    return all_calls() - READS
+
+
+def all_calls() -> frozenset[str]:
+    """Return ``Port.method`` of every call of every port."""
+    return frozenset(
         f"{port.__name__}.{name}"
         for port in all_ports()
         for name, method in vars(port).items()
         if inspect.iscoroutinefunction(method)
-    }
-    assert found >= READS
-    return frozenset(found - READS)
+    )
 
 
 def all_ports() -> set[type]:

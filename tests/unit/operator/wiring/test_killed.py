@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
-from support.mortal import PORTS, Moment, Process, all_ports, writing_calls
+from support.mortal import PORTS, READS, Moment, Process, all_calls, all_ports, writing_calls
 from support.operator_life import STEPS, Life
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def _differing(one: Snapshot, other: Snapshot) -> dict[str, tuple[object, object
 
 def test_f8_every_port_is_one_that_a_process_can_be_killed_at() -> None:
     assert set(PORTS.values()) == all_ports()
+    assert sorted(READS - all_calls()) == []
 
 
 def test_f8_a_life_makes_every_call_that_changes_something(undisturbed: Life) -> None:
