@@ -117,6 +117,8 @@ class ConditionReason(StrEnum):
     """Kafka does not take the operator's user or its password; retried with backoff."""
     KAFKA_AUTHORIZATION_FAILED = "KafkaAuthorizationFailed"
     """Kafka forbids it to the operator's user, until somebody grants it the right; the message says what was tried."""
+    KAFKA_TOO_OLD = "KafkaTooOld"
+    """Kafka does not answer requests that the operator needs; the message names them, and the versions that do."""
     QUOTA_REFUSED = "QuotaRefused"
     """Kafka refuses the operator what the quotas in its settings need; the message says what to grant."""
     REGISTRY_UNAVAILABLE = "RegistryUnavailable"

@@ -3,6 +3,7 @@
 OperatorError
 ├── InvalidSpecError          the user must change something; no retry helps until then
 │   ├── KubeconfigError       the way to the API server cannot be read
+│   ├── KafkaTooOldError      Kafka lacks requests that the operator needs
 │   └── UnsupportedChangeError
 ├── NotReadyError             something this resource needs is not there yet; a change there wakes it
 │   └── SigningKeyLostError   until the Secret is put back, or people say that it is lost for good
@@ -43,6 +44,12 @@ class InvalidSpecError(OperatorError):
 
 class KubeconfigError(InvalidSpecError):
     """There is no kubeconfig, or it cannot be read, or lacks the context that was named."""
+
+
+class KafkaTooOldError(InvalidSpecError):
+    """This Kafka does not answer what the operator needs: another one, or a newer version of it, does."""
+
+    reason = ConditionReason.KAFKA_TOO_OLD
 
 
 class UnsupportedChangeError(InvalidSpecError):

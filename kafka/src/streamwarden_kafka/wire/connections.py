@@ -127,6 +127,15 @@ class Broker:
     def __init__(self, connection: AIOKafkaConnection) -> None:
         self._connection = connection
 
+    @property
+    def offers(self) -> dict[int, int]:
+        """The highest version of each request that it answers, by API key: it was asked when the connection began.
+
+        Kafka closes a connection on which it is asked twice before a login.
+        """
+        versions = self._connection._versions  # noqa: SLF001  # it shows them in no other way
+        return {key: highest for key, (_, highest) in versions.items()}
+
     async def ask(self, request: Any) -> Any:  # noqa: ANN401  # aiokafka has no types
         """Send one of aiokafka's requests, and return the answer; its own error codes are the caller's to look at.
 

@@ -12,6 +12,7 @@ import structlog
 from streamwarden_contract.names import InstallationNames
 from streamwarden_kafka.connection import Connection
 
+from streamwarden_operator.adapters.kafka.preflight import check_kafka
 from streamwarden_operator.adapters.kubernetes.client import KubernetesClient, load_configuration
 from streamwarden_operator.adapters.kubernetes.cluster import KubernetesCluster
 from streamwarden_operator.adapters.kubernetes.election import Election
@@ -20,7 +21,13 @@ from streamwarden_operator.backends import Backends, connect
 from streamwarden_operator.desired.names import BEGIN_ANEW_ANNOTATION, TAKE_OVER_ANNOTATION, annotated_ids
 from streamwarden_operator.desired.pod_template import GateImage
 from streamwarden_operator.desired.pods import build_manifests
-from streamwarden_operator.errors import InvalidSpecError, OperatorError, SigningKeyLostError, UnavailableError
+from streamwarden_operator.errors import (
+    InvalidSpecError,
+    KafkaTooOldError,
+    OperatorError,
+    SigningKeyLostError,
+    UnavailableError,
+)
 from streamwarden_operator.handlers.health import Health
 from streamwarden_operator.handlers.looking import look
 from streamwarden_operator.handlers.measuring import (
@@ -170,6 +177,8 @@ class Runtime:
             on_answered=partial(count_admin_request, self.metrics),
             guard=_guard(self.election),
         )
+        if not await self._kafka_can():
+            self._supervisor.start(self._await_kafka, role="preflight")
         signing = await self._first_keys(backends)
         controller = Controller(
             self.cluster,
@@ -225,6 +234,34 @@ class Runtime:
                     said = str(error)
                     _log.warning("waiting for the API server", reason=error.reason.value, error=said)
             await asyncio.sleep(_RETRY.total_seconds())
+
+    async def _kafka_can(self) -> bool:
+        """Tell whether Kafka can do what will be asked of it; False: it does not say so yet.
+
+        Raises:
+            KafkaTooOldError: it cannot; people are told.
+        """
+        try:
+            await check_kafka(self.kafka, timeout_s=self.settings.admin_timeout.total_seconds())
+        except KafkaTooOldError as error:
+            await self._tell(error)
+            raise
+        except UnavailableError:
+            return False  # every resource says so by its conditions
+        except InvalidSpecError as error:
+            _log.warning("what Kafka can do is not known", error=str(error))  # settings that only librdkafka has
+        return True
+
+    async def _await_kafka(self) -> None:
+        """Ask until Kafka says what it can; where that is too little the process ends."""
+        try:
+            while True:
+                await asyncio.sleep(_RETRY.total_seconds())
+                if await self._kafka_can():
+                    return
+        except KafkaTooOldError as error:
+            self.refused = error
+            self.stopping.set()
 
     async def _first_keys(self, backends: Backends) -> KubernetesSigningKeys:
         """Return the keys; where the Secret is lost, wait until it is back or people want to begin anew.

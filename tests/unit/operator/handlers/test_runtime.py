@@ -8,10 +8,17 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 from streamwarden_kafka.connection import Connection
-from streamwarden_operator.errors import InvalidSpecError, SigningKeyLostError
+from streamwarden_operator.errors import (
+    InvalidSpecError,
+    KafkaTooOldError,
+    KafkaUnavailableError,
+    KubernetesUnavailableError,
+    SigningKeyLostError,
+)
 from streamwarden_operator.handlers import runtime
 from streamwarden_operator.handlers.health import Health
 from streamwarden_operator.handlers.runtime import Runtime
+from streamwarden_operator.keys import Key
 from streamwarden_operator.metrics import Metrics
 from streamwarden_operator.plans.inventory import Place
 from streamwarden_operator.settings import OperatorSettings
@@ -22,7 +29,6 @@ if TYPE_CHECKING:
 
     from streamwarden_operator.adapters.kubernetes.cluster import KubernetesCluster
     from streamwarden_operator.backends import Backends
-    from streamwarden_operator.keys import Key
 
 
 async def test_an_installation_with_another_ones_kafka_user_is_refused(tmp_path: Path) -> None:
@@ -98,6 +104,63 @@ async def test_x83_who_waits_for_a_lost_key_is_not_ready(monkeypatch: pytest.Mon
     await made._first_keys(cast("Backends", None))
     assert ready == [True, False]
     assert cluster.events == ["SigningKeyLost: the Secret is gone, True"]
+
+
+def answering(monkeypatch: pytest.MonkeyPatch, *answers: Exception | None) -> None:
+    """Let Kafka answer like this, one time after the other."""
+    left = list(answers)
+
+    async def check(*_: object, **_named: object) -> None:
+        if (answer := left.pop(0)) is not None:
+            raise answer
+
+    monkeypatch.setattr(runtime, "_RETRY", timedelta(0))
+    monkeypatch.setattr(runtime, "check_kafka", check)
+
+
+async def test_f43_a_kafka_that_is_too_old_is_told_before_anything_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    answering(monkeypatch, KafkaTooOldError("upgrade it"))
+    cluster = Told()
+    made = runtime_over(cluster, Metrics())
+    await made._lead()
+    assert str(made.refused) == "upgrade it"
+    assert made.stopping.is_set()
+    assert made.controller is None
+    assert cluster.events == ["KafkaTooOld: upgrade it, True"]
+
+
+async def test_f43_a_kafka_that_is_found_too_old_once_it_answers_ends_the_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answering(monkeypatch, KafkaUnavailableError("away"), KafkaUnavailableError("away"), KafkaTooOldError("upgrade it"))
+    cluster = Told()
+    made = runtime_over(cluster, Metrics())
+    assert not await made._kafka_can()
+    await made._await_kafka()
+    assert str(made.refused) == "upgrade it"
+    assert made.stopping.is_set()
+    assert cluster.events == ["KafkaTooOld: upgrade it, True"]
+
+
+async def test_settings_that_only_librdkafka_has_say_nothing_of_kafka(monkeypatch: pytest.MonkeyPatch) -> None:
+    answering(monkeypatch, InvalidSpecError("ssl.engine.location cannot be used"))
+    made = runtime_over(Told(), Metrics())
+    assert await made._kafka_can()
+    assert made.refused is None
+
+
+async def test_what_a_watch_saw_is_looked_at_until_the_api_server_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime, "_RETRY", timedelta(0))
+    failures = [KubernetesUnavailableError("away")] * 3
+    key = Key("Policy", "risk", "strict")
+
+    class Away(OneBadAnswer):
+        async def see(self, _event: str | None, _manifest: object) -> Key:
+            if failures:
+                raise failures.pop()
+            return key
+
+    assert await runtime_over(Away(), Metrics()).see("MODIFIED", {}) == key
 
 
 async def test_the_clusters_that_are_taken_over_are_those_that_people_name() -> None:
