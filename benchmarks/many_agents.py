@@ -1,23 +1,36 @@
-"""Many AgentDeployments at once, on a real API server and a real Kafka: when do all stand, and in how much memory?
+"""Many AgentDeployments at once, on a real API server and a real Kafka: when do all stand, and what does that take?
 
-There is no node: an agent stands here when its topics, users, ACLs, binding and Deployment are there, and only its pods
-are missing. Then nothing happens for a while, and nothing must be written.
+There is no kubelet: ``crowd`` says for each pod what a kubelet and a gate would say, so that an agent stands when it
+is ``Ready``. A Policy is edited meanwhile, and after; then nothing happens for a while, and nothing must be written. At
+last a bare client makes the same objects and entries in Kafka: that is the floor. ``MANY_AGENTS`` says how many.
+
+Processor times are read from Linux, of each process: they hold on a machine where others are busy, as seconds do not.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 import re
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import ROOT, Figures, Goal, Result
-from streamwarden_contract.models import AgentDeployment
+import crowd
+import floor
+import httpx
+from harness import ROOT, Figures, Goal, Result, percentile
+from processes import PARTS, cpu_seconds
+from streamwarden_contract.models import AgentDeployment, Policy
 from streamwarden_devstack.stack import Stack
-from streamwarden_operator.adapters.kubernetes.resource_types import type_of_kind
+from streamwarden_operator.adapters.kubernetes.client import JSON_PATCH
+from streamwarden_operator.adapters.kubernetes.errors import Request
+from streamwarden_operator.adapters.kubernetes.resource_types import OWNED, POD, SECRET, type_of_kind
+from streamwarden_operator.desired.names import INSTANCE_LABEL
 
 sys.path.insert(0, str(ROOT / "tests"))  # the same API server as the tests'
 
@@ -29,21 +42,22 @@ if TYPE_CHECKING:
     from streamwarden_operator.adapters.kubernetes.client import KubernetesClient
 
 NAME = "many_agents"
-AGENTS = 300
+AGENTS = int(os.environ.get("MANY_AGENTS", "300"))
+EDIT_EVERY_S, EDITS_AFTER = 2.0, 30
 IDLE_S = 60.0
-PATIENCE_S = 1_200.0
-NAMESPACE = "crowd"
+PATIENCE_S = 1_500.0
 GOALS = (
-    Goal("agents_per_s", "at least", 8.3),  # a thousand in two minutes
-    Goal("memory_mib", "below", 300),
+    Goal("all_standing_s", "below", 60),  # of a thousand
+    Goal("memory_mib", "below", 400),
+    Goal("loop_held_s", "below", 0.1),
+    Goal("edit_in_storm_over_bare_watch_p99_ms", "below", 500),
     Goal("idle_writes", "below", 1),
+    Goal("idle_cpu_percent", "below", 3),
 )
-RESOURCE = type_of_kind(AgentDeployment)
-_WRITES = re.compile(
-    r'^apiserver_request_total\{[^}]*resource="(?:agentdeployments|deployments|secrets|configmaps)"[^}]*'
-    r'verb="(?:APPLY|PATCH|POST|PUT|DELETE)"[^}]*\} ([0-9.e+]+)$',
-    re.MULTILINE,
-)
+RESOURCE, POLICIES = type_of_kind(AgentDeployment), type_of_kind(Policy)
+_COUNTED = re.compile(r"^streamwarden_operator_(\w+)(?:\{(.*)\})? ([0-9.e+-]+)$", re.MULTILINE)
+_LABEL = re.compile(r'(\w+)="([^"]*)"')
+_READS = frozenset({"get", "list"})
 
 
 def run() -> Result:
@@ -66,91 +80,239 @@ async def _run() -> Result:
                 await server.stop()
 
 
-def _prepared(server: ApiServer, folder: Path, operator: Connection) -> Result:
+def _prepared(server: ApiServer, folder: Path, kafka: Connection) -> Result:
     server.kubectl("apply", "--server-side", "-k", str(ROOT / "config" / "default"))
     overlay = folder / "namespace"
     overlay.mkdir()
     base = "/".join([".."] * len(overlay.resolve().parts[1:])) + str(ROOT / "config" / "namespace")
-    (overlay / "kustomization.yaml").write_text(f"namespace: {NAMESPACE}\nresources: [{base}]\n")
+    (overlay / "kustomization.yaml").write_text(f"namespace: {crowd.NAMESPACE}\nresources: [{base}]\n")
     server.kubectl("apply", "--server-side", "-k", str(overlay))
-    server.apply(_contract("pages"), _contract("commands"), _policy())
+    server.apply(crowd.contract("pages"), crowd.contract("commands"), crowd.policy())
     file = folder / "librdkafka.properties"
-    file.write_text(operator.render())
+    file.write_text(kafka.render())
     operator = OperatorProcess(
         folder, server.kubeconfig_of(OPERATOR_USER), kafka_properties=file, gate_image="registry.example/gate:1"
     )
     try:
         operator.wait_ready()
-        figures = asyncio.run(_measure(server, operator))
+        figures = asyncio.run(_Crowd(server, operator, kafka).measure())
     finally:
         operator.close()
-    return Result(NAME, figures, GOALS, (f"{AGENTS:,} agents of one namespace", f"idle for {IDLE_S:g} s"))
+    figures |= asyncio.run(_floor(server, folder, file))
+    for part in ("api_server", "kafka"):
+        figures[f"{part}_over_floor"] = round(
+            figures[f"{part}_cpu_ms_per_agent"] / figures[f"floor_{part}_cpu_ms_per_agent"], 2
+        )
+    notes = (
+        f"{AGENTS:,} agents of one namespace; pods and gates are said, not run; idle for {IDLE_S:g} s",
+        f"a Policy is edited every {EDIT_EVERY_S:g} s while they come up, and {EDITS_AFTER} times after",
+    )
+    return Result(NAME, figures, GOALS, notes)
 
 
-async def _measure(server: ApiServer, operator: OperatorProcess) -> Figures:
-    client = server.client(timeout_s=60)
-    try:
-        began_s = time.monotonic()
+class _Crowd:
+    """One storm, and the calm after it."""
+
+    def __init__(self, server: ApiServer, operator: OperatorProcess, kafka: Connection) -> None:
+        self._server, self._operator = server, operator
+        self._client = server.client(timeout_s=120)
+        self._uids: dict[str, str] = {}
+        self._gates = crowd.Gates(kafka.librdkafka(), self._uids)
+        self._standing: set[str] = set()
+        self._seen_s: dict[str, float] = {}
+        """By the text of the policy's rule: when a bare watch had it."""
+        self._changed = asyncio.Event()
+        self._edits = 0
+
+    async def measure(self) -> Figures:
+        tasks = [asyncio.create_task(each) for each in (self._look_at_agents(), self._look_at_policies())]
+        tasks.append(asyncio.create_task(crowd.run_pods(self._client, crowd.NAMESPACE, self._gates, set())))
+        try:
+            await self._until(lambda: bool(self._seen_s))
+            await self._published()
+            self._gates.start()
+            storm = await self._storm()
+            after = await self._edit_many(EDITS_AFTER)
+            return {**storm, **_waits("edit_after", after), **await self._idle()}
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.to_thread(self._gates.stop)
+            await self._client.close()
+
+    async def _storm(self) -> Figures:
+        cpu, counted, began_s = cpu_seconds(), self._counts(), time.monotonic()
+        editing = asyncio.create_task(self._edit_while(lambda: len(self._standing) < AGENTS))
         limit = asyncio.Semaphore(16)
 
         async def apply(number: int) -> None:
             async with limit:
-                await client.apply(RESOURCE, _agent(number), manager="benchmark")
+                made = await self._client.apply(RESOURCE, crowd.agent(number), manager="benchmark")
+                self._uids[made["metadata"]["name"]] = made["metadata"]["uid"]
 
         await asyncio.gather(*(apply(number) for number in range(AGENTS)))
         applied_s = time.monotonic() - began_s
-        while await _standing(client) < AGENTS:
-            assert time.monotonic() - began_s < PATIENCE_S, operator.text()[-2000:]
-            await asyncio.sleep(1)
+        await self._until(lambda: len(self._standing) == AGENTS)
         standing_s = time.monotonic() - began_s
-        await asyncio.sleep(10)  # what was woken comes to rest
-        before = _writes(server)
-        await asyncio.sleep(IDLE_S)
+        edits = await editing
+        await asyncio.sleep(5)  # what was woken comes to rest
+        taken = {part: took - cpu[part] for part, took in cpu_seconds().items()}
+        now = self._counts()
+        lags = [(float(labels["le"]), count) for labels, count in _series(now, "event_loop_lag_seconds_bucket")]
         return {
+            "agents": AGENTS,
             "all_applied_s": round(applied_s, 1),
             "all_standing_s": round(standing_s, 1),
-            "agents_per_s": round(AGENTS / standing_s, 2),
-            "memory_mib": round(operator.peak_memory_bytes() / 2**20, 1),
-            "idle_writes": _writes(server) - before,
+            **{f"{part}_cpu_ms_per_agent": round(1000 * taken[part] / AGENTS, 1) for part in PARTS},
+            **_per_agent(now, counted),
+            "epochs": self._gates.epochs,
+            "acks_per_agent": round(self._gates.acks / AGENTS, 1),
+            "memory_mib": round(self._operator.peak_memory_bytes() / 2**20, 1),
+            "loop_held_s": round(sum(count for _, count in _series(now, "event_loop_longest_hold_seconds")), 3),
+            "loop_lag_over_100_ms": max(count for _, count in lags)
+            - max((count for bound, count in lags if bound <= 0.1), default=0),
+            **_waits("edit_in_storm", edits),
         }
+
+    async def _idle(self) -> Figures:
+        await asyncio.sleep(10)
+        counted, cpu = self._counts(), cpu_seconds()
+        await asyncio.sleep(IDLE_S)
+        taken, now = cpu_seconds()["operator"] - cpu["operator"], self._counts()
+        return {
+            "idle_writes": sum(
+                count
+                for labels, count in _series(now - counted, "kubernetes_requests_total")
+                if labels["verb"] not in _READS and not labels["resource"].startswith("leases")
+            ),
+            "idle_cpu_percent": round(100 * taken / IDLE_S, 2),
+        }
+
+    async def _edit_while(self, goes_on: Any) -> list[tuple[float, float]]:  # noqa: ANN401  # a condition
+        waits: list[tuple[float, float]] = []
+        while goes_on():
+            waits += await self._edit_many(1)
+            await asyncio.sleep(EDIT_EVERY_S)
+        return waits
+
+    async def _edit_many(self, times: int) -> list[tuple[float, float]]:
+        """Edit the policy; return the milliseconds until a gate could read it, and until a bare watch had it."""
+        waits = []
+        for _ in range(times):
+            self._edits += 1
+            text, began_s = crowd.rule(self._edits), time.monotonic()
+            edit = [{"op": "replace", "path": "/spec/rules/0/require", "value": text}]
+            request = Request("patch", POLICIES, crowd.NAMESPACE, crowd.POLICY)
+            await self._client.patch(request, edit, content_type=JSON_PATCH, manager="benchmark")
+            await self._until(lambda text=text: text in self._seen_s and text in self._gates.published_s)
+            ends_s = self._gates.published_s[text], self._seen_s[text]
+            waits.append((1000 * (ends_s[0] - began_s), 1000 * (ends_s[1] - began_s)))
+        return waits
+
+    async def _published(self) -> None:
+        """Wait until the namespace has a policy log: gates would not start before."""
+        while True:
+            found = await self._client.get(POLICIES, crowd.NAMESPACE, crowd.POLICY)
+            if found is not None and found.get("status", {}).get("revision"):
+                return
+            await asyncio.sleep(0.2)
+
+    async def _look_at_agents(self) -> None:
+        async for found in crowd.watch(self._client, RESOURCE, crowd.NAMESPACE):
+            conditions = {part["type"]: part["status"] for part in found.get("status", {}).get("conditions", ())}
+            if conditions.get("Ready") == "True":
+                self._standing.add(found["metadata"]["name"])
+
+    async def _look_at_policies(self) -> None:
+        async for found in crowd.watch(self._client, POLICIES, crowd.NAMESPACE):
+            self._seen_s.setdefault(found["spec"]["rules"][0]["require"], time.monotonic())
+
+    async def _until(self, holds: Any) -> None:  # noqa: ANN401  # a condition
+        deadline_s = time.monotonic() + PATIENCE_S
+        while not holds():
+            assert time.monotonic() < deadline_s, self._operator.text()[-3000:]
+            await asyncio.sleep(0.005)
+
+    def _counts(self) -> Counter[tuple[str, str]]:
+        found: Counter[tuple[str, str]] = Counter()
+        text = httpx.get(f"http://127.0.0.1:{self._operator.health_port}/metrics", timeout=60).text
+        for name, labels, count in _COUNTED.findall(text):
+            found[name, labels] = float(count)  # type: ignore[assignment]  # a count of Prometheus
+        return found
+
+
+def _series(counts: Counter[tuple[str, str]], name: str) -> list[tuple[dict[str, str], float]]:
+    return [(dict(_LABEL.findall(labels)), count) for (each, labels), count in counts.items() if each == name]
+
+
+def _per_agent(now: Counter[tuple[str, str]], before: Counter[tuple[str, str]]) -> Figures:
+    taken, figures = now - before, Counter[str]()
+    for labels, count in _series(taken, "kubernetes_requests_total"):
+        resource, _, part = labels["resource"].partition("/")
+        figures["kubernetes_reads" if labels["verb"] in _READS else "kubernetes_writes"] += int(count)
+        figures["_".join(filter(None, (labels["verb"], resource.partition(".")[0], part)))] += int(count)
+    for labels, count in _series(taken, "kafka_admin_requests_total"):
+        figures["kafka_admin_requests"] += int(count)
+        figures[f"admin_{labels['request']}"] += int(count)
+    for labels, count in _series(taken, "reconciles_total"):
+        figures[f"reconciles_of_{labels['kind']}"] += int(count)
+    return {f"{name}_per_agent": round(count / AGENTS, 2) for name, count in sorted(figures.items())}
+
+
+def _waits(what: str, waits: list[tuple[float, float]]) -> Figures:
+    found: Figures = {f"{what}_times": len(waits)}
+    for name, values in (("published", [wait for wait, _ in waits]), ("bare_watch", [wait for _, wait in waits])):
+        for label, fraction in (("p50", 0.5), ("p99", 0.99)):
+            found[f"{what}_{name}_{label}_ms"] = round(percentile(values, fraction), 1)
+    over = percentile([wait for wait, _ in waits], 0.99) - percentile([bare for _, bare in waits], 0.99)
+    return {**found, f"{what}_over_bare_watch_p99_ms": round(over, 1)}
+
+
+async def _floor(server: ApiServer, folder: Path, properties: Path) -> Figures:
+    """Let a bare client make what the operator has made, in another namespace, and nobody looks at it."""
+    server.kubectl("create", "namespace", floor.NAMESPACE)
+    client, ready = server.client(timeout_s=120), set[str]()
+    node = asyncio.create_task(crowd.run_pods(client, floor.NAMESPACE, None, ready))
+    try:
+        manifests = await _made(client)
+        file = folder / "floor.json"
+        file.write_text(json.dumps(manifests))
+        cpu, began_s = cpu_seconds(), time.monotonic()
+        child = await asyncio.create_subprocess_exec(
+            sys.executable, floor.__file__, server.kubeconfig, properties, file, stdout=asyncio.subprocess.PIPE
+        )
+        said, _ = await child.communicate()
+        assert child.returncode == 0, said
+        while len(ready) < len(manifests):
+            assert time.monotonic() - began_s < PATIENCE_S, f"{len(ready)} of {len(manifests)}"
+            await asyncio.sleep(0.1)
+        standing_s = time.monotonic() - began_s
+        await asyncio.sleep(5)
+        taken = {part: took - cpu[part] for part, took in cpu_seconds().items()}
     finally:
+        node.cancel()
         await client.close()
+    taken["client"] = sum(json.loads(said).values())
+    parts = ("client", *(part for part in PARTS if part != "operator"))
+    found = {f"floor_{part}_cpu_ms_per_agent": round(1000 * taken[part] / len(manifests), 1) for part in parts}
+    return {"floor_all_standing_s": round(standing_s, 1), **found}
 
 
-async def _standing(client: KubernetesClient) -> int:
-    count = 0
-    async for page, _ in client.pages(RESOURCE, NAMESPACE):
-        for agent in page:
-            conditions = {part["type"]: part["status"] for part in agent.get("status", {}).get("conditions", ())}
-            reasons = {part["type"]: part["reason"] for part in agent.get("status", {}).get("conditions", ())}
-            count += conditions.get("AccessReady") == "True" and reasons.get("GateReady") == "GateNotReady"
-    return count
-
-
-def _writes(server: ApiServer) -> float:
-    return sum(float(count) for count in _WRITES.findall(server.kubectl("get", "--raw", "/metrics")))
-
-
-def _object(kind: str, name: str, spec: dict[str, Any], labels: dict[str, str]) -> dict[str, Any]:
-    metadata = {"name": name, "namespace": NAMESPACE, "labels": labels}
-    return {"apiVersion": "streamwarden.io/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec}
-
-
-def _contract(name: str) -> dict[str, Any]:
-    return _object("TopicContract", name, {"topicName": f"{NAMESPACE}.{name}", "partitions": 1}, {})
-
-
-def _policy() -> dict[str, Any]:
-    rules = [{"name": "sure", "require": "decision.confidence >= 0.8"}]
-    match = {"agentSelector": {"matchLabels": {"role": "crowd"}}}
-    return _object("Policy", "careful", {"match": match, "rules": rules}, {})
-
-
-def _agent(number: int) -> dict[str, Any]:
-    spec = {
-        "image": "registry.example/agent:1",
-        "agent": {"entrypoint": "agent:agent"},
-        "inputs": [{"name": "pages", "topicRef": {"name": "pages"}}],
-        "decisions": [{"type": "block", "commandTopicRef": {"name": "commands"}}],
-    }
-    return _object("AgentDeployment", f"agent-{number:04}", spec, {"role": "crowd"})
+async def _made(client: KubernetesClient) -> dict[str, list[dict[str, Any]]]:
+    """Return by agent everything that it has, as a client would make it."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for resource in (RESOURCE, *OWNED, SECRET):
+        async for page, _ in client.pages(resource, crowd.NAMESPACE):
+            for manifest in page:
+                metadata = manifest["metadata"]
+                labels = metadata.get("labels", {})
+                owner = metadata["name"] if resource == RESOURCE else labels.get(INSTANCE_LABEL, "")
+                owner = owner or metadata["name"].removesuffix("-agent-credentials").removesuffix("-gate-credentials")
+                if resource == POD or not owner.startswith("agent-"):
+                    continue
+                kept = {key: metadata[key] for key in ("name", "labels", "annotations") if key in metadata}
+                kept["namespace"] = floor.NAMESPACE
+                cut = {key: value for key, value in manifest.items() if key != "status" or resource == RESOURCE}
+                found.setdefault(owner, []).append({**cut, "metadata": kept})
+    return found

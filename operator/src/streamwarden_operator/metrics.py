@@ -94,6 +94,12 @@ KAFKA_REQUESTS = Family(
 LOOP_LAG = Family(
     "event_loop_lag_seconds", "histogram", "How much later than due the event loop ran a timer.", {}, _STALLS
 )
+LONGEST_HOLD = Family(
+    "event_loop_longest_hold_seconds",
+    "gauge",
+    "The longest that a timer was late while the event loop itself worked, since the process began: without what it "
+    "waited for a processor.",
+)
 CONDITIONS = Family(
     "conditions",
     "gauge",
@@ -139,7 +145,8 @@ LEADER = Family("leader", "gauge", "1 where this process may write; 0: it stands
 
 FAMILIES = (
     RECONCILES, RETRIES, RECONCILE_SECONDS, QUEUE_DEPTH, RUNNING, OLDEST, FAILING, KUBERNETES_REQUESTS,
-    KUBERNETES_SECONDS, KAFKA_REQUESTS, LOOP_LAG, CONDITIONS, INCIDENTS, SCALED_AGENTS, ROLLOUTS, TASK_RESTARTS, LEADER,
+    KUBERNETES_SECONDS, KAFKA_REQUESTS, LOOP_LAG, LONGEST_HOLD, CONDITIONS, INCIDENTS, SCALED_AGENTS, ROLLOUTS,
+    TASK_RESTARTS, LEADER,
 )  # fmt: skip
 """All of them, in the order of the page."""
 

@@ -1,12 +1,13 @@
 """``/healthz`` and ``/readyz`` for the kubelet, ``/metrics`` for Prometheus, ``/debug/tasks`` for people."""
 
 import asyncio
+import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from streamwarden_operator.metrics import CONTENT_TYPE, LOOP_LAG, Metrics
+from streamwarden_operator.metrics import CONTENT_TYPE, LONGEST_HOLD, LOOP_LAG, Metrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +39,8 @@ class Health:
         self._port = port
         self._longest_stall_s = longest_stall.total_seconds()
         self._last_tick_s = 0.0
+        self._longest_hold_s = 0.0
+        self._metrics.read(LONGEST_HOLD, lambda: [((), self._longest_hold_s)])
         self._ticking: asyncio.Task[None] | None = None
         self._runner: web.AppRunner | None = None
 
@@ -70,9 +73,12 @@ class Health:
         return max(0.0, asyncio.get_running_loop().time() - self._last_tick_s - _TICK_S)
 
     async def _tick(self) -> None:
+        worked_s = time.thread_time()
         while True:
             await asyncio.sleep(_TICK_S)
+            before_s, worked_s = worked_s, time.thread_time()
             self._metrics.observe(LOOP_LAG, self.stall_s)
+            self._longest_hold_s = max(self._longest_hold_s, min(self.stall_s, worked_s - before_s))
             self._last_tick_s = asyncio.get_running_loop().time()
 
     async def _healthz(self, _request: web.Request) -> web.Response:

@@ -52,6 +52,9 @@ _RETRY = timedelta(seconds=2)
 _SETTLE = timedelta(seconds=3)
 """The watches begin some 100 ms after the first list, and do not show what vanished in between: a second list does."""
 
+_AT_ONCE = 50
+"""Keys that are woken before others have their turn."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -195,7 +198,7 @@ class Runtime:
         self._controller = controller
         await controller.start()
         controller.caches_complete()
-        self._wake(self.cluster.known())
+        await self._wake(self.cluster.known())
         self._supervisor.start(partial(self._watch_for_loss, controller), role="loss")
         self.health.ready = True
         _log.info("operator works", key_id=signing.key_id)
@@ -312,16 +315,19 @@ class Runtime:
                 continue
             if keys:
                 _log.info("found changed, and no watch showed it", keys=len(keys))
-            self._wake(keys)
+            await self._wake(keys)
 
     async def _tell(self, error: OperatorError) -> None:
         """Record an Event of what keeps the operator from working, where people look first: in its namespace."""
         where, reason = Key("Namespace", self.settings.operator_namespace), type(error).__name__.removesuffix("Error")
         await self.cluster.record_event(where, reason=reason, message=str(error), warning=True)
 
-    def _wake(self, keys: frozenset[Key]) -> None:
-        for key in sorted(keys):
+    async def _wake(self, keys: frozenset[Key]) -> None:
+        """Wake what these are and what depends on them, a few at a time: thousands would hold the event loop."""
+        for number, key in enumerate(sorted(keys), start=1):
             self.changed(key)
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)
 
     async def _watch_for_loss(self, controller: Controller) -> None:
         await controller.lost.wait()

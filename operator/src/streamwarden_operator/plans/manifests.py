@@ -24,7 +24,7 @@ def stamp(manifest: Manifest) -> tuple[Manifest, str]:
 
     The hash tells a later process that nothing was taken out of the manifest since it was applied.
     """
-    found = digest(manifest)
+    found = digest(canonical(manifest))
     metadata = manifest["metadata"]
     annotations = {**metadata.get("annotations", {}), MANIFEST_HASH_ANNOTATION: found}
     return {**manifest, "metadata": {**metadata, "annotations": annotations}}, found
@@ -42,9 +42,14 @@ def content_of(live: Manifest) -> Manifest:
     return {**content, "metadata": metadata}
 
 
-def digest(manifest: Manifest) -> str:
-    """Return a hash that is the same for the same content."""
-    return hashlib.sha256(json.dumps(manifest, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+def canonical(manifest: Manifest) -> bytes:
+    """Write a manifest so that the same content is the same bytes."""
+    return json.dumps(manifest, sort_keys=True, separators=(",", ":")).encode()
+
+
+def digest(written: bytes) -> str:
+    """Return a hash of what ``canonical`` has written."""
+    return hashlib.sha256(written).hexdigest()
 
 
 def contains(live: object, desired: object) -> bool:

@@ -3,7 +3,7 @@
 A key is all that is passed on: no reconciler learns what woke it.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from streamwarden_contract.acks import GateAck, RefusedEvents
 from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
@@ -55,11 +55,18 @@ class Waker:
         namespace = key.namespace
         found = dependents_of(
             key,
-            self._cluster.list(AgentDeployment, namespace),
+            self._agents_beside(key),
             self._cluster.list(Policy, namespace),
             self._cluster.list(TopicContract, namespace),
         )
         self._add_all(found)
+
+    def _agents_beside(self, key: Key) -> Sequence[AgentDeployment]:
+        """Return the agents that may depend on an object; of an agent itself it alone, for each start wakes all."""
+        if key.kind != "AgentDeployment":
+            return self._cluster.list(AgentDeployment, key.namespace)
+        found = self._cluster.get(AgentDeployment, key.namespace, key.name)
+        return () if found is None else (found,)
 
     def log_published(self, namespace: str, before: PublishedLog | None, after: PublishedLog) -> None:
         """Wake those whom the difference concerns: all of them where the log is new, or an outage begins or ends."""
@@ -146,7 +153,7 @@ def dependents_of(
 
     Args:
         key: what changed.
-        agents: all agents of its namespace.
+        agents: all agents of its namespace; for an agent it is enough that this one is among them.
         policies: all policies of its namespace.
         contracts: all contracts of its namespace.
     """
@@ -171,11 +178,12 @@ def dependents_of(
             # Of the key's change its reconciler tells whom it concerns.
             return frozenset({Key("PolicyLog", namespace)} if key.kind == "Policy" else ())
         case "AgentDeployment":
-            own_refs = [topic_refs(agent) for agent in agents if agent.metadata.name == key.name]
-            refs = {name for each in own_refs for _, name in each}
-            if not own_refs:  # it is gone, or cannot be read: whom it kept from what is not known
-                refs = {contract.metadata.name for contract in contracts if _is_refused(contract)}
-            return frozenset({Key("Namespace", namespace), *(Key("TopicContract", namespace, name) for name in refs)})
+            commanded = [agent.spec.decisions for agent in agents if agent.metadata.name == key.name]
+            # Whom it kept from what before is not known: it may be gone, or have been edited.
+            woken = {contract.metadata.name for contract in contracts if _is_refused(contract)}
+            # Of who reads a topic its contract has nothing to say.
+            woken |= {decision.command_topic_ref.name for each in commanded for decision in each}
+            return frozenset({Key("Namespace", namespace), *(Key("TopicContract", namespace, name) for name in woken)})
         case "Namespace":
             return frozenset(Key("AgentDeployment", namespace, agent.metadata.name) for agent in agents)
         case "PolicyLog":

@@ -82,3 +82,23 @@ async def test_without_a_port_it_listens_nowhere() -> None:
     await silent.start()
     assert silent.stall_s == pytest.approx(0, abs=1)
     await silent.stop()
+
+
+async def test_x85_what_holds_the_event_loop_is_told_apart_from_waiting_for_a_processor() -> None:
+    metrics = Metrics()
+    made = Health(0, timedelta(seconds=5), metrics)
+    await made.start()
+    try:
+        await asyncio.sleep(0)
+        worked_s = time.thread_time()
+        while time.thread_time() - worked_s < 0.3:
+            pass  # the loop's own work, however busy the machine is
+        await until(lambda: longest_hold(metrics) > 0)
+    finally:
+        await made.stop()
+    assert longest_hold(metrics) >= 0.1
+
+
+def longest_hold(metrics: Metrics) -> float:
+    name = "streamwarden_operator_event_loop_longest_hold_seconds "
+    return next(float(line.split()[1]) for line in metrics.render().decode().splitlines() if line.startswith(name))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -23,6 +24,7 @@ from streamwarden_operator.metrics import Metrics
 from streamwarden_operator.plans.inventory import Place
 from streamwarden_operator.settings import OperatorSettings
 from streamwarden_operator.supervision import Supervisor
+from typing_extensions import override
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -184,3 +186,30 @@ async def test_x93_one_bad_answer_does_not_end_the_resync_of_the_process(monkeyp
     finally:
         await made.stop()
     assert 'streamwarden_operator_task_restarts_total{task="resync"} 1.0' in metrics.render().decode()
+
+
+class Thousand(OneBadAnswer):
+    """A cluster with a thousand agents."""
+
+    @override
+    def known(self) -> frozenset[Key]:
+        return frozenset(Key("AgentDeployment", "risk", f"guard-{number}") for number in range(1_000))
+
+
+async def test_x85_a_thousand_that_are_woken_let_others_have_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    woken, seen = list[Key](), list[int]()
+    monkeypatch.setattr(Runtime, "changed", lambda _runtime, key: woken.append(key))
+    cluster, metrics = Thousand(), Metrics()
+    health = Health(0, timedelta(seconds=20), metrics)
+    made = Runtime(OperatorSettings(), Connection("a:1"), cast("KubernetesCluster", cluster), health, metrics)
+
+    async def look() -> None:
+        while len(woken) < 1_000:
+            seen.append(len(woken))
+            await asyncio.sleep(0)
+
+    looking = asyncio.create_task(look())
+    await made._wake(cluster.known())
+    await looking
+    assert woken == sorted(cluster.known())
+    assert max(after - before for before, after in pairwise([*seen, 1_000])) <= 50

@@ -1,10 +1,11 @@
 """What a change wakes."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from streamwarden_contract.acks import GateAck, RefusedEvents
-from streamwarden_contract.models import Condition, TopicContract
+from streamwarden_contract.models import AgentDeployment, Condition, TopicContract
 from streamwarden_contract.names import InstallationNames
 from streamwarden_contract.policylog import BindingRecord, BoundPolicyRef
 from streamwarden_operator.errors import KafkaUnavailableError
@@ -15,6 +16,7 @@ from streamwarden_operator.wiring.waking import Waker, dependents_of, dependents
 from support.fakes import FakeCluster
 from support.manifests import part_of
 from support.operator_harness import agent, contract, policy
+from typing_extensions import override
 
 RIVAL = contract("rival", topicName="risk.pages")
 CONTRACTS = (contract("pages"), RIVAL, contract("unused"), contract("commands"))
@@ -49,8 +51,8 @@ def key(kind: str, name: str = "") -> Key:
         pytest.param(key("ConfigMap", "other"), set(), id="a-config-map-that-nobody-reads-wakes-nobody"),
         pytest.param(
             key("AgentDeployment", "guard"),
-            {key("Namespace"), key("TopicContract", "pages"), key("TopicContract", "commands")},
-            id="an-agent-wakes-its-contracts-which-may-not-have-producers-now",
+            {key("Namespace"), key("TopicContract", "commands")},
+            id="an-agent-wakes-the-contracts-of-its-commands-which-may-not-have-producers-now",
         ),
         pytest.param(
             key("PolicyLog"),
@@ -252,3 +254,37 @@ def test_what_is_published_wakes_contracts_whose_schema_waits(
         world.cluster.put(waiting)
     world.waker.log_published("risk", before, after)
     assert {found for found in world.woken() if found.kind == "TopicContract"} == woken
+
+
+class Counted(FakeCluster):
+    """Counts how often all agents are listed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lists = 0
+
+    @override
+    def list(self, kind: Any, namespace: str | None = None) -> Any:
+        self.lists += kind is AgentDeployment
+        return super().list(kind, namespace)
+
+
+def test_x85_a_thousand_agents_that_wake_at_once_are_not_listed_for_each_other() -> None:
+    cluster, woken = Counted(), list[Key]()
+    for number in range(1_000):
+        cluster.put(agent(f"guard-{number}"))
+    waker = Waker(cluster, LogStore(InstallationNames()), woken.append)
+    for number in range(1_000):
+        waker.changed(key("AgentDeployment", f"guard-{number}"))
+    assert cluster.lists == 0
+    assert {key("AgentDeployment", "guard-999"), key("TopicContract", "commands"), key("Namespace")} <= set(woken)
+
+
+def test_a_contract_that_is_refused_is_woken_by_who_may_have_left_its_topic() -> None:
+    refused = Condition(
+        type="Accepted", status="False", reason="UngovernedProducer", message="", last_transition_time="t"
+    )
+    earlier = contract("earlier")
+    earlier = earlier.model_copy(update={"status": earlier.status.model_copy(update={"conditions": (refused,)})})
+    woken = dependents_of(key("AgentDeployment", "guard"), [agent()], (), (*CONTRACTS, earlier))
+    assert woken == {key("Namespace"), key("TopicContract", "commands"), key("TopicContract", "earlier")}

@@ -29,6 +29,7 @@ from streamwarden_operator.adapters.kubernetes.resource_types import (
     CONFIG_MAP,
     DEPLOYMENT,
     KINDS,
+    POD,
     ResourceType,
     type_of,
     type_of_key,
@@ -61,6 +62,14 @@ class _Seen:
         return (self.uid, self.version) == (other.uid, other.version)
 
 
+@dataclass(frozen=True, slots=True)
+class _OfAgent:
+    """What an agent has, put together once for all who ask before it changes."""
+
+    objects: tuple[Owned, ...]
+    pods: frozenset[str]
+
+
 class ResourceCache:
     """Objects by their place."""
 
@@ -76,6 +85,10 @@ class ResourceCache:
         self._readers: dict[ObjectPlace, set[str]] = {}
         """By ConfigMap: the policies of its namespace that name it."""
         self._by_agent: dict[tuple[str, str], set[ObjectPlace]] = {}
+        self._of_agents: dict[tuple[str, str], _OfAgent] = {}
+        """Of agents that somebody has asked for since something of theirs has changed last."""
+        self._lists: dict[tuple[type[Kind], str | None], tuple[Kind, ...]] = {}
+        """Likewise, by kind and namespace (None: all)."""
         self._gone: OrderedDict[str, int] = OrderedDict()
         """By uid: the place in the order at which it was gone. One that comes back with our label has a later one."""
 
@@ -85,9 +98,14 @@ class ResourceCache:
 
     def list(self, kind: type[K], namespace: str | None = None) -> Sequence[K]:
         """Return the resources of a kind that can be read, ordered by namespace and name."""
-        found = self._kinds[kind]
-        spaces = sorted(found) if namespace is None else [namespace]
-        return [cast("K", found[space][name]) for space in spaces if space in found for name in sorted(found[space])]
+        listed = self._lists.get((kind, namespace))
+        if listed is None:
+            found = self._kinds[kind]
+            spaces = sorted(found) if namespace is None else [namespace] if namespace in found else []
+            listed = tuple(found[space][name] for space in spaces for name in sorted(found[space]))
+            if spaces:  # of namespaces that nobody has, there may be any number
+                self._lists[kind, namespace] = listed
+        return cast("Sequence[K]", listed)
 
     def unreadable(self) -> Mapping[Key, Unreadable]:
         """Return the resources that exist and cannot be read."""
@@ -99,8 +117,11 @@ class ResourceCache:
 
     def of_agent(self, namespace: str, agent: str) -> Sequence[Owned]:
         """Return everything that an agent has."""
-        found = [self._owned[place] for place in self._by_agent.get((namespace, agent), ())]
-        return sorted(found, key=lambda owned: (owned.resource.kind, owned.name))
+        return self._of_agent(namespace, agent).objects
+
+    def pods(self, namespace: str, agent: str) -> frozenset[str]:
+        """Return the names of an agent's pods, ending ones too."""
+        return self._of_agent(namespace, agent).pods
 
     def config_map(self, namespace: str, name: str) -> Mapping[str, str | int] | None:
         """Return what a ConfigMap that a policy names holds; of what is too large, the size in bytes."""
@@ -214,6 +235,21 @@ class ResourceCache:
             facts = replace(known.facts, desired=replicas, owns_replicas=False)
             self._seen[place] = replace(seen, order=self.order.taken(seen.order))
             self._owned[place] = replace(known, facts=facts)
+            self._of_agents.pop((known.namespace, known.agent), None)
+
+    def _of_agent(self, namespace: str, agent: str) -> _OfAgent:
+        found = self._of_agents.get((namespace, agent))
+        if found is None:
+            places = self._by_agent.get((namespace, agent), ())
+            objects = sorted((self._owned[place] for place in places), key=lambda each: (each.resource.kind, each.name))
+            found = _OfAgent(tuple(objects), frozenset(each.name for each in objects if each.resource == POD))
+            if objects:  # of agents that nobody has, there may be any number
+                self._of_agents[namespace, agent] = found
+        return found
+
+    def _forget_lists(self, kind: type[Kind], namespace: str) -> None:
+        self._lists.pop((kind, namespace), None)
+        self._lists.pop((kind, None), None)
 
     def _take_resource(self, place: ObjectPlace, manifest: Manifest) -> Key | None:
         resource, namespace, name = place
@@ -232,6 +268,7 @@ class ResourceCache:
             return key
         mended = self._unreadable.pop(key, None) is not None
         self._kinds[kind].setdefault(namespace, {})[name] = now
+        self._forget_lists(kind, namespace)
         self._note_reader(namespace, name, before, now)
         return key if mended or before is None or needs_reconcile(before, now) else None
 
@@ -264,6 +301,7 @@ class ResourceCache:
             self._unlink(place, before.agent)
         self._owned[place] = now
         self._by_agent.setdefault((now.namespace, now.agent), set()).add(place)
+        self._of_agents.pop((now.namespace, now.agent), None)
         return _owner(now) if before is None or now.differs(before) else None
 
     def _drop(self, place: ObjectPlace) -> Key | None:
@@ -272,6 +310,7 @@ class ResourceCache:
         if resource in KINDS:
             self._unreadable.pop(_key(place), None)
             self._note_reader(namespace, name, self._kinds[KINDS[resource]].get(namespace, {}).pop(name, None), None)
+            self._forget_lists(KINDS[resource], namespace)
             return _key(place)
         return self._drop_data(place) or self._drop_owned(place)
 
@@ -288,6 +327,7 @@ class ResourceCache:
     def _unlink(self, place: ObjectPlace, agent: str) -> None:
         places = self._by_agent.get((place[1], agent), set())
         places.discard(place)
+        self._of_agents.pop((place[1], agent), None)
         if not places:
             self._by_agent.pop((place[1], agent), None)
 

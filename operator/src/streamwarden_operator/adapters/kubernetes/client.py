@@ -40,6 +40,15 @@ _LONGEST_RETRY_AFTER_S = 60.0
 _TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105  # where it is, not what
 
 
+_NEVER_WRITTEN = "1"
+"""A version that no object has: etcd counts from 1, and the first that is written gets 2."""
+
+
+def only_new(manifest: Manifest) -> Manifest:
+    """Return a manifest of which an apply makes an object; where there is one it is a conflict, and stays as it is."""
+    return {**manifest, "metadata": {**manifest["metadata"], "resourceVersion": _NEVER_WRITTEN}}
+
+
 def _ignore(_verb: str, _target: str, _code: str, _duration_s: float) -> None:
     """Where nobody listens."""
 
@@ -202,16 +211,15 @@ class KubernetesClient:
         headers = {"Content-Type": content_type, "Accept": "application/json"}
         began_s, code = _now_s(), NO_ANSWER
         try:
-            verb, url, headers, data, _ = await self._api.param_serialize(
+            verb, url, headers, *_ = await self._api.param_serialize(
                 method,
                 path,
                 query_params=list((query or {}).items()),
-                header_params=headers,
-                body=body,
+                header_params=headers,  # without the body: the library would copy it, part by part
                 auth_settings=["BearerToken"],
             )
             timeout = aiohttp.ClientTimeout(total=self._timeout_s)
-            response = await self._api.call_api(verb, url, headers, data, _request_timeout=timeout)
+            response = await self._api.call_api(verb, url, headers, body, _request_timeout=timeout)
             answer = await response.read()  # type: ignore[no-untyped-call]  # kubernetes.aio's own
             code = str(response.status)
         except (aiohttp.ClientError, OSError, TimeoutError, ConfigException) as error:

@@ -1,6 +1,5 @@
 """Objects of the API server as values. Pure."""
 
-import json
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
@@ -26,7 +25,7 @@ from streamwarden_operator.desired.names import (
     MANIFEST_HASH_ANNOTATION,
     PART_OF_LABEL,
 )
-from streamwarden_operator.plans.manifests import content_of, digest
+from streamwarden_operator.plans.manifests import canonical, content_of, digest
 from streamwarden_operator.ports import Manifest
 
 K = TypeVar("K", bound=Kind)
@@ -67,11 +66,11 @@ def read_owned(resource: ResourceType, manifest: Manifest) -> Owned:
     metadata = manifest["metadata"]
     labels = metadata.get("labels") or {}
     facts: PodFacts | DeploymentFacts | None = None
-    content: Manifest = {}
+    written = b""
     if resource == POD:
         facts = pod_facts(manifest)
     else:
-        content = content_of(manifest)
+        written = canonical(content_of(manifest))
         facts = deployment_facts(manifest, FIELD_MANAGER) if resource == DEPLOYMENT else None
     return Owned(
         resource=resource,
@@ -82,8 +81,8 @@ def read_owned(resource: ResourceType, manifest: Manifest) -> Owned:
         owners=frozenset(owner["uid"] for owner in metadata.get("ownerReferences") or ()),
         labelled=labels.get(MANAGED_BY_LABEL) == MANAGER,
         ending="deletionTimestamp" in metadata,
-        content=json.dumps(content, separators=(",", ":")).encode() if content else b"",
-        content_hash=digest(content) if content else "",
+        content=written,
+        content_hash=digest(written) if written else "",
         manifest_hash=(metadata.get("annotations") or {}).get(MANIFEST_HASH_ANNOTATION, ""),
         facts=facts,
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from streamwarden_contract.names import SYSTEM
 from streamwarden_contract.reasons import ConditionReason
 
-from streamwarden_operator.adapters.kubernetes.client import KubernetesClient
+from streamwarden_operator.adapters.kubernetes.client import KubernetesClient, only_new
 from streamwarden_operator.adapters.kubernetes.errors import Request
 from streamwarden_operator.adapters.kubernetes.resource_types import SECRET
 from streamwarden_operator.desired.names import MANAGED_BY_LABEL, MANAGER, PART_OF_LABEL
@@ -85,7 +85,14 @@ class SecretStore:
         seen = self._seen[namespace, name]
         if seen is not None and hmac.compare_digest(seen.fingerprint, self._fingerprint(data)):
             return
-        answer = await self._client.apply(SECRET, _manifest(namespace, name, data))
+        manifest = _manifest(namespace, name, data)
+        try:
+            answer = await self._client.apply(SECRET, manifest if seen is not None else only_new(manifest))
+        except ConflictError:
+            if await self.read_any(namespace, name) is not None:
+                self._check_ours(namespace, name)
+                raise  # made since we looked: what it holds counts, and the next pass goes by it
+            answer = await self._client.apply(SECRET, manifest)
         self._note(namespace, name, answer, data)
 
     async def create(self, namespace: str, name: str, data: Mapping[str, str]) -> bool:

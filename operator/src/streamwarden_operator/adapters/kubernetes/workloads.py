@@ -9,7 +9,7 @@ from streamwarden_contract.reasons import ConditionReason
 from streamwarden_contract.runtime_config import FORMATS_FILE
 
 from streamwarden_operator.adapters.kubernetes.cache import ObjectPlace, ResourceCache
-from streamwarden_operator.adapters.kubernetes.client import MERGE, KubernetesClient
+from streamwarden_operator.adapters.kubernetes.client import MERGE, KubernetesClient, only_new
 from streamwarden_operator.adapters.kubernetes.errors import AbsentError, Request
 from streamwarden_operator.adapters.kubernetes.pods import DeploymentFacts, PodFacts, workload_state
 from streamwarden_operator.adapters.kubernetes.reading import Owned, read_owned
@@ -23,7 +23,7 @@ from streamwarden_operator.adapters.kubernetes.resource_types import (
 )
 from streamwarden_operator.desired.names import agent_config_name
 from streamwarden_operator.desired.pods import build_creation
-from streamwarden_operator.errors import InvalidSpecError, NotReadyError
+from streamwarden_operator.errors import ConflictError, InvalidSpecError, NotReadyError
 from streamwarden_operator.plans.manifests import contains, stamp
 from streamwarden_operator.ports import Manifest, Workload, WorkloadState
 
@@ -94,7 +94,7 @@ class Workloads:
 
     def pods(self, namespace: str, agent: str) -> frozenset[str]:
         """Return the names of the pods that exist, ending ones too."""
-        return frozenset(found.name for found in self._cache.of_agent(namespace, agent) if found.resource == POD)
+        return self._cache.pods(namespace, agent)
 
     async def formats(self, namespace: str, agent: str, *, complete: bool) -> str:
         """Return the formats that the agent is told now.
@@ -144,18 +144,20 @@ class Workloads:
 
     async def _apply(self, workload: Workload, manifest: Manifest, manifest_hash: str) -> None:
         resource, _, name = place = _place(manifest)
-        known = self._cache.owned(*place) or await self._observe(resource, workload, name)
-        if known is None:
-            manifest = build_creation(manifest, workload.replicas) if resource == DEPLOYMENT else manifest
-        elif known.ending:
-            message = f"the earlier {resource.kind} {name!r} is still ending"
-            raise NotReadyError(message, reason=ConditionReason.PENDING)
-        elif self._is_applied(known, manifest, manifest_hash):
-            return
-        elif isinstance(known.facts, DeploymentFacts) and known.facts.owns_replicas:
-            await self._hand_over_replicas(known, known.facts.desired)
-        asked = self._cache.order.asked()
-        answer = await self._client.apply(resource, manifest)
+        known, asked = self._cache.owned(*place), self._cache.order.asked()
+        new = build_creation(manifest, workload.replicas) if resource == DEPLOYMENT else manifest
+        answer = None if known is not None else await self._create(resource, new)
+        if answer is None:
+            known = known or await self._observe(resource, workload, name)
+            if known is not None and known.ending:
+                message = f"the earlier {resource.kind} {name!r} is still ending"
+                raise NotReadyError(message, reason=ConditionReason.PENDING)
+            if known is not None and self._is_applied(known, manifest, manifest_hash):
+                return
+            if known is not None and isinstance(known.facts, DeploymentFacts) and known.facts.owns_replicas:
+                await self._hand_over_replicas(known, known.facts.desired)
+            asked = self._cache.order.asked()
+            answer = await self._client.apply(resource, manifest if known is not None else new)
         now = read_owned(resource, answer)
         self._applied[place] = _Applied(now.uid, manifest_hash, now.content_hash)
         self._cache.observe(answer, asked)
@@ -180,6 +182,13 @@ class Workloads:
             self._applied[place] = now
             return True
         return False
+
+    async def _create(self, resource: ResourceType, manifest: Manifest) -> Manifest | None:
+        """Make an object that no watch shows, without looking first; None where one must look."""
+        try:
+            return await self._client.apply(resource, only_new(manifest))
+        except (ConflictError, AbsentError):
+            return None
 
     async def _observe(self, resource: ResourceType, workload: Workload, name: str) -> Owned | None:
         """Look on the server for an object that no watch shows, because it does not say that it is ours.

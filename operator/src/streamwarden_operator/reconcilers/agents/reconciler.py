@@ -7,6 +7,7 @@ stopped, if every partition's audit chain is intact: what the earlier one left u
 now. A decision topic that is another one than the binding says is ``OffsetsLost``: nobody goes on by himself.
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -32,7 +33,7 @@ from streamwarden_operator.desired.runnable_rules import rules_that_cannot_run
 from streamwarden_operator.desired.topics import build_decision_topic
 from streamwarden_operator.desired.workload import build_workload, read_formats
 from streamwarden_operator.errors import NotReadyError, OperatorError, UnavailableError
-from streamwarden_operator.keys import Key
+from streamwarden_operator.keys import Key, key_of
 from streamwarden_operator.plans.older_gates import is_past
 from streamwarden_operator.plans.rollout import common_decision_format, live_gates
 from streamwarden_operator.plans.topics import keep_partitions, plan_topic
@@ -45,6 +46,9 @@ from streamwarden_operator.reconcilers.policies.live_acks import LiveAcks
 from streamwarden_operator.reconcilers.policies.log_store import LogStore
 from streamwarden_operator.reconcilers.scaling.scaling_store import ScalingStore
 from streamwarden_operator.result import GONE, Result
+
+_SAID_AFTER_S = 5.0
+"""A new agent that waits for what the operator itself is about to do says so only then: each status is a write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,7 @@ class AgentReconciler:
         wake: Callable[[Key], None],
         has_registry: bool = True,
         clock: Callable[[], datetime] = utc_now,
+        clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
         """Make a reconciler.
 
@@ -86,6 +91,7 @@ class AgentReconciler:
             wake: called with the keys of what has something to do for this agent: policy log, namespace, policies.
             has_registry: whether a schema must be registered before gates judge by it.
             clock: the time for conditions.
+            clock_s: seconds, to tell how long an agent has been new.
         """
         self._cluster = cluster
         self._topics = topics
@@ -96,7 +102,9 @@ class AgentReconciler:
         self._pods = pods
         self._wake = wake
         self._has_registry = has_registry
-        self._clock = clock
+        self._clock, self._clock_s = clock, clock_s
+        self._begun_s: dict[Key, float] = {}
+        """When agents were first looked at of which nothing is said yet."""
         self._statuses = AgentStatuses(cluster, logs, scaling, clock)
         self._removal = AgentRemoval(
             cluster, access, logs, scaling, acks=acks, statuses=self._statuses, wake=wake, clock=clock
@@ -125,6 +133,9 @@ class AgentReconciler:
             for policy in self._logs.policies_of(key.namespace, key.name):
                 self._wake(policy)
         await self._acks.forget_gone(key.namespace, key.name, exists=True)
+        if key in self._begun_s and not status.observed_generation:
+            return Result(requeue_after_s=_SAID_AFTER_S)
+        self._begun_s.pop(key, None)
         return Result(status_changed=status != agent.status)
 
     async def _clear_up(self, key: Key) -> None:
@@ -132,6 +143,7 @@ class AgentReconciler:
             return
         await self._removal.abandon(key.namespace, key.name)
         self._logs.released.pop((key.namespace, key.name), None)
+        self._begun_s.pop(key, None)
         self._wake(Key("PolicyLog", key.namespace))
 
     async def _reconcile(self, agent: AgentDeployment) -> AgentDeploymentStatus:
@@ -173,6 +185,8 @@ class AgentReconciler:
         except OperatorError as error:
             progress.found[progress.step] = conditions.failed(progress.step, error)
             outage = error if isinstance(error, UnavailableError) else None
+            if error.reason is ConditionReason.PENDING and self._is_new(agent):
+                return agent.status
         log = self._logs.published.get(namespace)
         accepted_as = checks.AcceptedAgent(
             self._logs.binding(namespace, agent.metadata.name),
@@ -183,6 +197,12 @@ class AgentReconciler:
         if outage is not None:
             raise outage
         return status
+
+    def _is_new(self, agent: AgentDeployment) -> bool:
+        """Tell whether nothing was said of the agent yet, and nothing need be: it was first looked at a moment ago."""
+        now_s = self._clock_s()
+        begun_s = self._begun_s.setdefault(key_of(agent), now_s)
+        return not agent.status.observed_generation and now_s - begun_s < _SAID_AFTER_S
 
     def _as_in_force(self, agent: ResolvedAgent, earlier: Mapping[str, str]) -> ResolvedAgent:
         """Return the agent with the schemas that judge: earlier ones, by topic, where what is said now is not taken."""
@@ -216,7 +236,8 @@ class AgentReconciler:
         credentials_hash = await self._access.give_to_gate(agent, observed, in_force)
         progress.step = GATE_READY
         progress.skips = skips = await self._access.plan_skips(agent, decisions)
-        binding = self._published_binding(build_binding(agent, decisions=decisions, audit=audit, skips=skips.wanted))
+        wanted = build_binding(agent, decisions=decisions, audit=audit, skips=skips.wanted)
+        binding = self._published_binding(wanted)
         progress.step = ACCESS_READY
         self._see_epochs(binding.namespace, await self._access.give_to_agent(agent, decisions, observed))
         progress.holds(ACCESS_READY)

@@ -209,7 +209,7 @@ def test_data_beside_rules_is_kept_and_a_change_of_it_is_news(cache: ResourceCac
     assert cache.observe(with_data(11)) == limits
     assert cache.config_map("risk", "limits") == {"limits.yaml": "a: 1"}
     assert cache.observe(with_data(12, **{"app.kubernetes.io/instance": "guard"})) is None
-    assert cache.of_agent("risk", "guard") == []
+    assert cache.of_agent("risk", "guard") == ()
     assert cache.observe(with_data(13, "a: 2")) == limits
     assert cache.observe(with_data(12, "a: 1")) is None
     assert cache.config_map("risk", "limits") == {"limits.yaml": "a: 2"}
@@ -296,3 +296,41 @@ def test_an_agent_s_object_that_becomes_data_is_the_agent_s_no_more(cache: Resou
     assert cache.config_map("risk", "limits") == {"limits.yaml": "a: 1"}
     assert list(cache.of_agent("risk", "guard")) == []
     assert cache.forget(with_data(13)) == limits
+
+
+def test_what_is_asked_again_is_put_together_once_for_each_change() -> None:
+    cache = ResourceCache()
+    cache.observe(policy(10))
+    cache.observe(owned("Pod", 11, name="guard-x"))
+    listed, everywhere, pods = cache.list(Policy, "risk"), cache.list(Policy), cache.pods("risk", "guard")
+    for _ in range(3):  # an ack asks for the pods of a thousand agents
+        assert cache.list(Policy, "risk") is listed
+        assert cache.list(Policy) is everywhere
+        assert cache.pods("risk", "guard") is pods
+    cache.observe(policy(12, spec={"failureAction": "Audit"}))
+    cache.observe(owned("Pod", 13, name="guard-y"))
+    assert [found.spec.failure_action for found in (*cache.list(Policy, "risk"), *cache.list(Policy))] == ["Audit"] * 2
+    assert cache.pods("risk", "guard") == {"guard-x", "guard-y"}
+    cache.forget(policy(14))
+    cache.forget(owned("Pod", 15, name="guard-x"))
+    assert list(cache.list(Policy, "risk")) == list(cache.list(Policy)) == []
+    assert cache.pods("risk", "guard") == {"guard-y"}
+
+
+def test_an_object_that_becomes_another_agents_is_no_more_the_firsts() -> None:
+    cache = ResourceCache()
+    cache.observe(owned("Pod", 11, name="guard-x"))
+    assert cache.pods("risk", "guard") == {"guard-x"}
+    moved = owned("Pod", 12, name="guard-x")
+    moved["metadata"]["labels"][INSTANCE] = "other"
+    cache.observe(moved)
+    assert cache.pods("risk", "guard") == frozenset()
+    assert cache.pods("risk", "other") == {"guard-x"}
+
+
+def test_nothing_is_remembered_of_who_asks_for_what_nobody_has() -> None:
+    cache = ResourceCache()
+    for number in range(100):
+        assert cache.pods("risk", f"nobody-{number}") == frozenset()
+        assert list(cache.list(Policy, f"nowhere-{number}")) == []
+    assert (cache._of_agents, cache._lists) == ({}, {})

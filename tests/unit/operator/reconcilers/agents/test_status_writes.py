@@ -1,0 +1,42 @@
+"""How often an agent's status is written: each is a request, and an event for all who watch."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from streamwarden_contract.models import AgentDeployment
+from support.operator_harness import Harness, agent, conditions_of, contract, policy, running, until
+
+if TYPE_CHECKING:
+    import pytest
+
+CONTRACTS = (contract("pages"), contract("commands"))
+
+
+def statuses(harness: Harness) -> Counter[object]:
+    found = [name for what, kind, name, *_ in harness.cluster.writes if (what, kind) == ("status", "AgentDeployment")]
+    return Counter(found)
+
+
+async def test_new_agents_say_where_they_stand_once_their_bindings_are_written() -> None:
+    agents = [agent(f"guard-{number}") for number in range(20)]
+    async with running(*CONTRACTS, policy("strict")) as harness:
+        harness.put(*agents)
+        await until(lambda: all(harness.get(each).status.observed_generation for each in agents))
+        await harness.settle()
+        assert statuses(harness) == Counter({each.metadata.name: 1 for each in agents})
+        assert {conditions_of(harness.get(each))["AccessReady"] for each in agents} == {("True", "OK")}
+
+
+async def test_a_new_agent_whose_binding_is_not_written_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running(*CONTRACTS, policy("strict")) as harness:
+        await harness.settle()
+        monkeypatch.setattr("streamwarden_operator.reconcilers.agents.reconciler._SAID_AFTER_S", 0.05)
+        harness.log.down = True
+        guard = agent()
+        harness.put(guard)
+        await until(lambda: harness.get(guard).status.observed_generation)
+        found = harness.cluster.get(AgentDeployment, "risk", "guard")
+        assert found is not None
+        assert conditions_of(found)["GateReady"][0] != "True"
