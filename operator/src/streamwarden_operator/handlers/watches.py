@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 _REQUEST_TIMEOUT = timedelta(seconds=30)
 _WATCH_TIMEOUT = timedelta(minutes=5)
 """A watch is asked for anew so often; it goes on where it stood."""
+_SILENCE = timedelta(seconds=70)
+"""A watch that says nothing for so long is asked for anew at once: an API server sends a bookmark each minute, and of a
+connection that was lost on the way nobody hears anything else."""
 _PAGE = 50
 """Objects in one answer to a list: a ConfigMap may have a megabyte, and a page is in memory as a whole."""
 _LONGEST_BACKOFF_S = 30.0
@@ -68,6 +71,7 @@ def build_settings() -> kopf.OperatorSettings:
     settings.persistence.diffbase_storage = _NoDiffs()
     settings.networking.request_timeout = _REQUEST_TIMEOUT.total_seconds()
     settings.networking.error_backoffs = _Backoffs()
+    settings.watching.inactivity_timeout = _SILENCE.total_seconds()
     settings.watching.server_timeout = int(_WATCH_TIMEOUT.total_seconds())
     settings.watching.chunk_size = _PAGE
     for resource in OWNED:

@@ -24,6 +24,7 @@ from streamwarden_operator.metrics import Metrics
 from streamwarden_operator.plans.inventory import Place
 from streamwarden_operator.settings import OperatorSettings
 from streamwarden_operator.supervision import Supervisor
+from structlog.testing import capture_logs
 from typing_extensions import override
 
 if TYPE_CHECKING:
@@ -168,6 +169,29 @@ async def test_what_a_watch_saw_is_looked_at_until_the_api_server_answers(monkey
 async def test_the_clusters_that_are_taken_over_are_those_that_people_name() -> None:
     made = runtime_over(Told(take_over_cluster="uid-1,uid-2"), Metrics())
     assert await made._place() == Place("uid-of-this-one", frozenset({"uid-1", "uid-2"}), "streamwarden")
+
+
+class WithoutCrds(OneBadAnswer):
+    """A cluster whose CRDs come with the third look."""
+
+    @override
+    async def resync(self) -> frozenset[Key]:
+        self.lists += 1
+        if self.lists < 3:
+            raise KubernetesUnavailableError("the API server does not serve policies: are the CRDs installed?")
+        return frozenset()
+
+
+async def test_f15_crds_that_are_missing_are_waited_for_and_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime, "_RETRY", timedelta(0))
+    cluster = WithoutCrds()
+    made = runtime_over(cluster, Metrics())
+    with capture_logs() as logs:
+        assert await made._first_list() == frozenset()
+    assert cluster.lists == 3
+    assert [(line["event"], line["error"]) for line in logs] == [
+        ("waiting for the API server", "the API server does not serve policies: are the CRDs installed?")
+    ]
 
 
 async def test_x93_one_bad_answer_does_not_end_the_resync_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -93,6 +93,13 @@ def test_f7_an_api_server_that_is_down_for_long_is_asked_again_and_again() -> No
     assert list(itertools.islice(backoffs, 3)) == first[:3]
 
 
+def test_f2_a_watch_that_stalls_in_silence_is_begun_anew_within_70_s() -> None:
+    """Bookmarks come each minute to watches that live; half-open connections say nothing, and end by nothing else."""
+    watching = build_settings().watching
+    assert watching.inactivity_timeout == 70
+    assert watching.server_timeout == 300
+
+
 def test_the_import_of_the_handlers_starts_nothing() -> None:
     with pytest.raises(RuntimeError):
         asyncio.get_running_loop()

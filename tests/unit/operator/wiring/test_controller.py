@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 from streamwarden_operator.errors import CannotGoOnError, LeadershipLostError
 from streamwarden_operator.keys import Key
-from support.operator_harness import policy, running, until, whole_namespace
+from streamwarden_operator.ports import TopicPlan
+from support.operator_harness import SETTINGS, contract, policy, running, until, whole_namespace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,6 +56,21 @@ async def test_what_fails_is_named_until_it_heals() -> None:
 
 
 @pytest.mark.slow
+async def test_f04_of_edits_that_no_watch_told_of_the_last_one_counts() -> None:
+    settings = SETTINGS.model_copy(update={"resync_interval": timedelta(milliseconds=50)})
+    async with running(*whole_namespace(), settings=settings) as harness:
+        pages = harness.get(contract("pages"))
+        for generation, retention in ((2, "2000"), (3, "3000"), (4, "4000")):
+            metadata = pages.metadata.model_copy(update={"generation": generation})
+            spec = pages.spec.model_copy(update={"config": {"retention.ms": retention}})
+            harness.cluster.put(pages.model_copy(update={"metadata": metadata, "spec": spec}))
+        await until(lambda: harness.get(pages).status.observed_generation == 4)
+        assert harness.topics.topics["risk.pages"].config["retention.ms"] == "4000"
+        plans = [effect[3] for effect in harness.effects if effect[:3] == ("topics", "apply", "risk.pages")]
+        set_to = [plan.set_config for plan in plans if isinstance(plan, TopicPlan)]
+        assert [config["retention.ms"] for config in set_to if "retention.ms" in config] == ["4000"]
+
+
 async def test_a_defect_in_one_look_stops_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
     async with running(*whole_namespace()) as harness:
         monkeypatch.setattr(harness.controller._reconcilers["Policy"], "reconcile", None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -114,6 +115,30 @@ async def test_one_that_is_done_in_its_time_ends_nothing(queue: ReconcileQueue) 
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.15):  # the process would have ended after 0.1 s
             await queue.lost.wait()
+
+
+async def test_f26_ten_thousand_resources_at_once_have_their_turn_and_no_more_of_them_than_there_are_workers() -> None:
+    queue = ReconcileQueue(SETTINGS.model_copy(update={"workers": 32}), on_status=lambda _: None)
+    busy, most, turns = 0, 0, Counter[Key]()
+
+    class Slow:
+        async def reconcile(self, key: Key) -> Result:
+            nonlocal busy, most
+            busy += 1
+            most = max(most, busy)
+            turns[key] += 1
+            await asyncio.sleep(0)
+            busy -= 1
+            return GONE
+
+    keys = [Key("AgentDeployment", "risk", f"a{number}") for number in range(10_000)]
+    for key in (*keys, *keys):  # a list, and the watch that begins after it
+        queue.add(key)
+    queue.start({"AgentDeployment": Slow()})
+    await until(lambda: queue.idle)
+    await queue.stop()
+    assert most == 32
+    assert turns == Counter(keys)
 
 
 async def test_x93_a_listener_that_breaks_costs_no_worker(queue: ReconcileQueue) -> None:

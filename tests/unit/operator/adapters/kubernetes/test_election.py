@@ -118,10 +118,9 @@ async def test_a_renewal_that_is_not_answered_in_time_ends_it(server: Server, cl
     await asyncio.wait_for(one.hold(), 5)
 
 
-async def test_a_server_that_hangs_holds_nobody_beyond_the_deadline(
+async def test_f11_a_server_that_hangs_holds_nobody_beyond_the_deadline(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """F11."""
     monkeypatch.setattr("streamwarden_operator.plans.election.RENEW_DEADLINE_S", 0.2)
     one = Election(cast("Any", server), namespace="n", name="l", identity="one")
     await one.acquire()
