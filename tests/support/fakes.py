@@ -93,28 +93,6 @@ class FakeTopics(FakeKafka):
         self.topics.pop(name, None)
 
 
-class FakeScramUsers(FakeKafka):
-    """SCRAM users and, unlike Kafka, their passwords in the clear."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.passwords: dict[str, str] = {}
-
-    async def observe(self) -> frozenset[str]:
-        self._answer()
-        return frozenset(self.passwords)
-
-    async def upsert(self, user: str, password: str) -> None:
-        self._answer()
-        self.writes.append(("upsert", user))
-        self.passwords[user] = password
-
-    async def delete(self, user: str) -> None:
-        self._answer()
-        self.writes.append(("delete", user))
-        self.passwords.pop(user, None)
-
-
 class FakeOffsets(FakeKafka):
     """Ends of partitions and committed offsets. Partitions come from ``topics``, ends from ``ends``."""
 
@@ -229,6 +207,8 @@ class FakeCluster:
     config_maps: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
     """Data beside rules, by namespace and name."""
     workloads: dict[tuple[str, str], Workload] = field(default_factory=dict)
+    outdated: set[tuple[str, str]] = field(default_factory=set)
+    """Agents of which pods of before exist still."""
     crashing: dict[tuple[str, str], str] = field(default_factory=dict)
     """Why an agent's pods keep ending, by namespace and agent."""
     unscheduled: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -311,7 +291,8 @@ class FakeCluster:
         self.workloads[where] = workload
         ready = min(self.ready_pods, replicas)
         crashing, unscheduled = self.crashing.get(where, ""), self.unscheduled.get(where, "")
-        return WorkloadState(replicas, desired=replicas, ready=ready, crashing=crashing, unscheduled=unscheduled)
+        state = WorkloadState(replicas, desired=replicas, ready=ready, crashing=crashing, unscheduled=unscheduled)
+        return replace(state, outdated=where in self.outdated)
 
     async def applied_formats(self, namespace: str, agent: str) -> str:
         found = self.workloads.get((namespace, agent))

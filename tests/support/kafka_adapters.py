@@ -12,7 +12,8 @@ from streamwarden_operator.adapters.kafka.offsets import KafkaOffsets
 from streamwarden_operator.adapters.kafka.scram import KafkaScramUsers
 from streamwarden_operator.adapters.kafka.topics import KafkaTopics
 from support.acl_fakes import FakeAcls
-from support.fakes import FakeOffsets, FakeScramUsers, FakeTopics
+from support.fakes import FakeOffsets, FakeTopics
+from support.login_fakes import FakeScramUsers
 
 if TYPE_CHECKING:
     from streamwarden_operator.ports import Acls, Offsets, ScramUsers, Topics

@@ -52,6 +52,7 @@ READS = frozenset(
         "Cluster.read_secret",
         "Lags.read",
         "Logins.check",
+        "Logins.offers",
         "Offsets.observe",
         "PolicyLog.look",
         "SchemaRegistry.find",

@@ -23,9 +23,9 @@ from streamwarden_operator.ports import Topic
 from streamwarden_operator.settings import OperatorSettings
 from streamwarden_operator.wiring.controller import Controller
 from support.acl_fakes import FakeAcls
-from support.fakes import FakeCluster, FakeOffsets, FakeSchemaRegistry, FakeScramUsers, FakeTopics
+from support.fakes import FakeCluster, FakeOffsets, FakeSchemaRegistry, FakeTopics
 from support.lag_fakes import FakeLags
-from support.login_fakes import FakeLogins
+from support.login_fakes import FakeLogins, FakeScramUsers
 from support.policy_fakes import FakeGateAcks, FakePolicyLog
 from support.quota_fakes import FakeClientQuotas
 from typing_extensions import override

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
 from streamwarden_contract.names import AgentNames
-from streamwarden_operator.desired.credentials import find_password
+from streamwarden_kafka.connection import SCRAM_MECHANISMS
+from streamwarden_operator.desired.credentials import find_credential
 from streamwarden_operator.keys import Key, key_of
 from support.key_fakes import OWN, say_epochs
 from support.mortal import MortalHarness, Process
@@ -74,7 +75,8 @@ class Life:
             before = self.harness.cluster.get(type(resource), *_place(resource))
             if before is not None:
                 generation = before.metadata.generation + 1
-                metadata = before.metadata.model_copy(update={"generation": generation})
+                said = {"generation": generation, "annotations": resource.metadata.annotations}
+                metadata = before.metadata.model_copy(update=said)
                 resource = resource.model_copy(update={"metadata": metadata, "status": before.status})  # noqa: PLW2901
             self.harness.put(resource)
 
@@ -112,8 +114,8 @@ class Life:
         return {
             "topics": {name: (each.partitions, dict(each.config)) for name, each in harness.topics.topics.items()},
             "acls": set(harness.acls.acls),
-            "users that log in": {user for user in harness.users.passwords if self._logs_in(user)},
-            "users": set(harness.users.passwords),
+            "users that log in": {user for users in self._users.values() for user in users if self._logs_in(user)},
+            "users": {mechanism: set(users) for mechanism, users in self._users.items() if users},
             "quotas": {user: own for user, own in harness.quotas.quotas.items() if own},
             "Secrets": set(cluster.secrets),
             "workloads": {
@@ -147,9 +149,14 @@ class Life:
         if GUARD in harness.cluster.workloads and b"binding/guard" not in harness.log.topics[OWN]:
             self.ways_round.append("pods run, and nothing binds them")
 
+    @property
+    def _users(self) -> Mapping[str, Mapping[str, str]]:
+        """By mechanism: users and their passwords."""
+        return {mechanism: self.harness.users.of(mechanism) for mechanism in SCRAM_MECHANISMS}
+
     def _logs_in(self, user: str) -> bool:
-        passwords = (find_password(data, user) for data in self.harness.cluster.secrets.values())
-        return self.harness.users.passwords[user] in {found for found in passwords if found is not None}
+        found = (find_credential(data, user) for data in self.harness.cluster.secrets.values())
+        return any(each is not None and self._users[each.mechanism].get(user) == each.password for each in found)
 
     def _records(self, topic: str) -> Mapping[str, Any]:
         return {
@@ -218,6 +225,12 @@ async def _key_rotated(life: Life) -> None:
         await life.gate_speaks()
 
 
+async def _passwords_replaced(life: Life) -> None:
+    asked = {"streamwarden.io/rotate-credentials": "now"}
+    life.edit(_second_image(scaled(annotations=asked, min_replica_count=1, cooldown_period=0)))
+    await life.gate_speaks()
+
+
 async def _asleep(life: Life) -> None:
     life.edit(_second_image(scaled(cooldown_period=0)))
     await life.harness.settle()
@@ -247,6 +260,7 @@ STEPS: dict[str, Callable[[Life], Awaitable[None]]] = {
     "contracts are edited": _contracts_edited,
     "the agent is edited": _agent_edited,
     "the key is rotated": _key_rotated,
+    "its passwords are replaced": _passwords_replaced,
     "it sleeps": _asleep,
     "deleted": _deleted,
 }

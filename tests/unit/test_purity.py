@@ -38,7 +38,7 @@ IO = frozenset(
     {"aiokafka", "confluent_kafka", "httpx", "kopf", "kubernetes", "os", "pathlib", "socket", "streamwarden_kafka"}
     | {"structlog", "subprocess", "threading"}
 )
-VALUES = frozenset(f"streamwarden_kafka.{name}" for name in ("connection", "deaths", "errors", "records"))
+VALUES = frozenset(f"streamwarden_kafka.{name}" for name in ("connection", "deaths", "errors", "records", "redaction"))
 """Of what does I/O, the modules whose values may be held and written down."""
 CALLS = frozenset(
     {"getrandbits", "monotonic", "now", "perf_counter", "time", "time_ns", "today", "urandom", "utcnow"}

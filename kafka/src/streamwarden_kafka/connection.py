@@ -35,7 +35,10 @@ class Protocol(StrEnum):
     SASL_SSL = "SASL_SSL"
 
 
+SCRAM_SHA_256 = "SCRAM-SHA-256"
 SCRAM_SHA_512 = "SCRAM-SHA-512"
+SCRAM_MECHANISMS = (SCRAM_SHA_512, SCRAM_SHA_256)
+"""All that Kafka knows: a user may have a password of each, and they have nothing to do with one another."""
 
 
 class ClientFormat(StrEnum):
@@ -71,10 +74,12 @@ class Connection:
         return f"Connection({self.bootstrap_servers!r}, {self.protocol.value}, user={self.username!r})"
 
     @classmethod
-    def scram(cls, bootstrap_servers: str, username: str, password: str) -> "Connection":
-        """Name a user with a SCRAM-SHA-512 password."""
+    def scram(
+        cls, bootstrap_servers: str, username: str, password: str, mechanism: str = SCRAM_SHA_512
+    ) -> "Connection":
+        """Name a user with a SCRAM password."""
         password = Secret(password)
-        return cls(bootstrap_servers, Protocol.SASL_PLAINTEXT, SCRAM_SHA_512, username, password)
+        return cls(bootstrap_servers, Protocol.SASL_PLAINTEXT, mechanism, username, password)
 
     @classmethod
     def of(cls, properties: Mapping[str, str]) -> "Connection":

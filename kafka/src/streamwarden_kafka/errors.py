@@ -5,6 +5,8 @@ KafkaClientError
 │   └── MalformedPropertiesError     a line of client settings that is none
 ├── BrokerUnavailableError           no answer, or not the one that was waited for: try again later
 │   ├── LoginRefusedError            the broker does not take the user or the password
+│   ├── MechanismNotOfferedError     the broker takes no logins of this kind, whoever comes
+│   ├── ThrottledError               a quota makes this user wait: not before that time is over
 │   ├── NotAuthorizedError           the broker forbids it to the user: only who grants it helps
 │   └── NotReachedError              what is looked for lies further than one try goes: ask again from there
 ├── RequestRefusedError              a broker refuses a request for what it is, or for who sends it
@@ -48,8 +50,24 @@ class LoginRefusedError(BrokerUnavailableError):
     """A broker does not take the user, or the password. It may not know yet of one that was made just now."""
 
 
+class MechanismNotOfferedError(BrokerUnavailableError):
+    """A broker's listener takes no logins by this mechanism, whoever comes."""
+
+
 class NotAuthorizedError(BrokerUnavailableError):
     """A broker knows the user and forbids the act, until somebody grants it."""
+
+
+class ThrottledError(BrokerUnavailableError):
+    """A quota of the user is used up, and brokers make it wait.
+
+    Attributes:
+        left_s: seconds until it may go on.
+    """
+
+    def __init__(self, message: str, left_s: float) -> None:
+        super().__init__(message)
+        self.left_s = left_s
 
 
 class NotReachedError(BrokerUnavailableError):

@@ -106,7 +106,9 @@ def connect(
         topics=KafkaTopics(admin),
         acls=KafkaAcls(admin, longest_s=_LISTINGS * settings.resync_interval.total_seconds()),
         users=KafkaScramUsers(admin),
-        logins=KafkaLogins(kafka, settings.pod_bootstrap_servers or kafka.bootstrap_servers, timeout_s=timeout_s),
+        logins=KafkaLogins(
+            kafka, settings.pod_bootstrap_servers or kafka.bootstrap_servers, timeout_s=timeout_s, guard=guard
+        ),
         offsets=offsets,
         quotas=quotas,
         log=KafkaPolicyLog(kafka, transactional_id=names.publisher_transactional_id, timeout_s=timeout_s, guard=guard),

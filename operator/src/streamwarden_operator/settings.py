@@ -127,6 +127,11 @@ class OperatorSettings(BaseSettings):
     """Age at which the key that signs policies is replaced, one day or more (``P90D``); left out: whenever people ask
     for it, by the annotation `streamwarden.io/rotate-key` on its Secret."""
 
+    credentials_max_age: Annotated[timedelta, Field(ge=timedelta(days=1))] | None = None
+    """Age at which the passwords of agents and gates are replaced, one day or more (``P90D``), each within the last
+    tenth of it; left out: whenever people ask for it, by the annotation `streamwarden.io/rotate-credentials` on an
+    AgentDeployment."""
+
     watch_namespaces: Annotated[tuple[str, ...], NoDecode] = ()
     """Comma-separated namespaces to watch, beside the operator's own; empty: all of them."""
 

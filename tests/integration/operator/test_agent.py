@@ -28,7 +28,7 @@ async def test_manifests_become_access_a_signed_binding_and_pods(stack: Any, uni
         observed = acls_of(await made.backends.acls.observe(), names.agent_principal, names.gate_principal)
         inputs, commands = [f"{unique}.pages"], [f"{unique}.commands"]
         assert observed == agent_acls(names, inputs) | gate_acls(made.installation, names, commands)
-        assert {names.agent_principal, names.gate_principal} <= await made.backends.users.observe()
+        assert {names.agent_principal, names.gate_principal} <= (await made.backends.users.observe()).keys()
         first = ChainHead().metadata(made.binding.decision_topic.topic_id, 0)
         assert await made.backends.offsets.observe(names.gate_group, names.decisions) == [
             PartitionOffsets(partition, 0, 0, 0, first) for partition in range(3)
@@ -91,7 +91,7 @@ async def test_a_deleted_agent_leaves_its_decisions_and_nothing_else(stack: Any,
         await until(lambda: made.cluster.get(type(found), unique, "guard") is None)
         names = made.names
         assert acls_of(await made.backends.acls.observe(), names.agent_principal, names.gate_principal) == frozenset()
-        assert not {names.agent_principal, names.gate_principal} & await made.backends.users.observe()
+        assert not {names.agent_principal, names.gate_principal} & (await made.backends.users.observe()).keys()
         assert set(await made.backends.topics.observe([names.decisions, names.shared.audit])) == {
             names.decisions,
             names.shared.audit,

@@ -117,7 +117,7 @@ async def test_x90_a_loop_stands_changes_and_goes_by_the_rights_on_the_page_alon
             names = made.names
             observed = await ports.acls.observe()
             assert acls_of(observed, names.agent_principal, names.gate_principal) == frozenset()
-            assert not {names.agent_principal, names.gate_principal} & await ports.users.observe()
+            assert not {names.agent_principal, names.gate_principal} & (await ports.users.observe()).keys()
             await until(lambda: made.controller.idle)
             assert made.controller.failing == frozenset()
     finally:

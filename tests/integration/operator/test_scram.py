@@ -12,6 +12,7 @@ from streamwarden_operator.adapters.kafka.logins import KafkaLogins
 from streamwarden_operator.adapters.kafka.topics import KafkaTopics
 from streamwarden_operator.errors import KafkaLoginError, KafkaUnavailableError
 from streamwarden_operator.ports import Acl, AclPlan
+from support.delegation_tokens import make_token
 from support.kafka_adapters import kafka, real_ports
 
 if TYPE_CHECKING:
@@ -74,3 +75,30 @@ async def test_only_the_last_password_opens_the_door(
     assert type(caught.value) is KafkaLoginError  # X99: after a time-out, which is all that the client says by itself
     written = capfd.readouterr()
     assert "password" not in f"{caught.value!r}{written.out}{written.err}".replace("sasl.password", "")
+
+
+async def test_delegation_tokens_of_a_user_are_ended_by_itself_and_others_stay(
+    stack: RunningStack, unique: str
+) -> None:
+    users, logins = real_ports(stack).users, KafkaLogins(stack.operator, "", timeout_s=5)
+    other = f"{unique}-other"
+    for user in (unique, other):
+        await users.upsert(user, "a password")
+        async with asyncio.timeout(20):
+            while not await logins.check(user, "a password"):  # noqa: ASYNC110  # what is waited for gives no signal
+                await asyncio.sleep(0.05)
+        for _ in range(2):
+            assert await make_token(stack.operator.as_user(user, "a password")) == 0
+    assert await ended_in_the_end(logins, unique) == 2
+    assert await logins.end_tokens(unique, "a password") == 0
+    assert await ended_in_the_end(logins, other) == 2
+
+
+async def ended_in_the_end(logins: KafkaLogins, user: str) -> int:
+    """Wait for brokers, which hear of a token some milliseconds after the controller has it."""
+    ended = 0
+    async with asyncio.timeout(20):
+        while ended < 2:
+            ended += await logins.end_tokens(user, "a password")
+            await asyncio.sleep(0.05)
+    return ended

@@ -29,7 +29,7 @@ from streamwarden_kafka.records import TopicFacts
 from streamwarden_operator.adapters.signing import KeyRing, SigningKey
 from streamwarden_operator.desired.acceptance import accept_policy
 from streamwarden_operator.desired.agents import resolve_agent
-from streamwarden_operator.desired.credentials import build_secret, find_password
+from streamwarden_operator.desired.credentials import Credential, build_secret, find_credential
 from streamwarden_operator.desired.pod_template import GateImage
 from streamwarden_operator.desired.pods import build_manifests
 from streamwarden_operator.desired.policy_log import DesiredLog, build_binding, build_log
@@ -200,8 +200,8 @@ def test_the_configuration_of_pods_is_read_and_written_alike(recording: Recordin
 
 def test_credentials_of_an_earlier_operator_stay(recording: Recording) -> None:
     written = recording.written["client_properties"]
-    assert build_secret("risk.guard.gate", "p-4", "kafka:9092") == written
-    assert find_password(written, "risk.guard.gate") == "p-4"
+    assert build_secret("risk.guard.gate", Credential("p-4"), "kafka:9092") == written
+    assert find_credential(written, "risk.guard.gate") == Credential("p-4")
     assert Connection.parse(written["client.properties"]) == Connection.scram("kafka:9092", "risk.guard.gate", "p-4")
 
 

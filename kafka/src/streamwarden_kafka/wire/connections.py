@@ -12,11 +12,23 @@ from collections.abc import Iterable
 from typing import Any
 
 from aiokafka.conn import AIOKafkaConnection, create_conn
-from aiokafka.errors import AuthenticationFailedError, KafkaError, SaslAuthenticationFailed, for_code
+from aiokafka.errors import (
+    AuthenticationFailedError,
+    KafkaError,
+    SaslAuthenticationFailed,
+    UnsupportedSaslMechanismError,
+    for_code,
+)
 
 from streamwarden_kafka.codes import FORBIDDEN
 from streamwarden_kafka.connection import Connection
-from streamwarden_kafka.errors import BrokerUnavailableError, KafkaClientError, LoginRefusedError, NotAuthorizedError
+from streamwarden_kafka.errors import (
+    BrokerUnavailableError,
+    KafkaClientError,
+    LoginRefusedError,
+    MechanismNotOfferedError,
+    NotAuthorizedError,
+)
 from streamwarden_kafka.wire.settings import find_addresses, translate_security
 
 NO_ERROR = 0
@@ -115,6 +127,9 @@ class Wire:
                     )
             except (AuthenticationFailedError, SaslAuthenticationFailed) as error:
                 raise LoginRefusedError(f"could not log in at {host}:{port}: {_words(error)}") from error
+            except UnsupportedSaslMechanismError as error:
+                mechanism = self._connection.mechanism
+                raise MechanismNotOfferedError(f"{host}:{port} takes no logins by {mechanism}") from error
             except (KafkaError, OSError, TimeoutError) as error:
                 raise BrokerUnavailableError(f"could not connect to {host}:{port}: {_words(error)}") from error
             self._connections[address] = made

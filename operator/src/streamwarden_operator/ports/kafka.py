@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from streamwarden_kafka.connection import SCRAM_SHA_512
+
 from streamwarden_operator.errors import OperatorError
 
 
@@ -122,20 +124,34 @@ class Acls(Protocol):
 
 
 class ScramUsers(Protocol):
-    """SCRAM-SHA-512 users. Names are without ``User:``."""
+    """SCRAM users, and their passwords, one of each mechanism. Names are without ``User:``."""
 
-    async def observe(self) -> frozenset[str]: ...
+    async def observe(self) -> Mapping[str, frozenset[str]]:
+        """Return each user that has a password, with the mechanisms that it has one of."""
+        ...
 
-    async def upsert(self, user: str, password: str) -> None: ...
+    async def upsert(self, user: str, password: str, mechanism: str = SCRAM_SHA_512) -> None:
+        """Make a user, or give it this password of a mechanism; that of the other one stays."""
+        ...
 
-    async def delete(self, user: str) -> None: ...
+    async def delete(self, user: str, mechanism: str = "") -> None:
+        """Take a user's password of a mechanism away, or (empty) all that it has."""
+        ...
 
 
 class Logins(Protocol):
-    """Whether a user can log in."""
+    """Whether a user can log in. Users are named without ``User:``."""
 
-    async def check(self, user: str, password: str) -> bool:
-        """Tell whether Kafka takes this password of a user (named without ``User:``)."""
+    async def check(self, user: str, password: str, mechanism: str = SCRAM_SHA_512) -> bool:
+        """Tell whether Kafka takes this password of a user."""
+        ...
+
+    async def end_tokens(self, user: str, password: str, mechanism: str = SCRAM_SHA_512) -> int:
+        """End all delegation tokens of a user, which let in as its password does; return how many there were."""
+        ...
+
+    async def offers(self, user: str, mechanism: str) -> bool:
+        """Tell whether Kafka takes logins by a mechanism at all; somebody must be named, who need not get in."""
         ...
 
 

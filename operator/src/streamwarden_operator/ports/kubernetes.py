@@ -74,6 +74,8 @@ class WorkloadState:
     """Why pods keep ending, with their last lines; empty where they do not."""
     unscheduled: str = ""
     """Why no node takes a pod; empty where each has one."""
+    outdated: bool = False
+    """Whether pods of before exist, ending ones too, or may still be made."""
 
 
 class Cluster(Protocol):

@@ -1,7 +1,9 @@
 """Makes the reconcilers, and what runs beside them, over the cluster and the backends."""
 
+import math
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -12,6 +14,7 @@ from streamwarden_operator.keys import KeyKind
 from streamwarden_operator.ports import Cluster, Quotas, SigningKeys
 from streamwarden_operator.reconcilers.acl_watch import AclWatch
 from streamwarden_operator.reconcilers.agents.access import AgentAccess
+from streamwarden_operator.reconcilers.agents.login_tries import LoginTries
 from streamwarden_operator.reconcilers.agents.quotas import AgentQuotas
 from streamwarden_operator.reconcilers.agents.reconciler import AgentReconciler, PodSettings
 from streamwarden_operator.reconcilers.agents.users import AgentUsers
@@ -32,6 +35,16 @@ from streamwarden_operator.wiring.waking import Waker
 
 
 @dataclass(frozen=True, slots=True)
+class PasswordCare:
+    """What is done for passwords that are right."""
+
+    longest: timedelta | None = None
+    """Age at which they are replaced; None: whenever people ask for it."""
+    try_again_s: float = math.inf
+    """After so long one is tried again."""
+
+
+@dataclass(frozen=True, slots=True)
 class Factory:
     """Makes each part once; nothing runs before somebody runs it."""
 
@@ -49,6 +62,8 @@ class Factory:
     """Principals whose rights are no way round a gate, the operator's own among them."""
     durability: Durability
     """Of the topics that agents share."""
+    passwords: PasswordCare
+    """Of agents and gates."""
     logs: LogStore
     scaling: ScalingStore
     waker: Waker
@@ -106,7 +121,15 @@ class Factory:
         access = AgentAccess(
             self.cluster,
             backends.acls,
-            AgentUsers(self.cluster, backends.users, backends.logins, self.inventory, self.bootstrap_servers),
+            AgentUsers(
+                self.cluster,
+                backends.users,
+                backends.logins,
+                self.inventory,
+                self.bootstrap_servers,
+                LoginTries(routine_s=self.passwords.try_again_s),
+                self.passwords.longest,
+            ),
             backends.offsets,
             self._quotas,
             self.logs.installation,

@@ -18,7 +18,7 @@ from streamwarden_operator.reconcilers.policies.log_store import LogStore
 from streamwarden_operator.reconcilers.scaling.scaling_store import ScaledAgent, ScalingStore
 from streamwarden_operator.settings import OperatorSettings
 from streamwarden_operator.supervision import Supervisor
-from streamwarden_operator.wiring.assembly import Factory
+from streamwarden_operator.wiring.assembly import Factory, PasswordCare
 from streamwarden_operator.wiring.queue import ReconcileQueue
 from streamwarden_operator.wiring.waking import Waker
 
@@ -36,6 +36,10 @@ def _ignore_rollout(_ns: str, _policy: str, _revision: int, _gates: int, _update
 
 def _ignore_status(_key: Key) -> None:
     """Where nobody listens."""
+
+
+_SOONER = 0.8
+"""Share of the resync interval after which a password may be tried again: resyncs are spread around it."""
 
 
 class Controller:
@@ -83,6 +87,7 @@ class Controller:
             settings.agent_quotas,
             settings.trusted,
             settings.durability,
+            PasswordCare(settings.credentials_max_age, _SOONER * settings.resync_interval.total_seconds()),
             self._logs,
             self._scaling,
             self._waker,
@@ -97,8 +102,7 @@ class Controller:
             settings.covers,
             settings.resync_interval.total_seconds(),
         )
-        self._reconcilers = factory.create_reconcilers(self._rolled_out)
-        self._loops = factory.create_loops()
+        self._reconcilers, self._loops = factory.create_reconcilers(self._rolled_out), factory.create_loops()
         self.supervisor = Supervisor()  # keeps what runs beside the queue
         backends.acks.on_ack, backends.acks.on_complete = self._waker.acknowledged, self._waker.acks_complete
 

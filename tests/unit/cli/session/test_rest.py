@@ -1,5 +1,6 @@
 """When a loop is at rest, and what the screen says of agents and people outside."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from streamwarden_cli.session.lag import AgentReading, GroupReading, Reading, is
 from streamwarden_cli.session.programs import ProgramError, run_at_end
 from streamwarden_cli.session.rows import Pace
 from streamwarden_cli.session.screen import AgentRow, build_table
-from streamwarden_kafka.connection import Connection
+from streamwarden_kafka.connection import SCRAM_SHA_512, Connection
 from streamwarden_operator.ports import PartitionOffsets
 
 
@@ -100,13 +101,15 @@ class Users:
     def __init__(self) -> None:
         self.passwords: dict[str, str] = {}
 
-    async def observe(self) -> frozenset[str]:
-        return frozenset(self.passwords)
+    async def observe(self) -> Mapping[str, frozenset[str]]:
+        return {user: frozenset({SCRAM_SHA_512}) for user in self.passwords}
 
-    async def upsert(self, user: str, password: str) -> None:
+    async def upsert(self, user: str, password: str, mechanism: str = SCRAM_SHA_512) -> None:
+        assert mechanism == SCRAM_SHA_512
         self.passwords[user] = password
 
-    async def delete(self, user: str) -> None:
+    async def delete(self, user: str, mechanism: str = "") -> None:
+        assert not mechanism
         self.passwords.pop(user, None)
 
 

@@ -61,7 +61,7 @@ def test_every_listener_of_three_brokers_authenticates() -> None:
         "CLIENT:SASL_PLAINTEXT,TLS:SASL_SSL,MTLS:SSL,PROXIED:SASL_PLAINTEXT,CONTROLLER:SASL_PLAINTEXT"
     )
     for listener in ("client", "tls", "proxied"):
-        assert properties[f"listener.name.{listener}.sasl.enabled.mechanisms"] == "SCRAM-SHA-512"
+        assert properties[f"listener.name.{listener}.sasl.enabled.mechanisms"] == "SCRAM-SHA-512,SCRAM-SHA-256"
     assert properties["listener.name.mtls.ssl.client.auth"] == "required"
     assert properties["listener.name.mtls.ssl.truststore.location"] == "/ca.pem"
 

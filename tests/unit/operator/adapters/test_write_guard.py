@@ -13,6 +13,7 @@ from streamwarden_kafka.admin import KafkaAdmin
 from streamwarden_kafka.connection import Connection
 from streamwarden_operator.adapters.kafka.acls import KafkaAcls
 from streamwarden_operator.adapters.kafka.gate_acks import KafkaGateAcks
+from streamwarden_operator.adapters.kafka.logins import KafkaLogins
 from streamwarden_operator.adapters.kafka.offsets import KafkaOffsets
 from streamwarden_operator.adapters.kafka.policy_log import KafkaPolicyLog
 from streamwarden_operator.adapters.kafka.quotas import KafkaClientQuotas
@@ -86,6 +87,9 @@ WRITES: dict[str, Callable[[], Awaitable[object]]] = {
     "no-acl": lambda: KafkaAcls(admin()).apply(AclPlan(remove=frozenset({ACL}))),
     "a-user": lambda: KafkaScramUsers(admin()).upsert("u", "p"),
     "no-user": lambda: KafkaScramUsers(admin()).delete("u"),
+    "a-delegation-token": lambda: KafkaLogins(NOWHERE, "127.0.0.1:1", timeout_s=PATIENCE_S, guard=refuse).end_tokens(
+        "u", "p"
+    ),
     "a-quota": lambda: KafkaClientQuotas(admin()).apply("u", QuotaPlan(set={"producer_byte_rate": 1.0})),
     "first-offsets": lambda: KafkaOffsets(admin()).commit("g", "t", {0: (0, "")}),
     "a-group-that-is-kept": lambda: KafkaOffsets(admin()).keep("g", ["t"]),
@@ -119,7 +123,7 @@ def test_every_request_of_the_admin_client_that_changes_something_goes_through_t
         for file in sorted(ADAPTERS.rglob("*.py"))
         for call in ast.walk(ast.parse(file.read_text()))
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr in ADMIN_WRITES
-        if not (isinstance(call.func.value, ast.Attribute) and call.func.value.attr == "writer")
+        if not (isinstance(call.func.value, ast.Attribute) and call.func.value.attr in {"writer", "topic_writer"})
     ]
     assert around == []
 

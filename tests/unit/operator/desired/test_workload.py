@@ -8,7 +8,7 @@ import pytest
 from streamwarden_contract.models.pod import PodFields
 from streamwarden_contract.models.scaling import Scaling
 from streamwarden_contract.runtime_config import AgentInputs, InputTopic
-from streamwarden_operator.desired.credentials import build_secret, find_password
+from streamwarden_operator.desired.credentials import Credential, build_secret, find_credential
 from streamwarden_operator.desired.names import agent_config_name
 from streamwarden_operator.desired.pod_template import GateImage
 from streamwarden_operator.desired.pods import build_manifests
@@ -107,13 +107,13 @@ def test_the_workload_says_what_the_spec_says_of_the_pods() -> None:
 
 
 def test_a_secret_is_a_client_configuration_of_one_user() -> None:
-    secret = build_secret("risk.guard.gate", "p=w", "broker:9092")
+    secret = build_secret("risk.guard.gate", Credential("p=w"), "broker:9092")
     assert secret == {
         "client.properties": "bootstrap.servers=broker:9092\nsecurity.protocol=SASL_PLAINTEXT\n"
         "sasl.mechanism=SCRAM-SHA-512\nsasl.username=risk.guard.gate\nsasl.password=p=w\n"
         "partitioner=murmur2_random\n"
     }
-    assert find_password(secret, "risk.guard.gate") == "p=w"
+    assert find_credential(secret, "risk.guard.gate") == Credential("p=w")
 
 
 @pytest.mark.parametrize(
@@ -122,16 +122,19 @@ def test_a_secret_is_a_client_configuration_of_one_user() -> None:
         pytest.param(None, id="no-secret"),
         pytest.param({}, id="empty"),
         pytest.param({"client.properties": "garbage"}, id="garbage"),
-        pytest.param(build_secret("somebody.else.gate", "x", "b:1"), id="another-user"),
+        pytest.param(build_secret("somebody.else.gate", Credential("x"), "b:1"), id="another-user"),
     ],
 )
 def test_a_secret_without_the_users_password_gets_a_new_one(secret: dict[str, str] | None) -> None:
-    assert find_password(secret, "risk.guard.gate") is None
+    assert find_credential(secret, "risk.guard.gate") is None
 
 
 def test_a_line_that_is_no_setting_keeps_a_user_its_password() -> None:
-    text = build_secret("risk.guard.gate", "pw", "b:1")["client.properties"] + "a note\nsecurity.protocol=NONE\n"
-    assert find_password({"client.properties": text}, "risk.guard.gate") == "pw"
+    text = (
+        build_secret("risk.guard.gate", Credential("pw"), "b:1")["client.properties"]
+        + "a note\nsecurity.protocol=NONE\n"
+    )
+    assert find_credential({"client.properties": text}, "risk.guard.gate") == Credential("pw")
 
 
 def test_contracts_of_inputs_are_reread_and_replace_no_pods() -> None:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 from streamwarden_contract.inventory import NamespaceItem, Stage
 from streamwarden_operator.desired.acls import acls_of
-from streamwarden_operator.desired.credentials import build_secret
+from streamwarden_operator.desired.credentials import Credential, build_secret
 from streamwarden_operator.errors import ForbiddenError, KafkaUnavailableError
 from streamwarden_operator.keys import Key, key_of
 from streamwarden_operator.ports import Acl, Topic, TopicPlan
-from streamwarden_operator.reconcilers.agents.users import _TRY_AGAIN_S
+from streamwarden_operator.reconcilers.agents.login_tries import DOUBTED_S
 from support.operator_harness import (
     SETTINGS,
     Harness,
@@ -198,7 +198,7 @@ async def test_a_user_that_a_crash_left_unconfirmed_is_ours_if_its_secret_opens_
     def crashed(harness: Harness) -> None:
         harness.users.passwords["risk.guard.gate"] = "p"
         harness.cluster.secrets["risk", "guard-gate-credentials"] = dict(
-            build_secret("risk.guard.gate", "p", "broker:9092")
+            build_secret("risk.guard.gate", Credential("p"), "broker:9092")
         )
         harness.remember(user_of("guard", "gate", stage=Stage.INTENT))
 
@@ -242,7 +242,7 @@ async def test_a_password_is_tried_again_while_pods_are_not_ready_and_not_at_eac
         await harness.settle()
         assert len(harness.logins.tries) == tries
         for user in USERS:
-            access.users.tried[user] -= _TRY_AGAIN_S + 1
+            access.users.tries.last[user] -= DOUBTED_S + 1
         harness.controller.changed(key_of(GUARD))
         await harness.settle()
         assert harness.users.passwords == right
@@ -332,7 +332,7 @@ async def test_a_made_user_whose_password_cannot_be_tried_goes_on(monkeypatch: p
     async with running(*whole_namespace()) as harness:
         await harness.controller.stop()
 
-        async def unreachable(_user: str, _password: str) -> bool:
+        async def unreachable(_user: str, _password: str, _mechanism: str) -> bool:
             raise KafkaUnavailableError("could not log in: no answer")
 
         monkeypatch.setattr(harness.logins, "check", unreachable)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from streamwarden_kafka.connection import SCRAM_SHA_512
+from streamwarden_kafka.connection import SCRAM_MECHANISMS, SCRAM_SHA_512
 
 from streamwarden_devstack.ports import LOOPBACK, host_port
 from streamwarden_devstack.stack.brokers.identity import BROKER, Identity, Node
@@ -68,6 +68,8 @@ def build_server_properties(identity: Identity, node: Node, stores: Stores) -> d
         "allow.everyone.if.no.acl.found": "false",
         "super.users": f"User:{identity.operator_name};User:{BROKER}",
         "auto.create.topics.enable": "false",
+        # Switches delegation tokens on: somebody's Kafka has them.
+        "delegation.token.secret.key": identity.broker_password,
         "log.dirs": str(stores.data),
         **(_tls(stores) if node.tls_port else {}),
         **_replication(len(identity.nodes)),
@@ -91,9 +93,10 @@ def _listeners(identity: Identity, node: Node) -> Iterator[tuple[str, str, str]]
 def _scram(listeners: dict[str, tuple[str, str]], login: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for name in (name.lower() for name in listeners if name != "MTLS"):
-        found[f"listener.name.{name}.sasl.enabled.mechanisms"] = SCRAM_SHA_512
-        # Without one the listener does not start, even though all users live in the metadata log.
-        found[f"listener.name.{name}.scram-sha-512.sasl.jaas.config"] = f"{_SCRAM} {login};"
+        found[f"listener.name.{name}.sasl.enabled.mechanisms"] = ",".join(SCRAM_MECHANISMS)
+        for mechanism in SCRAM_MECHANISMS:
+            # Without one the listener does not start, even though all users live in the metadata log.
+            found[f"listener.name.{name}.{mechanism.lower()}.sasl.jaas.config"] = f"{_SCRAM} {login};"
     return found
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from streamwarden_operator.desired.names import SPEC_HASH_ANNOTATION
 from streamwarden_operator.desired.pod_template import AGENT_CONTAINER
 from streamwarden_operator.ports import Manifest, WorkloadState
 
@@ -31,6 +32,8 @@ class PodFacts:
     """Why its containers do not run, with what to do."""
     unscheduled: str = ""
     """Why no node takes it, in the scheduler's words."""
+    spec_hash: str = ""
+    """What it was made for: pods of another one are replaced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,8 @@ class DeploymentFacts:
     """Pods that are wanted."""
     failure: str = ""
     """Why Kubernetes makes no pods."""
+    rolled_out: bool = False
+    """Whether Kubernetes has seen what was applied last, and all of its pods are of that."""
     owns_replicas: bool = False
     """Whether our own applies own ``spec.replicas``: one that left it out would set it back to 1."""
 
@@ -53,7 +58,8 @@ def pod_facts(pod: Manifest) -> PodFacts:
     images = {found["name"]: found.get("image", "") for found in _containers(pod)}
     trouble = tuple(_unique(text for found in containers for text in _trouble(found, images.get(found["name"], ""))))
     over = status.get("phase") in _OVER
-    return PodFacts(ready=ready, over=over, trouble=trouble, unscheduled=_unscheduled(status))
+    spec_hash = (pod["metadata"].get("annotations") or {}).get(SPEC_HASH_ANNOTATION, "")
+    return PodFacts(ready, over, trouble, _unscheduled(status), spec_hash)
 
 
 def deployment_facts(deployment: Manifest, manager: str) -> DeploymentFacts:
@@ -66,7 +72,14 @@ def deployment_facts(deployment: Manifest, manager: str) -> DeploymentFacts:
                 f"Kubernetes makes no pods: {found.get('message') or found.get('reason')}. Look at the namespace's "
                 "ResourceQuota, LimitRange and Pod Security level"
             )
-    return DeploymentFacts(desired=replicas, failure=failure, owns_replicas=_owns_replicas(deployment, manager))
+    owns_replicas = _owns_replicas(deployment, manager)
+    return DeploymentFacts(replicas, failure, rolled_out=_rolled_out(deployment), owns_replicas=owns_replicas)
+
+
+def any_outdated(deployment: DeploymentFacts | None, pods: Iterable[PodFacts], spec_hash: str) -> bool:
+    """Tell whether pods of another spec exist, or may still be made; ending ones count, they may connect again."""
+    made = any(pod.spec_hash != spec_hash and not pod.over for pod in pods)
+    return made or (deployment is not None and not deployment.rolled_out)
 
 
 def workload_state(deployment: DeploymentFacts | None, pods: Iterable[PodFacts]) -> WorkloadState:
@@ -134,6 +147,12 @@ def _failure(name: str, ended: dict[str, Any]) -> str:
 def _containers(pod: Manifest) -> list[dict[str, Any]]:
     spec = pod.get("spec", {})
     return [*spec.get("initContainers", ()), *spec.get("containers", ())]
+
+
+def _rolled_out(deployment: Manifest) -> bool:
+    status, generation = deployment.get("status", {}), deployment.get("metadata", {}).get("generation", 0)
+    seen = status.get("observedGeneration", -1) >= generation
+    return bool(seen and status.get("updatedReplicas", 0) == status.get("replicas", 0))
 
 
 def _owns_replicas(deployment: Manifest, manager: str) -> bool:

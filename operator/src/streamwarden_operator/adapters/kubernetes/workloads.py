@@ -11,7 +11,7 @@ from streamwarden_contract.runtime_config import FORMATS_FILE
 from streamwarden_operator.adapters.kubernetes.cache import ObjectPlace, ResourceCache
 from streamwarden_operator.adapters.kubernetes.client import MERGE, KubernetesClient, only_new
 from streamwarden_operator.adapters.kubernetes.errors import AbsentError, Request
-from streamwarden_operator.adapters.kubernetes.pods import DeploymentFacts, PodFacts, workload_state
+from streamwarden_operator.adapters.kubernetes.pods import DeploymentFacts, PodFacts, any_outdated, workload_state
 from streamwarden_operator.adapters.kubernetes.reading import Owned, read_owned
 from streamwarden_operator.adapters.kubernetes.resource_types import (
     CONFIG_MAP,
@@ -83,14 +83,15 @@ class Workloads:
             for manifest in manifests:
                 await self._apply(workload, *stamp(manifest))
             self._settled[who] = _Settled(said, tuple(_place(manifest) for manifest in manifests))
-        return self.state(*who)
+        return self._state(*who, workload.spec_hash)
 
-    def state(self, namespace: str, agent: str) -> WorkloadState:
+    def _state(self, namespace: str, agent: str, spec_hash: str) -> WorkloadState:
         """Tell how the pods are."""
         objects = self._cache.of_agent(namespace, agent)
         deployment = next((found.facts for found in objects if isinstance(found.facts, DeploymentFacts)), None)
-        pods = [found.facts for found in objects if isinstance(found.facts, PodFacts) and not found.ending]
-        return workload_state(deployment, pods)
+        pods = [(found.facts, found.ending) for found in objects if isinstance(found.facts, PodFacts)]
+        state = workload_state(deployment, [facts for facts, ending in pods if not ending])
+        return replace(state, outdated=any_outdated(deployment, [facts for facts, _ in pods], spec_hash))
 
     def pods(self, namespace: str, agent: str) -> frozenset[str]:
         """Return the names of the pods that exist, ending ones too."""

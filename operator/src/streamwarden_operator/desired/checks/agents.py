@@ -16,7 +16,7 @@ from streamwarden_operator.desired.held_back import TooNew
 from streamwarden_operator.desired.policy_log import DesiredBinding
 from streamwarden_operator.desired.status import find_condition, is_true
 from streamwarden_operator.errors import OperatorError
-from streamwarden_operator.ports import Topic
+from streamwarden_operator.ports import Topic, WorkloadState
 
 TOPICS_READY = "TopicsReady"
 ACCESS_READY = "AccessReady"
@@ -171,6 +171,31 @@ TOPICS = (
     a_first_schema_is_not_taken,
 )
 TOPICS_HOLD = (shared_topics_have_too_few_replicas,)
+
+
+# --- AccessReady -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class AgentPasswords:
+    """The passwords of an agent's users, and the pods that go by them."""
+
+    beside: Mapping[str, Collection[str]]
+    """By user: mechanisms by which another password than its Secret's lets it in."""
+    pods: WorkloadState
+
+
+def pods_go_by_earlier_passwords(found: AgentPasswords) -> Finding | None:
+    """Find a rotation that has not come to its end; all works meanwhile."""
+    if not found.beside or not found.pods.outdated:
+        return None
+    message = (
+        f"the users {', '.join(sorted(found.beside))} have new passwords; those of before are valid until all pods"
+    )
+    return Finding("True", ConditionReason.CREDENTIALS_ROTATING, f"{message} of before have ended")
+
+
+ACCESS = (pods_go_by_earlier_passwords,)
 
 
 # --- GateReady -------------------------------------------------------------------------------------------------

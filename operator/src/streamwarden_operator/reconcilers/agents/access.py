@@ -12,6 +12,7 @@ from streamwarden_operator.desired.acls import acls_of, agent_acls, format_acl, 
 from streamwarden_operator.desired.agents import ResolvedAgent
 from streamwarden_operator.desired.bypass import ways_round
 from streamwarden_operator.desired.checks.agents import READY
+from streamwarden_operator.desired.names import ROTATE_CREDENTIALS_ANNOTATION
 from streamwarden_operator.desired.status import is_true
 from streamwarden_operator.errors import GroupInUseError, NotReadyError
 from streamwarden_operator.plans.acls import plan_acls
@@ -19,7 +20,7 @@ from streamwarden_operator.plans.offsets import epochs_seen, plan_offsets
 from streamwarden_operator.plans.skips import SkipPlan, plan_skips
 from streamwarden_operator.ports import Acl, AclPlan, Acls, Cluster, Offsets, Topic
 from streamwarden_operator.reconcilers.agents.quotas import AgentQuotas
-from streamwarden_operator.reconcilers.agents.users import AgentUsers
+from streamwarden_operator.reconcilers.agents.users import AgentUsers, KeptUsers
 from streamwarden_operator.reconcilers.existence import existing_agents
 
 
@@ -64,8 +65,8 @@ class AgentAccess:
 
     async def give_to_gate(
         self, agent: ResolvedAgent, observed: AbstractSet[Acl], published: BindingRecord | None = None
-    ) -> str:
-        """Make users and Secrets, take back what is too much, give the gate its rights; return the Secrets' hash.
+    ) -> KeptUsers:
+        """Make users and Secrets, take back what is too much, give the gate its rights; return the users.
 
         Args:
             agent: the agent.
@@ -74,8 +75,9 @@ class AgentAccess:
         """
         names, resource = agent.names, agent.resource
         granted = [user for user in (names.agent_principal, names.gate_principal) if acls_of(observed, user)]
-        credentials_hash = await self.users.keep(
-            names, resource.metadata.uid, granted=granted, doubted=_is_doubted(agent)
+        rotation = resource.metadata.annotations.get(ROTATE_CREDENTIALS_ANNOTATION, "")
+        kept = await self.users.keep(
+            names, resource.metadata.uid, granted=granted, doubted=_is_doubted(agent), rotation=rotation
         )
         gate = gate_acls(self.installation, names, agent.command_topics)
         owned = acls_of(observed, names.agent_principal, names.gate_principal) - self._in_use(agent, published)
@@ -85,7 +87,7 @@ class AgentAccess:
         now = AclPlan(remove=plan.remove, add=plan.add & gate)
         if now:
             await self.acls.apply(now)
-        return credentials_hash
+        return kept
 
     async def give_to_agent(
         self, agent: ResolvedAgent, decisions: Topic, observed: AbstractSet[Acl]

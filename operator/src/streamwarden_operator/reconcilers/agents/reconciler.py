@@ -233,7 +233,7 @@ class AgentReconciler:
         progress.found[TOPICS_READY] = decide(TOPICS_READY, checks.TOPICS_HOLD, topics)
         progress.step = ACCESS_READY
         in_force = self._logs.binding(agent.names.namespace, agent.names.agent)
-        credentials_hash = await self._access.give_to_gate(agent, observed, in_force)
+        users = await self._access.give_to_gate(agent, observed, in_force)
         progress.step = GATE_READY
         progress.skips = skips = await self._access.plan_skips(agent, decisions)
         wanted = build_binding(agent, decisions=decisions, audit=audit, skips=skips.wanted)
@@ -249,12 +249,15 @@ class AgentReconciler:
             operator_namespace=self._pods.operator_namespace,
             installation=self._logs.installation.installation,
             public_keys=self._pods.public_keys(),
-            credentials_hash=credentials_hash,
+            credentials_hash=users.credentials_hash,
             decision_format=await self._decision_format(binding, gates),
         )
         workload = replace(workload, replicas=self._scaling.replicas_of_new(agent.resource))
         state = await self._cluster.apply_workload(workload)
         self._scaling.observe(agent, state)
+        progress.found[ACCESS_READY] = decide(ACCESS_READY, checks.ACCESS, checks.AgentPasswords(users.beside, state))
+        if not state.outdated:
+            await self._access.users.take_passwords_beside(agent.names, users)
         progress.replicas, progress.pods_ready = state.replicas, state.ready > 0
         progress.crashing, progress.unscheduled = state.crashing, state.unscheduled
         progress.asleep = state.desired == 0

@@ -1,35 +1,40 @@
 """The users of an agent and its gate, and their Secrets: made only where nobody else has made them."""
 
-import math
+import asyncio
 import secrets
-import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
 import structlog
 from streamwarden_contract.ids import sha256_hex
 from streamwarden_contract.inventory import Stage, UserItem
 from streamwarden_contract.names import AgentNames
 from streamwarden_contract.reasons import ConditionReason
-from streamwarden_kafka.connection import CLIENT_PROPERTIES_FILE
-from streamwarden_kafka.redaction import Secret
+from streamwarden_kafka.connection import CLIENT_PROPERTIES_FILE, SCRAM_SHA_512
 
+from streamwarden_operator.clock import utc_now
 from streamwarden_operator.desired.credentials import (
     PASSWORD_BYTES,
+    Credential,
     agent_secret_name,
     build_secret,
-    find_password,
+    find_credential,
     gate_secret_name,
 )
-from streamwarden_operator.errors import NotReadyError, OperatorError
+from streamwarden_operator.desired.status import format_time
+from streamwarden_operator.errors import KafkaUnavailableError, NotReadyError, OperatorError, UnavailableError
+from streamwarden_operator.keys import Key
+from streamwarden_operator.plans.credential_rotation import other_mechanism, passwords_beside, rotation_due
 from streamwarden_operator.plans.inventory import Ownership, own_user
 from streamwarden_operator.ports import Cluster, Logins, ScramUsers
+from streamwarden_operator.reconcilers.agents.login_tries import LoginTries
 from streamwarden_operator.reconcilers.inventory import Inventory
 
 _log = structlog.get_logger(__name__)
 
-_TRY_AGAIN_S = 60.0
-"""A login takes some milliseconds of CPU, of broker and operator, and a new agent is looked at several times."""
+_KNOWN_WITHIN_S, _PAUSE_S = 10.0, 0.1
+"""Brokers hear of a new password some milliseconds after the controller has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +44,23 @@ class _User:
     name: str
     secret: str
     """Name of its Secret."""
-    password: str | None
+    credential: Credential | None
     """As the Secret has it."""
     ownership: Ownership
+    mechanisms: frozenset[str]
+    """Of which Kafka has a password."""
     is_told: bool
     """Whether Kafka has the Secret's password: it was tried, or it has been so lately."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptUsers:
+    """The users as they are now."""
+
+    credentials_hash: str
+    """Of what the pods mount: another one replaces them."""
+    beside: Mapping[str, frozenset[str]]
+    """By user: mechanisms by which another password than its Secret's lets it in. Pods may still go by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +73,23 @@ class AgentUsers:
     inventory: Inventory
     bootstrap_servers: str
     """As the pods reach Kafka."""
-    clock_s: Callable[[], float] = time.monotonic
-    tried: dict[str, float] = field(default_factory=dict, repr=False)
-    """By user: when its password was told to Kafka or tried last, in the clock's seconds."""
+    tries: LoginTries = field(default_factory=LoginTries)
+    longest: timedelta | None = None
+    """Age at which passwords are replaced; None: whenever people ask for it."""
+    now: Callable[[], datetime] = utc_now
 
     async def keep(
-        self, names: AgentNames, owner_uid: str, *, granted: Collection[str] = (), doubted: bool = False
-    ) -> str:
-        """Make what is missing, put right what was altered, and return a hash of what the pods mount.
+        self,
+        names: AgentNames,
+        owner_uid: str,
+        *,
+        granted: Collection[str] = (),
+        doubted: bool = False,
+        rotation: str = "",
+    ) -> KeptUsers:
+        """Make what is missing, put right what was altered, and begin to replace passwords where that is due.
 
-        Each user's password is tried once by each process, and again now and then while it is doubted.
+        Each user's password is tried once by each process, and again now and then, more often while it is doubted.
 
         The order is: intent, Secret, user, inventory. Wherever that ends, the next pass tells by the Secret's own login
         whether the user is ours.
@@ -75,20 +99,33 @@ class AgentUsers:
             owner_uid: of its AgentDeployment.
             granted: users that have ACLs: one may log in by another mechanism, and is then no SCRAM user.
             doubted: whether pods cannot work, for which a wrong password may be the reason.
+            rotation: what people ask for: each new value for one rotation.
 
         Raises:
             NotReadyError: ``ResourceConflict``, a user is somebody else's; neither it nor anything of this agent's is
                 changed.
         """
-        found = await self._find(names, granted, _TRY_AGAIN_S if doubted else math.inf)
+        found = await self._find(names, granted, doubted=doubted)
         foreign = [user.name for user in found if user.ownership is Ownership.FOREIGN]
         if foreign:
             raise NotReadyError(_not_ours(foreign), reason=ConditionReason.RESOURCE_CONFLICT)
         new = [user for user in found if user.ownership is Ownership.NEW]
         await self.inventory.note([_item(names, owner_uid, user, Stage.INTENT) for user in new])
-        hashes = [await self._keep(names, user) for user in found]
+        kept = [await self._keep(names, user, rotation) for user in found]
         await self.inventory.note([_item(names, owner_uid, user, Stage.MADE) for user in found])
-        return sha256_hex("".join(hashes).encode())
+        hashes = "".join(each.credentials_hash for each in kept)
+        beside = {user: mechanisms for each in kept for user, mechanisms in each.beside.items()}
+        return KeptUsers(sha256_hex(hashes.encode()), beside)
+
+    async def take_passwords_beside(self, names: AgentNames, kept: KeptUsers) -> None:
+        """Let only the Secrets' passwords open the door; no pod may go by another one any more."""
+        for user, mechanisms in kept.beside.items():
+            for mechanism in sorted(mechanisms):
+                await self.users.delete(user, mechanism)
+        if kept.beside:
+            taken = ", ".join(f"{user} ({', '.join(sorted(kept.beside[user]))})" for user in sorted(kept.beside))
+            message = f"only the passwords in the Secrets are valid from now on; others were taken away of {taken}"
+            await self._tell(names, "CredentialsRotated", message)
 
     async def owned(self, names: AgentNames) -> tuple[str, ...]:
         """Return those of the agent's users that are ours; also where Kafka has them no more.
@@ -108,9 +145,10 @@ class AgentUsers:
         existing = await self.users.observe()
         for user in owned:
             if user in existing:
+                await self._end_tokens_of_gone(names, user)
                 await self.users.delete(user)
-            self.tried.pop(user, None)
-        for left in sorted({names.agent_principal, names.gate_principal} & existing - set(owned)):
+            self.tries.forget(user)
+        for left in sorted({names.agent_principal, names.gate_principal} & existing.keys() - set(owned)):
             _log.warning("a user of this name is not ours: left as it is", user=left)
         for secret in (agent_secret_name(names.agent), gate_secret_name(names.agent)):
             await self.cluster.delete_secret(names.namespace, secret)
@@ -119,53 +157,135 @@ class AgentUsers:
         """Take users out of the inventory: they are gone, and so is all that went with them."""
         await self.inventory.forget([item for user in owned if (item := self.inventory.user(user)) is not None])
 
-    async def _find(self, names: AgentNames, granted: Collection[str] = (), again_s: float = math.inf) -> list[_User]:
+    async def _find(self, names: AgentNames, granted: Collection[str] = (), *, doubted: bool = False) -> list[_User]:
         await self.inventory.open()
         existing = await self.users.observe()
+        due = self.tries.due(_wanted(names), doubted=doubted)
         found = []
         for user, secret in _wanted(names).items():
-            password = find_password(await self.cluster.read_secret(names.namespace, secret), user)
-            is_told = user in existing and password is not None and await self._is_told(user, password, again_s)
-            exists = user in existing or user in granted
+            credential = find_credential(await self.cluster.read_secret(names.namespace, secret), user)
+            mechanisms = existing.get(user, frozenset())
+            is_told = (
+                credential is not None
+                and credential.mechanism in mechanisms
+                and await self._is_told(names, user, credential, is_due=user in due)
+            )
+            exists = bool(mechanisms) or user in granted
             ownership = own_user(self.inventory.user(user), exists=exists, logs_in=is_told)
-            found.append(_User(user, secret, password, ownership, is_told))
+            found.append(_User(user, secret, credential, ownership, mechanisms, is_told))
         return found
 
-    async def _is_told(self, user: str, password: str, again_s: float) -> bool:
+    async def _is_told(self, names: AgentNames, user: str, credential: Credential, *, is_due: bool) -> bool:
         """Tell whether Kafka has this password of a user; of one that is ours it is tried now and then."""
         is_made = self._is_made(user)
-        if is_made and not self._is_due(user, again_s):
+        if is_made and not is_due:
             return True
-        self.tried[user] = self.clock_s()
+        self.tries.note(user)
         try:
-            is_told = await self.logins.check(user, password)
+            is_told = await self.logins.check(user, credential.password, credential.mechanism)
         except OperatorError as error:
             if not is_made:
                 raise
             _log.warning("a user's password could not be tried: taken for right", user=user, error=str(error))
             return True
         if is_made and not is_told:
-            _log.warning("a user's password is not that of its Secret: it is set again", user=user)
+            message = f"Kafka has another password of the user {user} than its Secret: it is set again"
+            await self._tell(names, "PasswordAltered", message, warning=True)
+        if is_made and is_told:
+            await self._end_tokens(names, user, credential)
         return is_told
 
     def _is_made(self, user: str) -> bool:
         item = self.inventory.user(user)
         return item is not None and item.stage is Stage.MADE
 
-    def _is_due(self, user: str, again_s: float) -> bool:
-        last = self.tried.get(user)
-        return last is None or self.clock_s() - last > again_s
-
-    async def _keep(self, names: AgentNames, user: _User) -> str:
+    async def _keep(self, names: AgentNames, user: _User, rotation: str) -> KeptUsers:
         """Keep one user and its Secret, and return a hash of what the pod mounts."""
-        password = Secret(user.password or secrets.token_urlsafe(PASSWORD_BYTES))
-        data: Mapping[str, str] = build_secret(user.name, password, self.bootstrap_servers)
+        beside = passwords_beside(user.credential.mechanism, user.mechanisms) if user.credential else frozenset()
+        credential = user.credential
+        if credential is None:
+            credential = self._new_credential(rotation)
+        elif user.ownership is Ownership.OURS and not beside:
+            credential = await self._rotated(names, user, credential, rotation)
+        data = build_secret(user.name, credential, self.bootstrap_servers)
+        is_told = user.is_told and user.credential is not None and credential.password == user.credential.password
+        if not is_told:
+            self.tries.forget(user.name)  # wherever this ends, the next pass tries it
         # The Secret first: what Kafka is told, and nobody remembers, cannot be told from a stranger's.
         await self.cluster.apply_secret(names.namespace, user.secret, data)
-        if not user.is_told:
-            await self.users.upsert(user.name, password)
-            self.tried[user.name] = self.clock_s()
-        return sha256_hex(data[CLIENT_PROPERTIES_FILE].encode())
+        if not is_told:
+            await self.users.upsert(user.name, credential.password, credential.mechanism)
+            if user.mechanisms:
+                await self._until_let_in(user.name, credential)
+            self.tries.note(user.name)
+            if user.ownership is Ownership.NEW:  # one of this name that was before may have left some
+                await self._end_tokens(names, user.name, credential)
+            beside = user.mechanisms - {credential.mechanism}
+        hashed = sha256_hex(data[CLIENT_PROPERTIES_FILE].encode())
+        return KeptUsers(hashed, {user.name: beside} if beside else {})
+
+    async def _rotated(self, names: AgentNames, user: _User, credential: Credential, rotation: str) -> Credential:
+        """Return the password that a user is to have: another one where that is due."""
+        now = self.now()
+        why = rotation_due(credential, rotation, user=user.name, longest=self.longest, now=now)
+        if not why:
+            counts = self.longest is None or credential.since
+            return credential if counts else replace(credential, since=format_time(now))
+        mechanism = other_mechanism(credential.mechanism)
+        how = f"by {mechanism}; the one before is valid until no pod goes by it"
+        if not await self.logins.offers(user.name, mechanism):
+            how = (
+                f"in place, as Kafka takes no logins by {mechanism}: pods of before keep their connections, and open "
+                "no new ones until they are replaced"
+            )
+            mechanism = credential.mechanism
+        message = f"the user {user.name} gets a new password ({why}), {how}"
+        await self._tell(names, "CredentialsRotationBegun", message)
+        return self._new_credential(rotation or credential.request, mechanism)
+
+    def _new_credential(self, rotation: str, mechanism: str = SCRAM_SHA_512) -> Credential:
+        return Credential(secrets.token_urlsafe(PASSWORD_BYTES), mechanism, rotation, format_time(self.now()))
+
+    async def _until_let_in(self, user: str, credential: Credential) -> None:
+        """Replace no pod before a broker takes the password.
+
+        Raises:
+            KafkaUnavailableError: none does.
+        """
+        deadline_s = self.tries.clock_s() + _KNOWN_WITHIN_S
+        while not await self.logins.check(user, credential.password, credential.mechanism):
+            if self.tries.clock_s() > deadline_s:
+                why = f"Kafka took a new password of the user {user}, and does not let it in by that"
+                raise KafkaUnavailableError(f"{why} after {_KNOWN_WITHIN_S:g} s: no pod is replaced for it")
+            await asyncio.sleep(_PAUSE_S)
+
+    async def _end_tokens(self, names: AgentNames, user: str, credential: Credential) -> None:
+        """End the delegation tokens of a user of ours: we make none, and each lets in as the password does."""
+        try:
+            ended = await self.logins.end_tokens(user, credential.password, credential.mechanism)
+        except UnavailableError as error:
+            _log.warning("delegation tokens could not be looked at", user=user, error=str(error))
+            return
+        if ended:
+            message = (
+                f"the user {user} had {ended} delegation tokens, by which somebody could act as it: they are ended"
+            )
+            await self._tell(names, "DelegationTokensEnded", message, warning=True)
+
+    async def _end_tokens_of_gone(self, names: AgentNames, user: str) -> None:
+        """End those of an agent that goes: they would let in who has one when an agent of its name is made again."""
+        try:
+            secret = await self.cluster.read_secret(names.namespace, _wanted(names)[user])
+        except OperatorError as error:  # the right to may be gone with the namespace
+            _log.warning("delegation tokens could not be looked at", user=user, error=str(error))
+            return
+        if (credential := find_credential(secret, user)) is not None:
+            await self._end_tokens(names, user, credential)
+
+    async def _tell(self, names: AgentNames, reason: str, message: str, *, warning: bool = False) -> None:
+        _log.info("credentials", namespace=names.namespace, agent=names.agent, reason=reason, detail=message)
+        key = Key("AgentDeployment", names.namespace, names.agent)
+        await self.cluster.record_event(key, reason=reason, message=message, warning=warning)
 
 
 def _wanted(names: AgentNames) -> dict[str, str]:

@@ -170,7 +170,7 @@ class NamespaceReconciler:
             _log.warning("access of agents that are no more", namespace=namespace, acls=len(stale))
             await self._acls.apply(AclPlan(remove=stale))
         await self._quotas.take(lambda user: user in users)
-        for user in sorted(users & await self._users.observe()):
+        for user in sorted(users & (await self._users.observe()).keys()):
             _log.warning("user of an agent that is no more", user=user)
             await self._users.delete(user)
         await self._inventory.forget(gone)  # last: whatever ends before that is found again

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from streamwarden_operator.adapters.kubernetes.pods import (
     DeploymentFacts,
     PodFacts,
+    any_outdated,
     deployment_facts,
     pod_facts,
     workload_state,
 )
 from streamwarden_operator.ports import WorkloadState
+
+if TYPE_CHECKING:
+    from streamwarden_operator.ports import Manifest
 
 RUNNING = {"running": {"startedAt": "2026-01-01T00:00:00Z"}}
 LAST_WORDS = "Traceback ...\nModuleNotFoundError: No module named 'guard'\n"
@@ -237,3 +241,34 @@ def test_the_state_is_put_together(
     deployment: DeploymentFacts | None, pods: list[PodFacts], expected: WorkloadState
 ) -> None:
     assert workload_state(deployment, pods) == expected
+
+
+NEW, OLD = "for-this", "for-what-was-before"
+SEEN = {"metadata": {"generation": 4}, "status": {"observedGeneration": 4, "replicas": 2, "updatedReplicas": 2}}
+
+
+@pytest.mark.parametrize(
+    ("deployment", "pods", "outdated"),
+    [
+        pytest.param(SEEN, [NEW, NEW], False, id="F42-all-pods-are-replaced"),
+        pytest.param(SEEN, [NEW, OLD], True, id="F42-one-of-before-exists-or-is-ending"),
+        pytest.param({**SEEN, "metadata": {"generation": 5}}, [NEW], True, id="F42-kubernetes-has-not-seen-it"),
+        pytest.param({"metadata": {"generation": 1}}, [], True, id="F42-kubernetes-has-said-nothing"),
+        pytest.param(
+            {**SEEN, "status": {"observedGeneration": 4, "replicas": 2, "updatedReplicas": 1}},
+            [NEW],
+            True,
+            id="F42-a-pod-of-before-counts-that-nobody-has-seen",
+        ),
+        pytest.param({"metadata": {"generation": 4}, "status": {"observedGeneration": 4}}, [], False, id="F42-none"),
+    ],
+)
+def test_pods_of_before(deployment: Manifest, pods: list[str], *, outdated: bool) -> None:
+    facts = deployment_facts(deployment, "streamwarden-operator")
+    found = [pod_facts({"metadata": {"annotations": {"streamwarden.io/spec-hash": of}}}) for of in pods]
+    assert any_outdated(facts, found, NEW) is outdated
+
+
+def test_f42_a_pod_of_before_that_is_over_keeps_nothing_up() -> None:
+    over = pod_facts({"metadata": {"annotations": {"streamwarden.io/spec-hash": OLD}}, "status": {"phase": "Failed"}})
+    assert not any_outdated(deployment_facts(SEEN, "m"), [over], NEW)

@@ -22,8 +22,8 @@ from streamwarden_operator.reconcilers.policies.log_store import LogStore
 from streamwarden_operator.reconcilers.scaling.scaling_store import ScalingStore
 from streamwarden_operator.result import Result
 from support.acl_fakes import FakeAcls
-from support.fakes import FakeCluster, FakeOffsets, FakeScramUsers, FakeTopics
-from support.login_fakes import FakeLogins
+from support.fakes import FakeCluster, FakeOffsets, FakeTopics
+from support.login_fakes import FakeLogins, FakeScramUsers
 from support.operator_harness import Harness, agent, conditions_of, policy, running, until, whole_namespace
 from support.policy_fakes import FakeGateAcks, FakePolicyLog
 from support.quota_fakes import FakeClientQuotas
