@@ -2,17 +2,18 @@
 
 import asyncio
 import itertools
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future
 from typing import Any, Literal, TypeVar, cast
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, ThrottleEvent
 from confluent_kafka.admin import AdminClient
 
-from streamwarden_kafka.clients import open_admin
+from streamwarden_kafka.clients import NO_SETTINGS, Settings, open_admin
 from streamwarden_kafka.codes import LOGIN_REFUSED, SPREADING, TIMED_OUT, code_of, error_of
 from streamwarden_kafka.connection import Connection
-from streamwarden_kafka.errors import BrokerUnavailableError
+from streamwarden_kafka.errors import BrokerUnavailableError, ThrottledError
 from streamwarden_kafka.logs import ClientLog
 
 Outcome = Literal["ok", "refused", "no_answer"]
@@ -27,6 +28,10 @@ R = TypeVar("R")
 _OUTDATED = frozenset({TIMED_OUT, KafkaError.FENCED_LEADER_EPOCH})
 """What a client gets again and again that goes on by what it knew of the cluster (librdkafka 2.16): it asks no more a
 group's coordinator that it has lost, and all leaders by the epoch that they had before their broker was away."""
+_THROTTLED = (
+    "Kafka makes this user wait, which makes, grows or deletes more topics than its quota controller_mutation_rate "
+    "allows: it goes on by itself"
+)
 _PAUSE_S = 0.02
 """Between two looks at what has not spread yet."""
 
@@ -63,8 +68,10 @@ class KafkaAdmin:
         self.connection = connection
         self._log = ClientLog("admin", quiet=True, on_error=self._on_error)
         self.client = self._connect()
-        self._retired = self.client
+        self._topic_writer: AdminClient | None = None
+        self._retired: tuple[AdminClient | None, ...] = ()
         self._renew_after_s = 0.0
+        self._throttled_until_s = 0.0
 
     @property
     def writer(self) -> AdminClient:
@@ -72,8 +79,26 @@ class KafkaAdmin:
         self.guard()
         return self.client
 
-    def _connect(self) -> AdminClient:
-        return cast("AdminClient", _ToldClient(open_admin(self.connection, self._log), self._answered))
+    @property
+    def topic_writer(self) -> AdminClient:
+        """The client, for a request that makes, grows or deletes topics: it has connections of its own.
+
+        Of who does more of that than ``controller_mutation_rate`` allows, brokers read nothing for a while, on the
+        connection that it was sent by. Looks, and rights that are taken away, must not wait for that.
+
+        Raises:
+            ThrottledError: that time is not over.
+        """
+        self.guard()
+        left_s = self._throttled_until_s - time.monotonic()
+        if left_s > 0:
+            raise ThrottledError(_THROTTLED, left_s)
+        if self._topic_writer is None:
+            self._topic_writer = self._connect({"throttle_cb": self._on_throttle})
+        return self._topic_writer
+
+    def _connect(self, settings: Settings = NO_SETTINGS) -> AdminClient:
+        return cast("AdminClient", _ToldClient(open_admin(self.connection, self._log, settings), self._answered))
 
     def _answered(self, request: str, outcome: Outcome) -> None:
         self.on_answered(request, outcome)
@@ -85,12 +110,14 @@ class KafkaAdmin:
             return  # requests that were sent together time out together
         self._renew_after_s = now_s + self.timeout_s
         # Kept until the next time: librdkafka drops the requests of a client that is garbage.
-        self._retired, self.client = self.client, self._connect()
+        self._retired = (self.client, self._topic_writer)
+        self.client, self._topic_writer = self._connect(), None
 
     async def settle(self, futures: Mapping[T, Future[R]]) -> dict[T, R | KafkaException]:
         """Wait for every item of a request, and return a result or an error for each."""
         results = await asyncio.gather(*map(asyncio.wrap_future, futures.values()), return_exceptions=True)
-        self.client.poll(0)  # hands queued log lines and errors over; without it they would pile up
+        for client in filter(None, (self.client, self._topic_writer)):
+            client.poll(0)  # hands queued log lines and errors over; without it they would pile up
         settled: dict[T, R | KafkaException] = {}
         for key, result in zip(futures, results, strict=True):
             if isinstance(result, BaseException) and not isinstance(result, KafkaException):
@@ -160,6 +187,10 @@ class KafkaAdmin:
             return error
         code = trouble.code() if trouble.code() in LOGIN_REFUSED else code
         return KafkaException(KafkaError(code, f"{error_of(error).str()} (before it: {trouble.str()})"))
+
+    def _on_throttle(self, event: ThrottleEvent) -> None:
+        """Note how long brokers read nothing of the topic writer. Called while it is polled."""
+        self._throttled_until_s = max(self._throttled_until_s, time.monotonic() + event.throttle_time)
 
     def _on_error(self, error: KafkaError) -> None:
         refused = self._trouble is not None and self._trouble.code() in LOGIN_REFUSED

@@ -13,6 +13,7 @@ OperatorError
     ├── KafkaUnavailableError
     │   ├── KafkaLoginError   until the operator's user or password is mended
     │   ├── KafkaForbiddenError until somebody grants the operator's user the right
+    │   ├── KafkaThrottledError until a time is over: the operator's user has used up a quota
     │   ├── GroupInUseError   until the group has no members
     │   └── QuotaRefusedError until somebody grants the operator the right, or the setting is taken back
     ├── RegistryUnavailableError
@@ -79,6 +80,9 @@ class LeadershipLostError(CannotGoOnError):
 class UnavailableError(OperatorError):
     """A backend does not answer, or refuses for now."""
 
+    retry_after_s: float = 0.0
+    """Seconds before which no try can succeed, where that is known."""
+
 
 class KafkaUnavailableError(UnavailableError):
     """Kafka does not answer."""
@@ -96,6 +100,16 @@ class KafkaForbiddenError(KafkaUnavailableError):
     """Kafka knows the operator's user, and forbids it."""
 
     reason = ConditionReason.KAFKA_AUTHORIZATION_FAILED
+
+
+class KafkaThrottledError(KafkaUnavailableError):
+    """Kafka makes the operator's user wait, for a quota."""
+
+    reason = ConditionReason.KAFKA_THROTTLED
+
+    def __init__(self, message: str, *, retry_after_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class GroupInUseError(KafkaUnavailableError):

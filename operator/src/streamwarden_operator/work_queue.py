@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from enum import IntEnum
 from typing import Generic, TypeVar
 
+from streamwarden_operator.errors import UnavailableError
 from streamwarden_operator.result import Result
 
 K = TypeVar("K")
@@ -145,7 +146,9 @@ class WorkQueue(Generic[K]):
             except Exception as error:  # noqa: BLE001  # the outermost loop, the only place for it
                 self._failures[key] += 1
                 backoff_s = self._base_delay_s * 2 ** min(self._failures[key] - 1, MAX_BACKOFF_DOUBLINGS)
-                self.add_after(key, min(backoff_s, self._max_delay_s))
+                # Before its time nothing can succeed, however long that is.
+                least_s = error.retry_after_s if isinstance(error, UnavailableError) else 0.0
+                self.add_after(key, max(min(backoff_s, self._max_delay_s), least_s))
                 report(key, error)  # last: if it breaks, the key has its next turn all the same
             finally:
                 self._working.discard(key)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from concurrent.futures import Future
 
 import pytest
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, ThrottleEvent
 from streamwarden_kafka.admin import KafkaAdmin
 from streamwarden_kafka.connection import Connection
-from streamwarden_kafka.errors import BrokerUnavailableError
+from streamwarden_kafka.errors import BrokerUnavailableError, ThrottledError
 
 
 def admin(spread_s: float = 10.0) -> KafkaAdmin:
@@ -62,6 +62,27 @@ async def test_who_goes_on_by_what_is_outdated_is_replaced_by_a_client_that_know
     before = asked.client
     await asked.settle({"a": refused(code)})
     assert (asked.client is not before) is renewed
+
+
+async def test_f38_whom_a_quota_makes_wait_makes_no_topics_meanwhile_and_looks_all_the_same() -> None:
+    asked = admin()
+    looks = asked.client
+    assert asked.topic_writer is asked.topic_writer
+    assert asked.topic_writer is not looks
+    asked._on_throttle(ThrottleEvent("broker", 1, 30.0))
+    asked._on_throttle(ThrottleEvent("broker", 1, 0.0))
+    with pytest.raises(ThrottledError, match="controller_mutation_rate") as caught:
+        _ = asked.topic_writer
+    assert 29 < caught.value.left_s <= 30
+    assert asked.writer is asked.client is looks
+
+
+async def test_f38_after_its_time_topics_are_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, now_s = admin(), 1000.0
+    monkeypatch.setattr("streamwarden_kafka.admin.time.monotonic", lambda: now_s)
+    asked._on_throttle(ThrottleEvent("broker", 1, 30.0))
+    now_s += 30.1
+    assert asked.topic_writer is not None
 
 
 async def test_a_request_is_repeated_until_the_brokers_know_the_topic() -> None:

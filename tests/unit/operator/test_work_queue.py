@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from streamwarden_operator.errors import KafkaThrottledError, KafkaUnavailableError
 from streamwarden_operator.result import DONE, GONE, Result
 from streamwarden_operator.work_queue import FAIR_TURN, JITTER, Priority, WorkQueue
 from support.operator_harness import until
@@ -99,6 +100,19 @@ async def test_failures_are_reported_and_wait_longer_each_time_until_one_succeed
             await until(lambda: len(answers) == left and worked.queue.idle)  # noqa: B023  # called in this round only
     assert worked.failures == ["0", "1", "2", "3", "again"]
     assert worked.delays == [1.0, 2.0, 4.0, 5.0, 1.0]
+
+
+async def test_f38_who_must_wait_is_not_tried_before_its_time(worked: Worked) -> None:
+    errors = [KafkaThrottledError("wait", retry_after_s=30.0), KafkaThrottledError("wait"), KafkaUnavailableError("x")]
+
+    async def reconcile(_key: str) -> Result:
+        raise errors.pop(0)
+
+    async with worked.working(reconcile):
+        for left in range(2, -1, -1):
+            worked.queue.add("a")
+            await until(lambda: len(errors) == left and worked.queue.idle)  # noqa: B023  # called in this round only
+    assert worked.delays == [30.0, 2.0, 4.0]
 
 
 async def test_a_key_added_while_it_is_worked_on_is_worked_on_once_more_and_never_twice_at_once(worked: Worked) -> None:

@@ -7,6 +7,7 @@ from streamwarden_kafka.errors import (
     ConnectionSettingsError,
     KafkaClientError,
     LoginRefusedError,
+    ThrottledError,
     TransactionAbortedError,
     TransactionUnknownError,
 )
@@ -16,6 +17,7 @@ from streamwarden_operator.errors import (
     InvalidSpecError,
     KafkaForbiddenError,
     KafkaLoginError,
+    KafkaThrottledError,
     KafkaUnavailableError,
     OperatorError,
     UnavailableError,
@@ -33,7 +35,7 @@ from streamwarden_operator.errors import (
         pytest.param(KafkaError.POLICY_VIOLATION, InvalidSpecError, "InvalidSpec", id="the-clusters-own-policy"),
         pytest.param(KafkaError._TIMED_OUT, KafkaUnavailableError, "KafkaUnavailable", id="F30-no-answer"),
         pytest.param(KafkaError.NOT_CONTROLLER, KafkaUnavailableError, "KafkaUnavailable", id="F31-a-new-controller"),
-        pytest.param(KafkaError.THROTTLING_QUOTA_EXCEEDED, KafkaUnavailableError, "KafkaUnavailable", id="F38-a-quota"),
+        pytest.param(KafkaError.THROTTLING_QUOTA_EXCEEDED, KafkaThrottledError, "KafkaThrottled", id="F38-a-quota"),
     ],
 )
 def test_kafkas_codes_become_our_errors(code: int, kind: type[OperatorError], reason: str) -> None:
@@ -89,6 +91,12 @@ def test_what_kafka_forbids_to_the_operator_has_reasons_of_its_own_and_says_what
 )
 def test_errors_of_our_own_clients_say_whose_trouble_it_is(error: KafkaClientError, reason: str) -> None:
     assert client_error(error).reason is ConditionReason(reason)
+
+
+def test_f38_how_long_a_quota_makes_wait_is_kept() -> None:
+    with pytest.raises(KafkaThrottledError, match="goes on by itself") as caught, translated("create topic 'orders'"):
+        raise ThrottledError("it goes on by itself", 12.5)
+    assert (caught.value.retry_after_s, caught.value.reason) == (12.5, ConditionReason.KAFKA_THROTTLED)
 
 
 def test_the_cause_is_kept() -> None:

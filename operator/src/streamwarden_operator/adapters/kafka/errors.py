@@ -11,12 +11,14 @@ from streamwarden_kafka.errors import (
     KafkaClientError,
     LoginRefusedError,
     NotAuthorizedError,
+    ThrottledError,
 )
 
 from streamwarden_operator.errors import (
     InvalidSpecError,
     KafkaForbiddenError,
     KafkaLoginError,
+    KafkaThrottledError,
     KafkaUnavailableError,
     OperatorError,
     UnsupportedChangeError,
@@ -61,6 +63,8 @@ def client_error(error: KafkaClientError, doing: str = "") -> OperatorError:
     match error, _cause_of(error):
         case ConnectionSettingsError(), _:
             return InvalidSpecError(message)
+        case ThrottledError(), _:
+            return KafkaThrottledError(message, retry_after_s=error.left_s)
         case LoginRefusedError(), _:
             return _outage(message, KafkaError.SASL_AUTHENTICATION_FAILED)
         case NotAuthorizedError(), _:
@@ -84,6 +88,8 @@ def _outage(message: str, code: int) -> KafkaUnavailableError:
         return KafkaLoginError(f"{message}. {_LOGIN}")
     if code in FORBIDDEN:
         return KafkaForbiddenError(f"{message}. {_GRANT}")
+    if code == KafkaError.THROTTLING_QUOTA_EXCEEDED:
+        return KafkaThrottledError(message)
     return KafkaUnavailableError(message)
 
 

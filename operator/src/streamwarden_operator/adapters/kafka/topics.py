@@ -89,7 +89,7 @@ class KafkaTopics:
         """Delete a topic and return once the brokers have forgotten it."""
         with translated(f"delete topic {name!r}"):
             try:
-                await self._admin.all(self._admin.writer.delete_topics([name], **self._waits()))
+                await self._admin.all(self._admin.topic_writer.delete_topics([name], **self._waits()))
             except KafkaException as error:
                 if code_of(error) != KafkaError.UNKNOWN_TOPIC_OR_PART:
                     raise
@@ -191,12 +191,12 @@ class KafkaTopics:
             )
             for topic in {topic.name: topic for topic in topics}.values()
         ]
-        return await self._admin.settle(self._admin.writer.create_topics(new, **self._waits()))
+        return await self._admin.settle(self._admin.topic_writer.create_topics(new, **self._waits()))
 
     async def _grow(self, name: str, partitions: int) -> None:
         with translated(f"grow topic {name!r} to {partitions} partitions"):
             grown = [NewPartitions(name, partitions)]
-            await self._admin.all(self._admin.writer.create_partitions(grown, **self._waits()))
+            await self._admin.all(self._admin.topic_writer.create_partitions(grown, **self._waits()))
         await self._until_partitions(name, partitions)
 
     async def _alter_config(self, name: str, plan: TopicPlan) -> None:

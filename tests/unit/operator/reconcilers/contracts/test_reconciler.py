@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from streamwarden_operator.desired.acls import access_acls, format_acl
-from streamwarden_operator.errors import KafkaUnavailableError, RegistryUnavailableError
-from streamwarden_operator.ports import Acl, AclPlan
+from streamwarden_operator.errors import KafkaThrottledError, KafkaUnavailableError, RegistryUnavailableError
+from streamwarden_operator.ports import Acl, AclPlan, TopicPlan
 from support.acl_fakes import FakeAcls
 from support.contract_world import ACCESS, ALL_WELL, INSTALLATION, KEY, SCHEMA, STRICTER, World, conditions, message
 from support.manifests import agent, contract
@@ -92,6 +92,22 @@ async def test_f30_without_kafka_the_status_says_so_and_what_was_known_stays(wor
     world.topics.down = world.acls.down = False
     assert conditions(await world.reconcile()) == ALL_WELL
     assert world.cluster.events == []
+
+
+async def test_f38_a_topic_that_kafka_makes_wait_for_says_so_and_its_next_turn_is_no_earlier(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def throttled(_name: str, _plan: TopicPlan) -> None:
+        raise KafkaThrottledError("Kafka makes this user wait: it goes on by itself", retry_after_s=12.5)
+
+    world.cluster.put(contract())
+    with monkeypatch.context() as patched:
+        patched.setattr(world.topics, "apply", throttled)
+        with pytest.raises(KafkaThrottledError) as caught:
+            await world.reconcile()
+    assert caught.value.retry_after_s == 12.5
+    assert conditions(world.contract().status)["TopicReady"] == ("Unknown", "KafkaThrottled")
+    assert conditions(await world.reconcile())["TopicReady"] == ("True", "OK")
 
 
 async def test_a_contract_with_a_schema_and_no_registry_at_all_says_what_is_missing(world: World) -> None:
