@@ -28,6 +28,9 @@ from streamwarden_operator.work_queue import Priority, WorkQueue
 
 _log = structlog.get_logger(__name__)
 
+PACE_S = 0.5
+"""Between turns of a key that many ask for: a thousand new agents want a binding each, and each gate takes note of all
+publications."""
 
 _PRIORITIES: Mapping[KeyKind, Priority] = {
     "PolicyLog": Priority.FIRST,
@@ -132,6 +135,10 @@ class ReconcileQueue:
             resync_interval_s=settings.resync_interval.total_seconds(),
         )
         self._failing: set[Key] = set()
+        self._paced: set[Key] = set()
+        """Keys that wait for their pace."""
+        self._next_s: dict[Key, float] = {}
+        """By key: before when it has no turn because of those who can wait for others."""
         self.supervisor = Supervisor()
         """Keeps the workers."""
         self._reconcilers: Mapping[KeyKind, Reconciler] = {}
@@ -139,7 +146,7 @@ class ReconcileQueue:
     @property
     def idle(self) -> bool:
         """Whether no key is waiting, worked on, or about to be retried."""
-        return self._queue.idle and not self._failing
+        return self._queue.idle and not self._failing and not self._paced
 
     @property
     def failing(self) -> frozenset[Key]:
@@ -160,6 +167,20 @@ class ReconcileQueue:
         """Reconcile a key as soon as a worker is free."""
         self._queue.add(key)
 
+    def add_paced(self, key: Key) -> None:
+        """Reconcile a key at once where its last such turn is a while ago; else soon, for all who ask meanwhile.
+
+        Whoever cannot wait asks with ``add``, and takes them along.
+        """
+        now_s = asyncio.get_running_loop().time()
+        next_s = self._next_s.get(key, now_s)
+        if next_s <= now_s:
+            self._next_s[key] = now_s + PACE_S
+            self._queue.add(key)
+        else:
+            self._paced.add(key)
+            self._queue.add_after(key, next_s - now_s)
+
     def start(self, reconcilers: Mapping[KeyKind, Reconciler]) -> None:
         """Begin to work on what is in the queue, and on what comes."""
         self._reconcilers = reconcilers
@@ -177,6 +198,7 @@ class ReconcileQueue:
         clock, task, is_retry = asyncio.get_running_loop().time, asyncio.current_task(), key in self._failing
         assert task is not None  # noqa: S101  # a worker is one
         self.running[key] = begun = Running(clock(), task)
+        self._paced.discard(key)
         ended: Result | Exception | None = None
         try:
             ended = result = await self._within_its_time(key)
@@ -188,6 +210,8 @@ class ReconcileQueue:
             if ended is not None:  # else the worker was stopped
                 self.on_reconciled(Reconciled(key, outcome_of(ended), clock() - begun.since_s, is_retry))
         self._failing.discard(key)
+        if result.gone:
+            self._next_s.pop(key, None)
         if result.status_changed:
             self._on_status(key)
         return result

@@ -22,15 +22,19 @@ from streamwarden_operator.reconcilers.policies.log_store import LogStore, Publi
 class Waker:
     """Puts the keys that a change concerns into the queue."""
 
-    def __init__(self, cluster: Cluster, logs: LogStore, add: Callable[[Key], None]) -> None:
+    def __init__(
+        self, cluster: Cluster, logs: LogStore, add: Callable[[Key], None], add_paced: Callable[[Key], None]
+    ) -> None:
         """Make a waker.
 
         Args:
             cluster: which resources there are.
             logs: which policies bind whom.
             add: puts a key into the queue.
+            add_paced: puts a key that many ask for at once into it, once for all of them.
         """
         self.add = add
+        self.add_paced = add_paced
         self._cluster = cluster
         self._logs = logs
         self._last_acks: dict[tuple[str, str, str], tuple[object, ...]] = {}

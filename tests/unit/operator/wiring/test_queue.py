@@ -11,6 +11,7 @@ import pytest
 from streamwarden_operator.errors import CannotGoOnError
 from streamwarden_operator.keys import Key
 from streamwarden_operator.result import GONE, Result
+from streamwarden_operator.wiring import queue as wiring
 from streamwarden_operator.wiring.queue import Reconciled, ReconcileQueue
 from structlog.testing import capture_logs
 from support.operator_harness import SETTINGS, until
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
 KEY, OTHER = Key("Policy", "risk", "strict"), Key("Policy", "risk", "other")
+LOG = Key("PolicyLog", "risk")
 
 
 class Scripted:
@@ -31,6 +33,17 @@ class Scripted:
     async def reconcile(self, key: Key) -> Result:
         self.turns.append(key)
         return await self._first() if self.turns.count(KEY) == 1 and key == KEY else GONE
+
+
+class KeptForEver:
+    """A reconciler whose keys stay."""
+
+    def __init__(self) -> None:
+        self.turns = 0
+
+    async def reconcile(self, _key: Key) -> Result:
+        self.turns += 1
+        return Result()
 
 
 @pytest.fixture
@@ -151,3 +164,32 @@ async def test_x93_a_listener_that_breaks_costs_no_worker(queue: ReconcileQueue)
     queue.add(OTHER)
     queue.start({"Policy": scripted})
     await until(lambda: scripted.turns == [OTHER, OTHER])
+
+
+async def test_what_many_ask_for_has_one_turn_for_all_who_ask_within_its_pace(
+    queue: ReconcileQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wiring, "PACE_S", 3_600.0)
+    keeps = KeptForEver()
+    queue.start({"PolicyLog": keeps})
+    queue.add_paced(LOG)
+    await until(lambda: queue.idle)
+    for _ in range(300):
+        queue.add_paced(LOG)
+    assert (keeps.turns, queue.idle) == (1, False)  # they wait, and nobody says that all is done
+    queue.add(LOG)  # somebody who cannot wait, as an edit of a policy
+    await until(lambda: queue.idle)
+    assert keeps.turns == 2
+
+
+async def test_what_waits_for_its_pace_has_its_turn_by_itself(
+    queue: ReconcileQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wiring, "PACE_S", 0.05)
+    keeps = KeptForEver()
+    queue.start({"PolicyLog": keeps})
+    for _ in range(3):
+        queue.add_paced(LOG)
+        queue.add_paced(LOG)
+        await until(lambda: queue.idle)
+    assert 3 <= keeps.turns <= 6

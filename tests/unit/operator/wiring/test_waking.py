@@ -117,7 +117,7 @@ class World:
         self.logs.topics_ready.add("risk")
         self.logs.published["risk"] = log(bound("guard", "strict"))
         self._woken: list[Key] = []
-        self.waker = Waker(self.cluster, self.logs, self._woken.append)
+        self.waker = Waker(self.cluster, self.logs, self._woken.append, self._woken.append)
 
     def woken(self) -> list[Key]:
         found = list(self._woken)
@@ -273,7 +273,7 @@ def test_x85_a_thousand_agents_that_wake_at_once_are_not_listed_for_each_other()
     cluster, woken = Counted(), list[Key]()
     for number in range(1_000):
         cluster.put(agent(f"guard-{number}"))
-    waker = Waker(cluster, LogStore(InstallationNames()), woken.append)
+    waker = Waker(cluster, LogStore(InstallationNames()), woken.append, woken.append)
     for number in range(1_000):
         waker.changed(key("AgentDeployment", f"guard-{number}"))
     assert cluster.lists == 0

@@ -74,6 +74,7 @@ class AgentReconciler:
         scaling: ScalingStore,
         pods: PodSettings,
         wake: Callable[[Key], None],
+        want: Callable[[Key], None],
         has_registry: bool = True,
         clock: Callable[[], datetime] = utc_now,
         clock_s: Callable[[], float] = time.monotonic,
@@ -89,6 +90,7 @@ class AgentReconciler:
             scaling: how many pods there are and why; the agent's pods are noted in it.
             pods: what all pods share.
             wake: called with the keys of what has something to do for this agent: policy log, namespace, policies.
+            want: called with the key of the policy log when a binding is wanted, which may wait a moment for others.
             has_registry: whether a schema must be registered before gates judge by it.
             clock: the time for conditions.
             clock_s: seconds, to tell how long an agent has been new.
@@ -100,7 +102,7 @@ class AgentReconciler:
         self._logs = logs
         self._scaling = scaling
         self._pods = pods
-        self._wake = wake
+        self._wake, self._want = wake, want
         self._has_registry = has_registry
         self._clock, self._clock_s = clock, clock_s
         self._begun_s: dict[Key, float] = {}
@@ -320,7 +322,7 @@ class AgentReconciler:
         namespace, name = wanted.namespace, wanted.agent
         if self._logs.wanted.get((namespace, name)) != wanted:
             self._logs.wanted[namespace, name] = wanted
-            self._wake(Key("PolicyLog", namespace))
+            self._want(Key("PolicyLog", namespace))
         log = self._logs.published[namespace]
         published = log.state.bindings.get(name)
         withheld = tuple(policy for policy in log.withheld.get(name, ()) if policy not in log.held_back.policies)

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from streamwarden_contract.models import AgentDeployment
+from streamwarden_operator.keys import Key
 from support.operator_harness import Harness, agent, conditions_of, contract, policy, running, until
 
 if TYPE_CHECKING:
@@ -27,6 +28,20 @@ async def test_new_agents_say_where_they_stand_once_their_bindings_are_written()
         await harness.settle()
         assert statuses(harness) == Counter({each.metadata.name: 1 for each in agents})
         assert {conditions_of(harness.get(each))["AccessReady"] for each in agents} == {("True", "OK")}
+
+
+async def test_the_bindings_of_many_new_agents_are_published_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamwarden_operator.wiring.queue.PACE_S", 3_600.0)
+    agents = [agent(f"guard-{number:02}") for number in range(20)]
+    log = Key("PolicyLog", "risk")
+    async with running(*CONTRACTS, policy("strict")) as harness:
+        harness.put(*agents)
+        await until(lambda: len(harness.controller._logs.bindings_of("risk")) == len(agents))
+        epochs = harness.controller._logs.published["risk"].state.epoch
+        harness.controller.add(log)  # as an edit of a policy does
+        await harness.settle()
+        published = harness.controller._logs.published["risk"].state
+        assert (published.epoch - epochs, len(published.bindings)) == (1, len(agents))
 
 
 async def test_a_new_agent_whose_binding_is_not_written_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
