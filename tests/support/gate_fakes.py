@@ -169,6 +169,8 @@ class FakeMembership:
         self.batch_ends: dict[tuple[int, int], int] = {}
         """The last offset of batches that are longer than a record."""
         self.closed = False
+        self.absence = ""
+        """Why the group has not taken it in, where a test says so."""
         self._kafka = kafka
         self._positions: dict[int, int] = {}
         self._ended: set[int] = set()

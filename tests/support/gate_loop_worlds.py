@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -30,11 +31,11 @@ from support.gate_log import NAMESPACE, PARTITIONS, TOPIC_ID, MemoryKeys, Memory
 from support.gate_loops import DENIED, SILENT_ANSWERS, Gate
 from support.gate_world import INSTALLATION, RULE, UID, GateWorld
 from support.kafka_groups import describe_group
-from support.kafka_tools import Cluster
+from support.kafka_tools import Cluster, Right
 from support.policy_log import SigningKey, epoch_record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from confluent_kafka import Producer
@@ -154,6 +155,16 @@ class KafkaWorld:
                 await asyncio.sleep(0)  # its connections end in the loop's next round
 
         assert asyncio.run(leave()) == 0
+
+    @contextmanager
+    def without_right_to_group(self) -> Iterator[None]:
+        """Take the gate's right to its own group away inside the block."""
+        rights, user = [Right("READ", "GROUP", self._made.names.gate_group)], self._made.names.gate_principal
+        self._made.cluster.revoke(user, rights)
+        try:
+            yield
+        finally:
+            self._made.cluster.grant(user, rights)
 
     def wait_for_rebalance(self) -> None:
         group = self._made.names.gate_group

@@ -195,6 +195,11 @@ class GroupMember:
             raise NotAMemberError("this process is no member of its group now")
         return self._metadata
 
+    @property
+    def is_member(self) -> bool:
+        """Whether the group has taken it in; it may own nothing."""
+        return self._metadata is not None
+
     def close(self) -> None:
         """Leave the group."""
         self._consumer.close()

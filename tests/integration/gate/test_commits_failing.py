@@ -1,4 +1,6 @@
-"""A gate whose coordinator answers no more, while policies and decisions can be read, says so, and is not ready."""
+"""A gate that reads its policies and can commit nothing says so, and is not ready: its coordinator answers no more, or
+its group does not take it in.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +8,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 from streamwarden_devstack.proxy import Api, Proxy
+from streamwarden_gate import commits
 from support.brokers import behind_a_proxy
+from support.fixtures import APACHE, KFAKE, proxied_broker
+from support.gate_loop_worlds import KafkaWorld
+from support.gate_loops import check, step_until, step_until_judged
 from support.gate_world import eventually
 from support.kafka_tools import write_properties
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from streamwarden_contract.acks import GateAck
     from streamwarden_devstack.proxy import Fault
@@ -68,3 +75,32 @@ def test_a_gate_that_reads_its_policies_and_can_commit_nothing_says_so_and_goes_
     assert sorted(world.commanded()) == ["page-0", "page-1", "page-2"]
     eventually(ready.exists, "it is ready again")
     world.check_chains()
+
+
+@pytest.fixture(params=[KFAKE, APACHE])
+def loop_world(request: pytest.FixtureRequest, tmp_path: Path, unique: str) -> Iterator[KafkaWorld]:
+    """Each of the two in turn."""
+    with proxied_broker(request.param, request) as broker:
+        made = KafkaWorld(broker, tmp_path / "gate", unique)
+        yield made
+        for gate in made.gates:
+            gate.close()
+
+
+def test_a_gate_whose_right_to_its_group_is_taken_away_says_so_and_goes_on_once_it_has_it(
+    loop_world: KafkaWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commits, "TOLD_AFTER_S", 3.0)
+    gate = loop_world.start_gate()
+    loop_world.propose(range(3))
+    step_until_judged(loop_world)
+    with loop_world.without_right_to_group():
+        step_until(loop_world, lambda: gate.reports.said[-1].state == "Stale", "it says that it is not in force")
+        said = gate.reports.said[-1]
+        assert said.reason == "CommitsFailing"
+        assert said.message.startswith("this gate has been no member of its group since 20")
+        assert said.message.endswith(": GROUP_AUTHORIZATION_FAILED")
+        loop_world.propose(range(5, 8))
+    step_until_judged(loop_world)
+    assert gate.reports.said[-1].state == "InForce"
+    check(loop_world, [*range(3), *range(5, 8)])

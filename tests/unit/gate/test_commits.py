@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from streamwarden_gate.commits import Commits, Failing
+from streamwarden_gate.commits import Absence, Commits, Failing
 from streamwarden_gate.errors import PutOffError
 from support.gate_fakes import aborted, unknown_and_lost, unknown_though_committed
+from support.gate_log import PARTITIONS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -157,5 +158,45 @@ def test_a_gate_that_looks_for_a_batch_behind_much_that_was_aborted_can_commit(
     go_on(world, clock, 2)
     monkeypatch.setattr(world.membership, "receive_alone", search)
     world.note.careful = True
+    go_on(world, clock, 100)
+    assert [said.state for said in world.reports.said] == ["InForce"]
+
+
+def test_absence_from_the_group_is_told_after_half_a_minute_with_what_was_said_then() -> None:
+    absence = Absence()
+    said = [absence.look(why, now_s, NOON) for now_s, why in ((1, "first"), (30.9, "second"), (31, "third"), (90, "4"))]
+    told = Failing(NOON, "third", "this gate has been no member of its group")
+    assert said == [None, None, told, told]
+    assert [absence.look("", 91, NOON), absence.look("again", 92, NOON), absence.look("again", 121.9, NOON)] == [
+        None
+    ] * 3
+    assert absence.look("again", 122, NOON) is not None
+
+
+@pytest.mark.usefixtures("never_waiting")
+def test_a_gate_that_its_group_does_not_take_in_says_so_and_goes_on_once_it_does(world: World, clock: Clock) -> None:
+    go_on(world, clock, 2)
+    world.membership.assign()
+    world.membership.absence = "GROUP_AUTHORIZATION_FAILED"
+    world.write(1)
+    go_on(world, clock, 29)
+    assert [said.state for said in world.reports.said] == ["InForce"]
+    go_on(world, clock, 60)
+    assert [(said.state, said.reason) for said in world.reports.said] == [("InForce", ""), ("Stale", "CommitsFailing")]
+    said = world.reports.said[-1]
+    assert (said.policies, said.epochs) == ((), None)
+    assert said.message.startswith("this gate has been no member of its group since 20")
+    assert said.message.endswith("Z, though it is tried again and again: GROUP_AUTHORIZATION_FAILED")
+    world.membership.absence = ""
+    world.membership.assign(*range(PARTITIONS))
+    go_on(world, clock, 2)
+    assert [said.state for said in world.reports.said] == ["InForce", "Stale", "InForce"]
+    world.check(1)
+
+
+@pytest.mark.usefixtures("never_waiting")
+def test_a_member_that_owns_nothing_is_in_force(world: World, clock: Clock) -> None:
+    go_on(world, clock, 2)
+    world.membership.assign()
     go_on(world, clock, 100)
     assert [said.state for said in world.reports.said] == ["InForce"]

@@ -23,6 +23,8 @@ class Failing(NamedTuple):
     """Of the first attempt that failed."""
     why: str
     """Of the attempt at which it was long enough to be told: it stays the same while it lasts."""
+    what: str = "no transaction has been committed"
+    """What is so since then."""
 
 
 class Commits:
@@ -64,3 +66,27 @@ class Commits:
     def failing(self, now_s: float) -> Failing | None:
         """Return what is to be told, if anything."""
         return self._failing if now_s - self._last_s <= FORGOTTEN_AFTER_S else None
+
+
+class Absence:
+    """How long a gate has been no member of its group: without partitions it has nothing to commit, and never fails."""
+
+    def __init__(self) -> None:
+        self._since: tuple[float, datetime] | None = None
+        self._failing: Failing | None = None
+
+    def look(self, why: str, now_s: float, at: datetime) -> Failing | None:
+        """Return what is to be told.
+
+        Args:
+            why: it is no member now; empty: it is one.
+            now_s: monotonic seconds.
+            at: the same by the calendar.
+        """
+        if not why:
+            self._since = self._failing = None
+            return None
+        since_s, since = self._since = self._since or (now_s, at)
+        if self._failing is None and now_s - since_s >= TOLD_AFTER_S:
+            self._failing = Failing(since, why, "this gate has been no member of its group")
+        return self._failing

@@ -20,7 +20,7 @@ from streamwarden_kafka.records import Write
 from streamwarden_gate.alone import Acts, Alone
 from streamwarden_gate.batches import Batch
 from streamwarden_gate.careful import Careful
-from streamwarden_gate.commits import Commits
+from streamwarden_gate.commits import Absence, Commits, Failing
 from streamwarden_gate.errors import AbortedError, FatalError, GateError, IndefiniteError, OutputsRefusedError
 from streamwarden_gate.freshness import Staleness
 from streamwarden_gate.halts import Halts
@@ -85,7 +85,7 @@ class GateLoop:
         """Owned, and their committed offsets are known."""
         self._halts = Halts()
         self._open = OpenTransactions(links.membership.high_watermark)
-        self._commits = Commits()
+        self._commits, self._absence = Commits(), Absence()
         self._judged_s = 0.0
         self._under_way: tuple[Pending, Mapping[int, Place], Sequence[At]] | None = None
         self._refusals = Refusals(max_batch)
@@ -375,12 +375,16 @@ class GateLoop:
             refusal = Refusal(RefusalReason.TARGET_REFUSED, f"decision partition {halted}: {error}")
             self._halt(halted, refusal, _TARGET_RETRY_S)
 
+    def _failing(self) -> Failing | None:
+        absent = self._absence.look(self._membership.absence, time.monotonic(), _now())
+        return self._commits.failing(time.monotonic()) or (absent if self._active is not None else None)
+
     def _report(self) -> None:
         """Say what is in force: only called once its epochs are committed."""
         view = self._policies.view
         if self._staleness.is_told and view.active is not None:
             report = report_stale(self._staleness.most_s)
-        elif failing := self._commits.failing(time.monotonic()):
+        elif failing := self._failing():
             report = report_failing(failing)
         else:
             waiting = self._open.observe(self._loaded, time.monotonic())

@@ -51,6 +51,8 @@ class KafkaMembership:
             note: remembers for the next process by which id the group knows this one.
         """
         note = Note() if note is None else note
+        self._told_last = 0, ""
+        """What the client told last that is of no partition, and under which generation."""
         self._connection = connection
         self._group = group
         self._topic = topic
@@ -81,6 +83,13 @@ class KafkaMembership:
     @property
     def owned(self) -> frozenset[int]:
         return frozenset(number for _, number in self.member.assigned)
+
+    @property
+    def absence(self) -> str:
+        if self.member.is_member:
+            return ""
+        generation, told = self._told_last
+        return told if told and generation == self.generation else "the group has given it no partitions yet"
 
     def committed(self, partitions: Iterable[int]) -> Sequence[Committed]:
         try:
@@ -262,6 +271,7 @@ class KafkaMembership:
         if code in UNDECODABLE:
             garbled = f"decision partition {number}: a batch cannot be decoded: {error.name()}"
             return Unreadable(number, RefusalReason.UNREADABLE_PARTITION, garbled)
+        self._told_last = self.generation, error.name()
         _log.warning("cannot read decisions", partition=number, error=error.name())
         return None
 

@@ -66,6 +66,10 @@ class Membership(Protocol):
     def owned(self) -> frozenset[int]:
         """The partitions that the group gave this gate."""
 
+    @property
+    def absence(self) -> str:
+        """Why this gate is no member of its group now; empty while it is one, whether it owns anything or not."""
+
     def committed(self, partitions: Iterable[int]) -> Sequence[Committed]:
         """Return what the group has committed.
 

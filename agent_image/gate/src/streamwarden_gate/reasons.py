@@ -159,10 +159,13 @@ class RefusalReason(StrEnum):
     See whether the brokers run: the leaders of the policy topics' partitions above all.
     """
     COMMITS_FAILING = "CommitsFailing"
-    """For more than 30 s each attempt to commit has failed, though the policies can be read.
+    """For more than 30 s each attempt to commit has failed, or the gate was no member of its group, though the
+    policies can be read.
 
-    Yes, with the first commit, or a minute after the last attempt where nothing is left to commit; nothing is lost.
+    Yes, with the first commit, or a minute after the last attempt where nothing is left to commit, and once the group
+    takes it in again; nothing is lost.
 
-    See whether the coordinators of transactions and groups run, and whether ``__transaction_state`` and
-    ``__consumer_offsets`` have as many replicas in sync as they need.
+    See whether the coordinators of transactions and groups run, whether ``__transaction_state`` and
+    ``__consumer_offsets`` have as many replicas in sync as they need, and whether the gate's user may still read its
+    group.
     """

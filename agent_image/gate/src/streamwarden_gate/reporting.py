@@ -87,5 +87,5 @@ def report_stale(max_staleness_s: float) -> Report:
 def report_failing(failing: Failing) -> Report:
     """Build the report of a gate that can commit nothing: it claims no epoch, as nothing is done under any."""
     since = failing.since.isoformat(timespec="seconds").replace("+00:00", "Z")
-    message = f"no transaction has been committed since {since}, though it is tried again and again: {failing.why}"
+    message = f"{failing.what} since {since}, though it is tried again and again: {failing.why}"
     return Report("Stale", RefusalReason.COMMITS_FAILING, message)
