@@ -17,6 +17,7 @@ from support.login_fakes import FakeScramUsers
 
 if TYPE_CHECKING:
     from streamwarden_operator.ports import Acls, Offsets, ScramUsers, Topics
+    from support.brokers import Broker
     from support.stack_fixture import RunningStack
 
 
@@ -30,7 +31,7 @@ class KafkaPorts:
     offsets: Offsets
 
 
-def real_ports(stack: RunningStack, *, timeout_s: float = 10.0) -> KafkaPorts:
+def real_ports(stack: RunningStack | Broker, *, timeout_s: float = 10.0) -> KafkaPorts:
     admin = KafkaAdmin(stack.operator, timeout_s=timeout_s)
     return KafkaPorts(KafkaTopics(admin), KafkaAcls(admin), KafkaScramUsers(admin), KafkaOffsets(admin))
 
@@ -40,9 +41,25 @@ def fake_ports() -> KafkaPorts:
     return KafkaPorts(topics, FakeAcls(), FakeScramUsers(), FakeOffsets(topics))
 
 
-@pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.broker)])
+FAKE, REAL = "fake", pytest.param("real", marks=pytest.mark.broker)
+KFAKE = pytest.param("kfake", marks=pytest.mark.kfake)
+
+
+@pytest.fixture(params=[FAKE, REAL])
 def kafka(request: pytest.FixtureRequest) -> KafkaPorts:
     """The ports, in memory and on the session's broker."""
+    return _ports(request)
+
+
+@pytest.fixture(params=[FAKE, KFAKE, REAL])
+def kafka_or_kfake(request: pytest.FixtureRequest) -> KafkaPorts:
+    """The same, and on kfake, which has rights as Kafka has them; of users, topics and offsets it shows too little."""
+    return _ports(request)
+
+
+def _ports(request: pytest.FixtureRequest) -> KafkaPorts:
     if request.param == "fake":
         return fake_ports()
+    if request.param == "kfake":
+        return real_ports(cast("Broker", request.getfixturevalue("kfake")))
     return real_ports(cast("RunningStack", request.getfixturevalue("stack")))

@@ -14,7 +14,8 @@ from streamwarden_contract.names import AgentNames, InstallationNames
 from streamwarden_operator.desired.acls import access_acls, acls_of, agent_acls, gate_acls
 from streamwarden_operator.plans.acls import plan_acls
 from streamwarden_operator.ports import Acl, AclPlan, Topic, TopicPlan
-from support.kafka_adapters import kafka, real_ports
+from support.kafka_adapters import kafka_or_kfake as kafka
+from support.kafka_adapters import real_ports
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,9 +1,9 @@
-"""The policy log on a real broker: one publisher, everything signed, nothing else believed."""
+"""The policy log on kfake and on the real broker: one publisher, everything signed, nothing else believed."""
 
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from confluent_kafka import Producer
@@ -29,6 +29,7 @@ from streamwarden_operator.ports import SignedRecord, Topic, TopicPlan
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from support.brokers import Broker
 
 KEY = SigningKey.create()
 RING = KeyRing(KEY.public_key)
@@ -41,16 +42,16 @@ def desired(**policies: str) -> DesiredLog:
 
 
 @pytest.fixture
-async def topic(stack: Any, unique: str) -> str:
-    topics = KafkaTopics(KafkaAdmin(stack.operator))
+async def topic(broker: Broker, unique: str) -> str:
+    topics = KafkaTopics(KafkaAdmin(broker.operator))
     name = f"{unique}.streamwarden.policies"
     await topics.apply(name, TopicPlan(create=Topic(name, partitions=1, config={"cleanup.policy": "compact"})))
     return name
 
 
 @asynccontextmanager
-async def publisher(stack: Any, topic: str) -> AsyncIterator[KafkaPolicyLog]:
-    log = KafkaPolicyLog(stack.operator, transactional_id=f"publisher.{topic}")
+async def publisher(broker: Broker, topic: str) -> AsyncIterator[KafkaPolicyLog]:
+    log = KafkaPolicyLog(broker.operator, transactional_id=f"publisher.{topic}")
     try:
         yield log
     finally:
@@ -68,8 +69,8 @@ async def bring(log: KafkaPolicyLog, topic: str, wanted: DesiredLog) -> LogState
     return await state_of(log, topic)
 
 
-async def test_what_is_published_reads_back_with_valid_signatures(stack: Any, topic: str) -> None:
-    async with publisher(stack, topic) as log:
+async def test_what_is_published_reads_back_with_valid_signatures(broker: Broker, topic: str) -> None:
+    async with publisher(broker, topic) as log:
         await bring(log, topic, desired(a="true", b="false"))
         await bring(log, topic, desired(a="1 < 2"))
         records = await log.read(topic)
@@ -87,15 +88,15 @@ async def test_what_is_published_reads_back_with_valid_signatures(stack: Any, to
                 assert decoded == EpochRecord(epoch=2, revision_counter=3)
 
 
-async def test_another_process_reads_the_same_log(stack: Any, topic: str) -> None:
-    async with publisher(stack, topic) as log:
+async def test_another_process_reads_the_same_log(broker: Broker, topic: str) -> None:
+    async with publisher(broker, topic) as log:
         before = await bring(log, topic, desired(a="true"))
-    async with publisher(stack, topic) as log:
+    async with publisher(broker, topic) as log:
         assert await state_of(log, topic) == before
 
 
-async def test_a_second_publisher_fences_the_first_for_good(stack: Any, topic: str) -> None:
-    async with publisher(stack, topic) as first, publisher(stack, topic) as second:
+async def test_a_second_publisher_fences_the_first_for_good(broker: Broker, topic: str) -> None:
+    async with publisher(broker, topic) as first, publisher(broker, topic) as second:
         before = await bring(first, topic, desired(a="true"))
         await second.read(topic)
         with pytest.raises(LeadershipLostError):
@@ -106,9 +107,9 @@ async def test_a_second_publisher_fences_the_first_for_good(stack: Any, topic: s
         assert (await bring(second, topic, desired(a="false"))).epoch == 2
 
 
-async def test_x94_the_first_publish_after_fencing_says_that_another_one_publishes(stack: Any, topic: str) -> None:
+async def test_x94_the_first_publish_after_fencing_says_that_another_one_publishes(broker: Broker, topic: str) -> None:
     """The broker's answer comes with the record: a callback that asked it for an offset raised SystemError."""
-    async with publisher(stack, topic) as first, publisher(stack, topic) as second:
+    async with publisher(broker, topic) as first, publisher(broker, topic) as second:
         before = await bring(first, topic, desired(a="true"))
         await second.read(topic)
         with pytest.raises(
@@ -118,18 +119,18 @@ async def test_x94_the_first_publish_after_fencing_says_that_another_one_publish
         assert await state_of(second, topic) == before
 
 
-async def test_who_only_looks_sees_the_same_and_fences_nobody(stack: Any, topic: str) -> None:
-    async with publisher(stack, topic) as first, publisher(stack, topic) as second:
+async def test_who_only_looks_sees_the_same_and_fences_nobody(broker: Broker, topic: str) -> None:
+    async with publisher(broker, topic) as first, publisher(broker, topic) as second:
         await bring(first, topic, desired(a="true"))
         assert await second.look(topic) == await first.read(topic)
         assert (await bring(first, topic, desired(a="false"))).epoch == 2
 
 
-async def test_foreign_records_are_not_believed_and_are_written_over(stack: Any, topic: str) -> None:
-    async with publisher(stack, topic) as log:
+async def test_foreign_records_are_not_believed_and_are_written_over(broker: Broker, topic: str) -> None:
+    async with publisher(broker, topic) as log:
         await bring(log, topic, desired(a="false"))
         signed = dict(await log.read(topic))
-        foreign = Producer(stack.operator_properties)
+        foreign = Producer(broker.properties)
         # Without a signature, with the signature of another key's record, and under a key that nobody knows.
         foreign.produce(topic, key=b"policy/a", value=signed[b"policy/a"].value)
         foreign.produce(topic, key=b"policy/b", value=b"{}", headers=list(signed[b"policy/a"].headers))
@@ -142,8 +143,8 @@ async def test_foreign_records_are_not_believed_and_are_written_over(stack: Any,
         assert (healed.refused, healed.policies["a"].revision, healed.epoch) == ({}, 2, 2)
 
 
-async def test_a_refused_record_leaves_nothing_behind_and_the_next_attempt_works(stack: Any, topic: str) -> None:
-    async with publisher(stack, topic) as log:
+async def test_a_refused_record_leaves_nothing_behind_and_the_next_attempt_works(broker: Broker, topic: str) -> None:
+    async with publisher(broker, topic) as log:
         before = await bring(log, topic, desired(a="true"))
         with pytest.raises(Exception, match="publish") as caught:
             await log.publish(topic, [SignedRecord(b"policy/x", b"1"), SignedRecord(b"y", b"0" * 2_000_000)])
@@ -152,9 +153,9 @@ async def test_a_refused_record_leaves_nothing_behind_and_the_next_attempt_works
         assert (await bring(log, topic, desired(a="false"))).epoch == 2
 
 
-async def test_a_foreign_record_on_a_new_topic_is_seen(stack: Any, topic: str) -> None:
-    foreign = Producer(stack.operator_properties)
+async def test_a_foreign_record_on_a_new_topic_is_seen(broker: Broker, topic: str) -> None:
+    foreign = Producer(broker.properties)
     foreign.produce(topic, key=b"policy/a", value=b"{}")
     assert foreign.flush(10) == 0
-    async with publisher(stack, topic) as log:
+    async with publisher(broker, topic) as log:
         assert (await state_of(log, topic)).refused == {b"policy/a": "not signed"}
