@@ -205,11 +205,14 @@ class Runtime:
 
     async def see(self, event: str | None, manifest: Manifest) -> Key | None:
         """Take in what a watch saw, with a look of our own where it takes one; return the key to reconcile."""
+        said = ""
         while True:
             try:
                 return await self.cluster.see(event, manifest)
             except OperatorError as error:
-                _log.warning("what a watch saw could not be looked at", error=str(error))
+                if str(error) != said:
+                    said = str(error)
+                    _log.warning("what a watch saw could not be looked at", error=said)
             await asyncio.sleep(_RETRY.total_seconds())
 
     async def stop(self) -> None:

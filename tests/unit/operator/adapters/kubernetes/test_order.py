@@ -152,6 +152,14 @@ async def test_an_answer_that_was_overtaken_is_not_taken_in() -> None:
     assert action(cluster) == "Audit"
 
 
+async def test_of_two_requests_on_their_way_the_first_answer_counts_as_nobody_can_tell_which_is_newer() -> None:
+    cluster = await opened(Server())
+    write, read = cluster._cache.order.asked(), cluster._cache.order.asked()
+    assert await cluster.observe(policy("three", "Audit"), write) == KEY
+    assert await cluster.observe(policy("two"), read) is None
+    assert action(cluster) == "Audit"
+
+
 async def test_a_list_that_was_overtaken_by_an_answer_is_asked_for_again() -> None:
     server = Server()
     cluster = await opened(server)
