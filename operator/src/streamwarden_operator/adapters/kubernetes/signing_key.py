@@ -196,7 +196,7 @@ def lost_key_message(namespace: str, lost: frozenset[str]) -> str:
     return (
         f"the Secret {namespace}/{SECRET_NAME} is gone, and policy logs are signed by {ids}: nothing is done, and "
         f"gates go on by what is in force. Put the Secret back from its backup. Where it is lost for good, begin anew "
-        f"with another key: kubectl annotate namespace {namespace} {BEGIN_ANEW_ANNOTATION}={ids}"
+        f"with another key: kubectl annotate namespace {namespace} --overwrite {BEGIN_ANEW_ANNOTATION}={ids}"
     )
 
 

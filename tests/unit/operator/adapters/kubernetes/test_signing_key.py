@@ -34,7 +34,7 @@ async def test_x83_a_lost_key_is_not_made_anew_and_the_error_says_how_to_go_on()
         await keep_signing_key(secrets.store, "ops", signers=signed_by_a_lost_key)
     assert secrets.data is None
     assert "Put the Secret back from its backup" in str(lost.value)
-    assert f"kubectl annotate namespace ops streamwarden.io/begin-anew={LOST}" in str(lost.value)
+    assert f"kubectl annotate namespace ops --overwrite streamwarden.io/begin-anew={LOST}" in str(lost.value)
 
 
 async def test_x83_another_key_is_made_where_people_begin_anew_without_just_that_one() -> None:
