@@ -38,6 +38,9 @@ _RULING = frozenset({"ALL", "ALTER"})
 _OPERATING = frozenset({"ALTER_CONFIGS", "CLUSTER_ACTION"})
 """On the cluster: who has these sets what brokers keep for how long, or ends others' transactions as a broker does."""
 
+_IMPERSONATING = frozenset({"TOKENS", "ALL"})
+"""On a user: who has these makes, or sees, delegation tokens by which he is that user."""
+
 _ANY = "*"
 
 
@@ -105,6 +108,7 @@ class AclIndex(AbstractSet["Acl"]):
         self._all = set["Acl"]()
         self._by_principal = defaultdict[str, set["Acl"]](set)
         self._writing, self._reading, self._joining, self._producing = _Names(), _Names(), _Names(), _Names()
+        self._impersonating = _Names()
         self.rulers = set["Acl"]()
         """Those that let somebody write ACLs."""
         self.operators = set["Acl"]()
@@ -143,6 +147,8 @@ class AclIndex(AbstractSet["Acl"]):
             ("TOPIC", _READING, self._reading),
             ("GROUP", _JOINING, self._joining),
             ("TRANSACTIONAL_ID", _PRODUCING, self._producing),
+            ("USER", _IMPERSONATING, self._impersonating),
+            ("UNKNOWN", _IMPERSONATING, self._impersonating),
         )
         for resource_type, operations, names in uses:
             if acl.resource_type == resource_type and acl.operation in operations:
@@ -189,6 +195,10 @@ class AclIndex(AbstractSet["Acl"]):
     def producers(self, prefix: str) -> Iterator[Acl]:
         """Yield those that let somebody use a transactional id that begins so."""
         return self._producing.among(prefix)
+
+    def impersonators(self, principal: str) -> Iterator[Acl]:
+        """Yield those that let somebody act as a principal (``User:...``)."""
+        return self._impersonating.over(principal)
 
 
 def indexed(acls: AbstractSet[Acl]) -> AclIndex:

@@ -70,13 +70,14 @@ def bypass_acls(
 
 
 def takeover_acls(trusted: frozenset[str], observed: AbstractSet[Acl], principal: str) -> frozenset[Acl]:
-    """Return the ACLs that let others use what is one principal's alone: the group of its name, its transactional ids.
+    """Return the ACLs that let others use what is one principal's alone: its name, its group, its transactional ids.
 
     A stranger in the group is given partitions that nobody else reads then, and may commit what was never judged; one
     with a transactional id fences its owner.
     """
     index = indexed(observed)
-    ways = {*index.members(principal), *index.producers(transactional_prefix(principal))}
+    producers, impersonators = index.producers(transactional_prefix(principal)), index.impersonators(user_of(principal))
+    ways = {*index.members(principal), *producers, *impersonators}
     return _foreign(ways, trusted, [principal])
 
 

@@ -17,11 +17,15 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the stubs d
 )
 from streamwarden_kafka.admin import KafkaAdmin
 from streamwarden_kafka.batching import Batcher
+from streamwarden_kafka.wire.acls import delete_acl
+from streamwarden_kafka.wire.connections import Wire
 
 from streamwarden_operator.adapters.kafka.acl_book import AclBook
 from streamwarden_operator.adapters.kafka.errors import translated
+from streamwarden_operator.adapters.kafka.unnamed_acls import is_unnamed, named, numbered
 from streamwarden_operator.ports import Acl, AclPlan
 
+_CLIENT_ID = "streamwarden-operator-acls"
 _BATCH = 1000
 """ACLs of one request; the broker took 15,000 of them in 0.8 s this way."""
 
@@ -120,14 +124,27 @@ class KafkaAcls:
         return await asyncio.to_thread(lambda: frozenset(map(_read, bindings)))
 
     async def _remove(self, acls: Collection[Acl]) -> _Answers:
-        answers: dict[Acl, object] = {}
-        for batch in _batches(acls):
+        unnamed = frozenset(filter(is_unnamed, acls))
+        answers: dict[Acl, object] = dict.fromkeys(unnamed)
+        if unnamed:
+            await self._remove_unnamed(unnamed)
+        for batch in _batches(frozenset(acls) - unnamed):
             filters = [AclBindingFilter(*_write(acl)) for acl in batch]
             settled = await self._admin.settle(
                 self._admin.writer.delete_acls(filters, request_timeout=self._admin.timeout_s)
             )
             answers.update(zip(batch, (settled[wanted] for wanted in filters), strict=True))
         return answers
+
+    async def _remove_unnamed(self, acls: Collection[Acl]) -> None:
+        self._admin.guard()
+        wire = Wire(self._admin.connection, _CLIENT_ID, timeout_s=self._admin.timeout_s)
+        try:
+            for acl in acls:
+                for each in numbered(acl):
+                    await delete_acl(wire, each)
+        finally:
+            await wire.close()
 
     async def _add(self, acls: Collection[Acl]) -> _Answers:
         answers: dict[Acl, object] = {}
@@ -149,12 +166,14 @@ def _raise_first(acls: Iterable[Acl], answers: _Answers) -> None:
 
 def _read(binding: AclBinding) -> Acl:
     kind = ResourceType(binding.restype)
+    # librdkafka's name for what Kafka calls the cluster
+    told = "CLUSTER" if kind is ResourceType.BROKER else kind.name
+    resource_type, operation = named(told, binding.name, AclOperation(binding.operation).name)
     return Acl(
         principal=binding.principal,
-        # librdkafka's name for what Kafka calls the cluster
-        resource_type="CLUSTER" if kind is ResourceType.BROKER else kind.name,
+        resource_type=resource_type,
         resource_name=binding.name,
-        operation=AclOperation(binding.operation).name,
+        operation=operation,
         pattern_type=ResourcePatternType(binding.resource_pattern_type).name,
         host=binding.host,
         denied=AclPermissionType(binding.permission_type) is AclPermissionType.DENY,
