@@ -121,6 +121,10 @@ class KafkaWorld:
         self._connection = Connection.of(self._made.gate_properties)
         self._active = active_set(self._made)
 
+    def propose_in_small_batches(self, numbers: Iterable[int]) -> None:
+        """Write decisions that are allowed, some tens in a batch, as an agent does that decides all the while."""
+        self._made.write_as_agent(proposals(numbers), **{"batch.size": 16 * 1024})
+
     def propose(self, numbers: Iterable[int]) -> None:
         wanted = list(numbers)
         self._made.propose(number for number in wanted if number % DENIED)
