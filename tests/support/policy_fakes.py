@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from streamwarden_contract.acks import GateAck, ReadFormats
 from streamwarden_contract.models.policy import PolicyRef
 from streamwarden_contract.policylog import NEWEST_FORMAT
-from streamwarden_operator.errors import KafkaUnavailableError
+from streamwarden_operator.errors import KafkaUnavailableError, LeadershipLostError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -25,6 +26,8 @@ class FakePolicyLog:
         self.topics: dict[str, dict[bytes, SignedRecord]] = {}
         self.writes: list[tuple[object, ...]] = []
         self.closed = False
+        self.taken_over = asyncio.Event()
+        """Set: another publisher has fenced this one."""
 
     @property
     def cluster_id(self) -> str:
@@ -46,6 +49,10 @@ class FakePolicyLog:
                 held.pop(record.key, None)
             else:
                 held[record.key] = record
+
+    async def fenced(self) -> LeadershipLostError:
+        await self.taken_over.wait()
+        return LeadershipLostError("another operator publishes now")
 
     async def close(self) -> None:
         self.closed = True

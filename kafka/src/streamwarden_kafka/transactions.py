@@ -89,6 +89,11 @@ class TransactionalProducer:
         self._left_behind: list[ProducerSession] = []
         """With a call that hangs: freeing such a producer would hang too."""
 
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a producer: ``open`` may still replace it."""
+        return self._session is not None
+
     def open(self) -> None:
         """Make a producer and end what an earlier one with this id left open. A no-op where there is a sound one.
 

@@ -18,6 +18,7 @@ from streamwarden_operator.adapters.kafka.quotas import KafkaClientQuotas
 from streamwarden_operator.adapters.kafka.scram import KafkaScramUsers
 from streamwarden_operator.adapters.kafka.topics import KafkaTopics
 from streamwarden_operator.adapters.schema_registry import ConfluentRegistry
+from streamwarden_operator.errors import LeadershipLostError
 from streamwarden_operator.ports import (
     Acls,
     ClientQuotas,
@@ -52,7 +53,11 @@ class AckSource(GateAcks, Protocol):
 
 
 class Publisher(PolicyLog, Protocol):
-    """A policy log that can be let go of."""
+    """A policy log that tells who has taken it over, and can be let go of."""
+
+    async def fenced(self) -> LeadershipLostError:
+        """Return once another publisher has fenced this one, though nothing is published."""
+        ...
 
     async def close(self) -> None: ...
 

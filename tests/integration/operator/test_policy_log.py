@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -25,12 +26,15 @@ from streamwarden_operator.errors import LeadershipLostError
 from streamwarden_operator.plans.log_state import LogState, verify_log
 from streamwarden_operator.plans.policy_log import plan_log, sign_plan
 from streamwarden_operator.ports import SignedRecord, Topic, TopicPlan
+from support.fixtures import APACHE
+from support.operator_harness import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from support.brokers import Broker
 
+WAIT_S = 30.0
 KEY = SigningKey.create()
 RING = KeyRing(KEY.public_key)
 
@@ -56,6 +60,18 @@ async def publisher(broker: Broker, topic: str) -> AsyncIterator[KafkaPolicyLog]
         yield log
     finally:
         await log.close()
+
+
+def counted_looks(log: KafkaPolicyLog) -> list[bool]:
+    """Return what looks for another publisher find from now on."""
+    found, look = [], log._fence.is_fenced
+
+    async def counted() -> bool:
+        found.append(await look())
+        return found[-1]
+
+    log._fence.is_fenced = counted  # type: ignore[method-assign]
+    return found
 
 
 async def state_of(log: KafkaPolicyLog, topic: str) -> LogState:
@@ -117,6 +133,23 @@ async def test_x94_the_first_publish_after_fencing_says_that_another_one_publish
         ):
             await first.publish(topic, [SignedRecord(b"policy/a", None)])
         assert await state_of(second, topic) == before
+
+
+@pytest.mark.parametrize("broker", [APACHE], indirect=True)  # aiokafka does not log in at the other one
+async def test_x94_whoever_is_fenced_is_told_though_it_writes_nothing(broker: Broker, topic: str) -> None:
+    async with publisher(broker, topic) as first, publisher(broker, topic) as second:
+        await bring(first, topic, desired(a="true"))
+        looks, told = counted_looks(first), asyncio.create_task(first.fenced())
+        await until(lambda: looks)
+        await bring(first, topic, desired(a="false"))
+        looks.clear()
+        await until(lambda: len(looks) > 1)
+        assert looks == [False, False]  # its own publications are no fencing
+        await second.read(topic)
+        async with asyncio.timeout(WAIT_S):
+            assert isinstance(await told, LeadershipLostError)
+        with pytest.raises(LeadershipLostError):
+            await first.read(topic)
 
 
 async def test_who_only_looks_sees_the_same_and_fences_nobody(broker: Broker, topic: str) -> None:

@@ -12,8 +12,8 @@ from streamwarden_kafka.errors import BrokerUnavailableError, KafkaClientError
 from streamwarden_kafka.records import Partition
 from streamwarden_kafka.wire.connections import NO_ERROR, Broker, Wire, refusal
 
-_GROUP = 0
-"""The kind of coordinator, in the protocol."""
+_GROUP, TRANSACTION = 0, 1
+"""The kinds of coordinators, in the protocol."""
 _MOVED = frozenset({NotCoordinatorForGroupError.errno, GroupCoordinatorNotAvailableError.errno})
 _ATTEMPTS = 2
 """A coordinator that has moved is looked up once more; what fails then is read again at the next poll."""
@@ -26,15 +26,16 @@ Committed = dict[Partition, int | None]
 """None: nothing is committed."""
 
 
-async def find_coordinator(wire: Wire, broker: Broker, group: str) -> int:
-    """Return the node that is in charge of a group; the wire knows where it is.
+async def find_coordinator(wire: Wire, broker: Broker, name: str, kind: int = _GROUP) -> int:
+    """Return the node that is in charge of a group, or of a transactional id; the wire knows where it is.
 
     Raises:
         BrokerUnavailableError: it is not known, as yet.
     """
-    answer = await broker.ask(FindCoordinatorRequest(group, _GROUP))
+    answer = await broker.ask(FindCoordinatorRequest(name, kind))
     if answer.error_code != NO_ERROR:
-        raise refusal(answer.error_code, f"find the coordinator of group {group!r}")
+        of = "group" if kind == _GROUP else "the transactional id"
+        raise refusal(answer.error_code, f"find the coordinator of {of} {name!r}")
     wire.learn([(answer.coordinator_id, answer.host, answer.port)])
     return int(answer.coordinator_id)
 

@@ -150,6 +150,7 @@ class Controller:
         self._queue.start(self._reconcilers)
         for name, run in self._loops.items():
             self.supervisor.start(run, role=name)
+        self.supervisor.start(self._watch_for_fencing, role="fencing")
 
     def caches_complete(self) -> None:
         """Say that the cluster knows every resource: from now on what belongs to none of them is taken back."""
@@ -174,6 +175,9 @@ class Controller:
         await self._backends.log.close()
         for close in self._backends.closing:
             await close()
+
+    async def _watch_for_fencing(self) -> None:
+        self._queue.lose(Key("Namespace", SYSTEM), await self._backends.log.fenced())
 
     def _status_changed(self, key: Key) -> None:
         self.on_status(key)

@@ -223,7 +223,7 @@ class ReconcileQueue:
             DeadlineExceededError: it was ended.
         """
         longest_s = self._longest_s
-        ends_process = asyncio.get_running_loop().call_later(2 * longest_s, self._lose, key, _hangs(key, 2 * longest_s))
+        ends_process = asyncio.get_running_loop().call_later(2 * longest_s, self.lose, key, _hangs(key, 2 * longest_s))
         deadline = asyncio.timeout(longest_s)
         try:
             async with deadline:
@@ -239,7 +239,8 @@ class ReconcileQueue:
         finally:
             ends_process.cancel()
 
-    def _lose(self, key: Key, error: CannotGoOnError) -> None:
+    def lose(self, key: Key, error: CannotGoOnError) -> None:
+        """Say that only a new process can go on."""
         fenced = isinstance(error, LeadershipLostError)
         event = "another operator has taken over" if fenced else "only a new process can go on"
         _log.error(event, key=str(key), error=str(error))
@@ -249,7 +250,7 @@ class ReconcileQueue:
     def _report(self, key: Key, error: Exception) -> None:
         self._failing.add(key)
         if isinstance(error, CannotGoOnError):
-            self._lose(key, error)
+            self.lose(key, error)
         elif isinstance(error, ConflictError):
             _log.info("changed meanwhile, reconciled again", key=str(key))
         elif isinstance(error, OperatorError):

@@ -30,6 +30,15 @@ async def test_a_fenced_publisher_ends_the_process(monkeypatch: pytest.MonkeyPat
             await harness.controller.lost.wait()
 
 
+async def test_a_publisher_that_is_fenced_while_it_has_nothing_to_write_ends_the_process() -> None:
+    async with running(policy("strict")) as harness:
+        assert harness.controller.lost_by is None
+        harness.log.taken_over.set()
+        async with asyncio.timeout(10):
+            await harness.controller.lost.wait()
+        assert isinstance(harness.controller.lost_by, LeadershipLostError)
+
+
 async def test_a_publisher_whose_transactions_hang_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
     async def hanging(_topic: str) -> Mapping[bytes, SignedRecord]:
         raise CannotGoOnError("3 transactions hang")

@@ -17,6 +17,7 @@ from streamwarden_kafka.records import Write, headers_of
 from streamwarden_kafka.transactions import TransactionalProducer
 
 from streamwarden_operator.adapters.kafka.errors import client_error, translate
+from streamwarden_operator.adapters.kafka.fence_watch import FenceWatch
 from streamwarden_operator.adapters.kafka.threads import run_to_its_end
 from streamwarden_operator.errors import CannotGoOnError, KafkaUnavailableError, LeadershipLostError, OperatorError
 from streamwarden_operator.ports import SignedRecord
@@ -27,6 +28,8 @@ T = TypeVar("T")
 PARTITION = 0
 """A policy topic has one partition: its order is the order of publishing."""
 
+_LOOK_S = 2.0
+"""Between two looks at who has the transactional id."""
 _POLL_S = 0.5
 _TRANSACTION_S = 5.0
 _SETTINGS: dict[str, object] = {
@@ -84,6 +87,9 @@ class KafkaPolicyLog:
             replace_shaken=False,  # who comes back from a cut network must find out that another one publishes now
         )
         self._lock = asyncio.Lock()
+        self._fence = FenceWatch(connection, transactional_id, timeout_s=_LOOK_S)
+        self._used = False
+        """Whether the producer was opened or has written since it was noted who has the id."""
         self._cluster_id = ""
         self._consumer: Consumer | None = None
         self._asker: Consumer | None = None
@@ -124,14 +130,29 @@ class KafkaPolicyLog:
         """
         await self._serve(lambda: self._publish(topic, records), f"publish on {topic!r}")
 
+    async def fenced(self) -> LeadershipLostError:
+        """Return once another publisher has fenced this one, which only a publication would find out else."""
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            async with self._lock:
+                if self._producer.is_open and await self._fence.is_fenced():
+                    self._fenced = True
+                    await asyncio.to_thread(self._drop)
+                    return LeadershipLostError(f"another operator has taken {self._transactional_id!r} over")
+
     async def close(self) -> None:
         """Let go of the connections; an open transaction is aborted by the broker."""
         async with self._lock:
             await asyncio.to_thread(self._drop)
+            await self._fence.close()
 
     async def _serve(self, work: Callable[[], T], doing: str) -> T:
         async with self._lock:
-            return await run_to_its_end(lambda: self._guarded(work, doing))
+            answer = await run_to_its_end(lambda: self._guarded(work, doing))
+            if self._used:
+                self._used = False
+                await self._fence.note()
+            return answer
 
     def _guarded(self, work: Callable[[], T], doing: str) -> T:
         if self._fenced:
@@ -158,6 +179,7 @@ class KafkaPolicyLog:
 
     def _publish(self, topic: str, records: Sequence[SignedRecord]) -> None:
         self._guard()
+        self._used = True
         self._producer.open()
         self._producer.commit(
             [Write(topic, record.key, record.value, list(record.headers), PARTITION) for record in records]
@@ -171,6 +193,7 @@ class KafkaPolicyLog:
 
     def _read_fenced(self, topic: str) -> Mapping[bytes, SignedRecord]:
         self._guard()
+        self._used = self._used or not self._producer.is_open
         self._producer.open()  # and fence every other one
         return self._read(topic)
 
