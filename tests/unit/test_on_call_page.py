@@ -57,7 +57,7 @@ def test_conditions_and_reasons_in_sentences_are_there() -> None:
 def commands() -> list[str]:
     """Return what is typed of ``streamwarden``."""
     return [line.removeprefix("$ ") for line in PAGE.splitlines() if line.startswith("$ streamwarden")] + [
-        text for text in quoted(PAGE) if text.startswith("streamwarden ") and "\n" not in text
+        text for text in sorted(quoted(PAGE)) if text.startswith("streamwarden ") and "\n" not in text
     ]
 
 
