@@ -231,7 +231,8 @@ class _Crowd:
     async def _until(self, holds: Any) -> None:  # noqa: ANN401  # a condition
         deadline_s = time.monotonic() + PATIENCE_S
         while not holds():
-            assert time.monotonic() < deadline_s, self._operator.text()[-3000:]
+            assert time.monotonic() < deadline_s, f"{len(self._standing)} stand: {self._operator.text()[-3000:]}"
+            assert not self._operator.ended(), f"the operator has ended: {self._operator.text()[-3000:]}"
             await asyncio.sleep(0.005)
 
     def _counts(self) -> Counter[tuple[str, str]]:

@@ -79,6 +79,9 @@ class FakeGateAcks:
     def of_namespace(self, namespace: str) -> Sequence[GateAck]:
         return [ack for (where, _, _), ack in sorted(self.acks.items()) if where == namespace]
 
+    def of_agent(self, namespace: str, agent: str) -> Sequence[GateAck]:
+        return [ack for ack in self.of_namespace(namespace) if ack.agent == agent]
+
     def complete(self, namespace: str) -> bool:
         return namespace not in self.unread
 

@@ -42,6 +42,10 @@ class GateAcks(Protocol):
 
     def of_namespace(self, namespace: str) -> Sequence[GateAck]: ...
 
+    def of_agent(self, namespace: str, agent: str) -> Sequence[GateAck]:
+        """Return what the gates of one agent reported, without a look at all others."""
+        ...
+
     def complete(self, namespace: str) -> bool:
         """Tell whether all that the namespace's gates had said is known: before, one may live unknown."""
         ...

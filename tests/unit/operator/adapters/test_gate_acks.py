@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from confluent_kafka import KafkaError
+from streamwarden_contract.acks import GateAck
 from streamwarden_kafka.codes import END_OF_PARTITION
 from streamwarden_kafka.connection import Connection
 from streamwarden_operator.adapters.kafka import gate_acks
@@ -120,3 +121,17 @@ async def test_x93_a_reading_thread_that_breaks_is_told_and_reads_everything_aga
         await acks.stop()
     assert (restarts, acks.complete("risk"), Breaking.opened) == (["gate-acks"], True, 2)
     assert [(entry["event"], entry["task"]) for entry in logs] == [("task broke, and is started again", "gate-acks")]
+
+
+def test_an_agents_gates_are_found_without_those_of_others() -> None:
+    acks = KafkaGateAcks(Connection("kafka:9092"), group="g")
+    for agent, pod in (("guard-b", "z"), ("guard", "y"), ("guard", "x")):
+        said = GateAck(namespace="risk", agent=agent, agent_uid="u", pod=pod, state="InForce", reported_at_ms=1)
+        acks._take("risk", said.key.decode(), said)
+    assert [ack.pod for ack in acks.of_agent("risk", "guard")] == ["x", "y"]
+    assert [ack.pod for ack in acks.of_namespace("risk")] == ["x", "y", "z"]
+    acks._take("risk", "guard/x", None)
+    acks._take("risk", "guard/y", None)
+    acks._take("risk", "guard/never", None)
+    assert acks.of_agent("risk", "guard") == []
+    assert acks._acks == {"risk": {"guard-b": {"z": acks.of_agent("risk", "guard-b")[0]}}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from datetime import timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, cast
@@ -237,3 +238,25 @@ async def test_x85_a_thousand_that_are_woken_let_others_have_their_turn(monkeypa
     await looking
     assert woken == sorted(cluster.known())
     assert max(after - before for before, after in pairwise([*seen, 1_000])) <= 50
+
+
+async def test_x85_a_full_collection_does_not_go_through_what_was_there_at_the_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def stand_by(_runtime: Runtime) -> None:
+        """Nobody leads here."""
+
+    monkeypatch.setattr(Runtime, "_lead", stand_by)
+    metrics = Metrics()
+    health = Health(0, timedelta(seconds=20), metrics)
+    made = Runtime(OperatorSettings(), Connection("a:1"), cast("KubernetesCluster", Thousand()), health, metrics)
+    gc.unfreeze()
+    there = len(gc.get_objects())
+    await made.start()
+    try:
+        left, frozen = len(gc.get_objects()), gc.get_freeze_count()
+    finally:
+        await made.stop()
+        gc.unfreeze()
+    assert left < there / 100
+    assert frozen > there / 2

@@ -72,7 +72,8 @@ class KafkaGateAcks:
         self.on_complete: Callable[[str], None] = _nobody
         """Called in the event loop with a namespace, once all that its gates had said was taken in."""
         self._complete: set[str] = set()
-        self._acks: dict[str, dict[str, GateAck]] = {}
+        self._acks: dict[str, dict[str, dict[str, GateAck]]] = {}
+        """By namespace, agent and pod."""
         self._new: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._watched: set[str] = set()
         self._assigned: list[str] = []
@@ -88,7 +89,11 @@ class KafkaGateAcks:
 
     def of_namespace(self, namespace: str) -> Sequence[GateAck]:
         """Return the last ack of every gate of the namespace, ordered by agent and pod."""
-        return [ack for _, ack in sorted(self._acks.get(namespace, {}).items())]
+        return [ack for agent in sorted(self._acks.get(namespace, ())) for ack in self.of_agent(namespace, agent)]
+
+    def of_agent(self, namespace: str, agent: str) -> Sequence[GateAck]:
+        """Return the last ack of every gate of an agent, ordered by pod."""
+        return [ack for _, ack in sorted(self._acks.get(namespace, {}).get(agent, {}).items())]
 
     def complete(self, namespace: str) -> bool:
         """Tell whether the namespace's gates topic has been read to its end once."""
@@ -220,12 +225,15 @@ class KafkaGateAcks:
             self.on_complete(namespace)
 
     def _take(self, namespace: str, key: str, ack: GateAck | None) -> None:
-        known = self._acks.setdefault(namespace, {})
-        if ack is None:
-            known.pop(key, None)
-        else:
-            known[key] = ack
         agent, _, pod = key.partition("/")
+        known = self._acks.setdefault(namespace, {})
+        gates = known.setdefault(agent, {})
+        if ack is None:
+            gates.pop(pod, None)
+        else:
+            gates[pod] = ack
+        if not gates:
+            del known[agent]
         self.on_ack(namespace, agent, pod, ack)
 
 

@@ -244,7 +244,8 @@ class AgentReconciler:
         self._see_epochs(binding.namespace, await self._access.give_to_agent(agent, decisions, observed))
         progress.holds(ACCESS_READY)
         progress.step = GATE_READY
-        gates = live_gates(self._acks.of_namespace(binding.namespace), {binding.agent: binding.agent_uid})
+        acks = self._acks.of_agent(binding.namespace, binding.agent)
+        gates = live_gates(acks, {binding.agent: binding.agent_uid})
         _demand(first_finding(checks.REPLACEMENT, self._replacement(binding, gates)))
         workload = build_workload(
             agent,

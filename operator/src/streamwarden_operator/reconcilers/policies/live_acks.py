@@ -20,12 +20,16 @@ class LiveAcks:
     acks: GateAcks
     cluster: Cluster
     clock: Callable[[], float] = time.monotonic
-    _missing: dict[tuple[str, str, str], float] = field(default_factory=dict)
-    """By namespace, agent and pod: since when a gate that reported has had no pod (monotonic seconds)."""
+    _missing: dict[tuple[str, str], dict[str, float]] = field(default_factory=dict)
+    """By namespace and agent, by pod: since when a gate that reported has had no pod (monotonic seconds)."""
 
     def of_namespace(self, namespace: str) -> Sequence[GateAck]:
         """Return the last ack of every gate whose pod exists, or may exist."""
         return [ack for ack in self.acks.of_namespace(namespace) if self._exists(ack)]
+
+    def of_agent(self, namespace: str, agent: str) -> Sequence[GateAck]:
+        """Return the last ack of every gate of an agent whose pod exists, or may exist."""
+        return [ack for ack in self.acks.of_agent(namespace, agent) if self._exists(ack)]
 
     def complete(self, namespace: str) -> bool:
         """Tell whether all that gates of the namespace had said has been read."""
@@ -44,11 +48,11 @@ class LiveAcks:
             exists: whether the agent still does; the pods of one that does not never come back.
         """
         now_s = self.clock()
-        known = {ack.pod for ack in self.acks.of_namespace(namespace) if ack.agent == agent}
-        missing = {pod for pod in known if not self._has_pod(namespace, agent, pod)}
-        for place in [place for place in self._missing if place[:2] == (namespace, agent) and place[2] not in missing]:
-            del self._missing[place]
-        since = {pod: self._missing.setdefault((namespace, agent, pod), now_s) for pod in missing}
+        missing = [ack.pod for ack in self.acks.of_agent(namespace, agent) if not self._exists(ack)]
+        before = self._missing.pop((namespace, agent), {})
+        since = {pod: before.get(pod, now_s) for pod in missing}
+        if since:
+            self._missing[namespace, agent] = since
         gone = sorted(
             pod for pod, seen_s in since.items() if not exists or now_s - seen_s >= GONE_AFTER.total_seconds()
         )

@@ -88,3 +88,17 @@ async def test_a_deleted_agent_leaves_no_ack_behind() -> None:
         await until(lambda: not harness.cluster.list(type(found)))
         harness.controller.changed(key_of(found))
         await until(lambda: harness.acks.forgotten == [("risk", "guard", "pod-0")])
+
+
+async def test_x85_an_agent_looks_at_the_gates_of_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running(*whole_namespace()) as harness:
+        harness.acks.say(ack_of(harness.binding()))
+        await harness.settle()
+        looks = list[str]()
+        monkeypatch.setattr(harness.acks, "of_namespace", looks.append)  # by whoever asks for all of them
+        own = [ack_of(harness.binding())]
+        monkeypatch.setattr(harness.acks, "of_agent", lambda *place: {("risk", "guard"): own}[place])
+        for _ in range(10):
+            harness.controller.add(key_of(harness.get(agent())))
+            await harness.settle()
+        assert looks == []
