@@ -317,6 +317,20 @@ def test_who_is_stopped_hands_over_at_once(site: Site) -> None:
     assert site.server.writes(second.user_agent)
 
 
+def test_the_inventory_is_changed_by_who_administers_the_operator_alone(site: Site) -> None:
+    env = operator_environment({}) | {"KUBECONFIG": str(site.server.kubeconfig)}
+
+    def ordered(*arguments: str) -> tuple[int, str]:
+        asked = (str(PEOPLE), "inventory", *arguments, "--installation", "site")
+        done = subprocess.run(asked, env=env, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+    item = "user/risk.url-guard.gate"
+    assert ordered("adopt", item) == (0, f"unchanged  {item}: it is this installation's already\n")
+    used = "the AgentDeployment risk/url-guard uses it: take that away first"
+    assert ordered("release", "--dry-run", item) == (1, f"refused    {item}: {used}\n")
+
+
 def test_uninstall_lets_everything_go(site: Site) -> None:
     assert site._operators[-1].stop() == 0
     env = operator_environment({}) | {"KUBECONFIG": str(site.server.kubeconfig)}

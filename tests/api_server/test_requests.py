@@ -11,6 +11,7 @@ from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
 from streamwarden_operator.adapters.kubernetes.resource_types import type_of_kind
 from streamwarden_operator.handlers.runtime import Runtime
 from streamwarden_operator.keys import key_of
+from streamwarden_operator.reconcilers import inventory_requests
 from streamwarden_operator.settings import OperatorSettings
 from support.kubernetes_side import KubernetesSide, conditions, kubernetes_side
 from support.operator_harness import agent, contract, policy, until
@@ -59,6 +60,7 @@ class Running:
 async def running(
     api_server: ApiServer, stack: RunningStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Running]:
+    monkeypatch.setattr(inventory_requests, "LOOK_S", 3600)  # once, so that all requests can be counted
     async with kubernetes_side(api_server) as side:
         for name in ("pages", "commands"):
             await side.put(contract(name, side.namespace))
@@ -114,7 +116,8 @@ async def test_one_agent_takes_a_request_for_each_object_it_needs(running: Runni
         "deployments.apps",
     ):
         assert (asked["get", resource], asked["patch", resource]) == (0, 1)
-    assert (asked["get", "configmaps"], asked["patch", "configmaps"]) == (0, 2)
+    # One look for what people order of the inventory.
+    assert (asked["get", "configmaps"], asked["patch", "configmaps"]) == (1, 2)
     assert asked["patch", "agentdeployments.streamwarden.io/status"] <= 2  # bound, and its pods are there
     assert asked["patch", "secrets"] == 2
     found = await side.read(type_of_kind(AgentDeployment), "guard")

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from streamwarden_contract.inventory import Item
     from streamwarden_contract.models.base import Kind
     from streamwarden_contract.policylog import BindingRecord
-    from streamwarden_operator.ports import SigningKeys
+    from streamwarden_operator.ports import InventoryRequests, SigningKeys
 
 K = TypeVar("K", bound="Kind")
 
@@ -139,6 +139,7 @@ class Harness:
         self.keys = PublisherKeys(HeldKeys(self.signing_key))
         self.key_store: SigningKeys | None = None
         self.place = Place()
+        self.requests: InventoryRequests | None = None
         self.controller = self.new_controller()
 
     def new_controller(self) -> Controller:
@@ -163,6 +164,7 @@ class Harness:
             keys=self.keys,
             key_store=self.key_store,
             place=self.place,
+            requests=self.requests,
         )
         made.on_rollout = lambda _ns, name, revision, *_: self.rollouts.append((name, revision))
         return made

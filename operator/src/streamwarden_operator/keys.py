@@ -6,7 +6,16 @@ from typing import Literal, cast
 from streamwarden_contract.models import Kind
 from typing_extensions import override
 
-KeyKind = Literal["TopicContract", "Policy", "AgentDeployment", "ConfigMap", "PolicyLog", "Namespace", "SigningKey"]
+KeyKind = Literal[
+    "TopicContract",
+    "Policy",
+    "AgentDeployment",
+    "ConfigMap",
+    "PolicyLog",
+    "Namespace",
+    "SigningKey",
+    "InventoryRequest",
+]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -15,7 +24,8 @@ class Key:
 
     A ``ConfigMap`` has data beside the rules of policies: nothing reconciles it, it wakes them. ``PolicyLog`` and
     ``Namespace`` stand for a namespace as a whole (their name is empty): its policy topic, and the topics that its
-    agents share. ``SigningKey`` is that of the installation, in the operator's namespace.
+    agents share. ``SigningKey`` is that of the installation, in the operator's namespace; ``InventoryRequest`` is what
+    people order there.
     """
 
     kind: KeyKind

@@ -17,6 +17,7 @@ from streamwarden_operator.adapters.kafka.preflight import check_kafka
 from streamwarden_operator.adapters.kubernetes.client import KubernetesClient, load_configuration
 from streamwarden_operator.adapters.kubernetes.cluster import KubernetesCluster
 from streamwarden_operator.adapters.kubernetes.election import Election
+from streamwarden_operator.adapters.kubernetes.inventory_requests import KubernetesInventoryRequests
 from streamwarden_operator.adapters.kubernetes.signing_key import KubernetesSigningKeys, keep_signing_key
 from streamwarden_operator.backends import Backends, connect
 from streamwarden_operator.desired.names import BEGIN_ANEW_ANNOTATION, TAKE_OVER_ANNOTATION, annotated_ids
@@ -193,6 +194,7 @@ class Runtime:
             place=await self._place(),
             keys=signing.keys,
             key_store=signing,
+            requests=KubernetesInventoryRequests(self.cluster.client, self.settings.operator_namespace),
         )
         measure_controller(self.metrics, controller, self.cluster)
         self.health.look = partial(look, controller.queue)

@@ -4,6 +4,7 @@ Every method may raise ``UnavailableError`` (retried), ``InvalidSpecError`` (the
 Applying is idempotent: what is already there is success.
 """
 
+from streamwarden_operator.ports.inventory_requests import InventoryRequests, Ordered
 from streamwarden_operator.ports.kafka import (
     Acl,
     AclPlan,
@@ -39,11 +40,13 @@ __all__ = [
     "GateAcks",
     "GroupLag",
     "GroupReads",
+    "InventoryRequests",
     "KeyIds",
     "Lags",
     "Logins",
     "Manifest",
     "Offsets",
+    "Ordered",
     "PartitionOffsets",
     "PolicyLog",
     "QuotaPlan",

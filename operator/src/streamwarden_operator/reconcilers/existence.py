@@ -3,17 +3,23 @@
 from collections.abc import Iterator
 
 from streamwarden_contract.models import AgentDeployment, TopicContract
+from streamwarden_contract.models.base import Kind
 
 from streamwarden_operator.desired.claims import Claims, TopicClaim, claimed_topic, commanded_contracts, given_access
-from streamwarden_operator.keys import KeyKind, key_of
+from streamwarden_operator.keys import KeyKind, key_of, kind_of
 from streamwarden_operator.ports import Cluster, Unreadable
 from streamwarden_operator.reconcilers.policies.log_store import LogStore
 
 
 def existing_agents(cluster: Cluster, namespace: str) -> set[str]:
     """Return the names of a namespace's agents, whether this version of the operator can read them or not."""
-    unreadable = {found.key.name for found in _unreadable(cluster, "AgentDeployment", namespace)}
-    return unreadable | {agent.metadata.name for agent in cluster.list(AgentDeployment, namespace)}
+    return set(existing(cluster, AgentDeployment, namespace))
+
+
+def existing(cluster: Cluster, kind: type[Kind], namespace: str) -> dict[str, str]:
+    """Return the UIDs, by name, of a namespace's resources of a kind, whether they can be read or not."""
+    unreadable = {found.key.name: found.metadata.uid for found in _unreadable(cluster, kind_of(kind), namespace)}
+    return unreadable | {found.metadata.name: found.metadata.uid for found in cluster.list(kind, namespace)}
 
 
 def unread_contracts(cluster: Cluster, namespace: str) -> set[str]:

@@ -179,6 +179,10 @@ class Inventory:
         given_up = any(key_id_of(record) in self._keys.abandoned for record in records.values())
         return None in each or given_up, frozenset(filter(None, each))
 
+    async def is_empty(self, topic: str) -> bool:
+        """Tell whether nothing stands on a policy topic; nobody is fenced for it."""
+        return not await self._log.look(topic)
+
     async def sign_anew(self) -> None:
         """Have all of it signed by the key that signs now; once it is nothing is written."""
         if self._is_open and self._key_id != (key_id := self._keys.key_id):

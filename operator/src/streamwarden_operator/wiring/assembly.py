@@ -11,7 +11,7 @@ from streamwarden_operator.adapters.signing import PublisherKeys
 from streamwarden_operator.backends import Backends
 from streamwarden_operator.desired.topics import Durability
 from streamwarden_operator.keys import KeyKind
-from streamwarden_operator.ports import Cluster, Quotas, SigningKeys
+from streamwarden_operator.ports import Cluster, InventoryRequests, Quotas, SigningKeys
 from streamwarden_operator.reconcilers.acl_watch import AclWatch
 from streamwarden_operator.reconcilers.agents.access import AgentAccess
 from streamwarden_operator.reconcilers.agents.login_tries import LoginTries
@@ -20,6 +20,7 @@ from streamwarden_operator.reconcilers.agents.reconciler import AgentReconciler,
 from streamwarden_operator.reconcilers.agents.users import AgentUsers
 from streamwarden_operator.reconcilers.contracts.reconciler import TopicContractReconciler
 from streamwarden_operator.reconcilers.inventory import Inventory
+from streamwarden_operator.reconcilers.inventory_requests import InventoryRequestReconciler
 from streamwarden_operator.reconcilers.namespaces.reconciler import NamespaceReconciler
 from streamwarden_operator.reconcilers.namespaces.shared_topics import SharedTopics
 from streamwarden_operator.reconcilers.policies.live_acks import LiveAcks
@@ -53,6 +54,8 @@ class Factory:
     keys: PublisherKeys
     key_store: SigningKeys | None
     """Keeps the keys; None: nobody does, and none is replaced."""
+    requests: InventoryRequests | None
+    """What people order of the inventory; None: nobody can."""
     operator_namespace: str
     bootstrap_servers: str
     """As the pods reach Kafka."""
@@ -86,6 +89,18 @@ class Factory:
         if self.key_store is not None:
             reconcilers["SigningKey"] = SigningKeyReconciler(
                 self.cluster, self.key_store, acks, inventory=self.inventory, logs=self.logs, wake=self.waker.add
+            )
+        if self.requests is not None:
+            reconcilers["InventoryRequest"] = InventoryRequestReconciler(
+                self.cluster,
+                self.requests,
+                self.backends.topics,
+                self.backends.users,
+                inventory=self.inventory,
+                logs=self.logs,
+                covers=self.covers,
+                trusted=self.trusted,
+                wake=self.waker.add,
             )
         return reconcilers
 

@@ -10,9 +10,9 @@ from streamwarden_contract.names import SYSTEM, InstallationNames
 from streamwarden_operator.adapters.signing import PublisherKeys
 from streamwarden_operator.backends import AckSource, Backends
 from streamwarden_operator.errors import CannotGoOnError
-from streamwarden_operator.keys import Key
+from streamwarden_operator.keys import Key, KeyKind
 from streamwarden_operator.plans.inventory import Place
-from streamwarden_operator.ports import Cluster, SigningKeys
+from streamwarden_operator.ports import Cluster, InventoryRequests, SigningKeys
 from streamwarden_operator.reconcilers.inventory import Inventory
 from streamwarden_operator.reconcilers.policies.log_store import LogStore
 from streamwarden_operator.reconcilers.scaling.scaling_store import ScaledAgent, ScalingStore
@@ -42,10 +42,21 @@ _SOONER = 0.8
 """Share of the resync interval after which a password may be tried again: resyncs are spread around it."""
 
 
+def _inventory(settings: OperatorSettings, backends: Backends, keys: PublisherKeys, place: Place | None) -> Inventory:
+    return Inventory(
+        backends.log,
+        backends.topics,
+        installation=InstallationNames(settings.installation),
+        keys=keys,
+        place=place or Place(namespace=settings.operator_namespace),
+        durability=settings.durability,
+    )
+
+
 class Controller:
     """Works on keys until it is stopped. All calls from one event loop."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # what a process has; all but two by name
         self,
         cluster: Cluster,
         settings: OperatorSettings,
@@ -54,6 +65,7 @@ class Controller:
         bootstrap_servers: str,
         keys: PublisherKeys,
         key_store: SigningKeys | None = None,
+        requests: InventoryRequests | None = None,
         place: Place | None = None,
     ) -> None:
         """Put everything together; nothing runs before ``start``.
@@ -65,6 +77,7 @@ class Controller:
             bootstrap_servers: as the operator reaches Kafka; pods too, where the settings name no others.
             keys: sign the policy logs and the inventory, and verify them.
             key_store: keeps them; None: nobody does, and none is replaced.
+            requests: what people order of the inventory; None: nobody can.
             place: the cluster, by which a copy of it is told, and those that it takes over; None: not known.
         """
         self.on_rollout: OnRollout = _ignore_rollout
@@ -82,6 +95,7 @@ class Controller:
             backends,
             keys,
             key_store,
+            requests,
             settings.operator_namespace,
             settings.pod_bootstrap_servers or bootstrap_servers,
             settings.agent_quotas,
@@ -91,14 +105,7 @@ class Controller:
             self._logs,
             self._scaling,
             self._waker,
-            Inventory(
-                backends.log,
-                backends.topics,
-                installation=self._logs.installation,
-                keys=keys,
-                place=place or Place(namespace=settings.operator_namespace),
-                durability=settings.durability,
-            ),
+            _inventory(settings, backends, keys, place),
             settings.covers,
             settings.resync_interval.total_seconds(),
         )
@@ -145,8 +152,10 @@ class Controller:
         """Begin to work. The cluster need not know all resources yet: see ``caches_complete``."""
         self._backends.acks.start()
         self._queue.add(Key("Namespace", SYSTEM))
-        if "SigningKey" in self._reconcilers:
-            self._queue.add(Key("SigningKey", self._operator_namespace))
+        of_operator: tuple[KeyKind, ...] = ("SigningKey", "InventoryRequest")
+        for kind in of_operator:
+            if kind in self._reconcilers:
+                self._queue.add(Key(kind, self._operator_namespace))
         self._queue.start(self._reconcilers)
         for name, run in self._loops.items():
             self.supervisor.start(run, role=name)

@@ -178,8 +178,8 @@ def dependents_of(
         case "ConfigMap":
             reading = [key_of(policy) for policy in policies if params_config_map(policy.spec) == key.name]
             return frozenset({Key("PolicyLog", namespace), *reading} if reading else ())
-        case "Policy" | "SigningKey":
-            # Of the key's change its reconciler tells whom it concerns.
+        case "Policy" | "SigningKey" | "InventoryRequest":
+            # Of the last two its reconciler tells whom it concerns.
             return frozenset({Key("PolicyLog", namespace)} if key.kind == "Policy" else ())
         case "AgentDeployment":
             commanded = [agent.spec.decisions for agent in agents if agent.metadata.name == key.name]

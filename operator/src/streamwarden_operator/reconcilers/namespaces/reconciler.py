@@ -193,5 +193,6 @@ def _taken(names: NamespaceNames) -> str:
     return (
         f"another installation has the namespace {names.namespace!r} in this Kafka: it has made the topic "
         f"{names.policies!r}, and nothing is made, changed or taken away here. Use another namespace; or, if that "
-        "installation is no more, delete the topic, which ends all that its gates go by"
+        "installation is no more, delete the topic, which ends all that its gates go by; or, if it was this one, and "
+        f"its inventory is lost, say so: streamwarden inventory adopt namespace/{names.namespace}"
     )

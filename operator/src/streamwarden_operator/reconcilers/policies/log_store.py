@@ -86,6 +86,12 @@ class LogStore:
     complete: bool = False
     """Whether all resources are known. Before that an agent that is not known may exist: nothing is taken back."""
 
+    def let_go(self, namespace: str) -> None:
+        """Forget a namespace that is this installation's no more; what comes into it begins with a claim."""
+        for known in (self.claimed, self.topics_ready, self.empty):
+            known.discard(namespace)
+        self.published.pop(namespace, None)
+
     def outage(self, namespace: str) -> OperatorError | None:
         """Return why the namespace's log cannot be written, or was never read."""
         log = self.published.get(namespace)
