@@ -55,7 +55,10 @@ _FORBIDDEN = frozenset(
 _TOLD = frozenset(
     {(READY, reason) for reason in _ALARMING}
     | {(kind, reason) for kind in (TOPICS_READY, ACCESS_READY, GATE_READY) for reason in _FORBIDDEN}
-    | {(ACCESS_READY, ConditionReason.NOT_SUPPORTED.value)}
+    | {
+        (ACCESS_READY, reason)
+        for reason in (ConditionReason.NOT_SUPPORTED.value, ConditionReason.RESOURCE_CONFLICT.value)
+    }
     | {(GATE_READY, ConditionReason.RECORDS_SKIPPED.value), (ACCEPTED, ConditionReason.SKIP_REFUSED.value)}
     | {(TOPICS_READY, ConditionReason.TOO_FEW_REPLICAS.value)}
 )

@@ -28,6 +28,7 @@ from streamwarden_operator.keys import Key
 from streamwarden_operator.plans.credential_rotation import other_mechanism, passwords_beside, rotation_due
 from streamwarden_operator.plans.inventory import Ownership, own_user
 from streamwarden_operator.ports import Cluster, Logins, ScramUsers
+from streamwarden_operator.reconcilers.agents.deletions import Deletions
 from streamwarden_operator.reconcilers.agents.login_tries import LoginTries
 from streamwarden_operator.reconcilers.inventory import Inventory
 
@@ -74,6 +75,7 @@ class AgentUsers:
     bootstrap_servers: str
     """As the pods reach Kafka."""
     tries: LoginTries = field(default_factory=LoginTries)
+    deletions: Deletions = field(default_factory=Deletions)
     longest: timedelta | None = None
     """Age at which passwords are replaced; None: whenever people ask for it."""
     now: Callable[[], datetime] = utc_now
@@ -102,13 +104,14 @@ class AgentUsers:
             rotation: what people ask for: each new value for one rotation.
 
         Raises:
-            NotReadyError: ``ResourceConflict``, a user is somebody else's; neither it nor anything of this agent's is
-                changed.
+            NotReadyError: ``ResourceConflict``, a user is somebody else's, or somebody deletes it again and again;
+                neither it nor anything of this agent's is changed.
         """
         found = await self._find(names, granted, doubted=doubted)
         foreign = [user.name for user in found if user.ownership is Ownership.FOREIGN]
         if foreign:
             raise NotReadyError(_not_ours(foreign), reason=ConditionReason.RESOURCE_CONFLICT)
+        await self._note_deleted(names, found)
         new = [user for user in found if user.ownership is Ownership.NEW]
         await self.inventory.note([_item(names, owner_uid, user, Stage.INTENT) for user in new])
         kept = [await self._keep(names, user, rotation) for user in found]
@@ -148,6 +151,7 @@ class AgentUsers:
                 await self._end_tokens_of_gone(names, user)
                 await self.users.delete(user)
             self.tries.forget(user)
+            self.deletions.forget(user)
         for left in sorted({names.agent_principal, names.gate_principal} & existing.keys() - set(owned)):
             _log.warning("a user of this name is not ours: left as it is", user=left)
         for secret in (agent_secret_name(names.agent), gate_secret_name(names.agent)):
@@ -156,6 +160,16 @@ class AgentUsers:
     async def forget(self, owned: Collection[str]) -> None:
         """Take users out of the inventory: they are gone, and so is all that went with them."""
         await self.inventory.forget([item for user in owned if (item := self.inventory.user(user)) is not None])
+
+    async def _note_deleted(self, names: AgentNames, found: Collection[_User]) -> None:
+        """Say that somebody has deleted users that are ours, and go no further where that is so again and again."""
+        deleted = [user.name for user in found if user.ownership is Ownership.OURS and not user.mechanisms]
+        if deleted:
+            self.deletions.note(deleted)
+            gone = (
+                f"somebody has deleted Kafka's users {', '.join(deleted)}, which are this agent's: they are made again"
+            )
+            await self._tell(names, "UsersDeleted", gone, warning=True)
 
     async def _find(self, names: AgentNames, granted: Collection[str] = (), *, doubted: bool = False) -> list[_User]:
         await self.inventory.open()
