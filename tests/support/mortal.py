@@ -14,6 +14,7 @@ from streamwarden_operator import ports
 from streamwarden_operator.adapters.kubernetes.signing_key import KubernetesSigningKeys, read_keys, write_keys
 from streamwarden_operator.adapters.signing import PublisherKeys
 from streamwarden_operator.keys import key_of
+from support.inventory_requests import FakeInventoryRequests
 from support.key_fakes import FakeKeptSecrets
 from support.operator_harness import WAIT_S, Harness, until
 from typing_extensions import is_protocol, override
@@ -40,6 +41,7 @@ PORTS = {
     "acks": ports.GateAcks,
     "lags": ports.Lags,
     "key_store": ports.SigningKeys,
+    "requests": ports.InventoryRequests,
 }
 """By the harness's name of each."""
 READS = frozenset(
@@ -50,6 +52,7 @@ READS = frozenset(
         "Cluster.applied_formats",
         "Cluster.namespace_annotations",
         "Cluster.read_secret",
+        "InventoryRequests.read",
         "Lags.read",
         "Logins.check",
         "Logins.offers",
@@ -227,6 +230,7 @@ class MortalHarness(Followed, Harness):
         self.secrets = FakeKeptSecrets()
         Followed.__init__(self, process)
         Harness.__init__(self, settings)
+        self.requests = FakeInventoryRequests()
         self.secrets.data = write_keys(self.keys.held)
 
     @override

@@ -6,13 +6,15 @@ import json
 import time
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+from streamwarden_contract.inventory_requests import Action
 from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
 from streamwarden_contract.names import AgentNames
 from streamwarden_kafka.connection import SCRAM_MECHANISMS
 from streamwarden_operator.desired.credentials import find_credential
 from streamwarden_operator.keys import Key, key_of
+from support.inventory_requests import ORDERS, request_of
 from support.key_fakes import OWN, say_epochs
 from support.mortal import MortalHarness, Process
 from support.operator_harness import SCHEMA, SETTINGS, contract, policy, scaled
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from streamwarden_contract.models.base import Kind
+    from support.inventory_requests import FakeInventoryRequests
 
 ROTATE = Key("SigningKey", "streamwarden")
 GUARD = "risk", "guard"
@@ -132,6 +135,7 @@ class Life:
             "levels": dict(harness.registry.levels),
             "logs": {topic: self._records(topic) for topic in harness.log.topics},
             "acks": set(harness.acks.acks),
+            "an order has its answer": bool(cast("FakeInventoryRequests", harness.requests).text),
             "keys": (bool(harness.keys.ids.following), bool(harness.keys.ids.previous), dict(harness.secrets.shown)),
             "resources": {str(key_of(each)): _said(each) for each in cluster.resources.values()},
         }
@@ -218,6 +222,13 @@ async def _agent_edited(life: Life) -> None:
     await life.gate_speaks()
 
 
+async def _forgotten_user_adopted(life: Life) -> None:
+    life.harness.users.passwords["risk.ghost.gate"] = "of an inventory that was lost"
+    orders = cast("FakeInventoryRequests", life.harness.requests)
+    orders.put(request_of(Action.ADOPT, "user/risk.ghost.gate").model_dump_json())
+    life.harness.controller.add(ORDERS)
+
+
 async def _key_rotated(life: Life) -> None:
     life.harness.secrets.annotations["streamwarden.io/rotate-key"] = "now"
     for _ in range(6):  # add, wait, sign, wait, retire, done: each is a look of its own, and the gate follows
@@ -259,6 +270,7 @@ STEPS: dict[str, Callable[[Life], Awaitable[None]]] = {
     "a policy is edited": _policy_edited,
     "contracts are edited": _contracts_edited,
     "the agent is edited": _agent_edited,
+    "a user that the inventory forgot is adopted": _forgotten_user_adopted,
     "the key is rotated": _key_rotated,
     "its passwords are replaced": _passwords_replaced,
     "it sleeps": _asleep,

@@ -140,7 +140,7 @@ class InventoryRequestReconciler:
             items=items,
             covers=self._covers,
             living={namespace: self._living(namespace) for namespace in namespaces},
-            users=await self._users.observe() if adopts else frozenset(),
+            users=frozenset(await self._users.observe()) if adopts else frozenset(),
             policy_topics={namespace: await self._policy_topic(namespace) for namespace in namespaces}
             if adopts
             else {},

@@ -75,10 +75,10 @@ class AgentUsers:
     bootstrap_servers: str
     """As the pods reach Kafka."""
     tries: LoginTries = field(default_factory=LoginTries)
-    deletions: Deletions = field(default_factory=Deletions)
     longest: timedelta | None = None
     """Age at which passwords are replaced; None: whenever people ask for it."""
     now: Callable[[], datetime] = utc_now
+    deletions: Deletions = field(default_factory=Deletions)
 
     async def keep(
         self,
