@@ -31,9 +31,19 @@ class KafkaPorts:
     offsets: Offsets
 
 
+_OPEN: list[KafkaOffsets] = []
+
+
 def real_ports(stack: RunningStack | Broker, *, timeout_s: float = 10.0) -> KafkaPorts:
+    """Return the real ones; ``close_ports`` lets go of what they have opened."""
     admin = KafkaAdmin(stack.operator, timeout_s=timeout_s)
-    return KafkaPorts(KafkaTopics(admin), KafkaAcls(admin), KafkaScramUsers(admin), KafkaOffsets(admin))
+    _OPEN.append(offsets := KafkaOffsets(admin))
+    return KafkaPorts(KafkaTopics(admin), KafkaAcls(admin), KafkaScramUsers(admin), offsets)
+
+
+async def close_ports() -> None:
+    while _OPEN:
+        await _OPEN.pop().close()
 
 
 def fake_ports() -> KafkaPorts:

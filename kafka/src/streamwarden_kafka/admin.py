@@ -13,7 +13,7 @@ from confluent_kafka.admin import AdminClient
 from streamwarden_kafka.clients import NO_SETTINGS, Settings, open_admin
 from streamwarden_kafka.codes import LOGIN_REFUSED, SPREADING, TIMED_OUT, code_of, error_of
 from streamwarden_kafka.connection import Connection
-from streamwarden_kafka.errors import BrokerUnavailableError, ThrottledError
+from streamwarden_kafka.errors import BrokerUnavailableError, NotSpreadError, ThrottledError
 from streamwarden_kafka.logs import ClientLog
 
 Outcome = Literal["ok", "refused", "no_answer"]
@@ -148,6 +148,7 @@ class KafkaAdmin:
 
         Raises:
             KafkaException: another error, or still unknown after ``spread_s``.
+            NotSpreadError: likewise, of an attempt that goes over the wire client.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._spread_s
@@ -156,6 +157,9 @@ class KafkaAdmin:
                 return await attempt()
             except KafkaException as error:
                 if code_of(error) not in SPREADING or loop.time() > deadline:
+                    raise
+            except NotSpreadError:
+                if loop.time() > deadline:
                     raise
             await asyncio.sleep(_PAUSE_S)
 

@@ -8,8 +8,10 @@ KafkaClientError
 │   ├── MechanismNotOfferedError     the broker takes no logins of this kind, whoever comes
 │   ├── ThrottledError               a quota makes this user wait: not before that time is over
 │   ├── NotAuthorizedError           the broker forbids it to the user: only who grants it helps
+│   ├── NotSpreadError               the broker has not heard yet of what is spoken of, or of who is in charge of it
 │   └── NotReachedError              what is looked for lies further than one try goes: ask again from there
 ├── RequestRefusedError              a broker refuses a request for what it is, or for who sends it
+│   └── GroupHasMembersError         the group has members: only they commit for it
 ├── ReaderFailedError                the process that reads cannot be started: only an edit helps
 ├── NotAMemberError                  this process is no member of its consumer group now
 └── TransactionError                 a transaction was not committed, or is not known to be
@@ -70,6 +72,10 @@ class ThrottledError(BrokerUnavailableError):
         self.left_s = left_s
 
 
+class NotSpreadError(BrokerUnavailableError):
+    """A broker has not heard yet of a topic's or a group's beginning, or of who is in charge of it now."""
+
+
 class NotReachedError(BrokerUnavailableError):
     """So much is to be passed over that the next batch is not reached yet: ask again.
 
@@ -84,6 +90,10 @@ class NotReachedError(BrokerUnavailableError):
 
 class RequestRefusedError(KafkaClientError):
     """A broker refuses a request for what it is, or for who sends it: asking again does not help."""
+
+
+class GroupHasMembersError(RequestRefusedError):
+    """A group has members: only they commit for it."""
 
 
 class ReaderFailedError(KafkaClientError):

@@ -20,7 +20,7 @@ from aiokafka.errors import (
     for_code,
 )
 
-from streamwarden_kafka.codes import FORBIDDEN
+from streamwarden_kafka.codes import FORBIDDEN, SPREADING
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.errors import (
     BrokerUnavailableError,
@@ -28,6 +28,7 @@ from streamwarden_kafka.errors import (
     LoginRefusedError,
     MechanismNotOfferedError,
     NotAuthorizedError,
+    NotSpreadError,
 )
 from streamwarden_kafka.wire.settings import find_addresses, translate_security
 
@@ -171,7 +172,8 @@ class Broker:
 def refusal(code: int, doing: str) -> KafkaClientError:
     """Return the error that a code in an answer stands for."""
     kind = for_code(code)
-    ours = NotAuthorizedError if code in FORBIDDEN else BrokerUnavailableError
+    for_now = NotSpreadError if code in SPREADING else BrokerUnavailableError
+    ours = NotAuthorizedError if code in FORBIDDEN else for_now
     return ours(f"could not {doing}: {getattr(kind, 'message', '') or kind.__name__}")
 
 

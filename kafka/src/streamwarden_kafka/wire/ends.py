@@ -9,7 +9,7 @@ from enum import IntEnum
 from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.protocol.offset import OffsetRequest
 
-from streamwarden_kafka.errors import BrokerUnavailableError, KafkaClientError
+from streamwarden_kafka.errors import BrokerUnavailableError, KafkaClientError, NotSpreadError
 from streamwarden_kafka.records import Partition
 from streamwarden_kafka.wire.connections import NO_ERROR, Wire, refusal
 
@@ -62,6 +62,10 @@ class TopicEnds:
                 found[topic] = tuple(known.leaders)
         return found
 
+    async def look_up(self, topics: Collection[str]) -> dict[str, KafkaClientError]:
+        """Ask anew for the partitions of topics, and return the errors: they may have grown since they were known."""
+        return await self._look_up(list(topics), asyncio.get_running_loop().time()) if topics else {}
+
     async def offsets(
         self, partitions: Collection[Partition], at: At, *, committed: bool
     ) -> dict[Partition, int | KafkaClientError]:
@@ -74,7 +78,7 @@ class TopicEnds:
         """
         by_leader, unknown = self.by_leader(partitions)
         found: dict[Partition, int | KafkaClientError] = {
-            (topic, number): BrokerUnavailableError(f"partition {number} of topic {topic!r} has no leader")
+            (topic, number): NotSpreadError(f"partition {number} of topic {topic!r} has no leader")
             for topic, number in unknown
         }
         asked = [self._ask(leader, asked, at, committed=committed) for leader, asked in by_leader.items()]

@@ -4,17 +4,33 @@ import asyncio
 from collections import OrderedDict, defaultdict
 from collections.abc import Collection, Mapping
 
-from aiokafka.errors import GroupCoordinatorNotAvailableError, NotCoordinatorForGroupError
-from aiokafka.protocol.commit import OffsetFetchRequest
+from aiokafka.errors import (
+    GroupCoordinatorNotAvailableError,
+    IllegalGenerationError,
+    NotCoordinatorForGroupError,
+    RebalanceInProgressError,
+    UnknownMemberIdError,
+)
+from aiokafka.protocol.commit import OffsetCommitRequest, OffsetFetchRequest
 from aiokafka.protocol.coordination import FindCoordinatorRequest
 
-from streamwarden_kafka.errors import BrokerUnavailableError, KafkaClientError
+from streamwarden_kafka.errors import (
+    BrokerUnavailableError,
+    GroupHasMembersError,
+    KafkaClientError,
+    NotSpreadError,
+)
 from streamwarden_kafka.records import Partition
 from streamwarden_kafka.wire.connections import NO_ERROR, Broker, Wire, refusal
 
 _GROUP, TRANSACTION = 0, 1
 """The kinds of coordinators, in the protocol."""
 _MOVED = frozenset({NotCoordinatorForGroupError.errno, GroupCoordinatorNotAvailableError.errno})
+_MOVING = "the group's coordinator is moving to another broker"
+_HAS_MEMBERS = frozenset({UnknownMemberIdError.errno, IllegalGenerationError.errno, RebalanceInProgressError.errno})
+"""What Kafka answers to who commits for a group, and is none of its members."""
+_NO_GENERATION, _NO_MEMBER, _AS_THE_BROKER_SAYS = -1, "", -1
+"""Who commits so is nobody's member; how long it is kept is the broker's setting."""
 _ATTEMPTS = 2
 """A coordinator that has moved is looked up once more; what fails then is read again at the next poll."""
 _SIDE_BY_SIDE = 64
@@ -24,6 +40,9 @@ _MOST_GROUPS = 100_000
 
 Committed = dict[Partition, int | None]
 """None: nothing is committed."""
+
+Positions = dict[Partition, tuple[int | None, str]]
+"""The same, each with its metadata."""
 
 
 async def find_coordinator(wire: Wire, broker: Broker, name: str, kind: int = _GROUP) -> int:
@@ -49,7 +68,15 @@ class GroupOffsets:
 
     async def committed(self, wanted: Mapping[str, Collection[Partition]]) -> dict[str, Committed | KafkaClientError]:
         """Return the committed offsets of each group, or why they could not be read."""
-        found: dict[str, Committed | KafkaClientError] = {}
+        found = await self.positions(wanted)
+        return {
+            group: own if isinstance(own, KafkaClientError) else {at: offset for at, (offset, _) in own.items()}
+            for group, own in found.items()
+        }
+
+    async def positions(self, wanted: Mapping[str, Collection[Partition]]) -> dict[str, Positions | KafkaClientError]:
+        """Return what each group has committed, with its metadata, or why it could not be read."""
+        found: dict[str, Positions | KafkaClientError] = {}
         left = dict(wanted)
         for _ in range(_ATTEMPTS):
             unknown = [group for group in left if group not in self._coordinators]
@@ -63,8 +90,32 @@ class GroupOffsets:
             for answer in await asyncio.gather(*asked):
                 found |= answer
             left = {group: wanted[group] for group in left if group not in found}
-        moved = BrokerUnavailableError("the group's coordinator is moving to another broker")
-        return {group: found.get(group, moved) for group in wanted}
+        return {group: found.get(group, NotSpreadError(_MOVING)) for group in wanted}
+
+    async def commit(self, group: str, offsets: Mapping[Partition, tuple[int, str]]) -> None:
+        """Commit offsets with their metadata for a group without members.
+
+        Raises:
+            GroupHasMembersError: it has some.
+            NotSpreadError: nobody knows yet who is in charge of it, or of a topic.
+            BrokerUnavailableError: no answer, or a refusal.
+        """
+        by_topic: defaultdict[str, list[tuple[int, int, str]]] = defaultdict(list)
+        for (topic, number), (offset, metadata) in sorted(offsets.items()):
+            by_topic[topic].append((number, offset, metadata))
+        request = OffsetCommitRequest(group, _NO_GENERATION, _NO_MEMBER, _AS_THE_BROKER_SAYS, list(by_topic.items()))
+        if errors := await self._find([group] if group not in self._coordinators else []):
+            raise errors[group]
+        try:
+            answer = await (await self._wire.broker(self._coordinators[group])).ask(request)
+        except KafkaClientError:
+            self._forget([group])
+            raise
+        for code in {code for _topic, answers in answer.topics for _number, code in answers} - {NO_ERROR}:
+            self._forget([group])
+            if code in _HAS_MEMBERS:
+                raise GroupHasMembersError(f"group {group!r} has members: only they commit for it")
+            raise refusal(code, f"commit offsets of group {group!r}")
 
     async def _find(self, groups: Collection[str]) -> dict[str, KafkaClientError]:
         """Look up coordinators, and return the errors."""
@@ -90,7 +141,7 @@ class GroupOffsets:
 
     async def _ask(
         self, node: int, wanted: Mapping[str, Collection[Partition]]
-    ) -> dict[str, Committed | KafkaClientError]:
+    ) -> dict[str, Positions | KafkaClientError]:
         """Return what one broker says; a group of which it says that another one is in charge is left out."""
         try:
             broker = await self._wire.broker(node)
@@ -99,7 +150,7 @@ class GroupOffsets:
             return dict.fromkeys(wanted, error)
         limit = asyncio.Semaphore(_SIDE_BY_SIDE)
         answers = await asyncio.gather(*(self._ask_one(broker, group, wanted[group], limit) for group in wanted))
-        found: dict[str, Committed | KafkaClientError] = {}
+        found: dict[str, Positions | KafkaClientError] = {}
         for group, answer in zip(wanted, answers, strict=True):
             if answer is None or isinstance(answer, BrokerUnavailableError):
                 self._forget([group])
@@ -109,7 +160,7 @@ class GroupOffsets:
 
     async def _ask_one(
         self, broker: Broker, group: str, partitions: Collection[Partition], limit: asyncio.Semaphore
-    ) -> Committed | KafkaClientError | None:
+    ) -> Positions | KafkaClientError | None:
         """Return a group's offsets; None where another broker is its coordinator."""
         by_topic: defaultdict[str, list[int]] = defaultdict(list)
         for topic, number in partitions:
@@ -123,12 +174,12 @@ class GroupOffsets:
             return None
         if answer.error_code != NO_ERROR:
             return refusal(answer.error_code, f"read the offsets of group {group!r}")
-        found: Committed = {}
+        found: Positions = {}
         for topic, answers in answer.topics:
-            for number, offset, _metadata, code in answers:
+            for number, offset, metadata, code in answers:
                 if code != NO_ERROR:
                     return refusal(code, f"read the offset of group {group!r} on topic {topic!r}")
-                found[topic, number] = offset if offset >= 0 else None
+                found[topic, number] = (offset if offset >= 0 else None, metadata or "")
         return found
 
     def _forget(self, groups: Collection[str]) -> None:

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 from aiokafka.errors import IncompatibleBrokerVersion
-from streamwarden_kafka.errors import BrokerUnavailableError, NotAuthorizedError
+from streamwarden_kafka.errors import BrokerUnavailableError, NotAuthorizedError, NotSpreadError
 from streamwarden_kafka.wire.tokens import end_own_tokens
 from support.quota_messages import Broker, array, string
 from typing_extensions import override
@@ -76,9 +76,9 @@ async def test_without_tokens_nothing_is_ended(broker: Broker, number: int | Non
 @pytest.mark.parametrize(
     ("answers", "kind", "said"),
     [
-        pytest.param((described(code=NOT_LEADER),), BrokerUnavailableError, "list the delegation", id="no-list"),
+        pytest.param((described(code=NOT_LEADER),), NotSpreadError, "list the delegation", id="no-list"),
         pytest.param((described(code=FORBIDDEN),), NotAuthorizedError, "list the delegation", id="no-right"),
-        pytest.param((described(token(b"h")), ended(NOT_LEADER)), BrokerUnavailableError, "end a", id="it-goes-on"),
+        pytest.param((described(token(b"h")), ended(NOT_LEADER)), NotSpreadError, "end a", id="it-goes-on"),
     ],
 )
 async def test_what_is_not_known_is_not_none(

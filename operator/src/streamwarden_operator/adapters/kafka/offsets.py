@@ -1,43 +1,33 @@
 """Committed offsets of groups, and the ends of partitions.
 
-A group's offsets are asked for through a consumer of that group that never joins it. The admin client's own requests
-(ListConsumerGroupOffsets, AlterConsumerGroupOffsets) are not used: librdkafka 2.16 ends the whole process with SIGSEGV
-when the broker answers one of them with NOT_COORDINATOR, as it does after a restart: its handler of OffsetFetch takes
-for granted that the client is a consumer (confluent-kafka-javascript issue 374 has the trace).
+They are asked for over the wire client. librdkafka's admin client is not used: its requests to coordinators can end the
+whole process (``docs/decisions/2026-11-23-offsets-through-consumers.md``); and a consumer of each group costs threads,
+connections and a login for each agent. Only who takes part in a group for a moment is a consumer.
 """
 
 import asyncio
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
-from weakref import WeakValueDictionary
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
-from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]  # the stubs do not export it
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from streamwarden_kafka.admin import KafkaAdmin
+from streamwarden_kafka.batching import Batcher
 from streamwarden_kafka.clients import open_consumer
-from streamwarden_kafka.codes import TIMED_OUT, code_of
+from streamwarden_kafka.codes import TIMED_OUT
+from streamwarden_kafka.errors import BrokerUnavailableError, GroupHasMembersError, KafkaClientError
 from streamwarden_kafka.logs import ClientLog
-from streamwarden_kafka.topics import answered_offset
+from streamwarden_kafka.records import Partition
+from streamwarden_kafka.wire.connections import Wire
+from streamwarden_kafka.wire.ends import At, TopicEnds
+from streamwarden_kafka.wire.groups import GroupOffsets, Positions
 
 from streamwarden_operator.adapters.kafka.errors import translated
-from streamwarden_operator.adapters.kafka.threads import run_to_its_end
 from streamwarden_operator.errors import GroupInUseError
 from streamwarden_operator.ports import PartitionOffsets
 
-T = TypeVar("T")
-
-_EARLIEST = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
-_LATEST = OffsetSpec.latest()  # type: ignore[no-untyped-call]
-_MOST_CONSUMERS = 32
-"""Groups whose consumer is kept for the next reading; each has a connection to its coordinator."""
+_CLIENT_ID = "streamwarden-operator-offsets"
 _POLL_S = 0.1
-_HAS_MEMBERS = frozenset(
-    {KafkaError.UNKNOWN_MEMBER_ID, KafkaError.ILLEGAL_GENERATION, KafkaError.REBALANCE_IN_PROGRESS}
-)
-"""What Kafka answers to who commits for a group, and is none of its members."""
-_NO_MEMBER: Mapping[str, object] = {}
 _MEMBER: Mapping[str, object] = {
     "partition.assignment.strategy": "range",
     "auto.offset.reset": "error",
@@ -46,34 +36,33 @@ _MEMBER: Mapping[str, object] = {
 }
 """A member that takes part for a moment, as gates and agents do."""
 
+_Asked = tuple[str, str]
+"""A group, and a topic."""
+_Ends = Mapping[Partition, int | KafkaClientError]
+_Found = Sequence[PartitionOffsets] | KafkaClientError
+
 
 class KafkaOffsets:
-    """Implements ``ports.Offsets``."""
+    """Implements ``ports.Offsets``; who asks at the same time shares requests. All calls from one event loop."""
 
     def __init__(self, admin: KafkaAdmin) -> None:
         self._admin = admin
-        self._consumers: OrderedDict[str, Consumer] = OrderedDict()
-        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        """Of groups that somebody asks for now."""
+        self._wire = Wire(admin.connection, _CLIENT_ID, timeout_s=admin.timeout_s)
+        self._ends = TopicEnds(self._wire)
+        self._groups = GroupOffsets(self._wire)
+        self._looks: Batcher[_Asked, Mapping[_Asked, _Found]] = Batcher(self._look)
 
     async def observe(self, group: str, topic: str) -> Sequence[PartitionOffsets]:
         """Return every partition of the topic. Open transactions count into ``high``."""
+
+        async def look() -> Sequence[PartitionOffsets]:
+            found = (await self._looks.get([(group, topic)]))[group, topic]
+            if isinstance(found, KafkaClientError):
+                raise found
+            return found
+
         with translated(f"read the offsets of group {group!r} on topic {topic!r}"):
-            partitions = await self._admin.until_spread(lambda: self._partitions(topic))
-            low = await self._admin.until_spread(lambda: self._ends(topic, partitions, _EARLIEST))
-            # In this order: a group that goes on meanwhile must never seem to stand outside its partition.
-            committed = await self._admin.until_spread(lambda: self._committed(group, topic, partitions))
-            high = await self._admin.until_spread(lambda: self._ends(topic, partitions, _LATEST))
-        return [
-            PartitionOffsets(
-                partition=partition,
-                low=low[partition],
-                high=high[partition],
-                committed=committed[partition][0],
-                metadata=committed[partition][1],
-            )
-            for partition in partitions
-        ]
+            return await self._admin.until_spread(look)
 
     async def commit(self, group: str, topic: str, offsets: Mapping[int, tuple[int, str]]) -> None:
         """Commit for a group without members.
@@ -81,26 +70,16 @@ class KafkaOffsets:
         Raises:
             GroupInUseError: it has members.
         """
-        positions = [
-            TopicPartition(topic, partition, offset, metadata=metadata)
-            for partition, (offset, metadata) in sorted(offsets.items())
-        ]
+        positions = {(topic, partition): position for partition, position in offsets.items()}
         if not positions:
             return
 
         async def alter() -> None:
             self._admin.guard()
-            _raise_of_partitions(
-                await self._as_member(group, lambda member: member.commit(offsets=positions, asynchronous=False))
-            )
+            await self._groups.commit(group, positions)
 
-        with translated(f"commit the first offsets of group {group!r} on topic {topic!r}"):
-            try:
-                await self._admin.until_spread(alter)
-            except KafkaException as error:
-                if code_of(error) not in _HAS_MEMBERS:
-                    raise
-                raise GroupInUseError(f"group {group!r} has members: only they commit for it") from error
+        with translated(f"commit the first offsets of group {group!r} on topic {topic!r}"), _in_use():
+            await self._admin.until_spread(alter)
 
     async def keep(self, group: str, topics: Sequence[str]) -> None:
         """Join the group for a moment, and leave it: the time until its offsets expire begins anew.
@@ -111,41 +90,36 @@ class KafkaOffsets:
         with translated(f"keep the offsets of group {group!r}"):
             await asyncio.to_thread(self._join_and_leave, group, topics)
 
-    async def _partitions(self, topic: str) -> list[int]:
-        futures = self._admin.client.describe_topics(TopicCollection([topic]), request_timeout=self._admin.timeout_s)
-        description = (await self._admin.all(futures))[topic]
-        return sorted(partition.id for partition in description.partitions)
+    async def _look(self, asked: Collection[_Asked]) -> Mapping[_Asked, _Found]:
+        """Look at many groups at once: beginnings, then what is committed, then ends.
 
-    async def _ends(self, topic: str, partitions: Sequence[int], spec: OffsetSpec) -> dict[int, int]:
-        wanted = {TopicPartition(topic, partition): spec for partition in partitions}
-        found = await self._admin.all(self._admin.client.list_offsets(wanted, request_timeout=self._admin.timeout_s))
-        return {position.partition: answered_offset(result) for position, result in found.items()}
-
-    async def _committed(self, group: str, topic: str, partitions: Sequence[int]) -> dict[int, tuple[int | None, str]]:
-        wanted = [TopicPartition(topic, partition) for partition in partitions]
-        answer = await self._as_member(group, lambda member: member.committed(wanted, timeout=self._admin.timeout_s))
-        _raise_of_partitions(answer)
-        # librdkafka writes "nothing committed" as a negative offset
-        return {
-            position.partition: (position.offset if position.offset >= 0 else None, position.metadata or "")
-            for position in answer
+        In this order: a group that goes on meanwhile must never seem to stand outside its partition.
+        """
+        topics = {topic for _, topic in asked}
+        failed = await self._ends.look_up(topics)
+        known = {topic: failed.get(topic, numbers) for topic, numbers in (await self._ends.partitions(topics)).items()}
+        partitions = {
+            topic: [(topic, number) for number in numbers]
+            for topic, numbers in known.items()
+            if not isinstance(numbers, KafkaClientError)
         }
-
-    async def _as_member(self, group: str, ask: Callable[[Consumer], T]) -> T:
-        """Ask through a consumer of the group, one question at a time; one that failed is not asked again."""
-        async with self._locks.setdefault(group, asyncio.Lock()):
-            consumer = self._consumers.pop(group, None) or self._connect(group)
-            try:
-                result = await run_to_its_end(lambda: ask(consumer))
-                consumer.poll(0)  # hands queued log lines and errors over; without it they would pile up
-            except BaseException:
-                await asyncio.to_thread(consumer.close)
-                raise
-            self._consumers[group] = consumer
-        while len(self._consumers) > _MOST_CONSUMERS:
-            _, oldest = self._consumers.popitem(last=False)
-            await asyncio.to_thread(oldest.close)
-        return result
+        everywhere = [at for own in partitions.values() for at in own]
+        wanted: dict[str, list[Partition]] = {}
+        for group, topic in asked:
+            wanted.setdefault(group, []).extend(partitions.get(topic, ()))
+        low = await self._ends.offsets(everywhere, At.BEGINNING, committed=False)
+        committed = await self._groups.positions({group: own for group, own in wanted.items() if own})
+        high = await self._ends.offsets(everywhere, At.END, committed=False)
+        found: dict[_Asked, _Found] = {}
+        for group, topic in asked:
+            numbers, positions = known[topic], committed.get(group, {})
+            if isinstance(numbers, KafkaClientError):
+                found[group, topic] = numbers
+            elif isinstance(positions, KafkaClientError):
+                found[group, topic] = positions
+            else:
+                found[group, topic] = _offsets_of(partitions[topic], low, positions, high)
+        return found
 
     def _join_and_leave(self, group: str, topics: Sequence[str]) -> None:
         self._admin.guard()
@@ -156,7 +130,7 @@ class KafkaOffsets:
             joined = True
             member.assign([])  # nothing is to be read
 
-        consumer = self._connect(group, _MEMBER)
+        consumer = open_consumer(self._admin.connection, group, ClientLog("offsets", quiet=True), _MEMBER)
         try:
             consumer.subscribe(list(topics), on_assign=on_assign)
             deadline_s = time.monotonic() + self._admin.timeout_s
@@ -167,18 +141,29 @@ class KafkaOffsets:
         if not joined:
             raise KafkaException(KafkaError(TIMED_OUT, "the group was not joined in time"))
 
-    def _connect(self, group: str, settings: Mapping[str, object] = _NO_MEMBER) -> Consumer:
-        return open_consumer(self._admin.connection, group, ClientLog("offsets", quiet=True), settings)
-
     async def close(self) -> None:
         """Let go of all connections."""
-        while self._consumers:
-            _, consumer = self._consumers.popitem()
-            await asyncio.to_thread(consumer.close)
+        await self._wire.close()
 
 
-def _raise_of_partitions(answer: Sequence[TopicPartition]) -> None:
-    """Raise the first error of a partition: the request as a whole succeeds all the same."""
-    for position in answer:
-        if position.error is not None:
-            raise KafkaException(position.error)
+def _offsets_of(partitions: Collection[Partition], low: _Ends, committed: Positions, high: _Ends) -> _Found:
+    found = []
+    for at in partitions:
+        begin, end = low[at], high[at]
+        if isinstance(begin, KafkaClientError):
+            return begin
+        if isinstance(end, KafkaClientError):
+            return end
+        if at not in committed:  # unknown is not "nothing": the next offset would be a guess
+            return BrokerUnavailableError(f"the coordinator does not speak of partition {at[1]} of topic {at[0]!r}")
+        offset, metadata = committed[at]
+        found.append(PartitionOffsets(at[1], begin, end, offset, metadata))
+    return found
+
+
+@contextmanager
+def _in_use() -> Iterator[None]:
+    try:
+        yield
+    except GroupHasMembersError as error:
+        raise GroupInUseError(str(error)) from error

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, cast
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the stubs do not export them
     ScramCredentialInfo,
     ScramMechanism,
-    UserScramCredentialAlteration,
     UserScramCredentialDeletion,
     UserScramCredentialsDescription,
     UserScramCredentialUpsertion,
@@ -20,7 +20,7 @@ from streamwarden_kafka.connection import SCRAM_MECHANISMS, SCRAM_SHA_512
 from streamwarden_operator.adapters.kafka.errors import translated
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from concurrent.futures import Future
 
     from streamwarden_kafka.admin import KafkaAdmin
@@ -34,12 +34,20 @@ ITERATIONS = 8192
 """Kafka's least is 4,096. Our passwords are random, so more would only slow down connecting."""
 
 
+_TOGETHER = 8
+"""Changes of one request: the client salts each password first, some milliseconds of CPU, in the time of the answer."""
+
+_Alteration = UserScramCredentialUpsertion | UserScramCredentialDeletion
+
+
 class KafkaScramUsers:
-    """Implements ``ports.ScramUsers``."""
+    """Implements ``ports.ScramUsers``; what is asked at the same time shares requests."""
 
     def __init__(self, admin: KafkaAdmin) -> None:
         self._admin = admin
         self._lists: Batcher[str, Mapping[str, frozenset[str]]] = Batcher(lambda _: self._list())
+        self._looks: Batcher[str, Mapping[str, frozenset[str] | KafkaException]] = Batcher(self._look)
+        self._alterations: Batcher[_Alteration, Mapping[_Alteration, object]] = Batcher(self._alter_all)
 
     async def observe(self) -> Mapping[str, frozenset[str]]:
         """Return the users that have a password, with its mechanisms; who asks at the same time shares a request."""
@@ -85,19 +93,41 @@ class KafkaScramUsers:
             await self._admin.until(shown, f"change of user {user!r}")
 
     async def _mechanisms_of(self, user: str) -> frozenset[str]:
-        futures = self._admin.client.describe_user_scram_credentials([user], request_timeout=self._admin.timeout_s)
-        try:
-            found = await self._admin.all(cast("_Futures", futures))
-        except KafkaException as error:
-            if code_of(error) != KafkaError.RESOURCE_NOT_FOUND:
-                raise
-            return frozenset()
-        return _mechanisms(found[user])
+        found = (await self._looks.get([user]))[user]
+        if isinstance(found, KafkaException):
+            raise found
+        return found
 
-    async def _alter(self, alteration: UserScramCredentialAlteration) -> None:
-        await self._admin.all(
-            self._admin.writer.alter_user_scram_credentials([alteration], request_timeout=self._admin.timeout_s)
-        )
+    async def _look(self, users: Collection[str]) -> Mapping[str, frozenset[str] | KafkaException]:
+        """Return the mechanisms of each of many users, or what Kafka refused."""
+        names = sorted(users)
+        futures = self._admin.client.describe_user_scram_credentials(names, request_timeout=self._admin.timeout_s)
+        found: dict[str, frozenset[str] | KafkaException] = {}
+        for user, result in (await self._admin.settle(cast("_Futures", futures))).items():
+            if not isinstance(result, KafkaException):
+                found[user] = _mechanisms(result)
+            else:
+                found[user] = frozenset() if code_of(result) == KafkaError.RESOURCE_NOT_FOUND else result
+        return found
+
+    async def _alter(self, alteration: _Alteration) -> None:
+        answer = (await self._alterations.get([alteration]))[alteration]
+        if isinstance(answer, KafkaException):
+            raise answer
+
+    async def _alter_all(self, alterations: Collection[_Alteration]) -> Mapping[_Alteration, object]:
+        """Make many changes at once; of one user one in each request, as its answer is by user. Errors are answers."""
+        left, answers = list(alterations), dict[_Alteration, object]()
+        while left:
+            by_user = dict(islice(((alteration.user, alteration) for alteration in left), _TOGETHER))
+            settled = await self._admin.settle(
+                self._admin.writer.alter_user_scram_credentials(
+                    list(by_user.values()), request_timeout=self._admin.timeout_s
+                )
+            )
+            answers.update((alteration, settled[user]) for user, alteration in by_user.items())
+            left = [alteration for alteration in left if alteration not in answers]
+        return answers
 
 
 def _mechanisms(found: UserScramCredentialsDescription) -> frozenset[str]:
