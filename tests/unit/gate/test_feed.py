@@ -43,8 +43,10 @@ class Broker:
 
     def make(self, topic: str, records: Iterable[Record]) -> None:
         """Make a topic, or make it again, with these records."""
+        made = [self._log.key.signed(topic, record, cluster_id=CLUSTER) for record in records]
+        # In this order: who sees the new id reads the new log, as of a broker. Signing takes a while on a busy machine.
+        self.logs[topic] = made
         self.ids[topic] = f"{self.ids.get(topic, 'id')}+"
-        self.logs[topic] = [self._log.key.signed(topic, record, cluster_id=CLUSTER) for record in records]
 
     def append(self, topic: str, records: Iterable[Record], key: SigningKey) -> None:
         """Write records at the end of a topic."""
