@@ -154,7 +154,7 @@ class OperatorSettings(BaseSettings):
 
     workers: Annotated[int, Field(ge=1, le=64)] = 32
     """Objects worked on side by side: most of the time of one is waiting for Kafka's answers, and who asks at the same
-    time shares requests."""
+    time shares requests. Policies and their logs have one more to themselves."""
 
     longest_reconcile: Annotated[timedelta, Field(ge=_SHORTEST_RECONCILE)] = timedelta(minutes=5)
     """A reconcile that takes longer is ended and tried again, 1 s or more: what it waits for may never come, and nobody

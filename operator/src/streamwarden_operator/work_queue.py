@@ -60,6 +60,8 @@ class WorkQueue(Generic[K]):
         self._priority = priority
         self._tokens: asyncio.Queue[None] = asyncio.Queue()
         """One for each key in ``_ready``: what workers wait for."""
+        self._urgent = asyncio.Event()
+        """Whether a key of the first class may be among them: what a worker for nothing else waits for."""
         self._ready: dict[Priority, dict[K, None]] = {each: {} for each in Priority}
         """In the order of asking."""
         self._turns = 0
@@ -105,7 +107,12 @@ class WorkQueue(Generic[K]):
                 self._tokens.put_nowait(None)
             else:
                 del self._ready[before][key]
-            self._ready[priority][key] = None
+            self._put(key, priority)
+
+    def _put(self, key: K, priority: Priority) -> None:
+        self._ready[priority][key] = None
+        if priority is Priority.FIRST:
+            self._urgent.set()
 
     def add_after(self, key: K, delay_s: float, *, resync: bool = False) -> None:
         """Reconcile ``key`` within ``delay_s`` seconds; the earliest ask counts.
@@ -131,14 +138,24 @@ class WorkQueue(Generic[K]):
             timer.cancel()
         self._timers.clear()
 
-    async def work(self, reconcile: Callable[[K], Awaitable[Result]], report: Callable[[K, Exception], None]) -> None:
+    async def work(
+        self,
+        reconcile: Callable[[K], Awaitable[Result]],
+        report: Callable[[K, Exception], None],
+        *,
+        urgent: bool = False,
+    ) -> None:
         """Serve keys for ever; run several of these side by side.
 
         Whatever ``reconcile`` raises is reported and retried with backoff: one bad object never stops a worker.
+
+        Args:
+            reconcile: what to do with a key.
+            report: told of what failed.
+            urgent: whether to serve the first class alone: it then never waits for what all others are busy with.
         """
         while True:
-            await self._tokens.get()
-            key = self._take()
+            key = await self._next_urgent() if urgent else await self._next()
             self._working.add(key)
             self._looked_at.add(key)
             try:
@@ -153,8 +170,22 @@ class WorkQueue(Generic[K]):
             finally:
                 self._working.discard(key)
                 if (again := self._queued.get(key)) is not None:
-                    self._ready[again][key] = None
+                    self._put(key, again)
                     self._tokens.put_nowait(None)
+
+    async def _next(self) -> K:
+        await self._tokens.get()
+        return self._take()
+
+    async def _next_urgent(self) -> K:
+        """Return the next key of the first class, once there is one that no other worker has taken."""
+        while not self._ready[Priority.FIRST]:
+            self._urgent.clear()
+            await self._urgent.wait()
+        self._tokens.get_nowait()  # that of this key: nobody else may wake for it
+        key = next(iter(self._ready[Priority.FIRST]))
+        del self._ready[Priority.FIRST][key], self._queued[key]
+        return key
 
     def _take(self) -> K:
         """Return the key whose turn it is; there is one."""

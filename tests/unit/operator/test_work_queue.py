@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -252,3 +253,31 @@ async def test_however_it_is_asked_each_key_has_one_turn(asks: list[tuple[str, P
     assert sum(made.queue.waiting.values()) == made.queue._tokens.qsize() == len(keys)
     assert sorted(await made.work_off(until_done=len(keys))) == sorted(keys)
     assert made.queue.idle
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+async def test_with_a_worker_for_urgent_keys_each_key_has_exactly_one_turn(workers: int) -> None:
+    turns: Counter[str] = Counter()
+    queue: WorkQueue[str] = WorkQueue(lambda key: Priority.FIRST if key.startswith("policy") else Priority.NEW)
+
+    async def reconcile(key: str) -> Result:
+        turns[key] += 1
+        await asyncio.sleep(0)
+        return GONE
+
+    tasks = [
+        asyncio.create_task(queue.work(reconcile, lambda _key, _error: None, urgent=number == 0))
+        for number in range(workers + 1)
+    ]
+    keys = [f"{kind}-{number}" for number in range(50) for kind in ("policy", "agent")]
+    for number, key in enumerate(keys):
+        queue.add(key)
+        if number % 7 == 0:
+            await asyncio.sleep(0)
+    await until(lambda: queue.idle)
+    assert not any(task.done() for task in tasks)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    queue.close()
+    assert turns == Counter(keys)

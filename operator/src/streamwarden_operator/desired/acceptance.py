@@ -57,7 +57,7 @@ def accept_contract(
     Args:
         contract: the contract.
         others: all contracts, of any namespace; ``contract`` may be among them.
-        agents: all agents, of any namespace.
+        agents: all agents of its namespace: those of others cannot command it.
         installation: whose names nobody else may have.
         claims: of resources that exist beside those, and cannot be read.
     """

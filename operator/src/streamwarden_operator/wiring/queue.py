@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Any, Protocol
 
 import structlog
@@ -188,6 +189,9 @@ class ReconcileQueue:
             self.supervisor.start(
                 lambda: self._queue.work(self._reconcile, self._report), role="worker", name=f"worker-{number}"
             )
+        # An edit of a policy waits for no agent, however many come up and however long Kafka takes for each.
+        urgent = partial(self._queue.work, self._reconcile, self._report, urgent=True)
+        self.supervisor.start(urgent, role="worker", name="worker-urgent")
 
     async def stop(self) -> None:
         """End the workers in the middle of what they do; a reconcile is idempotent."""

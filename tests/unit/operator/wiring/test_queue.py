@@ -14,12 +14,12 @@ from streamwarden_operator.result import GONE, Result
 from streamwarden_operator.wiring import queue as wiring
 from streamwarden_operator.wiring.queue import Reconciled, ReconcileQueue
 from structlog.testing import capture_logs
-from support.operator_harness import SETTINGS, until
+from support.operator_harness import SETTINGS, WAIT_S, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-KEY, OTHER = Key("Policy", "risk", "strict"), Key("Policy", "risk", "other")
+KEY, OTHER = Key("TopicContract", "risk", "pages"), Key("TopicContract", "risk", "other")
 LOG = Key("PolicyLog", "risk")
 
 
@@ -83,7 +83,7 @@ async def test_what_does_not_come_keeps_neither_worker_nor_key(
     with capture_logs() as logs:
         queue.add(KEY)
         queue.add(OTHER)
-        queue.start({"Policy": scripted})
+        queue.start({"TopicContract": scripted})
         await until(lambda: len(scripted.turns) == 3)
         await until(lambda: queue.idle)
     assert scripted.turns == [KEY, OTHER, KEY]
@@ -106,7 +106,7 @@ async def test_x98_one_that_does_not_even_end_ends_the_process(queue: ReconcileQ
         return GONE
 
     queue.add(KEY)
-    queue.start({"Policy": Scripted(deaf)})
+    queue.start({"TopicContract": Scripted(deaf)})
     try:
         async with asyncio.timeout(10):
             await queue.lost.wait()
@@ -123,7 +123,7 @@ async def test_one_that_is_done_in_its_time_ends_nothing(queue: ReconcileQueue) 
 
     scripted = Scripted(in_time)
     queue.add(KEY)
-    queue.start({"Policy": scripted})
+    queue.start({"TopicContract": scripted})
     await until(lambda: bool(scripted.turns) and queue.idle)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.15):  # the process would have ended after 0.1 s
@@ -162,7 +162,7 @@ async def test_x93_a_listener_that_breaks_costs_no_worker(queue: ReconcileQueue)
     queue.on_reconciled = breaks
     scripted = Scripted(never)
     queue.add(OTHER)
-    queue.start({"Policy": scripted})
+    queue.start({"TopicContract": scripted})
     await until(lambda: scripted.turns == [OTHER, OTHER])
 
 
@@ -193,3 +193,26 @@ async def test_what_waits_for_its_pace_has_its_turn_by_itself(
         queue.add_paced(LOG)
         await until(lambda: queue.idle)
     assert 3 <= keeps.turns <= 6
+
+
+async def test_x86_an_edit_of_a_policy_does_not_wait_for_agents_that_keep_all_workers(queue: ReconcileQueue) -> None:
+    kept, log = asyncio.Event(), KeptForEver()
+
+    class Slow:
+        """Agents of a Kafka that does not answer."""
+
+        async def reconcile(self, _key: Key) -> Result:
+            kept.set()
+            return await never()
+
+    queue._longest_s = 3_600.0
+    queue.start({"AgentDeployment": Slow(), "PolicyLog": log})
+    for number in range(3):
+        queue.add(Key("AgentDeployment", "risk", f"guard-{number}"))
+    async with asyncio.timeout(WAIT_S):
+        await kept.wait()
+    for turns in (1, 2):
+        queue.add(LOG)
+        await until(lambda turns=turns: log.turns == turns)  # type: ignore[misc]  # of this round
+    assert [key.kind for key in queue.running] == ["AgentDeployment"]
+    assert sum(queue.depth.values()) == 2

@@ -125,7 +125,7 @@ class TopicContractReconciler:
         refusals = accept_contract(
             contract,
             self._cluster.list(TopicContract),
-            self._cluster.list(AgentDeployment),
+            self._cluster.list(AgentDeployment, contract.metadata.namespace),
             self._installation.installation,
             self._claims(contract),
         )
