@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 from streamwarden_kafka.connection import SCRAM_SHA_256, SCRAM_SHA_512, Connection
 from streamwarden_operator.desired.credentials import find_credential
-from streamwarden_operator.errors import KafkaUnavailableError
+from streamwarden_operator.errors import InvalidSpecError, KafkaUnavailableError
 from streamwarden_operator.keys import key_of
+from support.login_fakes import FakeLogins
 from support.operator_harness import SETTINGS, Harness, agent, conditions_of, running, until, whole_namespace
 from support.policy_fakes import ack_of
 
@@ -190,6 +191,26 @@ async def test_a_rotation_goes_on_where_it_ended(
         assert it.harness.cluster.workloads[WHERE].spec_hash != it.hash
 
 
+async def test_f42_what_kafka_was_not_told_it_is_told_at_the_next_turn_of_the_same_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with rotating() as it:
+        it.harness.logins.offered = {SCRAM_SHA_512}  # in place: that it has some password says nothing
+        upsert, refused = it.harness.users.upsert, list[str]()
+
+        async def refused_once(user: str, password: str, mechanism: str) -> None:
+            if not refused:
+                refused.append(user)
+                raise KafkaUnavailableError("no answer from Kafka")
+            await upsert(user, password, mechanism)
+
+        monkeypatch.setattr(it.harness.users, "upsert", refused_once)
+        await it.ask("spring")
+        await until(lambda: not it.harness.controller.failing)
+        assert refused == [USERS[0]]
+        assert it.passwords == {user: {it.secret(user).password} for user in USERS}
+
+
 async def _until_failing(harness: Harness, key: object) -> None:
     await until(lambda: key in harness.controller.failing)
 
@@ -242,6 +263,30 @@ async def test_f42_a_strangers_user_that_logs_in_by_sha_256_is_a_strangers() -> 
     ) as harness:
         assert conditions_of(harness.get(GUARD))["AccessReady"] == ("False", "ResourceConflict")
         assert (harness.users.passwords, harness.users.others) == ({}, {USERS[1]: "theirs"})
+
+
+@pytest.fixture
+def without_logins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the operator log in by means that it cannot try passwords with."""
+
+    async def cannot(*_: object) -> bool:
+        raise InvalidSpecError("sasl.mechanism: not with 'OAUTHBEARER', as yet")
+
+    for name in ("check", "offers", "end_tokens"):
+        monkeypatch.setattr(FakeLogins, name, cannot)
+
+
+@pytest.mark.usefixtures("without_logins")
+async def test_f42_an_operator_that_cannot_try_passwords_makes_agents_and_replaces_no_password() -> None:
+    async with rotating() as it:
+        assert conditions_of(it.harness.get(GUARD))["AccessReady"] == ("True", "OK")
+        before = it.passwords
+        await it.ask("spring")
+        assert (it.passwords, set(it.told)) == (before, {"CredentialsRotationRefused"})
+        assert conditions_of(it.harness.get(GUARD))["AccessReady"] == ("True", "OK")
+        del it.harness.cluster.secrets["risk", SECRETS[USERS[0]]]
+        await it.look()
+        assert it.passwords == {user: {it.secret(user).password} for user in USERS}
 
 
 async def test_f42_passwords_are_replaced_by_age() -> None:
