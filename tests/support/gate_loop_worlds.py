@@ -181,6 +181,10 @@ class KafkaWorld:
     def lose_an_outcome(self, *, committed: bool) -> None:
         self._proxy.swallow(Api.END_TXN if committed else Api.PRODUCE)
 
+    def lose_answer_to_offsets(self) -> None:
+        """Let the answer to a transaction's offsets be lost: when it is given up it is as old as one may get."""
+        self._proxy.swallow(Api.TXN_OFFSET_COMMIT)
+
     def silence_coordinator(self) -> Callable[[], bool]:
         fault = self._proxy.swallow(Api.OFFSET_FETCH, SILENT_ANSWERS)
 

@@ -104,3 +104,13 @@ def test_a_gate_whose_right_to_its_group_is_taken_away_says_so_and_goes_on_once_
     step_until_judged(loop_world)
     assert gate.reports.said[-1].state == "InForce"
     check(loop_world, [*range(3), *range(5, 8)])
+
+
+def test_a_gate_whose_transaction_was_ended_for_its_age_goes_on(loop_world: KafkaWorld) -> None:
+    loop_world.start_gate()
+    loop_world.propose(range(3))
+    step_until_judged(loop_world)
+    loop_world.lose_answer_to_offsets()
+    loop_world.propose(range(5, 8))
+    step_until_judged(loop_world)
+    check(loop_world, [*range(3), *range(5, 8)])

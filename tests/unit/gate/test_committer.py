@@ -75,6 +75,9 @@ def test_who_is_no_member_goes_back_to_the_last_commit(
         pytest.param(errors.TransactionUnknownError("x"), IndefiniteError, id="unknown-is-read-again"),
         pytest.param(errors.BrokerUnavailableError("x"), IndefiniteError, id="no-broker-is-read-again"),
         pytest.param(errors.ProducerFencedError("x", certain=True), FencedError, id="fenced-ends"),
+        pytest.param(
+            errors.ProducerFencedError("x", certain=False), IndefiniteError, id="fenced-for-its-age-begins-anew"
+        ),
         pytest.param(errors.ProducerFailedError("x"), FatalError, id="a-failed-producer-ends"),
         pytest.param(
             errors.RecordRefusedError("x", code="X"), OutputsRefusedError, id="a-refused-record-is-looked-for"

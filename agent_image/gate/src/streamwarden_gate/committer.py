@@ -82,7 +82,8 @@ def _translated() -> Iterator[None]:
     except RecordRefusedError as error:
         raise OutputsRefusedError(str(error), for_itself=error.for_itself) from error
     except ProducerFencedError as error:
-        raise FencedError(str(error)) from error
+        # A coordinator also ends a transaction for its age, as in an outage: only a new producer can tell.
+        raise (FencedError if error.certain else IndefiniteError)(str(error)) from error
     except ProducerFailedError as error:
         raise FatalError(str(error)) from error
     except (TransactionAbortedError, NotAMemberError) as error:
