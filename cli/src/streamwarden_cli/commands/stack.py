@@ -69,7 +69,7 @@ def up(  # noqa: PLR0913  # one parameter an option
 ) -> None:
     """Start the stack, or find that it runs; returns once Kafka and registry answer.
 
-    Users log in with SCRAM-SHA-512 on every listener, and nobody may do anything that no ACL allows,
+    Users log in with SCRAM on every listener, and nobody may do anything that no ACL allows,
     but the operator: its client configuration is written below the folder, for Java and for librdkafka.
 
     \b
