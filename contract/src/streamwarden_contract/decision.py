@@ -9,6 +9,7 @@ from streamwarden_contract import canonical
 from streamwarden_contract.errors import MalformedEventError
 from streamwarden_contract.models.fields import DecisionType
 from streamwarden_contract.reasons import DeadLetterReason
+from streamwarden_contract.validation import first_problem
 
 DecisionFormat = Literal[1, 2]
 """2 says ``format``, and of its cause the topic's id and the digest. A reader of 2 reads 1."""
@@ -146,8 +147,4 @@ def _validate(model: type[_T], value: object) -> _T:
     try:
         return build(model, value)  # type: ignore[arg-type]  # what is no object is refused
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        where = ".".join(str(part) for part in first["loc"])[:200]
-        raise MalformedEventError(
-            DeadLetterReason.MALFORMED_DECISION, f"{where}: {first['msg']}" if where else first["msg"]
-        ) from None
+        raise MalformedEventError(DeadLetterReason.MALFORMED_DECISION, first_problem(error)) from None

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from streamwarden_contract import canonical
 from streamwarden_contract.errors import InventoryError, MalformedEventError
+from streamwarden_contract.validation import first_problem
 
 INSTALLATION_KEY: Final = "installation"
 NEWEST_INVENTORY_FORMAT: Final = 1
@@ -173,9 +174,7 @@ def decode_item(key: bytes, value: bytes) -> Item:
     except MalformedEventError as error:
         raise InventoryError(f"{text}: {error}") from error
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise InventoryError(f"{text}: {where}: {first['msg']}") from None
+        raise InventoryError(f"{text}: {first_problem(error)}") from None
     if item.key != text:
         raise InventoryError(f"{text}: the record says that it is {item.key}")
     return item

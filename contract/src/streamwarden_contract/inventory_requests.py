@@ -13,6 +13,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from streamwarden_contract.errors import InventoryError
 from streamwarden_contract.names import SYSTEM
+from streamwarden_contract.validation import first_problem
 
 CONFIG_MAP: Final = "streamwarden-inventory-request"
 REQUEST_ENTRY: Final = "request.json"
@@ -150,6 +151,4 @@ def _read(model: type[T], text: str) -> T:
     try:
         return model.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise InventoryError(f"{where or 'the entry'}: {first['msg']}") from None
+        raise InventoryError(first_problem(error)) from None

@@ -16,6 +16,7 @@ from streamwarden_contract.errors import MalformedEventError, PolicyLogError
 from streamwarden_contract.ids import sha256_hex
 from streamwarden_contract.models.fields import DecisionType, DnsLabel, ResourceName, TopicName
 from streamwarden_contract.models.policy import PolicySpec
+from streamwarden_contract.validation import first_problem
 
 Format = Literal[1, 2]
 NEWEST_FORMAT: Format = 2
@@ -284,9 +285,7 @@ def decode_record(key: bytes, value: bytes) -> Record:
     except MalformedEventError as error:
         raise PolicyLogError(f"{text}: {error}") from error
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise PolicyLogError(f"{text}: {where}: {first['msg']}") from None
+        raise PolicyLogError(f"{text}: {first_problem(error)}") from None
     if record.key != text:
         raise PolicyLogError(f"{text}: the record says that it is {record.key}")
     return record

@@ -22,6 +22,7 @@ from streamwarden_contract.runtime_config import (
     PUBLIC_KEYS_FILE,
     GateConfig,
 )
+from streamwarden_contract.validation import first_problem
 from streamwarden_kafka.connection import CLIENT_PROPERTIES_FILE, Connection
 from streamwarden_kafka.errors import ConnectionSettingsError
 
@@ -69,9 +70,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         check_namespace(config.namespace, config.installation)
         check_agent_name(config.agent)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"{config_folder / GATE_CONFIG_FILE}: {where}: {first['msg']}") from None
+        raise ConfigError(f"{config_folder / GATE_CONFIG_FILE}: {first_problem(error)}") from None
     except NameNotAllowedError as error:
         raise ConfigError(f"{config_folder / GATE_CONFIG_FILE}: {error}") from error
     return Settings(

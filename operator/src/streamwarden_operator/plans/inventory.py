@@ -8,10 +8,10 @@ from typing import Protocol
 from streamwarden_contract.errors import InventoryError
 from streamwarden_contract.inventory import Item, NamespaceItem, Stage, UserItem, decode_item
 from streamwarden_contract.names import SYSTEM
-from streamwarden_contract.policylog import SIGNATURE_HEADER, Verifier, signed_message
+from streamwarden_contract.policylog import Verifier
 
 from streamwarden_operator.desired.names import TAKE_OVER_ANNOTATION
-from streamwarden_operator.plans.signed_records import key_id_of
+from streamwarden_operator.plans.signed_records import signature_of
 from streamwarden_operator.ports import SignedRecord
 
 
@@ -103,14 +103,12 @@ def signed_by_another(record: SignedRecord, *, topic: str, cluster_id: str, veri
     A record that names our own key, and whose signature does not fit, is nobody's: "" too. So is one that was copied
     from another cluster or topic.
     """
-    headers = dict(record.headers)
-    signature, key_id = headers.get(SIGNATURE_HEADER), key_id_of(record)
-    if record.value is None or not signature or not key_id or len(headers) != len(record.headers):
+    signed = signature_of(record, topic=topic, cluster_id=cluster_id)
+    if signed is None:
         return ""
-    message = signed_message(cluster_id=cluster_id, topic=topic, key=record.key, value=record.value)
-    if verifier.verify(key_id, signature, message):
+    if verifier.verify(*signed):
         return None
-    return "" if verifier.knows(key_id) else key_id
+    return "" if verifier.knows(signed.key_id) else signed.key_id
 
 
 class Ownership(Enum):

@@ -8,8 +8,6 @@ from functools import cached_property
 from streamwarden_contract.errors import PolicyLogError
 from streamwarden_contract.policylog import (
     EPOCH_KEY,
-    KEY_ID_HEADER,
-    SIGNATURE_HEADER,
     BindingRecord,
     EpochRecord,
     PolicyRecord,
@@ -17,10 +15,9 @@ from streamwarden_contract.policylog import (
     SchemaRecord,
     Verifier,
     decode_record,
-    signed_message,
 )
 
-from streamwarden_operator.plans.signed_records import key_id_of
+from streamwarden_operator.plans.signed_records import key_id_of, signature_of
 from streamwarden_operator.ports import SignedRecord
 
 HIGHEST_CLAIM = 2**53
@@ -165,12 +162,10 @@ def verify_log(
 
 
 def _verified(key: bytes, record: SignedRecord, topic: str, cluster_id: str, verifier: Verifier) -> Record:
-    headers = dict(record.headers)
-    signature, key_id = headers.get(SIGNATURE_HEADER), headers.get(KEY_ID_HEADER)
-    if record.value is None or signature is None or key_id is None or len(headers) != len(record.headers):
+    signed = signature_of(record, topic=topic, cluster_id=cluster_id)
+    if signed is None or record.value is None:
         raise PolicyLogError("not signed")
-    message = signed_message(cluster_id=cluster_id, topic=topic, key=key, value=record.value)
-    if not verifier.verify(key_id.decode("utf-8", errors="replace"), signature, message):
+    if record.key != key or not verifier.verify(*signed):
         raise PolicyLogError("the signature is not ours")
     return decode_record(key, record.value)
 
