@@ -109,7 +109,8 @@ class Gates:
 
     def stop(self) -> None:
         self._stopping.set()
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
         self._consumer.close()
         self._producer.flush(30)
 
@@ -127,7 +128,8 @@ class Gates:
                 continue
             record = decode_record(message.key() or b"", message.value() or b"")
             with self._lock:
-                self._take(record, message.value() or b"", dict(message.headers() or ()))
+                headers = {name: text for name, text in message.headers() or () if isinstance(text, bytes)}
+                self._take(record, message.value() or b"", headers)
 
     def _take(self, record: policylog.Record, value: bytes, headers: Mapping[str, bytes]) -> None:
         if isinstance(record, PolicyRecord):

@@ -121,12 +121,13 @@ class _Crowd:
         self._standing: set[str] = set()
         self._seen_s: dict[str, float] = {}
         """By the text of the policy's rule: when a bare watch had it."""
-        self._changed = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
         self._edits = 0
 
     async def measure(self) -> Figures:
-        tasks = [asyncio.create_task(each) for each in (self._look_at_agents(), self._look_at_policies())]
-        tasks.append(asyncio.create_task(crowd.run_pods(self._client, crowd.NAMESPACE, self._gates, set())))
+        pods = crowd.run_pods(self._client, crowd.NAMESPACE, self._gates, set())
+        looks = (self._look_at_agents(), self._look_at_policies(), pods)
+        self._tasks = tasks = [asyncio.create_task(each) for each in looks]
         try:
             await self._until(lambda: bool(self._seen_s))
             await self._published()
@@ -233,6 +234,10 @@ class _Crowd:
         while not holds():
             assert time.monotonic() < deadline_s, f"{len(self._standing)} stand: {self._operator.text()[-3000:]}"
             assert not self._operator.ended(), f"the operator has ended: {self._operator.text()[-3000:]}"
+            for task in self._tasks:
+                if task.done():
+                    task.result()  # says why it failed, if it did
+                    raise AssertionError("a watch has ended")
             await asyncio.sleep(0.005)
 
     def _counts(self) -> Counter[tuple[str, str]]:
@@ -316,4 +321,5 @@ async def _made(client: KubernetesClient) -> dict[str, list[dict[str, Any]]]:
                 kept["namespace"] = floor.NAMESPACE
                 cut = {key: value for key, value in manifest.items() if key != "status" or resource == RESOURCE}
                 found.setdefault(owner, []).append({**cut, "metadata": kept})
-    return found
+    # Pods come last: they need the rest.
+    return {owner: sorted(each, key=lambda made: made["kind"] == "Deployment") for owner, each in found.items()}
