@@ -47,8 +47,10 @@ from streamwarden_operator.reconcilers.policies.log_store import LogStore
 from streamwarden_operator.reconcilers.scaling.scaling_store import ScalingStore
 from streamwarden_operator.result import GONE, Result
 
+_PASSING = (ConditionReason.PENDING, ConditionReason.REF_NOT_READY)
+"""Reasons that mostly are over in a moment, as where agents are applied together with their contracts."""
 _SAID_AFTER_S = 5.0
-"""A new agent that waits for what the operator itself is about to do says so only then: each status is a write."""
+"""A new agent that waits for such a thing says so only then: each status is a write, and an event for who watches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +189,7 @@ class AgentReconciler:
         except OperatorError as error:
             progress.found[progress.step] = conditions.failed(progress.step, error)
             outage = error if isinstance(error, UnavailableError) else None
-            if error.reason is ConditionReason.PENDING and self._is_new(agent):
+            if error.reason in _PASSING and self._is_new(agent):
                 return agent.status
         log = self._logs.published.get(namespace)
         accepted_as = checks.AcceptedAgent(

@@ -30,6 +30,14 @@ async def test_new_agents_say_where_they_stand_once_their_bindings_are_written()
         assert {conditions_of(harness.get(each))["AccessReady"] for each in agents} == {("True", "OK")}
 
 
+async def test_agents_applied_together_with_their_contracts_say_nothing_of_what_is_about_to_be() -> None:
+    agents = [agent(f"guard-{number}") for number in range(5)]
+    async with running(*CONTRACTS, policy("strict"), *agents) as harness:
+        await until(lambda: all(harness.get(each).status.observed_generation for each in agents))
+        await harness.settle()
+        assert statuses(harness) == Counter({each.metadata.name: 1 for each in agents})
+
+
 async def test_the_bindings_of_many_new_agents_are_published_together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streamwarden_operator.wiring.queue.PACE_S", 3_600.0)
     agents = [agent(f"guard-{number:02}") for number in range(20)]
