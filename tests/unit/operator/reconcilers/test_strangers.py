@@ -1,0 +1,16 @@
+"""Strangers and two installations on a Kafka in memory (X80): nobody's things are touched."""
+
+from __future__ import annotations
+
+import pytest
+from support.memory_kafka import MemoryKafka
+from support.strangers import Shared, StrangersBehaviour
+
+
+@pytest.fixture(scope="module")
+def shared() -> Shared:
+    return Shared(MemoryKafka())
+
+
+class TestStrangersInMemory(StrangersBehaviour):
+    """The suite, over the fakes of all ports."""
