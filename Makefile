@@ -17,7 +17,7 @@ MEMBERS := contract judging kafka devstack operator agent_image/sdk agent_image/
 # A uv that is already on PATH serves; else the locked one is installed beside the project.
 UV := $(shell command -v uv || echo .uv/bin/uv)
 
-.PHONY: help setup demo demo-cluster unit coverage test test-all matrix fuzz chaos mutants check bench changelog dist clean lock
+.PHONY: help setup demo demo-cluster unit coverage test test-all matrix versions fuzz chaos mutants check bench changelog dist clean lock
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -45,10 +45,16 @@ test: check ## Lint, types, then every test, lane beside lane; the first time it
 	$(BIN)/python -m pytest -m node
 
 test-all: export FUZZ_SECONDS ?= 60
-test-all: test matrix fuzz chaos mutants ## All of that, then what takes longer: before an issue is called done
+test-all: test matrix versions fuzz chaos mutants ## All of that, then what takes longer: before an issue is called done
 
 matrix: setup ## What runs once for each supported version of something
 	$(PYTEST) -m matrix
+
+# The newest API server and the stack's own Kafka are what all tests run against. The oldest API server is built first.
+versions: setup ## The operator's tests again, on each other Kafka and on the oldest API server
+	for kafka in 3.9 4.0 4.4; do echo "== Kafka $$kafka"; TESTED_KAFKA=$$kafka $(PYTEST) tests/integration/operator; done
+	$(BIN)/streamwarden cluster build --api-server 1.35 || test "$${STREAMWARDEN_REQUIRE_CLUSTER:-}" != 1
+	TESTED_KUBERNETES=1.35 $(PYTEST) tests/api_server
 
 fuzz: setup ## Property tests with many more examples; what no library writes, for FUZZ_SECONDS, by FUZZ_SEED
 	HYPOTHESIS_PROFILE=fuzz $(PYTEST) tests/unit -m hypothesis

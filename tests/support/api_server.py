@@ -21,7 +21,7 @@ import yaml
 from kubernetes.aio.client import Configuration
 from streamwarden_devstack.cache import cache_folder
 from streamwarden_devstack.cluster.pki import build_pki
-from streamwarden_devstack.cluster.tools import tools_folder
+from streamwarden_devstack.cluster.tools import DEFAULT, tools_folder
 from streamwarden_devstack.ports import free_ports
 from streamwarden_devstack.processes import Child
 from streamwarden_operator.adapters.kubernetes.client import KubernetesClient
@@ -29,7 +29,7 @@ from support.loop_thread import LoopThread
 from support.needs import without_cluster
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 ROOT = Path(__file__).parents[2]
 OPERATOR_USER = "system:serviceaccount:streamwarden:streamwarden-operator"
@@ -43,14 +43,17 @@ _AUDIT_POLICY = {
     "omitStages": ["RequestReceived", "ResponseStarted"],
     "rules": [{"level": "Metadata", "verbs": ["create", "update", "patch", "delete"]}, {"level": "None"}],
 }
-_NEEDED = ("etcd", "kube-apiserver", "kubectl")
+_SERVER = "kube-apiserver"
+_NEEDED = ("etcd", _SERVER, "kubectl")
 _CONTROLLERS = "kube-controller-manager"
+TESTED = "TESTED_KUBERNETES"
+"""Names another version of the API server than the newest; ``make versions`` sets it."""
 
 
 class ApiServer:
     """A started API server; ask it as any user."""
 
-    def __init__(self, folder: Path, programs: Path) -> None:
+    def __init__(self, folder: Path, programs: Mapping[str, Path]) -> None:
         self._folder, self._programs = folder, programs
         self._etcd_port, self._peer_port, self._port, self._controllers_port = free_ports(4)
         self._children: list[Child] = []
@@ -61,9 +64,9 @@ class ApiServer:
         """Start everything; returns once it answers."""
         self._write_files()
         await self._run("etcd", self._etcd())
-        await self._run("kube-apiserver", self._apiserver())
+        await self._run(_SERVER, self._apiserver())
         await asyncio.to_thread(self._await_ready)
-        if (self._programs / _CONTROLLERS).is_file():
+        if _CONTROLLERS in self._programs:
             await self._run(_CONTROLLERS, self._controller_manager())
 
     async def stop(self) -> None:
@@ -94,7 +97,7 @@ class ApiServer:
 
     def kubectl(self, *arguments: str, given: str = "") -> str:
         """Run kubectl as the administrator."""
-        command = [str(self._programs / "kubectl"), f"--kubeconfig={self.kubeconfig}", *arguments]
+        command = [str(self._programs["kubectl"]), f"--kubeconfig={self.kubeconfig}", *arguments]
         done = subprocess.run(command, input=given, capture_output=True, text=True, check=False, timeout=60)
         if done.returncode:
             raise AssertionError(f"kubectl {' '.join(arguments)}: {done.stderr}")
@@ -146,7 +149,7 @@ class ApiServer:
         (self._folder / "tokens.csv").write_text("\n".join(lines) + "\n")
 
     async def _run(self, name: str, arguments: Sequence[str]) -> None:
-        command: list[str | Path] = [self._programs / name, *arguments]
+        command: list[str | Path] = [self._programs[name], *arguments]
         log = self._folder / f"{name}.log"
         self._children.append(await Child.start(command, env=dict(os.environ), cwd=self._folder, log=log))
 
@@ -209,11 +212,20 @@ class ApiServer:
         ]
 
 
-def find_programs() -> Path | None:
-    """Return the folder with the programs: ``KUBEBUILDER_ASSETS``, or what ``streamwarden cluster`` has built."""
-    named = os.environ.get("KUBEBUILDER_ASSETS")
-    folders = [Path(named)] if named else [tools_folder(cache_folder())]
-    return next((folder for folder in folders if all((folder / name).is_file() for name in _NEEDED)), None)
+def find_programs() -> dict[str, Path] | None:
+    """Return the programs: of ``KUBEBUILDER_ASSETS``, or what ``streamwarden cluster build`` has built.
+
+    Of another version than the newest there is the control plane: etcd and kubectl are the newest one's.
+    """
+    named, minor = os.environ.get("KUBEBUILDER_ASSETS"), os.environ.get(TESTED, DEFAULT)
+    newest = Path(named) if named else tools_folder(cache_folder())
+    wanted = {name: newest / name for name in (*_NEEDED, _CONTROLLERS)}
+    if minor != DEFAULT:
+        other = tools_folder(cache_folder(), minor)
+        wanted |= {name: other / name for name in (_SERVER, _CONTROLLERS)}
+    found = {name: path for name, path in wanted.items() if path.is_file()}
+    is_whole = found.keys() >= set(_NEEDED) and (minor == DEFAULT or _CONTROLLERS in found)
+    return found if is_whole else None
 
 
 @contextmanager
@@ -221,7 +233,10 @@ def running_api_server(folder: Path) -> Iterator[ApiServer]:
     """Run an API server without our CRDs; skips the test where none is to be had."""
     programs = find_programs()
     if programs is None:
-        without_cluster("no kube-apiserver here: 'streamwarden cluster build' makes one, or set KUBEBUILDER_ASSETS")
+        without_cluster(
+            "no kube-apiserver here: 'streamwarden cluster build' makes one, with --api-server that of "
+            f"{TESTED}; or set KUBEBUILDER_ASSETS"
+        )
     loop = LoopThread("api-server")
     server = ApiServer(folder, programs)
     try:

@@ -18,6 +18,7 @@ from rich.console import Console
 from streamwarden_devstack.ports import LOOPBACK
 from streamwarden_devstack.proxy import Route
 from streamwarden_devstack.stack import ConsoleReporter, KafkaOptions, Stack
+from streamwarden_devstack.stack.versions import DEFAULT
 from streamwarden_kafka.connection import PARTITIONER, Connection
 from support.loop_thread import LoopThread
 from support.sharing import shared
@@ -34,7 +35,9 @@ _START_TIMEOUT_S = 600
 """The first start on a machine downloads."""
 _STOP_TIMEOUT_S = 90
 _REGISTRY = "registry-url"
-_ONE_BROKER = KafkaOptions()
+TESTED = os.environ.get("TESTED_KAFKA", DEFAULT)
+"""The minor version of the run's Kafka; ``make versions`` names each in turn."""
+_ONE_BROKER = KafkaOptions(TESTED)
 
 
 class RunningStack(ABC):
@@ -198,7 +201,7 @@ def running_stack(
 @contextmanager
 def _facts_of_a_stack(folder: Path) -> Iterator[Facts]:
     (folder / _REGISTRY).unlink(missing_ok=True)  # of an owner that died
-    with running_stack(folder / "state", kafka=KafkaOptions(proxied=True)) as own:
+    with running_stack(folder / "state", kafka=KafkaOptions(TESTED, proxied=True)) as own:
         own.tell_registry(folder / _REGISTRY)
         yield {
             "operator": own.operator.librdkafka(),

@@ -98,3 +98,10 @@ def test_a_stack_that_cannot_be_is_a_wrong_option(options: list[str], message: s
     answer = CliRunner().invoke(app, ["stack", "up", "--state-dir", str(tmp_path), *options], env={"COLUMNS": "200"})
     assert (answer.exit_code, message in answer.output) == (2, True)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_api_server_of_a_version_that_is_not_built_is_refused_with_those_that_are() -> None:
+    answer = CliRunner().invoke(app, ["cluster", "build", "--api-server", "1.30"], env=WIDE)
+
+    assert answer.exit_code == ExitCode.FAILED
+    assert "no Kubernetes 1.30 here; there are 1.35, 1.37" in answer.output

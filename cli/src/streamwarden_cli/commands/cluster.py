@@ -55,15 +55,26 @@ def up(
 
 
 @app.command()
-def build(context: Context = "", kubeconfig: Kubeconfig = None) -> None:
+def build(
+    context: Context = "",
+    kubeconfig: Kubeconfig = None,
+    api_server: Annotated[
+        str, typer.Option(metavar="VERSION", help="Only the API server of a minor version, for tests against it.")
+    ] = "",
+) -> None:
     """Build the programs of a cluster and Streamwarden's images, as far as they have changed, and start nothing.
 
     The first time it takes some minutes; 'up' is a matter of seconds then, and of no downloads.
     """
+    from streamwarden_devstack.cache import cache_folder
     from streamwarden_devstack.cluster.errors import ClusterError
     from streamwarden_devstack.cluster.running import build as build_images
+    from streamwarden_devstack.cluster.tools import ensure_tools
 
     try:
+        if api_server:
+            ensure_tools(cache_folder(), _reporter(), api_server)
+            return
         provider = _choose(context, kubeconfig)
         provider.prepare(_reporter())
         build_images(provider, _reporter())

@@ -10,7 +10,7 @@ from streamwarden_devstack.cluster.errors import ClusterError, CommandFailedErro
 from streamwarden_devstack.cluster.go_programs import Binary, content_key
 from streamwarden_devstack.cluster.golang import find_go, is_new_enough
 from streamwarden_devstack.cluster.reporting import QuietReporter
-from streamwarden_devstack.cluster.tools import BINARIES, ensure_tools, tools_folder
+from streamwarden_devstack.cluster.tools import BINARIES, KUBERNETES, binaries_of, ensure_tools, tools_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -142,3 +142,32 @@ def test_the_key_of_the_cache_depends_on_the_sums_of_the_modules(tmp_path: Path)
 )
 def test_a_go_is_new_enough_for_the_modules_or_it_is_not(version: str, expected: bool) -> None:  # noqa: FBT001  # a value
     assert is_new_enough(version) is expected
+
+
+def test_of_another_version_its_own_control_plane_is_built_beside_and_the_rest_stays(
+    built: Path, tmp_path: Path
+) -> None:
+    folder = ensure_tools(tmp_path, QuietReporter(), "1.35")
+
+    assert folder not in {tools_folder(tmp_path), tmp_path}
+    assert built.read_text().split() == [
+        "k8s.io/kubernetes/cmd/kube-apiserver",
+        "k8s.io/kubernetes/cmd/kube-controller-manager",
+    ]
+    assert {"-X", "k8s.io/component-base/version.gitVersion=v1.35.4"} <= set(binaries_of("1.35")[0].flags.split())
+
+
+@pytest.mark.parametrize("minor", KUBERNETES)
+def test_a_version_is_built_from_modules_of_that_release(minor: str) -> None:
+    release = KUBERNETES[minor]
+    found = next(binary for binary in binaries_of(minor) if binary.name == "kube-apiserver")
+
+    wanted = (found.module / "go.mod").read_text()
+    assert f"k8s.io/kubernetes {release}" in wanted
+    assert f"k8s.io/apiserver => k8s.io/apiserver v0{release.removeprefix('v1')}" in wanted
+    assert f"k8s.io/kubernetes {release} h1:" in (found.module / "go.sum").read_text()
+
+
+def test_a_version_that_is_not_there_is_refused_with_those_that_are(tmp_path: Path) -> None:
+    with pytest.raises(ClusterError, match=r"^no Kubernetes 1\.36 here; there are 1\.35, 1\.37$"):
+        ensure_tools(tmp_path, QuietReporter(), "1.36")
