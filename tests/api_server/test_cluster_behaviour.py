@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from support.api_server import ApiServer
 
 
-@pytest.fixture
-async def side(api_server: ApiServer) -> AsyncIterator[KubernetesSide]:
-    async with kubernetes_side(api_server) as made:
+@pytest.fixture(params=[pytest.param("", id="as-it-is"), pytest.param("34", id="as-1.34")])
+async def side(api_server: ApiServer, request: pytest.FixtureRequest) -> AsyncIterator[KubernetesSide]:
+    """Resource versions are compared, and not, as on Kubernetes 1.34."""
+    async with kubernetes_side(api_server, minor=request.param) as made:
         yield made
 
 

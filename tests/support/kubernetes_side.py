@@ -7,17 +7,19 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
-from streamwarden_operator.adapters.kubernetes.client import MERGE
+from streamwarden_operator.adapters.kubernetes.client import MERGE, KubernetesClient
 from streamwarden_operator.adapters.kubernetes.cluster import KubernetesCluster
 from streamwarden_operator.adapters.kubernetes.errors import Request
 from streamwarden_operator.adapters.kubernetes.resource_types import type_of_kind
 from streamwarden_operator.desired.pod_template import GateImage
 from streamwarden_operator.desired.pods import build_manifests
 from streamwarden_operator.keys import key_of
+from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
+    from kubernetes.aio.client import Configuration
     from streamwarden_contract.models.base import Kind
     from streamwarden_operator.adapters.kubernetes.resource_types import ResourceType
     from streamwarden_operator.keys import Key
@@ -34,11 +36,23 @@ def build(workload: Workload) -> Sequence[Manifest]:
     return build_manifests(workload, GateImage("registry.example/gate:1"))
 
 
+class KubernetesClientOf(KubernetesClient):
+    """Says of the server that it is another version."""
+
+    def __init__(self, minor: str, configuration: Configuration, *, timeout_s: float) -> None:
+        super().__init__(configuration, timeout_s=timeout_s)
+        self._minor = minor
+
+    @override
+    async def server_version(self) -> Manifest:
+        return {**await super().server_version(), **({"minor": self._minor} if self._minor else {})}
+
+
 class KubernetesSide:
     """Implements ``cluster_behaviour.Side``. The user has a client of his own, whose requests do not count."""
 
-    def __init__(self, api_server: ApiServer, namespace: str, user: str) -> None:
-        self.namespace = namespace
+    def __init__(self, api_server: ApiServer, namespace: str, user: str, minor: str = "") -> None:
+        self.namespace, self._minor = namespace, minor
         self.user = api_server.client()
         self._server, self._who = api_server, user
         self._clusters: list[KubernetesCluster] = []
@@ -47,7 +61,8 @@ class KubernetesSide:
 
     def new_cluster(self) -> KubernetesCluster:
         """Return the cluster as another process would see it: nothing is known yet."""
-        cluster = KubernetesCluster(self._server.client(self._who), build, namespaces=[self.namespace])
+        client = KubernetesClientOf(self._minor, self._server.configuration(self._who), timeout_s=10.0)
+        cluster = KubernetesCluster(client, build, namespaces=[self.namespace])
         cluster.on_changed = self.changed.append
         self._clusters.append(cluster)
         return cluster
@@ -100,11 +115,13 @@ class KubernetesSide:
 
 
 @asynccontextmanager
-async def kubernetes_side(api_server: ApiServer, user: str = "admin") -> AsyncIterator[KubernetesSide]:
-    """Give a namespace of its own."""
+async def kubernetes_side(
+    api_server: ApiServer, user: str = "admin", *, minor: str = ""
+) -> AsyncIterator[KubernetesSide]:
+    """Give a namespace of its own; the operator takes the server for Kubernetes ``1.<minor>`` where that is said."""
     namespace = f"t{uuid4().hex[:10]}"
     await asyncio.to_thread(api_server.kubectl, "create", "namespace", namespace)
-    side = KubernetesSide(api_server, namespace, user)
+    side = KubernetesSide(api_server, namespace, user, minor)
     try:
         yield side
     finally:
