@@ -94,7 +94,8 @@ class ConditionReason(StrEnum):
     NOT_SUPPORTED = "NotSupported"
     """The change cannot be made: fewer partitions, another replication factor, a keyed topic's partitions."""
     RESOURCE_CONFLICT = "ResourceConflict"
-    """An older resource claims the same topic (the oldest wins), or an object of a needed name is somebody else's."""
+    """An older resource claims the same topic (the oldest wins), an object of a needed name is somebody else's, or
+    somebody deletes a user of ours again and again."""
     NAMESPACE_TAKEN = "NamespaceTaken"
     """Another installation has this namespace in the same Kafka: nothing in it is made, changed or taken away."""
     SHARED_TOPIC_LOST = "SharedTopicLost"
