@@ -14,4 +14,5 @@ async def run_to_its_end(call: Callable[[], T]) -> T:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
         await asyncio.wait([task])
+        task.exception()  # nobody waits for it any more: unasked, it would be logged as a defect
         raise
