@@ -12,10 +12,12 @@ Four rules keep an edit from giving an agent fewer rules than its author meant:
   is there.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
+from streamwarden_contract.models.policy import AgentSelector
 from streamwarden_contract.policylog import (
     EPOCH_KEY,
     BindingRecord,
@@ -127,6 +129,17 @@ def after(state: LogState, plan: LogPlan) -> LogState:
     )
 
 
+class _Nameable(NamedTuple):
+    """A policy, as bindings name it."""
+
+    ref: BoundPolicyRef
+    selector: AgentSelector | None
+    """None: it is deleted, and stays for who has it."""
+
+
+_CONTENT = tuple(sorted(BindingRecord.model_fields.keys() - {"format", "epoch", "revision"}))
+
+
 @dataclass(slots=True)
 class _Draft:
     """The transaction being planned."""
@@ -226,40 +239,57 @@ def _plan_bindings(
             keeps all that its last binding names, as those who are withheld do.
     """
     drafts: dict[str, BindingRecord] = {}
+    nameable = _nameable(desired, policies)
     for agent in sorted({*desired.bindings, *desired.unready}):
         known, wanted = state.bindings.get(agent), desired.bindings.get(agent)
         named = known.policy_names if known is not None and agent in {*withheld, *lacking} else frozenset()
-        bindable = {name: record for name, record in policies.items() if name not in lacking.get(agent, ())}
+        too_new = lacking.get(agent, frozenset())
         if wanted is not None and agent not in withheld:
-            drafts[agent] = _binding(wanted, _refs(desired, bindable, dict(wanted.labels), named))
+            drafts[agent] = _binding(wanted, _refs(nameable, dict(wanted.labels), named, too_new))
         elif known is not None:
-            drafts[agent] = known.model_copy(update={"policies": _refs(desired, bindable, known.labels, named)})
+            refs = _refs(nameable, known.labels, named, too_new)
+            drafts[agent] = known.model_copy(update={"policies": refs})
     texts = {sha256: text for binding in desired.bindings.values() for sha256, text in binding.schemas.items()}
     apart = not_applicable(drafts, policies, texts, state)
-    return {
-        agent: _numbered(draft, record.model_copy(update={"not_applicable": apart.get(agent, {})}), state)
-        for agent, record in drafts.items()
-    }
+    return {agent: _numbered(draft, _apart(record, apart.get(agent, {})), state) for agent, record in drafts.items()}
+
+
+def _apart(record: BindingRecord, not_applicable: Mapping[str, tuple[str, ...]]) -> BindingRecord:
+    """Return the binding with this: itself, where it says so already."""
+    if record.not_applicable == not_applicable:
+        return record
+    return record.model_copy(update={"not_applicable": not_applicable})
 
 
 def _numbered(draft: _Draft, record: BindingRecord, state: LogState) -> BindingRecord:
     """Return the binding as it will be on the log: a new revision where it says something new."""
     known = state.bindings.get(record.agent)
-    if known is not None and _content(record) == _content(known):
+    if known is not None and _says_the_same(record, known):
         return known
     record = with_format(record.model_copy(update={"epoch": draft.epoch, "revision": draft.next_revision()}))
     draft.records.append(record)
     return record
 
 
+def _nameable(desired: DesiredLog, policies: Mapping[str, PolicyRecord]) -> list[_Nameable]:
+    """Return what bindings may name, by name: put together once for all agents."""
+    return [
+        _Nameable(
+            BoundPolicyRef(namespace=record.namespace, name=name, revision=record.revision, digest=record.digest),
+            record.spec.match.agent_selector if desired.has_policy(name) else None,
+        )
+        for name, record in sorted(policies.items())
+    ]
+
+
 def _refs(
-    desired: DesiredLog, policies: Mapping[str, PolicyRecord], labels: dict[str, str], named: AbstractSet[str]
+    nameable: Iterable[_Nameable], labels: dict[str, str], named: AbstractSet[str], too_new: AbstractSet[str]
 ) -> tuple[BoundPolicyRef, ...]:
     """Return the living policies that select these labels, and those that are named, at their revisions now."""
     return tuple(
-        BoundPolicyRef(namespace=record.namespace, name=name, revision=record.revision, digest=record.digest)
-        for name, record in sorted(policies.items())
-        if name in named or (desired.has_policy(name) and record.spec.match.agent_selector.selects(labels))
+        ref
+        for ref, selector in nameable
+        if ref.name not in too_new and (ref.name in named or (selector is not None and selector.selects(labels)))
     )
 
 
@@ -282,8 +312,9 @@ def _binding(wanted: DesiredBinding, refs: tuple[BoundPolicyRef, ...]) -> Bindin
     )
 
 
-def _content(record: BindingRecord) -> BindingRecord:
-    return record.model_copy(update={"format": 1, "epoch": 1, "revision": 1})
+def _says_the_same(record: BindingRecord, known: BindingRecord) -> bool:
+    """Tell whether they differ at most in how and when they are written."""
+    return all(getattr(record, name) == getattr(known, name) for name in _CONTENT)
 
 
 def _plan_schemas(

@@ -82,9 +82,10 @@ def not_applicable(
             bound.setdefault(ref.name, []).append(draft)
     found: dict[str, dict[str, tuple[str, ...]]] = {}
     spending = Spending()
+    agents = {agent.name: agent for agent in governed(drafts.values(), texts, state.schemas)}
     for record in _oldest_first(policies[name] for name in bound):
         name = record.name
-        pairs = pairs_of(record.spec, governed(bound[name], texts, state.schemas))
+        pairs = pairs_of(record.spec, [agents[draft.agent] for draft in bound[name]])
         judging = in_force(name, spec_digest(record.spec), pairs, state)
         checks = check_rules(record.spec, pairs, judging, spending.before(name, record.revision))
         spending.add(name, record.revision, checks)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +12,7 @@ from streamwarden_contract.ids import sha256_hex
 from streamwarden_contract.models.policy import AgentSelector, Match, PolicySpec, Rule
 from streamwarden_contract.policylog import (
     BindingRecord,
+    BoundPolicyRef,
     CommandTarget,
     DecisionTopic,
     EpochRecord,
@@ -345,3 +347,32 @@ def test_a_binding_that_is_kept_is_checked_as_well() -> None:
     edited = spec("decision.parameters.amount < 6")
     state = written(DesiredLog(valid={"p": edited}, unready=frozenset({"free"})), state)
     assert state.bindings["free"].not_applicable == {"block": ("p",)}
+
+
+@pytest.mark.parametrize("agents", [3, 30])
+def test_however_many_agents_are_bound_a_policy_is_put_together_for_them_once(
+    monkeypatch: pytest.MonkeyPatch, agents: int
+) -> None:
+    policies = {"strict": spec(), "watch": spec(role="x"), "other": spec(role="y")}
+    bindings = {f"a{number}": binding(f"a{number}", role="x") for number in range(agents)}
+    state = written(DesiredLog(valid=policies, bindings=bindings))
+    made: list[str] = []
+    copied: list[str] = []
+
+    def put_together(**said: Any) -> BoundPolicyRef:
+        made.append(said["name"])
+        return BoundPolicyRef(**said)
+
+    copy = BindingRecord.model_copy
+
+    def copied_too(own: BindingRecord, **how: Any) -> BindingRecord:
+        copied.append(own.agent)
+        return copy(own, **how)
+
+    monkeypatch.setattr("streamwarden_operator.plans.policy_log.BoundPolicyRef", put_together)
+    monkeypatch.setattr(BindingRecord, "model_copy", copied_too)
+    plan = plan_log("risk", DesiredLog(valid=policies, bindings={**bindings, "new": binding("new", role="x")}), state)
+
+    assert [record.key for record in plan.records] == ["binding/new", "epoch"]
+    assert made == ["other", "strict", "watch"]
+    assert set(copied) == {"new"}
