@@ -3,13 +3,14 @@
 A DENY that would undo one of them does not count: it could be taken away unseen.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Container, Iterable
 from collections.abc import Set as AbstractSet
 
 from streamwarden_contract.names import AgentNames, InstallationNames, transactional_prefix
+from typing_extensions import override
 
 from streamwarden_operator.desired.acl_index import indexed
-from streamwarden_operator.desired.acls import acls_of, is_streamwarden_principal, user_of
+from streamwarden_operator.desired.acls import is_streamwarden_principal, user_of
 from streamwarden_operator.desired.agents import ResolvedAgent
 from streamwarden_operator.ports import Acl
 
@@ -21,7 +22,7 @@ def ways_round(
     trusted: frozenset[str],
     observed: AbstractSet[Acl],
     agent: ResolvedAgent,
-    neighbours: Collection[AgentNames],
+    living: AbstractSet[str],
 ) -> frozenset[Acl]:
     """Return the ACLs that lead round an agent's gate.
 
@@ -33,28 +34,39 @@ def ways_round(
         trusted: principals (``User:...``) that always may: the operator, and whom its settings name.
         observed: every ACL of the cluster.
         agent: the agent.
-        neighbours: the other agents of its namespace.
+        living: the names of the agents of its namespace.
     """
-    names, shared = agent.names, agent.names.shared
-    here = [names, *neighbours]
-    gates = [other.gate_principal for other in here]
-    found = frozenset().union(
-        bypass_acls(trusted, observed, agent.command_topics, gates),
-        bypass_acls(trusted, observed, [shared.audit, shared.dead_letters, shared.gates], gates),
-        bypass_acls(trusted, observed, [names.decisions], [names.agent_principal]),
-        bypass_acls(trusted, observed, [shared.policies, installation.guardrails], []),
-        _foreign(indexed(observed).readers(names.decisions), trusted, [names.gate_principal]),
-        _foreign(filter(_rules, indexed(observed).operators), trusted, []),
-        *(takeover_acls(trusted, observed, user) for user in (names.agent_principal, names.gate_principal)),
+    names, shared, index = agent.names, agent.names.shared, indexed(observed)
+    ours = _AgentsAndGates(names, living)
+    governed = [*agent.command_topics, shared.audit, shared.dead_letters, shared.gates, names.decisions]
+    return frozenset().union(
+        bypass_acls(trusted, index, [*governed, shared.policies, installation.guardrails], ours),
+        _foreign(index.readers(names.decisions), trusted, ours),
+        _foreign(filter(_rules, index.operators), trusted, ours),
+        *(takeover_acls(trusted, index, user, ours) for user in (names.agent_principal, names.gate_principal)),
     )
-    return found - acls_of(found, *gates, *(other.agent_principal for other in here))
+
+
+class _AgentsAndGates(Container[str]):
+    """The principals of a namespace's agents and gates, told by their names: as many as agents, and each asks."""
+
+    def __init__(self, own: AgentNames, living: AbstractSet[str]) -> None:
+        self._prefix = f"{own.namespace}."
+        self._own, self._living = own.agent, living
+
+    @override
+    def __contains__(self, principal: object) -> bool:
+        if not (isinstance(principal, str) and principal.startswith(self._prefix)):
+            return False
+        agent, _, role = principal.removeprefix(self._prefix).rpartition(".")
+        return role in {"agent", "gate"} and (agent == self._own or agent in self._living)
 
 
 def bypass_acls(
     trusted: frozenset[str],
     observed: AbstractSet[Acl],
     governed_topics: Collection[str],
-    allowed: Iterable[str],
+    allowed: Container[str],
 ) -> frozenset[Acl]:
     """Return the ACLs that let somebody else than ``allowed`` change a governed topic.
 
@@ -69,7 +81,9 @@ def bypass_acls(
     return _foreign(ways, trusted, allowed)
 
 
-def takeover_acls(trusted: frozenset[str], observed: AbstractSet[Acl], principal: str) -> frozenset[Acl]:
+def takeover_acls(
+    trusted: frozenset[str], observed: AbstractSet[Acl], principal: str, allowed: Container[str]
+) -> frozenset[Acl]:
     """Return the ACLs that let others use what is one principal's alone: its name, its group, its transactional ids.
 
     A stranger in the group is given partitions that nobody else reads then, and may commit what was never judged; one
@@ -78,12 +92,13 @@ def takeover_acls(trusted: frozenset[str], observed: AbstractSet[Acl], principal
     index = indexed(observed)
     producers, impersonators = index.producers(transactional_prefix(principal)), index.impersonators(user_of(principal))
     ways = {*index.members(principal), *producers, *impersonators}
-    return _foreign(ways, trusted, [principal])
+    return _foreign(ways, trusted, allowed)
 
 
-def _foreign(ways: Iterable[Acl], trusted: frozenset[str], allowed: Iterable[str]) -> frozenset[Acl]:
-    may = trusted | {user_of(principal) for principal in allowed}
-    return frozenset(acl for acl in ways if acl.principal not in may)
+def _foreign(ways: Iterable[Acl], trusted: frozenset[str], allowed: Container[str]) -> frozenset[Acl]:
+    return frozenset(
+        acl for acl in ways if acl.principal not in trusted and acl.principal.removeprefix("User:") not in allowed
+    )
 
 
 def _rules(acl: Acl) -> bool:

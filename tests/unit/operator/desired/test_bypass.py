@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +13,7 @@ from streamwarden_operator.desired.acls import agent_acls, gate_acls
 from streamwarden_operator.desired.bypass import ways_round
 from streamwarden_operator.ports import Acl
 from support.operator_harness import agent, resolved
+from typing_extensions import override
 
 INSTALLATION = InstallationNames()
 TRUSTED = frozenset({"User:streamwarden.operator", "User:admin"})
@@ -19,7 +22,7 @@ OURS = gate_acls(INSTALLATION, GUARD.names, GUARD.command_topics) | agent_acls(G
 
 
 def found(*acls: Acl) -> frozenset[Acl]:
-    return ways_round(INSTALLATION, TRUSTED, OURS | frozenset(acls), GUARD, [OTHER])
+    return ways_round(INSTALLATION, TRUSTED, OURS | frozenset(acls), GUARD, {OTHER.agent})
 
 
 @pytest.mark.parametrize(
@@ -120,3 +123,19 @@ def test_groups_and_ids_are_covered_as_kafka_does(acls: frozenset[Acl]) -> None:
     }
     expected = {acl for acl in producing if any(covers(acl, name) for name in begun)}
     assert set(index.producers("r.g.gate.")) == expected
+
+
+class Living(frozenset[str]):
+    """Names that are asked for, and never walked: there are as many as agents, and each agent asks."""
+
+    @override
+    def __iter__(self) -> NoReturn:
+        raise AssertionError("all agents of the namespace were walked for one of them")
+
+
+def test_whose_rights_are_the_namespaces_own_is_told_without_walking_all_of_its_agents() -> None:
+    gates = [AgentNames("risk", name) for name in ("guard", "other", "gone")]
+    acls = frozenset().union(*(gate_acls(INSTALLATION, names, GUARD.command_topics) for names in gates))
+    found = ways_round(INSTALLATION, TRUSTED, acls, GUARD, Living({"guard", "other"}))
+    assert {acl.principal for acl in found} == {"User:risk.gone.gate"}
+    assert {acl.resource_name for acl in found} >= {*GUARD.command_topics, "risk.streamwarden.audit"}

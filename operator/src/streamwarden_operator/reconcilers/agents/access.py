@@ -52,8 +52,8 @@ class AgentAccess:
             BypassPossibleError: names the ACLs.
         """
         observed = await self.acls.observe(lately=_is_doubted(agent))
-        neighbours = self._neighbours(agent.names)
-        found = ways_round(self.installation, self.trusted, observed, agent, neighbours)
+        living = existing_agents(self.cluster, agent.names.namespace)  # those too that cannot be read
+        found = ways_round(self.installation, self.trusted, observed, agent, living)
         if found:
             listed = "; ".join(format_acl(acl) for acl in sorted(found))
             raise BypassPossibleError(
@@ -154,11 +154,6 @@ class AgentAccess:
                 f"begin in them: nothing there is judged. Delete the Deployment {names.agent!r} in the namespace "
                 f"{names.namespace!r}: it is made again once the gate's group is empty and knows a beginning of each"
             ) from error
-
-    def _neighbours(self, names: AgentNames) -> list[AgentNames]:
-        """Return the names of the other agents of the namespace, of those too that cannot be read."""
-        others = existing_agents(self.cluster, names.namespace) - {names.agent}
-        return [AgentNames(names.namespace, agent) for agent in sorted(others)]
 
     async def _take(self, observed: AbstractSet[Acl], *principals: str) -> None:
         plan = AclPlan(remove=acls_of(observed, *principals))
