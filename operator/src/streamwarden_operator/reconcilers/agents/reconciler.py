@@ -47,10 +47,8 @@ from streamwarden_operator.reconcilers.policies.log_store import LogStore
 from streamwarden_operator.reconcilers.scaling.scaling_store import ScalingStore
 from streamwarden_operator.result import GONE, Result
 
-_PASSING = (ConditionReason.PENDING, ConditionReason.REF_NOT_READY)
-"""Reasons that mostly are over in a moment, as where agents are applied together with their contracts."""
 _SAID_AFTER_S = 5.0
-"""A new agent that waits for such a thing says so only then: each status is a write, and an event for who watches."""
+"""A new agent that waits for what the operator itself is about to do says so only then: each status is a write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +187,7 @@ class AgentReconciler:
         except OperatorError as error:
             progress.found[progress.step] = conditions.failed(progress.step, error)
             outage = error if isinstance(error, UnavailableError) else None
-            if error.reason in _PASSING and self._is_new(agent):
+            if _passes(error, resolved) and self._is_new(agent):
                 return agent.status
         log = self._logs.published.get(namespace)
         accepted_as = checks.AcceptedAgent(
@@ -333,6 +331,13 @@ class AgentReconciler:
         binding = checks.AgentBinding(wanted, published, withheld, log.outage, too_new)
         _demand(first_finding(checks.BINDING, binding))
         return log.state.bindings[name]
+
+
+def _passes(error: OperatorError, agent: ResolvedAgent) -> bool:
+    """Tell whether what an agent waits for is about to be: also a contract that says nothing yet, or that it waits."""
+    said = (conditions.find_condition(contract.status.conditions, checks.READY) for contract in agent.contracts)
+    is_early = any(found is None or found.reason == ConditionReason.PENDING for found in said)
+    return error.reason is ConditionReason.PENDING or (is_early and error.reason is ConditionReason.REF_NOT_READY)
 
 
 def _demand(finding: Finding | None) -> None:
