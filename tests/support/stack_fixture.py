@@ -201,7 +201,8 @@ def running_stack(
 @contextmanager
 def _facts_of_a_stack(folder: Path) -> Iterator[Facts]:
     (folder / _REGISTRY).unlink(missing_ok=True)  # of an owner that died
-    with running_stack(folder / "state", kafka=KafkaOptions(TESTED, proxied=True)) as own:
+    kafka = KafkaOptions(TESTED, proxied=True, delegation_tokens=True)
+    with running_stack(folder / "state", kafka=kafka) as own:
         own.tell_registry(folder / _REGISTRY)
         yield {
             "operator": own.operator.librdkafka(),

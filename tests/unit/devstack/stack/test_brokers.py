@@ -66,6 +66,15 @@ def test_every_listener_of_three_brokers_authenticates() -> None:
     assert properties["listener.name.mtls.ssl.truststore.location"] == "/ca.pem"
 
 
+def test_delegation_tokens_are_there_for_who_asks_for_them() -> None:
+    setting = "delegation.token.secret.key"
+    switched_on = dataclasses.replace(THREE, delegation_tokens=True)
+    assert setting not in properties_of(1)
+    secrets = {build_server_properties(switched_on, node, STORES)[setting] for node in THREE.nodes}
+    assert secrets == {THREE.broker_password}
+    assert new_identity(KafkaOptions(delegation_tokens=True), LOOPBACK).delegation_tokens
+
+
 def test_of_three_brokers_one_may_be_gone_and_one_alone_replicates_nothing() -> None:
     names = ("default.replication.factor", "min.insync.replicas", "transaction.state.log.min.isr")
     alone = dataclasses.replace(THREE, nodes=THREE.nodes[:1])

@@ -68,9 +68,8 @@ def build_server_properties(identity: Identity, node: Node, stores: Stores) -> d
         "allow.everyone.if.no.acl.found": "false",
         "super.users": f"User:{identity.operator_name};User:{BROKER}",
         "auto.create.topics.enable": "false",
-        # Switches delegation tokens on: somebody's Kafka has them.
-        "delegation.token.secret.key": identity.broker_password,
         "log.dirs": str(stores.data),
+        **({"delegation.token.secret.key": identity.broker_password} if identity.delegation_tokens else {}),
         **(_tls(stores) if node.tls_port else {}),
         **_replication(len(identity.nodes)),
         **_LAPTOP,

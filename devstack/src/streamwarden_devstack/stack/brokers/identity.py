@@ -53,6 +53,8 @@ class KafkaOptions:
     """With a listener more for each broker, whose clients are told the address of a proxy."""
     operator: str = OPERATOR
     """The super user's name."""
+    delegation_tokens: bool = False
+    """Whether users may make some; Kafka's own default is that nobody has any."""
 
     def check(self) -> None:
         """Refuse what cannot be.
@@ -93,6 +95,7 @@ class Identity:
     """Where clients are listened for."""
     version: str = DEFAULT
     operator_name: str = OPERATOR
+    delegation_tokens: bool = False
 
     @property
     def bootstrap_servers(self) -> str:
@@ -156,7 +159,13 @@ class Identity:
 def new_identity(options: KafkaOptions, address: str) -> Identity:
     """Make the identity of new data."""
     nodes = tuple(new_node(number, options, address) for number in range(1, options.brokers + 1))
-    return Identity(nodes, address=address, version=options.version, operator_name=options.operator)
+    return Identity(
+        nodes,
+        address=address,
+        version=options.version,
+        operator_name=options.operator,
+        delegation_tokens=options.delegation_tokens,
+    )
 
 
 def new_node(number: int, options: KafkaOptions, address: str) -> Node:
