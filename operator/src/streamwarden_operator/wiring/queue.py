@@ -178,8 +178,9 @@ class ReconcileQueue:
         if next_s <= now_s:
             self._next_s[key] = now_s + PACE_S
             self._queue.add(key)
-        else:
+        elif key not in self._paced:
             self._paced.add(key)
+            self._next_s[key] = next_s + PACE_S
             self._queue.add_after(key, next_s - now_s)
 
     def start(self, reconcilers: Mapping[KeyKind, Reconciler]) -> None:

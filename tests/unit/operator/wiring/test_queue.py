@@ -195,6 +195,21 @@ async def test_what_waits_for_its_pace_has_its_turn_by_itself(
     assert 3 <= keeps.turns <= 6
 
 
+async def test_who_asks_just_after_a_turn_that_waited_for_its_pace_waits_again(
+    queue: ReconcileQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeps = KeptForEver()
+    queue.start({"PolicyLog": keeps})
+    monkeypatch.setattr(wiring, "PACE_S", 0.2)
+    queue.add_paced(LOG)
+    await until(lambda: keeps.turns == 1)
+    monkeypatch.setattr(wiring, "PACE_S", 3_600.0)
+    queue.add_paced(LOG)
+    await until(lambda: keeps.turns == 2)
+    queue.add_paced(LOG)
+    assert (dict(queue.depth), queue.idle) == ({}, False)
+
+
 async def test_x86_an_edit_of_a_policy_does_not_wait_for_agents_that_keep_all_workers(queue: ReconcileQueue) -> None:
     kept, log = asyncio.Event(), KeptForEver()
 
