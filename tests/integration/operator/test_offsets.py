@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
-from confluent_kafka import Consumer, Producer
+from confluent_kafka import Consumer, Producer, TopicPartition
 from streamwarden_contract.audit import ChainHead, parse_metadata
 from streamwarden_contract.names import AgentNames
 from streamwarden_contract.reasons import ConditionReason
@@ -16,10 +17,25 @@ from streamwarden_operator.ports import PartitionOffsets, Topic, TopicPlan
 from support.kafka_adapters import kafka, real_ports
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from support.kafka_adapters import KafkaPorts
     from support.stack_fixture import RunningStack
 
 __all__ = ["kafka"]
+
+LIMIT_S = 20
+
+
+def consumer_of(stack: RunningStack, group: str) -> Consumer:
+    return Consumer({**stack.operator_properties, "group.id": group, "enable.auto.commit": False})
+
+
+async def until(look: Callable[[], Awaitable[object]], wanted: object) -> None:
+    """Return once a look shows it: a commit of a transaction is seen a moment later."""
+    async with asyncio.timeout(LIMIT_S):
+        while await look() != wanted:  # noqa: ASYNC110  # Kafka tells nobody
+            await asyncio.sleep(0.05)
 
 
 async def test_a_new_topic_gets_its_first_offsets_once(kafka: KafkaPorts, unique: str) -> None:
@@ -36,6 +52,42 @@ async def test_a_new_topic_gets_its_first_offsets_once(kafka: KafkaPorts, unique
     assert after == [PartitionOffsets(partition, 0, 0, 0, head) for partition in range(3)]
     assert parse_metadata(after[0].metadata, topic_id=decisions.topic_id, offset=0) == ChainHead()
     assert plan_offsets(decisions, after) == {}
+
+
+@pytest.mark.parametrize("transactional_id", [None, "gate"], ids=["alone", "in a transaction, as gates do"])
+async def test_metadata_of_gates_is_read_as_they_have_committed_it(
+    stack: RunningStack, unique: str, transactional_id: str | None
+) -> None:
+    ports, group = real_ports(stack), f"{unique}.group"
+    await ports.topics.apply(unique, TopicPlan(create=Topic(unique, partitions=1)))
+    head = ChainHead().metadata("id", 0)
+    offsets = [TopicPartition(unique, 0, 0, metadata=head)]
+
+    def commit(consumer: Consumer) -> None:
+        if transactional_id is None:
+            consumer.commit(offsets=offsets, asynchronous=False)
+            return
+        producer = Producer({**stack.operator_properties, "transactional.id": f"{unique}.{transactional_id}"})
+        producer.init_transactions(LIMIT_S)
+        producer.begin_transaction()
+        producer.send_offsets_to_transaction(offsets, consumer.consumer_group_metadata())
+        producer.commit_transaction(LIMIT_S)
+
+    with closing(consumer_of(stack, group)) as consumer:
+        await asyncio.to_thread(commit, consumer)
+    await until(lambda: ports.offsets.observe(group, unique), [PartitionOffsets(0, 0, 0, 0, head)])
+
+
+async def test_gates_read_metadata_as_it_was_committed(stack: RunningStack, unique: str) -> None:
+    ports, group = real_ports(stack), f"{unique}.group"
+    await ports.topics.apply(unique, TopicPlan(create=Topic(unique, partitions=200)))
+    heads = {number: ChainHead().metadata("x" * (number % 64 + 1), number) for number in range(200)}
+    await ports.offsets.commit(group, unique, {number: (number, head) for number, head in heads.items()})
+
+    with closing(consumer_of(stack, group)) as consumer:
+        wanted = [TopicPartition(unique, number) for number in heads]
+        found = await asyncio.to_thread(consumer.committed, wanted, LIMIT_S)
+    assert {each.partition: each.metadata for each in found} == heads
 
 
 async def test_committing_nothing_does_nothing(kafka: KafkaPorts, unique: str) -> None:

@@ -31,6 +31,10 @@ _HAS_MEMBERS = frozenset({UnknownMemberIdError.errno, IllegalGenerationError.err
 """What Kafka answers to who commits for a group, and is none of its members."""
 _NO_GENERATION, _NO_MEMBER, _AS_THE_BROKER_SAYS = -1, "", -1
 """Who commits so is nobody's member; how long it is kept is the broker's setting."""
+_END_OF_TEXT = "\0"
+"""confluent-kafka commits metadata with C's end of a text behind it, and needs it when it reads: without one it goes on
+into whatever stands behind it in memory (librdkafka copies as many bytes as were committed).
+"""
 _ATTEMPTS = 2
 """A coordinator that has moved is looked up once more; what fails then is read again at the next poll."""
 _SIDE_BY_SIDE = 64
@@ -102,7 +106,7 @@ class GroupOffsets:
         """
         by_topic: defaultdict[str, list[tuple[int, int, str]]] = defaultdict(list)
         for (topic, number), (offset, metadata) in sorted(offsets.items()):
-            by_topic[topic].append((number, offset, metadata))
+            by_topic[topic].append((number, offset, metadata + _END_OF_TEXT))
         request = OffsetCommitRequest(group, _NO_GENERATION, _NO_MEMBER, _AS_THE_BROKER_SAYS, list(by_topic.items()))
         if errors := await self._find([group] if group not in self._coordinators else []):
             raise errors[group]
@@ -179,7 +183,7 @@ class GroupOffsets:
             for number, offset, metadata, code in answers:
                 if code != NO_ERROR:
                     return refusal(code, f"read the offset of group {group!r} on topic {topic!r}")
-                found[topic, number] = (offset if offset >= 0 else None, metadata or "")
+                found[topic, number] = (offset if offset >= 0 else None, (metadata or "").removesuffix(_END_OF_TEXT))
         return found
 
     def _forget(self, groups: Collection[str]) -> None:
