@@ -71,7 +71,8 @@ class TestWorkloadsWithTheOperatorsRights(WorkloadBehaviour):
 
 async def test_in_a_namespace_that_was_not_prepared_the_operator_says_what_to_apply(bare_side: KubernetesSide) -> None:
     workload = workload_of(await bare_side.put(agent(namespace=bare_side.namespace)))
-    with pytest.raises(ForbiddenError, match=f"patch serviceaccounts 'guard' in namespace '{bare_side.namespace}'") as no:
+    first = f"patch serviceaccounts 'guard' in namespace '{bare_side.namespace}'"
+    with pytest.raises(ForbiddenError, match=first) as no:
         await bare_side.cluster.apply_workload(workload)
     assert "config/namespace to each namespace with agents" in str(no.value)
     with pytest.raises(ForbiddenError, match="get secrets 'guard-agent-credentials'"):
