@@ -192,8 +192,9 @@ def _read(
     begin_of_next: BeginOfNext,
 ) -> Iterator[Sequence[Record]]:
     progress_s = asked_s = time.monotonic()
+    beyond = _Beyond(ends, begin_of_next)
     while left := {number: at for number, at in positions.items() if at < ends[number]}:
-        records, passed = _take_all(topic, consumer.consume(_BATCH, _POLL_S), positions, skipped, begin_of_next)
+        records, passed = _take_all(topic, consumer.consume(_BATCH, _POLL_S), positions, skipped, beyond)
         records = [record for record in records if record.offset < ends[record.partition]]
         if not records and time.monotonic() - max(asked_s, progress_s) > _SILENCE_S:
             silent = _behind_silent(left, skipped, begin_of_next)
@@ -213,12 +214,34 @@ def _read(
             progress_s = time.monotonic()
 
 
+class _Beyond:
+    """Records that give an offset behind the end that was asked for: written since, or untrue.
+
+    An untrue one that a gate never met is in no skipped range: one that reads record by record begins anew behind each.
+    """
+
+    def __init__(self, ends: Mapping[int, int], begin_of_next: BeginOfNext) -> None:
+        self._ends = ends
+        self.begin_of_next = begin_of_next
+        self._looked: dict[int, int] = {}
+        """By partition: from where it was read once more. What comes then was written since, all before it is read."""
+
+    def look(self, number: int, offset: int, position: int) -> int | None:
+        """Return where to read on, if by the header of what comes next it is still before the end; None: take it."""
+        end = self._ends[number]
+        if offset < end or position >= end or self._looked.get(number) == position:
+            return None
+        self._looked[number] = position
+        begin = self.begin_of_next(number, position)
+        return position if begin is not None and begin < end else None
+
+
 def _take_all(
     topic: str,
     messages: Sequence[Message],
     positions: dict[int, int],
     skipped: Mapping[int, Ranges],
-    begin_of_next: BeginOfNext,
+    beyond: _Beyond,
 ) -> tuple[list[Record], set[int]]:
     """Return the records, and the partitions that are read again from behind what was passed over."""
     records, passed = list[Record](), set[int]()
@@ -228,9 +251,12 @@ def _take_all(
             continue
         error, position = message.error(), positions[number]
         if error is None:
-            behind = _behind(_place(message)[1], position, skipped[number])
+            offset = _place(message)[1]
+            behind = _behind(offset, position, skipped[number])
+            behind = beyond.look(number, offset, position) if behind is None else behind
         else:
-            behind = _behind_error(error, message.offset(), position, skipped[number], partial(begin_of_next, number))
+            asked = partial(beyond.begin_of_next, number)
+            behind = _behind_error(error, message.offset(), position, skipped[number], asked)
         if behind is not None:
             positions[number] = behind
             passed.add(number)

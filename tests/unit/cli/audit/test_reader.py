@@ -147,6 +147,21 @@ class Script:
         assert self._messages == []
 
 
+@pytest.mark.slow
+def test_a_record_that_gives_an_offset_behind_the_end_hides_nothing_though_nobody_has_skipped_it() -> None:
+    """A gate that reads record by record has judged the first two of such a batch, and never met the third."""
+    after = batch_of([RawRecord(b"k", b"four"), RawRecord(b"k", b"five")])
+    batches = (BATCHES[0], lying(0, 2, 1_000), after)
+    assert read(batches=batches, end=7) == [b"one", b"two", b"lie", b"lie", b"four", b"five"]
+
+
+@pytest.mark.slow
+def test_what_was_written_since_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "_STALL_S", 5)
+    batches = (BATCHES[0], batch_of([RawRecord(b"k", b"since")]))
+    assert read(batches=batches, end=2) == [b"one", b"two"]
+
+
 def test_a_record_that_gives_a_lower_offset_leads_nobody_back(monkeypatch: pytest.MonkeyPatch) -> None:
     client = Script(
         [Message(0, 0), Message(0, 2), Message(0, 1), Message(1, 4), Message(1, 6)], [Message(0, 3), Message(1, 6)]
