@@ -1,9 +1,11 @@
 """What the documentation says of the tree and its words is so."""
 
+import os
 import re
 from pathlib import Path
 
 import pytest
+import yaml
 from streamwarden_contract.models import KINDS
 from streamwarden_contract.names import AgentNames, NamespaceNames
 from streamwarden_operator.desired.topics import DAY_MS, build_decision_topic, build_shared_topics
@@ -13,6 +15,7 @@ DOCS = ROOT / "docs"
 MEMBERS_PAGES = [*ROOT.glob("*/README.md"), *ROOT.glob("agent_image/*/README.md")]
 PAGES = sorted({*DOCS.rglob("*.md"), *ROOT.glob("*.md"), *(ROOT / "changelog.d").glob("*.md"), *MEMBERS_PAGES})
 GLOSSARY = (DOCS / "glossary.md").read_text(encoding="utf-8")
+OPERATOR = (DOCS / "operator.md").read_text(encoding="utf-8")
 PRIVATE_WORDS = re.compile(r"\b(ledger|meeting|lab)\b", re.IGNORECASE)
 
 
@@ -24,6 +27,31 @@ def test_the_glossary_has_every_kind_and_condition() -> None:
 @pytest.mark.parametrize("page", ["README.md", "docs/architecture.md", "CONTRIBUTING.md"])
 def test_the_glossary_is_found_from(page: str) -> None:
     assert "glossary.md)" in (ROOT / page).read_text(encoding="utf-8")
+
+
+def test_each_page_is_found_from_the_first_ones() -> None:
+    first = "".join((ROOT / page).read_text(encoding="utf-8") for page in ("README.md", "CONTRIBUTING.md"))
+    assert [page.name for page in sorted(DOCS.glob("*.md")) if f"(docs/{page.name}" not in first] == []
+
+
+def test_rights_of_the_operator_are_told() -> None:
+    told = OPERATOR.split("\n### Rights\n", 1)[1].split("\n## ", 1)[0]
+    documents = [
+        *yaml.safe_load_all("\n---\n".join(file.read_text() for file in (ROOT / "config/rbac").glob("*role.yaml")))
+    ]
+    rules = [rule for document in documents for rule in document.get("rules", ())]
+    resources = {
+        name.split("/")[0] for rule in rules if rule["apiGroups"] != ["streamwarden.io"] for name in rule["resources"]
+    }
+    assert "leases" in resources
+    assert sorted(name for name in resources if not re.search(rf"\b{name[:-1]}", told, re.IGNORECASE)) == []
+
+
+def test_the_overlay_of_a_namespace_leads_to_its_base() -> None:
+    folder, base = re.search(r"-k (my-[\w/-]+)", OPERATOR), re.search(r"resources: \[(\S*config/namespace)\]", OPERATOR)
+    assert folder is not None
+    assert base is not None
+    assert os.path.normpath(f"{folder[1]}/{base[1]}") == "config/namespace"
 
 
 @pytest.mark.slow
@@ -74,6 +102,23 @@ def test_new_things_go_where_something_is() -> None:
 )
 def test_a_stranger_finds_where_to_add(what: str) -> None:
     assert len([cells for cells in rows("Where new things go") if what in cells[0]]) == 1
+
+
+@pytest.mark.parametrize(
+    ("what", "file"),
+    [
+        pytest.param("command `trace`", "cli/src/streamwarden_cli/audit/inventory.py", id="inventory-export"),
+        pytest.param("metric", "operator/src/streamwarden_operator/desired/pods.py", id="a-metric-of-the-gate"),
+        pytest.param("metric", "operator/src/streamwarden_operator/metrics.py", id="a-metric-of-the-operator"),
+        pytest.param("TLS", "operator/src/streamwarden_operator/adapters/kafka/logins.py", id="oauthbearer"),
+        pytest.param(
+            "condition, or a reason", "operator/src/streamwarden_operator/handlers/measuring.py", id="an-incident"
+        ),
+    ],
+)
+def test_a_stranger_finds_all_that_a_change_touches(what: str, file: str) -> None:
+    (cells,) = (cells for cells in rows("Where new things go") if what in cells[0])
+    assert f"`{file}`" in " ".join(cells[1:])
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])

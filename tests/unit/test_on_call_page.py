@@ -13,15 +13,18 @@ from streamwarden_contract.audit import AuditRecord
 from streamwarden_contract.models import KINDS
 from streamwarden_contract.names import AgentNames, InstallationNames
 from streamwarden_contract.reasons import ConditionReason
+from streamwarden_operator.desired import acceptance
 from streamwarden_operator.desired.checks import agent_summary, agents
 from streamwarden_operator.desired.names import INSTANCE_LABEL
 from streamwarden_operator.desired.pod_template import AGENT_CONTAINER, GATE_CONTAINER
-from streamwarden_operator.errors import SigningKeyLostError
+from streamwarden_operator.errors import OperatorError, SigningKeyLostError
+from streamwarden_operator.reconcilers.agents.access import BypassPossibleError
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGE = (DOCS / "operate.md").read_text(encoding="utf-8").split("\n## No commands flow\n", 1)[1].split("\n## ", 1)[0]
 NAMES = AgentNames("risk", "guard")
+REFUSALS = inspect.getsource(acceptance)
 REASONS = {reason.value for reason in ConditionReason}
 
 
@@ -46,6 +49,20 @@ def test_each_reason_that_keeps_an_agent_from_judging_is_listed() -> None:
     harmless |= {"CredentialsRotating"}
     assert len(found) > len(harmless)
     assert found - harmless - quoted("".join(column("reason"))) == set()
+
+
+def kinds_of_errors(found: type[OperatorError]) -> set[type[OperatorError]]:
+    """Return a class of errors, and all that it has below it."""
+    below = set(found.__subclasses__()).union(*map(kinds_of_errors, found.__subclasses__()))
+    return {found} | {kind for kind in below if kind.__module__.startswith("streamwarden_operator.")}
+
+
+def test_each_reason_that_an_error_or_a_refusal_gives_an_agent_is_listed() -> None:
+    refused = {ConditionReason[name].value for name in re.findall(r"ConditionReason\.([A-Z_]+)", REFUSALS)}
+    found = {error.reason.value for error in kinds_of_errors(BypassPossibleError) | kinds_of_errors(OperatorError)}
+    elsewhere = {"KafkaTooOld", "RegistryUnavailable"}  # ends the operator; of a TopicContract
+    assert {"BypassPossible", "Forbidden", "NameNotAllowed"} <= found | refused
+    assert (found | refused) - elsewhere - quoted("".join(column("reason"))) == set()
 
 
 def test_conditions_and_reasons_in_sentences_are_there() -> None:

@@ -5,6 +5,9 @@ from typing import NamedTuple
 
 from streamwarden_contract.audit_faults import MOST_TOLD, AuditFaultKind, Faults, Place
 
+_MOST_DOUBTED = 1_000
+"""Accusations that a record which comes later may disprove: one that gives too high an offset comes before others."""
+
 
 class JudgedDecision(NamedTuple):
     """What an audit record says of the decision that it is about."""
@@ -59,6 +62,8 @@ class Coverage:
         self.start = end if self._next is None else max(low, self._next.offset)
         """Where to read from: the first audited decision, or the first that is left."""
         self._newest = -1
+        self._doubted: dict[int, tuple[AuditFaultKind, bytes]] = {}
+        """By offset, what was judged there and not found: the accusation, and the digest that disproves it."""
 
     def take(self, offset: int, digest: bytes) -> None:
         """Take the next committed data record of the partition."""
@@ -71,7 +76,8 @@ class Coverage:
             self._newest = max(self._newest, offset)
             return
         if offset <= self._newest:
-            self._note_untrue(offset)
+            if not self._disproves(offset, digest):
+                self._note_untrue(offset)
             return
         if judged is None or judged.offset != offset:
             if self.faults.count < MOST_TOLD and not self._has_record(offset):
@@ -84,7 +90,7 @@ class Coverage:
         if judged.digest == digest:
             self.compared += 1
         else:
-            self._fault(AuditFaultKind.ALTERED, offset, "its value has another digest than the one that was judged")
+            self._doubt(AuditFaultKind.ALTERED, judged, "its value has another digest than the one that was judged")
         self._next = next(self._judged, None)
 
     def finish(self) -> None:
@@ -99,10 +105,26 @@ class Coverage:
             elif self._next.offset < self._low:
                 self.deleted += 1
             else:
-                self._fault(
-                    AuditFaultKind.NO_DECISION, self._next.offset, "an audit record names it, and it is not here"
-                )
+                self._doubt(AuditFaultKind.NO_DECISION, self._next, "an audit record names it, and it is not here")
             self._next = next(self._judged, None)
+
+    def _doubt(self, kind: AuditFaultKind, judged: JudgedDecision, message: str) -> None:
+        self._fault(kind, judged.offset, message)
+        self._doubted[judged.offset] = kind, judged.digest
+        if len(self._doubted) > _MOST_DOUBTED:
+            del self._doubted[next(iter(self._doubted))]
+
+    def _disproves(self, offset: int, digest: bytes) -> bool:
+        """Take a record behind one that gave too high an offset, if it is what was judged: no gate is to blame."""
+        kind, judged = self._doubted.get(offset, (None, b""))
+        if kind is None or digest != judged:
+            return False
+        del self._doubted[offset]
+        self.faults.take_back(kind, Place(*self._place, offset))
+        self.compared += 1
+        if kind is AuditFaultKind.ALTERED:
+            self._note_untrue(offset)  # what came first
+        return True
 
     def _note_untrue(self, offset: int) -> None:
         """Count a record whose batch gives it, or one before it, another offset than it has: no gate is to blame."""

@@ -77,5 +77,10 @@ class Faults:
         if len(self.told) < MOST_TOLD:
             self.told.append(AuditFault(kind, place, message))
 
+    def take_back(self, kind: AuditFaultKind, place: Place) -> None:
+        """Drop one that was added, as something has disproved it."""
+        self.count -= 1
+        self.told = [each for each in self.told if (each.kind, each.place) != (kind, place)]
+
     def __iter__(self) -> Iterator[AuditFault]:
         return iter(self.told)

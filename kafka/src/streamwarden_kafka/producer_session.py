@@ -176,8 +176,7 @@ class ProducerSession:
         """
         text = attempt.text(error)
         if error.code() in FENCING:
-            in_time = attempt.elapsed_s < self._limits.transaction_s
-            return ProducerFencedError(text, certain=error.fatal() and in_time)
+            return ProducerFencedError(text, certain=attempt.elapsed_s < self._limits.transaction_s)
         return ProducerFailedError(text) if error.fatal() else TransactionUnknownError(text)
 
     def _delivered(self, error: KafkaError | None, message: object) -> None:

@@ -1,12 +1,13 @@
 """The command ``streamwarden-operator``."""
 
+from collections.abc import Iterator
 from typing import Annotated, NoReturn
 
 import typer
 from pydantic import ValidationError
 
 from streamwarden_operator.errors import InvalidSpecError
-from streamwarden_operator.settings import OperatorSettings, load_settings
+from streamwarden_operator.settings import PREFIX, OperatorSettings, load_settings
 from streamwarden_operator.version_option import version_option
 
 # Plain tracebacks: logs are for programs, and local variables may be secrets.
@@ -50,8 +51,19 @@ def run() -> None:
 def _settings() -> OperatorSettings:
     try:
         return load_settings()
-    except (InvalidSpecError, ValidationError) as error:
+    except InvalidSpecError as error:
         _refuse(str(error))
+    except ValidationError as error:
+        _refuse("\n".join(_refusals(error)))
+
+
+def _refusals(error: ValidationError) -> Iterator[str]:
+    """Name each variable and what is wrong with it; no value, which may be a password in a URL."""
+    for fault in error.errors(include_input=False, include_url=False):
+        name, message = "_".join(map(str, fault["loc"][:1])), fault["msg"]
+        if fault["type"] == "time_delta_parsing":
+            message = "write a duration as in 'PT90S', '00:01:30' or 'P90D'"
+        yield f"{PREFIX}{name.upper()}: {message}"
 
 
 def _refuse(message: str) -> NoReturn:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -39,6 +40,9 @@ _OPERATOR = ".operator"
 _SHORTEST_ADMIN_TIMEOUT = timedelta(seconds=2)
 """With one of 300 ms and less librdkafka 2.16 ends the process: it fires while the request is still being made."""
 _SHORTEST_RECONCILE = timedelta(seconds=1)
+_SHORTEST_RETRY = timedelta(milliseconds=10)
+_SHORTEST_WAIT = timedelta(seconds=1)
+"""With none a resync never rests, a request to the API server has no deadline, and every look at health fails."""
 
 
 def _check_byte_rate(value: int) -> int:
@@ -54,6 +58,17 @@ def _check_principals(value: tuple[str, ...]) -> tuple[str, ...]:
             raise ValueError(f"{principal!r}: name one principal, as in 'User:admin'; not everybody, not ANONYMOUS")
         if is_streamwarden_principal(principal):
             raise ValueError(f"{principal!r} has the name of an agent or a gate, whose rights are always checked")
+    return value
+
+
+def _check_url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        usable = not value or bool(parts.hostname and (parts.port is None or parts.port))
+    except ValueError:  # its words quote a part of the value
+        usable = False
+    if not usable:
+        raise ValueError("must have a host, and a number as port where it has one")
     return value
 
 
@@ -89,7 +104,7 @@ class OperatorSettings(BaseSettings):
     """File with the operator's own librdkafka settings, ``name=value`` a line; ``run`` needs it. In a cluster a mounted
     Secret: it holds the password."""
 
-    registry_url: Annotated[str, Field(pattern=r"^(https?://\S+)?$")] = ""
+    registry_url: Annotated[str, Field(pattern=r"^(https?://\S+)?$"), AfterValidator(_check_url)] = ""
     """Base URL of the schema registry, up to where Confluent's API begins; empty: none, schemas are not registered."""
 
     gate_image: str = ""
@@ -139,8 +154,9 @@ class OperatorSettings(BaseSettings):
     """Whether a Lease of the operator's namespace (`<installation>-leader`) says who may write. Off only where
     nobody can start a second one."""
 
-    kubernetes_timeout: timedelta = timedelta(seconds=15)
-    """Longest wait for one answer of the API server: a page of a list takes longest, 1-2 s of a busy server."""
+    kubernetes_timeout: Annotated[timedelta, Field(ge=_SHORTEST_WAIT)] = timedelta(seconds=15)
+    """Longest wait for one answer of the API server, 1 s or more: a page of a list takes longest, 1-2 s of a busy
+    server."""
 
     health_port: Annotated[int, Field(ge=0, le=65535)] = 8080
     """Port of ``/healthz`` and ``/readyz`` for the kubelet, ``/metrics`` for Prometheus and ``/debug/tasks`` for
@@ -149,8 +165,9 @@ class OperatorSettings(BaseSettings):
     log_level: LogLevel = "info"
     """The least urgent that is logged: `debug` (each reconcile), `info`, `warning` or `error`."""
 
-    longest_stall: timedelta = timedelta(seconds=20)
-    """``/healthz`` fails when the event loop stood still for so long: something blocks it, and only a restart helps."""
+    longest_stall: Annotated[timedelta, Field(ge=_SHORTEST_WAIT)] = timedelta(seconds=20)
+    """``/healthz`` fails when the event loop stood still for so long, 1 s or more: something blocks it, and only a
+    restart helps."""
 
     workers: Annotated[int, Field(ge=1, le=64)] = 32
     """Objects worked on side by side: most of the time of one is waiting for Kafka's answers, and who asks at the same
@@ -164,13 +181,13 @@ class OperatorSettings(BaseSettings):
     """Longest wait for one Kafka admin request, one step of publishing, or one answer of the registry: 2 s or more, as
     requests with much shorter ones can end the process."""
 
-    resync_interval: timedelta = timedelta(minutes=5)
-    """How often an unchanged resource is compared with the world again: drift is found then."""
+    resync_interval: Annotated[timedelta, Field(ge=_SHORTEST_WAIT)] = timedelta(minutes=5)
+    """How often an unchanged resource is compared with the world again, 1 s or more: drift is found then."""
 
-    first_retry: timedelta = timedelta(milliseconds=500)
-    """Wait after the first failure; it doubles with each further one."""
+    first_retry: Annotated[timedelta, Field(ge=_SHORTEST_RETRY)] = timedelta(milliseconds=500)
+    """Wait after the first failure, 10 ms or more; it doubles with each further one."""
 
-    longest_retry: timedelta = timedelta(minutes=1)
+    longest_retry: Annotated[timedelta, Field(ge=_SHORTEST_RETRY)] = timedelta(minutes=1)
     """The wait does not grow beyond this, so that an outage that is over is noticed."""
 
     @property

@@ -88,6 +88,21 @@ def test_an_offset_that_is_not_a_record_s_own_accuses_no_gate(
     assert list(found.faults) == []
 
 
+def test_a_record_that_gives_too_high_an_offset_accuses_no_gate_of_those_that_come_behind_it() -> None:
+    """The gate met it when the log ended there, passed it by, and judged what was written since."""
+    coverage = Coverage(TOPIC, 1, low=0, end=8, judged=map(_judged, range(8)))
+    for offset, value in ((0, 0), (1, 1), (4, 100), (2, 100), *((each, each) for each in range(2, 8))):
+        coverage.take(offset, digest(value))
+    coverage.finish()
+    assert list(coverage.faults) == []
+    assert (coverage.compared, coverage.untrue) == (8, 2)
+    coverage = Coverage(TOPIC, 1, low=0, end=4, judged=map(_judged, range(4)))
+    for offset, value in ((0, 0), (2, 100), (1, 100), (2, 100), (3, 3)):
+        coverage.take(offset, digest(value))
+    coverage.finish()
+    assert [(each.kind, each.place.offset) for each in coverage.faults] == [("NoDecision", 1), ("Altered", 2)]
+
+
 def test_a_broker_is_asked_for_no_more_accusations_than_are_told() -> None:
     asked = list[int]()
 

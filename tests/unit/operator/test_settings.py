@@ -7,7 +7,9 @@ import pytest
 from pydantic import ValidationError
 from streamwarden_kafka.connection import Connection
 from streamwarden_operator.errors import InvalidSpecError
+from streamwarden_operator.main import app
 from streamwarden_operator.settings import OperatorSettings, find_principal, load_settings, read_connection
+from support.commands import CliRunner
 
 
 def test_a_variable_that_is_no_setting_is_refused() -> None:
@@ -44,6 +46,62 @@ def test_a_time_out_that_kafkas_client_does_not_bear_is_refused(monkeypatch: pyt
 def test_the_shortest_time_out_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STREAMWARDEN_ADMIN_TIMEOUT", "0:00:02")
     assert load_settings({}).admin_timeout == timedelta(seconds=2)
+
+
+@pytest.mark.parametrize("value", [pytest.param("PT0S", id="none"), pytest.param("-PT5M", id="a-negative-one")])
+@pytest.mark.parametrize(
+    "name", ["kubernetes_timeout", "longest_stall", "resync_interval", "first_retry", "longest_retry"]
+)
+def test_a_time_without_which_the_operator_never_rests_or_waits_for_ever_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(f"STREAMWARDEN_{name.upper()}", value)
+    with pytest.raises(ValidationError, match=rf"{name}\n.*greater than or equal to"):
+        load_settings({})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        pytest.param("RESYNC_INTERVAL", "5m", "write a duration as in 'PT90S', '00:01:30' or 'P90D'", id="a-duration"),
+        pytest.param("WORKERS", "0", "Input should be greater than or equal to 1", id="a-bound"),
+        pytest.param(
+            "REGISTRY_URL",
+            "reader:hunter2@registry:8080",
+            r"String should match pattern '^(https?://\S+)?$'",
+            id="a-url-with-a-password",
+        ),
+    ],
+)
+def test_a_refused_setting_is_named_as_it_is_set_and_its_value_is_not_quoted(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    monkeypatch.setenv(f"STREAMWARDEN_{name}", value)
+    answer = CliRunner().invoke(app, ["run"])
+    assert (answer.exit_code, answer.output) == (2, f"STREAMWARDEN_{name}: {said}\n")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        pytest.param("http://registry:port/apis", id="a-port-that-is-no-number"),
+        pytest.param("http://registry:99999", id="a-port-out-of-range"),
+        pytest.param("http://[::1", id="half-an-address"),
+        pytest.param("http://:8081", id="no-host"),
+        pytest.param("http://reader:hunter2/x@registry", id="a-password-that-would-have-to-be-escaped"),
+    ],
+)
+def test_a_url_that_cannot_be_asked_is_refused_at_the_start(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("STREAMWARDEN_REGISTRY_URL", url)
+    answer = CliRunner().invoke(app, ["run"])
+    said = "STREAMWARDEN_REGISTRY_URL: Value error, must have a host, and a number as port where it has one\n"
+    assert (answer.exit_code, answer.output) == (2, said)
+
+
+@pytest.mark.parametrize("url", ["", "http://registry:8080/apis/ccompat/v7", "https://reader:hunter2@[::1]:8081"])
+def test_a_registry_s_url_is_taken(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("STREAMWARDEN_REGISTRY_URL", url)
+    assert load_settings({}).registry_url == url
 
 
 @pytest.mark.parametrize(

@@ -215,7 +215,7 @@ def _read(
 
 
 class _Beyond:
-    """Records that give an offset behind the end that was asked for: written since, or untrue.
+    """Records by which a partition is over, or a skipped range is come to: written since, of that range, or untrue.
 
     An untrue one that a gate never met is in no skipped range: one that reads record by record begins anew behind each.
     """
@@ -224,16 +224,20 @@ class _Beyond:
         self._ends = ends
         self.begin_of_next = begin_of_next
         self._looked: dict[int, int] = {}
-        """By partition: from where it was read once more. What comes then was written since, all before it is read."""
+        """By partition: from where it was read once more. What comes then is so, all before it is read."""
 
-    def look(self, number: int, offset: int, position: int) -> int | None:
-        """Return where to read on, if by the header of what comes next it is still before the end; None: take it."""
-        end = self._ends[number]
-        if offset < end or position >= end or self._looked.get(number) == position:
-            return None
+    def look(self, number: int, offset: int, position: int, skipped: Ranges) -> int | None:
+        """Return where to read on, if by the header of what comes next something is left before it; None: take it."""
+        behind = _behind(offset, position, skipped)
+        if offset <= position:
+            return behind
+        first = next((first for first, last in skipped if last >= position), self._ends[number])
+        before = first if offset >= first else self._ends[number]
+        if position >= before or offset + 1 < before or self._looked.get(number) == position:
+            return behind
         self._looked[number] = position
         begin = self.begin_of_next(number, position)
-        return position if begin is not None and begin < end else None
+        return position if begin is not None and begin < min(before, offset) else behind
 
 
 def _take_all(
@@ -251,9 +255,7 @@ def _take_all(
             continue
         error, position = message.error(), positions[number]
         if error is None:
-            offset = _place(message)[1]
-            behind = _behind(offset, position, skipped[number])
-            behind = beyond.look(number, offset, position) if behind is None else behind
+            behind = beyond.look(number, _place(message)[1], position, skipped[number])
         else:
             asked = partial(beyond.begin_of_next, number)
             behind = _behind_error(error, message.offset(), position, skipped[number], asked)

@@ -142,7 +142,8 @@ def _gate_reports() -> Iterator[str]:
 def _settings(settings: type[BaseSettings]) -> Iterator[str]:
     prefix = settings.model_config.get("env_prefix", "")
     yield "# Settings of the operator\n"
-    yield "Environment variables, read once at start; a missing, bad or misspelt one stops the process.\n"
+    yield "Environment variables, read once at start; a missing, bad or misspelt one stops the process."
+    yield "Durations are written `PT90S`, `00:01:30` or `P90D`.\n"
     yield "| variable | default | meaning |\n| --- | --- | --- |"
     for name, field in settings.model_fields.items():
         default = "required" if field.is_required() else _setting(field.get_default(call_default_factory=True))

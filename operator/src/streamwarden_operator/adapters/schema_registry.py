@@ -1,6 +1,5 @@
 """A schema registry with Confluent's API: Confluent's own, Apicurio, Karapace."""
 
-import json
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
@@ -18,6 +17,8 @@ MAX_REFUSAL = 600
 
 _NOT_FOUND = 404
 _CONNECT_ATTEMPTS = 2
+_NO_JSON = (ValueError, RecursionError)
+"""What reading an answer as JSON raises: also where a proxy's page is no UTF-8, or something nests too deep."""
 _REFUSALS = frozenset({400, 409, 422})
 """The schema is at fault; every other failure is an outage, and retried."""
 
@@ -163,7 +164,7 @@ def _explain(response: httpx.Response) -> str:
     """Return the registry's own words, cut to what fits a condition."""
     try:
         body = response.json()
-    except json.JSONDecodeError:
+    except _NO_JSON:
         body = {}
     said = body.get("message") or body.get("detail") if isinstance(body, dict) else None
     text = " ".join(str(said).split()) if said else "no explanation"
@@ -174,7 +175,7 @@ def _explain(response: httpx.Response) -> str:
 def _json(response: httpx.Response) -> dict[str, Any]:
     try:
         body = response.json()
-    except json.JSONDecodeError as error:
+    except _NO_JSON as error:
         raise RegistryUnavailableError("the registry's answer is no JSON") from error
     if not isinstance(body, dict):
         raise RegistryUnavailableError("the registry's answer is no JSON object")

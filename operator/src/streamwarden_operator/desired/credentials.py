@@ -65,8 +65,8 @@ def find_credential(secret: Mapping[str, str] | None, user: str) -> Credential |
         with suppress(MalformedPropertiesError):
             settings |= parse_properties(line)
     password = settings.get("sasl.password")
-    if not password or settings.get("sasl.username") != user:
-        return None
+    if not password or not password.isprintable() or settings.get("sasl.username") != user:
+        return None  # what is not printable could not be written back
     mechanism, noted = settings.get("sasl.mechanism", ""), _noted(secret.get(ROTATION_FILE, ""))
     return Credential(
         password,
@@ -80,6 +80,6 @@ def _noted(text: str) -> dict[str, str]:
     """Read what is remembered; what is strange says nothing, and costs nobody a password."""
     try:
         found = json.loads(text) if text else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return {name: value for name, value in found.items() if isinstance(value, str)} if isinstance(found, dict) else {}

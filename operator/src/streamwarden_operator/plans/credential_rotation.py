@@ -37,6 +37,12 @@ def rotation_due(credential: Credential, asked: str, *, user: str, longest: time
     return f"made {credential.since}" if now - since >= longest * (1 - _SPREAD * share) else ""
 
 
+def is_age_known(credential: Credential, now: datetime) -> bool:
+    """Tell whether it is said when a password was made; what is no time, or is still to come, says nothing."""
+    since = _read_time(credential.since)
+    return since is not None and since <= now
+
+
 def other_mechanism(mechanism: str) -> str:
     """Return the mechanism that a user's next password goes by."""
     return next(each for each in SCRAM_MECHANISMS if each != mechanism)

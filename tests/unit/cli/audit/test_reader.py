@@ -156,6 +156,25 @@ def test_a_record_that_gives_an_offset_behind_the_end_hides_nothing_though_nobod
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("given", [pytest.param(1_000, id="far-beyond"), pytest.param(5, id="its-own-offset")])
+def test_such_a_record_hides_nothing_before_a_range_that_was_skipped_later(given: int) -> None:
+    after = batch_of([RawRecord(b"k", b"four"), RawRecord(b"k", b"five")])
+    batches = (BATCHES[0], lying(0, 2, given), after, BROKEN, BATCHES[-1])
+    assert read((7, 7), batches=batches, end=9) == [b"one", b"two", b"lie", b"lie", b"four", b"five", b"three"]
+
+
+def test_a_record_that_gives_the_offset_of_the_last_one_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = Script([Message(0, 0), Message(0, 3)], [Message(0, 1), Message(0, 2), Message(0, 3)])
+    monkeypatch.setattr(AuditReader, "_open_reading", lambda _reader, **_: client)
+    monkeypatch.setattr(AuditReader, "_begin_of_next", lambda _reader, _topic, _partition, offset: offset)
+    reader = AuditReader(Connection.of({"bootstrap.servers": "127.0.0.1:1"}))
+    found = [each.offset for records in reader.read(TOPIC, [Log(0, 0, 4)]) for each in records]
+    reader.close()
+    assert found == [0, 1, 2, 3]
+    assert client.assigned == [{0: 0}, {0: 1}]
+
+
+@pytest.mark.slow
 def test_what_was_written_since_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "_STALL_S", 5)
     batches = (BATCHES[0], batch_of([RawRecord(b"k", b"since")]))

@@ -79,6 +79,11 @@ async def test_a_long_refusal_is_cut() -> None:
     "response",
     [
         pytest.param(httpx.Response(200, text="<html>"), id="no-json"),
+        pytest.param(httpx.Response(200, content=b"\xff\xfe{"), id="no-text"),
+        pytest.param(httpx.Response(200, content=b"[" * 200_000), id="nested-too-deep"),
+        pytest.param(
+            httpx.Response(502, content=b"<h1>indisponible \xe9</h1>"), id="a-proxy-s-page-in-another-encoding"
+        ),
         pytest.param(httpx.Response(200, json=[1]), id="no-object"),
         pytest.param(httpx.Response(200, json={"id": "x"}), id="no-schema"),
     ],

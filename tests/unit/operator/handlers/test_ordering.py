@@ -108,12 +108,13 @@ async def test_the_answer_to_the_order_before_is_gone_with_it(server: Server) ->
 
 
 async def test_an_order_without_an_answer_is_not_overwritten_until_nobody_carries_it_out(server: Server) -> None:
+    first = request_of(Action.RELEASE, "user/risk.ghost.gate")
     with pytest.raises(NotReadyError, match="no operator has answered"):
-        await ordering.ask(server.client, "streamwarden", REQUEST, wait_s=0.01)
+        await ordering.ask(server.client, "streamwarden", first, wait_s=0.01)
     second = request_of(Action.RELEASE, "user/risk.ghost.gate")
-    with pytest.raises(NotReadyError, match=f"the order {REQUEST.id} has no answer yet"):
+    with pytest.raises(NotReadyError, match=f"the order {first.id} has no answer yet"):
         await ordering.ask(server.client, "streamwarden", second, wait_s=30)
-    late = second.model_copy(update={"requested_at": REQUEST.requested_at + LONGEST_AGE + timedelta(seconds=1)})
+    late = second.model_copy(update={"requested_at": first.requested_at + LONGEST_AGE + timedelta(seconds=1)})
     server.says = InventoryAnswer(id=late.id, items=(DONE,))
     assert (await ordering.ask(server.client, "streamwarden", late, wait_s=30)).id == late.id
 

@@ -81,10 +81,20 @@ def test_a_secret_remembers_what_it_was_made_for(credential: Credential) -> None
     assert f"sasl.mechanism={credential.mechanism}\n" in secret["client.properties"]
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"request": 1}', "null"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", '{"request": 1}', "null", "[" * 100_000],
+    ids=["none", "cut", "list", "number", "null", "deep"],
+)
 def test_f42_what_is_remembered_strangely_costs_nobody_a_password(text: str) -> None:
     secret = {**build_secret("u", Credential("p"), "b:1"), "rotation.json": text}
     assert find_credential(secret, "u") == Credential("p")
+
+
+@pytest.mark.parametrize("password", ["a\tb", "a\u200bb", "a\x01b"])
+def test_f42_a_password_that_cannot_be_written_back_is_none(password: str) -> None:
+    secret = {"client.properties": f"sasl.username=u\nsasl.password={password}\n"}
+    assert find_credential(secret, "u") is None
 
 
 def test_f42_a_credential_does_not_show_its_password() -> None:

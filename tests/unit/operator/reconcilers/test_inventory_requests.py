@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from streamwarden_contract.inventory import NamespaceItem, Stage, SubjectItem, TopicItem
 from streamwarden_contract.inventory_requests import LONGEST_AGE, Action, InventoryAnswer, Outcome
+from streamwarden_operator.desired.credentials import Credential, build_secret
 from streamwarden_operator.keys import Key
 from streamwarden_operator.ports import Acl, SignedRecord, Topic
 from support.inventory_requests import ORDERS, FakeInventoryRequests, ordered, request_of
@@ -357,3 +358,18 @@ async def test_an_operator_that_may_not_read_orders_works_on() -> None:
         await harness.settle()
         assert harness.controller.failing == frozenset()
         assert conditions_of(harness.get(agent()))["AccessReady"] == ("True", "OK")
+
+
+async def test_an_adopted_user_that_has_a_strangers_password_is_given_its_secrets_before_any_right() -> None:
+    def taken(harness: Harness) -> None:
+        harness.users.passwords["risk.guard.gate"] = "a stranger's"
+        secret = build_secret("risk.guard.gate", Credential("its own"), "b:1")
+        harness.cluster.secrets["risk", "guard-gate-credentials"] = dict(secret)
+
+    async with running(*whole_namespace(), prepare=with_orders(taken)) as harness:
+        assert conditions_of(harness.get(agent()))["AccessReady"] == ("False", "ResourceConflict")
+        await ordered(harness, request_of(Action.ADOPT, "user/risk.guard.gate"))
+        assert conditions_of(harness.get(agent()))["AccessReady"] == ("True", "OK")
+        assert harness.users.passwords["risk.guard.gate"] == "its own"
+        kafka = [effect[0] for effect in harness.effects if effect[0] in {"users", "acls"}]
+        assert kafka.index("users") < kafka.index("acls")

@@ -24,8 +24,12 @@ class FenceWatch:
 
     async def note(self) -> None:
         """Take whoever has the id for this process: asked just after it has used it."""
-        self._own = None  # whoever is cancelled here must not go by what was
+        self.forget()  # whoever is cancelled here must not go by what was
         self._own = await self._ask()
+
+    def forget(self) -> None:
+        """Say that this process may have used the id since: the next look tells who has it."""
+        self._own = None
 
     async def is_fenced(self) -> bool:
         """Tell whether somebody else has the id now; where that cannot be known, nobody has."""

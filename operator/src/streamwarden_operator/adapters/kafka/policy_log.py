@@ -148,7 +148,12 @@ class KafkaPolicyLog:
 
     async def _serve(self, work: Callable[[], T], doing: str) -> T:
         async with self._lock:
-            answer = await run_to_its_end(lambda: self._guarded(work, doing))
+            try:
+                answer = await run_to_its_end(lambda: self._guarded(work, doing))
+            except asyncio.CancelledError:
+                if self._used:  # it has gone on to its end, and opened the producer anew perhaps
+                    self._fence.forget()
+                raise
             if self._used:
                 self._used = False
                 await self._fence.note()

@@ -229,7 +229,10 @@ class KubernetesClient:
         if response.status not in _OK:
             self._note_pause(request, response.status, response.headers.get("Retry-After"))
             raise refusal(request, response.status, answer)
-        found: Manifest = read_json(answer)
+        try:
+            found: Manifest = read_json(answer)
+        except ValueError:  # a proxy's page
+            raise KubernetesUnavailableError(f"could not {request}: the answer is no JSON") from None
         return found
 
     def _check_pause(self, request: Request) -> None:

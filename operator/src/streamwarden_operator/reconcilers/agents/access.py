@@ -52,7 +52,9 @@ class AgentAccess:
             BypassPossibleError: names the ACLs.
         """
         observed = await self.acls.observe(lately=_is_doubted(agent))
-        living = existing_agents(self.cluster, agent.names.namespace)  # those too that cannot be read
+        namespace = agent.names.namespace
+        # Those too that cannot be read. An AgentDeployment does not make ours what a stranger has made of its name.
+        living = existing_agents(self.cluster, namespace) - self.users.strange_agents(namespace)
         found = ways_round(self.installation, self.trusted, observed, agent, living)
         if found:
             listed = "; ".join(format_acl(acl) for acl in sorted(found))

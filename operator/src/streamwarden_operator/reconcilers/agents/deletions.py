@@ -20,17 +20,20 @@ class Deletions:
     clock_s: Callable[[], float] = time.monotonic
     made_again: dict[str, float] = field(default_factory=dict)
 
-    def note(self, users: Collection[str]) -> None:
-        """Say that users are deleted, and are about to be made again.
+    def check(self, users: Collection[str]) -> None:
+        """Let users that are deleted be made again.
 
         Raises:
-            NotReadyError: ``ResourceConflict``: of one this was said within the hour, and none is to be made again.
+            NotReadyError: ``ResourceConflict``: one was made again within the hour, and none is to be now.
         """
         now_s = self.clock_s()
         again = [user for user in users if now_s - self.made_again.get(user, -math.inf) < MADE_AGAIN_S]
         if again:
             raise NotReadyError(_again(again), reason=ConditionReason.RESOURCE_CONFLICT)
-        self.made_again.update(dict.fromkeys(users, now_s))
+
+    def note(self, user: str) -> None:
+        """Say that a user is made again; an attempt that failed does not count, for nobody has deleted it since."""
+        self.made_again[user] = self.clock_s()
 
     def forget(self, user: str) -> None:
         """Say that a user is gone with its agent."""

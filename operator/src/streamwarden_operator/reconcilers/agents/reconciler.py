@@ -32,7 +32,7 @@ from streamwarden_operator.desired.policy_log import DesiredBinding, build_bindi
 from streamwarden_operator.desired.runnable_rules import rules_that_cannot_run
 from streamwarden_operator.desired.topics import build_decision_topic
 from streamwarden_operator.desired.workload import build_workload, read_formats
-from streamwarden_operator.errors import NotReadyError, OperatorError, UnavailableError
+from streamwarden_operator.errors import CannotGoOnError, NotReadyError, OperatorError, UnavailableError
 from streamwarden_operator.keys import Key, key_of
 from streamwarden_operator.plans.older_gates import is_past
 from streamwarden_operator.plans.rollout import common_decision_format, live_gates
@@ -141,7 +141,10 @@ class AgentReconciler:
         return Result(status_changed=status != agent.status)
 
     async def _clear_up(self, key: Key) -> None:
-        if not self._logs.complete or key in self._cluster.unreadable():
+        if key in self._cluster.unreadable():
+            self._access.users.not_kept.add((key.namespace, key.name))
+            return
+        if not self._logs.complete:
             return
         await self._removal.abandon(key.namespace, key.name)
         self._logs.released.pop((key.namespace, key.name), None)
@@ -149,7 +152,10 @@ class AgentReconciler:
         self._wake(Key("PolicyLog", key.namespace))
 
     async def _reconcile(self, agent: AgentDeployment) -> AgentDeploymentStatus:
+        who = agent.metadata.namespace, agent.metadata.name
         if is_held(agent.metadata):
+            self._access.users.not_kept.add(who)
+            self._begun_s.pop(key_of(agent), None)
             status = held_status(agent.metadata, agent.status, now=self._clock())
             await self._statuses.write(agent, status)
             return status
@@ -169,6 +175,7 @@ class AgentReconciler:
             refusals = accept_event_schemas(agent, contracts.values(), earlier)
             if not refusals:
                 return await self._keep(self._as_in_force(resolved, earlier), progress)
+        self._access.users.not_kept.add(who)
         return await self._statuses.report(agent, accepted(refusals), progress)
 
     async def _keep(self, resolved: ResolvedAgent, progress: Progress) -> AgentDeploymentStatus:
@@ -184,6 +191,8 @@ class AgentReconciler:
             self._scaling.forget(namespace, agent.metadata.name)
             progress.replicas = 0
             progress.found[ACCESS_READY] = conditions.failed(ACCESS_READY, error)
+        except CannotGoOnError:
+            raise  # whoever takes over says what is to be said
         except OperatorError as error:
             progress.found[progress.step] = conditions.failed(progress.step, error)
             outage = error if isinstance(error, UnavailableError) else None

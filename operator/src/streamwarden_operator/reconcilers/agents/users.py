@@ -31,7 +31,12 @@ from streamwarden_operator.errors import (
     UnavailableError,
 )
 from streamwarden_operator.keys import Key
-from streamwarden_operator.plans.credential_rotation import other_mechanism, passwords_beside, rotation_due
+from streamwarden_operator.plans.credential_rotation import (
+    is_age_known,
+    other_mechanism,
+    passwords_beside,
+    rotation_due,
+)
 from streamwarden_operator.plans.inventory import Ownership, own_user
 from streamwarden_operator.ports import Cluster, Logins, ScramUsers
 from streamwarden_operator.reconcilers.agents.deletions import Deletions
@@ -85,6 +90,13 @@ class AgentUsers:
     """Age at which passwords are replaced; None: whenever people ask for it."""
     now: Callable[[], datetime] = utc_now
     deletions: Deletions = field(default_factory=Deletions)
+    not_kept: set[tuple[str, str]] = field(default_factory=set)
+    """Agents (namespace and name) whose users were not kept at the last look: refused, held, or somebody else's."""
+
+    def strange_agents(self, namespace: str) -> frozenset[str]:
+        """Return agents that exist, and of whose names there may be a stranger's users: we have not made both."""
+        found = (AgentNames(*who) for who in self.not_kept if who[0] == namespace)
+        return frozenset(names.agent for names in found if not all(map(self._is_made, _wanted(names))))
 
     async def keep(
         self,
@@ -116,12 +128,14 @@ class AgentUsers:
         found = await self._find(names, granted, doubted=doubted)
         foreign = [user.name for user in found if user.ownership is Ownership.FOREIGN]
         if foreign:
+            self.not_kept.add((names.namespace, names.agent))
             raise NotReadyError(_not_ours(foreign), reason=ConditionReason.RESOURCE_CONFLICT)
         await self._note_deleted(names, found)
         new = [user for user in found if user.ownership is Ownership.NEW]
         await self.inventory.note([_item(names, owner_uid, user, Stage.INTENT) for user in new])
         kept = [await self._keep(names, user, rotation) for user in found]
         await self.inventory.note([_item(names, owner_uid, user, Stage.MADE) for user in found])
+        self.not_kept.discard((names.namespace, names.agent))
         hashes = "".join(each.credentials_hash for each in kept)
         beside = {user: mechanisms for each in kept for user, mechanisms in each.beside.items()}
         return KeptUsers(sha256_hex(hashes.encode()), beside)
@@ -151,6 +165,7 @@ class AgentUsers:
 
     async def take(self, names: AgentNames, owned: Collection[str]) -> None:
         """Take back the users that are ours, and both Secrets; what is gone already is success."""
+        self.not_kept.discard((names.namespace, names.agent))
         existing = await self.users.observe()
         for user in owned:
             if user in existing:
@@ -169,9 +184,9 @@ class AgentUsers:
 
     async def _note_deleted(self, names: AgentNames, found: Collection[_User]) -> None:
         """Say that somebody has deleted users that are ours, and go no further where that is so again and again."""
-        deleted = [user.name for user in found if user.ownership is Ownership.OURS and not user.mechanisms]
+        deleted = [user.name for user in found if _is_deleted(user)]
         if deleted:
-            self.deletions.note(deleted)
+            self.deletions.check(deleted)
             gone = (
                 f"somebody has deleted Kafka's users {', '.join(deleted)}, which are this agent's: they are made again"
             )
@@ -200,7 +215,10 @@ class AgentUsers:
         is_made = self._is_made(user)
         if is_made and not is_due:
             return True
-        self.tries.note(user)
+        if is_made:
+            self.tries.note(user)
+        else:
+            self.tries.forget(user)  # adopted while Kafka has another password, it is tried once more
         try:
             is_told = await self.logins.check(user, credential.password, credential.mechanism)
         except OperatorError as error:
@@ -208,6 +226,8 @@ class AgentUsers:
                 raise
             _log.warning("a user's password could not be tried: taken for right", user=user, error=str(error))
             return True
+        if is_told:
+            self.tries.note(user)
         if is_made and not is_told:
             message = f"Kafka has another password of the user {user} than its Secret: it is set again"
             await self._tell(names, "PasswordAltered", message, warning=True)
@@ -235,6 +255,8 @@ class AgentUsers:
         await self.cluster.apply_secret(names.namespace, user.secret, data)
         if not is_told:
             await self.users.upsert(user.name, credential.password, credential.mechanism)
+            if _is_deleted(user):
+                self.deletions.note(user.name)
             if user.mechanisms:
                 await self._until_let_in(user.name, credential)
             self.tries.note(user.name)
@@ -249,7 +271,7 @@ class AgentUsers:
         now = self.now()
         why = rotation_due(credential, rotation, user=user.name, longest=self.longest, now=now)
         if not why:
-            counts = self.longest is None or credential.since
+            counts = self.longest is None or is_age_known(credential, now)
             return credential if counts else replace(credential, since=format_time(now))
         mechanism = other_mechanism(credential.mechanism)
         how = f"by {mechanism}; the one before is valid until no pod goes by it"
@@ -320,6 +342,10 @@ class AgentUsers:
         _log.info("credentials", namespace=names.namespace, agent=names.agent, reason=reason, detail=message)
         key = Key("AgentDeployment", names.namespace, names.agent)
         await self.cluster.record_event(key, reason=reason, message=message, warning=warning)
+
+
+def _is_deleted(user: _User) -> bool:
+    return user.ownership is Ownership.OURS and not user.mechanisms
 
 
 def _wanted(names: AgentNames) -> dict[str, str]:

@@ -27,6 +27,7 @@ class Server:
 
     def __init__(self) -> None:
         self.status, self.headers, self.hangs = 200, dict[str, str](), False
+        self.page = b""
         self.asked = 0
         self.url = ""
 
@@ -34,6 +35,8 @@ class Server:
         self.asked += 1
         if self.hangs:
             await asyncio.Event().wait()
+        if self.page:
+            return web.Response(body=self.page, content_type="text/html")
         body = {"kind": "Status", "message": SAID, "reason": "Whatever"}
         return web.json_response(body, status=self.status, headers=self.headers)
 
@@ -97,6 +100,18 @@ async def test_a_refusal_becomes_our_error(
     assert refused.value.reason is reason
     assert "get deployments.apps 'guard' in namespace 'risk'" in str(refused.value)
     assert SAID in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(b"<html>Sign in</html>", id="no-json"), pytest.param(b"\xff\xfe{", id="no-text")],
+)
+async def test_a_page_of_a_proxy_in_place_of_an_answer_is_an_outage(
+    server: Server, client: KubernetesClient, page: bytes
+) -> None:
+    server.page = page
+    with pytest.raises(KubernetesUnavailableError, match=r"could not get secrets .*: the answer is no JSON$"):
+        await client.get(SECRET, "risk", "guard")
 
 
 async def test_what_is_not_there_is_none(server: Server, client: KubernetesClient) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from streamwarden_contract.models import AgentDeployment
 from streamwarden_operator.keys import Key
 from streamwarden_operator.ports import Acl
-from support.operator_harness import SETTINGS, conditions_of, running, whole_namespace
+from support.operator_harness import SETTINGS, agent, conditions_of, running, whole_namespace
 
 if TYPE_CHECKING:
     from support.operator_harness import Harness
@@ -56,6 +57,26 @@ async def test_x100_pods_end_where_a_stranger_can_lose_hide_or_fence_decisions(a
         harness.controller.add(Key("AgentDeployment", "risk", "guard"))
         await harness.settle()
         assert conditions_of(harness.get(GUARD))["AccessReady"] == ("True", "OK")
+
+
+@pytest.mark.parametrize(
+    ("annotations", "topic"),
+    [({}, "pages"), ({}, "none"), ({"streamwarden.io/pause-reconciliation": "true"}, "pages")],
+    ids=["in-conflict", "refused", "held"],
+)
+async def test_an_agent_that_somebody_applies_lends_its_name_to_no_strangers_user(
+    annotations: dict[str, str], topic: str
+) -> None:
+    stranger = Acl("User:risk.other.gate", "TOPIC", "risk.guard.decisions", "READ")
+    async with running(*whole_namespace()) as harness:
+        harness.users.passwords["risk.other.gate"] = "a stranger's"
+        assert await judged(harness, stranger) == ("False", "BypassPossible")
+        other = agent("other", annotations=annotations).model_dump(mode="json", by_alias=True)
+        other["spec"]["inputs"][0]["topicRef"]["name"] = topic
+        harness.put(AgentDeployment.model_validate(other))
+        await harness.settle()
+        assert await judged(harness, stranger) == ("False", "BypassPossible")
+        assert harness.cluster.workloads == {}
 
 
 async def look_at_acls(harness: Harness) -> None:

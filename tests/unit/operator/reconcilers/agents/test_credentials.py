@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -312,6 +313,19 @@ async def test_f42_an_age_that_was_never_noted_counts_from_the_first_look_and_no
         assert it.passwords == before
         assert all(it.secret(user).since for user in USERS)
         assert it.harness.cluster.workloads[WHERE].spec_hash == it.hash
+
+
+@pytest.mark.parametrize("since", ["yesterday", "2026-01-01T00:00:00", "2999-01-01T00:00:00Z"])
+async def test_f42_an_age_that_says_nothing_counts_from_the_next_look_and_not_never(since: str) -> None:
+    quarter = SETTINGS.model_copy(update={"credentials_max_age": timedelta(days=90)})
+    async with rotating(quarter) as it:
+        for user in USERS:
+            it.harness.cluster.secrets["risk", SECRETS[user]]["rotation.json"] = json.dumps({"since": since})
+        before = it.passwords
+        await it.look()
+        assert it.passwords == before
+        ages = [datetime.now(UTC) - datetime.fromisoformat(it.secret(user).since) for user in USERS]
+        assert all(timedelta(seconds=-1) < age < timedelta(hours=1) for age in ages)
 
 
 async def test_x87_a_password_altered_under_pods_that_run_is_found_within_two_resyncs_and_told() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from streamwarden_kafka.connection import SCRAM_SHA_512
+from streamwarden_operator.errors import KafkaUnavailableError
 from streamwarden_operator.keys import key_of
 from streamwarden_operator.reconcilers.agents.deletions import MADE_AGAIN_S
 from support.operator_harness import agent, conditions_of, running, whole_namespace
@@ -72,3 +74,18 @@ async def test_an_agent_that_is_deleted_and_made_again_begins_anew() -> None:
         harness.put(found.model_copy(update={"metadata": found.metadata.model_copy(update=ending)}))
         await harness.settle()
         assert (harness.users.passwords, users.deletions.made_again) == ({}, {})
+
+
+async def test_a_user_that_kafka_fails_to_make_again_is_made_at_the_next_look_and_nobody_is_blamed() -> None:
+    async with running(*whole_namespace()) as harness:
+        upsert, answers = harness.users.upsert, [False, True, True]
+
+        async def now_and_then(user: str, password: str, mechanism: str = SCRAM_SHA_512) -> None:
+            if not answers.pop(0):
+                raise KafkaUnavailableError("no answer from Kafka")
+            await upsert(user, password, mechanism)
+
+        harness.users.upsert = now_and_then  # type: ignore[method-assign]
+        await deleted_by_somebody(harness, *USERS)
+        assert (set(harness.users.passwords), told(harness, "ResourceConflict")) == (set(USERS), 0)
+        assert conditions_of(harness.get(GUARD))["AccessReady"] == ("True", "OK")

@@ -6,7 +6,9 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from streamwarden_contract.models import AgentDeployment
+from streamwarden_operator.desired.management import PAUSE
 from streamwarden_operator.keys import Key
+from streamwarden_operator.result import Result
 from support.operator_harness import Harness, agent, conditions_of, contract, policy, running, until
 
 if TYPE_CHECKING:
@@ -63,3 +65,19 @@ async def test_a_new_agent_whose_binding_is_not_written_says_so(monkeypatch: pyt
         found = harness.cluster.get(AgentDeployment, "risk", "guard")
         assert found is not None
         assert conditions_of(found)["GateReady"][0] != "True"
+
+
+async def test_a_new_agent_that_is_paused_before_it_said_anything_is_not_looked_at_every_few_seconds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with running(*CONTRACTS, policy("strict")) as harness:
+        await harness.settle()
+        reconciler, key = harness.controller._reconcilers["AgentDeployment"], Key("AgentDeployment", "risk", "guard")
+        monkeypatch.setattr(reconciler, "_want", lambda _: None)  # its binding is about to be written
+        harness.put(agent())
+        await harness.settle()
+        assert await reconciler.reconcile(key) == Result(requeue_after_s=5.0)
+        harness.put(agent(annotations={PAUSE: "true"}))
+        await harness.settle()
+        assert conditions_of(harness.get(agent()))["ReconciliationPaused"][0] == "True"
+        assert await reconciler.reconcile(key) == Result()
