@@ -6,6 +6,8 @@ import pytest
 from support.memory_kafka import MemoryKafka
 from support.strangers import Shared, StrangersBehaviour
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def shared() -> Shared:

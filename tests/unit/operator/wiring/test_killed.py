@@ -12,6 +12,8 @@ from support.operator_life import STEPS, Life
 if TYPE_CHECKING:
     from support.operator_life import Snapshot
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def undisturbed() -> Life:
