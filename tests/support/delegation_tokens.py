@@ -51,9 +51,6 @@ class _CreateRequest(Request[_CreateStruct]):  # type: ignore[misc]  # aiokafka 
 
 async def make_token(connection: Connection) -> int:
     """Make one of the user's own; return Kafka's error code."""
-    wire = Wire(connection, "test", timeout_s=10)
-    try:
+    async with Wire(connection, "test", timeout_s=10) as wire:
         answer = await (await wire.any_broker()).ask(_CreateRequest())
-    finally:
-        await wire.close()
     return int(answer.error_code)

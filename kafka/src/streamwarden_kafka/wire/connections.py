@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Self
 
 from aiokafka.conn import AIOKafkaConnection, create_conn
 from aiokafka.errors import (
@@ -40,7 +40,10 @@ _IDLE_MS = 9 * 60_000
 
 
 class Wire:
-    """Connections to the brokers of one cluster, one each, made when they are needed. All calls from one event loop."""
+    """Connections to the brokers of one cluster, one each, made when they are needed. All calls from one event loop.
+
+    Closed at its end where it is used with ``async with``.
+    """
 
     def __init__(self, connection: Connection, client_id: str, *, timeout_s: float) -> None:
         """Prepare.
@@ -58,6 +61,12 @@ class Wire:
         self._brokers: dict[int, tuple[str, int]] = {}
         self._connections: dict[tuple[str, int], AIOKafkaConnection] = {}
         self._locks: dict[tuple[str, int], asyncio.Lock] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
 
     def learn(self, brokers: Iterable[tuple[int, str, int]]) -> None:
         """Take note of where brokers are: node id, host, port."""

@@ -24,10 +24,8 @@ def leave_group(connection: Connection, client_id: str, group: str, member_id: s
 
 
 async def _leave(wire: Wire, group: str, member_id: str) -> None:
-    try:
+    async with wire:
         await leave_through(wire, group, member_id)
-    finally:
-        await wire.close()
 
 
 async def leave_through(wire: Wire, group: str, member_id: str) -> None:

@@ -16,11 +16,8 @@ async def offered_versions(connection: Connection, client_id: str, *, timeout_s:
         BrokerUnavailableError: no broker says so.
         ConnectionSettingsError: the configuration cannot be used.
     """
-    wire = Wire(_without_login(connection), client_id, timeout_s=timeout_s)
-    try:
+    async with Wire(_without_login(connection), client_id, timeout_s=timeout_s) as wire:
         return (await wire.any_broker()).offers
-    finally:
-        await wire.close()
 
 
 def _without_login(connection: Connection) -> Connection:

@@ -87,16 +87,13 @@ async def _fetch(
     search: Callable[[_Ask, int], Awaitable[_T | None]],
 ) -> _T:
     topic, partition = at
-    wire = Wire(connection, client_id, timeout_s=_REQUEST_TIMEOUT_S)
-    try:
+    async with Wire(connection, client_id, timeout_s=_REQUEST_TIMEOUT_S) as wire:
         broker = await _leader(wire, topic, partition)
 
         async def ask(from_offset: int, most: int) -> tuple[bytes, list[tuple[int, int]]]:
             return await _ask(broker, topic, partition, from_offset, most)
 
         found = await search(ask, offset)
-    finally:
-        await wire.close()
     if found is None:
         raise BrokerUnavailableError(
             f"{topic}/{partition}: the broker sends no batch of records from offset {offset} on"

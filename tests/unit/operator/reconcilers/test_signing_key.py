@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 from streamwarden_contract.audit import ChainHead
 from streamwarden_operator.adapters.kubernetes.signing_key import KubernetesSigningKeys, write_keys
@@ -23,18 +24,19 @@ def signers(harness: Harness) -> dict[str, set[str]]:
     }
 
 
+def keep_in(secrets: FakeKeptSecrets, harness: Harness) -> None:
+    """Keep the harness' signing keys in a Secret."""
+    secrets.data = write_keys(harness.keys.held)
+    harness.key_store = KubernetesSigningKeys(secrets.store, "streamwarden", harness.keys)
+
+
 def all_by(key_id: str) -> dict[str, set[str]]:
     return {topic: {key_id} for topic in (OWN, GUARDRAILS, INVENTORY)}
 
 
 async def test_x83_a_rotation_signs_every_log_anew_and_no_gate_is_ever_without_its_key() -> None:
     secrets = FakeKeptSecrets()
-
-    def kept(harness: Harness) -> None:
-        secrets.data = write_keys(harness.keys.held)
-        harness.key_store = KubernetesSigningKeys(secrets.store, "streamwarden", harness.keys)
-
-    async with running(*whole_namespace(), prepare=kept) as harness:
+    async with running(*whole_namespace(), prepare=partial(keep_in, secrets)) as harness:
         old = harness.keys.key_id
         say_epochs(harness, old)
         await harness.settle()
@@ -71,12 +73,7 @@ async def test_x83_a_rotation_signs_every_log_anew_and_no_gate_is_ever_without_i
 
 async def test_x83_a_rotation_goes_on_without_the_gate_that_people_name_and_tells_of_it() -> None:
     secrets = FakeKeptSecrets()
-
-    def kept(harness: Harness) -> None:
-        secrets.data = write_keys(harness.keys.held)
-        harness.key_store = KubernetesSigningKeys(secrets.store, "streamwarden", harness.keys)
-
-    async with running(*whole_namespace(), prepare=kept) as harness:
+    async with running(*whole_namespace(), prepare=partial(keep_in, secrets)) as harness:
         old = harness.keys.key_id
         say_epochs(harness, old)
         (gate,) = harness.acks.of_namespace("risk")

@@ -138,13 +138,10 @@ class KafkaAcls:
 
     async def _remove_unnamed(self, acls: Collection[Acl]) -> None:
         self._admin.guard()
-        wire = Wire(self._admin.connection, _CLIENT_ID, timeout_s=self._admin.timeout_s)
-        try:
+        async with Wire(self._admin.connection, _CLIENT_ID, timeout_s=self._admin.timeout_s) as wire:
             for acl in acls:
                 for each in numbered(acl):
                     await delete_acl(wire, each)
-        finally:
-            await wire.close()
 
     async def _add(self, acls: Collection[Acl]) -> _Answers:
         answers: dict[Acl, object] = {}

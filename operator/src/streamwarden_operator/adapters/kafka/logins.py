@@ -63,12 +63,9 @@ class KafkaLogins:
         self._guard()
         if time.monotonic() < self._without_tokens_until_s:
             return 0
-        wire = self._wire(user, password, mechanism)
         with translated(f"end the delegation tokens of user {user!r}"):
-            try:
+            async with self._wire(user, password, mechanism) as wire:
                 ended = await end_own_tokens(await wire.any_broker(), user)
-            finally:
-                await wire.close()
         if ended is None:
             self._without_tokens_until_s = time.monotonic() + _ASK_AGAIN_S
         return ended or 0
@@ -87,13 +84,11 @@ class KafkaLogins:
         return True
 
     async def _try(self, user: str, password: str, mechanism: str) -> bool:
-        wire = self._wire(user, password, mechanism)
-        try:
-            await wire.any_broker()
-        except LoginRefusedError:
-            return False
-        finally:
-            await wire.close()
+        async with self._wire(user, password, mechanism) as wire:
+            try:
+                await wire.any_broker()
+            except LoginRefusedError:
+                return False
         return True
 
     def _wire(self, user: str, password: str, mechanism: str) -> Wire:

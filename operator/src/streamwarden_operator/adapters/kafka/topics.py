@@ -1,7 +1,6 @@
 """The topics of one Kafka cluster."""
 
-from collections.abc import AsyncIterator, Collection, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
@@ -161,14 +160,9 @@ class KafkaTopics:
         async with self._wire() as wire:
             return await leaving_replicas(wire, doubtful, timeout_s=self._admin.timeout_s)
 
-    @asynccontextmanager
-    async def _wire(self) -> AsyncIterator[Wire]:
-        """Connect for one request: it is rare."""
-        wire = Wire(self._admin.connection, _CLIENT_ID, timeout_s=self._admin.timeout_s)
-        try:
-            yield wire
-        finally:
-            await wire.close()
+    def _wire(self) -> Wire:
+        """Return connections for one request: it is rare."""
+        return Wire(self._admin.connection, _CLIENT_ID, timeout_s=self._admin.timeout_s)
 
     async def _create(self, topic: Topic) -> bool:
         new = _NewTopic(topic.name, topic.partitions, topic.replication_factor, tuple(sorted(topic.config.items())))
