@@ -38,9 +38,9 @@ coverage: setup ## The same again, measured: what of each member they cover (thr
 	$(PYTEST) tests/unit --cov --cov-report=
 	$(BIN)/python tests/support/coverage_table.py
 
-# Where no cluster is possible its tests are skipped, and say so; STREAMWARDEN_REQUIRE_CLUSTER=1 makes that a failure.
+# Where no cluster is possible its tests are skipped, and say so; REQUIRE_CLUSTER=1 makes that a failure.
 test: check ## Lint, types, then every test, lane beside lane; the first time it builds Kubernetes
-	$(BIN)/streamwarden cluster build || test "$${STREAMWARDEN_REQUIRE_CLUSTER:-}" != 1
+	$(BIN)/streamwarden cluster build || test "$${REQUIRE_CLUSTER:-}" != 1
 	$(PYTEST) -m "not (node or matrix or chaos or fuzz)"
 	$(BIN)/python -m pytest -m node
 
@@ -53,7 +53,7 @@ matrix: setup ## What runs once for each supported version of something
 # The newest API server and the stack's own Kafka are what all tests run against. The oldest API server is built first.
 versions: setup ## The operator's tests again, on each other Kafka and on the oldest API server
 	for kafka in 3.9 4.0 4.4; do echo "== Kafka $$kafka"; TESTED_KAFKA=$$kafka $(PYTEST) tests/integration/operator; done
-	$(BIN)/streamwarden cluster build --api-server 1.35 || test "$${STREAMWARDEN_REQUIRE_CLUSTER:-}" != 1
+	$(BIN)/streamwarden cluster build --api-server 1.35 || test "$${REQUIRE_CLUSTER:-}" != 1
 	TESTED_KUBERNETES=1.35 $(PYTEST) tests/api_server
 
 fuzz: setup ## Property tests with many more examples; what no library writes, for FUZZ_SECONDS, by FUZZ_SEED

@@ -85,5 +85,5 @@ def installed(folder: Path) -> Iterator[Governed]:
             install_operator(cluster, Kafka(stack.operator.render(), stack.registry_url), ROOT, folder / "operator")
             yield Governed(cluster, stack, KafkaCluster(stack.operator_properties))
     finally:
-        if not was_up and os.environ.get("STREAMWARDEN_KEEP_CLUSTER") != "1":
+        if not was_up and os.environ.get("KEEP_CLUSTER") != "1":
             provider.down()

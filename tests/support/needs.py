@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import pytest
 
-DEMANDED = "STREAMWARDEN_REQUIRE_CLUSTER"
+DEMANDED = "REQUIRE_CLUSTER"
 
 
 def without_cluster(why: str) -> NoReturn:

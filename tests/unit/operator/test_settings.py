@@ -1,5 +1,6 @@
 """A typo in a setting stops the process."""
 
+import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,6 +11,12 @@ from streamwarden_operator.errors import InvalidSpecError
 from streamwarden_operator.main import app
 from streamwarden_operator.settings import OperatorSettings, find_principal, load_settings, read_connection
 from support.commands import CliRunner
+
+
+@pytest.fixture(autouse=True)
+def _no_setting_of_this_shell(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("STREAMWARDEN_")]:
+        monkeypatch.delenv(name)
 
 
 def test_a_variable_that_is_no_setting_is_refused() -> None:

@@ -1,6 +1,6 @@
 """The objects of an agent in Kubernetes, against golden files.
 
-After a change that is meant: STREAMWARDEN_WRITE_GOLDEN=1 pytest tests/unit/operator/desired/test_pods.py, and read the
+After a change that is meant: WRITE_GOLDEN=1 pytest tests/unit/operator/desired/test_pods.py, and read the
 difference. Such a run always fails, so that it is never taken for a test.
 """
 
@@ -35,7 +35,7 @@ from support.operator_harness import agent, resolved
 ROOT = Path(__file__).parents[4]
 CORPUS = ROOT / "tests" / "corpus" / "manifests" / "good"
 GOLDEN = Path(__file__).parent / "golden"
-WRITE = "STREAMWARDEN_WRITE_GOLDEN"
+WRITE = "WRITE_GOLDEN"
 
 GATE_IMAGE = GateImage("registry.example/streamwarden/gate:1")
 RESTRICTED = {
