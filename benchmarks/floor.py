@@ -14,20 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import ConsumerGroupTopicPartitions, Producer, TopicPartition
-from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it exports them without saying so
-    AclBinding,
-    AclOperation,
-    AclPermissionType,
-    AdminClient,
-    NewTopic,
-    ResourcePatternType,
-    ResourceType,
-    ScramCredentialInfo,
-    ScramMechanism,
-    UserScramCredentialUpsertion,
-)
+from confluent_kafka.admin import NewTopic  # type: ignore[attr-defined]  # it exports it without saying so
+from harness import ROOT
 from streamwarden_operator.adapters.kubernetes.client import KubernetesClient, load_configuration
 from streamwarden_operator.adapters.kubernetes.resource_types import type_of
+
+sys.path.insert(0, str(ROOT / "tests"))  # users and rights are made as tests make them
+
+from support.kafka_tools import Cluster, Right  # needs the path above
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,33 +65,25 @@ async def _objects(agents: dict[str, list[dict[str, Any]]]) -> None:
 
 
 def _kafka(agents: list[str], settings: Mapping[str, str]) -> None:
-    admin = AdminClient(dict(settings))
+    cluster = Cluster(settings)
     producer = Producer({**settings, "transactional.id": "floor"})
     producer.init_transactions(60)
     shared = f"{NAMESPACE}.policies"
-    _wait(admin.create_topics([NewTopic(shared, 1, 1)]))
+    _wait(cluster.admin.create_topics([NewTopic(shared, 1, 1)]))
     for begin in range(0, len(agents), BATCH):
         names = [f"{NAMESPACE}.{agent}" for agent in agents[begin : begin + BATCH]]
-        _wait(admin.create_topics([NewTopic(f"{name}.decisions", 1, 1) for name in names]))
+        _wait(cluster.admin.create_topics([NewTopic(f"{name}.decisions", 1, 1) for name in names]))
         users = [f"{name}.{role}" for name in names for role in ("agent", "gate")]
-        info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096)
-        _wait(
-            admin.alter_user_scram_credentials([UserScramCredentialUpsertion(user, info, b"floor") for user in users])
-        )
-        acls = [_acl(user, f"{user}-{number}") for user in users for number in range(_PER_PRINCIPAL)]
-        _wait(admin.create_acls(acls))
+        cluster.set_passwords(dict.fromkeys(users, "floor"))
+        rights = {user: [Right("READ", "TOPIC", f"{user}-{each}") for each in range(_PER_PRINCIPAL)] for user in users}
+        cluster.grant_all(rights)
         for name in names:
             place = TopicPartition(f"{name}.decisions", 0, 0)
-            _wait(admin.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(f"{name}.gate", [place])]))
+            _wait(cluster.admin.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(f"{name}.gate", [place])]))
         producer.begin_transaction()
         for name in names:
             producer.produce(shared, key=name.encode(), value=b"x" * 1_000)
         producer.commit_transaction(60)
-
-
-def _acl(user: str, name: str) -> AclBinding:
-    pattern, allow = ResourcePatternType.LITERAL, AclPermissionType.ALLOW
-    return AclBinding(ResourceType.TOPIC, name, pattern, f"User:{user}", "*", AclOperation.READ, allow)
 
 
 def _wait(futures: dict[Any, Any]) -> None:

@@ -146,11 +146,7 @@ class Cluster:
     def create_user(self, name: str, rights: Iterable[Right]) -> dict[str, str]:
         """Make a SCRAM user with these rights, and return its ``client.properties``."""
         password = secrets.token_urlsafe(16)
-        credential = UserScramCredentialUpsertion(
-            name, ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096), password.encode()
-        )
-        for future in self.admin.alter_user_scram_credentials([credential]).values():
-            future.result(WAIT_S)
+        self.set_passwords({name: password})
         self.grant(name, rights)
         return {
             "bootstrap.servers": self.properties["bootstrap.servers"],
@@ -161,9 +157,21 @@ class Cluster:
             "partitioner": "murmur2_random",
         }
 
+    def set_passwords(self, passwords: Mapping[str, str]) -> None:
+        """Make SCRAM users, by name, or give them these passwords: all in one request."""
+        info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096)
+        wanted = [UserScramCredentialUpsertion(user, info, text.encode()) for user, text in passwords.items()]
+        for future in self.admin.alter_user_scram_credentials(wanted).values():
+            future.result(WAIT_S)
+
     def grant(self, user: str, rights: Iterable[Right], permission: str = "ALLOW") -> None:
         """Give a user rights; ``DENY`` forbids them, whatever else allows them."""
-        for future in self.admin.create_acls([_acl(user, right, permission) for right in rights]).values():
+        self.grant_all({user: rights}, permission)
+
+    def grant_all(self, rights: Mapping[str, Iterable[Right]], permission: str = "ALLOW") -> None:
+        """Give many users rights, in one request."""
+        bindings = [_acl(user, right, permission) for user, own in rights.items() for right in own]
+        for future in self.admin.create_acls(bindings).values():
             future.result(WAIT_S)
 
     def revoke(self, user: str, rights: Iterable[Right], permission: str = "ALLOW") -> None:
