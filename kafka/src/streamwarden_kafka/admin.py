@@ -5,7 +5,7 @@ import itertools
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from confluent_kafka import KafkaError, KafkaException, ThrottleEvent
 from confluent_kafka.admin import AdminClient
@@ -15,12 +15,8 @@ from streamwarden_kafka.codes import LOGIN_REFUSED, SPREADING, TIMED_OUT, code_o
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.errors import BrokerUnavailableError, NotSpreadError, ThrottledError
 from streamwarden_kafka.logs import ClientLog
-
-Outcome = Literal["ok", "refused", "no_answer"]
-"""Refused: of one item at least a broker says no. No answer: the client itself gives up, as when it timed out."""
-
-OnAnswered = Callable[[str, Outcome], None]
-"""The request as the client names it, as in ``create_topics``, and how it went. Called in the client's own thread."""
+from streamwarden_kafka.outcomes import OnAnswered, Outcome, ignore
+from streamwarden_kafka.wire.connections import Wire
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -34,10 +30,6 @@ _THROTTLED = (
 )
 _PAUSE_S = 0.02
 """Between two looks at what has not spread yet."""
-
-
-def _ignore(_request: str, _outcome: Outcome) -> None:
-    """Where nobody listens."""
 
 
 class KafkaAdmin:
@@ -63,8 +55,10 @@ class KafkaAdmin:
         self.timeout_s = timeout_s
         self._spread_s = spread_s
         self._trouble: KafkaError | None = None
-        self.on_answered: OnAnswered = _ignore
+        self.on_answered: OnAnswered = ignore
         """Called after each request that was sent with ``client``."""
+        self.on_wire_answered: OnAnswered = ignore
+        """Called after each request that was sent over a ``wire``."""
         self.connection = connection
         self._log = ClientLog("admin", quiet=True, on_error=self._on_error)
         self.client = self._connect()
@@ -97,11 +91,18 @@ class KafkaAdmin:
             self._topic_writer = self._connect({"throttle_cb": self._on_throttle})
         return self._topic_writer
 
+    def wire(self, client_id: str) -> Wire:
+        """Return connections for what the client cannot do; whoever takes them closes them."""
+        return Wire(self.connection, client_id, timeout_s=self.timeout_s, on_answered=self._wire_answered)
+
     def _connect(self, settings: Settings = NO_SETTINGS) -> AdminClient:
         return cast("AdminClient", _ToldClient(open_admin(self.connection, self._log, settings), self._answered))
 
     def _answered(self, request: str, outcome: Outcome) -> None:
         self.on_answered(request, outcome)
+
+    def _wire_answered(self, request: str, outcome: Outcome) -> None:
+        self.on_wire_answered(request, outcome)
 
     def _renew(self) -> None:
         """Go on with a new client, which knows nothing that is outdated."""

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from streamwarden_contract.names import InstallationNames
-from streamwarden_kafka.admin import KafkaAdmin, OnAnswered
+from streamwarden_kafka.admin import KafkaAdmin
 from streamwarden_kafka.connection import Connection
+from streamwarden_kafka.outcomes import OnAnswered, ignore
 
 from streamwarden_operator.adapters.kafka.acls import KafkaAcls
 from streamwarden_operator.adapters.kafka.gate_acks import KafkaGateAcks, OnAck
@@ -86,7 +87,8 @@ def connect(
     registry_url: str | None,
     settings: OperatorSettings,
     *,
-    on_answered: OnAnswered | None = None,
+    on_answered: OnAnswered = ignore,
+    on_wire_answered: OnAnswered = ignore,
     guard: WriteGuard = always,
 ) -> Backends:
     """Make the real backends; they connect by themselves.
@@ -96,15 +98,15 @@ def connect(
         registry_url: base URL of the schema registry; None where there is none.
         settings: the operator's.
         on_answered: called after each request of the admin client, in its own thread.
+        on_wire_answered: called after each request that goes over connections of our own.
         guard: asked before each write.
     """
     timeout_s, names = settings.admin_timeout.total_seconds(), InstallationNames(settings.installation)
     admin = KafkaAdmin(kafka, timeout_s=timeout_s, guard=guard)
-    if on_answered is not None:
-        admin.on_answered = on_answered
+    admin.on_answered, admin.on_wire_answered = on_answered, on_wire_answered
     offsets = KafkaOffsets(admin)
     quotas = KafkaClientQuotas(admin)
-    lags = KafkaLags(kafka)
+    lags = KafkaLags(kafka, on_answered=on_wire_answered)
     registry = None if registry_url is None else ConfluentRegistry(registry_url, timeout_s=timeout_s, guard=guard)
     closing = (offsets.close, quotas.close, lags.close)
     return Backends(
@@ -112,11 +114,21 @@ def connect(
         acls=KafkaAcls(admin, longest_s=_LISTINGS * settings.resync_interval.total_seconds()),
         users=KafkaScramUsers(admin),
         logins=KafkaLogins(
-            kafka, settings.pod_bootstrap_servers or kafka.bootstrap_servers, timeout_s=timeout_s, guard=guard
+            kafka,
+            settings.pod_bootstrap_servers or kafka.bootstrap_servers,
+            timeout_s=timeout_s,
+            guard=guard,
+            on_answered=on_wire_answered,
         ),
         offsets=offsets,
         quotas=quotas,
-        log=KafkaPolicyLog(kafka, transactional_id=names.publisher_transactional_id, timeout_s=timeout_s, guard=guard),
+        log=KafkaPolicyLog(
+            kafka,
+            transactional_id=names.publisher_transactional_id,
+            timeout_s=timeout_s,
+            guard=guard,
+            on_wire_answered=on_wire_answered,
+        ),
         acks=KafkaGateAcks(kafka, group=names.reader_group("gate-acks"), timeout_s=timeout_s, guard=guard),
         registry=registry,
         lags=lags,

@@ -91,6 +91,18 @@ KAFKA_REQUESTS = Family(
         "when it timed out",
     },
 )
+KAFKA_WIRE_REQUESTS = Family(
+    "kafka_wire_requests_total",
+    "counter",
+    "Requests to Kafka that the operator sends over connections of its own, as the admin client has none for them or "
+    "costs too much: offsets, lag, logins that are tried, quotas, who publishes.",
+    {
+        "request": "as Kafka names it, as in `ListOffsets`; `Connect`: a connection with its login, also one by which "
+        "a user's password is tried",
+        "outcome": "`ok`; `refused`: a broker refuses one of its items at least, or the login; `no_answer`: none "
+        "within the timeout, no connection, or no version that both sides know",
+    },
+)
 LOOP_LAG = Family(
     "event_loop_lag_seconds", "histogram", "How much later than due the event loop ran a timer.", {}, _STALLS
 )
@@ -145,8 +157,8 @@ LEADER = Family("leader", "gauge", "1 where this process may write; 0: it stands
 
 FAMILIES = (
     RECONCILES, RETRIES, RECONCILE_SECONDS, QUEUE_DEPTH, RUNNING, OLDEST, FAILING, KUBERNETES_REQUESTS,
-    KUBERNETES_SECONDS, KAFKA_REQUESTS, LOOP_LAG, LONGEST_HOLD, CONDITIONS, INCIDENTS, SCALED_AGENTS, ROLLOUTS,
-    TASK_RESTARTS, LEADER,
+    KUBERNETES_SECONDS, KAFKA_REQUESTS, KAFKA_WIRE_REQUESTS, LOOP_LAG, LONGEST_HOLD, CONDITIONS, INCIDENTS,
+    SCALED_AGENTS, ROLLOUTS, TASK_RESTARTS, LEADER,
 )  # fmt: skip
 """All of them, in the order of the page."""
 

@@ -8,12 +8,13 @@ used for groups: see ``docs/decisions/2026-11-23-offsets-through-consumers.md``.
 import asyncio
 import contextlib
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
 from aiokafka.conn import AIOKafkaConnection, create_conn
 from aiokafka.errors import (
     AuthenticationFailedError,
+    IncompatibleBrokerVersion,
     KafkaError,
     SaslAuthenticationFailed,
     UnsupportedSaslMechanismError,
@@ -30,6 +31,8 @@ from streamwarden_kafka.errors import (
     NotAuthorizedError,
     NotSpreadError,
 )
+from streamwarden_kafka.outcomes import OnAnswered, ignore
+from streamwarden_kafka.wire.answers import CONNECT, outcome_of, request_name
 from streamwarden_kafka.wire.settings import find_addresses, translate_security
 
 NO_ERROR = 0
@@ -45,17 +48,21 @@ class Wire:
     Closed at its end where it is used with ``async with``.
     """
 
-    def __init__(self, connection: Connection, client_id: str, *, timeout_s: float) -> None:
+    def __init__(
+        self, connection: Connection, client_id: str, *, timeout_s: float, on_answered: OnAnswered = ignore
+    ) -> None:
         """Prepare.
 
         Args:
             connection: the Kafka, and the user.
             client_id: what brokers know us by.
             timeout_s: longest wait for one answer.
+            on_answered: called after each request, and each try to connect.
         """
         self._connection = connection
         self._client_id = client_id
         self._timeout_s = timeout_s
+        self._on_answered = on_answered
         self._arguments: dict[str, Any] | None = None
         self._bootstrap: list[tuple[str, int]] = []
         self._brokers: dict[int, tuple[str, int]] = {}
@@ -83,7 +90,7 @@ class Wire:
         address = self._brokers.get(node)
         if address is None:
             raise BrokerUnavailableError(f"broker {node} is not known yet")
-        return Broker(await self._connect(address))
+        return Broker(await self._connect(address), self._on_answered)
 
     async def any_broker(self) -> "Broker":
         """Return some broker, a connected one if there is one.
@@ -95,13 +102,13 @@ class Wire:
         self._configure()
         for connection in self._connections.values():
             if connection.connected():
-                return Broker(connection)
+                return Broker(connection, self._on_answered)
         known = list(self._brokers.values())
         random.shuffle(known)
         error: BrokerUnavailableError | None = None
         for address in dict.fromkeys([*known, *self._bootstrap]):
             try:
-                return Broker(await self._connect(address))
+                return Broker(await self._connect(address), self._on_answered)
             except BrokerUnavailableError as found:
                 error = found
         raise error or BrokerUnavailableError("no broker is known")
@@ -136,12 +143,16 @@ class Wire:
                         **arguments,
                     )
             except (AuthenticationFailedError, SaslAuthenticationFailed) as error:
+                self._on_answered(CONNECT, "refused")
                 raise LoginRefusedError(f"could not log in at {host}:{port}: {_words(error)}") from error
             except UnsupportedSaslMechanismError as error:
+                self._on_answered(CONNECT, "refused")
                 mechanism = self._connection.mechanism
                 raise MechanismNotOfferedError(f"{host}:{port} takes no logins by {mechanism}") from error
             except (KafkaError, OSError, TimeoutError) as error:
+                self._on_answered(CONNECT, "no_answer")
                 raise BrokerUnavailableError(f"could not connect to {host}:{port}: {_words(error)}") from error
+            self._on_answered(CONNECT, "ok")
             self._connections[address] = made
             return made
 
@@ -149,8 +160,9 @@ class Wire:
 class Broker:
     """One connected broker."""
 
-    def __init__(self, connection: AIOKafkaConnection) -> None:
+    def __init__(self, connection: AIOKafkaConnection, on_answered: OnAnswered = ignore) -> None:
         self._connection = connection
+        self._on_answered = on_answered
 
     @property
     def offers(self) -> dict[int, int]:
@@ -158,24 +170,45 @@ class Broker:
 
         Kafka closes a connection on which it is asked twice before a login.
         """
-        versions = self._connection._versions  # noqa: SLF001  # it shows them in no other way
-        return {key: highest for key, (_, highest) in versions.items()}
+        return {key: highest for key, (_, highest) in self._versions.items()}
+
+    @property
+    def _versions(self) -> Mapping[int, tuple[int, int]]:
+        """Lowest and highest."""
+        found: Mapping[int, tuple[int, int]] = self._connection._versions  # noqa: SLF001  # it shows them in no other way
+        return found
 
     async def ask(self, request: Any) -> Any:  # noqa: ANN401  # aiokafka has no types
         """Send one of aiokafka's requests, and return the answer; its own error codes are the caller's to look at.
 
         Raises:
             BrokerUnavailableError: no answer. The connection is given up, so that whoever else waits need not.
+                It goes on where nothing was asked, as the broker is too old for that, or too new.
         """
+        name = request_name(request)
         try:
-            return await self._connection.send(request)
-        except NotImplementedError as error:
-            raise BrokerUnavailableError(f"Kafka is too new: {error}") from error
+            answer = await self._connection.send(request)
+        except (NotImplementedError, IncompatibleBrokerVersion) as error:
+            self._on_answered(name, "no_answer")
+            raise BrokerUnavailableError(self._why_not(request, name)) from error
         except (KafkaError, OSError, TimeoutError) as error:
+            self._on_answered(name, "no_answer")
             with contextlib.suppress(OSError):
                 self._connection.close()
             where = f"{self._connection.host}:{self._connection.port}"
             raise BrokerUnavailableError(f"no answer from {where}: {_words(error)}") from error
+        self._on_answered(name, outcome_of(answer))
+        return answer
+
+    def _why_not(self, request: Any, name: str) -> str:  # noqa: ANN401  # aiokafka has no types
+        """Say why a request cannot be made in any version that both sides know."""
+        ours = sorted(each.API_VERSION for each in request._CLASSES)  # noqa: SLF001  # it shows them in no other way
+        lowest, highest = self._versions.get(request.API_KEY, (-1, -1))
+        if highest < 0:
+            return f"Kafka is too old, or leaves out what is needed: it does not answer {name}"
+        age = "new" if lowest > ours[-1] else "old"
+        offered, needed = _versions(lowest, highest), _versions(ours[0], ours[-1])
+        return f"Kafka is too {age}: it answers {name} in {offered}, and is asked in {needed}"
 
 
 def refusal(code: int, doing: str) -> KafkaClientError:
@@ -188,3 +221,7 @@ def refusal(code: int, doing: str) -> KafkaClientError:
 
 def _words(error: BaseException) -> str:
     return str(error) or type(error).__name__
+
+
+def _versions(lowest: int, highest: int) -> str:
+    return f"version {lowest}" if lowest == highest else f"versions {lowest} to {highest}"

@@ -34,6 +34,7 @@ from streamwarden_operator.handlers.health import Health
 from streamwarden_operator.handlers.looking import look
 from streamwarden_operator.handlers.measuring import (
     count_admin_request,
+    count_wire_request,
     measure_client,
     measure_controller,
     measure_incidents,
@@ -181,6 +182,7 @@ class Runtime:
             self.settings.registry_url or None,
             self.settings,
             on_answered=partial(count_admin_request, self.metrics),
+            on_wire_answered=partial(count_wire_request, self.metrics),
             guard=_guard(self.election),
         )
         if not await self._kafka_can():

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from streamwarden_contract.reasons import ConditionReason
-from streamwarden_kafka.connection import Connection
-from streamwarden_operator.adapters.kafka import quotas as adapter
 from streamwarden_operator.adapters.kafka.quotas import KafkaClientQuotas
 from streamwarden_operator.errors import KafkaUnavailableError, QuotaRefusedError
 from streamwarden_operator.ports import QuotaPlan
@@ -23,8 +21,11 @@ LIMITED = QuotaPlan(set={"producer_byte_rate": 262_144.0})
 class Admin:
     """Asks again until it is shown."""
 
-    connection = Connection("kafka:9092")
-    timeout_s = 1.0
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+
+    def wire(self, _client_id: str) -> Broker:
+        return self._broker
 
     def guard(self) -> None:
         """Nothing is in the way."""
@@ -34,26 +35,25 @@ class Admin:
             pass
 
 
-def over(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> KafkaClientQuotas:
-    monkeypatch.setattr(adapter, "Wire", lambda *_, **__: broker)
-    return KafkaClientQuotas(cast("Any", Admin()))
+def over(broker: Broker) -> KafkaClientQuotas:
+    return KafkaClientQuotas(cast("Any", Admin(broker)))
 
 
-async def test_a_change_is_done_once_a_broker_shows_it(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_change_is_done_once_a_broker_shows_it() -> None:
     shown = described(user(USER) + quota("producer_byte_rate", 262_144))
     broker = Broker(altered(), described(), shown)
-    await over(broker, monkeypatch).apply(USER, LIMITED)
+    await over(broker).apply(USER, LIMITED)
     assert [key for key, _, _ in broker.asked] == [ALTER, DESCRIBE, DESCRIBE]
 
 
-async def test_a_plan_without_changes_asks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_plan_without_changes_asks_nothing() -> None:
     broker = Broker()
-    await over(broker, monkeypatch).apply(USER, QuotaPlan())
+    await over(broker).apply(USER, QuotaPlan())
     assert broker.asked == []
 
 
-async def test_a_refusal_says_what_to_grant(monkeypatch: pytest.MonkeyPatch) -> None:
-    quotas = over(Broker(described(code=NOT_ALLOWED), altered(NOT_ALLOWED)), monkeypatch)
+async def test_a_refusal_says_what_to_grant() -> None:
+    quotas = over(Broker(described(code=NOT_ALLOWED), altered(NOT_ALLOWED)))
     grant = r".*\. Grant the operator's user DescribeConfigs and AlterConfigs on the cluster"
     with pytest.raises(QuotaRefusedError, match=rf"^could not list the quotas of users: {grant}") as listed:
         await quotas.observe()
@@ -62,8 +62,8 @@ async def test_a_refusal_says_what_to_grant(monkeypatch: pytest.MonkeyPatch) -> 
     assert listed.value.reason is ConditionReason.QUOTA_REFUSED
 
 
-async def test_an_outage_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    quotas = over(Broker(altered(NOT_CONTROLLER)), monkeypatch)
+async def test_an_outage_is_one() -> None:
+    quotas = over(Broker(altered(NOT_CONTROLLER)))
     with pytest.raises(KafkaUnavailableError) as caught:
         await quotas.apply(USER, LIMITED)
     assert type(caught.value) is KafkaUnavailableError

@@ -12,6 +12,7 @@ from streamwarden_contract.reasons import ConditionReason
 from streamwarden_operator.desired.status import condition, true
 from streamwarden_operator.handlers.measuring import (
     count_admin_request,
+    count_wire_request,
     measure_client,
     measure_controller,
     measure_incidents,
@@ -176,11 +177,14 @@ def test_requests_are_counted_by_what_was_asked_and_how_it_went() -> None:
     client.on_answer("patch", "policies.streamwarden.io/status", "409", 0.03)
     client.on_answer("get", "secrets", "no_answer", 15.0)
     count_admin_request(metrics, "create_topics", "refused")
+    count_wire_request(metrics, "ListOffsets", "no_answer")
     assert values(metrics, "kubernetes_requests_total", resource="policies.streamwarden.io/status", code="409") == 1
     assert values(metrics, "kubernetes_requests_total", verb="get", code="no_answer") == 1
     assert values(metrics, "kubernetes_request_duration_seconds_bucket", verb="patch", le="0.02") == 0
     assert values(metrics, "kubernetes_request_duration_seconds_bucket", verb="patch", le="0.1") == 1
     assert values(metrics, "kafka_admin_requests_total", request="create_topics", outcome="refused") == 1
+    assert values(metrics, "kafka_wire_requests_total", request="ListOffsets", outcome="no_answer") == 1
+    assert values(metrics, "kafka_wire_requests_total") == 1
 
 
 async def test_x93_tasks_that_break_are_counted_whoever_keeps_them() -> None:

@@ -18,7 +18,6 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the stubs d
 from streamwarden_kafka.admin import KafkaAdmin
 from streamwarden_kafka.batching import Batcher
 from streamwarden_kafka.wire.acls import delete_acl
-from streamwarden_kafka.wire.connections import Wire
 
 from streamwarden_operator.adapters.kafka.acl_book import AclBook
 from streamwarden_operator.adapters.kafka.errors import translated
@@ -138,7 +137,7 @@ class KafkaAcls:
 
     async def _remove_unnamed(self, acls: Collection[Acl]) -> None:
         self._admin.guard()
-        async with Wire(self._admin.connection, _CLIENT_ID, timeout_s=self._admin.timeout_s) as wire:
+        async with self._admin.wire(_CLIENT_ID) as wire:
             for acl in acls:
                 for each in numbered(acl):
                     await delete_acl(wire, each)

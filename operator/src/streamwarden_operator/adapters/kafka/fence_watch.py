@@ -2,6 +2,7 @@
 
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.errors import KafkaClientError
+from streamwarden_kafka.outcomes import OnAnswered, ignore
 from streamwarden_kafka.wire.connections import Wire
 from streamwarden_kafka.wire.transactional_ids import Holder, holder_of
 
@@ -9,15 +10,18 @@ from streamwarden_kafka.wire.transactional_ids import Holder, holder_of
 class FenceWatch:
     """Compares who has the id with who had it when this process used it last. All calls from one event loop."""
 
-    def __init__(self, connection: Connection, transactional_id: str, *, timeout_s: float) -> None:
+    def __init__(
+        self, connection: Connection, transactional_id: str, *, timeout_s: float, on_answered: OnAnswered = ignore
+    ) -> None:
         """Prepare; nothing connects before the first call.
 
         Args:
             connection: the operator's.
             transactional_id: of the one publisher.
             timeout_s: longest wait for one answer.
+            on_answered: called after each request.
         """
-        self._wire = Wire(connection, "fence-watch", timeout_s=timeout_s)
+        self._wire = Wire(connection, "fence-watch", timeout_s=timeout_s, on_answered=on_answered)
         self._transactional_id = transactional_id
         self._own: Holder | None = None
         """None: not known."""

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.errors import KafkaClientError
+from streamwarden_kafka.outcomes import OnAnswered, ignore
 from streamwarden_kafka.records import Partition
 from streamwarden_kafka.wire.connections import Wire
 from streamwarden_kafka.wire.ends import At, TopicEnds
@@ -57,9 +58,11 @@ class _Seen:
 class KafkaLags:
     """Implements ``ports.Lags``. One reading at a time; all calls from one event loop."""
 
-    def __init__(self, connection: Connection, *, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(
+        self, connection: Connection, *, timeout_s: float = TIMEOUT_S, on_answered: OnAnswered = ignore
+    ) -> None:
         """Prepare, with the operator's connection; it connects by itself."""
-        self._wire = Wire(connection, _CLIENT_ID, timeout_s=timeout_s)
+        self._wire = Wire(connection, _CLIENT_ID, timeout_s=timeout_s, on_answered=on_answered)
         self._ends = TopicEnds(self._wire)
         self._groups = GroupOffsets(self._wire)
         self._check = RecordCheck(self._wire, self._ends)

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from streamwarden_kafka.connection import SCRAM_SHA_512, Connection, Protocol
 from streamwarden_kafka.errors import LoginRefusedError, MechanismNotOfferedError
+from streamwarden_kafka.outcomes import OnAnswered, ignore
 from streamwarden_kafka.wire.connections import Wire
 from streamwarden_kafka.wire.tokens import end_own_tokens
 
@@ -27,6 +28,7 @@ class KafkaLogins:
         *,
         timeout_s: float,
         guard: Callable[[], None] = lambda: None,
+        on_answered: OnAnswered = ignore,
     ) -> None:
         """Prepare.
 
@@ -35,12 +37,14 @@ class KafkaLogins:
             pod_bootstrap_servers: as the pods reach Kafka, for an operator that logs in by other means.
             timeout_s: longest wait for one answer.
             guard: asked before anything is changed; it raises where nothing may be.
+            on_answered: called after each request, and each login.
         """
         if connection.protocol not in {Protocol.SASL_PLAINTEXT, Protocol.SASL_SSL}:
             connection = Connection.scram(pod_bootstrap_servers, "", "")
         self._connection = connection
         self._timeout_s = timeout_s
         self._guard = guard
+        self._on_answered = on_answered
         self._without_tokens_until_s = -math.inf
 
     async def check(self, user: str, password: str, mechanism: str = SCRAM_SHA_512) -> bool:
@@ -93,4 +97,4 @@ class KafkaLogins:
 
     def _wire(self, user: str, password: str, mechanism: str) -> Wire:
         connection = replace(self._connection.as_user(user, password), mechanism=mechanism)
-        return Wire(connection, "streamwarden-operator-login", timeout_s=self._timeout_s)
+        return Wire(connection, "streamwarden-operator-login", timeout_s=self._timeout_s, on_answered=self._on_answered)

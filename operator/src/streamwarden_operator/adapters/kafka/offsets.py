@@ -18,7 +18,6 @@ from streamwarden_kafka.codes import TIMED_OUT
 from streamwarden_kafka.errors import BrokerUnavailableError, GroupHasMembersError, KafkaClientError
 from streamwarden_kafka.logs import ClientLog
 from streamwarden_kafka.records import Partition
-from streamwarden_kafka.wire.connections import Wire
 from streamwarden_kafka.wire.ends import At, TopicEnds
 from streamwarden_kafka.wire.groups import GroupOffsets, Positions
 
@@ -47,7 +46,7 @@ class KafkaOffsets:
 
     def __init__(self, admin: KafkaAdmin) -> None:
         self._admin = admin
-        self._wire = Wire(admin.connection, _CLIENT_ID, timeout_s=admin.timeout_s)
+        self._wire = admin.wire(_CLIENT_ID)
         self._ends = TopicEnds(self._wire)
         self._groups = GroupOffsets(self._wire)
         self._looks: Batcher[_Asked, Mapping[_Asked, _Found]] = Batcher(self._look)

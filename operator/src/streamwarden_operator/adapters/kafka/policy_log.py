@@ -12,6 +12,7 @@ from streamwarden_kafka.codes import END_OF_PARTITION
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.errors import KafkaClientError, ProducerFencedError, ProducersHangError
 from streamwarden_kafka.logs import ClientLog
+from streamwarden_kafka.outcomes import OnAnswered, ignore
 from streamwarden_kafka.producer_session import Limits
 from streamwarden_kafka.records import Write, headers_of
 from streamwarden_kafka.transactions import TransactionalProducer
@@ -63,6 +64,7 @@ class KafkaPolicyLog:
         transactional_id: str,
         timeout_s: float = 10.0,
         guard: WriteGuard = always,
+        on_wire_answered: OnAnswered = ignore,
     ) -> None:
         """Prepare; nothing connects before the first call.
 
@@ -71,6 +73,7 @@ class KafkaPolicyLog:
             transactional_id: of the one publisher.
             timeout_s: longest wait for one step: fencing, reading to the end, a commit.
             guard: asked before another publisher is fenced, and before each transaction.
+            on_wire_answered: called after each look at who publishes.
         """
         self._guard = guard
         self._connection = connection
@@ -87,7 +90,7 @@ class KafkaPolicyLog:
             replace_shaken=False,  # who comes back from a cut network must find out that another one publishes now
         )
         self._lock = asyncio.Lock()
-        self._fence = FenceWatch(connection, transactional_id, timeout_s=_LOOK_S)
+        self._fence = FenceWatch(connection, transactional_id, timeout_s=_LOOK_S, on_answered=on_wire_answered)
         self._used = False
         """Whether the producer was opened or has written since it was noted who has the id."""
         self._cluster_id = ""

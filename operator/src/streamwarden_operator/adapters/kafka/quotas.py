@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from streamwarden_kafka.admin import KafkaAdmin
 from streamwarden_kafka.batching import Batcher
 from streamwarden_kafka.errors import RequestRefusedError
-from streamwarden_kafka.wire.connections import Wire
 from streamwarden_kafka.wire.quotas import alter_user_quotas, describe_user_quotas
 
 from streamwarden_operator.adapters.kafka.errors import translated
@@ -21,7 +20,7 @@ class KafkaClientQuotas:
 
     def __init__(self, admin: KafkaAdmin) -> None:
         self._admin = admin
-        self._wire = Wire(admin.connection, _CLIENT_ID, timeout_s=admin.timeout_s)
+        self._wire = admin.wire(_CLIENT_ID)
         self._lists: Batcher[str, Mapping[str, Quotas]] = Batcher(lambda _: describe_user_quotas(self._wire))
 
     async def observe(self) -> Mapping[str, Quotas]:

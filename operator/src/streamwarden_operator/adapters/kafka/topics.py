@@ -162,7 +162,7 @@ class KafkaTopics:
 
     def _wire(self) -> Wire:
         """Return connections for one request: it is rare."""
-        return Wire(self._admin.connection, _CLIENT_ID, timeout_s=self._admin.timeout_s)
+        return self._admin.wire(_CLIENT_ID)
 
     async def _create(self, topic: Topic) -> bool:
         new = _NewTopic(topic.name, topic.partitions, topic.replication_factor, tuple(sorted(topic.config.items())))
