@@ -130,6 +130,7 @@ class Harness:
         self.offsets, self.registry = FakeOffsets(self.topics), FakeSchemaRegistry()
         self.quotas = FakeClientQuotas()
         self.has_registry = True
+        self.looks_last_s = 0.0
         self.log, self.acks = FakePolicyLog(), FakeGateAcks()
         self.lags = FakeLags(self.topics, self.offsets)
         for name in ("cluster", "topics", "acls", "users", "offsets", "quotas", "log"):
@@ -155,6 +156,7 @@ class Harness:
             self.acks,
             registry,
             self.lags,
+            self.looks_last_s,
         )
         made = Controller(
             cast("Any", self.cluster),

@@ -78,6 +78,8 @@ class Backends:
     registry: SchemaRegistry | None = None
     lags: Lags | None = None
     """None: nothing scales, every agent has one pod."""
+    looks_last_s: float = 0.0
+    """How long a look at what an agent has in Kafka is good for. 0: each reconcile looks."""
     closing: tuple[Callable[[], Awaitable[None]], ...] = ()
     """Lets go of connections, at the end."""
 
@@ -132,5 +134,6 @@ def connect(
         acks=KafkaGateAcks(kafka, group=names.reader_group("gate-acks"), timeout_s=timeout_s, guard=guard),
         registry=registry,
         lags=lags,
+        looks_last_s=settings.resync_interval.total_seconds(),
         closing=closing if registry is None else (*closing, registry.close),
     )

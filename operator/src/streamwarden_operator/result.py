@@ -1,5 +1,6 @@
 """What a reconcile leads to, as in controller-runtime. An error is raised, and the key retried with backoff."""
 
+import math
 from dataclasses import dataclass
 
 
@@ -13,6 +14,8 @@ class Result:
     """Whether there is nothing of this key any more."""
     status_changed: bool = False
     """Whether the resource's status says something new."""
+    resync_within_s: float = math.inf
+    """Seconds until the next resync at the latest: what was not looked at this time is to be looked at then."""
 
 
 DONE = Result()

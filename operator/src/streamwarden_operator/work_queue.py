@@ -203,6 +203,7 @@ class WorkQueue(Generic[K]):
             self.add_after(key, result.requeue_after_s)
         elif not result.gone:
             spread = random.uniform(-JITTER, JITTER)  # noqa: S311  # spreads load, guards nothing
-            self.add_after(key, self._resync_interval_s * (1 + spread), resync=True)
+            interval_s = min(self._resync_interval_s * (1 + spread), result.resync_within_s)
+            self.add_after(key, interval_s, resync=True)
         else:
             self._looked_at.discard(key)

@@ -56,6 +56,7 @@ def worked(monkeypatch: pytest.MonkeyPatch) -> Worked:
     [
         pytest.param(DONE, RESYNC_S * (1 - JITTER), RESYNC_S * (1 + JITTER), id="what-is-done-waits-for-the-resync"),
         pytest.param(Result(status_changed=True), 270.0, 330.0, id="a-changed-status-too"),
+        pytest.param(Result(resync_within_s=42.0), 42.0, 42.0, id="a-resync-comes-early-where-looks-are-too-old-then"),
         pytest.param(Result(requeue_after_s=7.5), 7.5, 7.5, id="a-requeue-has-its-own-time"),
         pytest.param(Result(requeue_after_s=0.5, gone=True), 0.5, 0.5, id="also-of-what-is-gone"),
     ],

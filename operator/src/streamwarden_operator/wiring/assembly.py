@@ -15,6 +15,7 @@ from streamwarden_operator.ports import Cluster, InventoryRequests, Quotas, Sign
 from streamwarden_operator.reconcilers.acl_watch import AclWatch
 from streamwarden_operator.reconcilers.agents.access import AgentAccess
 from streamwarden_operator.reconcilers.agents.login_tries import LoginTries
+from streamwarden_operator.reconcilers.agents.looks import Looks
 from streamwarden_operator.reconcilers.agents.quotas import AgentQuotas
 from streamwarden_operator.reconcilers.agents.reconciler import AgentReconciler, PodSettings
 from streamwarden_operator.reconcilers.agents.users import AgentUsers
@@ -149,6 +150,7 @@ class Factory:
             self._quotas,
             self.logs.installation,
             self.trusted,
+            Looks(backends.looks_last_s),
         )
         return AgentReconciler(
             self.cluster,

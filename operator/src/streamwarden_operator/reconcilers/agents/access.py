@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from streamwarden_contract.names import AgentNames, InstallationNames
 from streamwarden_contract.policylog import BindingRecord
@@ -19,6 +19,7 @@ from streamwarden_operator.plans.acls import plan_acls
 from streamwarden_operator.plans.offsets import epochs_seen, plan_offsets
 from streamwarden_operator.plans.skips import SkipPlan, plan_skips
 from streamwarden_operator.ports import Acl, AclPlan, Acls, Cluster, Offsets, Topic
+from streamwarden_operator.reconcilers.agents.looks import Looks
 from streamwarden_operator.reconcilers.agents.quotas import AgentQuotas
 from streamwarden_operator.reconcilers.agents.users import AgentUsers, KeptUsers
 from streamwarden_operator.reconcilers.existence import existing_agents
@@ -42,6 +43,7 @@ class AgentAccess:
     installation: InstallationNames
     trusted: frozenset[str] = frozenset()
     """Principals whose rights are no way round a gate, the operator's own among them."""
+    looks: Looks = field(default_factory=Looks)
 
     async def check_bypass(self, agent: ResolvedAgent) -> AbstractSet[Acl]:
         """Return every ACL of the cluster, if none lets somebody round this agent's gate.
@@ -51,7 +53,7 @@ class AgentAccess:
         Raises:
             BypassPossibleError: names the ACLs.
         """
-        observed = await self.acls.observe(lately=_is_doubted(agent))
+        observed = await self.acls.observe(lately=is_doubted(agent))
         namespace = agent.names.namespace
         # Those too that cannot be read. An AgentDeployment does not make ours what a stranger has made of its name.
         living = existing_agents(self.cluster, namespace) - self.users.strange_agents(namespace)
@@ -75,12 +77,8 @@ class AgentAccess:
             observed: every ACL of the cluster.
             published: its binding in force: pods go by it until the next one is published, and it may be held back.
         """
-        names, resource = agent.names, agent.resource
-        granted = [user for user in (names.agent_principal, names.gate_principal) if acls_of(observed, user)]
-        rotation = resource.metadata.annotations.get(ROTATE_CREDENTIALS_ANNOTATION, "")
-        kept = await self.users.keep(
-            names, resource.metadata.uid, granted=granted, doubted=_is_doubted(agent), rotation=rotation
-        )
+        names = agent.names
+        kept = await self._keep_users(agent, observed)
         gate = gate_acls(self.installation, names, agent.command_topics)
         owned = acls_of(observed, names.agent_principal, names.gate_principal) - self._in_use(agent, published)
         desired = gate | agent_acls(names, agent.input_topics)
@@ -104,21 +102,17 @@ class AgentAccess:
             GroupInUseError: somebody has added partitions under a gate that runs.
             QuotaRefusedError: nothing more is given.
         """
-        names = agent.names
-        try:
-            found = await self.offsets.observe(names.gate_group, decisions.name)
-            initial = plan_offsets(decisions, found)
-        except NotReadyError:
-            await self._take(observed, names.agent_principal)
-            raise
-        if initial:
-            await self._begin(agent, decisions.name, initial)
-        await self.quotas.keep(names.agent_principal)
+        names, asked = agent.names, (decisions.topic_id, decisions.partitions)
+        epochs = self.looks.epochs.find(names, asked)
+        if epochs is None:
+            epochs = await self._keep_offsets(agent, decisions, observed)
+            await self.quotas.keep(names.agent_principal)
+            self.looks.epochs.note(names, asked, epochs)
         desired = agent_acls(names, agent.input_topics)
         plan = plan_acls(desired, observed, frozenset())
         if plan:
             await self.acls.apply(plan)
-        return epochs_seen(decisions, found)
+        return epochs
 
     async def plan_skips(self, agent: ResolvedAgent, decisions: Topic) -> SkipPlan:
         """Tell which of the agent's ``skips`` its gate is to pass over; Kafka is only asked where there are any."""
@@ -131,6 +125,7 @@ class AgentAccess:
     async def revoke(self, namespace: str, agent: str) -> None:
         """Take everything that is ours: ACLs, then users, Secrets and quotas. What is gone already is success."""
         names = AgentNames(namespace, agent)
+        self.looks.forget(names)
         owned = await self.users.owned(names)
         await self._take(await self.acls.observe(lately=True), *owned)
         await self.users.take(names, owned)
@@ -143,6 +138,38 @@ class AgentAccess:
             return frozenset()
         commands = [target.topic for target in published.decisions.values()]
         return gate_acls(self.installation, agent.names, commands) | agent_acls(agent.names, published.inputs)
+
+    async def _keep_users(self, agent: ResolvedAgent, observed: AbstractSet[Acl]) -> KeptUsers:
+        """Bring users and Secrets to what is wanted; once they are, they are looked at now and then."""
+        names, metadata = agent.names, agent.resource.metadata
+        principals = (names.agent_principal, names.gate_principal)
+        rotation = metadata.annotations.get(ROTATE_CREDENTIALS_ANNOTATION, "")
+
+        def asked() -> object:
+            return tuple(map(self.users.inventory.user, principals))
+
+        known = self.looks.users.find(names, asked())
+        if known is not None and (names.namespace, names.agent) not in self.users.not_kept:
+            return KeptUsers(known, {})
+        granted = [user for user in principals if acls_of(observed, user)]
+        kept = await self.users.keep(names, metadata.uid, granted=granted, doubted=is_doubted(agent), rotation=rotation)
+        if not kept.beside:  # a rotation goes on with each pass
+            self.looks.users.note(names, asked(), kept.credentials_hash)
+        return kept
+
+    async def _keep_offsets(
+        self, agent: ResolvedAgent, decisions: Topic, observed: AbstractSet[Acl]
+    ) -> tuple[int, int]:
+        """Let the gate know where to begin in each partition, and return the epochs under which one has judged."""
+        try:
+            found = await self.offsets.observe(agent.names.gate_group, decisions.name)
+            initial = plan_offsets(decisions, found)
+        except NotReadyError:
+            await self._take(observed, agent.names.agent_principal)
+            raise
+        if initial:
+            await self._begin(agent, decisions.name, initial)
+        return epochs_seen(decisions, found)
 
     async def _begin(self, agent: ResolvedAgent, topic: str, initial: Mapping[int, tuple[int, str]]) -> None:
         """Commit where the gate begins, which only the group's members may once it has any."""
@@ -163,6 +190,6 @@ class AgentAccess:
             await self.acls.apply(plan)
 
 
-def _is_doubted(agent: ResolvedAgent) -> bool:
+def is_doubted(agent: ResolvedAgent) -> bool:
     """Tell whether the agent does not stand, for which something may be the reason that was looked at before."""
     return not is_true(agent.resource.status.conditions, READY)

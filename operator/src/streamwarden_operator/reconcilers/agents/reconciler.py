@@ -38,7 +38,8 @@ from streamwarden_operator.plans.older_gates import is_past
 from streamwarden_operator.plans.rollout import common_decision_format, live_gates
 from streamwarden_operator.plans.topics import keep_partitions, plan_topic
 from streamwarden_operator.ports import Cluster, Topic, Topics
-from streamwarden_operator.reconcilers.agents.access import AgentAccess, BypassPossibleError
+from streamwarden_operator.reconcilers.agents.access import AgentAccess, BypassPossibleError, is_doubted
+from streamwarden_operator.reconcilers.agents.looks import bare
 from streamwarden_operator.reconcilers.agents.removal import FINALIZER, AgentRemoval
 from streamwarden_operator.reconcilers.agents.status import AgentStatuses, Progress
 from streamwarden_operator.reconcilers.existence import unread_contracts
@@ -138,7 +139,8 @@ class AgentReconciler:
         if key in self._begun_s and not status.observed_generation:
             return Result(requeue_after_s=_SAID_AFTER_S)
         self._begun_s.pop(key, None)
-        return Result(status_changed=status != agent.status)
+        left_s = self._access.looks.left_s((key.namespace, key.name))
+        return Result(status_changed=status != agent.status, resync_within_s=left_s)
 
     async def _clear_up(self, key: Key) -> None:
         if key in self._cluster.unreadable():
@@ -194,6 +196,8 @@ class AgentReconciler:
         except CannotGoOnError:
             raise  # whoever takes over says what is to be said
         except OperatorError as error:
+            if error.reason is not ConditionReason.PENDING:
+                self._access.looks.forget(resolved.names)  # what was seen last does not explain it
             progress.found[progress.step] = conditions.failed(progress.step, error)
             outage = error if isinstance(error, UnavailableError) else None
             if _passes(error, resolved) and self._is_new(agent):
@@ -238,6 +242,9 @@ class AgentReconciler:
 
     async def _bring_up(self, agent: ResolvedAgent, progress: Progress) -> None:
         progress.step = ACCESS_READY
+        wish = agent.resource.metadata
+        said = wish.uid, wish.generation, wish.labels, wish.annotations
+        self._access.looks.begin(agent.names, said, doubted=is_doubted(agent))
         observed = await self._access.check_bypass(agent)
         progress.step = TOPICS_READY
         decisions, audit, topics = await self._ready_topics(agent)
@@ -308,24 +315,41 @@ class AgentReconciler:
         """Return decision topic and audit topic, once everything that the agent needs is there; and all of them."""
         names, shared = agent.names, agent.names.shared
         _demand(first_finding(checks.CONTRACTS, agent))
-        needed = {names.decisions, shared.audit, shared.dead_letters, shared.policies, shared.gates}
-        observed = await self._topics.observe({*needed, *agent.input_topics})
+        needed = frozenset({names.decisions, shared.audit, shared.dead_letters, shared.policies, shared.gates})
+        needed |= {*agent.input_topics}
+        asked = self._asked_of_topics(agent, needed)
+        known = self._access.looks.topics.find(names, asked)
+        observed = await self._topics.observe(needed) if known is None else known
         log, binding = self._logs.published.get(names.namespace), self._logs.binding(names.namespace, names.agent)
-        known = log.state.schemas if log is not None else {}
+        schemas = log.state.schemas if log is not None else {}
         earlier = self._earlier_schemas(agent)
-        awaited = awaited_schemas(agent, binding, known, earlier=earlier, has_registry=self._has_registry)
+        awaited = awaited_schemas(agent, binding, schemas, earlier=earlier, has_registry=self._has_registry)
         lost, weak = (self._said_of(names.namespace, each) for each in (self._logs.lost_topics, self._logs.weak_topics))
         topics = checks.AgentTopics(agent, observed, log is not None, binding, awaited, lost, weak)
         if not topics.shared_ready:
             self._wake(Key("Namespace", names.namespace))
         _demand(first_finding(checks.TOPICS, topics))
+        if known is None:
+            observed = await self._keep_decision_topic(agent, observed)
+            self._access.looks.topics.note(names, asked, bare(observed))
+        return observed[names.decisions], observed[shared.audit], topics
+
+    def _asked_of_topics(self, agent: ResolvedAgent, needed: frozenset[str]) -> object:
+        """Return all that a look at an agent's topics goes by: names, contracts as they are, ids of what is shared."""
+        versions = tuple((each.metadata.uid, each.metadata.resource_version) for each in agent.contracts)
+        shared = self._access.users.inventory.topics_of(agent.names.namespace)
+        return needed, versions, tuple(sorted(shared.items()))
+
+    async def _keep_decision_topic(self, agent: ResolvedAgent, observed: Mapping[str, Topic]) -> Mapping[str, Topic]:
+        """Bring the decision topic to what is wanted; return all topics as they are then."""
+        names = agent.names
         partitions = max(observed[name].partitions for name in agent.input_topics)
         made = observed.get(names.decisions)
         plan = plan_topic(keep_partitions(build_decision_topic(names, partitions=partitions), made), made, keyed=True)
-        if plan:
-            await self._topics.apply(names.decisions, plan)
-            observed = {**observed, **await self._topics.observe({names.decisions})}
-        return observed[names.decisions], observed[shared.audit], topics
+        if not plan:
+            return observed
+        await self._topics.apply(names.decisions, plan)
+        return {**observed, **await self._topics.observe({names.decisions})}
 
     def _published_binding(self, wanted: DesiredBinding) -> BindingRecord:
         """Ask for an agent's binding, and return it once it is published."""
