@@ -5,6 +5,7 @@ import itertools
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any, TypeVar, cast
 
 from confluent_kafka import KafkaError, KafkaException, ThrottleEvent
@@ -28,6 +29,15 @@ _THROTTLED = (
     "Kafka makes this user wait, which makes, grows or deletes more topics than its quota controller_mutation_rate "
     "allows: it goes on by itself"
 )
+_ASK_AGAIN_S = 1.0
+"""How long a request may take until the client is told to ask which broker takes changes ("the controller").
+
+In KRaft mode that is any broker, drawn anew for each answer, and for 9 s after one has died still that one. librdkafka
+(2.16) waits for the one that it was told of, and asks no more: in one of three such deaths all requests of the first
+10 s timed out, however long the others had been there. (Of a client that knows no topic, its setting
+topic.metadata.refresh.interval.ms is 10 s and more, whatever it says.)"""
+_NO_TOPIC = "/"
+"""A name that no topic can have: who asks for it is told of the brokers, and has nothing made."""
 _PAUSE_S = 0.02
 """Between two looks at what has not spread yet."""
 
@@ -65,6 +75,7 @@ class KafkaAdmin:
         self._topic_writer: AdminClient | None = None
         self._retired: tuple[AdminClient | None, ...] = ()
         self._renew_after_s = 0.0
+        self._asking: asyncio.Task[None] | None = None
         self._throttled_until_s = 0.0
 
     @property
@@ -116,7 +127,7 @@ class KafkaAdmin:
 
     async def settle(self, futures: Mapping[T, Future[R]]) -> dict[T, R | KafkaException]:
         """Wait for every item of a request, and return a result or an error for each."""
-        results = await asyncio.gather(*map(asyncio.wrap_future, futures.values()), return_exceptions=True)
+        results = await self._wait(asyncio.gather(*map(asyncio.wrap_future, futures.values()), return_exceptions=True))
         for client in filter(None, (self.client, self._topic_writer)):
             client.poll(0)  # hands queued log lines and errors over; without it they would pile up
         settled: dict[T, R | KafkaException] = {}
@@ -131,6 +142,21 @@ class KafkaAdmin:
                 self._trouble = None
                 settled[key] = result
         return settled
+
+    async def _wait(self, answers: "asyncio.Future[list[T]]") -> list[T]:
+        """Wait for answers; the clients that are asked look for another broker meanwhile, where one does not answer."""
+        try:
+            while not (await asyncio.wait([answers], timeout=_ASK_AGAIN_S))[0]:
+                if self._asking is None or self._asking.done():
+                    self._asking = asyncio.create_task(self._ask_for_brokers())
+        finally:
+            answers.cancel()
+        return answers.result()
+
+    async def _ask_for_brokers(self) -> None:
+        for client in filter(None, (self.client, self._topic_writer)):
+            with suppress(KafkaException):  # nobody answers: the requests themselves say so
+                await asyncio.to_thread(client.list_topics, _NO_TOPIC, timeout=_ASK_AGAIN_S)
 
     async def all(self, futures: Mapping[T, Future[R]]) -> dict[T, R]:
         """Wait for every item, and raise the first error once all have settled."""
