@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 from support import loop_world
-from support.gate_world import SUPERVISED
+from support.gate_process import SUPERVISED
 from support.wire_rounds import Rounds
 
 if TYPE_CHECKING:

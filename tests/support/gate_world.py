@@ -5,10 +5,6 @@ policy log, and the gate's process.
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
 import threading
 import time
 from dataclasses import dataclass, field
@@ -27,6 +23,7 @@ from streamwarden_contract.names import AgentNames, InstallationNames, transacti
 from streamwarden_contract.policylog import CommandTarget
 from support.gate_chains import AGENT, check_chains
 from support.gate_decisions import proposals
+from support.gate_process import ALONE, end_gates, show_ends, start_gate
 from support.kafka_tools import WAIT_S, Right, begin_transaction, holds, write_properties
 from support.policy_log import (
     SigningKey,
@@ -38,6 +35,7 @@ from support.policy_log import (
 )
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
@@ -52,8 +50,6 @@ UID = "uid-1"
 PARTITIONS = 3
 SCHEMA = '{"type":"object","properties":{"number":{"type":"integer"}},"required":["number"]}'
 RULE = "decision.confidence >= 0.5"
-ALONE, SUPERVISED = "streamwarden_gate", "streamwarden_gate.supervisor"
-"""What a gate's process runs; the second as in a pod."""
 
 
 def eventually(condition: Callable[[], object], what: str, *, timeout_s: float = WAIT_S, pause_s: float = 0.05) -> None:
@@ -209,17 +205,15 @@ class GateWorld:
 
     def start_gate(self, pod: str = "guard-0", **environment: str) -> subprocess.Popen[bytes]:
         """Start a gate; its log lines are appended to ``log-<pod>``."""
-        own = {
-            "STREAMWARDEN_CONFIG": str(self.folder),
-            "STREAMWARDEN_CREDENTIALS": str(self.folder),
-            "STREAMWARDEN_POD": pod,
-        }
-        with (self.folder / f"log-{pod}").open("ab") as log:
-            process = subprocess.Popen(
-                [*self.launcher, sys.executable, "-m", self.module],
-                env={**os.environ, **own, **environment},
-                stderr=log,
-            )
+        process = start_gate(
+            self.folder,
+            self.folder,
+            pod,
+            self.folder / f"log-{pod}",
+            module=self.module,
+            launcher=self.launcher,
+            environment=environment,
+        )
         self.processes.append(process)
         return process
 
@@ -232,18 +226,8 @@ class GateWorld:
 
     def close(self) -> None:
         """End every gate, in order where it still can; where a test has failed, the ends of their logs are shown."""
-        for log in sorted(self.folder.glob("log-*")):
-            ends = "\n".join(log.read_text(errors="replace").splitlines()[-30:])
-            sys.stdout.write(f"{log.name} ends:\n{ends}\n")
-        for process in self.processes:
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-        for process in self.processes:
-            try:
-                process.wait(15)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait(10)
+        show_ends(self.folder.glob("log-*"))
+        end_gates(self.processes)
 
     def log_lines(self, pod: str = "guard-0") -> list[dict[str, Any]]:
         """What a gate has logged; what libraries wrote when they died is no line of its log."""

@@ -18,7 +18,8 @@ from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.records import headers_of
 from support import gate_world
 from support.agent_process import configure, pages
-from support.gate_world import ALONE, eventually
+from support.gate_process import ALONE
+from support.gate_world import eventually
 from support.kafka_tools import Right
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from streamwarden_gate.supervisor import ENV_MEMORY_LIMIT
 from support.bombs import gzip_bomb, zstd_bomb
-from support.gate_world import SUPERVISED, eventually
+from support.gate_process import SUPERVISED
+from support.gate_world import eventually
 from support.raw_records import Fields, RawRecord, RawWriter, encode_batch, encode_record
 
 if TYPE_CHECKING:
