@@ -31,7 +31,7 @@ class Priority(IntEnum):
     NEW = 2
     """Nobody has looked at it yet."""
     RESYNC = 3
-    """Nothing has changed that we know of."""
+    """Nothing has changed that we know of, or nothing that anybody waits for."""
 
 
 class WorkQueue(Generic[K]):
@@ -94,6 +94,10 @@ class WorkQueue(Generic[K]):
         """Reconcile ``key`` as soon as a worker is free; of two asks the more urgent one counts."""
         priority = self._priority(key)
         self._add(key, min(priority, Priority.HALF_DONE) if key in self._looked_at else priority)
+
+    def add_last(self, key: K) -> None:
+        """Reconcile ``key`` when nobody else waits; an ask by ``add`` brings it forward."""
+        self._add(key, Priority.RESYNC)
 
     def _add(self, key: K, priority: Priority) -> None:
         if timer := self._timers.pop(key, None):

@@ -213,10 +213,20 @@ async def test_a_resync_comes_last_until_something_changes() -> None:
     assert (await made.work_off(until_done=5))[2:] == ["a2", "a3", "a1"]
 
 
+async def test_x86_what_nobody_waits_for_comes_after_what_nobody_has_looked_at() -> None:
+    made = Ordered()
+    made.queue.add("a1")
+    await made.work_off(until_done=1)
+    made.queue.add_last("a1")
+    for key in ("a2", "a3"):
+        made.queue.add(key)
+    assert await made.work_off(until_done=4) == ["a1", "a2", "a3", "a1"]
+
+
 async def test_a_less_urgent_ask_changes_nothing() -> None:
     made = Ordered()
     made.queue.add("p1")
-    made.queue._add("p1", Priority.RESYNC)
+    made.queue.add_last("p1")
     assert made.queue.waiting[Priority.FIRST] == 1
     assert await made.work_off(until_done=1) == ["p1"]
 

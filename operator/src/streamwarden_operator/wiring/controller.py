@@ -89,7 +89,7 @@ class Controller:
         self._logs = LogStore(InstallationNames(settings.installation))
         self._scaling = ScalingStore(enabled=backends.lags is not None)
         self._queue = ReconcileQueue(settings, on_status=self._status_changed)
-        self._waker = Waker(cluster, self._logs, self._queue.add, self._queue.add_paced)
+        self._waker = Waker(cluster, self._logs, self._queue.add, self._queue.add_paced, self._queue.add_last)
         factory = Factory(
             cluster,
             backends,

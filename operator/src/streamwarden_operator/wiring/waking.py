@@ -4,10 +4,12 @@ A key is all that is passed on: no reconciler learns what woke it.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import attrgetter
 
 from streamwarden_contract.acks import GateAck, RefusedEvents
 from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
 from streamwarden_contract.names import SYSTEM
+from streamwarden_contract.policylog import BindingRecord
 
 from streamwarden_operator.desired.acceptance import ACCEPTED, topic_refs
 from streamwarden_operator.desired.agents import is_taken
@@ -18,12 +20,20 @@ from streamwarden_operator.plans.refused_events import topics_said
 from streamwarden_operator.ports import Cluster
 from streamwarden_operator.reconcilers.policies.log_store import LogStore, PublishedLog
 
+_besides_policies = attrgetter(*sorted(BindingRecord.model_fields.keys() - {"format", "epoch", "revision", "policies"}))
+"""What a binding says, but for how and when it was written."""
+
 
 class Waker:
     """Puts the keys that a change concerns into the queue."""
 
     def __init__(
-        self, cluster: Cluster, logs: LogStore, add: Callable[[Key], None], add_paced: Callable[[Key], None]
+        self,
+        cluster: Cluster,
+        logs: LogStore,
+        add: Callable[[Key], None],
+        add_paced: Callable[[Key], None],
+        add_last: Callable[[Key], None],
     ) -> None:
         """Make a waker.
 
@@ -32,9 +42,11 @@ class Waker:
             logs: which policies bind whom.
             add: puts a key into the queue.
             add_paced: puts a key that many ask for at once into it, once for all of them.
+            add_last: puts a key into it that nobody waits for.
         """
         self.add = add
         self.add_paced = add_paced
+        self._add_last = add_last
         self._cluster = cluster
         self._logs = logs
         self._last_acks: dict[tuple[str, str, str], tuple[object, ...]] = {}
@@ -79,7 +91,10 @@ class Waker:
             self.dependents_changed(Key("PolicyLog", namespace))
             self._add_all(contracts_that_wait(contracts, log_is_new=before is None))
         elif found := dependents_of_publication(namespace, before, after):
-            self._add_all(found | contracts_that_wait(contracts))
+            late = found & bound_as_before(namespace, before, after)
+            self._add_all((found - late) | contracts_that_wait(contracts))
+            for key in sorted(late):
+                self._add_last(key)  # with an edit it only has to say another revision
 
     def acknowledged(self, namespace: str, agent: str, pod: str, ack: GateAck | None) -> None:
         """Wake the policies of a gate that spoke (or is gone: None).
@@ -215,6 +230,19 @@ def dependents_of_publication(namespace: str, before: PublishedLog, after: Publi
             *(Key("Policy", ref.namespace, ref.name) for ref in refs),
         }
     )
+
+
+def bound_as_before(namespace: str, before: PublishedLog, after: PublishedLog) -> frozenset[Key]:
+    """Return the agents of which only the policies are others now: gates go by those, and no agent waits for them."""
+    bindings, now = before.state.bindings, after.state.bindings
+    alike = {
+        agent
+        for agent in bindings.keys() & now.keys()
+        if _besides_policies(bindings[agent]) == _besides_policies(now[agent])
+    }
+    alike -= _differing(before.withheld, after.withheld)
+    alike -= _differing(before.held_back.agents, after.held_back.agents)
+    return frozenset(Key("AgentDeployment", namespace, agent) for agent in alike)
 
 
 def contracts_that_wait(contracts: Iterable[TopicContract], *, log_is_new: bool = False) -> frozenset[Key]:

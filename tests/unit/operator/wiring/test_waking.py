@@ -70,7 +70,8 @@ def test_a_change_wakes_what_depends_on_it(changed: Key, woken: set[Key]) -> Non
 def bound(name: str, *policies: str) -> BindingRecord:
     """Return a binding that names these policies, all else the same."""
     refs = tuple(part_of(BoundPolicyRef, namespace="risk", name=policy, revision=1) for policy in policies)
-    return part_of(BindingRecord, agent=name, agent_uid=f"uid-{name}", policies=refs)
+    rest = dict.fromkeys(BindingRecord.model_fields, "")
+    return part_of(BindingRecord, **{**rest, "agent": name, "agent_uid": f"uid-{name}", "policies": refs})
 
 
 def log(*bindings: BindingRecord, withheld: tuple[str, ...] = ()) -> PublishedLog:
@@ -117,7 +118,9 @@ class World:
         self.logs.topics_ready.add("risk")
         self.logs.published["risk"] = log(bound("guard", "strict"))
         self._woken: list[Key] = []
-        self.waker = Waker(self.cluster, self.logs, self._woken.append, self._woken.append)
+        self.last: list[Key] = []
+        """Those for whom nobody waits."""
+        self.waker = Waker(self.cluster, self.logs, self._woken.append, self._woken.append, self.last.append)
 
     def woken(self) -> list[Key]:
         found = list(self._woken)
@@ -221,6 +224,36 @@ def test_a_log_wakes(world: World, before: PublishedLog | None, after: Published
     assert world.woken() == woken
 
 
+REVISED = bound("guard", "strict").model_copy(
+    update={"epoch": 9, "revision": 9, "policies": (part_of(BoundPolicyRef, namespace="risk", name="x", revision=9),)}
+)
+MOVED = REVISED.model_copy(update={"audit_topic_id": "another"})
+GUARD = key("AgentDeployment", "guard")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "at_once", "last"),
+    [
+        pytest.param(log(bound("guard", "strict")), log(REVISED), [], [GUARD], id="X86-an-edit-of-a-policy-comes-last"),
+        pytest.param(log(bound("guard", "strict")), log(MOVED), [GUARD], [], id="what-else-a-binding-says-does-not"),
+        pytest.param(log(), log(REVISED), [GUARD], [], id="a-first-binding-does-not"),
+        pytest.param(
+            log(bound("guard", "strict"), withheld=("guard",)),
+            log(REVISED),
+            [GUARD],
+            [],
+            id="what-was-withheld-does-not",
+        ),
+    ],
+)
+def test_agents_that_stand_make_way_for_others_when_a_policy_is_edited(
+    world: World, before: PublishedLog, after: PublishedLog, at_once: list[Key], last: list[Key]
+) -> None:
+    world.waker.log_published("risk", before, after)
+    assert [found for found in world.woken() if found.kind == "AgentDeployment"] == at_once
+    assert world.last == last
+
+
 def with_schema(name: str, status: str, reason: str, *, seen: int = 1) -> TopicContract:
     found = Condition.model_validate({"type": "SchemaReady", "status": status, "reason": reason})
     made = contract(name)
@@ -273,7 +306,7 @@ def test_x85_a_thousand_agents_that_wake_at_once_are_not_listed_for_each_other()
     cluster, woken = Counted(), list[Key]()
     for number in range(1_000):
         cluster.put(agent(f"guard-{number}"))
-    waker = Waker(cluster, LogStore(InstallationNames()), woken.append, woken.append)
+    waker = Waker(cluster, LogStore(InstallationNames()), woken.append, woken.append, woken.append)
     for number in range(1_000):
         waker.changed(key("AgentDeployment", f"guard-{number}"))
     assert cluster.lists == 0
