@@ -14,7 +14,7 @@ from support.fakes import FakeCluster
 from support.operator_harness import SETTINGS, agent, conditions_of, until, whole_namespace
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
     from streamwarden_operator.backends import Backends
     from streamwarden_operator.settings import OperatorSettings
@@ -37,8 +37,8 @@ class SharedKafka(Protocol):
         """Return what one operator needs of them."""
         ...
 
-    async def make(self, user: str, topic: str, number: int) -> str:
-        """Make a stranger's user with two rights and a quota, topic, group and subject; return the password."""
+    async def make(self, strangers: Mapping[str, str]) -> dict[str, str]:
+        """Make users, with two rights and a quota, a topic, a group and a subject each; return their passwords."""
         ...
 
     async def dump(self) -> Dump:

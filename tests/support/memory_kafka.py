@@ -15,6 +15,8 @@ from support.quota_fakes import FakeClientQuotas
 from typing_extensions import override
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from streamwarden_operator.settings import OperatorSettings
     from streamwarden_operator.write_guard import WriteGuard
     from support.installations import Dump
@@ -70,17 +72,18 @@ class MemoryKafka:
             FakeLags(self._topics, self._offsets),
         )
 
-    async def make(self, user: str, topic: str, number: int) -> str:
-        self._topics.topics[topic] = Topic(topic, 2, 1, {"retention.ms": "-1"}, f"id of {topic}")
-        self._users.passwords[user] = f"password of {user}"
-        self._acls.acls |= {
-            Acl(f"User:{user}", "TOPIC", topic, "READ"),
-            Acl(f"User:{user}", "GROUP", f"{user}.theirs", "READ"),
-        }
-        self._quotas.quotas[user] = {"producer_byte_rate": 100_000.0 + number}
-        self._offsets.committed[f"{user}.theirs", topic, 0] = (1, "their own")
-        await self._registry.register(f"{topic}-value", f'{{"type": "object", "title": "{number}"}}')
-        return self._users.passwords[user]
+    async def make(self, strangers: Mapping[str, str]) -> dict[str, str]:
+        for number, (user, topic) in enumerate(strangers.items()):
+            self._topics.topics[topic] = Topic(topic, 2, 1, {"retention.ms": "-1"}, f"id of {topic}")
+            self._users.passwords[user] = f"password of {user}"
+            self._acls.acls |= {
+                Acl(f"User:{user}", "TOPIC", topic, "READ"),
+                Acl(f"User:{user}", "GROUP", f"{user}.theirs", "READ"),
+            }
+            self._quotas.quotas[user] = {"producer_byte_rate": 100_000.0 + number}
+            self._offsets.committed[f"{user}.theirs", topic, 0] = (1, "their own")
+            await self._registry.register(f"{topic}-value", f'{{"type": "object", "title": "{number}"}}')
+        return {user: self._users.passwords[user] for user in strangers}
 
     async def dump(self) -> Dump:
         """Return everything that there is now."""

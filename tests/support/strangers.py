@@ -1,7 +1,7 @@
 """Two installations and ten of each kind of strangers' things on one Kafka: dumps of all of it are equal (X80).
 
-One suite for a Kafka in memory and a real one. Its tests follow one another: operators start, are killed, look
-elsewhere, meet one who deletes, are uninstalled.
+One suite for a Kafka in memory and a real one: operators start, are killed, look elsewhere, meet one who deletes, are
+uninstalled. Each test brings up what it needs, where no other has, and leaves both installations as they were.
 """
 
 from __future__ import annotations
@@ -24,30 +24,19 @@ if TYPE_CHECKING:
 
     from support.installations import Dump, SharedKafka
 
-USERS = (
-    "billing.invoice.agent",
-    "billing.invoice.gate",
-    "risk.ghost.agent",
-    "risk.ghost.gate",
-    "risk.guard",
-    "shop.cart.gate",
-    "tools.cart.agent",
-    "first",
-    "alice",
-    "strimzi",
-)
-TOPICS = (
-    "billing.invoices",
-    "billing.invoice.decisions",
-    "billing.streamwarden.audit",
-    "risk.ghost.decisions",
-    "risk.strange",
-    "shop.strange",
-    "tools.strange",
-    "first-audit",
-    "legacy.events",
-    "plain",
-)
+STRANGERS = {
+    "billing.invoice.agent": "billing.invoices",
+    "billing.invoice.gate": "billing.invoice.decisions",
+    "risk.ghost.agent": "billing.streamwarden.audit",
+    "risk.ghost.gate": "risk.ghost.decisions",
+    "risk.guard": "risk.strange",
+    "shop.cart.gate": "shop.strange",
+    "tools.cart.agent": "tools.strange",
+    "first": "first-audit",
+    "alice": "legacy.events",
+    "strimzi": "plain",
+}
+"""Ten users and their topics, as like ours as names can be."""
 KINDS = ("topic", "user", "acl", "quota", "group", "subject")
 
 
@@ -59,21 +48,39 @@ class Shared:
         self.first = Installation(kafka, "first", "risk", "shop")
         self.second = Installation(kafka, "second", "risk", "tools")
         self.passwords: dict[str, str] = {}
+        self.bare: Dump = {}
         self.strangers: Dump = {}
+        self.after_first: Dump = {}
 
-    async def make_strangers(self) -> None:
-        """Make ten of each: their names are as like ours as they can be."""
-        for number, (user, topic) in enumerate(zip(USERS, TOPICS, strict=True)):
-            self.passwords[user] = await self.kafka.make(user, topic, number)
+    async def first_stands(self) -> None:
+        """Make strangers, and then let the first installation have run, where that has not been."""
+        if self.after_first:
+            return
+        self.bare = await self.kafka.dump()
+        self.passwords = await self.kafka.make(STRANGERS)
         self.strangers = await self.kafka.dump()
+        async with self.first.running() as operator:
+            await self.first.settled(operator, "risk", "shop")
+            self.after_first = await self.unharmed(self.strangers)
+
+    async def both_stand(self) -> None:
+        """Let the second have run too: its namespace ``risk`` is the first's."""
+        await self.first_stands()
+        if not self.second.has_access("tools"):
+            async with self.second.running() as operator:
+                await self.second.settled(operator, "tools")
 
     async def unharmed(self, before: Dump) -> Dump:
         """Return all that there is, once everything of before is as it was, and every stranger gets in."""
         after = await self.kafka.dump()
         for known in (self.strangers, before):
             assert changed(known, after) == {}, changed(known, after)
-        logins = self.kafka.connect(SETTINGS, always).logins
-        refused = [user for user in USERS if not await logins.check(user, self.passwords[user], SCRAM_SHA_512)]
+        backends = self.kafka.connect(SETTINGS, always)
+        refused = [
+            user
+            for user, password in self.passwords.items()
+            if not await backends.logins.check(user, password, SCRAM_SHA_512)
+        ]
         assert refused == [], refused
         return after
 
@@ -103,15 +110,13 @@ class StrangersBehaviour:
     """Give it a fixture ``shared``, one for all of its tests."""
 
     async def test_an_operator_that_starts_changes_nothing_of_strangers(self, shared: Shared) -> None:
-        await shared.make_strangers()
-        assert {kind: sum(each == kind for each, _ in shared.strangers) for kind in KINDS} == {
+        await shared.first_stands()
+        strange = added(shared.bare, shared.strangers)
+        assert {kind: sum(each == kind for each, _ in strange) for kind in KINDS} == {
             **dict.fromkeys(KINDS, 10),
             "acl": 20,
         }
-        async with shared.first.running() as operator:
-            await shared.first.settled(operator, "risk", "shop")
-            after = await shared.unharmed(shared.strangers)
-        made = added(shared.strangers, after)
+        made = added(shared.strangers, shared.after_first)
         assert not_of(made, "risk.guard.", "risk.streamwarden.", "shop.", "first.") == [
             ("subject", "risk.commands-value"),
             ("topic", "risk.commands"),
@@ -121,6 +126,7 @@ class StrangersBehaviour:
     async def test_a_second_installation_is_told_what_is_taken_and_the_first_never_notices(
         self, shared: Shared
     ) -> None:
+        await shared.first_stands()
         async with shared.first.running() as first:
             await shared.first.settled(first, "risk", "shop")
             before, writes = await shared.kafka.dump(), len(shared.first.cluster.writes)
@@ -141,6 +147,7 @@ class StrangersBehaviour:
     async def test_an_operator_that_is_killed_at_a_write_leaves_others_as_they_are(
         self, shared: Shared, at_write: int
     ) -> None:
+        await shared.both_stand()
         before = await shared.kafka.dump()
         namespace = f"tools{at_write}"
         shared.second.put_namespace(namespace)
@@ -154,6 +161,7 @@ class StrangersBehaviour:
         assert not_of(added(before, after), f"{namespace}.", "second.") == []
 
     async def test_an_operator_that_watches_less_than_before_takes_nothing_away(self, shared: Shared) -> None:
+        await shared.first_stands()
         before = await shared.kafka.dump()
         gone = [resource for (_, where, _), resource in shared.first.cluster.resources.items() if where == "risk"]
         for resource in gone:
@@ -169,6 +177,7 @@ class StrangersBehaviour:
         self, shared: Shared
     ) -> None:
         users, key = ("tools.guard.agent", "tools.guard.gate"), Key("AgentDeployment", "tools", "guard")
+        await shared.both_stand()
         before = await shared.kafka.dump()
         async with shared.second.running() as operator:
             await shared.second.settled(operator, "tools")
@@ -200,8 +209,11 @@ class StrangersBehaviour:
             await shared.second.settled(operator, "tools")
             await shared.unharmed(before)
 
-    async def test_an_uninstalled_operator_leaves_all_but_its_own_agents_access(self, shared: Shared) -> None:
+    async def test_an_uninstalled_operator_leaves_all_but_its_own_agents_access_and_may_come_back(
+        self, shared: Shared
+    ) -> None:
         """One agent is deleted under it, the other while it is away: that one's access is swept at the next start."""
+        await shared.first_stands()
         before = await shared.kafka.dump()
         async with shared.first.running() as operator:
             await shared.first.settled(operator, "risk", "shop")
@@ -224,3 +236,8 @@ class StrangersBehaviour:
         assert {kind for kind, _ in gone} == {"user", "acl", "quota"}
         assert not_of(gone, *principals) == []
         assert {("user", principal) for principal in principals} <= gone
+        for namespace in ("risk", "shop"):
+            shared.first.put_namespace(namespace)
+        async with shared.first.running() as operator:
+            await shared.first.settled(operator, "risk", "shop")
+            await shared.unharmed(without(before, *own))

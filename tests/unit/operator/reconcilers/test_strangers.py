@@ -9,8 +9,9 @@ from support.strangers import Shared, StrangersBehaviour
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def shared() -> Shared:
+    """Nothing that another test leaves: any of them runs alone."""
     return Shared(MemoryKafka())
 
 
