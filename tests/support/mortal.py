@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import random
 from abc import ABC, abstractmethod
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -122,6 +123,24 @@ class Process:
         if self.dead:
             raise KilledError(call)
         return answer
+
+
+@dataclass
+class Fated(Process):
+    """One process after another, each of which ends at a call that is drawn by lot."""
+
+    chance: random.Random = field(default_factory=random.Random)
+    deadly: float = 0.1
+    """The part of all calls that are somebody's last."""
+
+    @override
+    def next(self) -> Fated:
+        return Fated(chance=self.chance, deadly=self.deadly)
+
+    @override
+    def is_due(self, call: str) -> bool:
+        self.moment = self.chance.choice(tuple(Moment))
+        return self.chance.random() < self.deadly
 
 
 class Mortal:

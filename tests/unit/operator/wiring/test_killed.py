@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from typing import TYPE_CHECKING
 
 import pytest
-from support.mortal import PORTS, READS, Moment, Process, all_calls, all_ports, writing_calls
+from support.mortal import PORTS, READS, Fated, Moment, Process, all_calls, all_ports, writing_calls
 from support.operator_life import STEPS, Life
 
 if TYPE_CHECKING:
     from support.operator_life import Snapshot
 
 pytestmark = pytest.mark.slow
+SEEDS = range(3)
+FEWEST = 10
+"""Deaths of a life whose calls are deadly by one in ten."""
 
 
 @pytest.fixture(scope="module")
@@ -68,5 +72,15 @@ async def test_f8_whoever_is_killed_at_a_call_is_followed_to_the_same_end(
 ) -> None:
     life = await lived(Process(call, moment))
     assert life.harness.deaths
+    assert life.ways_round == []
+    assert differences(life, undisturbed) == {}
+
+
+@pytest.mark.parametrize("seed", [pytest.param(seed, id=f"seed-{seed}") for seed in SEEDS])
+async def test_f8_whoever_is_killed_again_and_again_at_random_calls_is_followed_to_the_same_end(
+    undisturbed: Life, seed: int
+) -> None:
+    life = await lived(Fated(chance=random.Random(seed)))  # noqa: S311  # to be had again, not to be secret
+    assert life.harness.deaths > FEWEST
     assert life.ways_round == []
     assert differences(life, undisturbed) == {}
