@@ -13,6 +13,7 @@ from streamwarden_operator.adapters.kubernetes.resource_types import SECRET
 from streamwarden_operator.adapters.kubernetes.secrets import SecretStore
 from streamwarden_operator.adapters.kubernetes.signing_key import SECRET_NAME, keep_signing_key
 from streamwarden_operator.errors import ConflictError, ForbiddenError, InvalidSpecError
+from streamwarden_operator.ports import KeyIds
 from support.api_server import OPERATOR_USER, ROOT, ApiServer
 from support.cluster_behaviour import FINALIZER, ResourceBehaviour, WorkloadBehaviour, workload_of
 from support.kubernetes_side import KubernetesSide, kubernetes_side
@@ -131,6 +132,25 @@ async def test_the_signing_key_is_made_once_and_is_the_only_secret_the_operator_
     assert not await secrets.create("streamwarden", SECRET_NAME, {"private-key.pem": "another"})
     with pytest.raises(ForbiddenError):
         await secrets.read_any("streamwarden", "streamwarden-kafka")
+
+
+async def test_x83_a_key_that_a_backup_brought_back_leaves_the_secret_once_it_signs(
+    installed: ApiServer, operator: KubernetesClient
+) -> None:
+    """Of what was restored somebody else is the manager: what was replaced stayed, and signed after a start."""
+    keys = await keep_signing_key(SecretStore(operator), "streamwarden")
+    await keys.add_following()
+    backup = yaml.safe_load(installed.kubectl("get", "secret", SECRET_NAME, "-n", "streamwarden", "-o", "yaml"))
+    backup["metadata"] = {"name": SECRET_NAME, "namespace": "streamwarden"}
+    installed.kubectl("delete", "secret", SECRET_NAME, "-n", "streamwarden")
+    installed.apply(backup)
+    restored = await keep_signing_key(SecretStore(operator), "streamwarden")
+    await restored.sign_with_following()
+    await restored.retire_previous()
+    kept = await SecretStore(operator).read_kept("streamwarden", SECRET_NAME)
+    assert kept is not None
+    assert set(kept.data) == {"private-key.pem", "keys.json"}
+    assert (await keep_signing_key(SecretStore(operator), "streamwarden")).ids == KeyIds(restored.key_id)
 
 
 async def test_a_topic_of_another_namespace_is_refused(bare_side: KubernetesSide) -> None:

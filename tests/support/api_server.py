@@ -124,13 +124,17 @@ class ApiServer:
         self.wait_served(*(f"{name}.streamwarden.io" for name in ("topiccontracts", "policies", "agentdeployments")))
 
     def wait_served(self, *crds: str) -> None:
-        """Wait until CRDs are served. ``kubectl wait`` fails on one that has no conditions yet."""
-        condition = "{.status.conditions[?(@.type=='Established')].status}"
+        """Wait until CRDs are served. ``kubectl wait``, and a filter in jsonpath, fail where no condition is yet."""
         deadline = time.monotonic() + _START_TIMEOUT_S
         for crd in crds:
-            while self.kubectl("get", "crd", crd, "-o", f"jsonpath={condition}") != "True":
+            while not self._is_served(crd):
                 assert time.monotonic() < deadline, f"{crd} is not served"
                 time.sleep(0.1)
+
+    def _is_served(self, crd: str) -> bool:
+        status = json.loads(self.kubectl("get", "crd", crd, "-o", "json")).get("status") or {}
+        said = {each["type"]: each["status"] for each in status.get("conditions") or ()}
+        return said.get("Established") == "True"
 
     def _token(self, user: str) -> str:
         return f"token-of-{user}"

@@ -48,12 +48,22 @@ class FakeKeptSecrets:
         return KeptSecret(dict(self.data), self.annotations | self.shown, str(self.version), self.created)
 
     async def write_kept(
-        self, _namespace: str, _name: str, data: Mapping[str, str], annotations: Mapping[str, str], version: str
+        self,
+        _namespace: str,
+        _name: str,
+        data: Mapping[str, str | None],
+        annotations: Mapping[str, str | None],
+        version: str,
     ) -> KeptSecret:
         if version != str(self.version):
             raise ConflictError("it was changed meanwhile")
-        self.data, self.shown, self.version = dict(data), dict(annotations), self.version + 1
+        self.data, self.shown = _merged(self.data or {}, data), _merged(self.shown, annotations)
+        self.version += 1
         return KeptSecret(self.data, self.annotations | self.shown, str(self.version), self.created)
+
+
+def _merged(before: Mapping[str, str], changes: Mapping[str, str | None]) -> dict[str, str]:
+    return {name: value for name, value in {**before, **changes}.items() if value is not None}
 
 
 def epoch_of(harness: Harness, topic: str = OWN) -> int:

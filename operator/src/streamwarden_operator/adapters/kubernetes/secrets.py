@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from streamwarden_contract.names import SYSTEM
 from streamwarden_contract.reasons import ConditionReason
 
-from streamwarden_operator.adapters.kubernetes.client import KubernetesClient, only_new
+from streamwarden_operator.adapters.kubernetes.client import MERGE, KubernetesClient, only_new
 from streamwarden_operator.adapters.kubernetes.errors import Request
-from streamwarden_operator.adapters.kubernetes.resource_types import SECRET
+from streamwarden_operator.adapters.kubernetes.resource_types import FIELD_MANAGER, SECRET
 from streamwarden_operator.desired.names import MANAGED_BY_LABEL, MANAGER, PART_OF_LABEL
 from streamwarden_operator.errors import ConflictError, InvalidSpecError
 from streamwarden_operator.ports import Manifest
@@ -109,16 +109,25 @@ class SecretStore:
         return None if found is None else _kept(found)
 
     async def write_kept(
-        self, namespace: str, name: str, data: Mapping[str, str], annotations: Mapping[str, str], version: str
+        self,
+        namespace: str,
+        name: str,
+        data: Mapping[str, str | None],
+        annotations: Mapping[str, str | None],
+        version: str,
     ) -> KeptSecret:
-        """Write all of a Secret that is as it was read.
+        """Change a Secret that is as it was read; None takes away, whoever wrote it, and what is not named stays.
+
+        Not applied: of what was restored from a backup somebody else is the manager, and it would stay for ever.
 
         Raises:
             ConflictError: somebody wrote it meanwhile.
         """
-        manifest = _manifest(namespace, name, data)
-        manifest["metadata"] |= {"annotations": dict(annotations), "resourceVersion": version}
-        return _kept(await self._client.apply(SECRET, manifest))
+        metadata = {"labels": _LABELS, "annotations": dict(annotations), "resourceVersion": version}
+        encoded = {key: None if value is None else _encoded(value) for key, value in data.items()}
+        request = Request("patch", SECRET, namespace, name)
+        changed = {"metadata": metadata, "data": encoded}
+        return _kept(await self._client.patch(request, changed, content_type=MERGE, manager=FIELD_MANAGER))
 
     async def delete(self, namespace: str, name: str) -> None:
         """Delete an own Secret; an absent one, and one that is not ours, is left alone."""
@@ -157,9 +166,13 @@ def _kept(found: Manifest) -> KeptSecret:
 
 
 def _manifest(namespace: str, name: str, data: Mapping[str, str]) -> Manifest:
-    encoded = {key: base64.b64encode(value.encode()).decode() for key, value in data.items()}
+    encoded = {key: _encoded(value) for key, value in data.items()}
     metadata = {"name": name, "namespace": namespace, "labels": _LABELS}
     return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "data": encoded}
+
+
+def _encoded(value: str) -> str:
+    return base64.b64encode(value.encode()).decode()
 
 
 def _decoded(found: Manifest) -> dict[str, str]:

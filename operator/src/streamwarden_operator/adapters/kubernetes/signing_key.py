@@ -120,8 +120,8 @@ class KubernetesSigningKeys(SigningKeys):
     async def show(self, progress: str) -> None:
         kept = await self._kept()
         if kept.annotations.get(ROTATION_STATUS_ANNOTATION, "") != progress:
-            annotations = {ROTATION_STATUS_ANNOTATION: progress} if progress else {}
-            data = write_keys(self.keys.held)
+            annotations = {ROTATION_STATUS_ANNOTATION: progress or None}
+            data = _changes(self.keys.held)
             await self._secrets.write_kept(self._namespace, SECRET_NAME, data, annotations, kept.version)
 
     async def _kept(self) -> KeptSecret:
@@ -142,7 +142,7 @@ class KubernetesSigningKeys(SigningKeys):
         return kept
 
     async def _keep(self, kept: KeptSecret, held: HeldKeys) -> None:
-        await self._secrets.write_kept(self._namespace, SECRET_NAME, write_keys(held), _shown(kept), kept.version)
+        await self._secrets.write_kept(self._namespace, SECRET_NAME, _changes(held), {}, kept.version)
         self.keys.take(held)
 
 
@@ -185,7 +185,7 @@ async def keep_signing_key(
     keys = PublisherKeys(held)
     if kept is not None and (given_up := frozenset(each for each in begin_anew if not keys.knows(each))):
         held = replace(held, abandoned=held.abandoned | given_up)
-        await secrets.write_kept(namespace, SECRET_NAME, write_keys(held), _shown(kept), kept.version)
+        await secrets.write_kept(namespace, SECRET_NAME, _changes(held), {}, kept.version)
         keys.take(held)
     return KubernetesSigningKeys(secrets, namespace, keys, longest=longest)
 
@@ -241,9 +241,9 @@ def write_keys(held: HeldKeys) -> dict[str, str]:
     return data
 
 
-def _shown(kept: KeptSecret) -> dict[str, str]:
-    """Return the annotations that are ours."""
-    return {name: text for name, text in kept.annotations.items() if name == ROTATION_STATUS_ANNOTATION}
+def _changes(held: HeldKeys) -> dict[str, str | None]:
+    """Return the Secret's values, and None for those that it must not have: a key of before, for one."""
+    return {**dict.fromkeys((PRIVATE_KEY, FOLLOWING_KEY, STATE)), **write_keys(held)}
 
 
 def _text(public_key: bytes) -> str:
