@@ -56,6 +56,7 @@ def test_each_decision_is_judged_once_and_no_command_comes_twice(
     tiny: Path, start_dev: Callable[..., DevProcess], kills: Kills
 ) -> None:
     report, decisions = tiny / "report.json", tiny / DECISIONS
+    gate_log = tiny / ".streamwarden" / "logs" / "plant.watcher.gate.log"
     dev = start_dev(
         tiny,
         "--no-registry",
@@ -68,7 +69,7 @@ def test_each_decision_is_judged_once_and_no_command_comes_twice(
         wait_for_decisions(tiny, count)
         kill(dev, victim)
 
-    assert dev.wait(200) == 0, dev.output
+    assert dev.wait(200) == 0, dev.output + gate_log.read_text()[-20_000:]
 
     figures = json.loads(report.read_text())
     lines = [json.loads(line) for line in decisions.read_text().splitlines()]

@@ -79,6 +79,7 @@ class GroupMember:
         self,
         open_consumer: Callable[[], Consumer],
         topics: Sequence[str],
+        leave_for: Callable[[str], None],
         joined_as: Callable[[str], object] = lambda _member_id: None,
     ) -> None:
         """Join.
@@ -86,13 +87,16 @@ class GroupMember:
         Args:
             open_consumer: makes a consumer of the group; more than once, where one has to be replaced.
             topics: what the group reads.
+            leave_for: leaves the group in the name of the member with this id; called in a thread of its own.
             joined_as: is told by which id the group knows this member; an empty one once it has left.
         """
         self.generation = 0
         """Grows with each rebalance: what was polled under an older one is somebody else's now."""
         self.assigned: frozenset[Partition] = frozenset()
         self._open_consumer = open_consumer
+        self._leave_for = leave_for
         self._joined_as = joined_as
+        self._member_id = ""
         self._topics = list(topics)
         self._unanswered = 0
         self._metadata: object = None
@@ -217,18 +221,22 @@ class GroupMember:
         for committed offsets times out though the broker answers others (librdkafka 2.16).
         """
         old, self._consumer = self._consumer, self._join()
+        gone, self._member_id = self._member_id, ""
         self._unanswered = 0
         self._change(frozenset(), None)
-        Thread(target=old.close, name="old-consumer", daemon=True).start()  # it may hang, too
+        # It may hang, too, and goes on sending heartbeats then: the group would wait for it to join again.
+        Thread(target=old.close, name="old-consumer", daemon=True).start()
+        if gone:
+            Thread(target=self._leave_for, args=(gone,), name="old-member", daemon=True).start()
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         # Not the partitions, paused: librdkafka would begin to look for their offsets, and its answer could come after
         # fetch_from and take the position back (measured: in 2 of 12 cases, records before the position came again).
         consumer.assign([])
-        named = bool(member_id := consumer.memberid())
-        self._joined_as(member_id or "")
+        self._member_id = consumer.memberid() or ""
+        self._joined_as(self._member_id)
         found = frozenset((entry.topic, entry.partition) for entry in partitions)
-        self._change(found, consumer.consumer_group_metadata() if named else None)
+        self._change(found, consumer.consumer_group_metadata() if self._member_id else None)
 
     def _on_revoke(self, consumer: Consumer, _partitions: list[TopicPartition]) -> None:
         if consumer is not self._consumer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from queue import Queue
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -63,10 +64,11 @@ class Joined:
     """A member, and the consumers that it has used."""
 
     consumers: list[ScriptedConsumer] = field(default_factory=list)
+    left_for: Queue[str] = field(default_factory=Queue)
     member: GroupMember = field(init=False)
 
     def __post_init__(self) -> None:
-        self.member = GroupMember(self._open, ["in"])
+        self.member = GroupMember(self._open, ["in"], self.left_for.put)
 
     def _open(self) -> Consumer:
         self.consumers.append(ScriptedConsumer())
@@ -166,6 +168,7 @@ def test_a_consumer_that_gets_no_answer_twice_is_replaced_and_its_membership_is_
     joined.consumer.give(1)
     first.take()  # the old one is closed beside it, and says so late
     assert joined.member.assigned == {("in", 1)}
+    assert joined.left_for.get(timeout=30) == "member-1"
 
 
 def test_one_answer_in_between_keeps_the_consumer(joined: Joined) -> None:
@@ -182,7 +185,7 @@ def test_one_answer_in_between_keeps_the_consumer(joined: Joined) -> None:
 def test_x07_whoever_remembers_a_member_is_told_its_id_and_that_it_has_left() -> None:
     told: list[str] = []
     consumer = ScriptedConsumer()
-    member = GroupMember(lambda: cast("Consumer", consumer), ["in"], told.append)
+    member = GroupMember(lambda: cast("Consumer", consumer), ["in"], told.append, told.append)
     consumer.give(0)
     consumer.take()
     consumer.member_id = "member-2"

@@ -12,6 +12,7 @@ from streamwarden_contract.ids import sha256_hex
 from streamwarden_kafka.codes import END_OF_PARTITION, OFFSETS_GONE, UNDECODABLE, error_of
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.errors import BrokerUnavailableError, KafkaClientError, NotReachedError
+from streamwarden_kafka.leaving import leave_for
 from streamwarden_kafka.membership import GroupMember, ask_watermarks, end_of, explain_untrue
 from streamwarden_kafka.records import headers_of, memory_of
 from streamwarden_kafka.silence import ALONE, Parsing, Silence
@@ -63,18 +64,10 @@ class KafkaMembership:
         self._silence = Silence[int]()
         self._reached: dict[int, tuple[int, int]] = {}
         """By partition, where the last search for a batch began, and how far it has come."""
-        if note.member:
-            self._leave_for(note.member)
-        self.member = GroupMember(lambda: decision_consumer(connection, group), [topic], note.join)
-
-    def _leave_for(self, dead: str) -> None:
-        """Leave in the name of the process before this one, which died: its partitions wait for its session's end."""
-        from streamwarden_kafka.wire.leaving import leave_group  # 20 MB that hardly any gate needs
-
-        try:
-            leave_group(self._connection, f"{self._group}-leave", self._group, dead)
-        except KafkaClientError as error:
-            _log.warning("the group still waits for the process before this one", error=str(error))
+        leave = partial(leave_for, connection, group)
+        if note.member:  # of the process before this one, which died
+            leave(note.member)
+        self.member = GroupMember(lambda: decision_consumer(connection, group), [topic], leave, note.join)
 
     @property
     def generation(self) -> int:

@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 from streamwarden_kafka.clients import open_admin
 from streamwarden_kafka.connection import Connection
+from streamwarden_kafka.leaving import leave_for
 from streamwarden_kafka.logs import ClientLog
 from streamwarden_kafka.membership import GroupMember, end_of
 from streamwarden_kafka.records import Offset
@@ -33,7 +35,7 @@ class KafkaFeed(Feed):
             group: the agent's.
             topics: its inputs and outcomes.
         """
-        self._member = GroupMember(lambda: open_member(kafka, group), topics)
+        self._member = GroupMember(lambda: open_member(kafka, group), topics, partial(leave_for, kafka, group))
         self._reader = open_input(kafka, group, gone="error")
         self._passing = Passing.of(kafka, group, self._reader, self._find_start)
         self._kafka = kafka
