@@ -25,6 +25,7 @@ from streamwarden_devstack.cluster.tools import DEFAULT, tools_folder
 from streamwarden_devstack.ports import free_ports
 from streamwarden_devstack.processes import Child
 from streamwarden_operator.adapters.kubernetes.client import KubernetesClient
+from support.kube_http import KubeHttp
 from support.loop_thread import LoopThread
 from support.needs import without_cluster
 
@@ -94,6 +95,10 @@ class ApiServer:
         path.write_text(yaml.safe_dump(config))
         path.chmod(0o600)
         return path
+
+    def http(self, namespace: str) -> KubeHttp:
+        """Return a client of one namespace for a thread of its own, as the administrator; close it."""
+        return KubeHttp(self.url, self._folder / "ca.crt", self._token("admin"), namespace)
 
     def kubectl(self, *arguments: str, given: str = "") -> str:
         """Run kubectl as the administrator."""

@@ -39,10 +39,19 @@ def allow_lease(server: ApiServer, installation: str) -> None:
 class OperatorProcess:
     """A started operator. Its log is JSON, one object a line."""
 
-    def __init__(self, folder: Path, kubeconfig: Path, **settings: object) -> None:
+    def __init__(self, folder: Path, kubeconfig: Path, *, pod: object = "", **settings: object) -> None:
+        """Start it.
+
+        Args:
+            folder: for its log.
+            kubeconfig: of the user that it is.
+            pod: whose container it is; empty: of none.
+            settings: all of its settings.
+        """
         (self.health_port,) = free_ports(1)
-        self._log = folder / f"operator-{self.health_port}.log"
+        self._log = folder / f"operator-{time.time_ns()}.log"
         env = operator_environment({"health_port": self.health_port, **settings}) | {"KUBECONFIG": str(kubeconfig)}
+        env |= {"POD_ID": str(pod)} if pod else {}
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [COMMAND, "run"], env=env, stdout=log, stderr=log, stdin=subprocess.DEVNULL

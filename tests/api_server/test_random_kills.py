@@ -1,0 +1,90 @@
+"""An operator that is killed at random, a hundred times, while all changes and one broker of three goes and comes.
+
+Marked ``chaos``: each kill takes seconds, and what meets what is left to chance. ``CHAOS_SEED`` draws the same moments
+again, ``CHAOS_KILLS`` says how many.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+from support.restless_site import restless_site
+from support.strangers import changed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from support.restless_site import RestlessSite
+
+pytestmark = [pytest.mark.chaos, pytest.mark.api_server]
+SEED = int(os.environ.get("CHAOS_SEED", "0"))
+KILLS = int(os.environ.get("CHAOS_KILLS", "100"))
+ROUND = 10
+"""Kills after which one operator is left alone until all is as it should be."""
+LONGEST_LIFE_S = 9.0
+"""Start-up takes a third of it on an idle machine."""
+SHARED = {
+    *(f"risk.streamwarden.{each}" for each in ("audit", "dlq", "gates", "policies")),
+    *("streamwarden.inventory", "streamwarden.policies"),
+}
+"""Topics that outlive all agents."""
+STRANGERS = ("billing.invoice.agent", "risk.ghost.gate", "alice")
+
+
+def live_and_die(site: RestlessSite, kills: int) -> None:
+    """Let so many operators be killed, while people edit."""
+    chance, people = site.chance(f"kills-{len(site.operators)}"), site.people
+    for _ in range(kills):
+        operator = site.start_operator()
+        for _ in range(chance.randrange(1, 5)):
+            people.edit()
+        site.kill_operator(operator, chance.uniform(0.0, LONGEST_LIFE_S))
+        site.check()
+
+
+@pytest.mark.parametrize("seed", [pytest.param(SEED, id=f"seed-{SEED}")])
+def test_f8_an_operator_killed_at_random_converges_and_leaves_nothing_over(tmp_path: Path, seed: int) -> None:
+    with restless_site(tmp_path, seed) as site:
+        for number, user in enumerate(STRANGERS):
+            asyncio.run(site.kafka.make(user, f"{user}.topic", number))
+        before = asyncio.run(site.kafka.dump())
+        site.begin()
+        for done in range(0, KILLS, ROUND):
+            live_and_die(site, min(ROUND, KILLS - done))
+            site.threads.resting.set()
+            site.rest()
+            site.threads.resting.clear()
+            site.operators[-1].kill()
+        site.threads.resting.set()
+        sent = site.decide_no_more()
+
+        site.start_operator()
+        site.until(site.caught_up, site.explain)
+        site.until(site.bouncer.whole, str)
+        judged = site.judged()
+        assert {entity: said for entity, said in judged.items() if said != [sent[entity]]} == {}
+        assert judged.keys() == sent.keys()
+        assert site.commanded() == Counter(entity for entity, verdict in sent.items() if verdict == "Allow")
+        code, said = site.audit_verify()
+        assert code == 0, said
+        for topic, epochs in site.epochs().items():
+            assert epochs == sorted(set(epochs)), topic
+
+        site.people.delete_all()
+        site.until(lambda: site.people.settle() and not site.left_objects(), site.explain)
+        after = asyncio.run(site.kafka.dump())
+        assert changed(before, after) == {}
+        sys.stdout.write(f"{site.report(len(sent))}\n")
+        assert [key for key in after.keys() - before.keys() if not stays(*key)] == []
+
+
+def stays(kind: str, name: str) -> bool:
+    """Tell whether it stays when all resources are gone: what was judged, how far, and what is in force."""
+    if kind == "topic":
+        return name in SHARED or name.endswith(".decisions")
+    return kind == "group" and name.startswith("risk.") and name.endswith(".gate")
