@@ -1,5 +1,6 @@
 """Keeps a namespace's policy log: reads it, plans, signs, publishes; no admin call delays an edit."""
 
+import asyncio
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
@@ -111,10 +112,12 @@ class PolicyLogReconciler:
         known = before.state if before else None
         state = verify_log(records, topic=topic, cluster_id=cluster_id, verifier=self._keys, known=known)
         await self._report_refused(namespace, state)
+        await _let_others_run()
         state = self._go_on_above(namespace, state, records)
         desired, refused, spending = await self._desired(namespace, state)
         acks = self._acks.of_namespace(namespace) if self._acks.complete(namespace) else None
         plan, held_back = plan_for_gates(namespace, desired, state, acks)
+        await _let_others_run()
         key_id = self._keys.key_id
         plan = with_signed_anew(plan, state, key_id)
         if plan:
@@ -243,6 +246,11 @@ class PolicyLogReconciler:
                 message=f"{name}: {why}. It is written over; find out who may write this topic",
                 warning=True,
             )
+
+
+async def _let_others_run() -> None:
+    """Give way between two steps: of a thousand agents each of them takes tens of milliseconds."""
+    await asyncio.sleep(0)
 
 
 def _check_all_known(unreadable: Collection[Key], policies: Sequence[Policy]) -> None:
