@@ -32,7 +32,13 @@ from streamwarden_operator.desired.policy_log import DesiredBinding, build_bindi
 from streamwarden_operator.desired.runnable_rules import rules_that_cannot_run
 from streamwarden_operator.desired.topics import build_decision_topic
 from streamwarden_operator.desired.workload import build_workload, read_formats
-from streamwarden_operator.errors import CannotGoOnError, NotReadyError, OperatorError, UnavailableError
+from streamwarden_operator.errors import (
+    CannotGoOnError,
+    KafkaUnavailableError,
+    NotReadyError,
+    OperatorError,
+    UnavailableError,
+)
 from streamwarden_operator.keys import Key, key_of
 from streamwarden_operator.plans.older_gates import is_past
 from streamwarden_operator.plans.rollout import common_decision_format, live_gates
@@ -349,7 +355,10 @@ class AgentReconciler:
         if not plan:
             return observed
         await self._topics.apply(names.decisions, plan)
-        return {**observed, **await self._topics.observe({names.decisions})}
+        shown = await self._topics.observe({names.decisions})
+        if names.decisions not in shown:  # asked of a broker that has just come back
+            raise KafkaUnavailableError(f"the topic {names.decisions!r} is made, and not shown yet")
+        return {**observed, **shown}
 
     def _published_binding(self, wanted: DesiredBinding) -> BindingRecord:
         """Ask for an agent's binding, and return it once it is published."""
