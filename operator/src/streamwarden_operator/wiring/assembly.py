@@ -79,13 +79,13 @@ class Factory:
 
     def create_reconcilers(self, on_rollout: OnRollout) -> Mapping[KeyKind, Reconciler]:
         """Return the reconciler of each kind of key."""
-        acks = LiveAcks(self.backends.acks, self.cluster)
+        acks, users = LiveAcks(self.backends.acks, self.cluster), self._create_users()
         reconcilers: dict[KeyKind, Reconciler] = {
             "TopicContract": self._create_contracts(acks),
             "Policy": PolicyReconciler(self.cluster, acks, self.logs, on_rollout=on_rollout),
-            "AgentDeployment": self._create_agents(acks),
+            "AgentDeployment": self._create_agents(acks, users),
             "PolicyLog": self._create_log(acks),
-            "Namespace": self._create_namespaces(),
+            "Namespace": self._create_namespaces(users),
         }
         if self.key_store is not None:
             reconcilers["SigningKey"] = SigningKeyReconciler(
@@ -132,20 +132,23 @@ class Factory:
             changed=self.waker.dependents_changed,
         )
 
-    def _create_agents(self, acks: LiveAcks) -> AgentReconciler:
+    def _create_users(self) -> AgentUsers:
+        return AgentUsers(
+            self.cluster,
+            self.backends.users,
+            self.backends.logins,
+            self.inventory,
+            self.bootstrap_servers,
+            LoginTries(routine_s=self.passwords.try_again_s),
+            self.passwords.longest,
+        )
+
+    def _create_agents(self, acks: LiveAcks, users: AgentUsers) -> AgentReconciler:
         backends = self.backends
         access = AgentAccess(
             self.cluster,
             backends.acls,
-            AgentUsers(
-                self.cluster,
-                backends.users,
-                backends.logins,
-                self.inventory,
-                self.bootstrap_servers,
-                LoginTries(routine_s=self.passwords.try_again_s),
-                self.passwords.longest,
-            ),
+            users,
             backends.offsets,
             self._quotas,
             self.logs.installation,
@@ -170,7 +173,7 @@ class Factory:
             self.cluster, self.backends.log, acks, self.logs, keys=self.keys, published=self.waker.log_published
         )
 
-    def _create_namespaces(self) -> NamespaceReconciler:
+    def _create_namespaces(self, users: AgentUsers) -> NamespaceReconciler:
         backends = self.backends
         return NamespaceReconciler(
             self.cluster,
@@ -192,5 +195,6 @@ class Factory:
             covers=self.covers,
             watch=backends.acks.watch,
             claimed=self.waker.namespace_known,
+            swept=users.forget_swept,
             wake=self.waker.add,
         )

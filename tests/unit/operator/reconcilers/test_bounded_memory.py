@@ -9,6 +9,8 @@ from support.operator_harness import agent, contract, policy, running, whole_nam
 from support.policy_fakes import ack_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from support.operator_harness import Harness
 
 
@@ -53,6 +55,33 @@ async def test_x97_of_an_agents_many_pods_that_were_nothing_stays_once_it_is_gon
             harness.acks.on_ack(namespace, name, pod, None)
         await harness.settle()
         assert (harness.acks.acks, waker._last_acks, waker._last_refused, live._missing) == ({}, {}, {}, {})
+
+
+async def test_x97_of_an_agent_that_went_without_being_brought_down_nothing_stays_once_it_is_swept() -> None:
+    async with running(*whole_namespace()) as harness:
+        users, guard = harness.controller._reconcilers["AgentDeployment"]._access.users, harness.get(agent())  # type: ignore[attr-defined]  # the agents' own
+        assert set(users.tries.last) == {"risk.guard.agent", "risk.guard.gate"}
+        users.deletions.note("risk.guard.gate")
+        users.not_kept.add(("risk", "guard"))
+        harness.users.passwords.pop("risk.guard.agent")
+        harness.cluster.remove(guard)
+        await harness.controller._reconcilers["Namespace"]._sweep("risk")  # type: ignore[attr-defined]  # before the agent's own turn
+        assert harness.users.passwords == {}
+        assert (users.tries.last, users.deletions.made_again, users.not_kept) == ({}, {}, set())
+
+
+async def test_what_an_agent_has_is_taken_back_with_one_listing_of_users() -> None:
+    async with running(*whole_namespace()) as harness:
+        asked, observe = list[None](), harness.users.observe
+
+        async def listed() -> Mapping[str, frozenset[str]]:
+            asked.append(None)
+            return await observe()
+
+        harness.users.observe = listed  # type: ignore[method-assign]  # counted
+        access = harness.controller._reconcilers["AgentDeployment"]._access  # type: ignore[attr-defined]  # the agents' own
+        await access.revoke("risk", "guard")
+        assert (harness.users.passwords, harness.acls.acls, len(asked)) == ({}, set(), 1)
 
 
 async def test_x97_a_policy_alone_wakes_a_namespace_that_had_nothing() -> None:

@@ -127,10 +127,10 @@ class AgentAccess:
         names = AgentNames(namespace, agent)
         self.looks.forget(names)
         owned = await self.users.owned(names)
-        await self._take(await self.acls.observe(lately=True), *owned)
+        await self._take(await self.acls.observe(lately=True), *owned.ours)
         await self.users.take(names, owned)
-        await self.quotas.take(lambda user: user in owned and user == names.agent_principal)
-        await self.users.forget(owned)  # last: whatever ends before that is found again
+        await self.quotas.take(lambda user: user in owned.ours and user == names.agent_principal)
+        await self.users.forget(owned.ours)  # last: whatever ends before that is found again
 
     def _in_use(self, agent: ResolvedAgent, published: BindingRecord | None) -> frozenset[Acl]:
         """Return what an agent and its gate may do by a published binding; an earlier agent's gives nothing."""

@@ -76,6 +76,16 @@ class KeptUsers:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnedUsers:
+    """An agent's users, as they were found when it was to be brought down."""
+
+    ours: tuple[str, ...]
+    """Also those that Kafka has no more."""
+    existing: frozenset[str]
+    """That Kafka has, also somebody else's."""
+
+
+@dataclass(frozen=True, slots=True)
 class AgentUsers:
     """Makes them and takes them back; what it does not own, it leaves alone."""
 
@@ -150,8 +160,8 @@ class AgentUsers:
             message = f"only the passwords in the Secrets are valid from now on; others were taken away of {taken}"
             await self._tell(names, "CredentialsRotated", message)
 
-    async def owned(self, names: AgentNames) -> tuple[str, ...]:
-        """Return those of the agent's users that are ours; also where Kafka has them no more.
+    async def owned(self, names: AgentNames) -> OwnedUsers:
+        """Find those of the agent's users that are ours; also where Kafka has them no more.
 
         Where the inventory says so no Secret is read: in a namespace that is being deleted the right to may be gone.
         """
@@ -161,19 +171,19 @@ class AgentUsers:
         found = await self._find(names) if unsettled else []
         opened = {user.name for user in found if user.ownership is Ownership.OURS}
         known = {user for user in _wanted(names) if self.inventory.user(user) is not None and user not in unsettled}
-        return tuple(user for user in _wanted(names) if user in opened | known)
+        ours = tuple(user for user in _wanted(names) if user in opened | known)
+        return OwnedUsers(ours, frozenset(existing.keys() & _wanted(names).keys()))
 
-    async def take(self, names: AgentNames, owned: Collection[str]) -> None:
+    async def take(self, names: AgentNames, owned: OwnedUsers) -> None:
         """Take back the users that are ours, and both Secrets; what is gone already is success."""
         self.not_kept.discard((names.namespace, names.agent))
-        existing = await self.users.observe()
-        for user in owned:
-            if user in existing:
+        for user in owned.ours:
+            if user in owned.existing:
                 await self._end_tokens_of_gone(names, user)
                 await self.users.delete(user)
             self.tries.forget(user)
             self.deletions.forget(user)
-        for left in sorted({names.agent_principal, names.gate_principal} & existing.keys() - set(owned)):
+        for left in sorted(owned.existing - set(owned.ours)):
             _log.warning("a user of this name is not ours: left as it is", user=left)
         for secret in (agent_secret_name(names.agent), gate_secret_name(names.agent)):
             await self.cluster.delete_secret(names.namespace, secret)
@@ -181,6 +191,12 @@ class AgentUsers:
     async def forget(self, owned: Collection[str]) -> None:
         """Take users out of the inventory: they are gone, and so is all that went with them."""
         await self.inventory.forget([item for user in owned if (item := self.inventory.user(user)) is not None])
+
+    def forget_swept(self, item: UserItem) -> None:
+        """Remember nothing more of a user that was swept, as its agent went without being brought down."""
+        self.not_kept.discard((item.namespace, item.agent))
+        self.tries.forget(item.user)
+        self.deletions.forget(item.user)
 
     async def _note_deleted(self, names: AgentNames, found: Collection[_User]) -> None:
         """Say that somebody has deleted users that are ours, and go no further where that is so again and again."""

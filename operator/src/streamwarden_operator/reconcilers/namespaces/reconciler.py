@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import structlog
-from streamwarden_contract.inventory import NamespaceItem, Stage
+from streamwarden_contract.inventory import NamespaceItem, Stage, UserItem
 from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
 from streamwarden_contract.names import SYSTEM, NamespaceNames
 
@@ -44,6 +44,7 @@ class NamespaceReconciler:
         covers: Callable[[str], bool],
         watch: Callable[[str], None],
         claimed: Callable[[str], None],
+        swept: Callable[[UserItem], None],
         wake: Callable[[Key], None],
     ) -> None:
         """Make a reconciler.
@@ -60,6 +61,7 @@ class NamespaceReconciler:
             covers: whether this operator watches a namespace: of any other it cannot tell what is left over.
             watch: called with a namespace whose gates topic may be read from now on.
             claimed: called with a namespace once it is known whose it is: what waits in it may go on, or say why not.
+            swept: called with each user that was swept: what was remembered of it can go.
             wake: called with the key of the policy log, whose topic exists from now on, and of namespaces to sweep.
         """
         self._cluster = cluster
@@ -73,6 +75,7 @@ class NamespaceReconciler:
         self._covers = covers
         self._watch = watch
         self._claimed = claimed
+        self._swept = swept
         self._wake = wake
 
     async def reconcile(self, key: Key) -> Result:
@@ -173,6 +176,8 @@ class NamespaceReconciler:
         for user in sorted(users & (await self._users.observe()).keys()):
             _log.warning("user of an agent that is no more", user=user)
             await self._users.delete(user)
+        for item in gone:
+            self._swept(item)
         await self._inventory.forget(gone)  # last: whatever ends before that is found again
         for agent in sorted({item.agent for item in gone} & existing_agents(self._cluster, namespace)):
             self._wake(Key("AgentDeployment", namespace, agent))  # made again meanwhile: its users are gone too
