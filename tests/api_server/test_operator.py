@@ -10,24 +10,19 @@ import signal
 import subprocess
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-import yaml
-from confluent_kafka import Producer
-from streamwarden_contract.acks import GateAck, ReadFormats
-from streamwarden_contract.models.policy import PolicyRef
-from streamwarden_contract.policylog import NEWEST_FORMAT
 from streamwarden_operator.plans.election import DURATION_S, RETRY_S
-from support.api_server import OPERATOR_USER, ROOT, running_api_server
 from support.kubernetes_side import conditions
-from support.operator_process import COMMAND, OperatorProcess, allow_lease, operator_environment, until
+from support.operator_process import COMMAND, operator_environment
+from support.operator_site import KINDS, running_site
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Iterator
 
-    from support.api_server import ApiServer
+    from support.operator_process import OperatorProcess
+    from support.operator_site import Site
     from support.stack_fixture import RunningStack
 
 
@@ -38,125 +33,13 @@ EVENTS = ("get", "events", "-n", "risk")
 DEEP = 5_000
 FIRST_LOOKS_S = 10.0
 """Most that a new leader needs from its Lease to its first publication, on a busy machine."""
-KINDS = "topiccontracts,policies,agentdeployments"
-
-
-class Site:
-    """A cluster with the samples, and the operator beside it."""
-
-    def __init__(self, server: ApiServer, stack: RunningStack, folder: Path) -> None:
-        self.server, self.stack, self._folder = server, stack, folder
-        self._properties = folder / "librdkafka.properties"
-        self._properties.write_text(stack.operator.render())
-        self._operators: list[OperatorProcess] = []
-
-    def start(self) -> OperatorProcess:
-        operator = OperatorProcess(
-            self._folder,
-            self.server.kubeconfig_of(OPERATOR_USER),
-            kafka_properties=self._properties,
-            registry_url=self.stack.registry_url,
-            gate_image="registry.example/gate:1",
-            first_retry="0:00:00.1",
-            installation="site",  # the run's Kafka knows another one: that of the corpus, with another key
-            principal="User:streamwarden.operator",
-        )
-        self._operators.append(operator)
-        operator.wait_ready()
-        return operator
-
-    def get(self, kind: str, name: str) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.server.kubectl("get", kind, name, "-n", "risk", "-o", "json"))
-        return found
-
-    def names(self, kinds: str, selector: str = "") -> set[str]:
-        options = ["-l", selector] if selector else []
-        listed = self.server.kubectl("get", kinds, "-n", "risk", "-o", "name", *options)
-        return set(listed.split())
-
-    def ready(self, kind: str, name: str) -> tuple[str, str]:
-        found: tuple[str, str] = conditions(self.get(kind, name)).get("Ready", ("", ""))
-        return found
-
-    def is_ready(self, kind: str, name: str) -> bool:
-        return self.ready(kind, name) == ("True", "OK")
-
-    def explain(self) -> str:
-        return self.server.kubectl("get", KINDS, "-A", "-o", "yaml") + self._operators[-1].text()
-
-    def until(self, holds: Callable[[], object]) -> None:
-        until(holds, self.explain)
-
-    def pod(self) -> str:
-        (pod,) = self.names("pods")
-        return pod.removeprefix("pod/")
-
-    def run_pod(self) -> None:
-        """Say that the pod's agent is ready, as a kubelet would."""
-        ready = {
-            "name": "agent",
-            "ready": True,
-            "image": "x",
-            "imageID": "",
-            "restartCount": 0,
-            "state": {"running": {}},
-        }
-        status = json.dumps({"status": {"containerStatuses": [ready]}})
-        self.server.kubectl("patch", "pod", self.pod(), "-n", "risk", "--subresource=status", "-p", status)
-
-    def acknowledge(self) -> None:
-        """Report for the pod's gate that it has its policies in force."""
-        agent = self.get("agentdeployment", "url-guard")
-        refs = tuple(PolicyRef.model_validate(ref) for ref in agent["status"]["policies"])
-        ack = GateAck(
-            namespace="risk",
-            agent="url-guard",
-            agent_uid=agent["metadata"]["uid"],
-            pod=self.pod(),
-            state="InForce",
-            policies=refs,
-            formats=ReadFormats(policy_log=NEWEST_FORMAT),
-            reported_at_ms=1,
-        )
-        producer = Producer(dict(self.stack.operator_properties))
-        producer.produce("risk.streamwarden.gates", key=ack.key, value=ack.encode())
-        assert producer.flush(30) == 0
-
-    def edit_policy(self) -> None:
-        """Edit a policy, and wait until that is published and said."""
-        name = "url-blocking-stricter"
-        before = self.get("policy.streamwarden.io", name)
-        flipped = "Audit" if before["spec"].get("failureAction") == "Enforce" else "Enforce"
-        patch = json.dumps({"spec": {"failureAction": flipped}})
-        self.server.kubectl("patch", "policy.streamwarden.io", name, "-n", "risk", "--type=merge", "-p", patch)
-        revision = before["status"].get("revision", 0)
-        self.until(lambda: self.get("policy.streamwarden.io", name)["status"].get("revision", 0) > revision)
-
-    def annotate(self, kind: str, name: str, annotation: str) -> None:
-        self.server.kubectl("annotate", kind, name, "-n", "risk", "--overwrite", annotation)
-
-    def close(self) -> None:
-        for operator in self._operators:
-            operator.close()
 
 
 @pytest.fixture(scope="module")
 def site(stack_with_registry: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The samples in a prepared namespace of a cluster of their own. The tests of this module follow one another."""
-    folder = tmp_path_factory.mktemp("site")
-    relative = "/".join([".."] * len(folder.parts[1:])) + str(ROOT / "config" / "namespace")
-    (folder / "kustomization.yaml").write_text(yaml.safe_dump({"namespace": "risk", "resources": [relative]}))
-    with running_api_server(tmp_path_factory.mktemp("api-server")) as server:
-        for base in (ROOT / "config" / "default", folder):
-            server.kubectl("apply", "--server-side", "-k", str(base))
-        allow_lease(server, "site")
-        server.wait_served(*(f"{name}.streamwarden.io" for name in KINDS.split(",")))
-        server.kubectl("apply", "--server-side", "-f", str(ROOT / "config" / "samples"))
-        made = Site(server, stack_with_registry, folder)
-        try:
-            yield made
-        finally:
-            made.close()
+    with running_site(tmp_path_factory, stack_with_registry) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -281,13 +164,13 @@ def test_a_policy_deeper_than_python_reads_is_told_and_stops_nothing(site: Site)
 
 def test_f8_a_killed_operator_goes_on_where_it_was(site: Site) -> None:
     site._operators[-1].kill()
-    site.server.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(ROOT / "config" / "samples"))
+    site.apply_samples()
     site.start()
     site.until(lambda: site.ready("agentdeployment", "url-guard") == ("False", "GateNotReady"))
 
 
 def test_f9_of_two_operators_one_writes_and_the_other_takes_over_when_it_stands_still(site: Site) -> None:
-    """X82, and F9: two rewrote each other's Deployments for ever. Told by the API server's own log, not by theirs."""
+    """X82, and F9: two rewrote each other's Deployments for ever. Told by the API server's and Kafka's own logs."""
     first, second = site._operators[-1], site.start()
     site.edit_policy()
     assert site.server.writes(first.user_agent)
@@ -301,9 +184,7 @@ def test_f9_of_two_operators_one_writes_and_the_other_takes_over_when_it_stands_
         first.signal(signal.SIGCONT)
     assert first.wait() == 1
     assert took_s < DURATION_S + 2 * RETRY_S + FIRST_LOOKS_S
-    *_, (last_of_first, _) = site.server.writes(first.user_agent)
-    (first_of_second, _), *_ = site.server.writes(second.user_agent)
-    assert last_of_first < first_of_second
+    site.assert_one_after_the_other(first, second)
     assert {"stands by", "leads"} <= {line["event"] for line in second.log()}
 
 

@@ -56,10 +56,15 @@ class ApiServer:
 
     def __init__(self, folder: Path, programs: Mapping[str, Path]) -> None:
         self._folder, self._programs = folder, programs
-        self._etcd_port, self._peer_port, self._port, self._controllers_port = free_ports(4)
+        self._etcd_port, self._peer_port, self.port, self._controllers_port = free_ports(4)
         self._children: list[Child] = []
-        self.url = f"https://127.0.0.1:{self._port}"
+        self.url = self.url_at(self.port)
         self.kubeconfig = folder / "admin.conf"
+
+    @staticmethod
+    def url_at(port: int) -> str:
+        """Return the address of the API server, or of what carries to it."""
+        return f"https://127.0.0.1:{port}"
 
     async def start(self) -> None:
         """Start everything; returns once it answers."""
@@ -87,11 +92,12 @@ class ApiServer:
         """Return a client that speaks as this user; close it."""
         return KubernetesClient(self.configuration(user), timeout_s=timeout_s)
 
-    def kubeconfig_of(self, user: str) -> Path:
-        """Write a kubeconfig of this user, and return its path."""
+    def kubeconfig_of(self, user: str, url: str = "") -> Path:
+        """Write a kubeconfig of this user, and return its path; with another address where one is given."""
         config = yaml.safe_load(self.kubeconfig.read_text())
         config["users"][0]["user"] = {"token": self._token(user)}
-        path = self._folder / f"{user.replace(':', '-')}.conf"
+        config["clusters"][0]["cluster"]["server"] = url or self.url
+        path = self._folder / f"{user.replace(':', '-')}{url.rpartition(':')[2]}.conf"
         path.write_text(yaml.safe_dump(config))
         path.chmod(0o600)
         return path
@@ -190,7 +196,7 @@ class ApiServer:
         return [
             f"--etcd-servers=http://127.0.0.1:{self._etcd_port}",
             "--bind-address=127.0.0.1",
-            f"--secure-port={self._port}",
+            f"--secure-port={self.port}",
             "--service-cluster-ip-range=10.96.0.0/16",
             f"--client-ca-file={folder}/ca.crt",
             f"--token-auth-file={folder}/tokens.csv",

@@ -15,7 +15,7 @@ import httpx
 from streamwarden_devstack.ports import free_ports
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from support.api_server import ApiServer
 
@@ -39,12 +39,22 @@ def allow_lease(server: ApiServer, installation: str) -> None:
 class OperatorProcess:
     """A started operator. Its log is JSON, one object a line."""
 
-    def __init__(self, folder: Path, kubeconfig: Path, *, pod: object = "", **settings: object) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        kubeconfig: Path,
+        command: Sequence[str | Path] = (COMMAND, "run"),
+        /,
+        *,
+        pod: object = "",
+        **settings: object,
+    ) -> None:
         """Start it.
 
         Args:
             folder: for its log.
             kubeconfig: of the user that it is.
+            command: what is run.
             pod: whose container it is; empty: of none.
             settings: all of its settings.
         """
@@ -53,9 +63,7 @@ class OperatorProcess:
         env = operator_environment({"health_port": self.health_port, **settings}) | {"KUBECONFIG": str(kubeconfig)}
         env |= {"POD_ID": str(pod)} if pod else {}
         with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [COMMAND, "run"], env=env, stdout=log, stderr=log, stdin=subprocess.DEVNULL
-            )
+            self._process = subprocess.Popen(command, env=env, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
 
     def ready(self) -> bool:
         """Ask as a kubelet would."""
@@ -73,7 +81,16 @@ class OperatorProcess:
 
     def log(self) -> Iterator[dict[str, Any]]:
         """Return what it said, line by line."""
-        yield from (json.loads(line) for line in self.text().splitlines())
+        yield from (json.loads(line) for line in self.text().splitlines(keepends=True) if line.endswith("\n"))
+
+    def is_idle(self) -> bool:
+        """Whether none of its reconciles runs, and none waits for its turn."""
+        looked = httpx.get(f"http://127.0.0.1:{self.health_port}/debug/tasks", timeout=30).json()
+        return not looked["running"] and not looked["waiting"]
+
+    def has_said(self, event: str) -> bool:
+        """Whether its log has this event."""
+        return any(line["event"] == event for line in self.log())
 
     @property
     def user_agent(self) -> str:
