@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 NAME = "many_agents"
 AGENTS = int(os.environ.get("MANY_AGENTS", "300"))
 EDIT_EVERY_S, EDITS_AFTER = 2.0, 30
-IDLE_S = 60.0
+IDLE_S, _REST_S = 60.0, 5.0
 PATIENCE_S = 1_500.0
 GOALS = (
     Goal("all_standing_s", "below", 60),  # of a thousand
@@ -177,18 +177,24 @@ class _Crowd:
         }
 
     async def _idle(self) -> Figures:
-        await asyncio.sleep(10)
+        rest_s = await self._come_to_rest()
         counted, cpu = self._counts(), cpu_seconds()
         await asyncio.sleep(IDLE_S)
         taken, now = cpu_seconds()["operator"] - cpu["operator"], self._counts()
         return {
-            "idle_writes": sum(
-                count
-                for labels, count in _series(now - counted, "kubernetes_requests_total")
-                if labels["verb"] not in _READS and not labels["resource"].startswith("leases")
-            ),
+            "at_rest_after_s": round(rest_s, 1),
+            "idle_writes": _writes(now) - _writes(counted),
             "idle_cpu_percent": round(100 * taken / IDLE_S, 2),
         }
+
+    async def _come_to_rest(self) -> float:
+        """Wait until nothing is written for a while, and return how long that took."""
+        began_s, written = time.monotonic(), -1.0
+        while (now := _writes(self._counts())) != written:
+            assert time.monotonic() - began_s < PATIENCE_S, "it writes on and on"
+            written = now
+            await asyncio.sleep(_REST_S)
+        return time.monotonic() - began_s - _REST_S
 
     async def _edit_while(self, goes_on: Any) -> list[tuple[float, float]]:  # noqa: ANN401  # a condition
         waits: list[tuple[float, float]] = []
@@ -250,6 +256,15 @@ class _Crowd:
 
 def _series(counts: Counter[tuple[str, str]], name: str) -> list[tuple[dict[str, str], float]]:
     return [(dict(_LABEL.findall(labels)), count) for (each, labels), count in counts.items() if each == name]
+
+
+def _writes(counts: Counter[tuple[str, str]]) -> float:
+    """Return how much was written so far; the Lease is renewed all the time."""
+    return sum(
+        count
+        for labels, count in _series(counts, "kubernetes_requests_total")
+        if labels["verb"] not in _READS and not labels["resource"].startswith("leases")
+    )
 
 
 def _per_agent(now: Counter[tuple[str, str]], before: Counter[tuple[str, str]]) -> Figures:
