@@ -50,8 +50,7 @@ def live_and_die(site: RestlessSite, kills: int) -> None:
 @pytest.mark.parametrize("seed", [pytest.param(SEED, id=f"seed-{SEED}")])
 def test_f8_an_operator_killed_at_random_converges_and_leaves_nothing_over(tmp_path: Path, seed: int) -> None:
     with restless_site(tmp_path, seed) as site:
-        for number, user in enumerate(STRANGERS):
-            asyncio.run(site.kafka.make(user, f"{user}.topic", number))
+        asyncio.run(site.kafka.make({user: f"{user}.topic" for user in STRANGERS}))
         before = asyncio.run(site.kafka.dump())
         site.begin()
         for done in range(0, KILLS, ROUND):

@@ -85,6 +85,10 @@ class DevProcess:
         """Tell whether one process runs whose command line matches."""
         return len(self._named(what)) == 1
 
+    def pids(self, what: str) -> set[int]:
+        """Return the processes whose command line matches (not what keeps them running)."""
+        return set(self._named(what))
+
     def kill(self, what: str) -> int:
         """Kill -9 the process whose command line matches (not what keeps it running); returns its pid."""
         (pid,) = self._named(what)

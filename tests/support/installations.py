@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from itertools import count
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from streamwarden_operator.adapters.signing import HeldKeys, PublisherKeys, SigningKey
@@ -71,6 +72,7 @@ class Installation:
         self.settings = SETTINGS.model_copy(update={"installation": name, "agent_producer_byte_rate": 1_000_000})
         self.cluster = FakeCluster()
         self.key = SigningKey.create()
+        self._touched = count()
         for namespace in namespaces:
             self.put_namespace(namespace)
 
@@ -78,6 +80,14 @@ class Installation:
         """Let people apply a whole namespace's manifests."""
         for resource in whole_namespace(namespace):
             self.cluster.put(resource)
+
+    def touch(self, namespace: str) -> None:
+        """Let somebody edit a namespace's agent, without effect: the operator looks at all that belongs to it."""
+        found = self.cluster.get(type(agent()), namespace, "guard")
+        assert found is not None
+        annotations = {**found.metadata.annotations, "touched": str(next(self._touched))}
+        metadata = found.metadata.model_copy(update={"annotations": annotations})
+        self.cluster.put(found.model_copy(update={"metadata": metadata}))
 
     @asynccontextmanager
     async def running(self, guard: WriteGuard = always, **settings: Any) -> AsyncIterator[Controller]:

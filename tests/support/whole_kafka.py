@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from typing import TYPE_CHECKING, Any, cast
 
 import httpx
-from aiokafka.protocol.admin import DescribeClientQuotasRequest
-from confluent_kafka import TopicCollection, TopicPartition
+from aiokafka.protocol.admin import DescribeClientQuotasRequest, ListGroupsRequest
+from confluent_kafka import TopicCollection
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the stubs leave its names out
     AclBindingFilter,
     AclOperation,
@@ -18,67 +19,96 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the stubs l
     ResourceType,
 )
 from streamwarden_kafka.wire.connections import Wire
+from streamwarden_kafka.wire.groups import GroupOffsets
 from streamwarden_kafka.wire.quotas import alter_user_quotas
 from streamwarden_operator.backends import Backends, connect
+from streamwarden_operator.write_guard import always
 from support.kafka_tools import WAIT_S, Cluster, Right
+from support.operator_harness import SETTINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from streamwarden_operator.settings import OperatorSettings
     from streamwarden_operator.write_guard import WriteGuard
     from support.installations import Dump
-    from support.stack_fixture import OwnStack
+    from support.stack_fixture import RunningStack
 
 _ALL_ACLS = cast("Any", AclBindingFilter)(
     ResourceType.ANY, None, ResourcePatternType.ANY, None, None, AclOperation.ANY, AclPermissionType.ANY
 )
+_CONFIG = {"retention.ms": "-1", "max.message.bytes": "70000"}
+_Found = tuple[tuple[str, str], object]
 
 
 class RealKafka:
-    """A started Kafka with its registry, as a super user; implements ``installations.SharedKafka``."""
+    """A started Kafka of one broker with its registry, as a super user; implements ``installations.SharedKafka``."""
 
-    def __init__(self, stack: OwnStack) -> None:
-        self._stack = stack
+    def __init__(self, stack: RunningStack) -> None:
         self._connection = stack.operator
         self._cluster = Cluster(stack.operator_properties)
         self._registry_url = stack.registry_url
 
     @property
     def bootstrap_servers(self) -> str:
-        return self._stack.bootstrap_servers
+        return self._connection.bootstrap_servers
 
     def connect(self, settings: OperatorSettings, guard: WriteGuard) -> Backends:
         return connect(self._connection, self._registry_url, settings, guard=guard)
 
-    async def make(self, user: str, topic: str, number: int) -> str:
-        config = {"retention.ms": "-1", "max.message.bytes": "70000"}
-        self._cluster.create_topics(topic, partitions=2, config=config)
-        self._cluster.produce(topic, [(b"k", f"{topic}/{record}".encode(), [("h", b"v")]) for record in range(3)])
-        rights = [Right("READ", "TOPIC", topic), Right("READ", "GROUP", f"{user}.theirs")]
-        password = self._cluster.create_user(user, rights)["sasl.password"]
-        wire = Wire(self._connection, "streamwarden-test-strangers", timeout_s=WAIT_S)
-        try:
-            await alter_user_quotas(wire, user, {"producer_byte_rate": 100_000.0 + number})
-        finally:
-            await wire.close()
-        self._cluster.commit(f"{user}.theirs", [TopicPartition(topic, 0, 1, "their own")])
-        # Apicurio knows a JSON Schema by its properties.
-        definition = f'{{"type": "object", "title": "{number}", "properties": {{}}}}'
-        schema = {"schemaType": "JSON", "schema": definition}
-        with self._registry() as client:
-            client.post(f"subjects/{topic}-value/versions", json=schema).raise_for_status()
-            client.put(f"config/{topic}-value", json={"compatibility": "FULL"}).raise_for_status()
-        return password
+    async def make(self, strangers: Mapping[str, str]) -> dict[str, str]:
+        passwords = await asyncio.to_thread(self._make, strangers)
+        backends = self.connect(SETTINGS, always)
+        async with self._wire() as wire:
+            for number, (user, topic) in enumerate(strangers.items()):
+                await alter_user_quotas(wire, user, {"producer_byte_rate": 100_000.0 + number})
+                await backends.offsets.commit(_group_of(user), topic, {0: (1, "their own")})
+        for close in backends.closing:
+            await close()
+        return passwords
 
     async def dump(self) -> Dump:
         """Return everything that there is now."""
-        found = dict(self._of_topics()) | dict(self._of_users()) | dict(self._of_groups()) | dict(self._of_subjects())
-        return found | {("quota", name): values async for name, values in self._quotas()}
+        found = dict(await asyncio.to_thread(self._all_but_groups_and_quotas))
+        async with self._wire() as wire:
+            broker = await wire.any_broker()
+            quotas = await broker.ask(DescribeClientQuotasRequest([], strict=False))
+            groups = await broker.ask(ListGroupsRequest())
+            assert (quotas.error_code, groups.error_code) == (0, 0)
+            names = [name for name, _ in groups.groups]
+            committed = await GroupOffsets(wire).positions(dict.fromkeys(names, self._partitions()))
+        for entity, values in quotas.entries or ():
+            found["quota", " ".join(f"{kind}={name}" for kind, name in sorted(entity))] = sorted(values)
+        for group, places in committed.items():
+            assert not isinstance(places, Exception), places
+            if own := {at: position for at, position in places.items() if position[0] is not None}:
+                found["group", group] = own
+        return found
 
-    def _of_topics(self) -> Iterator[tuple[tuple[str, str], object]]:
+    def _make(self, strangers: Mapping[str, str]) -> dict[str, str]:
+        self._cluster.create_topics(*strangers.values(), partitions=2, config=_CONFIG)
+        passwords = {}
+        for number, (user, topic) in enumerate(strangers.items()):
+            records = [(b"k", f"{topic}/{record}".encode(), [("h", b"v")]) for record in range(3)]
+            self._cluster.produce(topic, records)
+            rights = [Right("READ", "TOPIC", topic), Right("READ", "GROUP", _group_of(user))]
+            passwords[user] = self._cluster.create_user(user, rights)["sasl.password"]
+            # Without properties Apicurio finds no JSON Schema in it, whatever its type is said to be.
+            definition = f'{{"type": "object", "title": "{number}", "properties": {{}}}}'
+            with self._registry() as client:
+                schema = {"schemaType": "JSON", "schema": definition}
+                client.post(f"subjects/{topic}-value/versions", json=schema).raise_for_status()
+                client.put(f"config/{topic}-value", json={"compatibility": "FULL"}).raise_for_status()
+        return passwords
+
+    def _all_but_groups_and_quotas(self) -> list[_Found]:
+        return [*self._topics(), *self._users(), *self._subjects()]
+
+    def _topics(self) -> Iterator[_Found]:
         admin = self._cluster.admin
-        names = sorted(name for name in admin.list_topics(timeout=WAIT_S).topics if not name.startswith("__"))
+        names = sorted({name for name, _ in self._partitions()})
+        if not names:
+            return
         described = admin.describe_topics(TopicCollection(names))
         configs = admin.describe_configs([ConfigResource(ResourceType.TOPIC, name) for name in names])
         own = {asked.name: _own_config(future.result(WAIT_S)) for asked, future in configs.items()}
@@ -89,40 +119,15 @@ class RealKafka:
             layout = [(part.id, [node.id for node in part.replicas]) for part in topic.partitions]
             yield ("topic", name), (str(topic.topic_id), layout, own[name], _hash_of(records[name]))
 
-    def _of_users(self) -> Iterator[tuple[tuple[str, str], object]]:
+    def _users(self) -> Iterator[_Found]:
         admin = self._cluster.admin
         for user, found in admin.describe_user_scram_credentials().result(WAIT_S).items():
-            infos = [(each.mechanism.name, each.iterations) for each in found.scram_credential_infos]
-            yield ("user", user), infos
+            yield ("user", user), [(each.mechanism.name, each.iterations) for each in found.scram_credential_infos]
         for acl in admin.describe_acls(_ALL_ACLS).result(WAIT_S):
             what = (acl.restype.name, acl.name, acl.resource_pattern_type.name, acl.host, acl.permission_type.name)
             yield ("acl", f"{acl.principal} {acl.operation.name} {what}"), True
 
-    def _of_groups(self) -> Iterator[tuple[tuple[str, str], object]]:
-        topics = self._cluster.admin.list_topics(timeout=WAIT_S).topics
-        places = [(name, number) for name in sorted(topics) for number in sorted(topics[name].partitions)]
-        for listed in self._cluster.admin.list_consumer_groups().result(WAIT_S).valid:
-            consumer = self._cluster._consumer(listed.group_id)
-            asked = [TopicPartition(*place) for place in places if not place[0].startswith("__")]
-            found = [each for each in consumer.committed(asked, timeout=WAIT_S) if each.offset >= 0]
-            consumer.close()
-            if found:
-                yield (
-                    ("group", listed.group_id),
-                    [(each.topic, each.partition, each.offset, each.metadata) for each in found],
-                )
-
-    async def _quotas(self) -> Any:
-        wire = Wire(self._connection, "streamwarden-test-quotas", timeout_s=WAIT_S)
-        try:
-            answer = await (await wire.any_broker()).ask(DescribeClientQuotasRequest([], strict=False))
-        finally:
-            await wire.close()
-        assert answer.error_code == 0
-        for entity, values in answer.entries or ():
-            yield " ".join(f"{kind}={name}" for kind, name in sorted(entity)), sorted(values)
-
-    def _of_subjects(self) -> Iterator[tuple[tuple[str, str], object]]:
+    def _subjects(self) -> Iterator[_Found]:
         with self._registry() as client:
             for subject in client.get("subjects").raise_for_status().json():
                 versions = client.get(f"subjects/{subject}/versions").raise_for_status().json()
@@ -130,8 +135,22 @@ class RealKafka:
                 level = client.get(f"config/{subject}")
                 yield ("subject", subject), (texts, level.status_code, level.text)
 
+    def _partitions(self) -> list[tuple[str, int]]:
+        """Return those of all topics but Kafka's own."""
+        topics = self._cluster.admin.list_topics(timeout=WAIT_S).topics
+        return [
+            (name, part) for name in topics if not name.startswith("__") for part in sorted(topics[name].partitions)
+        ]
+
     def _registry(self) -> httpx.Client:
         return httpx.Client(base_url=self._registry_url.rstrip("/") + "/", timeout=WAIT_S)
+
+    def _wire(self) -> Wire:
+        return Wire(self._connection, "streamwarden-test-dump", timeout_s=WAIT_S)
+
+
+def _group_of(user: str) -> str:
+    return f"{user}.theirs"
 
 
 def _own_config(entries: Any) -> dict[str, str]:

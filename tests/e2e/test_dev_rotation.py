@@ -1,0 +1,129 @@
+"""New passwords of a running agent and gate (F42): no decision is lost, none judged twice, old ones open nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from streamwarden_kafka.connection import Connection
+from streamwarden_kafka.errors import LoginRefusedError
+from streamwarden_kafka.wire.connections import Wire
+from support.dev_process import AGENT, COMMAND, GATE, PATIENCE_S
+from support.dev_tiny import DECISIONS, run, wait_for_decisions, write_readings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from support.dev_process import DevProcess
+
+DURING, AFTER, RATE = 400, 100, 40
+ONE_MECHANISM = """
+from streamwarden_cli.main import app
+from streamwarden_operator.adapters.kafka.logins import KafkaLogins
+async def offers(_self, _user, mechanism):
+    return mechanism == "SCRAM-SHA-512"
+KafkaLogins.offers = offers
+app()
+"""
+"""``streamwarden`` with a Kafka whose listener takes one mechanism alone."""
+
+IN_TURN = r"by SCRAM-SHA-256; the one before is valid until no pod goes by it"
+IN_PLACE = r"in place, as Kafka takes no logins by SCRAM-SHA-256"
+
+
+@contextmanager
+def sensors(tiny: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Write readings all the while."""
+    command = [sys.executable, "sensors.py", "0", str(DURING), str(RATE)]
+    process = subprocess.Popen(command, cwd=tiny, env={**os.environ, "STREAMWARDEN_DEV_DIR": str(tiny)})
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def login_of(tiny: Path, role: str) -> Connection:
+    """Return what a role's Secret has."""
+    return Connection.parse(
+        (tiny / f".streamwarden/secrets/plant/watcher-{role}-credentials/client.properties").read_text()
+    )
+
+
+def is_let_in(login: Connection) -> bool:
+    async def log_in() -> None:
+        async with Wire(login, "test", timeout_s=PATIENCE_S) as wire:
+            await wire.any_broker()
+
+    try:
+        asyncio.run(log_in())
+    except LoginRefusedError:
+        return False
+    return True
+
+
+def ask_for_rotation(tiny: Path) -> None:
+    manifests = tiny / "manifests.yaml"
+    named = "{name: watcher, namespace: plant,"
+    text = manifests.read_text()
+    assert text.count(named) == 1
+    asked = f"{named} annotations: {{streamwarden.io/rotate-credentials: spring}},"
+    manifests.write_text(text.replace(named, asked))
+
+
+def wait_for_others(dev: DevProcess, before: dict[str, set[int]]) -> None:
+    """Wait until other processes run as agent and gate."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not all(dev.has_one(what) and not dev.pids(what) & pids for what, pids in before.items()):
+        assert time.monotonic() < deadline, f"the processes of before go on:\n{dev.output}"
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize(
+    ("command", "how"),
+    [
+        pytest.param((str(COMMAND),), IN_TURN, id="F42-two-mechanisms-take-turns"),
+        pytest.param((sys.executable, "-c", ONE_MECHANISM), IN_PLACE, id="F42-one-mechanism-in-place"),
+    ],
+)
+def test_f42_passwords_are_replaced_under_a_running_loop_that_loses_nothing_and_judges_nothing_twice(
+    tiny: Path, start_dev: Callable[..., DevProcess], command: tuple[str, ...], how: str
+) -> None:
+    dev = start_dev(tiny, "--no-registry", command=command)
+    dev.wait_for("all agents are ready")
+    with sensors(tiny) as writing:
+        wait_for_decisions(tiny, 20)
+        before = {what: dev.pids(what) for what in (AGENT, GATE)}
+        logins = {role: login_of(tiny, role) for role in ("agent", "gate")}
+        ask_for_rotation(tiny)
+        for role in logins:
+            dev.wait_for(rf"CredentialsRotationBegun: the user plant.watcher.{role} gets a new password .*{how}")
+        if how is IN_TURN:
+            dev.wait_for("CredentialsRotated: only the passwords in the Secrets are valid from now on")
+        wait_for_others(dev, before)
+        assert writing.wait(PATIENCE_S) == 0
+    write_readings(tiny, DURING, AFTER)
+
+    judged = wait_for_decisions(tiny, DURING + AFTER)
+    assert sorted(judged) == [f"valve-{number:04}" for number in range(DURING + AFTER)]
+    lines = [json.loads(line) for line in (tiny / DECISIONS).read_text().splitlines()]
+    commands = [line["commandId"] for line in lines if line["verdict"] == "Allow"]
+    assert len(set(commands)) == len(commands) == (DURING + AFTER) // 2
+    verified = run("audit", "verify", "-n", "plant", "--dir", str(tiny), "--decisions")
+    assert verified.returncode == 0, verified.stdout
+
+    assert {role: is_let_in(login) for role, login in logins.items()} == {"agent": False, "gate": False}
+    assert {role: is_let_in(login_of(tiny, role)) for role in logins} == {"agent": True, "gate": True}
+    said = len(dev.lines)
+    policy = tiny / "policy.yaml"
+    policy.write_text(policy.read_text().replace("0.5", "0.9"))
+    dev.wait_for("policy plant/careful revision .* is in force in 1/1 gates", after=said)
+    assert dev.interrupt() == 130

@@ -1,0 +1,26 @@
+"""Strangers and two installations on a real Kafka and its registry (X80): nobody's things are touched."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from support.stack_fixture import running_stack
+from support.strangers import Shared, StrangersBehaviour
+from support.whole_kafka import RealKafka
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.own_stack
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
+    """A Kafka of their own: others' tests would be strangers that change."""
+    with running_stack(tmp_path_factory.mktemp("strangers")) as stack:
+        yield Shared(RealKafka(stack))
+
+
+class TestStrangersOnKafka(StrangersBehaviour):
+    """The suite, over processes that answer."""
