@@ -98,7 +98,13 @@ class Followed:
             self._read_to[message.topic(), message.partition()] = message.offset()
 
     def _end_of(self, topic: str, partition: int) -> int:
-        return int(self._asker.get_watermark_offsets(TopicPartition(topic, partition), timeout=WAIT_S)[1])
+        deadline = time.monotonic() + WAIT_S
+        while True:
+            try:
+                return int(self._asker.get_watermark_offsets(TopicPartition(topic, partition), timeout=WAIT_S)[1])
+            except KafkaException as exception:  # on a busy machine a new consumer does not know each partition yet
+                if exception.args[0].code() != KafkaError._UNKNOWN_PARTITION or time.monotonic() > deadline:
+                    raise
 
 
 @dataclass

@@ -1,4 +1,7 @@
-"""Strangers and two installations on a real Kafka and its registry (X80): nobody's things are touched."""
+"""Strangers and two installations on a real Kafka and its registry (X80): nobody's things are touched.
+
+Marked ``chaos``: it takes two to six minutes, as each of its dumps reads all that there is.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from support.whole_kafka import RealKafka
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.own_stack
+pytestmark = [pytest.mark.own_stack, pytest.mark.chaos]
 
 
 @pytest.fixture(scope="module")
