@@ -78,8 +78,10 @@ def test_x83_the_key_is_replaced_by_the_page_s_command_and_no_decision_waits_for
     site.until(rotated)
     site.until(lambda: old not in site.last_ack().key_ids)
     (new,) = site.last_ack().key_ids
-    assert f"all 1 gates know the key {new}, and it signs now" in said
+    assert f"all 1 gates know the key {new}, and it signs now" in site.events("KeySigns")
     assert all(site.events(step) for step in STEPS)
+    told = {message for step in (*STEPS, "KeyRotationWaits") for message in site.events(step)}
+    assert set() < {found for found in said if found} <= told
     assert keys_taken(site) == [{old}, {old, new}, {new}]
     site.check_judged()
     assert rejected(site) == []

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from streamwarden_kafka.connection import Connection
-from streamwarden_kafka.errors import LoginRefusedError
+from streamwarden_kafka.errors import BrokerUnavailableError, LoginRefusedError
 from streamwarden_kafka.wire.connections import Wire
 from support.dev_process import AGENT, COMMAND, GATE, PATIENCE_S
 from support.dev_tiny import DECISIONS, run, wait_for_decisions, write_readings
@@ -59,15 +59,24 @@ def login_of(tiny: Path, role: str) -> Connection:
 
 
 def is_let_in(login: Connection) -> bool:
+    """Tell whether a login opens the door; a busy broker that gives no answer within seconds is asked again."""
+
     async def log_in() -> None:
         async with Wire(login, "test", timeout_s=PATIENCE_S) as wire:
             await wire.any_broker()
 
-    try:
-        asyncio.run(log_in())
-    except LoginRefusedError:
-        return False
-    return True
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            asyncio.run(log_in())
+        except LoginRefusedError:
+            return False
+        except BrokerUnavailableError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            return True
 
 
 def ask_for_rotation(tiny: Path) -> None:
