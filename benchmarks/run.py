@@ -7,6 +7,7 @@ import sys
 import cluster
 import dev
 import engines
+import failover
 import gate
 import harness
 import in_force
@@ -27,6 +28,7 @@ BENCHMARKS = {
     lag_poll.NAME: lag_poll.run,
     cluster.NAME: cluster.run,
     many_agents.NAME: many_agents.run,
+    failover.NAME: failover.run,
     sdk.NAME: sdk.run,
     dev.NAME: dev.run,
     rule_costs.NAME: rule_costs.run,

@@ -24,7 +24,8 @@ OLDER, NEWER = "registry.example/gate:1", "registry.example/gate:2"
 
 @pytest.fixture(scope="module")
 def cluster(stack_with_registry: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with running_site(tmp_path_factory, stack_with_registry, namespace="pair", installation="twins") as made:
+    folder = tmp_path_factory.mktemp("site")
+    with running_site(folder, stack_with_registry, namespace="pair", installation="twins") as made:
         yield made
 
 

@@ -26,7 +26,6 @@ from support.producers import behind_newer, written_batches
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    import pytest
     from support.api_server import ApiServer
     from support.producers import WrittenBatch
     from support.stack_fixture import RunningStack
@@ -201,20 +200,20 @@ class Site:
 
 @contextmanager
 def running_site(
-    folders: pytest.TempPathFactory, stack: RunningStack, *, namespace: str = "risk", installation: str = "site"
+    folder: Path, stack: RunningStack, *, namespace: str = "risk", installation: str = "site"
 ) -> Iterator[Site]:
     """Run a cluster with the samples in a prepared namespace; operators are started by who uses it.
 
     Args:
-        folders: where files may be.
+        folder: where files may be.
         stack: the run's Kafka and registry.
         namespace: no other operator of this Kafka may have it.
         installation: likewise: it has a key of its own.
     """
-    folder = folders.mktemp("site")
-    relative = "/".join([".."] * len(folder.parts[1:])) + str(ROOT / "config" / "namespace")
+    relative = "/".join([".."] * len(folder.resolve().parts[1:])) + str(ROOT / "config" / "namespace")
     (folder / "kustomization.yaml").write_text(yaml.safe_dump({"namespace": namespace, "resources": [relative]}))
-    with running_api_server(folders.mktemp("api-server")) as server:
+    (folder / "api-server").mkdir()
+    with running_api_server(folder / "api-server") as server:
         for base in (ROOT / "config" / "default", folder):
             server.kubectl("apply", "--server-side", "-k", str(base))
         allow_lease(server, installation)
