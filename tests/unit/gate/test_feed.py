@@ -205,6 +205,7 @@ def test_a_policy_topic_that_is_made_again_with_an_older_log_changes_nothing_in_
     assert is_in_force(feed, 7)
 
 
+@pytest.mark.slow
 def test_nothing_is_judged_while_a_mirror_of_the_kafka_answers_under_its_address(
     log: MemoryLog, broker: Broker, feed: PolicyFeed
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+import pytest
 from streamwarden_cli.session.progress import EVERY_S, Progress
 from streamwarden_cli.session.recorder import Recorder
 from streamwarden_cli.session.roles import AgentTopics, TopicRoles
@@ -64,6 +65,7 @@ def test_topics_keep_the_role_that_they_had_last() -> None:
     )
 
 
+@pytest.mark.slow
 def test_what_is_read_while_the_manifest_is_gone_is_counted_and_nothing_twice(tmp_path: Path) -> None:
     def counts(tally: Tally) -> tuple[int, int, int, int]:
         agent = tally.agents.get(GUARD.label)
