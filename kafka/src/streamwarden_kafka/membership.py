@@ -233,6 +233,8 @@ class GroupMember:
         # Not the partitions, paused: librdkafka would begin to look for their offsets, and its answer could come after
         # fetch_from and take the position back (measured: in 2 of 12 cases, records before the position came again).
         consumer.assign([])
+        if consumer is not self._consumer:
+            return  # it was replaced: what the group gave it before is told while it is closed, in another thread
         self._member_id = consumer.memberid() or ""
         self._joined_as(self._member_id)
         found = frozenset((entry.topic, entry.partition) for entry in partitions)

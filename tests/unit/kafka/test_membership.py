@@ -166,8 +166,11 @@ def test_a_consumer_that_gets_no_answer_twice_is_replaced_and_its_membership_is_
     assert len(joined.consumers) == 2
     assert (joined.member.assigned, metadata_of(joined.member)) == (frozenset(), NOBODY)
     joined.consumer.give(1)
-    first.take()  # the old one is closed beside it, and says so late
+    first.member_id = ""
+    first.give(0)  # the old one is closed beside it, and says late what it was given, and that it has left
+    first.take()
     assert joined.member.assigned == {("in", 1)}
+    assert metadata_of(joined.member) == ("member-1", 1)
     assert joined.left_for.get(timeout=30) == "member-1"
 
 

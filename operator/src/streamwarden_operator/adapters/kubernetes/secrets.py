@@ -13,7 +13,7 @@ from streamwarden_contract.names import SYSTEM
 from streamwarden_contract.reasons import ConditionReason
 
 from streamwarden_operator.adapters.kubernetes.client import MERGE, KubernetesClient, only_new
-from streamwarden_operator.adapters.kubernetes.errors import Request
+from streamwarden_operator.adapters.kubernetes.errors import AbsentError, Request
 from streamwarden_operator.adapters.kubernetes.resource_types import FIELD_MANAGER, SECRET
 from streamwarden_operator.desired.names import MANAGED_BY_LABEL, MANAGER, PART_OF_LABEL
 from streamwarden_operator.errors import ConflictError, InvalidSpecError
@@ -121,13 +121,16 @@ class SecretStore:
         Not applied: of what was restored from a backup somebody else is the manager, and it would stay for ever.
 
         Raises:
-            ConflictError: somebody wrote it meanwhile.
+            ConflictError: somebody wrote or deleted it meanwhile.
         """
         metadata = {"labels": _LABELS, "annotations": dict(annotations), "resourceVersion": version}
         encoded = {key: None if value is None else _encoded(value) for key, value in data.items()}
         request = Request("patch", SECRET, namespace, name)
         changed = {"metadata": metadata, "data": encoded}
-        return _kept(await self._client.patch(request, changed, content_type=MERGE, manager=FIELD_MANAGER))
+        try:
+            return _kept(await self._client.patch(request, changed, content_type=MERGE, manager=FIELD_MANAGER))
+        except AbsentError as error:
+            raise ConflictError(f"could not {request}: it was deleted meanwhile") from error
 
     async def delete(self, namespace: str, name: str) -> None:
         """Delete an own Secret; an absent one, and one that is not ours, is left alone."""

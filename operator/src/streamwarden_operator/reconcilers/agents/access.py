@@ -132,6 +132,12 @@ class AgentAccess:
         await self.quotas.take(lambda user: user in owned.ours and user == names.agent_principal)
         await self.users.forget(owned.ours)  # last: whatever ends before that is found again
 
+    def distrust(self, names: AgentNames) -> None:
+        """Have all looked at before pods start: others could have moved offsets, or made tokens of its users."""
+        self.looks.forget(names)
+        for user in (names.agent_principal, names.gate_principal):
+            self.users.tries.forget(user)
+
     def _in_use(self, agent: ResolvedAgent, published: BindingRecord | None) -> frozenset[Acl]:
         """Return what an agent and its gate may do by a published binding; an earlier agent's gives nothing."""
         if published is None or published.agent_uid != agent.resource.metadata.uid:

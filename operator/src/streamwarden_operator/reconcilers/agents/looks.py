@@ -83,6 +83,12 @@ class Looks:
             kind.forget(names)
         self._begun.pop(_who(names), None)
 
+    def drop(self, names: AgentNames) -> bool:
+        """Forget them, and tell whether they were still good: then another pass finds what they hide."""
+        good = math.isfinite(self.left_s(_who(names)))
+        self.forget(names)
+        return good
+
     def left_s(self, who: Who) -> float:
         """Return the seconds until an agent's looks are too old; infinite where nobody looks now."""
         _, begun_s = self._begun.get(who, (None, -math.inf))

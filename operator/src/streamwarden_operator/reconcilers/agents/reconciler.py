@@ -195,6 +195,7 @@ class AgentReconciler:
             await self._cluster.set_finalizer(agent, FINALIZER, present=True)
             await self._bring_up(resolved, progress)
         except BypassPossibleError as error:
+            self._access.distrust(resolved.names)
             await self._cluster.delete_workload(namespace, agent.metadata.name)
             self._scaling.forget(namespace, agent.metadata.name)
             progress.replicas = 0
@@ -217,6 +218,9 @@ class AgentReconciler:
         status = await self._statuses.report(agent, decide(ACCEPTED, checks.ACCEPTANCE, accepted_as), progress)
         if outage is not None:
             raise outage
+        fell = not is_doubted(resolved) and not conditions.is_true(status.conditions, checks.READY)
+        if fell and self._access.looks.drop(resolved.names):
+            self._wake(key_of(agent))  # they are of when all was well: the next pass finds why it is not
         return status
 
     def _is_new(self, agent: AgentDeployment) -> bool:

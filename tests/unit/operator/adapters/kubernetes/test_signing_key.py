@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 
 import pytest
+from streamwarden_operator.adapters.kubernetes.errors import AbsentError
+from streamwarden_operator.adapters.kubernetes.secrets import SecretStore
 from streamwarden_operator.adapters.kubernetes.signing_key import (
     KubernetesSigningKeys,
     keep_signing_key,
@@ -12,7 +15,7 @@ from streamwarden_operator.adapters.kubernetes.signing_key import (
     write_keys,
 )
 from streamwarden_operator.adapters.signing import HeldKeys, PublisherKeys, SigningKey
-from streamwarden_operator.errors import CannotGoOnError, InvalidSpecError, SigningKeyLostError
+from streamwarden_operator.errors import CannotGoOnError, ConflictError, InvalidSpecError, SigningKeyLostError
 from streamwarden_operator.ports import KeyIds, RotationAsked
 from support.key_fakes import FakeKeptSecrets
 
@@ -168,3 +171,13 @@ async def test_x83_another_key_in_the_secret_ends_the_process() -> None:
     made.secrets.data = write_keys(HeldKeys(SigningKey.create()))
     with pytest.raises(CannotGoOnError, match="no longer has the key"):
         await made.keys.rotation_asked()
+
+
+async def test_a_secret_that_is_deleted_while_it_is_changed_is_a_conflict_and_no_defect() -> None:
+    class Gone:
+        async def patch(self, request: object, *_: Any, **__: Any) -> None:
+            raise AbsentError(str(request))
+
+    store = SecretStore(cast("Any", Gone()))
+    with pytest.raises(ConflictError, match="deleted meanwhile"):
+        await store.write_kept("ops", "streamwarden-signing-key", {"keys.json": "{}"}, {}, "7")

@@ -115,3 +115,20 @@ async def test_a_listing_in_which_nothing_is_strange_wakes_nobody() -> None:
         harness.acls.down = True
         await look_at_acls(harness)  # an outage is no news of anybody, either
         assert reconciled == []
+
+
+async def test_what_others_have_done_by_such_rights_is_found_before_pods_start_again() -> None:
+    def looks_last(harness: Harness) -> None:
+        harness.looks_last_s = 3_600.0
+
+    async with running(*whole_namespace(), prepare=looks_last) as harness:
+        acl = Acl("User:mallory", "GROUP", "risk.guard.gate", "READ")
+        assert await judged(harness, acl) == ("False", "BypassPossible")
+        harness.offsets.committed |= dict.fromkeys(harness.offsets.committed, (9, "mallory"))
+        harness.offsets.ends |= {(topic, number): (0, 9) for _, topic, number in harness.offsets.committed}
+        harness.logins.tokens["risk.guard.gate"] = 1
+        harness.acls.acls.discard(acl)
+        harness.controller.add(Key("AgentDeployment", "risk", "guard"))
+        await harness.settle()
+        assert conditions_of(harness.get(GUARD))["AccessReady"] == ("False", "OffsetsLost")
+        assert (harness.logins.tokens, harness.cluster.workloads) == ({}, {})

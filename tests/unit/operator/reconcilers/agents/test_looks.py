@@ -23,6 +23,7 @@ from support.operator_harness import (
     until,
     whole_namespace,
 )
+from support.policy_fakes import ack_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -121,6 +122,30 @@ async def test_what_ended_with_an_error_is_a_reason_to_look_at_all(monkeypatch: 
         harness.acls.down = False
         await harness.settle()
         assert asked.times.keys() >= {"topics.observe", "users.observe", "offsets.observe"}
+
+
+async def test_an_agent_that_stands_no_more_is_a_reason_to_look_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with standing(monkeypatch) as (harness, asked):
+        harness.acks.say(ack_of(harness.binding()))
+        await harness.settle()
+        assert conditions_of(harness.get(agent()))["Ready"] == ("True", "OK")
+        assert asked.times == Counter()
+        harness.users.passwords.clear()
+        harness.acks.say(ack_of(harness.binding(), state="Stale", message="its user is gone"))
+        await harness.settle()
+        assert harness.users.passwords.keys() == {GUARD.agent_principal, GUARD.gate_principal}
+
+
+async def test_lost_offsets_are_found_once_a_gate_stops_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with standing(monkeypatch) as (harness, _):
+        harness.acks.say(ack_of(harness.binding()))
+        await harness.settle()
+        harness.offsets.committed.clear()
+        harness.offsets.ends = {(GUARD.decisions, number): (0, 9) for number in range(3)}
+        harness.acks.say(ack_of(harness.binding(), state="Rejected", message="no committed offset"))
+        await harness.settle()
+        assert conditions_of(harness.get(agent()))["AccessReady"] == ("False", "OffsetsLost")
+        assert not [acl for acl in harness.acls.acls if acl.principal == f"User:{GUARD.agent_principal}"]
 
 
 class Clock:
