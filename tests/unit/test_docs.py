@@ -9,6 +9,7 @@ import yaml
 from streamwarden_contract.models import KINDS
 from streamwarden_contract.names import AgentNames, NamespaceNames
 from streamwarden_operator.desired.topics import DAY_MS, build_decision_topic, build_shared_topics
+from support.operate_page import command
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -47,6 +48,13 @@ def test_rights_of_the_operator_are_told() -> None:
     assert sorted(name for name in resources if not re.search(rf"\b{name[:-1]}", told, re.IGNORECASE)) == []
 
 
+def test_no_secret_is_said_to_lie_in_git() -> None:
+    page = (DOCS / "operate.md").read_text(encoding="utf-8").split("\n## Backup\n", 1)[1].split("\n## ", 1)[0]
+    in_git = [line for line in page.splitlines() if "| in Git" in line]
+    assert in_git
+    assert [line for line in in_git if "`streamwarden-kafka`" in line or "credentials" in line] == []
+
+
 def test_the_overlay_of_a_namespace_leads_to_its_base() -> None:
     folder, base = re.search(r"-k (my-[\w/-]+)", OPERATOR), re.search(r"resources: \[(\S*config/namespace)\]", OPERATOR)
     assert folder is not None
@@ -78,12 +86,39 @@ def test_every_folder_with_code_is_in_the_table_of_modules_once() -> None:
     assert set(listed) == {f"{path.parent.relative_to(ROOT).as_posix()}/" for path in files}
 
 
+def test_sizing_names_what_the_operator_s_pod_may_have() -> None:
+    page = (DOCS / "operate.md").read_text(encoding="utf-8").split("\n## Sizing\n", 1)[1].split("\n## ", 1)[0]
+    deployment = yaml.safe_load((ROOT / "config/manager/deployment.yaml").read_text(encoding="utf-8"))
+    resources = deployment["spec"]["template"]["spec"]["containers"][0]["resources"]
+    assert {resources["requests"]["memory"], resources["limits"]["memory"]} <= set(re.findall(r"\b\d+Mi\b", page))
+    assert ("cpu" in resources["limits"]) is ("No limit of processor" not in page)
+
+
+def test_the_readme_says_what_sizing_says_of_a_thousand_agents() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    row = next(line for line in readme.splitlines() if line.startswith("| 1,000 agents"))
+    page = (DOCS / "operate.md").read_text(encoding="utf-8").split("\n## Sizing\n", 1)[1]
+    last = {line.split(" | ")[0].strip("| "): line.strip("| ").split(" | ")[-2:] for line in page.splitlines()}
+    for what in ("all stand after", "most memory", "the same beyond a bare watch, p99"):
+        assert all(figure in row for figure in last[what]), what
+
+
 def test_the_gate_s_page_has_every_module_of_the_gate() -> None:
     page = (DOCS / "gate.md").read_text(encoding="utf-8")
     table = "".join(line for line in page.splitlines(keepends=True) if line.startswith("| `"))
     modules = {path.name for path in (ROOT / "agent_image/gate/src/streamwarden_gate").glob("*.py")}
     assert modules - set(re.findall(r"`(\w+\.py)`", table)) == {"__init__.py", "__main__.py"}
     assert set(re.findall(r"`(\w+\.py)`", table)) <= modules
+
+
+def test_agents_are_stopped_for_a_move_by_what_no_operator_undoes() -> None:
+    """The scaler gives agents their pods back within seconds (``test_scaler.py``): it has to stand still first."""
+    page = (DOCS / "operate.md").read_text(encoding="utf-8").split("\n## Another Kafka\n", 1)[1].split("\n## ", 1)[0]
+    typed = re.findall(r"`kubectl scale ([^`]+) --replicas=0`", page)
+    assert typed == [
+        "deployment/streamwarden-operator -n streamwarden",
+        "deployment -n risk -l app.kubernetes.io/managed-by=streamwarden-operator",
+    ]
 
 
 def test_new_things_go_where_something_is() -> None:
@@ -128,6 +163,12 @@ def test_links_of_a_page_lead_to_files_that_exist(page: Path) -> None:
     assert [target for target in inside if not (page.parent / target).exists()] == []
 
 
+@pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
+def test_tests_that_a_page_names_are_there(page: Path) -> None:
+    named = re.findall(r"`(tests/[\w./-]+)`", page.read_text(encoding="utf-8"))
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
 def test_what_is_said_of_how_long_evidence_is_kept_is_how_topics_are_made() -> None:
     page = (DOCS / "gate.md").read_text(encoding="utf-8").split("\n## How long evidence is kept\n", 1)[1]
     said = {line.split("`")[1]: line for line in page.split("\n## ", 1)[0].splitlines() if line.startswith("| `<ns>.")}
@@ -142,6 +183,13 @@ def test_what_is_said_of_how_long_evidence_is_kept_is_how_topics_are_made() -> N
     assert {each for each in compacted if f"`{each}`" in page} == compacted
 
 
-@pytest.mark.parametrize("command", ["validate", "audit verify", "gate skip"])
-def test_the_readme_names_what_people_need_beside_dev(command: str) -> None:
-    assert f"`streamwarden {command}" in (ROOT / "README.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("heading", ["A lost key", "Restore"])
+def test_the_key_can_be_put_back_where_the_operator_has_made_another(heading: str) -> None:
+    """Server-side apply refuses another value of what another manager owns, and the operator owns what it has made."""
+    line = command(heading, "-f streamwarden-signing-key.json")
+    assert {"--server-side", "--force-conflicts"} <= set(line.split())
+
+
+@pytest.mark.parametrize("what", ["validate", "audit verify", "gate skip"])
+def test_the_readme_names_what_people_need_beside_dev(what: str) -> None:
+    assert f"`streamwarden {what}" in (ROOT / "README.md").read_text(encoding="utf-8")

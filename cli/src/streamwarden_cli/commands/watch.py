@@ -32,7 +32,8 @@ KafkaSettings = Annotated[
         metavar="FILE",
         exists=True,
         dir_okay=False,
-        help="librdkafka settings of somebody who may read every topic, as the operator; one name=value a line.",
+        help="librdkafka settings of the operator, or of one of its trusted principals, who may read every topic (the "
+        "right of anybody else to read decisions ends pods); one name=value a line.",
     ),
 ]
 
