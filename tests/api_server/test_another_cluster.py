@@ -95,7 +95,7 @@ def test_x83_a_restore_into_another_cluster_goes_on_with_all_that_was_there(
     shutil.copy(before.person.folder / KEY_FILE, after.person.folder)
     for each in commands("Restore"):
         if each.endswith("manifests/"):
-            after.wait_served()
+            after.server.wait_ours_served()
             after.server.apply(*secrets)
         after.person.run(each)
     asked = instead(

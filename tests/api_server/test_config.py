@@ -14,7 +14,7 @@ from streamwarden_operator.adapters.kubernetes.secrets import SecretStore
 from streamwarden_operator.adapters.kubernetes.signing_key import SECRET_NAME, keep_signing_key
 from streamwarden_operator.errors import ConflictError, ForbiddenError, InvalidSpecError
 from streamwarden_operator.ports import KeyIds
-from support.api_server import OPERATOR_USER, ROOT, ApiServer
+from support.api_server import OPERATOR_USER, ROOT, ApiServer, write_overlay
 from support.cluster_behaviour import FINALIZER, ResourceBehaviour, WorkloadBehaviour, workload_of
 from support.kubernetes_side import KubernetesSide, kubernetes_side
 from support.operator_harness import agent, contract
@@ -54,10 +54,7 @@ async def bare_side(installed: ApiServer) -> AsyncIterator[KubernetesSide]:
 @pytest.fixture
 def side(bare_side: KubernetesSide, installed: ApiServer, tmp_path: Path) -> KubernetesSide:
     """The operator in a namespace with ``config/namespace``, named by an overlay."""
-    base = ROOT / "config" / "namespace"
-    relative = "/".join([".."] * len(tmp_path.parts[1:])) + str(base)
-    overlay = {"namespace": bare_side.namespace, "resources": [relative]}
-    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(overlay))
+    write_overlay(tmp_path, "namespace", namespace=bare_side.namespace)
     installed.kubectl("apply", "--server-side", "-k", str(tmp_path))
     return bare_side
 

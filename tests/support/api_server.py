@@ -36,6 +36,16 @@ ROOT = Path(__file__).parents[2]
 OPERATOR_USER = "system:serviceaccount:streamwarden:streamwarden-operator"
 """As config/rbac names it."""
 
+READY_AGENT = {
+    "name": "agent",
+    "ready": True,
+    "image": "x",
+    "imageID": "",
+    "restartCount": 0,
+    "state": {"running": {}},
+}
+"""The agent's container in a pod's status, as a kubelet says it of one that is ready."""
+
 _START_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 20.0
 _AUDIT_POLICY = {
@@ -118,6 +128,11 @@ class ApiServer:
         """Apply manifests as a user would."""
         self.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", given=yaml.safe_dump_all(manifests))
 
+    def say_ready(self, namespace: str, pod: str) -> None:
+        """Say that a pod's agent is ready, as a kubelet would."""
+        status = json.dumps({"status": {"containerStatuses": [READY_AGENT]}})
+        self.kubectl("patch", "pod", pod, "-n", namespace, "--subresource=status", "-p", status)
+
     def writes(self, user_agent: str) -> list[tuple[dt.datetime, str]]:
         """Return what a user agent has changed, Leases left out: when, and what."""
         found = []
@@ -132,6 +147,10 @@ class ApiServer:
     def apply_crds(self) -> None:
         """Apply our CRDs, and wait until they are served."""
         self.kubectl("apply", "--server-side", "-k", str(ROOT / "config" / "crds"))
+        self.wait_ours_served()
+
+    def wait_ours_served(self) -> None:
+        """Wait until our three kinds are served: nothing says how long that takes."""
         self.wait_served(*(f"{name}.streamwarden.io" for name in ("topiccontracts", "policies", "agentdeployments")))
 
     def wait_served(self, *crds: str) -> None:
@@ -225,6 +244,13 @@ class ApiServer:
             f"--service-account-private-key-file={folder}/sa.key",
             f"--root-ca-file={folder}/ca.crt",
         ]
+
+
+def write_overlay(folder: Path, base: str, **fields: object) -> None:
+    """Write the kustomization by which a folder names one of ``config``: kustomize takes relative paths alone."""
+    up = "/".join([".."] * len(folder.resolve().parts[1:]))
+    overlay = {"resources": [f"{up}{ROOT / 'config' / base}"], **fields}
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump(overlay))
 
 
 def find_programs() -> dict[str, Path] | None:

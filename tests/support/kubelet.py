@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from streamwarden_contract.runtime_config import ENV_CONFIG, ENV_CREDENTIALS, ENV_POD
+from support.api_server import READY_AGENT
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -24,16 +25,7 @@ _STOP_S = 20.0
 _RUNNING = {
     "phase": "Running",
     "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}],
-    "containerStatuses": [
-        {
-            "name": "agent",
-            "ready": True,
-            "image": "x",
-            "imageID": "",
-            "restartCount": 0,
-            "state": {"running": {}},
-        }
-    ],
+    "containerStatuses": [READY_AGENT],
 }
 
 

@@ -15,7 +15,7 @@ from confluent_kafka import Producer, TopicCollection
 from streamwarden_contract.acks import GateAck, decode_ack
 from streamwarden_contract.audit import ChainHead, parse_metadata
 from streamwarden_contract.names import AgentNames
-from support.api_server import OPERATOR_USER, ROOT, find_programs, running_api_server
+from support.api_server import OPERATOR_USER, ROOT, find_programs, running_api_server, write_overlay
 from support.gate_chains import AGENT, check_chains
 from support.gate_decisions import proposals
 from support.gate_pods import GatePods
@@ -39,7 +39,6 @@ COMMANDS = f"{NAMESPACE}.commands"
 KEY_SECRET = "streamwarden-signing-key"
 PATIENCE_S = 120.0
 """Of several steps of the operator's, on a machine that has other work."""
-KINDS = ("topiccontracts", "policies", "agentdeployments")
 _API = "streamwarden.io/v1alpha1"
 
 
@@ -92,9 +91,7 @@ class Operated:
         ):
             folder = home / name
             folder.mkdir(parents=True)
-            up = "/".join([".."] * len(folder.resolve().parts[1:]))
-            overlay = {"resources": [f"{up}{ROOT / 'config' / base}"], **more}
-            (folder / "kustomization.yaml").write_text(yaml.safe_dump(overlay))
+            write_overlay(folder, base, **more)
         (home / "manifests").mkdir()
         (home / "manifests" / "all.yaml").write_text(yaml.safe_dump_all(manifests()))
 
@@ -102,12 +99,8 @@ class Operated:
         """Install everything, as for the first time."""
         for what in ("-k my-operator", "-k my-namespaces/risk"):
             self.person.run(f"kubectl apply --server-side {what}")
-        self.wait_served()
+        self.server.wait_ours_served()
         self.person.run("kubectl apply --server-side -f manifests/")
-
-    def wait_served(self) -> None:
-        """Wait until the three kinds are served: nothing says how long that takes."""
-        self.server.wait_served(*(f"{name}.streamwarden.io" for name in KINDS))
 
     def start(self, **settings: object) -> OperatorProcess:
         """Start an operator; it may not become ready."""

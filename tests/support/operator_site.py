@@ -12,13 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
 from confluent_kafka import Producer
 from streamwarden_contract.acks import GateAck, ReadFormats
 from streamwarden_contract.models.policy import PolicyRef
 from streamwarden_contract.names import InstallationNames, NamespaceNames
 from streamwarden_contract.policylog import NEWEST_FORMAT
-from support.api_server import OPERATOR_USER, ROOT, running_api_server
+from support.api_server import OPERATOR_USER, ROOT, running_api_server, write_overlay
 from support.kubernetes_side import conditions
 from support.operator_process import COMMAND, OperatorProcess, allow_lease, until
 from support.producers import behind_newer, written_batches
@@ -110,16 +109,7 @@ class Site:
 
     def run_pod(self) -> None:
         """Say that the pod's agent is ready, as a kubelet would."""
-        ready = {
-            "name": "agent",
-            "ready": True,
-            "image": "x",
-            "imageID": "",
-            "restartCount": 0,
-            "state": {"running": {}},
-        }
-        status = json.dumps({"status": {"containerStatuses": [ready]}})
-        self.server.kubectl("patch", "pod", self.pod(), "-n", self.namespace, "--subresource=status", "-p", status)
+        self.server.say_ready(self.namespace, self.pod())
 
     def acknowledge(self) -> None:
         """Report for the pod's gate that it has its policies in force."""
@@ -210,14 +200,13 @@ def running_site(
         namespace: no other operator of this Kafka may have it.
         installation: likewise: it has a key of its own.
     """
-    relative = "/".join([".."] * len(folder.resolve().parts[1:])) + str(ROOT / "config" / "namespace")
-    (folder / "kustomization.yaml").write_text(yaml.safe_dump({"namespace": namespace, "resources": [relative]}))
+    write_overlay(folder, "namespace", namespace=namespace)
     (folder / "api-server").mkdir()
     with running_api_server(folder / "api-server") as server:
         for base in (ROOT / "config" / "default", folder):
             server.kubectl("apply", "--server-side", "-k", str(base))
         allow_lease(server, installation)
-        server.wait_served(*(f"{name}.streamwarden.io" for name in KINDS.split(",")))
+        server.wait_ours_served()
         made = Site(server, stack, folder, namespace=namespace, installation=installation)
         made.apply_samples()
         try:

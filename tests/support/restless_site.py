@@ -11,11 +11,10 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-import yaml
 from confluent_kafka.admin import AdminClient
 from streamwarden_contract.names import InstallationNames, NamespaceNames
 from streamwarden_devstack.stack import KafkaOptions
-from support.api_server import OPERATOR_USER, ROOT, running_api_server
+from support.api_server import OPERATOR_USER, ROOT, running_api_server, write_overlay
 from support.kafka_tools import Cluster, holds
 from support.kubelet import OURS, Kubelet
 from support.operator_process import COMMAND, OperatorProcess, operator_environment
@@ -237,12 +236,10 @@ def restless_site(folder: Path, seed: int) -> Iterator[RestlessSite]:
         server = everything.enter_context(running_api_server(folder))
         overlay = folder / "overlay"
         overlay.mkdir()
-        relative = "/".join([".."] * len(overlay.resolve().parts[1:])) + str(ROOT / "config" / "namespace")
-        kustomization = {"namespace": NAMESPACE, "resources": [relative]}
-        (overlay / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+        write_overlay(overlay, "namespace", namespace=NAMESPACE)
         for base in (ROOT / "config" / "default", overlay):
             server.kubectl("apply", "--server-side", "-k", str(base))
-        server.wait_served(*(f"{each}.streamwarden.io" for each in ("topiccontracts", "policies", "agentdeployments")))
+        server.wait_ours_served()
         site = RestlessSite(server, stack, folder, seed)
         try:
             yield site
