@@ -150,7 +150,8 @@ class KafkaAdmin:
                 if self._asking is None or self._asking.done():
                     self._asking = asyncio.create_task(self._ask_for_brokers())
         finally:
-            answers.cancel()
+            if answers.cancel():  # nobody waits any more: else asyncio logs each as an error that nobody has seen
+                answers.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
         return answers.result()
 
     async def _ask_for_brokers(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 from concurrent.futures import Future
 
 import pytest
@@ -45,6 +47,21 @@ async def test_an_error_that_is_not_kafkas_is_a_bug_and_raised_as_it_is() -> Non
     broken.set_exception(RuntimeError("results and futures differ"))
     with pytest.raises(RuntimeError):
         await admin().settle({"a": broken})
+
+
+async def test_a_request_that_is_given_up_is_no_error_that_nobody_has_seen() -> None:
+    told: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context["message"]))
+    future: Future[int] = Future()
+    waits = asyncio.create_task(admin().one(future))
+    await asyncio.sleep(0)
+    waits.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waits
+    del waits
+    await asyncio.sleep(0)
+    gc.collect()
+    assert (future.cancelled(), told) == (True, [])
 
 
 @pytest.mark.parametrize(
