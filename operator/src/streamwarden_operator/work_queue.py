@@ -18,7 +18,8 @@ JITTER = 0.1
 
 
 FAIR_TURN = 8
-"""Of so many turns one goes to the key that has waited longest in the last class: nobody waits for ever."""
+"""Of so many turns one goes to the key that has waited longest in one of the classes after the first, each of which has
+its turn, the last one first: nobody waits for ever."""
 
 
 class Priority(IntEnum):
@@ -194,7 +195,10 @@ class WorkQueue(Generic[K]):
     def _take(self) -> K:
         """Return the key whose turn it is; there is one."""
         self._turns += 1
-        order = reversed(Priority) if self._turns % FAIR_TURN == 0 else iter(Priority)
+        fair, rest = divmod(self._turns, FAIR_TURN)
+        later = list(Priority)[: Priority.FIRST : -1]
+        passed = (fair - 1) % len(later)
+        order = iter(Priority) if rest else iter((*later[passed:], *later[:passed], Priority.FIRST))
         keys = next(self._ready[priority] for priority in order if self._ready[priority])
         key = next(iter(keys))
         del keys[key], self._queued[key]

@@ -240,6 +240,17 @@ async def test_one_turn_of_some_goes_to_who_has_waited_longest_in_the_last_class
     assert [key for key in order if key[0] == "p"] == [f"p{number}" for number in range(2 * FAIR_TURN - 2)]
 
 
+@pytest.mark.parametrize(("busy", "waits"), [("p", "c"), ("p", "a"), ("c", "a")])
+async def test_x86_no_class_waits_for_ever_for_others_that_always_have_keys(busy: str, waits: str) -> None:
+    """What nobody waits for took all fair turns: with a policy's 1,000 agents there, contracts had none."""
+    made = Ordered()
+    for number in range(12 * FAIR_TURN):
+        made.queue.add(f"{busy}{number}")
+        made.queue.add_last(f"a-last-{number}")
+    made.queue.add(f"{waits}0")
+    assert f"{waits}0" in (await made.work_off(until_done=3 * FAIR_TURN))[: 3 * FAIR_TURN]
+
+
 async def test_what_is_gone_is_new_when_it_comes_again() -> None:
     queue: WorkQueue[str] = WorkQueue(lambda _: Priority.NEW)
 
