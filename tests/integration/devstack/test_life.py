@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import os
 import signal
 import socket
@@ -13,8 +14,17 @@ from uuid import uuid4
 
 import pytest
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]  # the stubs leave it out
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the stubs leave some out
+    AdminClient,
+    NewTopic,
+    ScramCredentialInfo,
+    ScramMechanism,
+    UserScramCredentialDeletion,
+    UserScramCredentialUpsertion,
+)
 from streamwarden_devstack.stack import Stack
+from streamwarden_devstack.stack.probes import kafka_answers
+from streamwarden_kafka.connection import SCRAM_MECHANISMS, Connection
 from support.pids import gone
 
 if TYPE_CHECKING:
@@ -81,6 +91,42 @@ async def test_a_killed_broker_comes_back_on_the_same_port_with_its_data(tmp_pat
         assert await asyncio.to_thread(read_one, stack.operator.librdkafka(), "orders") == b"kept"
         assert stack.bootstrap_servers == address
         assert stack.kafka_pid not in {None, first}
+
+
+def first_in_order() -> str:
+    """Give a user's name that a Java ``HashMap`` comes to before all others, whatever its size."""
+
+    def spread(name: str) -> int:
+        code = 0
+        for letter in name:
+            code = (31 * code + ord(letter)) & 0xFFFFFFFF
+        return code ^ (code >> 16)
+
+    return next(name for name in map("left-{}".format, itertools.count()) if spread(name) & 0xFFFF == 0)
+
+
+def alter(admin: AdminClient, *changes: UserScramCredentialUpsertion | UserScramCredentialDeletion) -> None:
+    for future in admin.alter_user_scram_credentials(list(changes)).values():
+        future.result(PATIENCE_S)
+
+
+async def test_a_broker_that_comes_back_lets_in_whom_it_let_in_after_a_user_was_removed(tmp_path: Path) -> None:
+    async with Stack(tmp_path, registry=False) as stack:
+        admin, first, left = AdminClient({**stack.operator.librdkafka()}), stack.kafka_pid, first_in_order()
+        assert first is not None
+        for mechanism in (ScramMechanism.SCRAM_SHA_256, ScramMechanism.SCRAM_SHA_512):
+            credential = ScramCredentialInfo(mechanism, 4096)
+            stays = [UserScramCredentialUpsertion(user, credential, b"known") for user in ("resident", left)]
+            await asyncio.to_thread(alter, admin, *stays)
+            await asyncio.to_thread(alter, admin, UserScramCredentialDeletion(left, mechanism))
+
+        os.kill(first, signal.SIGKILL)
+        await gone(first)
+
+        async with asyncio.timeout(PATIENCE_S):
+            await kafka_answers(stack.operator)
+            for name in SCRAM_MECHANISMS:
+                await kafka_answers(Connection.scram(stack.bootstrap_servers, "resident", "known", name))
 
 
 async def test_data_is_fresh_unless_it_was_asked_to_be_kept(tmp_path: Path) -> None:

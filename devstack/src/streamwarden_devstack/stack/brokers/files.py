@@ -13,12 +13,10 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
-from streamwarden_kafka.connection import SCRAM_SHA_512
 from streamwarden_kafka.private_files import private_folder, write_private
 
 from streamwarden_devstack.ports import LOOPBACK
 from streamwarden_devstack.stack.brokers.configuration import Stores, build_server_properties, render_properties
-from streamwarden_devstack.stack.brokers.identity import BROKER, Identity, Node
 from streamwarden_devstack.stack.java import JAVA
 
 if TYPE_CHECKING:
@@ -26,6 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import trustme
+
+    from streamwarden_devstack.stack.brokers.identity import Identity, Node
 
 JVM = (
     # Java warns of what Kafka's own libraries do.
@@ -133,7 +133,7 @@ class BrokerFiles:
             write_private(self._key_store, _pem(authority.issue_cert(identity.address, "localhost")))
 
     def format_command(self, jars: Sequence[Path], options: Sequence[str]) -> list[str]:
-        """Make the data folder: a metadata log with the first voters and the two SCRAM users."""
+        """Make the data folder: a metadata log with the first voters and the first SCRAM users."""
         java = self._java(jars, (*options, "-Xmx128m"))
         return [*java, "kafka.tools.StorageTool", "format", "-c", str(self._properties), f"@{self._arguments}"]
 
@@ -156,6 +156,6 @@ def _pem(certificate: trustme.LeafCert) -> str:
 def _format_arguments(identity: Identity) -> list[str]:
     voters = [f"{each.id}@{LOOPBACK}:{each.controller_port}:{each.directory_id}" for each in identity.nodes]
     lines = ["--cluster-id", identity.cluster_id, "--initial-controllers", ",".join(voters)]
-    for name, password in ((identity.operator_name, identity.operator_password), (BROKER, identity.broker_password)):
-        lines += ["--add-scram", f"{SCRAM_SHA_512}=[name={name},password={password}]"]
+    for mechanism, name, password in identity.scram_users():
+        lines += ["--add-scram", f"{mechanism}=[name={name},password={password}]"]
     return lines

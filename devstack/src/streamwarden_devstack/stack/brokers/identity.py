@@ -9,7 +9,7 @@ import uuid
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from streamwarden_kafka.connection import Connection, Protocol
+from streamwarden_kafka.connection import SCRAM_MECHANISMS, SCRAM_SHA_512, Connection, Protocol
 from streamwarden_kafka.private_files import write_private
 
 from streamwarden_devstack.ports import LOOPBACK, free_ports, host_port, is_free
@@ -23,6 +23,13 @@ if TYPE_CHECKING:
 
 OPERATOR = "streamwarden.operator"
 BROKER = "streamwarden.broker"
+FIRST = "streamwarden.first-llwqaium"
+"""A user whom nobody knows the password of, so that a broker that starts again keeps all others (KAFKA-20774).
+
+A broker that reads its metadata log from the start forgets *every* user of a SCRAM mechanism if the first change that
+it comes to is a removal. It goes through the changes in the order of a Java ``HashMap``; this name's ``hashCode`` is 0,
+and it is the first that the log holds, so what it comes to first is this user, who is never removed.
+"""
 
 COUNTS = (1, 3)
 """How many brokers there can be: each is a controller too, and two would stand still with either of them gone."""
@@ -96,6 +103,13 @@ class Identity:
     version: str = DEFAULT
     operator_name: str = OPERATOR
     delegation_tokens: bool = False
+
+    def scram_users(self) -> Iterator[tuple[str, str, str]]:
+        """Give mechanism, user and password of each that the metadata log begins with."""
+        for mechanism in SCRAM_MECHANISMS:
+            yield mechanism, FIRST, _password()
+        yield SCRAM_SHA_512, self.operator_name, self.operator_password
+        yield SCRAM_SHA_512, BROKER, self.broker_password
 
     @property
     def bootstrap_servers(self) -> str:
