@@ -97,12 +97,18 @@ class WorkQueue(Generic[K]):
         self._add(key, min(priority, Priority.HALF_DONE) if key in self._looked_at else priority)
 
     def add_last(self, key: K) -> None:
-        """Reconcile ``key`` when nobody else waits; an ask by ``add`` brings it forward."""
-        self._add(key, Priority.RESYNC)
+        """Reconcile ``key`` when nobody else waits; an ask by ``add`` brings it forward, and so does a time it has."""
+        self._queue(key, Priority.RESYNC)
 
     def _add(self, key: K, priority: Priority) -> None:
+        self._cancel_timer(key)
+        self._queue(key, priority)
+
+    def _cancel_timer(self, key: K) -> None:
         if timer := self._timers.pop(key, None):
             timer.cancel()
+
+    def _queue(self, key: K, priority: Priority) -> None:
         before = self._queued.get(key)
         if before is not None and before <= priority:
             return
@@ -127,7 +133,8 @@ class WorkQueue(Generic[K]):
             delay_s: seconds.
             resync: whether nothing has changed that we know of.
         """
-        if key in self._queued:
+        queued = self._queued.get(key)
+        if queued is not None and (resync or queued is not Priority.RESYNC):
             return
         loop = asyncio.get_running_loop()
         timer = self._timers.get(key)
@@ -161,6 +168,7 @@ class WorkQueue(Generic[K]):
         """
         while True:
             key = await self._next_urgent() if urgent else await self._next()
+            self._cancel_timer(key)  # of who is queued to come last: this is its turn
             self._working.add(key)
             self._looked_at.add(key)
             try:

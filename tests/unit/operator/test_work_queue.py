@@ -231,6 +231,34 @@ async def test_a_less_urgent_ask_changes_nothing() -> None:
     assert await made.work_off(until_done=1) == ["p1"]
 
 
+async def test_x86_who_is_to_come_last_keeps_its_time() -> None:
+    """An edit of a policy put agents that were to be tried again in a moment behind all others."""
+    made = Ordered()
+    made.queue.add_after("a1", 0)
+    made.queue.add_last("a1")
+    await until(lambda: made.queue.waiting[Priority.NEW] == 1)
+    assert await made.work_off(until_done=1) == ["a1"]
+
+
+async def test_x86_a_time_brings_forward_who_is_to_come_last() -> None:
+    """A new agent's binding waited behind the resync of 1,000 others, where its log's own was among them."""
+    made = Ordered()
+    made.queue.add_last("p1")
+    made.queue.add_after("p1", 0)
+    made.queue.add_after("p1", 0, resync=True)
+    await until(lambda: made.queue.waiting[Priority.FIRST] == 1)
+    assert await made.work_off(until_done=1) == ["p1"]
+
+
+async def test_who_comes_last_before_its_time_has_one_turn() -> None:
+    made = Ordered()
+    made.queue.add_after("a1", RESYNC_S)
+    made.queue.add_last("a1")
+    (timer,) = made.queue._timers.values()
+    assert await made.work_off(until_done=1) == ["a1"]
+    assert timer.cancelled()
+
+
 async def test_one_turn_of_some_goes_to_who_has_waited_longest_in_the_last_class() -> None:
     made = Ordered()
     for key in ("a1", "a2", *(f"p{number}" for number in range(2 * FAIR_TURN))):
