@@ -7,7 +7,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any, cast
 
 import httpx
-from aiokafka.protocol.admin import DescribeClientQuotasRequest, ListGroupsRequest
+from aiokafka.protocol.admin import DescribeClientQuotasRequest
 from confluent_kafka import TopicCollection
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the stubs leave its names out
     AclBindingFilter,
@@ -42,7 +42,7 @@ _Found = tuple[tuple[str, str], object]
 
 
 class RealKafka:
-    """A started Kafka of one broker with its registry, as a super user; implements ``installations.SharedKafka``."""
+    """A started Kafka with its registry, as a super user; implements ``installations.SharedKafka``."""
 
     def __init__(self, stack: RunningStack) -> None:
         self._connection = stack.operator
@@ -73,9 +73,8 @@ class RealKafka:
         async with self._wire() as wire:
             broker = await wire.any_broker()
             quotas = await broker.ask(DescribeClientQuotasRequest([], strict=False))
-            groups = await broker.ask(ListGroupsRequest())
-            assert (quotas.error_code, groups.error_code) == (0, 0)
-            names = [name for name, _ in groups.groups]
+            assert quotas.error_code == 0
+            names = await asyncio.to_thread(self._groups)
             committed = await GroupOffsets(wire).positions(dict.fromkeys(names, self._partitions()))
         for entity, values in quotas.entries or ():
             found["quota", " ".join(f"{kind}={name}" for kind, name in sorted(entity))] = sorted(values)
@@ -141,6 +140,12 @@ class RealKafka:
         return [
             (name, part) for name in topics if not name.startswith("__") for part in sorted(topics[name].partitions)
         ]
+
+    def _groups(self) -> list[str]:
+        """Return those of all brokers: each knows of the ones that it coordinates."""
+        found = self._cluster.admin.list_consumer_groups().result(WAIT_S)
+        assert found.errors == []
+        return sorted(each.group_id for each in found.valid)
 
     def _registry(self) -> httpx.Client:
         return httpx.Client(base_url=self._registry_url.rstrip("/") + "/", timeout=WAIT_S)

@@ -9,7 +9,7 @@ from streamwarden_contract.names import SYSTEM, NamespaceNames
 
 from streamwarden_operator.desired.acls import acls_of
 from streamwarden_operator.desired.topics import build_guardrail_topic, build_policy_topic, build_shared_topics
-from streamwarden_operator.errors import InvalidSpecError
+from streamwarden_operator.errors import InvalidSpecError, KafkaUnavailableError
 from streamwarden_operator.keys import Key
 from streamwarden_operator.plans.inventory import Ownership, left_over, namespaces_with_users, own_namespace
 from streamwarden_operator.plans.topics import plan_topic
@@ -127,12 +127,16 @@ class NamespaceReconciler:
             return True
         ownership = await self._ownership(names)
         if ownership is Ownership.NEW:
+            meant = self._inventory.namespace(namespace) is not None
             intent = NamespaceItem(namespace=namespace, stage=Stage.INTENT)
             await self._inventory.note([intent])
             topic = self._shared.durability.of(build_policy_topic(names), None)
-            if not await self._topics.apply(topic.name, plan_topic(topic, None, keyed=True)):
+            made = await self._topics.apply(topic.name, plan_topic(topic, None, keyed=True))
+            if not (made or meant):
                 await self._inventory.forget([intent])  # somebody else was a moment faster
             ownership = await self._ownership(names)
+            if ownership is Ownership.NEW:  # asked of a broker that has just come back: whose it is will be seen
+                raise KafkaUnavailableError(f"the topic {topic.name!r} exists, and is not shown yet")
         if ownership is Ownership.FOREIGN:
             before, self._logs.taken[namespace] = self._logs.taken.get(namespace), _taken(names)
             if before is None:

@@ -9,7 +9,7 @@ from streamwarden_contract.names import SYSTEM
 
 from streamwarden_operator.desired.names import ACCEPT_LOSS_ANNOTATION, annotated_ids
 from streamwarden_operator.desired.topics import Durability
-from streamwarden_operator.errors import InvalidSpecError
+from streamwarden_operator.errors import InvalidSpecError, KafkaUnavailableError
 from streamwarden_operator.keys import Key
 from streamwarden_operator.plans.shared_topics import describe_loss, lost_topics
 from streamwarden_operator.plans.topics import plan_topic
@@ -53,6 +53,9 @@ class SharedTopics:
         await self._apply(kept, observed)
         names = [topic.name for topic in kept]
         made = await self.topics.observe(names) if any(name not in observed for name in names) else observed
+        late = sorted(set(names) - made.keys())
+        if late:  # asked of a broker that has just come back
+            raise KafkaUnavailableError(f"made, and not shown yet: {', '.join(late)}")
         await self.inventory.note_topics(namespace, {name: made[name].topic_id for name in names}, given_up.values())
         await self._say(namespace, self.logs.lost_topics, "SharedTopicLost", loss)  # that it is over, once it is
         weak = "; ".join(filter(None, (self.durability.shortfall(made[name]) for name in sorted(names))))
