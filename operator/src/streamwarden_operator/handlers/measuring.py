@@ -8,7 +8,6 @@ from functools import partial
 import structlog
 from streamwarden_contract.models import KINDS
 from streamwarden_contract.reasons import ConditionReason
-from streamwarden_kafka.outcomes import Outcome
 
 from streamwarden_operator.adapters.kubernetes.client import KubernetesClient
 from streamwarden_operator.backends import AckSource
@@ -16,8 +15,6 @@ from streamwarden_operator.metrics import (
     CONDITIONS,
     FAILING,
     INCIDENTS,
-    KAFKA_REQUESTS,
-    KAFKA_WIRE_REQUESTS,
     KUBERNETES_REQUESTS,
     KUBERNETES_SECONDS,
     OLDEST,
@@ -56,16 +53,6 @@ def measure_client(metrics: Metrics, client: KubernetesClient) -> None:
         metrics.observe(KUBERNETES_SECONDS, duration_s, verb)
 
     client.on_answer = answered
-
-
-def count_admin_request(metrics: Metrics, request: str, outcome: Outcome) -> None:
-    """Count a request of the Kafka admin client."""
-    metrics.count(KAFKA_REQUESTS, request, outcome)
-
-
-def count_wire_request(metrics: Metrics, request: str, outcome: Outcome) -> None:
-    """Count a request to Kafka that goes over a connection of the operator's own."""
-    metrics.count(KAFKA_WIRE_REQUESTS, request, outcome)
 
 
 def measure_controller(metrics: Metrics, controller: Controller, cluster: Cluster) -> None:

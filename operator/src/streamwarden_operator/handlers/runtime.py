@@ -33,15 +33,13 @@ from streamwarden_operator.errors import (
 from streamwarden_operator.handlers.health import Health
 from streamwarden_operator.handlers.looking import look
 from streamwarden_operator.handlers.measuring import (
-    count_admin_request,
-    count_wire_request,
     measure_client,
     measure_controller,
     measure_incidents,
     measure_restarts,
 )
 from streamwarden_operator.keys import Key
-from streamwarden_operator.metrics import LEADER, Metrics
+from streamwarden_operator.metrics import KAFKA_REQUESTS, KAFKA_WIRE_REQUESTS, LEADER, Metrics
 from streamwarden_operator.plans.election import RETRY_S
 from streamwarden_operator.plans.inventory import Place
 from streamwarden_operator.ports import Manifest
@@ -181,8 +179,8 @@ class Runtime:
             self.kafka,
             self.settings.registry_url or None,
             self.settings,
-            on_answered=partial(count_admin_request, self.metrics),
-            on_wire_answered=partial(count_wire_request, self.metrics),
+            on_answered=partial(self.metrics.count, KAFKA_REQUESTS),
+            on_wire_answered=partial(self.metrics.count, KAFKA_WIRE_REQUESTS),
             guard=_guard(self.election),
         )
         if not await self._kafka_can():

@@ -11,15 +11,13 @@ from streamwarden_contract.models import AgentDeployment, Policy
 from streamwarden_contract.reasons import ConditionReason
 from streamwarden_operator.desired.status import condition, true
 from streamwarden_operator.handlers.measuring import (
-    count_admin_request,
-    count_wire_request,
     measure_client,
     measure_controller,
     measure_incidents,
     measure_restarts,
 )
 from streamwarden_operator.keys import Key
-from streamwarden_operator.metrics import Metrics
+from streamwarden_operator.metrics import KAFKA_REQUESTS, KAFKA_WIRE_REQUESTS, Metrics
 from streamwarden_operator.result import GONE
 from streamwarden_operator.supervision import Supervisor
 from support.operator_harness import running, scaled, until, whole_namespace
@@ -177,8 +175,8 @@ def test_requests_are_counted_by_what_was_asked_and_how_it_went() -> None:
     measure_client(metrics, client)  # type: ignore[arg-type]  # all that is used of one
     client.on_answer("patch", "policies.streamwarden.io/status", "409", 0.03)
     client.on_answer("get", "secrets", "no_answer", 15.0)
-    count_admin_request(metrics, "create_topics", "refused")
-    count_wire_request(metrics, "ListOffsets", "no_answer")
+    metrics.count(KAFKA_REQUESTS, "create_topics", "refused")
+    metrics.count(KAFKA_WIRE_REQUESTS, "ListOffsets", "no_answer")
     assert values(metrics, "kubernetes_requests_total", resource="policies.streamwarden.io/status", code="409") == 1
     assert values(metrics, "kubernetes_requests_total", verb="get", code="no_answer") == 1
     assert values(metrics, "kubernetes_request_duration_seconds_bucket", verb="patch", le="0.02") == 0

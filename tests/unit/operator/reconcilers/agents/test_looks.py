@@ -196,14 +196,26 @@ def test_a_look_that_went_by_something_else_is_no_good() -> None:
 def test_a_resync_comes_when_the_oldest_look_is_too_old_and_not_again_and_again() -> None:
     clock = Clock()
     looks = Looks(300.0, clock)
-    assert looks.left_s(("risk", "guard")) == float("inf")
+    assert looks.left_s(GUARD) == float("inf")
     looked(looks)
     clock.now_s += 100.0
     looks.begin(GUARD, "wish", doubted=False)
     looks.epochs.note(GUARD, "asked", (5, 6))
-    assert looks.left_s(("risk", "guard")) == 200.0
+    assert looks.left_s(GUARD) == 200.0
     clock.now_s += 200.0
-    assert looks.left_s(("risk", "guard")) == float("inf")
+    assert looks.left_s(GUARD) == float("inf")
+
+
+async def test_what_an_agent_lacks_that_does_not_stand_is_looked_for_soon_though_nothing_wakes_it() -> None:
+    """A new agent's Secret that somebody deleted came back after the resync interval, though a minute was said."""
+
+    def looks_last(harness: Harness) -> None:
+        harness.looks_last_s = 3_600.0
+
+    async with running(*whole_namespace(), prepare=looks_last) as harness:
+        assert conditions_of(harness.get(agent()))["Ready"][0] == "False"
+        result = await harness.controller._reconcilers["AgentDeployment"].reconcile(AGENT)
+        assert result.resync_within_s == DOUBTED_S
 
 
 def test_another_wish_is_a_reason_to_look_at_all() -> None:
