@@ -3,10 +3,12 @@
 import asyncio
 import time
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from streamwarden_operator.handlers.looking import look
 from streamwarden_operator.metrics import CONTENT_TYPE, LONGEST_HOLD, LOOP_LAG, Metrics
 
 if TYPE_CHECKING:
@@ -14,11 +16,6 @@ if TYPE_CHECKING:
 
 _TICK_S = 0.1
 """Whatever holds the event loop for longer is seen."""
-
-
-def _nothing() -> object:
-    """Before anything runs."""
-    return {}
 
 
 class Health:
@@ -33,7 +30,7 @@ class Health:
             metrics: what Prometheus gets; the event loop's lag is noted in them.
         """
         self.ready = False
-        self.look: Callable[[], object] = _nothing
+        self.look: Callable[[], object] = partial(look, None)
         """Returns what everything is busy with now, as JSON."""
         self._metrics = metrics or Metrics()
         self._port = port

@@ -1,7 +1,7 @@
 """What every worker and every task beside them does now, for people who ask why something does not go on."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import CodeType, FrameType
 from typing import Any
 
@@ -11,8 +11,14 @@ from streamwarden_operator.wiring.queue import ReconcileQueue
 _OURS = "streamwarden_operator"
 
 
-def look(queue: ReconcileQueue) -> dict[str, object]:
-    """Return, as JSON: reconciles with key, seconds and what they wait for; what waits or fails; all other tasks."""
+def look(queue: ReconcileQueue | None) -> dict[str, object]:
+    """Return, as JSON: reconciles with key, seconds and what they wait for; what waits or fails; all other tasks.
+
+    Args:
+        queue: the work; None: there is none yet, as while another process leads, or the signing key is waited for.
+    """
+    if queue is None:
+        return {"running": [], "waiting": [], "failing": [], "tasks": _tasks(lambda _: False)}
     now_s = asyncio.get_running_loop().time()
     oldest_first = sorted(queue.running.items(), key=lambda each: each[1].since_s)
     return {
@@ -25,12 +31,16 @@ def look(queue: ReconcileQueue) -> dict[str, object]:
             for (priority, kind), keys in sorted(queue.depth.items())
         ],
         "failing": [str(key) for key in sorted(queue.failing)],
-        "tasks": [
-            {"name": task.get_name(), "awaits": list(awaits(task))}
-            for task in sorted(asyncio.all_tasks(), key=asyncio.Task.get_name)
-            if _is_ours(task) and not queue.has(task)
-        ],
+        "tasks": _tasks(queue.has),
     }
+
+
+def _tasks(is_worker: Callable[["asyncio.Task[Any]"], bool]) -> list[dict[str, object]]:
+    return [
+        {"name": task.get_name(), "awaits": list(awaits(task))}
+        for task in sorted(asyncio.all_tasks(), key=asyncio.Task.get_name)
+        if _is_ours(task) and not is_worker(task)
+    ]
 
 
 def awaits(task: "asyncio.Task[Any]") -> Iterator[str]:

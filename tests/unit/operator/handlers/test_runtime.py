@@ -6,7 +6,7 @@ import asyncio
 import gc
 from datetime import timedelta
 from itertools import pairwise
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from streamwarden_kafka.connection import Connection
@@ -91,6 +91,26 @@ class Told(OneBadAnswer):
 def runtime_over(cluster: OneBadAnswer, metrics: Metrics) -> Runtime:
     health = Health(0, timedelta(seconds=20), metrics)
     return Runtime(OperatorSettings(), Connection("a:1"), cast("KubernetesCluster", cluster), health, metrics)
+
+
+async def test_who_waits_for_its_key_says_on_debug_tasks_what_it_waits_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """People look there where a process does not become ready: before there is a controller, too."""
+    asked, go_on = asyncio.Event(), asyncio.Event()
+
+    async def held(*_: object, **_named: object) -> None:
+        asked.set()
+        await go_on.wait()
+
+    monkeypatch.setattr(runtime, "keep_signing_key", held)
+    made = runtime_over(Told(), Metrics())
+    task = asyncio.create_task(made._first_keys(cast("Backends", None)), name="leadership")
+    await asked.wait()
+    seen = cast("dict[str, list[dict[str, Any]]]", made.health.look())
+    (found,) = [each for each in seen["tasks"] if each["name"] == "leadership"]
+    assert "Runtime._first_keys" in found["awaits"][0]
+    assert seen["running"] == seen["waiting"] == seen["failing"] == []
+    go_on.set()
+    await task
 
 
 async def test_x83_who_waits_for_a_lost_key_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
