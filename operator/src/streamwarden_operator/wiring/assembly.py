@@ -79,13 +79,13 @@ class Factory:
 
     def create_reconcilers(self, on_rollout: OnRollout) -> Mapping[KeyKind, Reconciler]:
         """Return the reconciler of each kind of key."""
-        acks, users = LiveAcks(self.backends.acks, self.cluster), self._create_users()
+        acks, access = LiveAcks(self.backends.acks, self.cluster), self._create_access()
         reconcilers: dict[KeyKind, Reconciler] = {
             "TopicContract": self._create_contracts(acks),
             "Policy": PolicyReconciler(self.cluster, acks, self.logs, on_rollout=on_rollout),
-            "AgentDeployment": self._create_agents(acks, users),
+            "AgentDeployment": self._create_agents(acks, access),
             "PolicyLog": self._create_log(acks),
-            "Namespace": self._create_namespaces(users),
+            "Namespace": self._create_namespaces(access),
         }
         if self.key_store is not None:
             reconcilers["SigningKey"] = SigningKeyReconciler(
@@ -132,20 +132,18 @@ class Factory:
             changed=self.waker.dependents_changed,
         )
 
-    def _create_users(self) -> AgentUsers:
-        return AgentUsers(
+    def _create_access(self) -> AgentAccess:
+        backends = self.backends
+        users = AgentUsers(
             self.cluster,
-            self.backends.users,
-            self.backends.logins,
+            backends.users,
+            backends.logins,
             self.inventory,
             self.bootstrap_servers,
             LoginTries(routine_s=self.passwords.try_again_s),
             self.passwords.longest,
         )
-
-    def _create_agents(self, acks: LiveAcks, users: AgentUsers) -> AgentReconciler:
-        backends = self.backends
-        access = AgentAccess(
+        return AgentAccess(
             self.cluster,
             backends.acls,
             users,
@@ -155,6 +153,9 @@ class Factory:
             self.trusted,
             Looks(backends.looks_last_s),
         )
+
+    def _create_agents(self, acks: LiveAcks, access: AgentAccess) -> AgentReconciler:
+        backends = self.backends
         return AgentReconciler(
             self.cluster,
             backends.topics,
@@ -173,7 +174,7 @@ class Factory:
             self.cluster, self.backends.log, acks, self.logs, keys=self.keys, published=self.waker.log_published
         )
 
-    def _create_namespaces(self, users: AgentUsers) -> NamespaceReconciler:
+    def _create_namespaces(self, access: AgentAccess) -> NamespaceReconciler:
         backends = self.backends
         return NamespaceReconciler(
             self.cluster,
@@ -195,6 +196,6 @@ class Factory:
             covers=self.covers,
             watch=backends.acks.watch,
             claimed=self.waker.namespace_known,
-            swept=users.forget_swept,
+            swept=access.forget_swept,
             wake=self.waker.add,
         )

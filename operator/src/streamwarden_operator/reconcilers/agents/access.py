@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
+from streamwarden_contract.inventory import UserItem
 from streamwarden_contract.names import AgentNames, InstallationNames
 from streamwarden_contract.policylog import BindingRecord
 from streamwarden_contract.reasons import ConditionReason
@@ -121,6 +122,11 @@ class AgentAccess:
             return SkipPlan()
         observed = await self.offsets.observe(agent.names.gate_group, decisions.name)
         return plan_skips(requests, decisions, observed)
+
+    def forget_swept(self, item: UserItem) -> None:
+        """Remember nothing more of a user that was swept: an agent of this name that is made again looks itself."""
+        self.users.forget_swept(item)
+        self.looks.forget(AgentNames(item.namespace, item.agent))
 
     async def revoke(self, namespace: str, agent: str) -> None:
         """Take everything that is ours: ACLs, then users, Secrets and quotas. What is gone already is success."""

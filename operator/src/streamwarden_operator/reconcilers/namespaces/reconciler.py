@@ -171,20 +171,32 @@ class NamespaceReconciler:
         gone = left_over(self._inventory.items, namespace, existing_agents(self._cluster, namespace))
         if not gone or not self._covers(namespace):
             return
-        users = frozenset(item.user for item in gone)
-        stale = acls_of(await self._acls.observe(lately=True), *users)
+        items = {item.user: item for item in gone}
+
+        def is_left(user: str) -> bool:  # asked before each step: its agent may be made again meanwhile
+            return user in items and self._is_gone(items[user])
+
+        observed = await self._acls.observe(lately=True)
+        stale = acls_of(observed, *filter(is_left, items))
         if stale:
             _log.warning("access of agents that are no more", namespace=namespace, acls=len(stale))
             await self._acls.apply(AclPlan(remove=stale))
-        await self._quotas.take(lambda user: user in users)
-        for user in sorted(users & (await self._users.observe()).keys()):
+        await self._quotas.take(is_left)
+        existing = await self._users.observe()
+        for user in filter(is_left, sorted(items.keys() & existing.keys())):
             _log.warning("user of an agent that is no more", user=user)
             await self._users.delete(user)
         for item in gone:
             self._swept(item)
-        await self._inventory.forget(gone)  # last: whatever ends before that is found again
+        # Last: whatever ends before that is found again. Without its item, what a new agent has is a stranger's.
+        await self._inventory.forget([item for item in gone if self._is_gone(item)])
         for agent in sorted({item.agent for item in gone} & existing_agents(self._cluster, namespace)):
-            self._wake(Key("AgentDeployment", namespace, agent))  # made again meanwhile: its users are gone too
+            self._wake(Key("AgentDeployment", namespace, agent))  # made again meanwhile: something may be gone too
+
+    def _is_gone(self, item: UserItem) -> bool:
+        key = Key("AgentDeployment", item.namespace, item.agent)
+        agent = self._cluster.get(AgentDeployment, item.namespace, item.agent)
+        return agent is None and key not in self._cluster.unreadable()
 
     def _is_empty(self, namespace: str) -> bool:
         """Tell whether nothing is in a namespace that could drift; what comes into it wakes its key."""
