@@ -1,7 +1,7 @@
 """An operator that is killed at random, a hundred times, while all changes and one broker of three goes and comes.
 
 Marked ``chaos``: each kill takes seconds, and what meets what is left to chance. ``CHAOS_SEED`` draws the same moments
-again, ``CHAOS_KILLS`` says how many.
+again, ``CHAOS_KILLS`` says how many; each ten are spread over all of an operator's life (``support/moments.py``).
 """
 
 from __future__ import annotations
@@ -19,32 +19,19 @@ from support.strangers import changed
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from support.restless_site import RestlessSite
-
 pytestmark = [pytest.mark.chaos, pytest.mark.api_server]
 SEED = int(os.environ.get("CHAOS_SEED", "0"))
 KILLS = int(os.environ.get("CHAOS_KILLS", "100"))
 ROUND = 10
 """Kills after which one operator is left alone until all is as it should be."""
-LONGEST_LIFE_S = 9.0
-"""Start-up takes a third of it on an idle machine."""
 SHARED = {
     *(f"risk.streamwarden.{each}" for each in ("audit", "dlq", "gates", "policies")),
     *("streamwarden.inventory", "streamwarden.policies"),
 }
 """Topics that outlive all agents."""
+MAY_BE = {"the Lease was not renewed in time", "another operator has taken over"}
+"""Errors of one whose machine is too busy to renew its Lease: it ends, and is started again."""
 STRANGERS = ("billing.invoice.agent", "risk.ghost.gate", "alice")
-
-
-def live_and_die(site: RestlessSite, kills: int) -> None:
-    """Let so many operators be killed, while people edit."""
-    chance, people = site.chance(f"kills-{len(site.operators)}"), site.people
-    for _ in range(kills):
-        operator = site.start_operator()
-        for _ in range(chance.randrange(1, 5)):
-            people.edit()
-        site.kill_operator(operator, chance.uniform(0.0, LONGEST_LIFE_S))
-        site.check()
 
 
 @pytest.mark.parametrize("seed", [pytest.param(SEED, id=f"seed-{SEED}")])
@@ -54,7 +41,7 @@ def test_f8_an_operator_killed_at_random_converges_and_leaves_nothing_over(tmp_p
         before = asyncio.run(site.kafka.dump())
         site.begin()
         for done in range(0, KILLS, ROUND):
-            live_and_die(site, min(ROUND, KILLS - done))
+            site.live_and_die(min(ROUND, KILLS - done))
             site.threads.resting.set()
             site.rest()
             site.threads.resting.clear()
@@ -65,6 +52,8 @@ def test_f8_an_operator_killed_at_random_converges_and_leaves_nothing_over(tmp_p
         site.start_operator()
         site.until(site.caught_up, site.explain)
         site.until(site.bouncer.whole, str)
+        sys.stdout.write(f"{site.report(len(sent))}\n")
+        assert [line for line in site.errors() if line["event"] not in MAY_BE] == []
         judged = site.judged()
         assert {entity: said for entity, said in judged.items() if said != [sent[entity]]} == {}
         assert judged.keys() == sent.keys()
@@ -78,7 +67,6 @@ def test_f8_an_operator_killed_at_random_converges_and_leaves_nothing_over(tmp_p
         site.until(lambda: site.people.settle() and not site.left_objects(), site.explain)
         after = asyncio.run(site.kafka.dump())
         assert changed(before, after) == {}
-        sys.stdout.write(f"{site.report(len(sent))}\n")
         assert [key for key in after.keys() - before.keys() if not stays(*key)] == []
 
 

@@ -83,10 +83,22 @@ class OperatorProcess:
         """Return what it said, line by line."""
         yield from (json.loads(line) for line in self.text().splitlines(keepends=True) if line.endswith("\n"))
 
+    def said(self) -> Iterator[dict[str, Any]]:
+        """Return its log so far, without what libraries say beside it and a last line that a kill has cut short."""
+        yield from (json.loads(line) for line in self.text().splitlines() if line.startswith("{") and line[-1] == "}")
+
+    def look(self) -> dict[str, Any] | None:
+        """Return what it is busy with; None where it does not answer, or does not work yet."""
+        try:
+            answer = httpx.get(f"http://127.0.0.1:{self.health_port}/debug/tasks", timeout=30)
+        except httpx.TransportError:
+            return None
+        return answer.raise_for_status().json() or None
+
     def is_idle(self) -> bool:
         """Whether none of its reconciles runs, and none waits for its turn."""
-        looked = httpx.get(f"http://127.0.0.1:{self.health_port}/debug/tasks", timeout=30).json()
-        return not looked["running"] and not looked["waiting"]
+        looked = self.look()
+        return looked is not None and not looked["running"] and not looked["waiting"]
 
     def has_said(self, event: str) -> bool:
         """Whether its log has this event."""

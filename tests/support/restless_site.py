@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from confluent_kafka.admin import AdminClient
 from streamwarden_contract.names import InstallationNames, NamespaceNames
@@ -17,6 +17,7 @@ from streamwarden_devstack.stack import KafkaOptions
 from support.api_server import OPERATOR_USER, ROOT, running_api_server, write_overlay
 from support.kafka_tools import Cluster, holds
 from support.kubelet import OURS, Kubelet
+from support.moments import Deaths, Life, draw, errors_of
 from support.operator_process import COMMAND, OperatorProcess, operator_environment
 from support.stack_fixture import running_stack
 from support.unsettled import STEADY, Bouncer, People, Threads, Trickle
@@ -38,7 +39,6 @@ _LOOK_S = 0.25
 _WHOLE_S, _GONE_S = (5.0, 15.0), (3.0, 20.0)
 """How long all brokers are there, and one is gone, at least and at most."""
 _OBJECTS = ("Deployment", "ConfigMap", "ServiceAccount", "PodDisruptionBudget", "NetworkPolicy", "Secret", "Pod")
-_PHASES = {"operator started": "has listed", "leads": "leads", "operator works": "works"}
 
 
 class RestlessSite:
@@ -55,8 +55,7 @@ class RestlessSite:
         self.people = People(self.kube, self.chance("people"))
         self.bouncer = Bouncer(stack, AdminClient(dict(stack.operator_properties)), self.chance("broker"))
         self.operators: list[OperatorProcess] = []
-        self.phases: Counter[str] = Counter()
-        """How far operators had come when they were killed."""
+        self.deaths = Deaths()
         self.took_s: list[float] = []
         """From the last edit and the last kill until everything stood, of each rest."""
         self.threads, self.deciders = Threads(), Threads()
@@ -78,7 +77,6 @@ class RestlessSite:
             kafka_properties=self._properties,
             registry_url=self.stack.registry_url,
             gate_image="registry.example/gate:1",
-            health_port=0,
             first_retry="0:00:00.1",
             longest_retry="0:00:05",
             shared_topic_replicas=3,
@@ -88,13 +86,26 @@ class RestlessSite:
         self.operators.append(operator)
         return operator
 
-    def kill_operator(self, operator: OperatorProcess, kill_after_s: float) -> None:
-        """Kill it so long after its start; whoever ended by himself before is noted too."""
-        deadline = time.monotonic() + kill_after_s
-        while time.monotonic() < deadline and not operator.ended():
-            time.sleep(0.02)
-        self.phases["ended by itself" if operator.ended() else phase_of(operator.text())] += 1
-        operator.close()
+    def _keep_operator(self) -> None:
+        """Start it again as a kubelet does, should it have ended by itself, as when its Lease was not renewed."""
+        operator = self.operators[-1]
+        if operator.ended():
+            self.deaths.note_end(operator)
+            self.start_operator()
+
+    def live_and_die(self, kills: int) -> None:
+        """Let so many operators be killed, while people edit."""
+        chance = self.chance(f"kills-{len(self.operators)}")
+        for moment in draw(chance, kills):
+            life = Life(self.start_operator(), lambda: self._edit(chance))
+            self._edit(chance)
+            life.end_at(moment)
+            self.deaths.note(life)
+            self.check()
+
+    def _edit(self, chance: random.Random) -> None:
+        for _ in range(chance.randrange(1, 5)):
+            self.people.edit()
 
     def begin(self) -> None:
         """Let everything come to stand for the first time; then agents decide, and brokers go."""
@@ -129,16 +140,16 @@ class RestlessSite:
         deadline = time.monotonic() + wait_s
         while not holds(holds_now):
             self.check()
+            self._keep_operator()
             assert time.monotonic() < deadline, f"not in {wait_s:g} s: {what()}"
             time.sleep(0.2)
 
     def rest(self) -> None:
         """Let one operator run undisturbed until all is as people want it."""
         began_s = time.monotonic()
-        operator = self.start_operator()
+        self.start_operator()
         self.until(lambda: self.people.settle() and not self.people.troubles(), self.explain)
         self.took_s.append(time.monotonic() - began_s)
-        assert not operator.ended(), operator.text()[-5_000:]
 
     def caught_up(self) -> bool:
         """Tell whether the gates have judged all that was written."""
@@ -183,13 +194,16 @@ class RestlessSite:
         """Return what is left of what the operator has made for agents."""
         return [f"{kind}/{each['metadata']['name']}" for kind in _OBJECTS for each in self.kube.list(kind, OURS)]
 
+    def errors(self) -> list[dict[str, Any]]:
+        """Return what all operators have logged as errors."""
+        return [line for operator in self.operators for line in errors_of(operator)]
+
     def report(self, judged: int) -> str:
         """Say what happened."""
-        kills = ", ".join(f"{phase} {count}" for phase, count in sorted(self.phases.items()))
         took = sorted(self.took_s)
         return (
-            f"seed {self._seed}: {self.phases.total()} kills ({kills}); {self.people.edits} edits; "
-            f"{self.bouncer.bounces} brokers killed; {judged} decisions judged once; at rest after "
+            f"seed {self._seed}: {self.deaths.table()}\n{self.people.edits} edits; {self.bouncer.bounces} brokers "
+            f"killed; {judged} decisions judged once, {self.commanded().total()} commands; at rest after "
             f"{took[len(took) // 2]:.1f} s (median), {took[-1]:.1f} s (most) of {len(took)}"
         )
 
@@ -213,15 +227,6 @@ class RestlessSite:
             operator.close()
         self.kubelet.close()
         self._everything.close()
-
-
-def phase_of(log: str) -> str:
-    """Tell how far an operator had come by its log."""
-    reached = "starts"
-    for line in log.splitlines():
-        with_event = json.loads(line) if line.startswith("{") and line.endswith("}") else {}
-        reached = _PHASES.get(with_event.get("event", ""), reached)
-    return reached
 
 
 def _epoch(value: bytes | None) -> int:

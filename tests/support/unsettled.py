@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from confluent_kafka import Producer
 from streamwarden_kafka.connection import CLIENT_PROPERTIES_FILE, PARTITIONER, Connection
 from support.gate_decisions import proposals
-from support.kafka_tools import WAIT_S
+from support.kafka_tools import WAIT_S, holds
 from support.kube_http import KINDS
 from support.kubelet import bytes_of
 
@@ -250,19 +250,26 @@ class Bouncer:
     def __init__(self, stack: OwnStack, admin: AdminClient, chance: random.Random) -> None:
         self._stack, self._admin, self._chance = stack, admin, chance
         self.bounces = 0
+        self._gone = False
 
     def whole(self) -> bool:
-        """Tell whether every partition has all of its replicas in sync."""
+        """Tell whether all brokers are there, and every partition has all of its replicas in sync."""
+        return not self._gone and self._in_sync()
+
+    def _in_sync(self) -> bool:
+        """Ask: of one that has just been killed nobody knows yet."""
         topics = self._admin.list_topics(timeout=WAIT_S).topics.values()
         return all(len(part.isrs) == len(part.replicas) for topic in topics for part in topic.partitions.values())
 
     @contextmanager
     def one_is_gone(self) -> Iterator[None]:
         """Let one of them be gone inside the block; returns once it is back and has caught up."""
+        self._gone = True
         with self._stack.without_broker(self._chance.randrange(1, 4)):
             yield
         self.bounces += 1
         deadline = time.monotonic() + 4 * WAIT_S
-        while not self.whole():
+        while not holds(self._in_sync):
             assert time.monotonic() < deadline, "a replica has not caught up"
             time.sleep(0.2)
+        self._gone = False

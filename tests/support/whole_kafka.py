@@ -121,7 +121,10 @@ class RealKafka:
     def _users(self) -> Iterator[_Found]:
         admin = self._cluster.admin
         for user, found in admin.describe_user_scram_credentials().result(WAIT_S).items():
-            yield ("user", user), [(each.mechanism.name, each.iterations) for each in found.scram_credential_infos]
+            yield (
+                ("user", user),
+                sorted((each.mechanism.name, each.iterations) for each in found.scram_credential_infos),
+            )
         for acl in admin.describe_acls(_ALL_ACLS).result(WAIT_S):
             what = (acl.restype.name, acl.name, acl.resource_pattern_type.name, acl.host, acl.permission_type.name)
             yield ("acl", f"{acl.principal} {acl.operation.name} {what}"), True
