@@ -6,9 +6,11 @@ Kafka's logs have the epoch of whoever wrote each batch: each process that publi
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
+from streamwarden_operator.plans.election import DURATION_S
 from support.operator_site import running_site
 from support.tcp_door import open_door
 
@@ -70,6 +72,21 @@ def test_f10_clocks_that_differ_change_nothing(site: Site, leader_s: float, stan
     first.kill()
     site.edit_policy()
     assert site.lease_ahead_s() == pytest.approx(stand_by_s, abs=SKEW_S / 2)
+    site.assert_one_after_the_other(first, second)
+
+
+def test_f11_who_starts_where_the_lease_was_deleted_waits_until_its_holder_may_not_write(site: Site) -> None:
+    """The one that starts has seen nobody: it took the Lease at once, and the old one could write for 6 s more."""
+    first = site.lead()
+    first.signal(signal.SIGSTOP)  # else it makes it anew at once
+    site.delete_lease()
+    second = site.lead()
+    first.signal(signal.SIGCONT)
+    assert first.wait() == 1
+    (deleted_at, _), (made_at, maker) = site.server.lease_changes("delete")[-1], site.server.lease_changes("create")[-1]
+    assert maker == second.user_agent
+    assert (made_at - deleted_at).total_seconds() > DURATION_S
+    site.edit_policy()
     site.assert_one_after_the_other(first, second)
 
 

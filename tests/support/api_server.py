@@ -135,14 +135,26 @@ class ApiServer:
 
     def writes(self, user_agent: str) -> list[tuple[dt.datetime, str]]:
         """Return what a user agent has changed, Leases left out: when, and what."""
-        found = []
+        return sorted(
+            (ended, f"{event['verb']} {event['objectRef']['resource']} {event['objectRef'].get('name', '')}")
+            for ended, event in self._done()
+            if event.get("userAgent") == user_agent and event["objectRef"]["resource"] != "leases"
+        )
+
+    def lease_changes(self, verb: str) -> list[tuple[dt.datetime, str]]:
+        """Return who has made, or deleted, a Lease: when, and by which user agent."""
+        return sorted(
+            (ended, str(event.get("userAgent")))
+            for ended, event in self._done()
+            if event["objectRef"]["resource"] == "leases" and event["verb"] == verb
+        )
+
+    def _done(self) -> Iterator[tuple[dt.datetime, dict[str, Any]]]:
+        """Yield each change that was carried out, from the audit log, and when it ended."""
         for line in (self._folder / "audit.log").read_text().splitlines():
             event = json.loads(line)
-            what, ended = event["objectRef"], dt.datetime.fromisoformat(event["stageTimestamp"])
-            is_done = event["responseStatus"]["code"] < HTTPStatus.MULTIPLE_CHOICES
-            if event.get("userAgent") == user_agent and what["resource"] != "leases" and is_done:
-                found.append((ended, f"{event['verb']} {what['resource']} {what.get('name', '')}"))
-        return sorted(found)
+            if event["responseStatus"]["code"] < HTTPStatus.MULTIPLE_CHOICES:
+                yield dt.datetime.fromisoformat(event["stageTimestamp"]), event
 
     def apply_crds(self) -> None:
         """Apply our CRDs, and wait until they are served."""

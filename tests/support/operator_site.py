@@ -169,6 +169,10 @@ class Site:
         said = self.server.kubectl("get", "lease", lease, "-n", "streamwarden", "-o", "jsonpath={.spec.renewTime}")
         return (dt.datetime.fromisoformat(said) - dt.datetime.now(dt.UTC)).total_seconds()
 
+    def delete_lease(self) -> None:
+        """Delete it, as somebody might by hand."""
+        self.server.kubectl("delete", "lease", InstallationNames(self.installation).lease, "-n", "streamwarden")
+
     def stop_all(self) -> None:
         """Let every operator end as it should; the next one need not wait for the Lease."""
         for operator in self._operators:

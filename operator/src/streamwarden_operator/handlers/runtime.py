@@ -18,7 +18,8 @@ from streamwarden_operator.adapters.kubernetes.client import KubernetesClient, l
 from streamwarden_operator.adapters.kubernetes.cluster import KubernetesCluster
 from streamwarden_operator.adapters.kubernetes.election import Election
 from streamwarden_operator.adapters.kubernetes.inventory_requests import KubernetesInventoryRequests
-from streamwarden_operator.adapters.kubernetes.signing_key import KubernetesSigningKeys, keep_signing_key
+from streamwarden_operator.adapters.kubernetes.secrets import SecretStore
+from streamwarden_operator.adapters.kubernetes.signing_key import KubernetesSigningKeys, is_new, keep_signing_key
 from streamwarden_operator.backends import Backends, connect
 from streamwarden_operator.desired.names import BEGIN_ANEW_ANNOTATION, TAKE_OVER_ANNOTATION, annotated_ids
 from streamwarden_operator.desired.pod_template import GateImage
@@ -98,11 +99,13 @@ class Runtime:
         identity, election = _identity(), None
         agent = f"streamwarden-operator/{identity}"
         if settings.leader_election:
+            own = KubernetesClient(await load_configuration(), timeout_s=RETRY_S, user_agent=agent)
             election = Election(
-                KubernetesClient(await load_configuration(), timeout_s=RETRY_S, user_agent=agent),
+                own,
                 namespace=settings.operator_namespace,
                 name=InstallationNames(settings.installation).lease,
                 identity=identity,
+                is_new=partial(is_new, SecretStore(own), settings.operator_namespace),
             )
         client = KubernetesClient(
             await load_configuration(), timeout_s=timeout_s, guard=_guard(election), user_agent=agent
@@ -186,6 +189,9 @@ class Runtime:
         if not await self._kafka_can():
             self._supervisor.start(self._await_kafka, role="preflight")
         signing = await self._first_keys(backends)
+        await self._first_list()  # whoever stood by, or waited, may have been refused its watches since
+        if self.election is not None:
+            await self.election.confirm()  # after the key is there, by which others tell that somebody may lead
         controller = Controller(
             self.cluster,
             self.settings,
@@ -242,6 +248,7 @@ class Runtime:
             except OperatorError as error:
                 if str(error) != said:
                     said = str(error)
+                    self.health.ready = False  # as long as it waits, nobody is to count on it
                     _log.warning("waiting for the API server", reason=error.reason.value, error=said)
             await asyncio.sleep(_RETRY.total_seconds())
 

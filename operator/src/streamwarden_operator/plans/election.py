@@ -24,7 +24,7 @@ class Lease:
     """Empty: released."""
     duration_s: int
     version: str
-    """``resourceVersion``: another one with each write. Empty: it was deleted, and this is what was seen of it last."""
+    """``resourceVersion``: another one with each write. Empty: there is none, and this is what was seen of it last."""
     transitions: int = 0
     """How often it has changed hands."""
     acquired: str = ""
@@ -44,18 +44,19 @@ class Step(Enum):
     """What follows from a look."""
 
     CREATE = "create"
-    """There is none, and whoever was seen to hold one may do so no more: make it, and hold it."""
+    """There is none, and whoever may have held one may do so no more: make it, and hold it."""
     TAKE = "take"
     """It is nobody's, or ours, or has stood still for longer than its holder may hold it."""
     WAIT = "wait"
     """It is another one's."""
 
 
-def note(before: Seen | None, lease: Lease | None, now_s: float) -> Seen | None:
+def note(before: Seen | None, lease: Lease | None, now_s: float) -> Seen:
     """Return what is known after a look: the time counts from the first one that showed the Lease as it is.
 
-    A Lease that somebody deletes may have been taken and renewed until just then, by whomever: their time counts from
-    the look that missed it. (One that is made and deleted again between two looks is not seen.)
+    A Lease that somebody deletes may have been taken and renewed until just then, by whomever, also where it was never
+    seen: their time counts from the look that missed it. (One that is made and deleted again between two looks is not
+    seen.)
 
     Args:
         before: what was known.
@@ -63,25 +64,21 @@ def note(before: Seen | None, lease: Lease | None, now_s: float) -> Seen | None:
         now_s: monotonic seconds.
     """
     if lease is None:
-        if before is None:
-            return None
-        lease = replace(before.lease, version="")
+        lease = Lease("", DURATION_S, "") if before is None else replace(before.lease, version="")
     if before is not None and before.lease.version == lease.version:
         return before
     return Seen(lease, now_s)
 
 
-def next_step(seen: Seen | None, identity: str, now_s: float, *, leads: bool) -> Step:
+def next_step(seen: Seen, identity: str, now_s: float, *, leads: bool) -> Step:
     """Tell what to do.
 
     Args:
-        seen: the Lease; None: there is none, and none was seen.
+        seen: the Lease, or since when there is none.
         identity: ours.
         now_s: monotonic seconds.
         leads: whether this process may write now.
     """
-    if seen is None:
-        return Step.CREATE
     lease, expired = seen.lease, now_s - seen.since_s > seen.lease.duration_s
     if not lease.version:
         return Step.CREATE if leads or expired else Step.WAIT

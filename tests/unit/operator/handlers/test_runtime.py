@@ -6,6 +6,7 @@ import asyncio
 import gc
 from datetime import timedelta
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -29,9 +30,11 @@ from structlog.testing import capture_logs
 from typing_extensions import override
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from streamwarden_operator.adapters.kubernetes.cluster import KubernetesCluster
+    from streamwarden_operator.adapters.kubernetes.election import Election
     from streamwarden_operator.backends import Backends
 
 
@@ -212,6 +215,77 @@ async def test_f15_crds_that_are_missing_are_waited_for_and_said_once(monkeypatc
     assert cluster.lists == 3
     assert [(line["event"], line["error"]) for line in logs] == [
         ("waiting for the API server", "the API server does not serve policies: are the CRDs installed?")
+    ]
+
+
+class Beginning(Told):
+    """A stand-by of yesterday, whose lists are refused by now; what it does when it leads is written down."""
+
+    client = None
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        super().__init__()
+        self.done: list[str] = []
+        self.lost, self.lost_by, self.queue, self.leads = asyncio.Event(), None, None, True
+        self.runtime = runtime_over(self, Metrics())
+        self.runtime.election = cast("Election", self)
+        for name, act in (("acquire", "leads"), ("confirm", "renews its Lease"), ("release", "lets go")):
+            setattr(self, name, self._noting(act))
+        monkeypatch.setattr(runtime, "_RETRY", timedelta(0))
+        monkeypatch.setattr(runtime, "connect", lambda *_, **_named: None)
+        monkeypatch.setattr(runtime, "check_kafka", self._noting("asks Kafka what it can do"))
+        monkeypatch.setattr(runtime, "keep_signing_key", self._noting("has its key"))
+        monkeypatch.setattr(runtime, "measure_controller", lambda *_: None)
+        monkeypatch.setattr(runtime, "Controller", lambda *_, **_named: self)
+
+    def _noting(self, act: str) -> Callable[..., Awaitable[Any]]:
+        async def noted(*_: object, **_named: object) -> object:
+            self.done.append(act)
+            return SimpleNamespace(keys=None, key_id="1")
+
+        return noted
+
+    @override
+    async def resync(self) -> frozenset[Key]:
+        self.done.append(f"lists, ready: {self.runtime.health.ready}")
+        if len(self.done) < 6:
+            raise KubernetesUnavailableError("policies are forbidden to this user")
+        return frozenset()
+
+    async def hold(self) -> None:
+        await asyncio.Event().wait()
+
+    async def start(self) -> None:
+        self.done.append("works")
+
+    def caches_complete(self) -> None:
+        self.done.append("may sweep")
+
+    async def stop(self) -> None:
+        """Nothing runs."""
+
+    changed = check = None
+
+
+async def test_x82_a_stand_by_of_yesterday_lists_everything_before_it_works_and_sweeps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its watches and lists may have failed since: it swept what the leader before had made, and it had not seen."""
+    made = Beginning(monkeypatch)
+    made.runtime.health.ready = True
+    await made.runtime._lead()
+    await made.runtime.stop()
+    assert made.done == [
+        "leads",
+        "asks Kafka what it can do",
+        "has its key",
+        "lists, ready: True",
+        "lists, ready: False",
+        "lists, ready: False",
+        "renews its Lease",
+        "works",
+        "may sweep",
+        "lets go",
     ]
 
 

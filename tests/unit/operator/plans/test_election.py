@@ -26,7 +26,8 @@ MINE, THEIRS = Lease("me", DURATION_S, "1"), Lease("other", DURATION_S, "1")
 @pytest.mark.parametrize(
     ("seen", "now_s", "step"),
     [
-        pytest.param(None, 0.0, Step.CREATE, id="none-is-made"),
+        pytest.param(note(None, None, 0.0), 10.0, Step.WAIT, id="where-there-is-none-somebody-may-have-had-one"),
+        pytest.param(note(None, None, 0.0), 10.1, Step.CREATE, id="none-is-made-after-it"),
         pytest.param(Seen(MINE, 0.0), 0.1, Step.TAKE, id="ours-is-renewed"),
         pytest.param(Seen(replace(THEIRS, holder=""), 0.0), 0.1, Step.TAKE, id="a-released-one-is-taken-at-once"),
         pytest.param(Seen(THEIRS, 0.0), 10.0, Step.WAIT, id="another-one-s-is-left-while-it-may-be-held"),
@@ -37,7 +38,7 @@ MINE, THEIRS = Lease("me", DURATION_S, "1"), Lease("other", DURATION_S, "1")
         pytest.param(Seen(replace(THEIRS, duration_s=60), 0.0), 59.0, Step.WAIT, id="by-the-time-that-it-says-itself"),
     ],
 )
-def test_what_follows_from_a_look(seen: Seen | None, now_s: float, step: Step) -> None:
+def test_what_follows_from_a_look(seen: Seen, now_s: float, step: Step) -> None:
     assert next_step(seen, "me", now_s, leads=False) is step
 
 
@@ -53,7 +54,8 @@ def test_the_time_counts_from_the_first_look_that_showed_it_so() -> None:
 
 
 def test_the_time_of_a_deleted_one_counts_from_the_first_look_that_missed_it() -> None:
-    assert note(None, None, 5.0) is None
+    never = note(None, None, 5.0)
+    assert (never.since_s, note(never, None, 9.0)) == (5.0, never)
     missed = note(Seen(THEIRS, 5.0), None, 14.0)
     assert missed == Seen(replace(THEIRS, version=""), 14.0)
     assert note(missed, None, 20.0) == missed
@@ -81,6 +83,10 @@ class Replica:
 
     def leads(self, true_s: float) -> bool:
         return self.clock(true_s) < self.until_s
+
+    def misses_it(self) -> bool:
+        """Whether it counts already since there is none: one that is made and deleted again it would not see."""
+        return self.seen is not None and not self.seen.lease.version
 
 
 @dataclass
@@ -123,13 +129,13 @@ def test_f10_never_do_two_believe_to_lead_whatever_their_clocks_say(
             me.until_s = -math.inf
             server.write("", me.seen.lease.version)
             continue
-        if fate == "deleted by somebody" and not deleted and all(replica.seen is not None for replica in replicas):
+        if fate == "deleted by somebody" and not deleted and not any(replica.misses_it() for replica in replicas):
             server.lease, deleted = None, True
         me.seen = note(me.seen, server.lease, me.clock(true_s))
         step = next_step(me.seen, me.name, me.clock(true_s), leads=me.leads(true_s))
         if step is Step.WAIT:
             continue
-        version, sent_s = me.seen.lease.version if me.seen and step is Step.TAKE else None, me.clock(true_s)
+        version, sent_s = me.seen.lease.version if step is Step.TAKE else None, me.clock(true_s)
         true_s += slow_s
         written = server.write(me.name, version)
         if written is not None and fate != "answer lost":

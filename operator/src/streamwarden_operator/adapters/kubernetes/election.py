@@ -3,7 +3,7 @@
 import asyncio
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,6 +19,10 @@ from streamwarden_operator.ports import Manifest
 _log = structlog.get_logger(__name__)
 
 
+async def _nobody_knows() -> bool:
+    return False
+
+
 class Election:
     """One process's part in it. All calls but ``check`` from one event loop."""
 
@@ -29,6 +33,7 @@ class Election:
         namespace: str,
         name: str,
         identity: str,
+        is_new: Callable[[], Awaitable[bool]] = _nobody_knows,
         clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
         """Make one; nothing is asked before ``acquire``.
@@ -38,11 +43,15 @@ class Election:
             namespace: where the Lease is.
             name: the Lease's.
             identity: of this process; no other one's that may run at the same time.
+            is_new: asked where there is no Lease: whether nobody can have led here yet, who would still believe to.
             clock_s: monotonic seconds, also from other threads.
         """
         self._client = client
         self._namespace, self._name, self._identity = namespace, name, identity
+        self._is_new = is_new
         self._clock_s = clock_s
+        self._asking = asyncio.Lock()
+        """Two renewals at once would be in each other's way."""
         self._seen: Seen | None = None
         self._valid_until_s = -math.inf
         self._said = ""
@@ -67,6 +76,20 @@ class Election:
         while not await self._try():  # noqa: ASYNC110  # what is waited for gives no signal
             await asyncio.sleep(RETRY_S)
         _log.info("leads", lease=f"{self._namespace}/{self._name}", identity=self._identity)
+
+    async def confirm(self) -> None:
+        """Go on only where the Lease is this process's still, by a renewal that is sent now.
+
+        What others have seen before must not let them make a Lease that somebody has deleted under this process.
+
+        Raises:
+            LeadershipLostError: it is not, or the renewal did not come through in time.
+        """
+        while not await self._try():
+            if self._is_another_ones():
+                self._valid_until_s = -math.inf
+            self.check()
+            await asyncio.sleep(RETRY_S)
 
     async def hold(self) -> None:
         """Renew until that has not come through in time, or another one has the Lease: return then, at once."""
@@ -103,16 +126,21 @@ class Election:
 
     async def _try(self) -> bool:
         """Look, and take or renew the Lease where that is due; whether it is ours now."""
+        async with self._asking:
+            return await self._ask()
+
+    async def _ask(self) -> bool:
         try:
-            await self._look()
-            step = next_step(self._seen, self._identity, self._clock_s(), leads=self.leads)
+            seen = await self._look()
+            step = next_step(seen, self._identity, self._clock_s(), leads=self.leads)
+            if step is Step.WAIT and not seen.lease.version and await self._is_new():
+                step = Step.CREATE
             if step is Step.WAIT:
-                holder = self._seen.lease.holder if self._seen else ""
-                self._say("stands by", holder=holder)
+                self._say("stands by", holder=seen.lease.holder)
                 return False
             sent_s = self._clock_s()
-            if step is Step.TAKE and self._seen is not None:
-                answer = await self._client.replace(LEASE, self._manifest(self._seen.lease, holder=self._identity))
+            if step is Step.TAKE:
+                answer = await self._client.replace(LEASE, self._manifest(seen.lease, holder=self._identity))
             else:
                 answer = await self._client.create(LEASE, self._manifest(None, holder=self._identity))
         except (ConflictError, AbsentError):
@@ -124,9 +152,10 @@ class Election:
         self._valid_until_s = valid_until(sent_s)
         return True
 
-    async def _look(self) -> None:
+    async def _look(self) -> Seen:
         found = await self._client.get(LEASE, self._namespace, self._name)
         self._seen = note(self._seen, None if found is None else _read(found), self._clock_s())
+        return self._seen
 
     def _is_another_ones(self) -> bool:
         return self._seen is not None and self._seen.lease.holder not in {"", self._identity}

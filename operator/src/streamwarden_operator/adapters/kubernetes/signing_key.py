@@ -190,6 +190,11 @@ async def keep_signing_key(
     return KubernetesSigningKeys(secrets, namespace, keys, longest=longest)
 
 
+async def is_new(secrets: SecretStore, namespace: str) -> bool:
+    """Tell whether nobody can have worked here yet: who leads makes the Secret, or finds it, before all else."""
+    return await secrets.read_kept(namespace, SECRET_NAME) is None
+
+
 def lost_key_message(namespace: str, lost: frozenset[str]) -> str:
     """Say what to do about a lost key."""
     ids = ",".join(sorted(lost))

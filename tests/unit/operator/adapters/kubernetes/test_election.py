@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -25,8 +26,10 @@ class Server:
         self.down = False
         self.hangs = False
         self.closed = 0
+        self.asked = 0
 
     async def get(self, _resource: ResourceType, _namespace: str, _name: str) -> Manifest | None:
+        self.asked += 1
         await self._answer()
         return self.lease
 
@@ -89,9 +92,19 @@ def clock() -> Clock:
 
 
 def replica(server: Server, clock: Clock, identity: str = "one") -> Election:
-    return Election(
-        cast("Any", server), namespace="streamwarden", name="streamwarden-leader", identity=identity, clock_s=clock
-    )
+    async def is_new() -> bool:
+        return server.version == 0
+
+    names = {"namespace": "streamwarden", "name": "streamwarden-leader", "identity": identity}
+    return Election(cast("Any", server), **names, is_new=is_new, clock_s=clock)
+
+
+async def looks(server: Server, waiting: asyncio.Task[None]) -> None:
+    """Wait until who waits has looked at the Lease three times more, or waits no more."""
+    until = server.asked + 3
+    async with asyncio.timeout(30):
+        while server.asked < until and not waiting.done():  # noqa: ASYNC110  # the server tells nobody
+            await asyncio.sleep(0.001)
 
 
 async def test_the_first_one_makes_the_lease_and_leads(server: Server, clock: Clock) -> None:
@@ -122,7 +135,7 @@ async def test_f11_a_server_that_hangs_holds_nobody_beyond_the_deadline(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("streamwarden_operator.plans.election.RENEW_DEADLINE_S", 0.2)
-    one = Election(cast("Any", server), namespace="n", name="l", identity="one")
+    one = replica(server, cast("Clock", time.monotonic))
     await one.acquire()
     server.hangs = True
     await asyncio.wait_for(one.hold(), 5)
@@ -180,6 +193,59 @@ async def test_a_deleted_lease_is_made_anew_by_its_holder_and_by_a_stand_by_once
     clock.now_s += DURATION_S + 0.1
     await asyncio.wait_for(waiting, 5)
     assert (one.leads, two.leads, server.spec["holderIdentity"]) == (False, True, "two")
+
+
+async def test_who_starts_where_the_lease_was_deleted_waits_until_its_holder_may_not_write(
+    server: Server, clock: Clock
+) -> None:
+    """It has seen nobody, took the Lease at once, and led beside the old one."""
+    one, two = replica(server, clock), replica(server, clock, "two")
+    await one.acquire()
+    server.lease = None
+    waiting = asyncio.create_task(two.acquire())
+    await looks(server, waiting)
+    clock.now_s += DURATION_S
+    await looks(server, waiting)
+    assert (two.leads, waiting.done(), server.lease) == (False, False, None)
+    clock.now_s += 0.1
+    await asyncio.wait_for(waiting, 30)
+    assert (one.leads, two.leads, server.spec["holderIdentity"]) == (False, True, "two")
+
+
+async def test_who_cannot_tell_whether_somebody_has_led_waits(server: Server, clock: Clock) -> None:
+    async def unknown() -> bool:
+        raise KubernetesUnavailableError("no answer")
+
+    one = Election(cast("Any", server), namespace="n", name="l", identity="one", is_new=unknown, clock_s=clock)
+    waiting = asyncio.create_task(one.acquire())
+    await looks(server, waiting)
+    assert not one.leads
+    clock.now_s += DURATION_S + 0.1
+    await asyncio.wait_for(waiting, 30)
+    assert one.leads
+
+
+async def test_a_leader_whose_lease_another_one_has_made_anew_finds_that_before_it_works(
+    server: Server, clock: Clock
+) -> None:
+    """Both were at their first start: the other one saw neither a Lease nor a key, and then there was one."""
+    one, two = replica(server, clock), replica(server, clock, "two")
+    await one.acquire()
+    await one.confirm()
+    assert one.leads
+    server.lease, server.version = None, 0
+    await two.acquire()
+    with pytest.raises(LeadershipLostError):
+        await one.confirm()
+    assert (one.leads, two.leads) == (False, True)
+
+
+async def test_a_leader_makes_a_deleted_lease_anew_before_it_works(server: Server, clock: Clock) -> None:
+    one = replica(server, clock)
+    await one.acquire()
+    server.lease = None
+    await one.confirm()
+    assert (one.leads, server.spec["holderIdentity"]) == (True, "one")
 
 
 async def test_who_comes_back_finds_another_one_s_and_ends_at_once(server: Server, clock: Clock) -> None:
