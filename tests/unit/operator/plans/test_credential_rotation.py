@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from streamwarden_kafka.connection import SCRAM_SHA_256, SCRAM_SHA_512
+from streamwarden_kafka.connection import SCRAM_SHA_256, SCRAM_SHA_512, parse_properties
+from streamwarden_operator.desired import credentials
 from streamwarden_operator.desired.credentials import Credential, build_secret, find_credential
 from streamwarden_operator.plans.credential_rotation import other_mechanism, passwords_beside, rotation_due
 
@@ -89,6 +90,25 @@ def test_a_secret_remembers_what_it_was_made_for(credential: Credential) -> None
 def test_f42_what_is_remembered_strangely_costs_nobody_a_password(text: str) -> None:
     secret = {**build_secret("u", Credential("p"), "b:1"), "rotation.json": text}
     assert find_credential(secret, "u") == Credential("p")
+
+
+@pytest.mark.parametrize(
+    "beside",
+    ["\n" * 1_000_000, "a\n" * 500_000, "a=b\n" * 250_000, "sasl.password=p\n" * 60_000],
+    ids=["X85-blank-lines", "X85-no-settings", "X85-others-settings", "X85-the-same-again"],
+)
+def test_what_somebody_writes_beside_a_password_is_not_parsed(beside: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed = list[str]()
+
+    def parse(line: str) -> dict[str, str]:
+        parsed.append(line)
+        return parse_properties(line)
+
+    monkeypatch.setattr(credentials, "parse_properties", parse)
+    secret = dict(build_secret("u", Credential("p", SCRAM_SHA_256), "b:1"))
+    secret["client.properties"] += beside
+    assert find_credential(secret, "u") == Credential("p", SCRAM_SHA_256)
+    assert len(parsed) == 3
 
 
 @pytest.mark.parametrize("password", ["a\tb", "a\u200bb", "a\x01b"])
