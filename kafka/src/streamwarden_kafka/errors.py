@@ -12,7 +12,7 @@ KafkaClientError
 │   └── NotReachedError              what is looked for lies further than one try goes: ask again from there
 ├── RequestRefusedError              a broker refuses a request for what it is, or for who sends it
 │   └── GroupHasMembersError         the group has members: only they commit for it
-├── ReaderFailedError                the process that reads cannot be started: only an edit helps
+├── ReaderFailedError                the process that reads cannot be started, or its client has failed for good
 ├── NotAMemberError                  this process is no member of its consumer group now
 └── TransactionError                 a transaction was not committed, or is not known to be
     ├── TransactionAbortedError      nothing of it is visible: the next one may begin
@@ -97,7 +97,7 @@ class GroupHasMembersError(RequestRefusedError):
 
 
 class ReaderFailedError(KafkaClientError):
-    """A process that reads for this one ends before it has answered anything, again and again."""
+    """A process that reads for this one ends before it has answered anything, again and again, or its client fails."""
 
 
 class NotAMemberError(KafkaClientError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,8 +11,10 @@ from streamwarden_contract.names import NamespaceNames
 from streamwarden_kafka.connection import Connection
 from streamwarden_operator.adapters.kafka.gate_acks import KafkaGateAcks
 from streamwarden_operator.errors import KafkaUnavailableError
-from support.kafka_tools import Cluster
+from support.bombs import deadly_batch
+from support.kafka_tools import Cluster, Right
 from support.operator_harness import until
+from support.raw_records import RawWriter
 
 if TYPE_CHECKING:
     from support.stack_fixture import RunningStack
@@ -19,6 +22,11 @@ if TYPE_CHECKING:
 
 def ack(namespace: str, pod: str) -> GateAck:
     return GateAck(namespace=namespace, agent="guard", agent_uid="u", pod=pod, state="InForce", reported_at_ms=1)
+
+
+def write_deadly(writer: dict[str, str], topic: str) -> None:
+    with RawWriter(writer) as raw:
+        assert raw.write(topic, 0, deadly_batch()).code == 0
 
 
 async def test_a_gate_that_is_forgotten_is_gone_here_and_for_whoever_reads_the_topic(
@@ -43,6 +51,31 @@ async def test_a_gate_that_is_forgotten_is_gone_here_and_for_whoever_reads_the_t
         assert heard[2:] == [(unique, "guard", "b", False), (unique, "guard", "never-there", False)]
         last = {message.key(): message.value() for message in cluster.read_all(topic)}
         assert last == {b"guard/a": ack(unique, "a").encode(), b"guard/b": None, b"guard/never-there": None}
+    finally:
+        await acks.stop()
+
+
+async def test_x07_a_batch_that_ends_who_decodes_it_ends_no_operator_and_hides_no_other_gate(
+    stack: RunningStack, unique: str
+) -> None:
+    """Whoever has a gate's password may write any bytes; a tenant can read it in a Secret of their namespace."""
+    cluster, other = Cluster(stack.operator_properties), f"{unique}-other"
+    for namespace in (unique, other):
+        topic = NamespaceNames(namespace).gates
+        cluster.create_topics(topic, config={"cleanup.policy": "compact"})
+        cluster.produce(topic, [(ack(namespace, "before").key, ack(namespace, "before").encode(), ())])
+    topic = NamespaceNames(unique).gates
+    writer = cluster.create_user(f"{unique}-writer", [Right("WRITE", "TOPIC", topic)])
+    await asyncio.to_thread(write_deadly, writer, topic)
+    cluster.produce(topic, [(ack(unique, "after").key, ack(unique, "after").encode(), ())])
+    acks = KafkaGateAcks(stack.operator, group="acks")
+    acks.start()
+    try:
+        acks.watch(unique)
+        acks.watch(other)
+        await until(lambda: acks.complete(unique) and acks.complete(other), 60)
+        assert [found.pod for found in acks.of_namespace(unique)] == ["after", "before"]
+        assert [found.pod for found in acks.of_namespace(other)] == ["before"]
     finally:
         await acks.stop()
 

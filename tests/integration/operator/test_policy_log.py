@@ -22,12 +22,15 @@ from streamwarden_operator.adapters.kafka.policy_log import KafkaPolicyLog
 from streamwarden_operator.adapters.kafka.topics import KafkaTopics
 from streamwarden_operator.adapters.signing import KeyRing, SigningKey
 from streamwarden_operator.desired.policy_log import DesiredLog
-from streamwarden_operator.errors import LeadershipLostError
+from streamwarden_operator.errors import KafkaUnavailableError, LeadershipLostError
 from streamwarden_operator.plans.log_state import LogState, verify_log
 from streamwarden_operator.plans.policy_log import plan_log, sign_plan
 from streamwarden_operator.ports import SignedRecord, Topic, TopicPlan
+from support.bombs import deadly_batch
 from support.fixtures import APACHE
+from support.kafka_tools import Cluster, Right
 from support.operator_harness import until
+from support.raw_records import RawWriter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -51,6 +54,11 @@ async def topic(broker: Broker, unique: str) -> str:
     name = f"{unique}.streamwarden.policies"
     await topics.apply(name, TopicPlan(create=Topic(name, partitions=1, config={"cleanup.policy": "compact"})))
     return name
+
+
+def write_batch(writer: dict[str, str], topic: str, batch: bytes) -> None:
+    with RawWriter(writer) as raw:
+        assert raw.write(topic, 0, batch).code == 0
 
 
 @asynccontextmanager
@@ -108,6 +116,22 @@ async def test_another_process_reads_the_same_log(broker: Broker, topic: str) ->
     async with publisher(broker, topic) as log:
         before = await bring(log, topic, desired(a="true"))
     async with publisher(broker, topic) as log:
+        assert await state_of(log, topic) == before
+
+
+@pytest.mark.parametrize("broker", [APACHE], indirect=True)  # the other one takes no such batch
+async def test_x07_a_topic_that_a_stranger_has_filled_ends_no_operator_that_looks_at_it(
+    broker: Broker, topic: str, unique: str
+) -> None:
+    cluster, strange = Cluster(broker.operator.librdkafka()), f"{unique}-strange.streamwarden.policies"
+    cluster.create_topics(strange)
+    writer = cluster.create_user(f"{unique}-writer", [Right("WRITE", "TOPIC", strange)])
+    await asyncio.to_thread(write_batch, writer, strange, deadly_batch())
+    async with publisher(broker, topic) as log:
+        before = await bring(log, topic, desired(a="true"))
+        with pytest.raises(KafkaUnavailableError, match=f"could not read '{strange}': 3 processes died of reading"):
+            await log.look(strange)
+        assert set(await log.look(topic)) == {b"policy/a", b"epoch"}
         assert await state_of(log, topic) == before
 
 

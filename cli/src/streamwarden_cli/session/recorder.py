@@ -16,10 +16,10 @@ from streamwarden_contract.events import FAILURE_TYPE
 from streamwarden_contract.events import decode as decode_event
 from streamwarden_kafka.isolated.consumer import IsolatedConsumer
 from streamwarden_kafka.records import headers_of
+from streamwarden_kafka.topic_reader import TopicReader
 
 from streamwarden_cli.session.roles import AgentTopics, TopicRoles
 from streamwarden_cli.session.tally import Tally
-from streamwarden_cli.session.topic_reader import TopicReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -87,6 +87,13 @@ class IsolatedConsumer:
         self._reading = None
         self._tell("assign", {} if self._suspects.active else self._read_as_usual())
 
+    def add(self, places: Iterable[TopicPartition]) -> None:
+        """Read these too, each from its offset, and go on with all others where they are."""
+        new = {(place.topic, place.partition): place.offset for place in places}
+        self._positions |= new
+        if self._process is not None and not self._suspects.active:  # else the next one is told of them with the others
+            self._tell("add", new)
+
     def pause(self, places: Iterable[TopicPartition]) -> None:
         """Fetch nothing of these until ``resume``."""
         self._paused |= (some := {(place.topic, place.partition) for place in places})

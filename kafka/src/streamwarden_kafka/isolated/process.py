@@ -63,6 +63,10 @@ def _assign(consumer: Consumer, positions: Mapping[Partition, int]) -> None:
     consumer.assign([TopicPartition(*at, offset) for at, offset in positions.items()])
 
 
+def _add(consumer: Consumer, positions: Mapping[Partition, int]) -> None:
+    consumer.incremental_assign([TopicPartition(*at, offset) for at, offset in positions.items()])
+
+
 def _pause(consumer: Consumer, partitions: Sequence[Partition]) -> None:
     consumer.pause([TopicPartition(*at) for at in partitions])
 
@@ -97,6 +101,7 @@ def _partitions(consumer: Consumer, timeout_s: float) -> dict[str, list[int]]:
 
 _REQUESTS: Mapping[str, Callable[..., object]] = {
     "assign": _assign,
+    "add": _add,
     "pause": _pause,
     "resume": _resume,
     TAKE: _take,

@@ -23,7 +23,7 @@ ROTATION_FILE = "rotation.json"
 
 _READ = frozenset({"sasl.username", "sasl.password", "sasl.mechanism"})
 _MOST_READ = 65_536
-"""Characters: tenants may write into the Secrets of their namespace, and a megabyte of lines held the event loop 7 s."""
+"""Characters: tenants may write into their Secrets, and a megabyte of lines held the event loop for 7 s."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,7 +104,7 @@ class DecisionTopic:
         self.looks += 1
         return {DECISIONS: [0]}
 
-    def assign(self, partitions: Iterable[TopicPartition]) -> None:
+    def add(self, partitions: Iterable[TopicPartition]) -> None:
         self.assigned += [(place.topic, place.partition) for place in partitions]
 
     def get_watermark_offsets(

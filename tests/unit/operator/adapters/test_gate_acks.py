@@ -5,29 +5,25 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from confluent_kafka import KafkaError
+from confluent_kafka import KafkaError, Message
 from streamwarden_contract.acks import GateAck
 from streamwarden_kafka.codes import END_OF_PARTITION
 from streamwarden_kafka.connection import Connection
 from streamwarden_operator.adapters.kafka import gate_acks
+from streamwarden_operator.adapters.kafka.ack_room import KEPT_BYTES, MOST_BYTES, MOST_BYTES_OF_ONE
 from streamwarden_operator.adapters.kafka.gate_acks import KafkaGateAcks
 from structlog.testing import capture_logs
 from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     import pytest
 
 
-class End:
-    """What the client says at the end of a partition."""
-
-    def error(self) -> KafkaError:
-        return KafkaError(END_OF_PARTITION)
-
-    def topic(self) -> str:
-        return "risk.streamwarden.gates"
+def at_end() -> Message:
+    """Make what the client says at the end of a partition."""
+    return Message(topic="risk.streamwarden.gates", partition=0, offset=0, error=KafkaError(END_OF_PARTITION))
 
 
 class ConsumerAtEnds:
@@ -37,27 +33,27 @@ class ConsumerAtEnds:
         self.settings = settings
         self.ends = 0
 
-    def incremental_assign(self, partitions: list[object]) -> None:
-        self.ends += 2 * len(partitions)
+    def add(self, places: Iterable[object]) -> None:
+        self.ends += 2 * len(list(places))
 
-    def poll(self, timeout_s: float) -> End | None:
-        del timeout_s
+    def take(self, most: int, size: float, timeout_s: float) -> list[Message]:
+        del most, size, timeout_s
         if not self.ends or not self.settings.get("enable.partition.eof"):
-            return None
+            return []
         self.ends -= 1
-        return End()
+        return [at_end()]
 
     def close(self) -> None:
         self.ends = 0
 
 
 async def test_a_namespace_is_complete_once_its_topic_has_been_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    def open_consumer(*arguments: object) -> ConsumerAtEnds:
+    def open_consumer(*arguments: object, **_: object) -> ConsumerAtEnds:
         settings = arguments[3]
         assert isinstance(settings, dict)
         return ConsumerAtEnds(settings)
 
-    monkeypatch.setattr(gate_acks, "open_consumer", open_consumer)
+    monkeypatch.setattr(gate_acks, "IsolatedConsumer", open_consumer)
     acks, told, reached = (
         KafkaGateAcks(Connection("kafka:9092"), group="g"),
         list[str](),
@@ -90,22 +86,22 @@ class Breaking(ConsumerAtEnds):
         self._breaks = Breaking.opened == 1
 
     @override
-    def poll(self, timeout_s: float) -> End | None:
+    def take(self, most: int, size: float, timeout_s: float) -> list[Message]:
         if self._breaks and self.ends:
             raise SystemError("a callback of the client")
-        return super().poll(timeout_s)
+        return super().take(most, size, timeout_s)
 
 
 async def test_x93_a_reading_thread_that_breaks_is_told_and_reads_everything_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def open_consumer(*arguments: object) -> Breaking:
+    def open_consumer(*arguments: object, **_: object) -> Breaking:
         settings = arguments[3]
         assert isinstance(settings, dict)
         return Breaking(settings)
 
     monkeypatch.setattr(Breaking, "opened", 0)
-    monkeypatch.setattr(gate_acks, "open_consumer", open_consumer)
+    monkeypatch.setattr(gate_acks, "IsolatedConsumer", open_consumer)
     acks, restarts, reached = (
         KafkaGateAcks(Connection("kafka:9092"), group="g", first_pause_s=0.001),
         list[str](),
@@ -135,3 +131,29 @@ def test_an_agents_gates_are_found_without_those_of_others() -> None:
     acks._take("risk", "guard/never", None)
     assert acks.of_agent("risk", "guard") == []
     assert acks._acks == {"risk": {"guard-b": {"z": acks.of_agent("risk", "guard-b")[0]}}}
+
+
+def test_x85_who_writes_acks_of_many_pods_fills_no_memory_and_harms_no_other_namespace() -> None:
+    acks, forgotten = KafkaGateAcks(Connection("kafka:9092"), group="g"), list[str]()
+    acks.on_ack = lambda _namespace, _agent, pod, ack: forgotten.append(pod) if ack is None else None
+    most = MOST_BYTES // (MOST_BYTES_OF_ONE + KEPT_BYTES)
+
+    def say(namespace: str, pod: str, size: int = MOST_BYTES_OF_ONE) -> None:
+        said = GateAck(namespace=namespace, agent="guard", agent_uid="u", pod=pod, state="InForce", reported_at_ms=1)
+        acks._take(namespace, said.key.decode(), said, size)
+
+    say("risk", "small", 1)
+    with capture_logs() as logs:
+        for number in range(most + 10):
+            say("risk", f"pod-{number:04}")
+    assert [(entry["event"], entry["namespace"]) for entry in logs] == [
+        ("acks left out: the namespace has too many", "risk")
+    ]
+    assert len(acks.of_namespace("risk")) == most + 1
+    say("fraud", "a")
+    assert [ack.pod for ack in acks.of_namespace("fraud")] == ["a"]
+    say("risk", "small")  # it says more than there is room for: what it said before may be true no more
+    assert (len(acks.of_namespace("risk")), forgotten[-1]) == (most, "small")
+    acks._take("risk", "guard/pod-0000", None)
+    say("risk", "another")
+    assert len(acks.of_namespace("risk")) == most

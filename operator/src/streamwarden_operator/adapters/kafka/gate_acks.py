@@ -7,16 +7,19 @@ import time
 from collections.abc import Callable, Collection, Sequence
 
 import structlog
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from pydantic import ValidationError
 from streamwarden_contract.acks import GateAck, ack_key, decode_ack
 from streamwarden_contract.errors import MalformedEventError
 from streamwarden_contract.names import NamespaceNames
-from streamwarden_kafka.clients import open_consumer, open_producer
-from streamwarden_kafka.codes import END_OF_PARTITION, code_of
+from streamwarden_kafka.clients import Settings, open_producer
 from streamwarden_kafka.connection import Connection
+from streamwarden_kafka.isolated.consumer import IsolatedConsumer
 from streamwarden_kafka.logs import ClientLog
+from streamwarden_kafka.records import Partition
+from streamwarden_kafka.topic_reader import TopicReader
 
+from streamwarden_operator.adapters.kafka.ack_room import MOST_BYTES, MOST_BYTES_OF_ONE, AckRoom
 from streamwarden_operator.adapters.kafka.errors import translate
 from streamwarden_operator.errors import KafkaUnavailableError
 from streamwarden_operator.supervision import FIRST_PAUSE_S, LONGEST_PAUSE_S, pause_s
@@ -28,8 +31,7 @@ OnAck = Callable[[str, str, str, GateAck | None], None]
 TASK = "gate-acks"
 """What metric and log call the thread that reads."""
 PARTITION = 0
-_POLL_S = 0.1
-"""How long a new namespace may wait until it is read; an ack waits for nothing."""
+_SETTINGS: Settings = {"auto.offset.reset": "earliest", "enable.partition.eof": True}
 
 _log = structlog.get_logger(__name__)
 
@@ -74,6 +76,7 @@ class KafkaGateAcks:
         self._complete: set[str] = set()
         self._acks: dict[str, dict[str, dict[str, GateAck]]] = {}
         """By namespace, agent and pod."""
+        self._room = AckRoom()
         self._new: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._watched: set[str] = set()
         self._assigned: list[str] = []
@@ -166,43 +169,37 @@ class KafkaGateAcks:
         self.on_restart(TASK)
 
     def _read(self, loop: asyncio.AbstractEventLoop) -> None:
-        beginning = {"auto.offset.reset": "earliest", "enable.partition.eof": True}
-        consumer = open_consumer(self._connection, self._group, self._client_log, beginning)
+        # Whoever has a gate's password may write any batch: one that ends its reader ends no operator.
+        consumer = IsolatedConsumer(self._connection, self._group, "gate-acks", _SETTINGS, quiet=True)
         try:
-            self._assign(consumer, self._assigned)
+            reader = TopicReader(consumer, self._connection, self._group, _not_read)
+            reader.read(map(_place, self._assigned))
             while not self._stopping.is_set():
-                self._assign_new(consumer)
-                message = consumer.poll(_POLL_S)
-                if message is not None:
+                self._assign_new(reader)
+                for message in reader.take():
                     self._hand_over(message, loop)
+                for topic, _ in reader.ended:
+                    self._call(loop, self._reach_end, _namespace_of(topic))
         finally:
             consumer.close()
 
-    def _assign_new(self, consumer: Consumer) -> None:
+    def _assign_new(self, reader: TopicReader) -> None:
+        new = list[str]()
         while not self._new.empty():
-            self._assigned.append(self._new.get())
-            self._assign(consumer, self._assigned[-1:])
-
-    def _assign(self, consumer: Consumer, namespaces: Sequence[str]) -> None:
-        for namespace in namespaces:
-            topic = NamespaceNames(namespace).gates
-            try:
-                consumer.incremental_assign([TopicPartition(topic, PARTITION, OFFSET_BEGINNING)])
-            except KafkaException as error:
-                _log.error("gates topic not read", topic=topic, code=code_of(error))
+            new.append(self._new.get())
+        if new:
+            self._assigned += new
+            reader.read(map(_place, new))
 
     def _hand_over(self, message: Message, loop: asyncio.AbstractEventLoop) -> None:
-        error, topic = message.error(), message.topic() or ""
-        if error is not None and error.code() == END_OF_PARTITION:
-            self._call(loop, self._reach_end, topic.split(".", 1)[0])
-            return
-        if error is not None:
-            _log.warning("gates topic", topic=topic, code=error.name(), unknown_topic=_is_unknown(error))
-            return
-        namespace, key = topic.split(".", 1)[0], (message.key() or b"").decode("utf-8", errors="replace")
+        topic = message.topic() or ""
+        namespace, key = _namespace_of(topic), (message.key() or b"").decode("utf-8", errors="replace")
         value = message.value()
         ack: GateAck | None = None
         if value is not None:
+            if len(value) > MOST_BYTES_OF_ONE:
+                _log.warning("ack ignored", topic=topic, offset=message.offset(), error="too large")
+                return
             try:
                 ack = decode_ack(value)
             except (MalformedEventError, ValidationError) as malformed:
@@ -211,7 +208,7 @@ class KafkaGateAcks:
             if (ack.namespace, ack.key.decode()) != (namespace, key):
                 _log.warning("ack ignored", topic=topic, offset=message.offset(), error="names another gate")
                 return
-        self._call(loop, self._take, namespace, key, ack)
+        self._call(loop, self._take, namespace, key, ack, len(value or b""))
 
     def _call(self, loop: asyncio.AbstractEventLoop, then: Callable[..., None], *args: object) -> None:
         try:
@@ -224,10 +221,14 @@ class KafkaGateAcks:
             self._complete.add(namespace)
             self.on_complete(namespace)
 
-    def _take(self, namespace: str, key: str, ack: GateAck | None) -> None:
+    def _take(self, namespace: str, key: str, ack: GateAck | None, size: int = 0) -> None:
         agent, _, pod = key.partition("/")
         known = self._acks.setdefault(namespace, {})
         gates = known.setdefault(agent, {})
+        fits = self._room.take(namespace, key, size)
+        if self._room.is_news(namespace, fits=fits):
+            _log.error("acks left out: the namespace has too many", namespace=namespace, most_bytes=MOST_BYTES)
+        ack = ack if fits else None  # what it said before may be true no more
         if ack is None:
             gates.pop(pod, None)
         else:
@@ -237,5 +238,14 @@ class KafkaGateAcks:
         self.on_ack(namespace, agent, pod, ack)
 
 
-def _is_unknown(error: KafkaError) -> bool:
-    return error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART
+def _place(namespace: str) -> Partition:
+    return NamespaceNames(namespace).gates, PARTITION
+
+
+def _namespace_of(topic: str) -> str:
+    return topic.split(".", 1)[0]
+
+
+def _not_read(topic: str, error: KafkaError) -> None:
+    unknown = error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART
+    _log.warning("gates topic", topic=topic, code=error.name(), unknown_topic=unknown)

@@ -17,6 +17,7 @@ from streamwarden_kafka.producer_session import Limits
 from streamwarden_kafka.records import Write, headers_of
 from streamwarden_kafka.transactions import TransactionalProducer
 
+from streamwarden_operator.adapters.kafka.anybodys_log import AnybodysLog
 from streamwarden_operator.adapters.kafka.errors import client_error, translate
 from streamwarden_operator.adapters.kafka.fence_watch import FenceWatch
 from streamwarden_operator.adapters.kafka.threads import run_to_its_end
@@ -90,6 +91,8 @@ class KafkaPolicyLog:
             replace_shaken=False,  # who comes back from a cut network must find out that another one publishes now
         )
         self._lock = asyncio.Lock()
+        self._looking = asyncio.Lock()
+        self._anybodys = AnybodysLog(connection, self._readers, partition=PARTITION, timeout_s=timeout_s)
         self._fence = FenceWatch(connection, transactional_id, timeout_s=_LOOK_S, on_answered=on_wire_answered)
         self._used = False
         """Whether the producer was opened or has written since it was noted who has the id."""
@@ -101,6 +104,10 @@ class KafkaPolicyLog:
         self._fenced = False
 
     @property
+    def _readers(self) -> str:
+        return f"{self._transactional_id}.reader"
+
+    @property
     def cluster_id(self) -> str:
         """Kafka's cluster id; empty before the first read."""
         return self._cluster_id
@@ -109,9 +116,12 @@ class KafkaPolicyLog:
         """Return what ``read`` does, and fence nobody.
 
         Raises:
-            KafkaUnavailableError: not read to the end within the timeout.
+            KafkaUnavailableError: not read to the end within the timeout; or it cannot be read, or holds too much.
         """
-        return await self._serve(lambda: self._read(topic), f"look at {topic!r}")
+        if not self._cluster_id:
+            await self._serve(self._ready_asker, "ask Kafka for its id")
+        async with self._looking:  # whoever publishes does not wait for what somebody else has written
+            return await run_to_its_end(lambda: self._look(topic, f"look at {topic!r}"))
 
     async def read(self, topic: str) -> Mapping[bytes, SignedRecord]:
         """Return the last record of every key, tombstones left out, after fencing any other publisher.
@@ -148,6 +158,8 @@ class KafkaPolicyLog:
         async with self._lock:
             await asyncio.to_thread(self._drop)
             await self._fence.close()
+        async with self._looking:
+            await asyncio.to_thread(self._anybodys.close)
 
     async def _serve(self, work: Callable[[], T], doing: str) -> T:
         async with self._lock:
@@ -184,6 +196,14 @@ class KafkaPolicyLog:
         except OperatorError:
             self._drop()
             raise
+
+    def _look(self, topic: str, doing: str) -> Mapping[bytes, SignedRecord]:
+        try:
+            return self._anybodys.read(topic)
+        except KafkaClientError as error:
+            raise client_error(error, doing) from error
+        except KafkaException as error:
+            raise translate(error, doing) from error
 
     def _publish(self, topic: str, records: Sequence[SignedRecord]) -> None:
         self._guard()
@@ -275,7 +295,7 @@ class KafkaPolicyLog:
             "fetch.wait.max.ms": 100,
         }
         # Never joined and never committed to: librdkafka wants a name.
-        return open_consumer(self._connection, f"{self._transactional_id}.reader", self._client_log, settings)
+        return open_consumer(self._connection, self._readers, self._client_log, settings)
 
     def _drop(self) -> None:
         consumers = self._consumer, self._asker

@@ -1,23 +1,21 @@
 """Reads topics from their beginning on, each as soon as it exists; no record of one stops it."""
 
-from __future__ import annotations
-
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 import structlog
-from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, Message, TopicPartition
+
 from streamwarden_kafka.codes import DISCONNECTED, END_OF_PARTITION, OFFSETS_GONE, error_of
-from streamwarden_kafka.errors import BrokerUnavailableError
+from streamwarden_kafka.connection import Connection
+from streamwarden_kafka.errors import BrokerUnavailableError, ReaderFailedError
+from streamwarden_kafka.isolated.consumer import IsolatedConsumer
 from streamwarden_kafka.membership import ask_watermarks, end_of
 from streamwarden_kafka.positions import LogEnds, Positions, explain_unreadable
 from streamwarden_kafka.records import Partition, headers_of, memory_of
 
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-
-    from streamwarden_kafka.connection import Connection
-    from streamwarden_kafka.isolated.consumer import IsolatedConsumer
+OnTrouble = Callable[[str, KafkaError], None]
+"""Takes a topic, empty where it is none's, and what a client says of it that is neither a record nor its end."""
 
 _log = structlog.get_logger(__name__)
 
@@ -28,16 +26,20 @@ _LOOK_AGAIN_S = 0.5
 """How often a topic is looked for that is not there: it may never be, and records of the others wait meanwhile."""
 
 
-class RecorderError(Exception):
-    """The recorder's client has failed for good."""
+def _ignore(_topic: str, _error: KafkaError) -> None:
+    """Where nobody wants to know."""
 
 
 class TopicReader:
     """Used from one thread; reads by a consumer that whoever opened it closes."""
 
-    def __init__(self, consumer: IsolatedConsumer, connection: Connection, group: str) -> None:
+    def __init__(
+        self, consumer: IsolatedConsumer, connection: Connection, group: str, on_trouble: OnTrouble = _ignore
+    ) -> None:
         """Begin with no topic; ``connection`` and ``group`` are the consumer's."""
         self._consumer = consumer
+        self._on_trouble = on_trouble
+        self._ended: set[Partition] = set()
         self._positions = Positions[Partition].of(
             connection, group, consumer, lambda at: ask_watermarks(consumer, at)[0]
         )
@@ -49,6 +51,18 @@ class TopicReader:
         """Read these topics too."""
         self._missing = set(topics) - {topic for topic, _ in self._positions.positions}
         self._look_again_s = 0.0
+
+    @property
+    def ended(self) -> Collection[Partition]:
+        """What was read to its end when something was taken last."""
+        return self._ended
+
+    def read(self, places: Iterable[Partition]) -> None:
+        """Read these partitions too, which exist, each from its beginning."""
+        known = self._positions.positions
+        new = dict.fromkeys(at for at in places if at not in known)
+        self._positions.start({**known, **new})
+        self._consumer.add(TopicPartition(*at, OFFSET_BEGINNING) for at in new)
 
     def look_for_topics(self) -> None:
         """Begin to read what was missing and is there now."""
@@ -63,17 +77,16 @@ class TopicReader:
             raise
         found = {name for name in self._missing if topics.get(name)}
         if found:
-            new = {(name, partition): None for name in sorted(found) for partition in topics[name]}
-            self._positions.start({**self._positions.positions, **new})
+            self.read((name, partition) for name in sorted(found) for partition in topics[name])
             self._missing -= found
-            self._read_on()
 
     def take(self) -> list[Message]:
         """Wait for a moment, and return the records that came.
 
         Raises:
-            RecorderError: there is no going on.
+            ReaderFailedError: there is no going on.
         """
+        self._ended.clear()
         messages = self._consumer.take(_MOST_RECORDS, _MOST_BYTES, _POLL_S)
         log_ends = LogEnds(lambda at, offset: end_of(self._consumer, at, offset))
         records, heard, doubted = list[Message](), set[Partition](), set[Partition]()
@@ -136,8 +149,11 @@ class TopicReader:
             self._positions.move(at, offset + 1)
         elif error.code() == END_OF_PARTITION:
             self._positions.move(at, offset)
+            self._ended.add(at)
         elif error.fatal() or error.code() in OFFSETS_GONE:
-            raise RecorderError(f"{error.name()}: {error.str()}")
+            raise ReaderFailedError(f"{error.name()}: {error.str()}")
+        else:
+            self._on_trouble(at[0], error)
         return error is None or error.code() == END_OF_PARTITION
 
     def _pass_over(self, at: Partition, why: str) -> None:

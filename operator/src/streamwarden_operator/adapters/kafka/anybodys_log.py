@@ -1,0 +1,97 @@
+"""A policy topic that may be anybody's, read once to its end: nothing on it may end or fill the operator."""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+from confluent_kafka import OFFSET_BEGINNING, KafkaException, Message, TopicPartition
+from streamwarden_kafka.clients import Settings
+from streamwarden_kafka.codes import END_OF_PARTITION
+from streamwarden_kafka.connection import Connection
+from streamwarden_kafka.isolated.consumer import IsolatedConsumer
+from streamwarden_kafka.positions import explain_unreadable
+from streamwarden_kafka.records import headers_of, memory_of
+
+from streamwarden_operator.errors import KafkaUnavailableError
+from streamwarden_operator.ports import SignedRecord
+
+MOST_BYTES = 64 * 1024 * 1024
+"""Of the last records of all keys together: more than any policy log of ours holds."""
+_MOST_RECORDS, _MOST_AT_ONCE = 500, 1024 * 1024
+_POLL_S = 0.5
+_SETTINGS: Settings = {"enable.partition.eof": True, "auto.offset.reset": "error", "fetch.wait.max.ms": 100}
+
+
+class AnybodysLog:
+    """Reads in a process of its own, which is kept for the next topic. Used from one thread at a time."""
+
+    def __init__(self, connection: Connection, group: str, *, partition: int, timeout_s: float) -> None:
+        """Prepare; nothing connects before the first topic."""
+        self._connection = connection
+        self._group = group
+        self._partition = partition
+        self._timeout_s = timeout_s
+        self._consumer: IsolatedConsumer | None = None
+
+    def read(self, topic: str) -> Mapping[bytes, SignedRecord]:
+        """Return the last record of every key, tombstones left out.
+
+        Raises:
+            KafkaUnavailableError: it cannot be read to its end, or not in time, or holds too much.
+            KafkaException: the client raised it.
+            KafkaClientError: the process that reads could not be started.
+        """
+        if self._consumer is None:
+            self._consumer = IsolatedConsumer(self._connection, self._group, "policy-log", _SETTINGS, quiet=True)
+        consumer, deadline = self._consumer, time.monotonic() + self._timeout_s
+        place = TopicPartition(topic, self._partition, OFFSET_BEGINNING)
+        low, end = consumer.get_watermark_offsets(place, self._timeout_s) or (0, 0)
+        found = _Records(topic)
+        if low == end:
+            return found.last
+        consumer.assign([place])
+        try:
+            while time.monotonic() < deadline:
+                for message in consumer.take(_MOST_RECORDS, _MOST_AT_ONCE, _POLL_S):
+                    if found.take(message):
+                        return found.last
+        finally:
+            consumer.assign([])
+        raise KafkaUnavailableError(f"could not read {topic!r}: not at its end after {self._timeout_s:g} s")
+
+    def close(self) -> None:
+        """End the process. Idempotent."""
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            consumer.close()
+
+
+class _Records:
+    """The last record of every key of one topic."""
+
+    def __init__(self, topic: str) -> None:
+        self.last: dict[bytes, SignedRecord] = {}
+        self._topic = topic
+        self._sizes = dict[bytes, int]()
+        self._bytes = 0
+
+    def take(self, message: Message) -> bool:
+        """Take what a client gives, and tell whether it was the end."""
+        error = message.error()
+        if error is not None and error.code() == END_OF_PARTITION:
+            return True
+        if error is not None and (why := explain_unreadable(error)) is not None:
+            raise KafkaUnavailableError(f"could not read {self._topic!r}: {why}; delete the topic if it is nobody's")
+        if error is not None:
+            raise KafkaException(error)
+        key, value = message.key() or b"", message.value()
+        self.last.pop(key, None)
+        self._bytes -= self._sizes.pop(key, 0)
+        if value is not None:
+            pairs = cast("Sequence[tuple[str, bytes | None]]", headers_of(message))
+            self.last[key] = SignedRecord(key, value, tuple((name, header or b"") for name, header in pairs))
+            self._sizes[key] = memory_of(key, value, headers_of(message))
+            self._bytes += self._sizes[key]
+        if self._bytes > MOST_BYTES:
+            raise KafkaUnavailableError(f"could not read {self._topic!r}: it holds more than {MOST_BYTES >> 20} MiB")
+        return False
