@@ -17,7 +17,7 @@ MEMBERS := contract judging kafka devstack operator agent_image/sdk agent_image/
 # A uv that is already on PATH serves; else the locked one is installed beside the project.
 UV := $(shell command -v uv || echo .uv/bin/uv)
 
-.PHONY: help setup demo demo-cluster unit coverage test test-all matrix versions fuzz chaos mutants check bench changelog dist clean lock
+.PHONY: help setup demo demo-cluster unit coverage test test-whole built test-all matrix versions fuzz chaos mutants check bench changelog dist clean lock
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -39,13 +39,18 @@ coverage: setup ## The same again, measured: what of each member they cover (thr
 	$(BIN)/python tests/support/coverage_table.py
 
 # Where no cluster is possible its tests are skipped, and say so; REQUIRE_CLUSTER=1 makes that a failure.
-test: check ## Lint, types, then every test, lane beside lane; the first time it builds Kubernetes
-	$(BIN)/streamwarden cluster build || test "$${REQUIRE_CLUSTER:-}" != 1
+test: check built ## Lint, types, then tests of everything, lane beside lane, in a quarter of an hour; what takes long is left out
+	$(PYTEST) -m "not (long or node or matrix or chaos or fuzz)"
+
+test-whole: check built ## The same with what takes long, and pods on a real node: what runs on every change
 	$(PYTEST) -m "not (node or matrix or chaos or fuzz)"
 	$(BIN)/python -m pytest -m node
 
+built: setup
+	$(BIN)/streamwarden cluster build || test "$${REQUIRE_CLUSTER:-}" != 1
+
 test-all: export FUZZ_SECONDS ?= 60
-test-all: test matrix versions fuzz chaos mutants ## All of that, then what takes longer: before an issue is called done
+test-all: test-whole matrix versions fuzz chaos mutants ## All of that, then what takes longer: before an issue is called done
 
 matrix: setup ## What runs once for each supported version of something
 	$(PYTEST) -m matrix

@@ -80,6 +80,7 @@ def ends_of(site: Operated) -> dict[str, dict[int, int]]:
     return {topic: site.kafka.end_offsets(topic, committed=False) for topic in WRITTEN}
 
 
+@pytest.mark.long
 def test_x83_a_restore_into_another_cluster_goes_on_with_all_that_was_there(
     clusters: tuple[Operated, Operated],
 ) -> None:

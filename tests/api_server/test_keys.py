@@ -62,6 +62,7 @@ def publish_as(site: Operated, old: SigningKey) -> None:
     site.kafka.produce(topic, [old.signed(topic, following, cluster_id=cluster_id)])
 
 
+@pytest.mark.long
 def test_x83_the_key_is_replaced_by_the_page_s_command_and_no_decision_waits_for_it(installation: Operated) -> None:
     site = installation
     (old,) = site.last_ack().key_ids
@@ -98,6 +99,7 @@ def test_x83_the_key_is_replaced_by_the_page_s_command_and_no_decision_waits_for
     site.check_judged()
 
 
+@pytest.mark.long
 def test_x83_a_key_that_is_older_than_the_setting_is_replaced_unasked_and_once(installation: Operated) -> None:
     site = installation
     site.stop_operator()

@@ -60,6 +60,7 @@ def judged_above(site: Operated, epoch: int) -> bool:
     return site.in_force() and site.last_ack().namespace_epoch > epoch
 
 
+@pytest.mark.long
 def test_x83_a_lost_key_stops_the_operator_and_no_gate_and_the_backup_brings_it_back(installation: Operated) -> None:
     site = installation
     site.person.run(command("Backup", "jq"))
@@ -86,6 +87,7 @@ def test_x83_a_lost_key_stops_the_operator_and_no_gate_and_the_backup_brings_it_
     site.check_judged()
 
 
+@pytest.mark.long
 def test_x83_a_lost_policy_topic_is_made_again_when_people_say_so_above_what_gates_have_seen(
     installation: Operated,
 ) -> None:
@@ -107,6 +109,7 @@ def test_x83_a_lost_policy_topic_is_made_again_when_people_say_so_above_what_gat
     site.check_judged()
 
 
+@pytest.mark.long
 def test_x83_who_begins_anew_without_the_key_goes_on_above_what_it_signed(installation: Operated) -> None:
     site = installation
     epoch, (lost,) = site.last_ack().namespace_epoch, site.last_ack().key_ids

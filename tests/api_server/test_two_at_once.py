@@ -38,6 +38,7 @@ def site(cluster: Site) -> Iterator[Site]:
     cluster.stop_all()
 
 
+@pytest.mark.long
 def test_f11_who_cannot_reach_the_api_server_writes_nothing_once_another_leads(site: Site) -> None:
     with open_door(site.server.port) as door:
         first = site.lead(url=site.server.url_at(door.port))
@@ -55,6 +56,7 @@ def test_f11_who_cannot_reach_the_api_server_writes_nothing_once_another_leads(s
     assert max(batch.epoch for batch in site.published()) > max(epochs)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("leader_s", "stand_by_s"),
     [
@@ -90,6 +92,7 @@ def test_f11_who_starts_where_the_lease_was_deleted_waits_until_its_holder_may_n
     site.assert_one_after_the_other(first, second)
 
 
+@pytest.mark.long
 def test_x82_an_older_and_a_newer_version_do_not_write_by_turns(site: Site) -> None:
     """Two versions want another gate in each pod: they rewrote one Deployment 131 times in 45 s."""
     older = site.lead(gate_image=OLDER)

@@ -6,6 +6,8 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -22,6 +24,7 @@ main()
 """
 
 
+@pytest.mark.long
 def test_what_an_agent_decides_becomes_commands_over_ipv6_alone(
     tiny: Path, start_dev: Callable[..., DevProcess]
 ) -> None:

@@ -42,6 +42,7 @@ def kills_of(seed: int) -> Kills:
     return [(moment, chance.choice((AGENT, GATE, BROKER))) for moment in moments]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "kills",
     [

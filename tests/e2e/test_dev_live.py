@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from streamwarden_contract.names import InstallationNames
 from support.dev_process import AGENT, BROKER, GATE, PATIENCE_S, SUPERVISOR, is_alive
@@ -93,6 +94,7 @@ def use_credentials(tiny: Path) -> None:
     assert (unknown.returncode, "agents here: plant/watcher" in unknown.stderr) == (1, True)
 
 
+@pytest.mark.long
 def test_a_running_loop_takes_edits_lends_credentials_and_ends_without_a_trace(
     tiny: Path, start_dev: Callable[..., DevProcess]
 ) -> None:
@@ -128,6 +130,7 @@ def test_a_running_loop_takes_edits_lends_credentials_and_ends_without_a_trace(
     assert "no streamwarden dev runs" in gone.stderr.replace("\n", " ")
 
 
+@pytest.mark.long
 def test_a_loop_ends_once_another_operator_publishes_its_policies(
     tiny: Path, start_dev: Callable[..., DevProcess]
 ) -> None:

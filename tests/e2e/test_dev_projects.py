@@ -74,6 +74,7 @@ def project(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tiny
 
 
+@pytest.mark.long
 def test_x28_x29_keys_an_interpreter_and_edits_reach_the_agent(
     project: Path, start_dev: Callable[..., DevProcess]
 ) -> None:

@@ -96,6 +96,7 @@ def wait_for_others(dev: DevProcess, before: dict[str, set[int]]) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("command", "how"),
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import pytest
 from streamwarden_cli.local.running import RunningDev
 from streamwarden_cli.local.state import StateFolder
 from streamwarden_kafka.deaths import MOST_SKIPPED
@@ -23,6 +24,7 @@ READINGS = 40
 BOMB = zstd_bomb(640 * 1024 * 1024)
 
 
+@pytest.mark.long
 def test_x11_a_halted_partition_goes_on_after_the_command_and_nothing_beyond_the_range_is_lost(
     tiny: Path, start_dev: Callable[..., DevProcess]
 ) -> None:

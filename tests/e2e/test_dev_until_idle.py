@@ -7,6 +7,8 @@ import shlex
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -22,6 +24,7 @@ print(json.dumps({"accuracy": {"allowed": len(allowed)}, "first": min(allowed)})
 """
 
 
+@pytest.mark.long
 def test_a_run_counts_every_event_decision_verdict_and_command(
     tiny: Path, start_dev: Callable[..., DevProcess]
 ) -> None:
@@ -60,6 +63,7 @@ def test_a_run_counts_every_event_decision_verdict_and_command(
     assert figures["policies"] == {"plant/careful": 1}
 
 
+@pytest.mark.long
 def test_a_producer_that_fails_fails_the_run(tiny: Path, start_dev: Callable[..., DevProcess]) -> None:
     program = """python -c "import sys; print('no more sensors'); sys.exit(4)" """
     dev = start_dev(tiny, "--no-registry", "--until-idle", "--with", program, "--timeout", "120")

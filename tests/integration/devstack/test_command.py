@@ -58,6 +58,7 @@ def test_up_is_idempotent_survives_its_terminal_and_ends_with_down(folder: Path)
     assert streamwarden("down", "--state-dir", folder).stdout == "no stack runs here\n"
 
 
+@pytest.mark.long
 def test_three_brokers_with_tls_are_told_of_each_by_each_and_another_stack_in_the_folder_is_refused(
     folder: Path,
 ) -> None:

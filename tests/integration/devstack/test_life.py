@@ -129,6 +129,7 @@ async def test_a_broker_that_comes_back_lets_in_whom_it_let_in_after_a_user_was_
                 await kafka_answers(Connection.scram(stack.bootstrap_servers, "resident", "known", name))
 
 
+@pytest.mark.long
 async def test_data_is_fresh_unless_it_was_asked_to_be_kept(tmp_path: Path) -> None:
     async with Stack(tmp_path, registry=False) as stack:
         await asyncio.to_thread(make_topic, stack, "orders")

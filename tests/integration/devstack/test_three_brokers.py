@@ -35,6 +35,7 @@ def write_all(stack: Stack, topic: str, prefix: str) -> int:
     return taken.count(None)
 
 
+@pytest.mark.long
 async def test_with_one_of_three_brokers_killed_acknowledged_writes_and_transactions_go_on(stack: Stack) -> None:
     cluster = Cluster(stack.operator.librdkafka())
     await asyncio.to_thread(cluster.create_topics, "orders", partitions=3)

@@ -81,6 +81,7 @@ async def test_who_trusts_the_authority_gets_in_and_who_does_not_is_kept_out(sta
     assert await asyncio.to_thread(brokers_seen, unchecked) == {operator.bootstrap_servers}
 
 
+@pytest.mark.long
 async def test_a_user_with_a_certificate_needs_no_password_and_has_the_rights_of_its_name(stack: Stack) -> None:
     operator = stack.certified(OPERATOR)
     await asyncio.to_thread(Cluster(operator.librdkafka()).create_topics, "orders")

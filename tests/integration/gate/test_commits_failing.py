@@ -37,6 +37,7 @@ def proxy(gate_stack: OwnStack) -> Iterator[Proxy]:
         yield broker.proxy
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("lose", "api"),
     [
@@ -87,6 +88,7 @@ def loop_world(request: pytest.FixtureRequest, tmp_path: Path, unique: str) -> I
             gate.close()
 
 
+@pytest.mark.long
 def test_a_gate_whose_right_to_its_group_is_taken_away_says_so_and_goes_on_once_it_has_it(
     loop_world: KafkaWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -106,6 +108,7 @@ def test_a_gate_whose_right_to_its_group_is_taken_away_says_so_and_goes_on_once_
     check(loop_world, [*range(3), *range(5, 8)])
 
 
+@pytest.mark.long
 def test_a_gate_whose_transaction_was_ended_for_its_age_goes_on(loop_world: KafkaWorld) -> None:
     loop_world.start_gate()
     loop_world.propose(range(3))

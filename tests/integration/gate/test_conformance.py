@@ -79,6 +79,7 @@ def publish(world: GateWorld, situation: Mapping[str, Any]) -> None:
     world.write_log(world.signed([*policies, *schemas.values(), binding, closing]))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("row", SAMPLE, ids=[row.sentence for row in SAMPLE])
 def test_a_running_gate_makes_of_a_record_what_the_corpus_says(
     judged: dict[str, tuple[dict[str, Any], list[bytes | None]]], row: Row

@@ -23,6 +23,7 @@ WAIT_S = 240
 """Four lives of a gate, each with its start and its place in the group; a quiet machine needs less than a minute."""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("bomb", "deaths"),
     [
@@ -63,6 +64,7 @@ def heavy_batch(count: int) -> bytes:
     return encode_batch(gzip.compress(records, mtime=0), fields)
 
 
+@pytest.mark.long
 def test_x07_records_that_take_all_memory_together_are_judged_one_by_one(world: GateWorld) -> None:
     world.module = SUPERVISED
     world.start_gate(**{ENV_MEMORY_LIMIT: str(512 * MIB)})

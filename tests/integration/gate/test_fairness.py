@@ -36,6 +36,7 @@ def numbers_of(partition: int) -> Iterator[int]:
     return (number for number in range(10**6) if partition_of(f"page-{number}".encode(), PARTITIONS) == partition)
 
 
+@pytest.mark.long
 def test_a_decision_does_not_wait_for_the_backlog_of_another_partition(world: KafkaWorld) -> None:
     (quiet,) = islice(numbers_of(QUIET), 1)
     world.propose_in_small_batches(islice(numbers_of(BUSY), BACKLOG))

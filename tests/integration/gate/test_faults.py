@@ -7,6 +7,7 @@ import threading
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import pytest
 from confluent_kafka import Producer
 from support.gate_decisions import proposals
 from support.gate_world import eventually
@@ -55,6 +56,7 @@ def check_exactly_once(world: GateWorld, count: int) -> None:
     world.check_chains()
 
 
+@pytest.mark.long
 def test_a_gate_that_is_killed_again_and_again_loses_and_repeats_nothing(world: GateWorld) -> None:
     for first in range(0, DECISIONS, 600):
         write(world, range(first, first + 600))
@@ -69,6 +71,7 @@ def test_a_gate_that_is_killed_again_and_again_loses_and_repeats_nothing(world: 
     check_exactly_once(world, DECISIONS)
 
 
+@pytest.mark.long
 def test_a_killed_broker_loses_and_repeats_nothing(world: GateWorld, gate_stack: OwnStack) -> None:
     count = 2_000
     world.start_gate(STREAMWARDEN_GATE_MAX_BATCH="20")
@@ -86,6 +89,7 @@ def test_a_killed_broker_loses_and_repeats_nothing(world: GateWorld, gate_stack:
     check_exactly_once(world, count)
 
 
+@pytest.mark.long
 def test_f63_two_gates_share_the_partitions_through_a_rebalance(world: GateWorld) -> None:
     first = world.start_gate("guard-0", STREAMWARDEN_GATE_MAX_BATCH="20")
     world.wait_in_force("guard-0")
@@ -127,6 +131,7 @@ def test_f64_the_older_of_two_gates_of_one_pod_is_fenced(world: GateWorld) -> No
     world.check_chains()
 
 
+@pytest.mark.long
 def test_f64_a_gate_that_slept_longer_than_its_session_judges_nothing_twice(world: GateWorld) -> None:
     sleeper = world.start_gate(STREAMWARDEN_GATE_MAX_BATCH="5")
     world.wait_in_force()
@@ -151,6 +156,7 @@ def test_f64_a_gate_that_slept_longer_than_its_session_judges_nothing_twice(worl
     check_exactly_once(world, count)
 
 
+@pytest.mark.long
 def test_f66_a_transaction_that_a_dead_gate_left_open_holds_nobody_up_for_long(world: GateWorld) -> None:
     audit, count = world.names.shared.audit, 0
     # In most moments one is open; whichever was not hit is tried again, and the next gate of the pod ends what it left.
@@ -167,6 +173,7 @@ def test_f66_a_transaction_that_a_dead_gate_left_open_holds_nobody_up_for_long(w
     check_exactly_once(world, count)
 
 
+@pytest.mark.long
 def test_f66_a_transaction_that_an_agent_leaves_open_holds_its_gate_up_no_longer_than_it_may_be(
     world: GateWorld,
 ) -> None:
@@ -213,6 +220,7 @@ def test_an_edited_policy_is_in_force_without_a_restart(world: GateWorld) -> Non
     assert {head.namespace_epoch for _, head in world.committed().values()} == {2}
 
 
+@pytest.mark.long
 def test_a_policy_that_flip_flops_under_decisions_leaves_each_with_the_one_that_it_names(world: GateWorld) -> None:
     world.start_gate()
     world.wait_in_force()

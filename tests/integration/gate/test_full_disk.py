@@ -60,6 +60,7 @@ def are_decided(loop: Loop, count: int) -> bool:
     return len(loop.gate.cluster.read_all(loop.gate.names.decisions)) == count
 
 
+@pytest.mark.long
 def test_disk_full_under_the_broker_nothing_is_lost_or_done_twice(disk: Path, tmp_path: Path) -> None:
     ballast = disk / "ballast"
     with running_stack(disk / "stack", registry=False) as stack, loop_on(stack, tmp_path / "loop") as loop:

@@ -61,6 +61,7 @@ def says(world: GateWorld, reason: str) -> bool:
     return ack is not None and ack.reason == reason
 
 
+@pytest.mark.long
 def test_a_right_that_spreads_late(world: GateWorld) -> None:
     rights = [Right("WRITE", "TOPIC", world.commands)]
     world.cluster.revoke(world.names.gate_principal, rights)
@@ -77,6 +78,7 @@ def test_a_limit_that_is_lowered_under_a_running_gate(world: GateWorld) -> None:
     wait_for_all(world)
 
 
+@pytest.mark.long
 def test_f44_a_broker_without_enough_replicas(world: GateWorld, brokers: OwnStack) -> None:
     world.cluster.configure(world.commands, {"min.insync.replicas": "3"})
     with brokers.without_broker(3):

@@ -44,6 +44,7 @@ def test_decisions_are_judged_once(world: World) -> None:
     check(world, range(10))
 
 
+@pytest.mark.long
 def test_f63_a_rebalance_that_begins_between_poll_and_commit(world: World) -> None:
     first = judging_gate(world)
 
@@ -60,6 +61,7 @@ def test_f63_a_rebalance_that_begins_between_poll_and_commit(world: World) -> No
     check(world, range(60))
 
 
+@pytest.mark.long
 def test_an_aborted_transaction_of_a_member_that_the_group_has_put_out(world: World) -> None:
     if isinstance(world, KafkaWorld) and world.name == "kfake":
         pytest.skip(
@@ -73,6 +75,7 @@ def test_an_aborted_transaction_of_a_member_that_the_group_has_put_out(world: Wo
     assert set(gate.committer.failures) == {AbortedError}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("committed", [True, False], ids=["and-was-committed", "and-was-not"])
 def test_f65_a_transaction_whose_outcome_is_unknown(world: World, *, committed: bool) -> None:
     gate = judging_gate(world)

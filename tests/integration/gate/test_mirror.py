@@ -45,6 +45,7 @@ def places_of(world: GateWorld) -> list[tuple[int, int, str | None]]:
     return [(each.partition, each.offset, each.metadata) for each in found]
 
 
+@pytest.mark.long
 def test_x83_a_gate_on_a_mirror_believes_nothing_and_commands_nothing(
     world: GateWorld, second_kafka: Cluster, tmp_path: Path
 ) -> None:

@@ -42,6 +42,7 @@ def start_its_pod_again(world: KafkaWorld, _producer: Producer) -> None:
     world.begin([]).abort_transaction(WAIT_S)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "end",
     [

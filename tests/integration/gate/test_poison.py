@@ -74,6 +74,7 @@ def test_x04_a_command_that_its_topic_does_not_take_is_a_dead_letter_and_the_oth
     world.check_chains()
 
 
+@pytest.mark.long
 def test_x04_a_right_that_comes_late_costs_no_decision(build_world: Callable[..., GateWorld]) -> None:
     world = build_world()
     world.publish("true")
@@ -96,6 +97,7 @@ def test_x04_a_right_that_comes_late_costs_no_decision(build_world: Callable[...
     world.check_chains()
 
 
+@pytest.mark.long
 def test_x08_records_of_nothing_fill_no_topic_that_agents_share(world: GateWorld) -> None:
     batch = batch_of([RawRecord(None, None)] * 1_000)
     with RawWriter(world.agent_properties) as writer:
@@ -169,6 +171,7 @@ def test_records_that_give_the_offsets_of_others_hide_none_of_them(
     world.check_chains()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "record",
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import pytest
 from support.gate_world import eventually
 from support.policy_log import epoch_record, policy_record, policy_spec
 
@@ -32,6 +33,7 @@ def storm(world: GateWorld, number: int, own: str) -> list[Record]:
     return [*records, *others, epoch_record(world.epoch, revision_counter=world.revision)]
 
 
+@pytest.mark.long
 def test_ten_thousand_policies_that_come_under_decisions_cost_none_and_hold_no_gate_up(world: GateWorld) -> None:
     world.start_gate()
     world.wait_in_force()

@@ -22,6 +22,7 @@ LOCALHOST = "127.0.0.1 localhost\n"
 NOBODY = "127.0.0.1 another\n"
 
 
+@pytest.mark.long
 def test_a_name_that_does_not_resolve_costs_no_decision(tmp_path: Path) -> None:
     hosts, order = tmp_path / "hosts", tmp_path / "nsswitch.conf"
     hosts.write_text(NOBODY)

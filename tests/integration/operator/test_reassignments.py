@@ -39,6 +39,7 @@ async def reassign(stack: Stack, topic: str, *brokers: int) -> None:
     assert [code for _, parts, _ in answer.responses for _, code, _, _ in parts] == [0]
 
 
+@pytest.mark.long
 async def test_x42_replicas_during_a_reassignment_are_those_of_the_target(stack: Stack) -> None:
     cluster = Cluster(stack.operator.librdkafka())
     desired = Topic("orders", 1, replication_factor=2)

@@ -6,6 +6,7 @@ from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING
 
+import pytest
 from streamwarden_contract.decision import Cause, decode_decision
 from streamwarden_contract.events import decode
 from streamwarden_contract.partitioner import partition_of
@@ -25,6 +26,7 @@ def has_decided(deployed: DeployedAgent, events: int) -> bool:
     return len(deployed.decided()) == events
 
 
+@pytest.mark.long
 def test_every_event_gives_exactly_one_decision_though_the_agent_is_killed_again_and_again(
     deployed: DeployedAgent,
 ) -> None:
@@ -70,6 +72,7 @@ def test_decisions_name_what_they_answer_and_stand_on_the_partition_of_their_ent
     assert stop(process) == 0
 
 
+@pytest.mark.long
 def test_x21_events_that_were_done_beside_a_slow_one_are_not_decided_again_though_the_agent_is_killed(
     deployed: DeployedAgent,
 ) -> None:
@@ -118,6 +121,7 @@ def test_a_killed_agent_gets_its_memory_back(deployed: DeployedAgent) -> None:
     assert stop(process) == 0
 
 
+@pytest.mark.long
 def test_a_killed_broker_ends_no_agent_and_loses_nothing(
     deployed_to_break: DeployedAgent, breakable_stack: OwnStack
 ) -> None:

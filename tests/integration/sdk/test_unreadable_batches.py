@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from streamwarden_contract.decision import decode_decision, decode_failure
 from streamwarden_contract.events import FAILURE_TYPE, decode
 from streamwarden_kafka.records import headers_of
@@ -25,6 +26,7 @@ def with_offsets(*deltas: int) -> bytes:
     return encode_batch(records, Fields(last_offset_delta=len(deltas) - 1, records=len(deltas)))
 
 
+@pytest.mark.long
 def test_x07_no_batch_stops_an_agent_or_takes_its_memory_also_where_it_rebuilds_that(deployed: DeployedAgent) -> None:
     labels = pages([1], kind="page.labelled", phishing=True)
     deployed.cluster.produce(deployed.topic, [*labels, *pages(range(20))])
@@ -94,6 +96,7 @@ def test_an_agent_passes_over_what_it_cannot_read_and_says_so_also_where_it_rebu
     ]
 
 
+@pytest.mark.long
 def test_an_agent_reads_on_behind_what_its_client_cannot_parse_and_says_nothing_of(deployed: DeployedAgent) -> None:
     deployed.cluster.produce(deployed.topic, pages(range(20)))
     with RawWriter(deployed.cluster.properties) as writer:
