@@ -143,7 +143,7 @@ def test_f13_what_happened_while_no_operator_ran_is_caught_up_with(site: Site, o
 
 
 def test_a_policy_deeper_than_python_reads_is_told_and_stops_nothing(site: Site) -> None:
-    before = site._operators[-1]
+    before = site.operator
     deep = '{"a":' * DEEP + "1" + "}" * DEEP
     metadata = {"name": "deep", "namespace": "risk"}
     manifest = {"apiVersion": "streamwarden.io/v1alpha1", "kind": "Policy", "metadata": metadata}
@@ -164,7 +164,7 @@ def test_a_policy_deeper_than_python_reads_is_told_and_stops_nothing(site: Site)
 
 @pytest.mark.long
 def test_f8_a_killed_operator_goes_on_where_it_was(site: Site) -> None:
-    site._operators[-1].kill()
+    site.operator.kill()
     site.apply_samples()
     site.start()
     site.until(lambda: site.ready("agentdeployment", "url-guard") == ("False", "GateNotReady"))
@@ -173,7 +173,7 @@ def test_f8_a_killed_operator_goes_on_where_it_was(site: Site) -> None:
 @pytest.mark.long
 def test_f9_of_two_operators_one_writes_and_the_other_takes_over_when_it_stands_still(site: Site) -> None:
     """X82, and F9: two rewrote each other's Deployments for ever. Told by the API server's and Kafka's own logs."""
-    first, second = site._operators[-1], site.start()
+    first, second = site.operator, site.start()
     site.edit_policy()
     assert site.server.writes(first.user_agent)
     assert site.server.writes(second.user_agent) == []
@@ -192,7 +192,7 @@ def test_f9_of_two_operators_one_writes_and_the_other_takes_over_when_it_stands_
 
 def test_who_is_stopped_hands_over_at_once(site: Site) -> None:
     """A rolling update of two replicas leaves no gap that is as long as a Lease."""
-    first, second = site._operators[-1], site.start()
+    first, second = site.operator, site.start()
     began_s = time.monotonic()
     assert first.stop() == 0
     site.edit_policy()
@@ -216,7 +216,7 @@ def test_the_inventory_is_changed_by_who_administers_the_operator_alone(site: Si
 
 
 def test_uninstall_lets_everything_go(site: Site) -> None:
-    assert site._operators[-1].stop() == 0
+    assert site.operator.stop() == 0
     env = operator_environment({}) | {"KUBECONFIG": str(site.server.kubeconfig)}
 
     def uninstall(*options: str) -> str:

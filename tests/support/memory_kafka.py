@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from support.installations import Dump
 
 
-class _Guarded(list[tuple[object, ...]]):
+class Guarded(list[tuple[object, ...]]):
     """A fake's ``writes``: what is to be written is noted first, which a guard may refuse."""
 
     def __init__(self, guard: WriteGuard) -> None:
@@ -58,7 +58,7 @@ class MemoryKafka:
             self._registry,
         )
         for fake in fakes:
-            fake.writes = _Guarded(guard)
+            fake.writes = Guarded(guard)
         return Backends(
             self._topics,
             self._acls,

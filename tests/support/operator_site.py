@@ -46,6 +46,11 @@ class Site:
         self._properties.write_text(stack.operator.render())
         self._operators: list[OperatorProcess] = []
 
+    @property
+    def operator(self) -> OperatorProcess:
+        """The one that was started last."""
+        return self._operators[-1]
+
     def start(self, *, url: str = "", gate_image: str = GATE, ahead_s: float = 0.0) -> OperatorProcess:
         """Start one more operator.
 
@@ -98,7 +103,7 @@ class Site:
         return self.ready(kind, name) == ("True", "OK")
 
     def explain(self) -> str:
-        return self.server.kubectl("get", KINDS, "-A", "-o", "yaml") + self._operators[-1].text()
+        return self.server.kubectl("get", KINDS, "-A", "-o", "yaml") + self.operator.text()
 
     def until(self, holds: Callable[[], object]) -> None:
         until(holds, self.explain)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from support.lease_deadline import stops_by_its_own_clock
 from support.stack_fixture import running_stack
 from support.strangers import Shared, StrangersBehaviour
 from support.whole_kafka import RealKafka
@@ -27,3 +28,8 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
 
 class TestStrangersOnKafka(StrangersBehaviour):
     """The suite, over processes that answer."""
+
+    async def test_f11_past_its_lease_s_time_a_leader_writes_nothing_though_this_kafka_would_take_it(
+        self, shared: Shared
+    ) -> None:
+        await stops_by_its_own_clock(shared.kafka)

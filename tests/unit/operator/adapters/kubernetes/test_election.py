@@ -4,76 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import pytest
 from streamwarden_operator.adapters.kubernetes import election
 from streamwarden_operator.adapters.kubernetes.election import Election
-from streamwarden_operator.errors import ConflictError, KubernetesUnavailableError, LeadershipLostError
+from streamwarden_operator.errors import KubernetesUnavailableError, LeadershipLostError
 from streamwarden_operator.plans.election import DURATION_S, RENEW_DEADLINE_S
-
-if TYPE_CHECKING:
-    from streamwarden_operator.adapters.kubernetes.resource_types import ResourceType
-    from streamwarden_operator.ports import Manifest
-
-
-class Server:
-    """One Lease, as the API server keeps it."""
-
-    def __init__(self) -> None:
-        self.lease: Manifest | None = None
-        self.version = 0
-        self.down = False
-        self.hangs = False
-        self.closed = 0
-        self.asked = 0
-
-    async def get(self, _resource: ResourceType, _namespace: str, _name: str) -> Manifest | None:
-        self.asked += 1
-        await self._answer()
-        return self.lease
-
-    async def create(self, _resource: ResourceType, manifest: Manifest) -> Manifest:
-        await self._answer()
-        if self.lease is not None:
-            raise ConflictError("there is one")
-        return self._store(manifest)
-
-    async def replace(self, _resource: ResourceType, manifest: Manifest) -> Manifest:
-        await self._answer()
-        if self.lease is None or manifest["metadata"]["resourceVersion"] != str(self.version):
-            raise ConflictError("it has another version")
-        return self._store(manifest)
-
-    async def close(self) -> None:
-        self.closed += 1
-
-    def _store(self, manifest: Manifest) -> Manifest:
-        self.version += 1
-        metadata = {**manifest["metadata"], "resourceVersion": str(self.version)}
-        self.lease = {**manifest, "metadata": metadata}
-        return self.lease
-
-    async def _answer(self) -> None:
-        if self.hangs:
-            await asyncio.Event().wait()
-        if self.down:
-            raise KubernetesUnavailableError("no answer")
-
-    @property
-    def spec(self) -> dict[str, Any]:
-        assert self.lease is not None
-        return cast("dict[str, Any]", self.lease["spec"])
-
-
-class Clock:
-    """Monotonic seconds that a test moves on."""
-
-    def __init__(self) -> None:
-        self.now_s = 1000.0
-
-    def __call__(self) -> float:
-        return self.now_s
+from support.lease_fakes import Clock, Server, replica
 
 
 @pytest.fixture(autouse=True)
@@ -89,14 +27,6 @@ def server() -> Server:
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
-
-
-def replica(server: Server, clock: Clock, identity: str = "one") -> Election:
-    async def is_new() -> bool:
-        return server.version == 0
-
-    names = {"namespace": "streamwarden", "name": "streamwarden-leader", "identity": identity}
-    return Election(cast("Any", server), **names, is_new=is_new, clock_s=clock)
 
 
 async def looks(server: Server, waiting: asyncio.Task[None]) -> None:
@@ -135,7 +65,7 @@ async def test_f11_a_server_that_hangs_holds_nobody_beyond_the_deadline(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("streamwarden_operator.plans.election.RENEW_DEADLINE_S", 0.2)
-    one = replica(server, cast("Clock", time.monotonic))
+    one = replica(server, time.monotonic)
     await one.acquire()
     server.hangs = True
     await asyncio.wait_for(one.hold(), 5)
