@@ -53,4 +53,4 @@ def test_make_versions_runs_what_make_test_does_not() -> None:
         (OLDEST_COMPARED, ""),
         ("", OLDEST_COMPARED),
     ]
-    assert "test-all: test matrix versions " in MAKEFILE
+    assert "test-all: test-whole matrix versions " in MAKEFILE
