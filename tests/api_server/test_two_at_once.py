@@ -81,6 +81,7 @@ def test_f10_clocks_that_differ_change_nothing(site: Site, leader_s: float, stan
 def test_f11_who_starts_where_the_lease_was_deleted_waits_until_its_holder_may_not_write(site: Site) -> None:
     """The one that starts has seen nobody: it took the Lease at once, and the old one could write for 6 s more."""
     first = site.lead()
+    site.edit_policy()
     first.signal(signal.SIGSTOP)  # else it makes it anew at once
     site.delete_lease()
     second = site.lead()
