@@ -85,18 +85,18 @@ class Looks:
 
     def drop(self, names: AgentNames) -> bool:
         """Forget them, and tell whether they were still good: then another pass finds what they hide."""
-        good = math.isfinite(self.left_s(names))
+        good = math.isfinite(self.left_s(_who(names)))
         self.forget(names)
         return good
 
-    def left_s(self, names: AgentNames, *, doubted: bool = False) -> float:
+    def left_s(self, who: Who, *, doubted: bool = False) -> float:
         """Return the seconds until an agent's looks are too old; infinite where nobody looks now.
 
         Args:
-            names: the agent's.
+            who: which agent: all of its names are made once a reconcile, and not for this.
             doubted: whether it does not stand: they are too old soon, and nothing else may wake it then.
         """
-        _, begun_s = self._begun.get(_who(names), (None, -math.inf))
+        _, begun_s = self._begun.get(who, (None, -math.inf))
         left_s = begun_s + self._longest_s - self._clock_s()
         longest_s = DOUBTED_S if doubted else math.inf
         return min(left_s, longest_s) if left_s > 0 else math.inf

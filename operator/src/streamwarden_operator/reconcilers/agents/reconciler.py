@@ -15,7 +15,7 @@ from datetime import datetime
 from streamwarden_contract.acks import GateAck
 from streamwarden_contract.models import AgentDeployment, TopicContract
 from streamwarden_contract.models.agent_deployment import AgentDeploymentStatus
-from streamwarden_contract.names import SYSTEM, AgentNames
+from streamwarden_contract.names import SYSTEM
 from streamwarden_contract.policylog import BindingRecord
 from streamwarden_contract.reasons import ConditionReason
 
@@ -146,7 +146,7 @@ class AgentReconciler:
             return Result(requeue_after_s=_SAID_AFTER_S)
         self._begun_s.pop(key, None)
         doubted = not conditions.is_true(status.conditions, checks.READY)
-        left_s = self._access.looks.left_s(AgentNames(key.namespace, key.name), doubted=doubted)
+        left_s = self._access.looks.left_s((key.namespace, key.name), doubted=doubted)
         return Result(status_changed=status != agent.status, resync_within_s=left_s)
 
     async def _clear_up(self, key: Key) -> None:

@@ -196,14 +196,14 @@ def test_a_look_that_went_by_something_else_is_no_good() -> None:
 def test_a_resync_comes_when_the_oldest_look_is_too_old_and_not_again_and_again() -> None:
     clock = Clock()
     looks = Looks(300.0, clock)
-    assert looks.left_s(GUARD) == float("inf")
+    assert looks.left_s(("risk", "guard")) == float("inf")
     looked(looks)
     clock.now_s += 100.0
     looks.begin(GUARD, "wish", doubted=False)
     looks.epochs.note(GUARD, "asked", (5, 6))
-    assert looks.left_s(GUARD) == 200.0
+    assert looks.left_s(("risk", "guard")) == 200.0
     clock.now_s += 200.0
-    assert looks.left_s(GUARD) == float("inf")
+    assert looks.left_s(("risk", "guard")) == float("inf")
 
 
 async def test_what_an_agent_lacks_that_does_not_stand_is_looked_for_soon_though_nothing_wakes_it() -> None:
