@@ -33,7 +33,8 @@ BEGIN_ANEW_ANNOTATION = "streamwarden.io/begin-anew"
 TAKE_OVER_ANNOTATION = "streamwarden.io/take-over-cluster"
 """On the operator's namespace: UIDs of clusters that are gone, separated by commas: this one is their restore."""
 ROTATE_WITHOUT_ANNOTATION = "streamwarden.io/rotate-without"
-"""On the Secret of the signing key: gates (``namespace/pod``), with commas, that a rotation waits for no longer."""
+"""On the Secret of the signing key: gates (``namespace/pod``), or all of a namespace (``namespace/*``), with commas,
+that a rotation waits for no longer."""
 ACCEPT_LOSS_ANNOTATION = "streamwarden.io/accept-loss"
 """On a namespace: ids of shared topics that are lost, separated by commas, and that are to be made again."""
 

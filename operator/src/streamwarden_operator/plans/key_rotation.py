@@ -54,9 +54,12 @@ def plan_rotation(
     if not keys.following and not keys.previous:
         due = f"{asked.due}: the next key is given to the gates"
         return RotationPlan(Step.ADD, due) if asked.due else RotationPlan(Step.NONE)
-    if unknown:
-        return RotationPlan(Step.WAIT, f"waits until it is known which gates there are in {_few(unknown)}")
-    return _begin_to_sign(keys, gates, asked) if keys.following else _end(keys, gates, unsigned, asked)
+    if awaited := [namespace for namespace in unknown if f"{namespace}/*" not in asked.without]:
+        return RotationPlan(Step.WAIT, f"waits until it is known which gates there are in {_few(awaited)}")
+    plan = _begin_to_sign(keys, gates, asked) if keys.following else _end(keys, gates, unsigned, asked)
+    if not unknown:
+        return plan
+    return RotationPlan(plan.step, f"{plan.progress}; nobody knows which gates there are in {_few(unknown)}")
 
 
 def _begin_to_sign(keys: KeyIds, gates: Sequence[GateAck], asked: RotationAsked) -> RotationPlan:
@@ -92,8 +95,8 @@ def _end(keys: KeyIds, gates: Sequence[GateAck], unsigned: Collection[str], aske
 
 def _split(behind: Collection[GateAck], asked: RotationAsked) -> tuple[list[str], list[str]]:
     """Return whom it waits for, and whom people have it wait for no longer."""
-    names = [_name(gate) for gate in behind]
-    return [each for each in names if each not in asked.without], [each for each in names if each in asked.without]
+    left = [gate for gate in behind if asked.without & {_name(gate), f"{gate.namespace}/*"}]
+    return [_name(gate) for gate in behind if gate not in left], list(map(_name, left))
 
 
 def _has_signed_by(gate: GateAck, key_id: str) -> bool:

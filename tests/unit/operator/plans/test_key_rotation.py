@@ -89,6 +89,24 @@ def test_a_gate_that_people_name_is_waited_for_no_longer_and_is_told_of() -> Non
     )
 
 
+@pytest.mark.parametrize(("keys", "step"), [(BEGUN, Step.SIGN), (SIGNING, Step.RETIRE)])
+@pytest.mark.parametrize(
+    ("named", "waits"),
+    [("risk/*", False), ("other/*", True), ("*/*", True), ("ris*/*", True), ("risk", True)],
+    ids=["X83-its-own", "X83-anothers", "X83-of-all", "X83-a-beginning", "X83-without-a-star"],
+)
+def test_a_namespace_that_people_name_holds_no_rotation_up_whatever_its_gates_say(
+    keys: KeyIds,
+    step: Step,
+    named: str,
+    waits: bool,  # noqa: FBT001  # a case's
+) -> None:
+    asked = RotationAsked(without=frozenset({named}))
+    plan = plan_rotation(keys, asked, gates=[STUCK], unknown=["risk"], unsigned=())
+    assert plan.step is (Step.WAIT if waits else step)
+    assert plan.progress.endswith("which gates there are in risk")
+
+
 @pytest.mark.parametrize("keys", [BEGUN, SIGNING])
 @pytest.mark.parametrize("named", ["risk/another", "stuck", "other/stuck", "guard/stuck", "*"])
 def test_no_other_gate_than_the_named_one_is_left_behind(keys: KeyIds, named: str) -> None:
