@@ -22,6 +22,7 @@ from streamwarden_cli.local.store import Applied, ResourceStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
     from pathlib import Path
 
     from streamwarden_contract.models.agent_deployment import AgentDeploymentSpec
@@ -117,6 +118,10 @@ class LocalCluster(Cluster):
     def config_map(self, namespace: str, name: str) -> Mapping[str, str] | None:
         del namespace, name
         return None  # admission puts what a folder's ConfigMaps hold into its policies
+
+    @override
+    def names(self, kind: type[Kind], namespace: str) -> AbstractSet[str]:
+        return {found.metadata.name for found in self._store.of_kind(kind, namespace)}
 
     @override
     def unreadable(self) -> Mapping[Key, Unreadable]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import defaultdict
+from collections.abc import Container
 from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from itertools import islice
@@ -17,7 +18,9 @@ from typing import TYPE_CHECKING
 from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from streamwarden_contract.names import AgentNames
 
     from streamwarden_operator.ports import Acl
 
@@ -44,16 +47,78 @@ _IMPERSONATING = frozenset({"TOKENS", "ALL"})
 _ANY = "*"
 
 
+class LivingAgents(Container[str]):
+    """The principals of a namespace's agents and gates, told by their names: as many as agents, and each asks."""
+
+    def __init__(self, own: AgentNames, living: AbstractSet[str]) -> None:
+        self.namespace, self._own, self._living = own.namespace, own.agent, living
+
+    @override
+    def __contains__(self, principal: object) -> bool:
+        namespace, agent = _agent_of(principal) if isinstance(principal, str) else ("", "")
+        return bool(agent) and namespace == self.namespace and (agent == self._own or agent in self._living)
+
+    def others(self, agents: Mapping[str, set[Acl]]) -> Iterator[str]:
+        """Yield those of the namespace's names that are none of them."""
+        return (agent for agent in agents.keys() - self._living if agent != self._own)
+
+
+def _agent_of(principal: str) -> tuple[str, str]:
+    """Return the namespace and the agent that a principal without ``User:`` is named after; empty where it is not."""
+    namespace, _, rest = principal.partition(".")
+    agent, _, role = rest.rpartition(".")
+    return (namespace, agent) if role in {"agent", "gate"} else ("", "")
+
+
+class _Holders:
+    """ACLs of one name, by whose they are: a shared topic has as many as agents, and each agent asks of it."""
+
+    __slots__ = ("_agents", "_others")
+
+    def __init__(self) -> None:
+        self._agents = dict[str, dict[str, set["Acl"]]]()
+        """Those of agents and gates, by namespace and agent."""
+        self._others = set["Acl"]()
+
+    def __bool__(self) -> bool:
+        return bool(self._others or self._agents)
+
+    def add(self, acl: Acl) -> None:
+        namespace, agent = _agent_of(acl.principal.removeprefix("User:"))
+        own = self._agents.setdefault(namespace, {}).setdefault(agent, set()) if agent else self._others
+        own.add(acl)
+
+    def discard(self, acl: Acl) -> None:
+        namespace, agent = _agent_of(acl.principal.removeprefix("User:"))
+        if not agent:
+            self._others.discard(acl)
+            return
+        agents = self._agents[namespace]
+        agents[agent].discard(acl)
+        if not agents[agent]:
+            del agents[agent]
+        if not agents:
+            del self._agents[namespace]
+
+    def besides(self, passed: LivingAgents | None) -> Iterator[Acl]:
+        """Yield all but those of agents that are passed over."""
+        yield from self._others
+        for namespace, agents in self._agents.items():
+            ours = passed is not None and namespace == passed.namespace
+            for agent in passed.others(agents) if passed is not None and ours else agents:
+                yield from agents[agent]
+
+
 class _Named:
     """ACLs of one kind of pattern, by the name that they have, and the names in order."""
 
     def __init__(self) -> None:
-        self._by_name = dict[str, set["Acl"]]()
+        self._by_name = dict[str, _Holders]()
         self._names: list[str] = []
 
     def add(self, acl: Acl) -> None:
         if acl.resource_name not in self._by_name:
-            self._by_name[acl.resource_name] = set()
+            self._by_name[acl.resource_name] = _Holders()
             insort(self._names, acl.resource_name)
         self._by_name[acl.resource_name].add(acl)
 
@@ -64,15 +129,16 @@ class _Named:
             del self._by_name[acl.resource_name]
             del self._names[bisect_left(self._names, acl.resource_name)]
 
-    def of(self, name: str) -> Iterable[Acl]:
-        return self._by_name.get(name, ())
+    def of(self, name: str, passed: LivingAgents | None = None) -> Iterable[Acl]:
+        found = self._by_name.get(name)
+        return () if found is None else found.besides(passed)
 
     def among(self, prefix: str) -> Iterator[Acl]:
         """Yield those whose name begins so."""
         for name in islice(self._names, bisect_left(self._names, prefix), None):
             if not name.startswith(prefix):
                 break
-            yield from self._by_name[name]
+            yield from self._by_name[name].besides(None)
 
 
 class _Names:
@@ -85,12 +151,12 @@ class _Names:
         """Return where an ACL of this pattern belongs."""
         return self._prefixed if acl.pattern_type == "PREFIXED" else self._literal
 
-    def over(self, name: str) -> Iterator[Acl]:
-        """Yield those that cover a name."""
-        yield from self._literal.of(name)
-        yield from self._literal.of(_ANY)
+    def over(self, name: str, passed: LivingAgents | None = None) -> Iterator[Acl]:
+        """Yield those that cover a name, but for those of agents that are passed over."""
+        yield from self._literal.of(name, passed)
+        yield from self._literal.of(_ANY, passed)
         for end in range(len(name) + 1):
-            yield from self._prefixed.of(name[:end])
+            yield from self._prefixed.of(name[:end], passed)
 
     def among(self, prefix: str) -> Iterator[Acl]:
         """Yield those that cover some name that begins so."""
@@ -180,9 +246,9 @@ class AclIndex(AbstractSet["Acl"]):
         """Return the ACLs of a principal (``User:...``)."""
         return self._by_principal.get(principal, ())
 
-    def writers(self, topic: str) -> Iterator[Acl]:
-        """Yield those that let somebody change a topic."""
-        return self._writing.over(topic)
+    def writers(self, topic: str, passed: LivingAgents | None = None) -> Iterator[Acl]:
+        """Yield those that let somebody change a topic, but for agents that are passed over."""
+        return self._writing.over(topic, passed)
 
     def readers(self, topic: str) -> Iterator[Acl]:
         """Yield those that let somebody read a topic."""

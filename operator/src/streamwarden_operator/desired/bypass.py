@@ -6,10 +6,9 @@ A DENY that would undo one of them does not count: it could be taken away unseen
 from collections.abc import Collection, Container, Iterable
 from collections.abc import Set as AbstractSet
 
-from streamwarden_contract.names import AgentNames, InstallationNames, transactional_prefix
-from typing_extensions import override
+from streamwarden_contract.names import InstallationNames, transactional_prefix
 
-from streamwarden_operator.desired.acl_index import indexed
+from streamwarden_operator.desired.acl_index import LivingAgents, indexed
 from streamwarden_operator.desired.acls import is_streamwarden_principal, user_of
 from streamwarden_operator.desired.agents import ResolvedAgent
 from streamwarden_operator.ports import Acl
@@ -37,7 +36,7 @@ def ways_round(
         living: the names of the agents of its namespace.
     """
     names, shared, index = agent.names, agent.names.shared, indexed(observed)
-    ours = _AgentsAndGates(names, living)
+    ours = LivingAgents(names, living)
     governed = [*agent.command_topics, shared.audit, shared.dead_letters, shared.gates, names.decisions]
     return frozenset().union(
         bypass_acls(trusted, index, [*governed, shared.policies, installation.guardrails], ours),
@@ -45,21 +44,6 @@ def ways_round(
         _foreign(filter(_rules, index.operators), trusted, ours),
         *(takeover_acls(trusted, index, user, ours) for user in (names.agent_principal, names.gate_principal)),
     )
-
-
-class _AgentsAndGates(Container[str]):
-    """The principals of a namespace's agents and gates, told by their names: as many as agents, and each asks."""
-
-    def __init__(self, own: AgentNames, living: AbstractSet[str]) -> None:
-        self._prefix = f"{own.namespace}."
-        self._own, self._living = own.agent, living
-
-    @override
-    def __contains__(self, principal: object) -> bool:
-        if not (isinstance(principal, str) and principal.startswith(self._prefix)):
-            return False
-        agent, _, role = principal.removeprefix(self._prefix).rpartition(".")
-        return role in {"agent", "gate"} and (agent == self._own or agent in self._living)
 
 
 def bypass_acls(
@@ -76,8 +60,8 @@ def bypass_acls(
         governed_topics: topics that only gates (or only one agent) may write.
         allowed: other principals that may, without ``User:``.
     """
-    index = indexed(observed)
-    ways = {*filter(_rules, index.rulers), *(acl for topic in governed_topics for acl in index.writers(topic))}
+    index, passed = indexed(observed), allowed if isinstance(allowed, LivingAgents) else None
+    ways = {*filter(_rules, index.rulers), *(acl for topic in governed_topics for acl in index.writers(topic, passed))}
     return _foreign(ways, trusted, allowed)
 
 

@@ -101,10 +101,18 @@ def sign_plan(plan: LogPlan, *, topic: str, cluster_id: str, signer: Signer) -> 
     return (*signed[:-1], *(SignedRecord(key, None) for key in plan.tombstones), *signed[-1:])
 
 
-def after(state: LogState, plan: LogPlan) -> LogState:
-    """Return the log's state once the plan is written."""
+def after(state: LogState, plan: LogPlan, signed: Iterable[SignedRecord] = ()) -> LogState:
+    """Return the log's state once the plan is written.
+
+    Args:
+        state: what it was before.
+        plan: what is written.
+        signed: as what: what reads back as we have signed it need not be verified.
+    """
     if not plan:
         return state
+    contents = {record.key.encode(): record for record in plan.records}
+    verified = dict(state.verified) | {each.key: (each, contents[each.key]) for each in signed if each.key in contents}
     policies, schemas, bindings = dict(state.policies), dict(state.schemas), dict(state.bindings)
     epoch, counter = state.epoch, state.revision_counter
     for record in plan.records:
@@ -125,7 +133,7 @@ def after(state: LogState, plan: LogPlan) -> LogState:
         policies={name: record for name, record in policies.items() if record.key.encode() not in gone},
         schemas={name: record for name, record in schemas.items() if record.key.encode() not in gone},
         bindings={name: record for name, record in bindings.items() if record.key.encode() not in gone},
-        verified=state.verified,
+        verified={key: each for key, each in verified.items() if key not in gone},
     )
 
 

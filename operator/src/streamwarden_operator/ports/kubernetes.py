@@ -1,6 +1,7 @@
 """The Kubernetes side: the three kinds, Secrets and workloads."""
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -87,6 +88,13 @@ class Cluster(Protocol):
 
     def list(self, kind: type[K], namespace: str | None = None) -> Sequence[K]:
         """Return all resources of a kind, in a namespace or everywhere."""
+        ...
+
+    def names(self, kind: type[Kind], namespace: str) -> AbstractSet[str]:
+        """Return the names of a namespace's resources of a kind, whether they can be read or not.
+
+        It is no copy: whoever keeps it sees what comes and goes.
+        """
         ...
 
     def config_map(self, namespace: str, name: str) -> Mapping[str, str | int] | None:

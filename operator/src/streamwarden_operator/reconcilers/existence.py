@@ -1,6 +1,7 @@
 """Which resources exist: those that can be read, and those that cannot. What is taken from somebody goes by both."""
 
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 
 from streamwarden_contract.models import AgentDeployment, TopicContract
 from streamwarden_contract.models.base import Kind
@@ -11,9 +12,9 @@ from streamwarden_operator.ports import Cluster, Unreadable
 from streamwarden_operator.reconcilers.policies.log_store import LogStore
 
 
-def existing_agents(cluster: Cluster, namespace: str) -> set[str]:
+def existing_agents(cluster: Cluster, namespace: str) -> AbstractSet[str]:
     """Return the names of a namespace's agents, whether this version of the operator can read them or not."""
-    return set(existing(cluster, AgentDeployment, namespace))
+    return cluster.names(AgentDeployment, namespace)
 
 
 def existing(cluster: Cluster, kind: type[Kind], namespace: str) -> dict[str, str]:

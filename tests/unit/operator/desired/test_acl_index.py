@@ -5,7 +5,8 @@ from typing import Self
 
 from hypothesis import given
 from hypothesis import strategies as st
-from streamwarden_operator.desired.acl_index import AclIndex
+from streamwarden_contract.names import AgentNames
+from streamwarden_operator.desired.acl_index import AclIndex, LivingAgents
 from streamwarden_operator.desired.acls import acls_of, is_streamwarden_principal
 from streamwarden_operator.desired.bypass import EVERYBODY, bypass_acls
 from streamwarden_operator.ports import Acl
@@ -14,7 +15,18 @@ from typing_extensions import override
 TRUSTED = frozenset({"User:streamwarden.operator"})
 TOPICS = ["risk.blocks", "risk.guard.decisions"]
 ALLOWED = ["risk.guard.gate"]
-PRINCIPALS = ["User:*", "User:web", "User:risk.guard.gate", "User:risk.guard.agent", "User:streamwarden.operator"]
+PRINCIPALS = [
+    "User:*",
+    "User:web",
+    "User:risk.guard.gate",
+    "User:risk.guard.agent",
+    "User:streamwarden.operator",
+    "User:risk.other.gate",
+    "User:risk.gone.agent",
+    "User:risk.guard.else",
+    "User:fraud.other.gate",
+    "User:risk..gate",
+]
 ACLS = st.frozensets(
     st.builds(
         Acl,
@@ -55,6 +67,18 @@ def test_everybody_has_the_acls_that_name_them(acls: frozenset[Acl]) -> None:
     wanted = {acl for acl in acls if acl.principal in PRINCIPALS[1:3]}
     assert acls_of(acls, "web", "risk.guard.gate") == wanted
     assert {acl for principal in PRINCIPALS for acl in AclIndex(acls).of(principal)} == acls
+
+
+@given(ACLS)
+def test_what_is_left_is_what_agents_that_live_do_not_have(acls: frozenset[Acl]) -> None:
+    living = LivingAgents(AgentNames("risk", "guard"), {"other"})
+    index = AclIndex(acls)
+    for topic in TOPICS:
+        wanted = {acl for acl in index.writers(topic) if acl.principal.removeprefix("User:") not in living}
+        assert set(index.writers(topic, living)) == wanted
+    for acl in acls:
+        index.discard(acl)
+    assert not any(list(index.writers(topic)) for topic in TOPICS)
 
 
 class Counted(frozenset[Acl]):

@@ -6,6 +6,7 @@ What is older is said by an ``Order``.
 
 from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import TypeVar, cast
 
@@ -35,7 +36,7 @@ from streamwarden_operator.adapters.kubernetes.resource_types import (
     type_of_key,
 )
 from streamwarden_operator.desired.policy_params import params_config_map
-from streamwarden_operator.keys import Key, KeyKind
+from streamwarden_operator.keys import Key, KeyKind, kind_of
 from streamwarden_operator.ports import Manifest, Unreadable
 
 K = TypeVar("K", bound=Kind)
@@ -106,6 +107,13 @@ class ResourceCache:
             if spaces:  # of namespaces that nobody has, there may be any number
                 self._lists[kind, namespace] = listed
         return cast("Sequence[K]", listed)
+
+    def names(self, kind: type[Kind], namespace: str) -> AbstractSet[str]:
+        """Return the names of a namespace's resources of a kind, whether they can be read or not."""
+        read = self._kinds[kind].get(namespace, {}).keys()
+        wanted = kind_of(kind)
+        unread = {key.name for key in self._unreadable if (key.kind, key.namespace) == (wanted, namespace)}
+        return read | unread if unread else read
 
     def unreadable(self) -> Mapping[Key, Unreadable]:
         """Return the resources that exist and cannot be read."""

@@ -1,6 +1,7 @@
 """The Kubernetes side on a real API server: reads come from a cache, writes are sent where they change something."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import TypeVar
 
 import structlog
@@ -198,6 +199,10 @@ class KubernetesCluster(Cluster):
     @override
     def config_map(self, namespace: str, name: str) -> Mapping[str, str | int] | None:
         return self._cache.config_map(namespace, name)
+
+    @override
+    def names(self, kind: type[Kind], namespace: str) -> AbstractSet[str]:
+        return self._cache.names(kind, namespace)
 
     @override
     def unreadable(self) -> Mapping[Key, Unreadable]:

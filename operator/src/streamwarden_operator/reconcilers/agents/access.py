@@ -57,7 +57,8 @@ class AgentAccess:
         observed = await self.acls.observe(lately=is_doubted(agent))
         namespace = agent.names.namespace
         # Those too that cannot be read. An AgentDeployment does not make ours what a stranger has made of its name.
-        living = existing_agents(self.cluster, namespace) - self.users.strange_agents(namespace)
+        living, strange = existing_agents(self.cluster, namespace), self.users.strange_agents(namespace)
+        living = living - strange if strange else living  # no copy, where there is no need: each agent asks
         found = ways_round(self.installation, self.trusted, observed, agent, living)
         if found:
             listed = "; ".join(format_acl(acl) for acl in sorted(found))

@@ -121,7 +121,8 @@ class PolicyLogReconciler:
         key_id = self._keys.key_id
         plan = with_signed_anew(plan, state, key_id)
         if plan:
-            await self._topics.publish(topic, sign_plan(plan, topic=topic, cluster_id=cluster_id, signer=self._keys))
+            signed = sign_plan(plan, topic=topic, cluster_id=cluster_id, signer=self._keys)
+            await self._topics.publish(topic, signed)
             _log.info(
                 "policy log published",
                 topic=topic,
@@ -129,7 +130,7 @@ class PolicyLogReconciler:
                 records=[record.key for record in plan.records],
                 tombstones=[key.decode(errors="replace") for key in plan.tombstones],
             )
-            state = after(state, plan)
+            state = after(state, plan, signed)
             self._note(namespace, plan, state)
             for record in plan.records:
                 if isinstance(record, PolicyRecord):
