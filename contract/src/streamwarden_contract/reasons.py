@@ -207,3 +207,116 @@ class ScalingReason(StrEnum):
     """The lag can be read again."""
     FALLBACK = "Fallback"
     """The lag could not be read ``fallback.failureThreshold`` times in a row: ``fallback.replicas`` holds."""
+
+
+class EventReason(StrEnum):
+    """Reasons of Kubernetes Events that are neither a condition's nor the scaler's.
+
+    Each word says its type, when it is said, and what to do, in as many paragraphs.
+    """
+
+    INSTALLATION_TAKEN_OVER = "InstallationTakenOver"
+    """Normal.
+
+    The installation of another cluster goes on in this one, as people have asked.
+
+    Nothing.
+    """
+    CREDENTIALS_ROTATION_BEGUN = "CredentialsRotationBegun"
+    """Normal.
+
+    A user gets a new password; the message says why, and whether the one before stays valid meanwhile.
+
+    Nothing; watch the pods where it is replaced in place.
+    """
+    CREDENTIALS_ROTATED = "CredentialsRotated"
+    """Normal.
+
+    Only the passwords in the Secrets are valid from now on.
+
+    Nothing.
+    """
+    CREDENTIALS_ROTATION_REFUSED = "CredentialsRotationRefused"
+    """Warning.
+
+    Another password is due, and nobody could tell whether pods would get in by it.
+
+    Let the operator log in by settings with which it can try passwords.
+    """
+    USERS_DELETED = "UsersDeleted"
+    """Warning.
+
+    Somebody has deleted users of ours; they are made again.
+
+    Find out who deletes users that it does not know.
+    """
+    PASSWORD_ALTERED = "PasswordAltered"  # noqa: S105  # a word, no password
+    """Warning.
+
+    Kafka has another password of a user than its Secret; it is set again.
+
+    Find out who has altered it.
+    """
+    DELEGATION_TOKENS_ENDED = "DelegationTokensEnded"
+    """Warning.
+
+    A user of ours had delegation tokens, by which somebody could act as it; they are ended.
+
+    Find out who has made them; rotate the credentials.
+    """
+    RECORD_NOT_BELIEVED = "RecordNotBelieved"
+    """Warning.
+
+    A record of a policy log is not signed by a key of ours; it is written over.
+
+    Find out who may write the topic.
+    """
+    KEY_ROTATION_BEGUN = "KeyRotationBegun"
+    """Normal.
+
+    The next signing key is made, and given to all gates.
+
+    Nothing.
+    """
+    KEY_ROTATION_WAITS = "KeyRotationWaits"
+    """Normal.
+
+    Gates do not know the next key yet; the message names them.
+
+    Look at those gates if it does not end.
+    """
+    KEY_SIGNS = "KeySigns"
+    """Normal.
+
+    The next key signs; every log is signed anew.
+
+    Nothing.
+    """
+    KEY_ROTATED = "KeyRotated"
+    """Normal.
+
+    The key before is taken from the gates.
+
+    Nothing.
+    """
+    INVENTORY_ADOPTED = "InventoryAdopted"
+    """Normal.
+
+    People had things taken into the inventory; the message has which, and the request.
+
+    Nothing.
+    """
+    INVENTORY_RELEASED = "InventoryReleased"
+    """Normal.
+
+    People had things taken out of the inventory; the message has which, and the request.
+
+    Nothing.
+    """
+    NOT_READABLE = "NotReadable"
+    """Warning.
+
+    This version of the operator does not understand the object, and leaves it as it is.
+
+    Upgrade the operator, or mend the object.
+    """

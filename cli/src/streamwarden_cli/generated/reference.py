@@ -5,7 +5,7 @@ from typing import cast
 
 from pydantic_settings import BaseSettings
 from streamwarden_contract.models import API_VERSION, KINDS, Kind
-from streamwarden_contract.reasons import ConditionReason, DeadLetterReason, ScalingReason, VerdictReason
+from streamwarden_contract.reasons import ConditionReason, DeadLetterReason, EventReason, ScalingReason, VerdictReason
 from streamwarden_gate.reasons import RefusalReason
 from streamwarden_operator.metrics import FAMILIES
 from streamwarden_operator.settings import OperatorSettings
@@ -123,7 +123,22 @@ def _reasons() -> Iterator[str]:
         docs = docs_of(vocabulary)
         yield from (f"| `{member}` | {cell(docs[member.name])} |" for member in vocabulary)
         yield ""
+    yield from _events()
     yield from _gate_reports()
+
+
+def _events() -> Iterator[str]:
+    """Yield what else Events say; each word's docstring has a paragraph for each column."""
+    yield "## Events\n"
+    yield "Besides these, Events have the reasons of conditions and of scaling above, and, in the operator's namespace,"
+    yield "the name of the error that keeps the operator from working (`SigningKeyLost`, `CannotGoOn`, `KafkaTooOld`):"
+    yield "the message says what to do.\n"
+    yield "| reason | type | when | what to do |\n| --- | --- | --- | --- |"
+    docs = docs_of(EventReason)
+    for reason in EventReason:
+        cells = " | ".join(cell(paragraph) for paragraph in docs[reason.name].split("\n\n"))
+        yield f"| `{reason}` | {cells} |"
+    yield ""
 
 
 def _gate_reports() -> Iterator[str]:

@@ -7,6 +7,7 @@ from typing import Any, Protocol, TypeVar
 
 from streamwarden_contract.models.base import Kind, Metadata, Status
 from streamwarden_contract.models.pod import PodFields
+from streamwarden_contract.reasons import EventReason
 
 from streamwarden_operator.keys import Key
 
@@ -16,7 +17,7 @@ Manifest = dict[str, Any]
 """A Kubernetes object, as in its YAML."""
 
 
-NOT_READABLE = "NotReadable"
+NOT_READABLE = EventReason.NOT_READABLE.value
 """Reason of Events about a resource that this version of the operator cannot read: its status cannot say so."""
 
 

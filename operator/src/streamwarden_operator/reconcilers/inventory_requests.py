@@ -17,6 +17,7 @@ from streamwarden_contract.inventory_requests import (
 )
 from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
 from streamwarden_contract.names import NamespaceNames
+from streamwarden_contract.reasons import EventReason
 
 from streamwarden_operator.clock import utc_now
 from streamwarden_operator.errors import ForbiddenError
@@ -182,7 +183,7 @@ class InventoryRequestReconciler:
             return
         _log.warning("inventory changed by request", action=request.action.value, request=request.id, items=done)
         more = f" and {len(done) - _TOLD} more" if len(done) > _TOLD else ""
-        reason = "InventoryAdopted" if request.action is Action.ADOPT else "InventoryReleased"
+        reason = EventReason.INVENTORY_ADOPTED if request.action is Action.ADOPT else EventReason.INVENTORY_RELEASED
         message = f"{', '.join(done[:_TOLD])}{more} (request {request.id})"
         await self._cluster.record_event(Key("Namespace", key.namespace), reason=reason, message=message, warning=False)
 

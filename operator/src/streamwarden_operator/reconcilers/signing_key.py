@@ -5,6 +5,7 @@ from collections.abc import Callable
 import structlog
 from streamwarden_contract.models import AgentDeployment
 from streamwarden_contract.names import SYSTEM
+from streamwarden_contract.reasons import EventReason
 
 from streamwarden_operator.keys import Key, key_of
 from streamwarden_operator.plans.key_rotation import RotationPlan, Step, plan_rotation
@@ -19,10 +20,10 @@ _WAITING_S, _SETTLED_S = 5.0, 20.0
 """Seconds between two observations: a gate reads its keys again within a minute or two of their change."""
 
 _REASONS = {
-    Step.ADD: "KeyRotationBegun",
-    Step.WAIT: "KeyRotationWaits",
-    Step.SIGN: "KeySigns",
-    Step.RETIRE: "KeyRotated",
+    Step.ADD: EventReason.KEY_ROTATION_BEGUN,
+    Step.WAIT: EventReason.KEY_ROTATION_WAITS,
+    Step.SIGN: EventReason.KEY_SIGNS,
+    Step.RETIRE: EventReason.KEY_ROTATED,
 }
 
 

@@ -1,16 +1,22 @@
 """The reference pages say everything that the models say, and are as they were generated."""
 
+import re
 from pathlib import Path
 
 import pytest
 from streamwarden_cli.generated import reference
 from streamwarden_contract.models import KINDS, Kind
-from streamwarden_contract.reasons import ConditionReason, DeadLetterReason, VerdictReason
+from streamwarden_contract.reasons import ConditionReason, DeadLetterReason, EventReason, ScalingReason, VerdictReason
 from streamwarden_gate.reasons import RefusalReason
 from streamwarden_operator.desired.checks.agents import HALTED
 
 DOCS = Path(__file__).parents[4] / "docs" / "reference"
 PAGES = reference.pages()
+OPERATOR = Path(__file__).parents[4] / "operator" / "src"
+SOURCES = [path.read_text(encoding="utf-8") for path in OPERATOR.rglob("*.py")]
+WORDS_OF_EVENTS = re.compile(
+    r'(?:(?:record_event|_tell|_say|_record)\((?:Key\("\w+"|(?!Key\(")[^")])*|\breason ?= ?)"(\w+)"'
+)
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -31,6 +37,24 @@ def test_what_a_gate_reports_has_a_meaning_an_end_and_a_first_step(reason: str) 
     _, meaning, ends, step = row.strip("| ").split(" | ")
     assert (len(meaning) > 10, len(step) > 10) == (True, True)
     assert ends.startswith(("Yes", "No"))
+
+
+@pytest.mark.parametrize("reason", EventReason)
+def test_an_event_has_a_type_a_time_and_something_to_do(reason: str) -> None:
+    section = PAGES["reasons.md"].split("\n## Events\n")[1].split("\n## ")[0]
+    row = next(line for line in section.splitlines() if line.startswith(f"| `{reason}` |"))
+    _, kind, when, step = row.strip("| ").split(" | ")
+    assert kind in {"Normal.", "Warning."}
+    assert (len(when) > 10, len(step) > 6) == (True, True)
+
+
+def test_no_event_is_recorded_by_a_word_that_is_not_listed() -> None:
+    listed = {*EventReason, *ConditionReason, *ScalingReason}
+    assert {word for text in SOURCES for word in WORDS_OF_EVENTS.findall(text)} - listed == set()
+
+
+def test_what_only_events_say_is_no_word_of_conditions_or_scaling() -> None:
+    assert set(EventReason) & {*ConditionReason, *ScalingReason} == set()
 
 
 @pytest.mark.parametrize("reason", sorted(HALTED))

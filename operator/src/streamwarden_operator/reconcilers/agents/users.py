@@ -10,7 +10,7 @@ import structlog
 from streamwarden_contract.ids import sha256_hex
 from streamwarden_contract.inventory import Stage, UserItem
 from streamwarden_contract.names import AgentNames
-from streamwarden_contract.reasons import ConditionReason
+from streamwarden_contract.reasons import ConditionReason, EventReason
 from streamwarden_kafka.connection import CLIENT_PROPERTIES_FILE, SCRAM_SHA_512
 
 from streamwarden_operator.clock import utc_now
@@ -158,7 +158,7 @@ class AgentUsers:
         if kept.beside:
             taken = ", ".join(f"{user} ({', '.join(sorted(kept.beside[user]))})" for user in sorted(kept.beside))
             message = f"only the passwords in the Secrets are valid from now on; others were taken away of {taken}"
-            await self._tell(names, "CredentialsRotated", message)
+            await self._tell(names, EventReason.CREDENTIALS_ROTATED, message)
 
     async def owned(self, names: AgentNames) -> OwnedUsers:
         """Find those of the agent's users that are ours; also where Kafka has them no more.
@@ -206,7 +206,7 @@ class AgentUsers:
             gone = (
                 f"somebody has deleted Kafka's users {', '.join(deleted)}, which are this agent's: they are made again"
             )
-            await self._tell(names, "UsersDeleted", gone, warning=True)
+            await self._tell(names, EventReason.USERS_DELETED, gone, warning=True)
 
     async def _find(self, names: AgentNames, granted: Collection[str] = (), *, doubted: bool = False) -> list[_User]:
         await self.inventory.open()
@@ -246,7 +246,7 @@ class AgentUsers:
             self.tries.note(user)
         if is_made and not is_told:
             message = f"Kafka has another password of the user {user} than its Secret: it is set again"
-            await self._tell(names, "PasswordAltered", message, warning=True)
+            await self._tell(names, EventReason.PASSWORD_ALTERED, message, warning=True)
         if is_made and is_told:
             await self._end_tokens(names, user, credential)
         return is_told
@@ -296,7 +296,7 @@ class AgentUsers:
         except InvalidSpecError as error:
             # Else nobody could tell whether pods get in before they are replaced.
             message = f"the user {user.name} keeps its password, though another one is due ({why}): {error}"
-            await self._tell(names, "CredentialsRotationRefused", message, warning=True)
+            await self._tell(names, EventReason.CREDENTIALS_ROTATION_REFUSED, message, warning=True)
             return credential
         if not offered:
             how = (
@@ -305,7 +305,7 @@ class AgentUsers:
             )
             mechanism = credential.mechanism
         message = f"the user {user.name} gets a new password ({why}), {how}"
-        await self._tell(names, "CredentialsRotationBegun", message)
+        await self._tell(names, EventReason.CREDENTIALS_ROTATION_BEGUN, message)
         return self._new_credential(rotation or credential.request, mechanism)
 
     def _new_credential(self, rotation: str, mechanism: str = SCRAM_SHA_512) -> Credential:
@@ -335,7 +335,7 @@ class AgentUsers:
             message = (
                 f"the user {user} had {ended} delegation tokens, by which somebody could act as it: they are ended"
             )
-            await self._tell(names, "DelegationTokensEnded", message, warning=True)
+            await self._tell(names, EventReason.DELEGATION_TOKENS_ENDED, message, warning=True)
 
     async def _end_tokens_of_gone(self, names: AgentNames, user: str) -> None:
         """End those of an agent that goes: they would let in who has one when an agent of its name is made again."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import structlog
 from streamwarden_contract.names import SYSTEM
+from streamwarden_contract.reasons import ConditionReason, EventReason
 
 from streamwarden_operator.desired.names import ACCEPT_LOSS_ANNOTATION, annotated_ids
 from streamwarden_operator.desired.topics import Durability
@@ -48,7 +49,7 @@ class SharedTopics:
         lost = {name: topic_id for name, topic_id in lost.items() if name not in given_up}
         loss = describe_loss(lost, self._where(namespace))
         if loss:
-            await self._say(namespace, self.logs.lost_topics, "SharedTopicLost", loss)
+            await self._say(namespace, self.logs.lost_topics, ConditionReason.SHARED_TOPIC_LOST, loss)
         kept = [topic for topic in wanted if topic.name not in lost]
         await self._apply(kept, observed)
         names = [topic.name for topic in kept]
@@ -57,14 +58,21 @@ class SharedTopics:
         if late:  # asked of a broker that has just come back
             raise KafkaUnavailableError(f"made, and not shown yet: {', '.join(late)}")
         await self.inventory.note_topics(namespace, {name: made[name].topic_id for name in names}, given_up.values())
-        await self._say(namespace, self.logs.lost_topics, "SharedTopicLost", loss)  # that it is over, once it is
+        await self._say(
+            namespace, self.logs.lost_topics, ConditionReason.SHARED_TOPIC_LOST, loss
+        )  # that it is over, once it is
         weak = "; ".join(filter(None, (self.durability.shortfall(made[name]) for name in sorted(names))))
-        await self._say(namespace, self.logs.weak_topics, "TooFewReplicas", weak)
+        await self._say(namespace, self.logs.weak_topics, ConditionReason.TOO_FEW_REPLICAS, weak)
         return not lost
 
     async def refused(self, namespace: str, error: InvalidSpecError) -> None:
         """Say that Kafka refuses one, as where there are fewer brokers than replicas are asked for."""
-        await self._say(namespace, self.logs.weak_topics, "TooFewReplicas", f"a shared topic cannot be made: {error}")
+        await self._say(
+            namespace,
+            self.logs.weak_topics,
+            ConditionReason.TOO_FEW_REPLICAS,
+            f"a shared topic cannot be made: {error}",
+        )
 
     async def say_taken_over(self) -> None:
         """Tell people, once, that the installation of another cluster goes on in this one."""
@@ -73,7 +81,9 @@ class SharedTopics:
             message = f"the installation of the cluster {before} goes on in this one, as people have asked"
             _log.warning("installation taken over", cluster=before)
             where = Key("Namespace", self._where(SYSTEM))
-            await self.cluster.record_event(where, reason="InstallationTakenOver", message=message, warning=False)
+            await self.cluster.record_event(
+                where, reason=EventReason.INSTALLATION_TAKEN_OVER, message=message, warning=False
+            )
 
     async def _apply(self, kept: Collection[Topic], observed: Mapping[str, Topic]) -> None:
         wanted = [self.durability.of(topic, observed.get(topic.name)) for topic in kept]

@@ -11,6 +11,7 @@ from streamwarden_contract.acks import proven_epoch
 from streamwarden_contract.models import AgentDeployment, Policy
 from streamwarden_contract.names import SYSTEM
 from streamwarden_contract.policylog import EpochRecord, PolicyRecord, Signer, Verifier, spec_digest
+from streamwarden_contract.reasons import EventReason
 
 from streamwarden_operator.desired.acceptance import accept_policy, accepted
 from streamwarden_operator.desired.management import is_held
@@ -243,7 +244,7 @@ class PolicyLogReconciler:
             _log.error("policy log record not verified", namespace=namespace, record=name, cause=why)
             await self._cluster.record_event(
                 Key("PolicyLog", namespace),
-                reason="RecordNotBelieved",
+                reason=EventReason.RECORD_NOT_BELIEVED,
                 message=f"{name}: {why}. It is written over; find out who may write this topic",
                 warning=True,
             )
