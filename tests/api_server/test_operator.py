@@ -6,6 +6,7 @@ There is no node: the test marks the agent's pod as a kubelet would, and reports
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import subprocess
 import time
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 from streamwarden_operator.plans.election import DURATION_S, RETRY_S
 from support.kubernetes_side import conditions
+from support.operate_page import commands, instead
 from support.operator_process import COMMAND, operator_environment
 from support.operator_site import KINDS, running_site
 
@@ -83,10 +85,10 @@ def test_what_somebody_changes_is_put_right_at_once(site: Site, operator: Operat
 
 def test_a_paused_agent_stays_as_it_is_until_it_is_not(site: Site, operator: OperatorProcess) -> None:
     assert operator.ready()
-    site.annotate("agentdeployment", "url-guard", "streamwarden.io/pause-reconciliation=true")
-    site.until(lambda: "ReconciliationPaused" in conditions(site.get("agentdeployment", "url-guard")))
+    for each in commands("Stop one agent now"):
+        site.server.kubectl(*shlex.split(instead(each, " guard ", " url-guard "))[1:])
     assert conditions(site.get("agentdeployment", "url-guard"))["ReconciliationPaused"] == ("True", "Paused")
-    site.server.kubectl("scale", "deployment/url-guard", "--replicas=0", "-n", "risk")
+    assert site.get("deployment", "url-guard")["spec"]["replicas"] == 0
     site.server.kubectl("delete", "deployment", "url-guard", "-n", "risk")
     site.annotate("agentdeployment", "url-guard", "streamwarden.io/pause-reconciliation-")
     site.until(lambda: "deployment.apps/url-guard" in site.names("deployments"))

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 import typer
+import yaml
 from streamwarden_cli.main import app
 from streamwarden_cli.session import screen
 from streamwarden_contract.audit import AuditRecord
-from streamwarden_contract.models import KINDS
+from streamwarden_contract.models import KINDS, Policy
 from streamwarden_contract.names import AgentNames, InstallationNames
 from streamwarden_contract.reasons import ConditionReason
+from streamwarden_judging.rules import compile_rule
 from streamwarden_operator.desired import acceptance
 from streamwarden_operator.desired.checks import agent_summary, agents
 from streamwarden_operator.desired.names import INSTANCE_LABEL
@@ -134,3 +136,12 @@ def test_links_lead_to_headings(link: str) -> None:
     file, anchor = link.split("#")
     text = (DOCS / (file or "operate.md")).read_text(encoding="utf-8")
     assert anchor in {slug(line.lstrip("#")) for line in text.splitlines() if line.startswith("#")}
+
+
+def test_the_policy_that_stops_an_agent_is_one_that_judges() -> None:
+    section = (DOCS / "operate.md").read_text(encoding="utf-8").split("\n## Stop one agent now\n", 1)[1]
+    manifest = yaml.safe_load(re.findall(r"```yaml\n(.*?)```", section, re.DOTALL)[0])
+    found = Policy.model_validate({name: manifest[name] for name in ("metadata", "spec")})
+    assert [rule.require for rule in found.spec.rules] == ["false"]
+    assert all(compile_rule(rule.require) for rule in found.spec.rules)
+    assert found.spec.failure_action == "Enforce"
