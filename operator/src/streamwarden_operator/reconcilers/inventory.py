@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Mapping
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import structlog
 from streamwarden_contract.inventory import (
@@ -44,6 +44,17 @@ T = TypeVar("T", bound=Item)
 
 class InventoryKeys(Signer, KnownKeys, Protocol):
     """Signs, and knows its own signature again."""
+
+
+class Signers(NamedTuple):
+    """Who has signed what stands on a policy topic."""
+
+    ours: bool
+    """Whether this installation has signed a record."""
+    strangers: frozenset[str]
+    """Ids of other keys that have."""
+    empty: bool
+    """Whether nothing stands on it."""
 
 
 async def signers_of(log: PolicyLog, topics: Topics, names: InstallationNames) -> frozenset[str]:
@@ -110,8 +121,8 @@ class Inventory:
             topic = self._durability.of(build_inventory_topic(self._names), None)
             observed = await self._topics.observe([topic.name, self._names.guardrails])
             if self._names.guardrails in observed:  # of an installation that has no inventory yet
-                _, strangers = await self.signers(self._names.guardrails)
-                self._check(self._names.guardrails, InventoryState(foreign=strangers))
+                guardrails = await self.signers(self._names.guardrails)
+                self._check(self._names.guardrails, InventoryState(foreign=guardrails.strangers))
             if topic.name in observed:
                 self._check(topic.name, self._verify(topic.name, await self._log.look(topic.name)))
                 topic = self._durability.of(topic, observed[topic.name])
@@ -165,11 +176,8 @@ class Inventory:
     def _owner_of_topics(self, namespace: str) -> InstallationItem | NamespaceItem | None:
         return self._find(INSTALLATION_KEY, InstallationItem) if namespace == SYSTEM else self.namespace(namespace)
 
-    async def signers(self, topic: str) -> tuple[bool, frozenset[str]]:
-        """Return whether this installation has signed a record of a policy topic, and the ids of other keys that have.
-
-        Nobody is fenced for it.
-        """
+    async def signers(self, topic: str) -> Signers:
+        """Look at a policy topic; nobody is fenced for it."""
         records = await self._log.look(topic)
         cluster_id = self._log.cluster_id
         each = [
@@ -177,11 +185,7 @@ class Inventory:
             for record in records.values()
         ]
         given_up = any(key_id_of(record) in self._keys.abandoned for record in records.values())
-        return None in each or given_up, frozenset(filter(None, each))
-
-    async def is_empty(self, topic: str) -> bool:
-        """Tell whether nothing stands on a policy topic; nobody is fenced for it."""
-        return not await self._log.look(topic)
+        return Signers(None in each or given_up, frozenset(filter(None, each)), empty=not records)
 
     async def sign_anew(self) -> None:
         """Have all of it signed by the key that signs now; once it is nothing is written."""

@@ -1,6 +1,6 @@
 """Carries out what people order of the inventory: looked for now and then, done once, answered beside the request."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 
 import structlog
@@ -142,9 +142,7 @@ class InventoryRequestReconciler:
             covers=self._covers,
             living={namespace: self._living(namespace) for namespace in namespaces},
             users=frozenset(await self._users.observe()) if adopts else frozenset(),
-            policy_topics={namespace: await self._policy_topic(namespace) for namespace in namespaces}
-            if adopts
-            else {},
+            policy_topics=await self._policy_topics(namespaces) if adopts else {},
             trusted=self._trusted,
         )
 
@@ -155,12 +153,16 @@ class InventoryRequestReconciler:
             frozenset(existing(self._cluster, Policy, namespace)),
         )
 
-    async def _policy_topic(self, namespace: str) -> PolicyTopic:
-        topic = NamespaceNames(namespace).policies
-        if topic not in await self._topics.observe([topic]):
-            return PolicyTopic(exists=False)
-        ours, strangers = await self._inventory.signers(topic)
-        empty = await self._inventory.is_empty(topic)
+    async def _policy_topics(self, namespaces: Collection[str]) -> Mapping[str, PolicyTopic]:
+        names = {namespace: NamespaceNames(namespace).policies for namespace in namespaces}
+        existing_topics = await self._topics.observe(list(names.values()))
+        return {
+            namespace: await self._policy_topic(topic) if topic in existing_topics else PolicyTopic(exists=False)
+            for namespace, topic in names.items()
+        }
+
+    async def _policy_topic(self, topic: str) -> PolicyTopic:
+        ours, strangers, empty = await self._inventory.signers(topic)
         return PolicyTopic(exists=True, ours=ours, strangers=strangers, empty=empty)
 
     async def _apply(self, steps: tuple[Step, ...]) -> None:

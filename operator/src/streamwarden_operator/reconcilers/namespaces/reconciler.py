@@ -153,8 +153,8 @@ class NamespaceReconciler:
         item, topic = self._inventory.namespace(names.namespace), names.policies
         exists = topic in await self._topics.observe([topic])
         if exists and (item is None or item.stage is not Stage.MADE):
-            ours, strangers = await self._inventory.signers(topic)
-            return own_namespace(item, exists=True, ours=ours, strangers=strangers)
+            signers = await self._inventory.signers(topic)
+            return own_namespace(item, exists=True, ours=signers.ours, strangers=signers.strangers)
         return own_namespace(item, exists=exists, ours=False, strangers=())
 
     async def _keep_topics(self, namespace: str, wanted: tuple[Topic, ...]) -> bool:
