@@ -164,7 +164,6 @@ def test_a_policy_deeper_than_python_reads_is_told_and_stops_nothing(site: Site)
     assert operator.ready()
 
 
-@pytest.mark.long
 def test_f8_a_killed_operator_goes_on_where_it_was(site: Site) -> None:
     site.operator.kill()
     site.apply_samples()
@@ -172,7 +171,6 @@ def test_f8_a_killed_operator_goes_on_where_it_was(site: Site) -> None:
     site.until(lambda: site.ready("agentdeployment", "url-guard") == ("False", "GateNotReady"))
 
 
-@pytest.mark.long
 def test_f9_of_two_operators_one_writes_and_the_other_takes_over_when_it_stands_still(site: Site) -> None:
     """X82, and F9: two rewrote each other's Deployments for ever. Told by the API server's and Kafka's own logs."""
     first, second = site.operator, site.start()
@@ -202,7 +200,6 @@ def test_who_is_stopped_hands_over_at_once(site: Site) -> None:
     assert site.server.writes(second.user_agent)
 
 
-@pytest.mark.long
 def test_the_inventory_is_changed_by_who_administers_the_operator_alone(site: Site) -> None:
     env = operator_environment({}) | {"KUBECONFIG": str(site.server.kubeconfig)}
 

@@ -26,7 +26,7 @@ from support.operator_harness import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable
 
 NARROW = SETTINGS.model_copy(update={"watch_namespaces": ("risk",)})
 GHOST = "user/risk.ghost.gate"
@@ -373,38 +373,3 @@ async def test_an_adopted_user_that_has_a_strangers_password_is_given_its_secret
         assert harness.users.passwords["risk.guard.gate"] == "its own"
         kafka = [effect[0] for effect in harness.effects if effect[0] in {"users", "acls"}]
         assert kafka.index("users") < kafka.index("acls")
-
-
-async def test_many_namespaces_are_adopted_with_one_look_at_topics_and_one_at_each_log(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    names = [f"n-{number:03}" for number in range(50)]
-
-    def with_topics(harness: Harness) -> None:
-        for name in names:
-            topic = f"{name}.streamwarden.policies"
-            harness.topics.topics[topic] = Topic(topic, partitions=1)
-            harness.log.topics.setdefault(topic, {})
-
-    async with running(*whole_namespace(), prepare=with_orders(with_topics)) as harness:
-        observed, looked = list[int](), list[str]()
-        observe, look = harness.topics.observe, harness.log.look
-
-        async def count_topics(wanted: Collection[str]) -> Mapping[str, Topic]:
-            observed.append(len(wanted))
-            return await observe(wanted)
-
-        async def count_looks(topic: str) -> Mapping[bytes, SignedRecord]:
-            looked.append(topic)
-            return await look(topic)
-
-        monkeypatch.setattr(harness.topics, "observe", count_topics)
-        monkeypatch.setattr(harness.log, "look", count_looks)
-        answer = await ordered(
-            harness, request_of(Action.ADOPT, *(f"namespace/{name}" for name in names), dry_run=True)
-        )
-    assert len(answer.items) == 50
-    assert [each for each in observed if each > 1] == [50]
-    assert sorted(each for each in looked if each.startswith("n-")) == [
-        f"{name}.streamwarden.policies" for name in names
-    ]
