@@ -106,7 +106,8 @@ class RefusalReason(StrEnum):
 
     No: nobody may guess where to go on.
 
-    See what deleted the offset or the records; to begin anew, delete the AgentDeployment and make it again.
+    See what deleted the offset or the records; to begin anew, delete the AgentDeployment and its decision topic, and
+    make the AgentDeployment again.
     """
     CHAIN_LOST = "ChainLost"
     """The committed offset carries no readable head of the audit chain.
@@ -114,7 +115,8 @@ class RefusalReason(StrEnum):
     No.
 
     See who else has committed for the gate's group (tools, MirrorMaker); to begin anew, delete the AgentDeployment and
-    make it again. To pass over decisions never move the offset: ``streamwarden gate skip`` does it.
+    its decision topic, and make the AgentDeployment again. To pass over decisions never move the offset:
+    ``streamwarden gate skip`` does it.
     """
     UNREADABLE_PARTITION = "UnreadablePartition"
     """A batch of a decision partition cannot be decoded.

@@ -49,8 +49,8 @@ def table(*columns: str, of_text: int = 1) -> Table:
     """Make a table: the first ``of_text`` columns are text, the others are numbers."""
     made = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
     for position, column in enumerate(columns):
-        # Where there is little room a sentence wraps, and no name is cut.
-        wraps = 0 < position == of_text - 1
+        # Where there is little room sentences and the heads of numbers wrap; no name and no number is cut.
+        wraps = position >= of_text or 0 < position == of_text - 1
         made.add_column(column, justify="left" if position < of_text else "right", no_wrap=not wraps, overflow="fold")
     return made
 

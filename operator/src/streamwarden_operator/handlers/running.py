@@ -8,6 +8,7 @@ import kopf
 from streamwarden_operator.adapters.kubernetes.deep_json import read_deep_everywhere
 from streamwarden_operator.handlers.runtime import Runtime
 from streamwarden_operator.handlers.watches import build_registry, build_settings
+from streamwarden_operator.handlers.watching_on import watch_on_everywhere
 from streamwarden_operator.settings import OperatorSettings
 
 _THREADS_BESIDE_WORKERS = 8
@@ -31,6 +32,7 @@ def run(settings: OperatorSettings) -> int:
 async def serve(settings: OperatorSettings) -> int:
     """Run in this event loop, which must be of its own: kopf cancels whatever else was started in it meanwhile."""
     read_deep_everywhere()
+    watch_on_everywhere()
     # asyncio's own has six threads on two cores, and most wait for an answer of Kafka.
     threads = ThreadPoolExecutor(settings.workers + _THREADS_BESIDE_WORKERS, thread_name_prefix="kafka")
     asyncio.get_running_loop().set_default_executor(threads)

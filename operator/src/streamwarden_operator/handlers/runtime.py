@@ -21,6 +21,7 @@ from streamwarden_operator.adapters.kubernetes.inventory_requests import Kuberne
 from streamwarden_operator.adapters.kubernetes.secrets import SecretStore
 from streamwarden_operator.adapters.kubernetes.signing_key import KubernetesSigningKeys, is_new, keep_signing_key
 from streamwarden_operator.backends import Backends, connect
+from streamwarden_operator.clock import Reminders
 from streamwarden_operator.desired.names import BEGIN_ANEW_ANNOTATION, TAKE_OVER_ANNOTATION, annotated_ids
 from streamwarden_operator.desired.pod_template import GateImage
 from streamwarden_operator.desired.pods import build_manifests
@@ -287,7 +288,7 @@ class Runtime:
             InvalidSpecError: the Secret holds no key.
         """
         namespace, names = self.settings.operator_namespace, InstallationNames(self.settings.installation)
-        said = ""
+        reminders = Reminders()
         while True:
             try:
                 annotations = await self.cluster.namespace_annotations(namespace)
@@ -300,10 +301,9 @@ class Runtime:
                 )
             except (SigningKeyLostError, UnavailableError) as error:
                 self._key_lost |= isinstance(error, SigningKeyLostError)
-                if str(error) != said:
-                    said = str(error)
+                if reminders.due(namespace, str(error)):
                     self.health.ready = False  # until it works, nobody is to count on it
-                    _log.error("waiting for the signing key", error=said)
+                    _log.error("waiting for the signing key", error=str(error))
                     await self._tell(error)
             else:
                 self._key_lost = False

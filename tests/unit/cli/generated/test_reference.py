@@ -39,6 +39,14 @@ def test_what_a_gate_reports_has_a_meaning_an_end_and_a_first_step(reason: str) 
     assert ends.startswith(("Yes", "No"))
 
 
+@pytest.mark.parametrize("reason", [RefusalReason.OFFSETS_LOST, RefusalReason.CHAIN_LOST])
+def test_who_is_to_begin_anew_is_told_of_the_decision_topic_too(reason: str) -> None:
+    """It outlives its agent, and an agent that is made again goes on with it."""
+    section = PAGES["reasons.md"].split("\n## What a gate reports\n")[1]
+    row = next(line for line in section.splitlines() if line.startswith(f"| `{reason}` |"))
+    assert "delete the AgentDeployment and its decision topic" in row
+
+
 @pytest.mark.parametrize("reason", EventReason)
 def test_an_event_has_a_type_a_time_and_something_to_do(reason: str) -> None:
     section = PAGES["reasons.md"].split("\n## Events\n")[1].split("\n## ")[0]

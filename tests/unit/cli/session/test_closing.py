@@ -193,6 +193,16 @@ def test_where_there_is_little_room_sentences_wrap_and_names_are_whole() -> None
     assert all(name in shown for name in ("/plant/old-sensors", "risk.pages", "SchemaMismatch"))
 
 
+def test_where_there_is_little_room_numbers_are_whole() -> None:
+    report = reported(refused(refusal()))
+    of_guard = dict.fromkeys(("decisions", "allowed", "denied", "dead_letters"), 1_234)
+    report["agents"] = {"cold-chain/thaw": of_guard | {"decision_to_command_ms": {"p50": 264.5, "p99": 1_345.6}}}
+    out = io.StringIO()
+    LineScreen(Console(file=out, width=80)).end_with(render(report))
+    [row] = [line for line in out.getvalue().splitlines() if line.startswith("cold")]
+    assert row.split() == ["cold-chain/thaw", "1,234", "1,234", "1,234", "1,234", "264.5", "1,345.6"]
+
+
 def test_a_run_in_which_nothing_has_happened_has_nothing_to_show() -> None:
     tally = Tally()
     assert not is_worth_showing(reported(tally))

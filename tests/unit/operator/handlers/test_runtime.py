@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import gc
 from datetime import timedelta
+from functools import partial
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from streamwarden_kafka.connection import Connection
+from streamwarden_operator.clock import TOLD_AGAIN_AFTER, Reminders
 from streamwarden_operator.errors import (
     InvalidSpecError,
     KafkaTooOldError,
@@ -131,6 +133,22 @@ async def test_x83_who_waits_for_a_lost_key_is_not_ready(monkeypatch: pytest.Mon
     await made._first_keys(cast("Backends", None))
     assert ready == [True, False]
     assert cluster.events == ["SigningKeyLost: the Secret is gone, True"]
+
+
+async def test_x83_a_key_that_stays_lost_is_told_again_before_its_event_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An API server forgets an Event after an hour: who is called after it is to find the command, too."""
+    cluster, asked = Told(), list[float]()
+
+    async def lost_for_a_while(*_: object, **_named: object) -> None:
+        asked.append(TOLD_AGAIN_AFTER.total_seconds() * len(asked) * 0.6)
+        if len(asked) < 5:
+            raise SigningKeyLostError("the Secret is gone")
+
+    monkeypatch.setattr(runtime, "_RETRY", timedelta(0))
+    monkeypatch.setattr(runtime, "keep_signing_key", lost_for_a_while)
+    monkeypatch.setattr(runtime, "Reminders", partial(Reminders, clock=lambda: asked[-1]))
+    await runtime_over(cluster, Metrics())._first_keys(cast("Backends", None))
+    assert cluster.events == ["SigningKeyLost: the Secret is gone, True"] * 2  # at 0, 0.6, 1.2 and 1.8 of that time
 
 
 def answering(monkeypatch: pytest.MonkeyPatch, *answers: Exception | None) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from streamwarden_contract.inventory import NamespaceItem, decode_item
+from streamwarden_operator import clock
 from streamwarden_operator.keys import Key
 from support.operator_harness import SETTINGS, Harness, agent, conditions_of, running, until, whole_namespace
 
@@ -38,6 +40,20 @@ async def test_f33_x84_a_deleted_shared_topic_is_an_incident_and_not_made_again_
         assert [event.reason for event in told] == ["SharedTopicLost"]
         command = f"kubectl annotate namespace risk --overwrite streamwarden.io/accept-loss={was.topic_id}"
         assert told[0].message.endswith(command)
+
+
+async def test_x84_a_loss_that_lasts_is_told_again_before_its_event_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running(*whole_namespace()) as harness:
+        del harness.topics.topics[AUDIT]
+        harness.controller.add(NAMESPACE)
+        await until(lambda: topics_ready(harness) == LOST)
+        await harness.settle()
+        monkeypatch.setattr(clock, "TOLD_AGAIN_AFTER", timedelta(0))
+        harness.controller.add(NAMESPACE)
+        await harness.settle()
+        told = [event.message for event in harness.cluster.events if event.key == NAMESPACE]
+        assert len(told) > 1
+        assert len(set(told)) == 1
 
 
 async def test_f34_x84_a_shared_topic_that_somebody_has_made_again_is_an_incident_too() -> None:

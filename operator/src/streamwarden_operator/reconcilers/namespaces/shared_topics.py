@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 from streamwarden_contract.names import SYSTEM
 from streamwarden_contract.reasons import ConditionReason, EventReason
 
+from streamwarden_operator.clock import Reminders
 from streamwarden_operator.desired.names import ACCEPT_LOSS_ANNOTATION, annotated_ids
 from streamwarden_operator.desired.topics import Durability
 from streamwarden_operator.errors import InvalidSpecError, KafkaUnavailableError
@@ -34,6 +35,7 @@ class SharedTopics:
     """Where people speak to the installation."""
     changed: Callable[[str], None]
     """Called with a namespace of whose topics something else is to be said from now on."""
+    reminders: Reminders = field(default_factory=Reminders)
 
     async def keep(self, namespace: str, wanted: Collection[Topic]) -> bool:
         """Make and mend them, and tell whether none is lost.
@@ -101,14 +103,16 @@ class SharedTopics:
         return self.operator_namespace if namespace == SYSTEM else namespace
 
     async def _say(self, namespace: str, said: dict[str, str], reason: str, message: str) -> None:
-        """Note what is wrong for the agents' conditions, and tell people once."""
-        if message == said.get(namespace, ""):
-            return
+        """Note what is wrong for the agents' conditions, and tell people: once, and again while it lasts."""
+        about, before = f"{namespace} {reason}", said.get(namespace, "")
         if message:
             said[namespace] = message
+        elif before:
+            del said[namespace]
+            self.reminders.over(about)
+        if message and self.reminders.due(about, message):
             _log.error("shared topics need attention", namespace=namespace, reason=reason, detail=message)
             where = Key("Namespace", self._where(namespace))
             await self.cluster.record_event(where, reason=reason, message=message, warning=True)
-        else:
-            del said[namespace]
-        self.changed(namespace)
+        if message != before:
+            self.changed(namespace)
