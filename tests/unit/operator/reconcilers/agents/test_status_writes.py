@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from streamwarden_contract.models import AgentDeployment
 from streamwarden_operator.desired.management import PAUSE
-from streamwarden_operator.keys import Key
+from streamwarden_operator.keys import Key, key_of
 from streamwarden_operator.result import Result
 from support.operator_harness import Harness, agent, conditions_of, contract, policy, running, until
 
@@ -38,6 +38,20 @@ async def test_agents_applied_together_with_their_contracts_say_nothing_of_what_
         await until(lambda: all(harness.get(each).status.observed_generation for each in agents))
         await harness.settle()
         assert statuses(harness) == Counter({each.metadata.name: 1 for each in agents})
+
+
+async def test_a_system_at_rest_writes_nothing_however_often_all_of_it_is_looked_at() -> None:
+    resources = (*CONTRACTS, policy("strict"), *(agent(f"guard-{number}") for number in range(5)))
+    async with running(*resources) as harness:
+        await until(lambda: all(harness.get(each).status.observed_generation for each in resources))
+        await harness.settle()
+        written = (list(harness.cluster.writes), list(harness.log.writes))
+        for _ in range(3):
+            for each in resources:
+                harness.controller.add(key_of(each))
+            harness.controller.add(Key("PolicyLog", "risk"))
+            await harness.settle()
+        assert (harness.cluster.writes, harness.log.writes) == written
 
 
 async def test_the_bindings_of_many_new_agents_are_published_together(monkeypatch: pytest.MonkeyPatch) -> None:
