@@ -1,7 +1,8 @@
 """An operator that is killed at random, a hundred times, while all changes and one broker of three goes and comes.
 
 Marked ``chaos``: each kill takes seconds, and what meets what is left to chance. ``CHAOS_SEED`` draws the same moments
-again, ``CHAOS_KILLS`` says how many; each ten are spread over all of an operator's life (``support/moments.py``).
+again, ``CHAOS_KILLS`` says how many, and ``CHAOS_SECONDS`` for how long at most; each ten are spread over all of an
+operator's life (``support/moments.py``).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.chaos, pytest.mark.api_server]
 SEED = int(os.environ.get("CHAOS_SEED", "0"))
 KILLS = int(os.environ.get("CHAOS_KILLS", "100"))
+LONGEST_S = float(os.environ.get("CHAOS_SECONDS", "inf"))
 ROUND = 10
 """Kills after which one operator is left alone until all is as it should be."""
 SHARED = {
@@ -40,8 +43,11 @@ def test_f8_an_operator_killed_at_random_converges_and_leaves_nothing_over(tmp_p
         asyncio.run(site.kafka.make({user: f"{user}.topic" for user in STRANGERS}))
         before = asyncio.run(site.kafka.dump())
         site.begin()
+        until_s = time.monotonic() + LONGEST_S
         for done in range(0, KILLS, ROUND):
-            site.live_and_die(min(ROUND, KILLS - done))
+            if time.monotonic() >= until_s:
+                break
+            site.live_and_die(min(ROUND, KILLS - done), until_s)
             site.threads.resting.set()
             site.rest()
             site.threads.resting.clear()

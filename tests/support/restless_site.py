@@ -93,10 +93,12 @@ class RestlessSite:
             self.deaths.note_end(operator)
             self.start_operator()
 
-    def live_and_die(self, kills: int) -> None:
-        """Let so many operators be killed, while people edit."""
+    def live_and_die(self, kills: int, until_s: float) -> None:
+        """Let so many operators be killed, while people edit; none is started after a time of the monotonic clock."""
         chance = self.chance(f"kills-{len(self.operators)}")
         for moment in draw(chance, kills):
+            if time.monotonic() >= until_s:
+                return
             life = Life(self.start_operator(), lambda: self._edit(chance))
             self._edit(chance)
             life.end_at(moment)
