@@ -42,8 +42,13 @@ PATIENCE_S = 120.0
 _API = "streamwarden.io/v1alpha1"
 
 
-def manifests() -> list[dict[str, Any]]:
-    """Return contracts, a policy and an agent; whatever is at least half sure is allowed."""
+def manifests(namespace: str = NAMESPACE, schema: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+    """Return contracts, a policy and an agent; whatever is at least half sure is allowed.
+
+    Args:
+        namespace: where they are.
+        schema: of commands, where they shall have one.
+    """
     rule = {"name": "confident", "require": "decision.confidence >= 0.5"}
     agent = {
         "image": "registry.example/guard:1",
@@ -51,18 +56,18 @@ def manifests() -> list[dict[str, Any]]:
         "inputs": [{"name": "inputs", "topicRef": {"name": "inputs"}}],
         "decisions": [{"type": "block", "commandTopicRef": {"name": "commands"}}],
     }
-    return [
-        *(
-            _manifest("TopicContract", name, {"topicName": f"{NAMESPACE}.{name}", "partitions": 3})
-            for name in ("inputs", "commands")
-        ),
-        _manifest("Policy", "confident", {"failureAction": "Enforce", "rules": [rule]}),
-        _manifest("AgentDeployment", AGENT, agent),
+    inputs, commands = ({"topicName": f"{namespace}.{name}", "partitions": 3} for name in ("inputs", "commands"))
+    given = {} if schema is None else {"schema": {"schema": json.dumps(schema)}}
+    specs: list[tuple[str, str, dict[str, Any]]] = [
+        ("TopicContract", "inputs", inputs),
+        ("TopicContract", "commands", {**commands, **given}),
+        ("Policy", "confident", {"failureAction": "Enforce", "rules": [rule]}),
+        ("AgentDeployment", AGENT, agent),
     ]
-
-
-def _manifest(kind: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:
-    return {"apiVersion": _API, "kind": kind, "metadata": {"name": name, "namespace": NAMESPACE}, "spec": spec}
+    return [
+        {"apiVersion": _API, "kind": kind, "metadata": {"name": name, "namespace": namespace}, "spec": spec}
+        for kind, name, spec in specs
+    ]
 
 
 class Operated:

@@ -1,0 +1,84 @@
+"""Two installations as processes beside two API servers, and strangers, on one Kafka and registry (X80).
+
+Nobody's things are touched: dumps of all that a Kafka and a registry hold are equal before and after. Each test brings
+up what it needs, where no other has, and leaves both installations as they were.
+
+Marked ``chaos``: together they take minutes, as each dump reads all that there is.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from support.neighbours import SETTLED_S, Street, neighbour
+from support.operator_process import until
+from support.stack_fixture import running_stack
+from support.strangers import added, changed, not_of, without
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = [pytest.mark.own_stack, pytest.mark.chaos]
+
+
+@pytest.fixture(scope="module")
+def street(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
+    folder = tmp_path_factory.mktemp("street")
+    with (
+        running_stack(folder / "stack") as stack,
+        neighbour(stack, folder / "first", "first") as first,
+        neighbour(stack, folder / "second", "second") as second,
+    ):
+        yield Street(stack, first, second)
+
+
+def test_an_operator_that_starts_changes_nothing_of_strangers(street: Street) -> None:
+    street.first_stands()
+    made = added(street.strangers, street.after_first)
+    assert not_of(made, "risk.guard.", "risk.streamwarden.", "shop.", "first.") == [
+        ("subject", "risk.commands-value"),
+        ("topic", "risk.commands"),
+        ("topic", "risk.inputs"),
+    ]
+
+
+def test_a_second_installation_is_told_what_is_taken_and_the_first_never_notices(street: Street) -> None:
+    street.first_stands()
+    first, second = street.first, street.second
+    before = street.dump()
+    versions, written = first.versions(), first.server.writes(first.operator.user_agent)
+    assert ("AgentDeployment", "risk", "guard") in versions
+    assert ("Secret", "streamwarden", "streamwarden-signing-key") in versions
+
+    second.install("risk", "tools")
+    second.start()
+    second.until_stands("tools")
+    second.until(lambda: second.condition("risk") == ("False", "NamespaceTaken"))
+    looked = first.reconciles()
+    first.until(lambda: first.reconciles() >= looked + 20)
+    first.until_stands("risk", "shop")
+
+    after = street.unharmed(before)
+    assert not_of(added(before, after), "tools.", "second.") == []
+    assert first.versions() == versions
+    assert first.server.writes(first.operator.user_agent) == written
+    assert second.gates["risk"].starts == []
+    assert second.secrets("risk") == set()
+
+
+def test_an_operator_that_is_killed_in_the_midst_of_its_work_leaves_others_as_they_are(street: Street) -> None:
+    """Users of a new namespace are in Kafka, and its agent is not ready: no gate has its policies, as none is there."""
+    street.both_stand()
+    before, second = street.dump(), street.second
+    second.put("tools2")
+    until(lambda: "tools2.guard.agent" in street.users(), second.explain, SETTLED_S)
+    assert second.condition("tools2") != ("True", "OK")
+    second.operator.kill()
+    others = without(before, "second.", "tools.", "tools2.")
+    street.unharmed(others)
+    second.start()
+    second.until_stands("tools", "tools2")
+    after = street.unharmed(others)
+    assert not_of(added(before, after), "tools2.", "second.") == []
+    assert not_of(changed(before, after), "second.", "tools.streamwarden.") == []
