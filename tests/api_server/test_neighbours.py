@@ -8,6 +8,7 @@ Marked ``chaos``: together they take minutes, as each dump reads all that there 
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
@@ -82,3 +83,53 @@ def test_an_operator_that_is_killed_in_the_midst_of_its_work_leaves_others_as_th
     after = street.unharmed(others)
     assert not_of(added(before, after), "tools2.", "second.") == []
     assert not_of(changed(before, after), "second.", "tools.streamwarden.") == []
+
+
+def test_an_operator_that_watches_other_namespaces_than_before_takes_nothing_away(street: Street) -> None:
+    street.both_stand()
+    before, first = street.dump(), street.first
+    assert first.operator.stop() == 0
+    first.start(watch_namespaces="shop")
+    looked = first.reconciles()
+    first.until(lambda: first.reconciles() >= looked + 20)
+    first.until_stands("shop")
+    after = street.unharmed(without(before, "first."))
+    assert added(before, after) == []
+    assert first.operator.stop() == 0
+    first.start()
+    first.until_stands("risk", "shop")
+    assert added(before, street.unharmed(without(before, "first."))) == []
+
+
+def test_who_deletes_users_that_he_does_not_know_is_told_and_not_fought_and_nothing_commands(street: Street) -> None:
+    """What Strimzi's User Operator does, at each look of it, with a decision that waits for its verdict."""
+    street.both_stand()
+    before, second = street.dump(), street.second
+    users = ("tools.guard.agent", "tools.guard.gate")
+    assert street.commanded("tools") == []
+    touches = count()
+
+    def is_shut_out() -> bool:
+        street.delete_users(*users)
+        second.touch("tools", str(next(touches)))
+        until(second.operator.is_idle, second.explain, SETTLED_S)
+        conflict = second.condition("tools", "AccessReady") == ("False", "ResourceConflict")
+        return conflict and not street.access_of(*users)
+
+    second.until(is_shut_out)
+    street.decide("tools")
+    second.until(is_shut_out)
+    assert second.gates["tools"].processes, "it runs on, with the connections that it had"
+    assert street.commanded("tools") == []
+    told = {reason: len(second.events(reason, "tools")) for reason in ("UsersDeleted", "ResourceConflict")}
+    assert told["ResourceConflict"] == 1
+    assert 1 <= told["UsersDeleted"] <= len(users), "each is made again once, mostly both at once"
+    street.unharmed(without(before, "second.", "tools."))
+
+    assert second.operator.stop() == 0
+    second.start()
+    second.until_stands("tools")
+    second.until(lambda: street.commanded("tools"))
+    assert street.commanded("tools") == ["page-0"]
+    after = street.unharmed(without(before, "second.", "tools."))
+    assert not_of(added(before, after), "tools.", "second.") == []
