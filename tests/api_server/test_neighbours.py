@@ -1,7 +1,7 @@
 """Two installations as processes beside two API servers, and strangers, on one Kafka and registry (X80).
 
 Nobody's things are touched: dumps of all that a Kafka and a registry hold are equal before and after. Each test brings
-up what it needs, where no other has, and leaves both installations as they were.
+up what it needs, where no other has, and leaves both installations as they were; the last one takes the first away.
 
 Marked ``chaos``: together they take minutes, as each dump reads all that there is.
 """
@@ -133,3 +133,28 @@ def test_who_deletes_users_that_he_does_not_know_is_told_and_not_fought_and_noth
     assert street.commanded("tools") == ["page-0"]
     after = street.unharmed(without(before, "second.", "tools."))
     assert not_of(added(before, after), "tools.", "second.") == []
+
+
+def test_an_installation_that_is_uninstalled_as_docs_say_leaves_all_and_another_takes_its_namespace_over(
+    street: Street,
+) -> None:
+    """By what docs/sharing-a-kafka.md says, once the one that had it is gone for good."""
+    street.both_stand()
+    first, second = street.first, street.second
+    before = street.first_is_at_rest()
+    first.uninstall()
+    street.unharmed(before)
+    second.until(lambda: second.condition("risk") == ("False", "NamespaceTaken"))
+    assert added(before, street.unharmed(before)) == []
+
+    street.delete_topic("risk.streamwarden.policies")
+    second.until(lambda: second.condition("risk", "AccessReady") == ("False", "ResourceConflict"))
+    users = ("user/risk.guard.agent", "user/risk.guard.gate")
+    told = second.run("inventory", "adopt", *users, "--installation", "second")
+    wanted = "this installation's; the AgentDeployment risk/guard wants it: it is given the password of its Secret"
+    assert told == [f"done       {user}: {wanted}" for user in users]
+    second.until_stands("risk")
+    street.decide("risk")
+    second.until(lambda: street.commanded("risk"))
+    assert street.commanded("risk") == ["page-0"]
+    street.unharmed(without(before, "risk.guard.", "risk.streamwarden.", "risk.commands", "second."))

@@ -221,7 +221,14 @@ class Street:
         """Let its gates end, as their own last words change a topic; return all that there is then."""
         for gates in self.first.gates.values():
             gates.close()
-        until(lambda: self.first.stands("risk", "shop"), self.first.explain, SETTLED_S)
+        ended = ("False", "GateNotReady")
+        until(
+            lambda: (
+                all(self.first.condition(each) == ended for each in self.first.gates) and self.first.operator.is_idle()
+            ),
+            self.first.explain,
+            SETTLED_S,
+        )
         return self.dump()
 
     def delete_topic(self, name: str) -> None:
