@@ -1,6 +1,7 @@
 """The reference pages under ``docs/reference/``, made from the models, so that they cannot lag behind."""
 
 from collections.abc import Iterator
+from enum import StrEnum
 from typing import cast
 
 from pydantic_settings import BaseSettings
@@ -134,11 +135,7 @@ def _events() -> Iterator[str]:
     yield "the name of the error that keeps the operator from working (`SigningKeyLost`, `CannotGoOn`, `KafkaTooOld`):"
     yield "the message says what to do.\n"
     yield "| reason | type | when | what to do |\n| --- | --- | --- | --- |"
-    docs = docs_of(EventReason)
-    for reason in EventReason:
-        cells = " | ".join(cell(paragraph) for paragraph in docs[reason.name].split("\n\n"))
-        yield f"| `{reason}` | {cells} |"
-    yield ""
+    yield from _explained(EventReason)
 
 
 def _gate_reports() -> Iterator[str]:
@@ -147,10 +144,15 @@ def _gate_reports() -> Iterator[str]:
     yield "Why a policy set is not in force, or a partition is not judged: in the message of the agent's `GateReady`,"
     yield "in the gate's log, and as `reason` on `<ns>.streamwarden.gates`. What cannot be judged becomes no command.\n"
     yield "| reason | meaning | ends by itself | first step |\n| --- | --- | --- | --- |"
-    docs = docs_of(RefusalReason)
-    for reason in RefusalReason:
-        cells = " | ".join(cell(paragraph) for paragraph in docs[reason.name].split("\n\n"))
-        yield f"| `{reason}` | {cells} |"
+    yield from _explained(RefusalReason)
+
+
+def _explained(vocabulary: type[StrEnum]) -> Iterator[str]:
+    """Yield a row for each word: its docstring has a paragraph for each column."""
+    docs = docs_of(vocabulary)
+    for word in vocabulary:
+        cells = " | ".join(cell(paragraph) for paragraph in docs[word.name].split("\n\n"))
+        yield f"| `{word}` | {cells} |"
     yield ""
 
 

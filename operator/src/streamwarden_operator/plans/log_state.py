@@ -65,6 +65,11 @@ class LogState:
         )
 
 
+def believed(epoch: int) -> int:
+    """Return an epoch that somebody says without a proof; 0 where nobody believes it."""
+    return epoch if epoch <= HIGHEST_CLAIM else 0
+
+
 def go_on_above(state: LogState, seen: Iterable[EpochRecord], *, epoch: int = 0) -> LogState:
     """Return the state as it is for a publisher, who must not fall behind what gates have proven to have in force.
 
@@ -77,7 +82,7 @@ def go_on_above(state: LogState, seen: Iterable[EpochRecord], *, epoch: int = 0)
         epoch: the highest one beside the offsets that gates have committed: these stay where no gate runs any more.
     """
     records = list(seen)
-    newest = max([*(record.epoch for record in records), epoch if epoch <= HIGHEST_CLAIM else 0])
+    newest = max([*(record.epoch for record in records), believed(epoch)])
     if newest <= state.epoch:
         return state
     counter = max([state.revision_counter, *(record.revision_counter for record in records)])

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from confluent_kafka import KafkaError, Message
 from streamwarden_contract.acks import GateAck
 from streamwarden_kafka.codes import END_OF_PARTITION
 from streamwarden_kafka.connection import Connection
-from streamwarden_operator.adapters.kafka import gate_acks
+from streamwarden_operator.adapters.kafka import ack_room, gate_acks
 from streamwarden_operator.adapters.kafka.ack_room import KEPT_BYTES, MOST_BYTES, MOST_BYTES_OF_ONE
 from streamwarden_operator.adapters.kafka.gate_acks import KafkaGateAcks
 from structlog.testing import capture_logs
@@ -123,12 +123,12 @@ def test_an_agents_gates_are_found_without_those_of_others() -> None:
     acks = KafkaGateAcks(Connection("kafka:9092"), group="g")
     for agent, pod in (("guard-b", "z"), ("guard", "y"), ("guard", "x")):
         said = GateAck(namespace="risk", agent=agent, agent_uid="u", pod=pod, state="InForce", reported_at_ms=1)
-        acks._take("risk", said.key.decode(), said)
+        acks._take("risk", said.key.decode(), said, 1)
     assert [ack.pod for ack in acks.of_agent("risk", "guard")] == ["x", "y"]
     assert [ack.pod for ack in acks.of_namespace("risk")] == ["x", "y", "z"]
-    acks._take("risk", "guard/x", None)
-    acks._take("risk", "guard/y", None)
-    acks._take("risk", "guard/never", None)
+    acks._take("risk", "guard/x", None, 0)
+    acks._take("risk", "guard/y", None, 0)
+    acks._take("risk", "guard/never", None, 0)
     assert acks.of_agent("risk", "guard") == []
     assert acks._acks == {"risk": {"guard-b": {"z": acks.of_agent("risk", "guard-b")[0]}}}
 
@@ -154,6 +154,42 @@ def test_x85_who_writes_acks_of_many_pods_fills_no_memory_and_harms_no_other_nam
     assert [ack.pod for ack in acks.of_namespace("fraud")] == ["a"]
     say("risk", "small")  # it says more than there is room for: what it said before may be true no more
     assert (len(acks.of_namespace("risk")), forgotten[-1]) == (most, "small")
-    acks._take("risk", "guard/pod-0000", None)
+    acks._take("risk", "guard/pod-0000", None, 0)
     say("risk", "another")
     assert len(acks.of_namespace("risk")) == most
+
+
+class Saying(ConsumerAtEnds):
+    """Gives what gates have written, and the end behind it."""
+
+    messages: ClassVar[list[Message]] = []
+
+    def get_watermark_offsets(self, *_: object, **_named: object) -> tuple[int, int]:
+        return 0, 5
+
+    @override
+    def take(self, most: int, size: float, timeout_s: float) -> list[Message]:
+        taken = self.messages[:] if self.ends else []
+        self.messages.clear()
+        return taken or super().take(most, size, timeout_s)
+
+
+async def test_x85_an_ack_takes_the_room_that_it_was_written_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three of these gates' acks fit, by what they wrote and not by what is understood of it; one says too much."""
+    monkeypatch.setattr(gate_acks, "IsolatedConsumer", lambda *arguments, **_: Saying(arguments[3]))
+    monkeypatch.setattr(ack_room, "MOST_BYTES", 3 * (100_000 + KEPT_BYTES))
+
+    def written(offset: int, pod: str, size: int = 100_000) -> Message:
+        said = GateAck(namespace="risk", agent="guard", agent_uid="u", pod=pod, state="InForce", reported_at_ms=1)
+        value = said.encode().ljust(size)
+        return Message(topic="risk.streamwarden.gates", partition=0, offset=offset, key=said.key, value=value)
+
+    Saying.messages[:] = [written(0, "huge", MOST_BYTES_OF_ONE + 1), *map(written, range(1, 5), "abcd")]
+    acks, reached = KafkaGateAcks(Connection("kafka:9092"), group="g"), asyncio.Event()
+    acks.on_complete = lambda _: reached.set()
+    acks.watch("risk")
+    acks.start()
+    async with asyncio.timeout(30):
+        await reached.wait()
+    await acks.stop()
+    assert [ack.pod for ack in acks.of_namespace("risk")] == ["a", "b", "c"]

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from kopf import OperatorSettings as KopfSettings
 from kopf._cogs.clients import errors, watching
+from kopf._cogs.structs.references import Resource
 from streamwarden_operator.errors import InvalidSpecError
 from streamwarden_operator.handlers.running import serve
 from streamwarden_operator.handlers.watching_on import watching_on
@@ -48,3 +50,16 @@ async def test_all_watches_of_the_operator_go_on_so(monkeypatch: pytest.MonkeyPa
     with pytest.raises(InvalidSpecError):
         await serve(OperatorSettings())
     assert watching.continuous_watch.__name__ == "watch_on"
+
+
+@pytest.mark.parametrize("error", PASSING.values(), ids=PASSING)
+async def test_f2_kopf_itself_lists_and_watches_again_after_what_passes(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over kopf's own loop, which ended here: it is a part of kopf that may be another one in its next version."""
+    settings = KopfSettings()
+    settings.watching.reconnect_backoff = 0
+    monkeypatch.setattr(watching, "continuous_watch", watching_on(failing(error), 0))
+    resource = Resource("streamwarden.io", "v1alpha1", "policies")
+    stream = watching.infinite_watch(settings=settings, resource=resource, namespace=None, _iterations=3)
+    assert [str(event) async for event in stream] == ["seen"] * 3

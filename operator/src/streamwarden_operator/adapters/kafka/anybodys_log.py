@@ -1,35 +1,31 @@
 """A policy topic that may be anybody's, read once to its end: nothing on it may end or fill the operator."""
 
 import time
-from collections.abc import Mapping, Sequence
-from typing import cast
+from collections.abc import Mapping
 
 from confluent_kafka import OFFSET_BEGINNING, KafkaException, Message, TopicPartition
-from streamwarden_kafka.clients import Settings
 from streamwarden_kafka.codes import END_OF_PARTITION
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.isolated.consumer import IsolatedConsumer
 from streamwarden_kafka.positions import explain_unreadable
 from streamwarden_kafka.records import headers_of, memory_of
 
+from streamwarden_operator.adapters.kafka.signed_records import PARTITION, POLL_S, READING, signed_record
 from streamwarden_operator.errors import KafkaUnavailableError
 from streamwarden_operator.ports import SignedRecord
 
 MOST_BYTES = 64 * 1024 * 1024
 """Of the last records of all keys together: more than any policy log of ours holds."""
 _MOST_RECORDS, _MOST_AT_ONCE = 500, 1024 * 1024
-_POLL_S = 0.5
-_SETTINGS: Settings = {"enable.partition.eof": True, "auto.offset.reset": "error", "fetch.wait.max.ms": 100}
 
 
 class AnybodysLog:
     """Reads in a process of its own, which is kept for the next topic. Used from one thread at a time."""
 
-    def __init__(self, connection: Connection, group: str, *, partition: int, timeout_s: float) -> None:
+    def __init__(self, connection: Connection, group: str, *, timeout_s: float) -> None:
         """Prepare; nothing connects before the first topic."""
         self._connection = connection
         self._group = group
-        self._partition = partition
         self._timeout_s = timeout_s
         self._consumer: IsolatedConsumer | None = None
 
@@ -42,9 +38,9 @@ class AnybodysLog:
             KafkaClientError: the process that reads could not be started.
         """
         if self._consumer is None:
-            self._consumer = IsolatedConsumer(self._connection, self._group, "policy-log", _SETTINGS, quiet=True)
+            self._consumer = IsolatedConsumer(self._connection, self._group, "policy-log", READING, quiet=True)
         consumer, deadline = self._consumer, time.monotonic() + self._timeout_s
-        place = TopicPartition(topic, self._partition, OFFSET_BEGINNING)
+        place = TopicPartition(topic, PARTITION, OFFSET_BEGINNING)
         low, end = consumer.get_watermark_offsets(place, self._timeout_s) or (0, 0)
         found = _Records(topic)
         if low == end:
@@ -52,7 +48,7 @@ class AnybodysLog:
         consumer.assign([place])
         try:
             while time.monotonic() < deadline:
-                for message in consumer.take(_MOST_RECORDS, _MOST_AT_ONCE, _POLL_S):
+                for message in consumer.take(_MOST_RECORDS, _MOST_AT_ONCE, POLL_S):
                     if found.take(message):
                         return found.last
         finally:
@@ -84,14 +80,13 @@ class _Records:
             raise KafkaUnavailableError(f"could not read {self._topic!r}: {why}; delete the topic if it is nobody's")
         if error is not None:
             raise KafkaException(error)
-        key, value = message.key() or b"", message.value()
-        self.last.pop(key, None)
-        self._bytes -= self._sizes.pop(key, 0)
-        if value is not None:
-            pairs = cast("Sequence[tuple[str, bytes | None]]", headers_of(message))
-            self.last[key] = SignedRecord(key, value, tuple((name, header or b"") for name, header in pairs))
-            self._sizes[key] = memory_of(key, value, headers_of(message))
-            self._bytes += self._sizes[key]
+        record = signed_record(message)
+        self.last.pop(record.key, None)
+        self._bytes -= self._sizes.pop(record.key, 0)
+        if record.value is not None:
+            self.last[record.key] = record
+            self._sizes[record.key] = memory_of(record.key, record.value, headers_of(message))
+            self._bytes += self._sizes[record.key]
         if self._bytes > MOST_BYTES:
             raise KafkaUnavailableError(f"could not read {self._topic!r}: it holds more than {MOST_BYTES >> 20} MiB")
         return False

@@ -221,7 +221,7 @@ class KafkaGateAcks:
             self._complete.add(namespace)
             self.on_complete(namespace)
 
-    def _take(self, namespace: str, key: str, ack: GateAck | None, size: int = 0) -> None:
+    def _take(self, namespace: str, key: str, ack: GateAck | None, size: int) -> None:
         agent, _, pod = key.partition("/")
         known = self._acks.setdefault(namespace, {})
         gates = known.setdefault(agent, {})

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
 from streamwarden_kafka.clients import open_consumer
@@ -14,12 +14,13 @@ from streamwarden_kafka.errors import KafkaClientError, ProducerFencedError, Pro
 from streamwarden_kafka.logs import ClientLog
 from streamwarden_kafka.outcomes import OnAnswered, ignore
 from streamwarden_kafka.producer_session import Limits
-from streamwarden_kafka.records import Write, headers_of
+from streamwarden_kafka.records import Write
 from streamwarden_kafka.transactions import TransactionalProducer
 
 from streamwarden_operator.adapters.kafka.anybodys_log import AnybodysLog
 from streamwarden_operator.adapters.kafka.errors import client_error, translate
 from streamwarden_operator.adapters.kafka.fence_watch import FenceWatch
+from streamwarden_operator.adapters.kafka.signed_records import PARTITION, POLL_S, READING, signed_record
 from streamwarden_operator.adapters.kafka.threads import run_to_its_end
 from streamwarden_operator.errors import CannotGoOnError, KafkaUnavailableError, LeadershipLostError, OperatorError
 from streamwarden_operator.ports import SignedRecord
@@ -27,12 +28,8 @@ from streamwarden_operator.write_guard import WriteGuard, always
 
 T = TypeVar("T")
 
-PARTITION = 0
-"""A policy topic has one partition: its order is the order of publishing."""
-
 _LOOK_S = 2.0
 """Between two looks at who has the transactional id."""
-_POLL_S = 0.5
 _TRANSACTION_S = 5.0
 _SETTINGS: dict[str, object] = {
     "message.timeout.ms": int(_TRANSACTION_S * 1000),
@@ -92,7 +89,7 @@ class KafkaPolicyLog:
         )
         self._lock = asyncio.Lock()
         self._looking = asyncio.Lock()
-        self._anybodys = AnybodysLog(connection, self._readers, partition=PARTITION, timeout_s=timeout_s)
+        self._anybodys = AnybodysLog(connection, self._readers, timeout_s=timeout_s)
         self._fence = FenceWatch(connection, transactional_id, timeout_s=_LOOK_S, on_answered=on_wire_answered)
         self._used = False
         """Whether the producer was opened or has written since it was noted who has the id."""
@@ -248,7 +245,7 @@ class KafkaPolicyLog:
         while read.position < end:
             if time.monotonic() > deadline:
                 raise KafkaUnavailableError(f"could not read {topic!r}: not at its end after {self._timeout_s:g} s")
-            message = consumer.poll(_POLL_S)
+            message = consumer.poll(POLL_S)
             if message is not None:
                 self._take(message)
         return dict(read.records)
@@ -264,13 +261,11 @@ class KafkaPolicyLog:
             read.position = offset
             return
         read.position = offset + 1
-        key, value = message.key() or b"", message.value()
-        if value is None:
-            read.records.pop(key, None)
+        record = signed_record(message)
+        if record.value is None:
+            read.records.pop(record.key, None)
         else:
-            pairs = cast("Sequence[tuple[str, bytes | None]]", headers_of(message))
-            headers = tuple((name, header or b"") for name, header in pairs)
-            read.records[key] = SignedRecord(key, value, headers)
+            read.records[record.key] = record
 
     def _ready_consumer(self) -> Consumer:
         if self._consumer is None:
@@ -288,14 +283,8 @@ class KafkaPolicyLog:
         return self._asker
 
     def _new_consumer(self) -> Consumer:
-        settings = {
-            "enable.partition.eof": True,
-            "auto.offset.reset": "error",
-            # An empty answer shows a partition's end: the first read waits for one.
-            "fetch.wait.max.ms": 100,
-        }
         # Never joined and never committed to: librdkafka wants a name.
-        return open_consumer(self._connection, self._readers, self._client_log, settings)
+        return open_consumer(self._connection, self._readers, self._client_log, READING)
 
     def _drop(self) -> None:
         consumers = self._consumer, self._asker

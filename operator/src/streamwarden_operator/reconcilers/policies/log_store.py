@@ -12,7 +12,7 @@ from streamwarden_operator.desired.policy_log import DesiredBinding
 from streamwarden_operator.desired.rule_checks import Governed
 from streamwarden_operator.errors import NotReadyError, OperatorError
 from streamwarden_operator.keys import Key
-from streamwarden_operator.plans.log_state import HIGHEST_CLAIM, LogState
+from streamwarden_operator.plans.log_state import LogState, believed
 from streamwarden_operator.plans.policy_costs import Spending
 from streamwarden_operator.plans.policy_rules import governed
 from streamwarden_operator.reconcilers.policies.params import KnownParams
@@ -102,7 +102,7 @@ class LogStore:
 
         A namespace's offsets may say anything of the guardrails: what nobody believes hides nothing that others say.
         """
-        self.seen[namespace] = max(epoch if epoch <= HIGHEST_CLAIM else 0, self.seen.get(namespace, 0))
+        self.seen[namespace] = max(believed(epoch), self.seen.get(namespace, 0))
         log = self.published.get(namespace)
         return log is not None and log.state.epoch < self.seen[namespace]
 
