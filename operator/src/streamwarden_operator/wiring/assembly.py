@@ -165,7 +165,7 @@ class Factory:
             scaling=self.scaling,
             pods=PodSettings(self.operator_namespace, self.keys.public_keys_json),
             wake=self.waker.add,
-            want=self.waker.add_paced,
+            want=self.waker.want_log,
             has_registry=backends.registry is not None,
         )
 

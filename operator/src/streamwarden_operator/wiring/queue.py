@@ -29,10 +29,6 @@ from streamwarden_operator.work_queue import Priority, WorkQueue
 
 _log = structlog.get_logger(__name__)
 
-PACE_S = 0.5
-"""Between turns of a key that many ask for: a thousand new agents want a binding each, and each gate takes note of all
-publications."""
-
 _PRIORITIES: Mapping[KeyKind, Priority] = {
     "PolicyLog": Priority.FIRST,
     "Policy": Priority.FIRST,
@@ -172,19 +168,23 @@ class ReconcileQueue:
         """Reconcile a key when nobody else waits."""
         self._queue.add_last(key)
 
-    def add_paced(self, key: Key) -> None:
+    def add_paced(self, key: Key, pace_s: float) -> None:
         """Reconcile a key at once where its last such turn is a while ago; else soon, for all who ask meanwhile.
 
         Whoever cannot wait asks with ``add``, and takes them along.
+
+        Args:
+            key: which.
+            pace_s: seconds that are a while, between two of its turns.
         """
         now_s = asyncio.get_running_loop().time()
         next_s = self._next_s.get(key, now_s)
         if next_s <= now_s:
-            self._next_s[key] = now_s + PACE_S
+            self._next_s[key] = now_s + pace_s
             self._queue.add(key)
         elif key not in self._paced:
             self._paced.add(key)
-            self._next_s[key] = next_s + PACE_S
+            self._next_s[key] = next_s + pace_s
             self._queue.add_after(key, next_s - now_s)
 
     def start(self, reconcilers: Mapping[KeyKind, Reconciler]) -> None:

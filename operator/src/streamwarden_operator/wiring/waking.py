@@ -3,6 +3,7 @@
 A key is all that is passed on: no reconciler learns what woke it.
 """
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 
@@ -20,6 +21,12 @@ from streamwarden_operator.plans.refused_events import topics_said
 from streamwarden_operator.ports import Cluster
 from streamwarden_operator.reconcilers.policies.log_store import LogStore, PublishedLog
 
+PACE_S = 0.5
+"""Between turns of a key that many ask for: a thousand new agents want a binding each, and each gate takes note of all
+publications."""
+GATE_S = 0.001
+"""What one more gate adds to the pace at which its policies say how far they are: each look counts all gates anew."""
+
 _besides_policies = attrgetter(*sorted(BindingRecord.model_fields.keys() - {"format", "epoch", "revision", "policies"}))
 """What a binding says, but for how and when it was written."""
 
@@ -32,7 +39,7 @@ class Waker:
         cluster: Cluster,
         logs: LogStore,
         add: Callable[[Key], None],
-        add_paced: Callable[[Key], None],
+        add_paced: Callable[[Key, float], None],
         add_last: Callable[[Key], None],
     ) -> None:
         """Make a waker.
@@ -41,11 +48,11 @@ class Waker:
             cluster: which resources there are.
             logs: which policies bind whom.
             add: puts a key into the queue.
-            add_paced: puts a key that many ask for at once into it, once for all of them.
+            add_paced: puts a key that many ask for at once into it, once in so many seconds.
             add_last: puts a key into it that nobody waits for.
         """
         self.add = add
-        self.add_paced = add_paced
+        self._add_paced = add_paced
         self._add_last = add_last
         self._cluster = cluster
         self._logs = logs
@@ -84,6 +91,10 @@ class Waker:
         found = self._cluster.get(AgentDeployment, key.namespace, key.name)
         return () if found is None else (found,)
 
+    def want_log(self, key: Key) -> None:
+        """Wake a policy log for an agent that comes up: a thousand of them share its turns."""
+        self._add_paced(key, PACE_S)
+
     def log_published(self, namespace: str, before: PublishedLog | None, after: PublishedLog) -> None:
         """Wake those whom the difference concerns: all of them where the log is new, or an outage begins or ends."""
         contracts = self._cluster.list(TopicContract, namespace)
@@ -102,8 +113,10 @@ class Waker:
         Where the gate's state is new, the agent too, and the policy log if something waits for gates of this agent;
         and the contracts of topics of whose events it says something new.
         """
+        if ack is not None:
+            self._logs.note_ack(ack, time.monotonic())
         for policy in self._logs.policies_of(namespace, agent):
-            self.add(policy)
+            self._add_paced(policy, min(PACE_S, GATE_S * self._logs.number_bound(policy)))
         if self._is_new((namespace, agent, pod), ack):
             self.add(Key("AgentDeployment", namespace, agent))
             if agent in self._logs.held_back(namespace).agents:

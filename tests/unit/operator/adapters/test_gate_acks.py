@@ -12,6 +12,7 @@ from streamwarden_kafka.connection import Connection
 from streamwarden_operator.adapters.kafka import ack_room, gate_acks
 from streamwarden_operator.adapters.kafka.ack_room import KEPT_BYTES, MOST_BYTES, MOST_BYTES_OF_ONE
 from streamwarden_operator.adapters.kafka.gate_acks import KafkaGateAcks
+from streamwarden_operator.adapters.kafka.gate_acks import _Said as Said
 from structlog.testing import capture_logs
 from typing_extensions import override
 
@@ -123,12 +124,12 @@ def test_an_agents_gates_are_found_without_those_of_others() -> None:
     acks = KafkaGateAcks(Connection("kafka:9092"), group="g")
     for agent, pod in (("guard-b", "z"), ("guard", "y"), ("guard", "x")):
         said = GateAck(namespace="risk", agent=agent, agent_uid="u", pod=pod, state="InForce", reported_at_ms=1)
-        acks._take("risk", said.key.decode(), said, 1)
+        acks._take([Said("risk", said.key.decode(), said, 1)])
     assert [ack.pod for ack in acks.of_agent("risk", "guard")] == ["x", "y"]
     assert [ack.pod for ack in acks.of_namespace("risk")] == ["x", "y", "z"]
-    acks._take("risk", "guard/x", None, 0)
-    acks._take("risk", "guard/y", None, 0)
-    acks._take("risk", "guard/never", None, 0)
+    acks._take([Said("risk", "guard/x", None, 0)])
+    acks._take([Said("risk", "guard/y", None, 0)])
+    acks._take([Said("risk", "guard/never", None, 0)])
     assert acks.of_agent("risk", "guard") == []
     assert acks._acks == {"risk": {"guard-b": {"z": acks.of_agent("risk", "guard-b")[0]}}}
 
@@ -140,7 +141,7 @@ def test_x85_who_writes_acks_of_many_pods_fills_no_memory_and_harms_no_other_nam
 
     def say(namespace: str, pod: str, size: int = MOST_BYTES_OF_ONE) -> None:
         said = GateAck(namespace=namespace, agent="guard", agent_uid="u", pod=pod, state="InForce", reported_at_ms=1)
-        acks._take(namespace, said.key.decode(), said, size)
+        acks._take([Said(namespace, said.key.decode(), said, size)])
 
     say("risk", "small", 1)
     with capture_logs() as logs:
@@ -154,7 +155,7 @@ def test_x85_who_writes_acks_of_many_pods_fills_no_memory_and_harms_no_other_nam
     assert [ack.pod for ack in acks.of_namespace("fraud")] == ["a"]
     say("risk", "small")  # it says more than there is room for: what it said before may be true no more
     assert (len(acks.of_namespace("risk")), forgotten[-1]) == (most, "small")
-    acks._take("risk", "guard/pod-0000", None, 0)
+    acks._take([Said("risk", "guard/pod-0000", None, 0)])
     say("risk", "another")
     assert len(acks.of_namespace("risk")) == most
 
@@ -193,3 +194,44 @@ async def test_x85_an_ack_takes_the_room_that_it_was_written_with(monkeypatch: p
         await reached.wait()
     await acks.stop()
     assert [ack.pod for ack in acks.of_namespace("risk")] == ["a", "b", "c"]
+
+
+async def test_of_all_that_gates_say_at_once_the_last_of_each_is_taken_in_that_is_an_ack(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two acks of one gate, one in between and a slip after it: one call, and it is in order of what was said last."""
+    monkeypatch.setattr(gate_acks, "IsolatedConsumer", lambda *arguments, **_: Saying(arguments[3]))
+
+    def written(offset: int, pod: str, value: bytes | None = None, *, epoch: int = 0) -> Message:
+        said = GateAck(
+            namespace="risk",
+            agent="guard",
+            agent_uid="u",
+            pod=pod,
+            state="InForce",
+            namespace_epoch=epoch,
+            reported_at_ms=1,
+        )
+        text = said.encode() if value is None else value
+        return Message(topic="risk.streamwarden.gates", partition=0, offset=offset, key=said.key, value=text)
+
+    Saying.messages[:] = [
+        written(0, "a", epoch=1),
+        written(1, "b", epoch=1),
+        written(2, "a", epoch=2),
+        written(3, "b", epoch=2),
+        written(4, "a", b"{"),
+    ]
+    acks, reached, taken = KafkaGateAcks(Connection("kafka:9092"), group="g"), asyncio.Event(), list[tuple[str, int]]()
+    acks.on_complete = lambda _: reached.set()
+    acks.on_ack = lambda _namespace, _agent, pod, ack: taken.append((pod, ack.namespace_epoch if ack else -1))
+    acks.watch("risk")
+    with capture_logs() as logs:
+        acks.start()
+        async with asyncio.timeout(30):
+            await reached.wait()
+        await acks.stop()
+    assert taken == [("a", 2), ("b", 2)]
+    assert [(entry["offset"], entry["error"]) for entry in logs if entry["event"] == "ack ignored"] == [
+        (4, "MalformedEventError")
+    ]

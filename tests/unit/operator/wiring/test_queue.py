@@ -11,7 +11,6 @@ import pytest
 from streamwarden_operator.errors import CannotGoOnError
 from streamwarden_operator.keys import Key
 from streamwarden_operator.result import GONE, Result
-from streamwarden_operator.wiring import queue as wiring
 from streamwarden_operator.wiring.queue import Reconciled, ReconcileQueue
 from structlog.testing import capture_logs
 from support.operator_harness import SETTINGS, WAIT_S, until
@@ -166,47 +165,37 @@ async def test_x93_a_listener_that_breaks_costs_no_worker(queue: ReconcileQueue)
     await until(lambda: scripted.turns == [OTHER, OTHER])
 
 
-async def test_what_many_ask_for_has_one_turn_for_all_who_ask_within_its_pace(
-    queue: ReconcileQueue, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(wiring, "PACE_S", 3_600.0)
+async def test_what_many_ask_for_has_one_turn_for_all_who_ask_within_its_pace(queue: ReconcileQueue) -> None:
     keeps = KeptForEver()
     queue.start({"PolicyLog": keeps})
-    queue.add_paced(LOG)
+    queue.add_paced(LOG, 3_600.0)
     await until(lambda: queue.idle)
     for _ in range(300):
-        queue.add_paced(LOG)
+        queue.add_paced(LOG, 3_600.0)
     assert (keeps.turns, queue.idle) == (1, False)  # they wait, and nobody says that all is done
     queue.add(LOG)  # somebody who cannot wait, as an edit of a policy
     await until(lambda: queue.idle)
     assert keeps.turns == 2
 
 
-async def test_what_waits_for_its_pace_has_its_turn_by_itself(
-    queue: ReconcileQueue, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(wiring, "PACE_S", 0.05)
+async def test_what_waits_for_its_pace_has_its_turn_by_itself(queue: ReconcileQueue) -> None:
     keeps = KeptForEver()
     queue.start({"PolicyLog": keeps})
     for _ in range(3):
-        queue.add_paced(LOG)
-        queue.add_paced(LOG)
+        queue.add_paced(LOG, 0.05)
+        queue.add_paced(LOG, 0.05)
         await until(lambda: queue.idle)
     assert 3 <= keeps.turns <= 6
 
 
-async def test_who_asks_just_after_a_turn_that_waited_for_its_pace_waits_again(
-    queue: ReconcileQueue, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_who_asks_just_after_a_turn_that_waited_for_its_pace_waits_again(queue: ReconcileQueue) -> None:
     keeps = KeptForEver()
     queue.start({"PolicyLog": keeps})
-    monkeypatch.setattr(wiring, "PACE_S", 0.2)
-    queue.add_paced(LOG)
+    queue.add_paced(LOG, 0.2)
     await until(lambda: keeps.turns == 1)
-    monkeypatch.setattr(wiring, "PACE_S", 3_600.0)
-    queue.add_paced(LOG)
+    queue.add_paced(LOG, 3_600.0)
     await until(lambda: keeps.turns == 2)
-    queue.add_paced(LOG)
+    queue.add_paced(LOG, 3_600.0)
     assert (dict(queue.depth), queue.idle) == ({}, False)
 
 

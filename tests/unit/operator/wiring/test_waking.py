@@ -120,7 +120,12 @@ class World:
         self._woken: list[Key] = []
         self.last: list[Key] = []
         """Those for whom nobody waits."""
-        self.waker = Waker(self.cluster, self.logs, self._woken.append, self._woken.append, self.last.append)
+        self.paces_s: dict[Key, float] = {}
+        self.waker = Waker(self.cluster, self.logs, self._woken.append, self._note_paced, self.last.append)
+
+    def _note_paced(self, key: Key, pace_s: float) -> None:
+        self._woken.append(key)
+        self.paces_s[key] = pace_s
 
     def woken(self) -> list[Key]:
         found = list(self._woken)
@@ -166,6 +171,21 @@ def test_an_ack_wakes_the_policies_each_time_and_the_agent_when_its_state_is_ano
     assert world.say(at_ms=2) == [policy_key]
     assert world.say("guard-2") == [policy_key, agent_key]
     assert world.say(state="Stopped", at_ms=3) == [policy_key, agent_key]
+
+
+@pytest.mark.parametrize(
+    ("agents", "pace_s"),
+    [
+        pytest.param(1, 0.001, id="that-binds-one-agent-says-at-once-how-far-it-is"),
+        pytest.param(100, 0.1, id="that-binds-a-hundred-counts-their-gates-ten-times-a-second"),
+        pytest.param(3_000, 0.5, id="of-thousands-is-told-twice-a-second"),
+    ],
+)
+def test_a_policy(world: World, agents: int, pace_s: float) -> None:
+    names = ["guard", *(f"guard-{number}" for number in range(1, agents))]
+    world.logs.published["risk"] = log(*(bound(name, "strict") for name in names))
+    world.say()
+    assert world.paces_s == {key("Policy", "strict"): pytest.approx(pace_s)}
 
 
 def refusing(world: World, pod: str, *topics: str, state: str = "InForce") -> list[Key]:
@@ -306,7 +326,7 @@ def test_x85_a_thousand_agents_that_wake_at_once_are_not_listed_for_each_other()
     cluster, woken = Counted(), list[Key]()
     for number in range(1_000):
         cluster.put(agent(f"guard-{number}"))
-    waker = Waker(cluster, LogStore(InstallationNames()), woken.append, woken.append, woken.append)
+    waker = Waker(cluster, LogStore(InstallationNames()), woken.append, lambda key, _: woken.append(key), woken.append)
     for number in range(1_000):
         waker.changed(key("AgentDeployment", f"guard-{number}"))
     assert cluster.lists == 0

@@ -4,7 +4,8 @@ import asyncio
 import queue
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import NamedTuple
 
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -31,6 +32,8 @@ OnAck = Callable[[str, str, str, GateAck | None], None]
 TASK = "gate-acks"
 """What metric and log call the thread that reads."""
 PARTITION = 0
+_AT_ONCE = 50
+"""So many acks are taken in before others have their turn in the event loop."""
 _SETTINGS: Settings = {"auto.offset.reset": "earliest", "enable.partition.eof": True}
 
 _log = structlog.get_logger(__name__)
@@ -176,8 +179,7 @@ class KafkaGateAcks:
             reader.read(map(_place, self._assigned))
             while not self._stopping.is_set():
                 self._assign_new(reader)
-                for message in reader.take():
-                    self._hand_over(message, loop)
+                self._hand_over(reader.take(), loop)
                 for topic, _ in reader.ended:
                     self._call(loop, self._reach_end, _namespace_of(topic))
         finally:
@@ -191,24 +193,21 @@ class KafkaGateAcks:
             self._assigned += new
             reader.read(map(_place, new))
 
-    def _hand_over(self, message: Message, loop: asyncio.AbstractEventLoop) -> None:
-        topic = message.topic() or ""
-        namespace, key = _namespace_of(topic), (message.key() or b"").decode("utf-8", errors="replace")
-        value = message.value()
-        ack: GateAck | None = None
-        if value is not None:
-            if len(value) > MOST_BYTES_OF_ONE:
-                _log.warning("ack ignored", topic=topic, offset=message.offset(), error="too large")
-                return
+    def _hand_over(self, messages: Sequence[Message], loop: asyncio.AbstractEventLoop) -> None:
+        """Pass on what each gate said last: a thousand of them speak after each publication, and some of them twice."""
+        last = dict[tuple[str, str], _Said]()
+        for message in reversed(messages):
+            topic = message.topic() or ""
+            gate = _namespace_of(topic), (message.key() or b"").decode("utf-8", errors="replace")
+            if gate in last:
+                continue
             try:
-                ack = decode_ack(value)
-            except (MalformedEventError, ValidationError) as malformed:
-                _log.warning("ack ignored", topic=topic, offset=message.offset(), error=type(malformed).__name__)
-                return
-            if (ack.namespace, ack.key.decode()) != (namespace, key):
-                _log.warning("ack ignored", topic=topic, offset=message.offset(), error="names another gate")
-                return
-        self._call(loop, self._take, namespace, key, ack, len(value or b""))
+                last[gate] = _Said(*gate, _ack_in(message, *gate), len(message.value() or b""))
+            except _NoAckError as error:
+                _log.warning("ack ignored", topic=topic, offset=message.offset(), error=str(error))
+        said = [*last.values()][::-1]
+        for first in range(0, len(said), _AT_ONCE):
+            self._call(loop, self._take, said[first : first + _AT_ONCE])
 
     def _call(self, loop: asyncio.AbstractEventLoop, then: Callable[..., None], *args: object) -> None:
         try:
@@ -221,14 +220,18 @@ class KafkaGateAcks:
             self._complete.add(namespace)
             self.on_complete(namespace)
 
-    def _take(self, namespace: str, key: str, ack: GateAck | None, size: int) -> None:
-        agent, _, pod = key.partition("/")
+    def _take(self, said: Iterable["_Said"]) -> None:
+        for each in said:
+            self._take_one(each)
+
+    def _take_one(self, said: "_Said") -> None:
+        namespace, (agent, _, pod) = said.namespace, said.key.partition("/")
         known = self._acks.setdefault(namespace, {})
         gates = known.setdefault(agent, {})
-        fits = self._room.take(namespace, key, size)
+        fits = self._room.take(namespace, said.key, said.size)
         if self._room.is_news(namespace, fits=fits):
             _log.error("acks left out: the namespace has too many", namespace=namespace, most_bytes=MOST_BYTES)
-        ack = ack if fits else None  # what it said before may be true no more
+        ack = said.ack if fits else None  # what it said before may be true no more
         if ack is None:
             gates.pop(pod, None)
         else:
@@ -236,6 +239,41 @@ class KafkaGateAcks:
         if not gates:
             del known[agent]
         self.on_ack(namespace, agent, pod, ack)
+
+
+class _Said(NamedTuple):
+    """What a gate said last."""
+
+    namespace: str
+    key: str
+    ack: GateAck | None
+    """None: a tombstone."""
+    size: int
+    """Of its text, in bytes."""
+
+
+class _NoAckError(Exception):
+    """A record is no gate's ack."""
+
+
+def _ack_in(message: Message, namespace: str, key: str) -> GateAck | None:
+    """Read an ack; None in a tombstone.
+
+    Raises:
+        _NoAckError: says why there is none.
+    """
+    value = message.value()
+    if value is None:
+        return None
+    if len(value) > MOST_BYTES_OF_ONE:
+        raise _NoAckError("too large")
+    try:
+        ack = decode_ack(value)
+    except (MalformedEventError, ValidationError) as malformed:
+        raise _NoAckError(type(malformed).__name__) from None
+    if (ack.namespace, ack.key.decode()) != (namespace, key):
+        raise _NoAckError("names another gate")
+    return ack
 
 
 def _place(namespace: str) -> Partition:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from streamwarden_contract.acks import GateAck
 from streamwarden_contract.names import SYSTEM, InstallationNames, NamespaceNames
 from streamwarden_contract.policylog import BindingRecord, PolicyRecord
 from streamwarden_contract.reasons import ConditionReason
@@ -27,8 +28,14 @@ class Publication:
     """Monotonic seconds."""
     measured: bool
     """Whether bound gates were running then: only these can converge in a time worth reporting."""
+    acked_s: float | None = None
+    """Likewise: when a gate last said that it has it."""
     reported: bool = False
     """Whether its convergence has been reported."""
+
+    def took_ms(self, now_s: float) -> float:
+        """Return milliseconds until the last gate said that it has it; until now where none has spoken."""
+        return ((now_s if self.acked_s is None else self.acked_s) - self.at_s) * 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +180,18 @@ class LogStore:
         """Return why an agent has not all that it should have, where that is for the gates that run."""
         log = self.published.get(namespace)
         return log.held_back.of_agent(agent, log.withheld.get(agent, ())) if log is not None else None
+
+    def note_ack(self, ack: GateAck, now_s: float) -> None:
+        """Note when a gate said what it has in force (monotonic seconds): whoever counts them may come later."""
+        for ref in ack.policies:
+            publication = self.publications.get((ref.namespace, ref.name))
+            if publication is not None and publication.revision == ref.revision and not publication.reported:
+                publication.acked_s = now_s
+
+    def number_bound(self, policy: Key) -> int:
+        """Return how many agents' published bindings name a policy."""
+        log = self.published.get(policy.namespace)
+        return len(log.state.bound.get((policy.namespace, policy.name), ())) if log is not None else 0
 
     def policies_of(self, namespace: str, agent: str) -> tuple[Key, ...]:
         """Return the keys of the policies that an agent's published binding names."""

@@ -216,7 +216,7 @@ class PolicyReconciler:
         if found.converged and publication and publication.revision == record.revision and not publication.reported:
             publication.reported = True
             if publication.measured and not took:
-                elapsed_ms = (time.monotonic() - publication.at_s) * 1000
+                elapsed_ms = publication.took_ms(time.monotonic())
                 took = f"{elapsed_ms:.0f}ms"
                 self._on_rollout(namespace, name, record.revision, found.gates, found.updated, elapsed_ms)
         return Rollout(gates=found.gates, updated=found.updated, rejected=found.rejected, converged_after=took)

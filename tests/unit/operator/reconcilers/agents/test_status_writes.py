@@ -55,7 +55,7 @@ async def test_a_system_at_rest_writes_nothing_however_often_all_of_it_is_looked
 
 
 async def test_the_bindings_of_many_new_agents_are_published_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streamwarden_operator.wiring.queue.PACE_S", 3_600.0)
+    monkeypatch.setattr("streamwarden_operator.wiring.waking.PACE_S", 3_600.0)
     agents = [agent(f"guard-{number:02}") for number in range(20)]
     log = Key("PolicyLog", "risk")
     async with running(*CONTRACTS, policy("strict")) as harness:

@@ -1,11 +1,14 @@
-"""What namespaces say of the epochs that gates have seen."""
+"""What namespaces say of the epochs that gates have seen, and when they have had a revision."""
 
 from __future__ import annotations
 
 import pytest
+from streamwarden_contract.acks import GateAck
+from streamwarden_contract.models.policy import PolicyRef
 from streamwarden_contract.names import SYSTEM, InstallationNames
 from streamwarden_operator.plans.log_state import HIGHEST_CLAIM, LogState, go_on_above
-from streamwarden_operator.reconcilers.policies.log_store import LogStore
+from streamwarden_operator.reconcilers.policies.log_store import LogStore, Publication
+from support.manifests import part_of
 
 
 @pytest.mark.parametrize("said", [[7, HIGHEST_CLAIM + 1], [10**18 - 1, 7]], ids=["X83-after-it", "X83-before-it"])
@@ -14,3 +17,15 @@ def test_an_epoch_that_nobody_believes_hides_none_that_others_have_seen(said: li
     for epoch in said:
         logs.see(SYSTEM, epoch)
     assert go_on_above(LogState(), [], epoch=logs.seen[SYSTEM]).epoch == 7
+
+
+def test_the_time_of_a_rollout_ends_with_the_last_ack_that_has_it_whenever_they_are_counted() -> None:
+    logs, found = LogStore(InstallationNames()), Publication(revision=4, at_s=100.0, measured=True)
+    logs.publications["risk", "strict"] = found
+    assert found.took_ms(now_s=100.25) == 250.0
+    for at_s, revision in ((100.5, 4), (100.75, 4), (101.0, 3)):
+        logs.note_ack(part_of(GateAck, policies=(PolicyRef(namespace="risk", name="strict", revision=revision),)), at_s)
+    assert found.took_ms(now_s=108.0) == 750.0
+    found.reported = True
+    logs.note_ack(part_of(GateAck, policies=(PolicyRef(namespace="risk", name="strict", revision=4),)), 109.0)
+    assert found.took_ms(now_s=110.0) == 750.0
