@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from streamwarden_contract.models.base import Kind
     from streamwarden_contract.policylog import BindingRecord
     from streamwarden_operator.ports import InventoryRequests, SigningKeys
+    from streamwarden_operator.reconcilers.agents.access import AgentAccess
+    from streamwarden_operator.reconcilers.agents.reconciler import AgentReconciler
 
 K = TypeVar("K", bound="Kind")
 
@@ -170,6 +172,11 @@ class Harness:
         )
         made.on_rollout = lambda _ns, name, revision, *_: self.rollouts.append((name, revision))
         return made
+
+    @property
+    def access(self) -> AgentAccess:
+        """What the controller's reconciler of agents gives them, and remembers of it."""
+        return cast("AgentReconciler", self.controller.reconcilers["AgentDeployment"]).access
 
     def put(self, *resources: Kind) -> None:
         for resource in resources:

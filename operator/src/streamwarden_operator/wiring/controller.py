@@ -109,7 +109,9 @@ class Controller:
             settings.covers,
             settings.resync_interval.total_seconds(),
         )
-        self._reconcilers, self._loops = factory.create_reconcilers(self._rolled_out), factory.create_loops()
+        self.reconcilers = factory.create_reconcilers(self._rolled_out)
+        """By kind of key: what the queue's workers call."""
+        self._loops = factory.create_loops()
         self.supervisor = Supervisor()  # keeps what runs beside the queue
         backends.acks.on_ack, backends.acks.on_complete = self._waker.acknowledged, self._waker.acks_complete
 
@@ -154,9 +156,9 @@ class Controller:
         self._queue.add(Key("Namespace", SYSTEM))
         of_operator: tuple[KeyKind, ...] = ("SigningKey", "InventoryRequest")
         for kind in of_operator:
-            if kind in self._reconcilers:
+            if kind in self.reconcilers:
                 self._queue.add(Key(kind, self._operator_namespace))
-        self._queue.start(self._reconcilers)
+        self._queue.start(self.reconcilers)
         for name, run in self._loops.items():
             self.supervisor.start(run, role=name)
         self.supervisor.start(self._watch_for_fencing, role="fencing")

@@ -90,7 +90,7 @@ async def test_a_defect_is_a_result_of_its_own(monkeypatch: pytest.MonkeyPatch) 
         raise RuntimeError("ours")
 
     async with measured(*whole_namespace()) as (harness, metrics):
-        monkeypatch.setattr(harness.controller._reconcilers["Policy"], "reconcile", broken)
+        monkeypatch.setattr(harness.controller.reconcilers["Policy"], "reconcile", broken)
         harness.controller.add(POLICY)
         await until(lambda: values(metrics, "reconciles_total", kind="Policy", result="defect") == 1)
 
@@ -103,7 +103,7 @@ async def test_what_waits_and_what_runs_are_read_by_priority_and_kind(monkeypatc
             await go_on.wait()
             return GONE  # to break instead would cost 0.3 s each: of a defect all is told
 
-        monkeypatch.setattr(harness.controller._reconcilers["AgentDeployment"], "reconcile", held)
+        monkeypatch.setattr(harness.controller.reconcilers["AgentDeployment"], "reconcile", held)
         workers = harness.settings.workers
         for number in range(workers + 3):
             harness.controller.add(Key("AgentDeployment", "risk", f"other-{number}"))

@@ -44,7 +44,7 @@ async def test_x97_of_an_agents_many_pods_that_were_nothing_stays_once_it_is_gon
         for number in range(100):
             harness.acks.say(ack_of(binding, pod=f"guard-{number}"))
         await harness.settle()
-        waker, live = harness.controller._waker, harness.controller._reconcilers["AgentDeployment"]._acks  # type: ignore[attr-defined]  # the agents' own
+        waker, live = harness.controller._waker, harness.controller.reconcilers["AgentDeployment"]._acks  # type: ignore[attr-defined]  # the agents' own
         assert len(waker._last_acks) == 100
         harness.cluster.existing_pods["risk", "guard"] = frozenset()
         harness.cluster.remove(guard)
@@ -59,13 +59,13 @@ async def test_x97_of_an_agents_many_pods_that_were_nothing_stays_once_it_is_gon
 
 async def test_x97_of_an_agent_that_went_without_being_brought_down_nothing_stays_once_it_is_swept() -> None:
     async with running(*whole_namespace()) as harness:
-        users, guard = harness.controller._reconcilers["AgentDeployment"]._access.users, harness.get(agent())  # type: ignore[attr-defined]  # the agents' own
+        users, guard = harness.access.users, harness.get(agent())
         assert set(users.tries.last) == {"risk.guard.agent", "risk.guard.gate"}
         users.deletions.note("risk.guard.gate")
         users.not_kept.add(("risk", "guard"))
         harness.users.passwords.pop("risk.guard.agent")
         harness.cluster.remove(guard)
-        await harness.controller._reconcilers["Namespace"]._sweep("risk")  # type: ignore[attr-defined]  # before the agent's own turn
+        await harness.controller.reconcilers["Namespace"]._sweep("risk")  # type: ignore[attr-defined]  # before the agent's own turn
         assert harness.users.passwords == {}
         assert (users.tries.last, users.deletions.made_again, users.not_kept) == ({}, {}, set())
 
@@ -79,7 +79,7 @@ async def test_what_an_agent_has_is_taken_back_with_one_listing_of_users() -> No
             return await observe()
 
         harness.users.observe = listed  # type: ignore[method-assign]  # counted
-        access = harness.controller._reconcilers["AgentDeployment"]._access  # type: ignore[attr-defined]  # the agents' own
+        access = harness.access
         await access.revoke("risk", "guard")
         assert (harness.users.passwords, harness.acls.acls, len(asked)) == ({}, set(), 1)
 

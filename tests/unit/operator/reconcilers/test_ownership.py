@@ -235,7 +235,7 @@ async def test_a_password_that_somebody_altered_is_found_at_a_start_and_put_righ
 async def test_a_password_is_tried_again_while_pods_are_not_ready_and_not_at_each_look() -> None:
     """X87."""
     async with running(*whole_namespace()) as harness:
-        access = harness.controller._reconcilers["AgentDeployment"]._access  # type: ignore[attr-defined]
+        access = harness.access
         right, tries = dict(harness.users.passwords), len(harness.logins.tries)
         harness.users.passwords["risk.guard.agent"] = "altered"
         harness.controller.changed(key_of(GUARD))

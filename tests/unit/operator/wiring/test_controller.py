@@ -82,7 +82,7 @@ async def test_f04_of_edits_that_no_watch_told_of_the_last_one_counts() -> None:
 
 async def test_a_defect_in_one_look_stops_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
     async with running(*whole_namespace()) as harness:
-        monkeypatch.setattr(harness.controller._reconcilers["Policy"], "reconcile", None)
+        monkeypatch.setattr(harness.controller.reconcilers["Policy"], "reconcile", None)
         harness.controller.add(Key("Policy", "risk", "strict"))
         await until(lambda: Key("Policy", "risk", "strict") in harness.controller.failing)
         harness.acls.acls.clear()

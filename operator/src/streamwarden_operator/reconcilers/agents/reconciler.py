@@ -104,7 +104,8 @@ class AgentReconciler:
         """
         self._cluster = cluster
         self._topics = topics
-        self._access = access
+        self.access = access
+        """Of all agents, with what is remembered of them."""
         self._acks = acks
         self._logs = logs
         self._scaling = scaling
@@ -146,12 +147,12 @@ class AgentReconciler:
             return Result(requeue_after_s=_SAID_AFTER_S)
         self._begun_s.pop(key, None)
         doubted = not conditions.is_true(status.conditions, checks.READY)
-        left_s = self._access.looks.left_s((key.namespace, key.name), doubted=doubted)
+        left_s = self.access.looks.left_s((key.namespace, key.name), doubted=doubted)
         return Result(status_changed=status != agent.status, resync_within_s=left_s)
 
     async def _clear_up(self, key: Key) -> None:
         if key in self._cluster.unreadable():
-            self._access.users.not_kept.add((key.namespace, key.name))
+            self.access.users.not_kept.add((key.namespace, key.name))
             return
         if not self._logs.complete:
             return
@@ -163,7 +164,7 @@ class AgentReconciler:
     async def _reconcile(self, agent: AgentDeployment) -> AgentDeploymentStatus:
         who = agent.metadata.namespace, agent.metadata.name
         if is_held(agent.metadata):
-            self._access.users.not_kept.add(who)
+            self.access.users.not_kept.add(who)
             self._begun_s.pop(key_of(agent), None)
             status = held_status(agent.metadata, agent.status, now=self._clock())
             await self._statuses.write(agent, status)
@@ -184,7 +185,7 @@ class AgentReconciler:
             refusals = accept_event_schemas(agent, contracts.values(), earlier)
             if not refusals:
                 return await self._keep(self._as_in_force(resolved, earlier), progress)
-        self._access.users.not_kept.add(who)
+        self.access.users.not_kept.add(who)
         return await self._statuses.report(agent, accepted(refusals), progress)
 
     async def _keep(self, resolved: ResolvedAgent, progress: Progress) -> AgentDeploymentStatus:
@@ -196,7 +197,7 @@ class AgentReconciler:
             await self._cluster.set_finalizer(agent, FINALIZER, present=True)
             await self._bring_up(resolved, progress)
         except BypassPossibleError as error:
-            self._access.distrust(resolved.names)
+            self.access.distrust(resolved.names)
             await self._cluster.delete_workload(namespace, agent.metadata.name)
             self._scaling.forget(namespace, agent.metadata.name)
             progress.replicas = 0
@@ -205,7 +206,7 @@ class AgentReconciler:
             raise  # whoever takes over says what is to be said
         except OperatorError as error:
             if error.reason is not ConditionReason.PENDING:
-                self._access.looks.forget(resolved.names)  # what was seen last does not explain it
+                self.access.looks.forget(resolved.names)  # what was seen last does not explain it
             progress.found[progress.step] = conditions.failed(progress.step, error)
             outage = error if isinstance(error, UnavailableError) else None
             if _passes(error, resolved) and self._is_new(agent):
@@ -220,7 +221,7 @@ class AgentReconciler:
         if outage is not None:
             raise outage
         fell = not is_doubted(resolved) and not conditions.is_true(status.conditions, checks.READY)
-        if fell and self._access.looks.drop(resolved.names):
+        if fell and self.access.looks.drop(resolved.names):
             self._wake(key_of(agent))  # they are of when all was well: the next pass finds why it is not
         return status
 
@@ -255,20 +256,20 @@ class AgentReconciler:
         progress.step = ACCESS_READY
         wish = agent.resource.metadata
         said = wish.uid, wish.generation, wish.labels, wish.annotations
-        self._access.looks.begin(agent.names, said, doubted=is_doubted(agent))
-        observed = await self._access.check_bypass(agent)
+        self.access.looks.begin(agent.names, said, doubted=is_doubted(agent))
+        observed = await self.access.check_bypass(agent)
         progress.step = TOPICS_READY
         decisions, audit, topics = await self._ready_topics(agent)
         progress.found[TOPICS_READY] = decide(TOPICS_READY, checks.TOPICS_HOLD, topics)
         progress.step = ACCESS_READY
         in_force = self._logs.binding(agent.names.namespace, agent.names.agent)
-        users = await self._access.give_to_gate(agent, observed, in_force)
+        users = await self.access.give_to_gate(agent, observed, in_force)
         progress.step = GATE_READY
-        progress.skips = skips = await self._access.plan_skips(agent, decisions)
+        progress.skips = skips = await self.access.plan_skips(agent, decisions)
         wanted = build_binding(agent, decisions=decisions, audit=audit, skips=skips.wanted)
         binding = self._published_binding(wanted)
         progress.step = ACCESS_READY
-        self._see_epochs(binding.namespace, await self._access.give_to_agent(agent, decisions, observed))
+        self._see_epochs(binding.namespace, await self.access.give_to_agent(agent, decisions, observed))
         progress.holds(ACCESS_READY)
         progress.step = GATE_READY
         acks = self._acks.of_agent(binding.namespace, binding.agent)
@@ -287,7 +288,7 @@ class AgentReconciler:
         self._scaling.observe(agent, state)
         progress.found[ACCESS_READY] = decide(ACCESS_READY, checks.ACCESS, checks.AgentPasswords(users.beside, state))
         if not state.outdated:
-            await self._access.users.take_passwords_beside(agent.names, users)
+            await self.access.users.take_passwords_beside(agent.names, users)
         progress.replicas, progress.pods_ready = state.replicas, state.ready > 0
         progress.crashing, progress.unscheduled = state.crashing, state.unscheduled
         progress.asleep = state.desired == 0
@@ -329,7 +330,7 @@ class AgentReconciler:
         needed = frozenset({names.decisions, shared.audit, shared.dead_letters, shared.policies, shared.gates})
         needed |= {*agent.input_topics}
         asked = self._asked_of_topics(agent, needed)
-        known = self._access.looks.topics.find(names, asked)
+        known = self.access.looks.topics.find(names, asked)
         observed = await self._topics.observe(needed) if known is None else known
         log, binding = self._logs.published.get(names.namespace), self._logs.binding(names.namespace, names.agent)
         schemas = log.state.schemas if log is not None else {}
@@ -342,13 +343,13 @@ class AgentReconciler:
         _demand(first_finding(checks.TOPICS, topics))
         if known is None:
             observed = await self._keep_decision_topic(agent, observed)
-            self._access.looks.topics.note(names, asked, bare(observed))
+            self.access.looks.topics.note(names, asked, bare(observed))
         return observed[names.decisions], observed[shared.audit], topics
 
     def _asked_of_topics(self, agent: ResolvedAgent, needed: frozenset[str]) -> object:
         """Return all that a look at an agent's topics goes by: names, contracts as they are, ids of what is shared."""
         versions = tuple((each.metadata.uid, each.metadata.resource_version) for each in agent.contracts)
-        shared = self._access.users.inventory.topics_of(agent.names.namespace)
+        shared = self.access.users.inventory.topics_of(agent.names.namespace)
         return needed, versions, tuple(sorted(shared.items()))
 
     async def _keep_decision_topic(self, agent: ResolvedAgent, observed: Mapping[str, Topic]) -> Mapping[str, Topic]:

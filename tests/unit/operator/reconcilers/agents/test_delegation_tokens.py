@@ -23,7 +23,7 @@ def told(harness: Harness) -> list[tuple[str, bool]]:
 
 
 async def look_later(harness: Harness) -> None:
-    access = harness.controller._reconcilers["AgentDeployment"]._access  # type: ignore[attr-defined]
+    access = harness.access
     for user in USERS:
         access.users.tries.last[user] -= DOUBTED_S + 1
     harness.controller.changed(key_of(GUARD))

@@ -56,7 +56,7 @@ async def test_once_the_stranger_has_left_an_hour_later_they_are_made_again() ->
         await deleted_by_somebody(harness, USERS[1])
         await deleted_by_somebody(harness, USERS[1])
         assert set(harness.users.passwords) == {USERS[0]}
-        users = harness.controller._reconcilers["AgentDeployment"]._access.users  # type: ignore[attr-defined]
+        users = harness.access.users
         users.deletions.made_again[USERS[1]] -= MADE_AGAIN_S + 1
         harness.controller.changed(key_of(GUARD))
         await harness.settle()
@@ -67,7 +67,7 @@ async def test_once_the_stranger_has_left_an_hour_later_they_are_made_again() ->
 async def test_an_agent_that_is_deleted_and_made_again_begins_anew() -> None:
     async with running(*whole_namespace()) as harness:
         await deleted_by_somebody(harness, *USERS)
-        users = harness.controller._reconcilers["AgentDeployment"]._access.users  # type: ignore[attr-defined]
+        users = harness.access.users
         assert set(users.deletions.made_again) == set(USERS)
         ending = {"deletion_timestamp": "2026-01-01T00:00:00Z"}
         found = harness.get(GUARD)

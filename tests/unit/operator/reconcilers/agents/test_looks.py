@@ -214,7 +214,7 @@ async def test_what_an_agent_lacks_that_does_not_stand_is_looked_for_soon_though
 
     async with running(*whole_namespace(), prepare=looks_last) as harness:
         assert conditions_of(harness.get(agent()))["Ready"][0] == "False"
-        result = await harness.controller._reconcilers["AgentDeployment"].reconcile(AGENT)
+        result = await harness.controller.reconcilers["AgentDeployment"].reconcile(AGENT)
         assert result.resync_within_s == DOUBTED_S
 
 

@@ -86,7 +86,7 @@ async def test_a_new_agent_that_is_paused_before_it_said_anything_is_not_looked_
 ) -> None:
     async with running(*CONTRACTS, policy("strict")) as harness:
         await harness.settle()
-        reconciler, key = harness.controller._reconcilers["AgentDeployment"], Key("AgentDeployment", "risk", "guard")
+        reconciler, key = harness.controller.reconcilers["AgentDeployment"], Key("AgentDeployment", "risk", "guard")
         monkeypatch.setattr(reconciler, "_want", lambda _: None)  # its binding is about to be written
         harness.put(agent())
         await harness.settle()
