@@ -129,7 +129,7 @@ def operator(
     running.close()
 
 
-@pytest.mark.parametrize("path", [*corpus("bad", "webhook"), *corpus("bad", "set")])
+@pytest.mark.parametrize("path", [*corpus("bad", "acceptance"), *corpus("bad", "set")])
 def test_what_the_schema_cannot_see_is_not_accepted_for_the_same_cause(
     server: ApiServer, operator: OperatorProcess, path: Path
 ) -> None:

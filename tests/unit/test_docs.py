@@ -86,6 +86,12 @@ def test_every_folder_with_code_is_in_the_table_of_modules_once() -> None:
     assert set(listed) == {f"{path.parent.relative_to(ROOT).as_posix()}/" for path in files}
 
 
+def test_a_webhook_is_spoken_of_only_where_one_is_installed() -> None:
+    said = [DOCS / "dev.md", *ROOT.glob("cli/src/**/*.py")]
+    installed = [path for path in ROOT.glob("config/**/*.yaml") if "WebhookConfiguration" in path.read_text("utf-8")]
+    assert [path for path in said if "webhook" in path.read_text("utf-8") and not installed] == []
+
+
 def test_sizing_names_what_the_operator_s_pod_may_have() -> None:
     page = (DOCS / "operate.md").read_text(encoding="utf-8").split("\n## Sizing\n", 1)[1].split("\n## ", 1)[0]
     deployment = yaml.safe_load((ROOT / "config/manager/deployment.yaml").read_text(encoding="utf-8"))
@@ -133,7 +139,10 @@ def test_new_things_go_where_something_is() -> None:
 
 @pytest.mark.parametrize(
     "what",
-    ["verdict effect", "rate limit", "Avro codec", "metric", "TLS", "LLM agent kind", "command `trace`", "web console"],
+    [
+        *("verdict effect", "rate limit", "Avro codec", "metric", "TLS", "LLM agent kind", "command `trace`"),
+        *("web console", "credentials of agents", "admission webhook", "stop for all agents", "schema registry"),
+    ],
 )
 def test_a_stranger_finds_where_to_add(what: str) -> None:
     assert len([cells for cells in rows("Where new things go") if what in cells[0]]) == 1
@@ -145,6 +154,9 @@ def test_a_stranger_finds_where_to_add(what: str) -> None:
         pytest.param("command `trace`", "cli/src/streamwarden_cli/audit/inventory.py", id="inventory-export"),
         pytest.param("metric", "operator/src/streamwarden_operator/desired/pods.py", id="a-metric-of-the-gate"),
         pytest.param("metric", "operator/src/streamwarden_operator/metrics.py", id="a-metric-of-the-operator"),
+        pytest.param("metric", "kafka/src/streamwarden_kafka/outcomes.py", id="how-long-a-request-to-kafka-took"),
+        pytest.param("quota", "contract/src/streamwarden_contract/models/agent_deployment.py", id="quotas-of-one-agent"),
+        pytest.param("schema registry", "operator/src/streamwarden_operator/settings.py", id="a-registry-with-a-login"),
         pytest.param("TLS", "operator/src/streamwarden_operator/adapters/kafka/logins.py", id="oauthbearer"),
         pytest.param(
             "condition, or a reason", "operator/src/streamwarden_operator/handlers/measuring.py", id="an-incident"

@@ -104,7 +104,7 @@ class OperatorSettings(BaseSettings):
     """File with the operator's own librdkafka settings, ``name=value`` a line; ``run`` needs it. In a cluster a mounted
     Secret: it holds the password."""
 
-    registry_url: Annotated[str, Field(pattern=r"^(https?://\S+)?$"), AfterValidator(_check_url)] = ""
+    registry_url: Annotated[str, Field(pattern=r"^(https?://\S+)?$", repr=False), AfterValidator(_check_url)] = ""
     """Base URL of the schema registry, up to where Confluent's API begins; empty: none, schemas are not registered."""
 
     gate_image: str = ""

@@ -32,7 +32,7 @@ Printed = Annotated[
 def validate(folder: Manifests, *, output: Printed = Output.TEXT) -> None:
     """Say all that is wrong with a folder of manifests, each with file, line and column. Needs no cluster, no Kafka.
 
-    What an API server and Streamwarden's webhook would refuse is an error; a warning is accepted there and hardly
+    What an API server would refuse, or the operator not accept, is an error; a warning is accepted there and hardly
     meant. Resources of other kinds are passed over.
     """
     from streamwarden_cli.validate import formats

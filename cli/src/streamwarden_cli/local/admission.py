@@ -1,4 +1,4 @@
-"""What an API server and Streamwarden's webhook do with a manifest, for files: all of it, or nothing.
+"""What an API server and the operator's acceptance do with a manifest, for files: all of it, or nothing.
 
 ``admit`` looks at one manifest, ``check_set`` at resources together, ``admit_all`` at a folder.
 """
@@ -86,7 +86,7 @@ class Admission:
 
 
 def admit(manifest: Mapping[str, JsonValue], old: Kind | None) -> Admitted | list[FieldProblem]:
-    """Judge one manifest of a known kind as a strict API server and the webhook would.
+    """Judge one manifest of a known kind as a strict API server and the operator would.
 
     Args:
         manifest: the manifest; its ``status`` is left out, as it is by an API server.
@@ -108,7 +108,7 @@ def admit(manifest: Mapping[str, JsonValue], old: Kind | None) -> Admitted | lis
     if problems:
         return problems
     resource = kind.model_validate({"metadata": _metadata(value), "spec": value["spec"]})
-    refusals = _webhook(resource)
+    refusals = _refusals(resource)
     if refusals:
         return [FieldProblem(_parse(refusal.field), refusal.message, refusal.reason) for refusal in refusals]
     return Admitted(_with_generation(resource, old))
@@ -208,7 +208,7 @@ def _metadata(value: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
     return {key: metadata[key] for key in _USERS_METADATA if metadata.get(key) is not None}
 
 
-def _webhook(resource: Kind) -> list[acceptance.Refusal]:
+def _refusals(resource: Kind) -> list[acceptance.Refusal]:
     """Check what the API server cannot, of this resource alone."""
     match resource:
         case TopicContract():

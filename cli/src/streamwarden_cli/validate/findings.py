@@ -57,7 +57,7 @@ class Findings:
 
 
 def find(path: Path) -> Findings:
-    """Judge a file, or the folder with all below it, as an API server and the webhook would judge it in one go."""
+    """Judge a file, or the folder with all below it, as an API server and the operator would judge it in one go."""
     reading = read_manifests(path)
     admission = admit_all(reading, {})
     found = [

@@ -1,7 +1,7 @@
 """What the API server cannot see: checks that need a namespace, another resource, or an engine.
 
-The same checks are made before anything is applied (by the webhook, and by ``streamwarden dev`` for a whole folder) and
-again by the reconcilers, which turn a refusal into ``Accepted=False``.
+The same checks are made before anything is applied, by ``streamwarden dev`` and ``validate`` for a whole folder, and by
+the reconcilers, which turn a refusal into ``Accepted=False``.
 """
 
 import json
