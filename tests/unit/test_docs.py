@@ -155,8 +155,10 @@ def test_a_stranger_finds_where_to_add(what: str) -> None:
         pytest.param("metric", "operator/src/streamwarden_operator/desired/pods.py", id="a-metric-of-the-gate"),
         pytest.param("metric", "operator/src/streamwarden_operator/metrics.py", id="a-metric-of-the-operator"),
         pytest.param("metric", "kafka/src/streamwarden_kafka/outcomes.py", id="how-long-a-request-to-kafka-took"),
-        pytest.param("quota", "contract/src/streamwarden_contract/models/agent_deployment.py", id="quotas-of-one-agent"),
-        pytest.param("schema registry", "operator/src/streamwarden_operator/settings.py", id="a-registry-with-a-login"),
+        pytest.param(
+            "quota", "contract/src/streamwarden_contract/models/agent_deployment.py", id="quotas-of-one-agent"
+        ),
+        pytest.param("schema registry", "operator/src/streamwarden_operator/settings.py", id="a-login-of-a-registry"),
         pytest.param("TLS", "operator/src/streamwarden_operator/adapters/kafka/logins.py", id="oauthbearer"),
         pytest.param(
             "condition, or a reason", "operator/src/streamwarden_operator/handlers/measuring.py", id="an-incident"

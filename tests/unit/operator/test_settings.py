@@ -111,6 +111,12 @@ def test_a_registry_s_url_is_taken(monkeypatch: pytest.MonkeyPatch, url: str) ->
     assert load_settings({}).registry_url == url
 
 
+def test_the_login_of_a_registry_is_not_in_what_settings_show() -> None:
+    settings = OperatorSettings(registry_url="https://reader:hunter2@registry:8081")
+    assert settings.registry_url.startswith("https://reader:hunter2@")
+    assert "hunter2" not in repr(settings) + str(settings)
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
