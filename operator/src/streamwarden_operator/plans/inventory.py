@@ -122,22 +122,32 @@ class Ownership(Enum):
     """Somebody else's, or nobody knows: left as it is."""
 
 
-def own_namespace(item: NamespaceItem | None, *, exists: bool, ours: bool, strangers: Collection[str]) -> Ownership:
+@dataclass(frozen=True, slots=True)
+class Signers:
+    """Who has signed what stands on a policy topic."""
+
+    ours: bool = False
+    """Whether this installation has signed a record."""
+    strangers: frozenset[str] = frozenset()
+    """Ids of other keys that have."""
+    empty: bool = False
+    """Whether nothing stands on it: people may know whose it is."""
+
+
+def own_namespace(item: NamespaceItem | None, signers: Signers | None) -> Ownership:
     """Tell whose a namespace is, by its policy topic: Kafka makes a topic once.
 
     Args:
         item: what the inventory says.
-        exists: whether the topic does.
-        ours: whether a record on it is signed by us: an installation from before there were inventories.
-        strangers: ids of other keys that records on it are signed by.
+        signers: of the topic; None: there is none.
     """
     if item is not None and item.stage is Stage.MADE:
         return Ownership.OURS
-    if not exists:
+    if signers is None:
         return Ownership.NEW
-    if ours:
+    if signers.ours:  # without an item: an installation from before there were inventories
         return Ownership.OURS
-    if strangers or item is None:
+    if signers.strangers or item is None:
         return Ownership.FOREIGN
     return Ownership.OURS  # it was absent when our intent was written, and nobody else has signed anything on it
 

@@ -17,20 +17,9 @@ from streamwarden_contract.inventory import (
 from streamwarden_contract.inventory_requests import Action, InventoryRequest, ItemAnswer, Outcome
 from streamwarden_contract.names import SYSTEM, AgentNames, NamespaceNames, is_dns_label
 
-from streamwarden_operator.plans.inventory import Ownership, own_namespace
+from streamwarden_operator.plans.inventory import Ownership, Signers, own_namespace
 
 _USER_PARTS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class PolicyTopic:
-    """By whom a namespace's policy topic is signed."""
-
-    exists: bool
-    ours: bool = False
-    strangers: frozenset[str] = frozenset()
-    empty: bool = False
-    """Whether nobody has written anything on it: people may know whose it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +47,8 @@ class Observed:
     """By namespace, of those that are watched."""
     users: frozenset[str]
     """SCRAM users of Kafka."""
-    policy_topics: Mapping[str, PolicyTopic]
-    """By namespace."""
+    signers: Mapping[str, Signers]
+    """By namespace that has a policy topic: of that one."""
     trusted: frozenset[str]
     """Principals that are trusted, the operator's own among them."""
 
@@ -130,15 +119,14 @@ def _adopted_namespace(namespace: str, known: Item | None, observed: Observed) -
     if not observed.covers(namespace):
         raise _RefusedError("this operator does not watch the namespace (STREAMWARDEN_WATCH_NAMESPACES)")
     item = known if isinstance(known, NamespaceItem) else None
-    seen = observed.policy_topics.get(namespace, PolicyTopic(exists=False))
-    topic = NamespaceNames(namespace).policies
-    match own_namespace(item, exists=seen.exists, ours=seen.ours, strangers=seen.strangers):
+    signers, topic = observed.signers.get(namespace), NamespaceNames(namespace).policies
+    match own_namespace(item, signers):
         case Ownership.NEW:
             raise _RefusedError(f"Kafka has no topic {topic!r}: nobody has the namespace, and nothing is to be adopted")
-        case Ownership.FOREIGN if seen.strangers:
-            by = ", ".join(sorted(seen.strangers))
+        case Ownership.FOREIGN if signers and signers.strangers:
+            by = ", ".join(sorted(signers.strangers))
             raise _RefusedError(f"the topic {topic!r} is signed by {by}: another installation has it (NamespaceTaken)")
-        case Ownership.FOREIGN if not seen.empty:
+        case Ownership.FOREIGN if signers and not signers.empty:
             raise _RefusedError(f"nothing on the topic {topic!r} is signed by this installation (NamespaceTaken)")
         case Ownership.FOREIGN | Ownership.OURS:
             made = item or NamespaceItem(namespace=namespace, stage=Stage.MADE)

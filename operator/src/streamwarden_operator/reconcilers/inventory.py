@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Mapping
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import structlog
 from streamwarden_contract.inventory import (
@@ -30,6 +30,7 @@ from streamwarden_operator.plans.inventory import (
     InventoryState,
     KnownKeys,
     Place,
+    Signers,
     signed_by_another,
     verify_inventory,
 )
@@ -44,17 +45,6 @@ T = TypeVar("T", bound=Item)
 
 class InventoryKeys(Signer, KnownKeys, Protocol):
     """Signs, and knows its own signature again."""
-
-
-class Signers(NamedTuple):
-    """Who has signed what stands on a policy topic."""
-
-    ours: bool
-    """Whether this installation has signed a record."""
-    strangers: frozenset[str]
-    """Ids of other keys that have."""
-    empty: bool
-    """Whether nothing stands on it."""
 
 
 async def signers_of(log: PolicyLog, topics: Topics, names: InstallationNames) -> frozenset[str]:

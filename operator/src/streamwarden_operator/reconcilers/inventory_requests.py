@@ -22,14 +22,8 @@ from streamwarden_contract.reasons import EventReason
 from streamwarden_operator.clock import utc_now
 from streamwarden_operator.errors import ForbiddenError
 from streamwarden_operator.keys import Key
-from streamwarden_operator.plans.inventory_requests import (
-    Living,
-    Observed,
-    PolicyTopic,
-    Step,
-    namespaces_of,
-    plan_request,
-)
+from streamwarden_operator.plans.inventory import Signers
+from streamwarden_operator.plans.inventory_requests import Living, Observed, Step, namespaces_of, plan_request
 from streamwarden_operator.ports import Cluster, InventoryRequests, Ordered, ScramUsers, Topics
 from streamwarden_operator.reconcilers.existence import existing
 from streamwarden_operator.reconcilers.inventory import Inventory
@@ -142,7 +136,7 @@ class InventoryRequestReconciler:
             covers=self._covers,
             living={namespace: self._living(namespace) for namespace in namespaces},
             users=frozenset(await self._users.observe()) if adopts else frozenset(),
-            policy_topics=await self._policy_topics(namespaces) if adopts else {},
+            signers=await self._signers(namespaces) if adopts else {},
             trusted=self._trusted,
         )
 
@@ -153,17 +147,10 @@ class InventoryRequestReconciler:
             frozenset(existing(self._cluster, Policy, namespace)),
         )
 
-    async def _policy_topics(self, namespaces: Collection[str]) -> Mapping[str, PolicyTopic]:
+    async def _signers(self, namespaces: Collection[str]) -> Mapping[str, Signers]:
         names = {namespace: NamespaceNames(namespace).policies for namespace in namespaces}
-        existing_topics = await self._topics.observe(list(names.values()))
-        return {
-            namespace: await self._policy_topic(topic) if topic in existing_topics else PolicyTopic(exists=False)
-            for namespace, topic in names.items()
-        }
-
-    async def _policy_topic(self, topic: str) -> PolicyTopic:
-        ours, strangers, empty = await self._inventory.signers(topic)
-        return PolicyTopic(exists=True, ours=ours, strangers=strangers, empty=empty)
+        found = await self._topics.observe(list(names.values()))
+        return {namespace: await self._inventory.signers(topic) for namespace, topic in names.items() if topic in found}
 
     async def _apply(self, steps: tuple[Step, ...]) -> None:
         adopted = [step.write for step in steps if step.write is not None]

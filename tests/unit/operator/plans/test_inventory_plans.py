@@ -11,6 +11,7 @@ from streamwarden_contract.inventory import InstallationItem, Item, NamespaceIte
 from streamwarden_operator.adapters.signing import HeldKeys, PublisherKeys, SigningKey
 from streamwarden_operator.plans.inventory import (
     Ownership,
+    Signers,
     left_over,
     namespaces_with_users,
     own_namespace,
@@ -87,12 +88,13 @@ def test_a_user_is_ours_where_it_was_made_or_our_secret_opens_it_and_new_only_wh
 def test_a_namespace_is_ours_where_we_made_or_signed_its_policy_topic() -> None:
     def owner(stage: Stage | None, *, exists: bool, ours: bool = False, strangers: tuple[str, ...] = ()) -> Ownership:
         item = None if stage is None else NamespaceItem(namespace="risk", stage=stage)
-        return own_namespace(item, exists=exists, ours=ours, strangers=strangers)
+        return own_namespace(item, Signers(ours=ours, strangers=frozenset(strangers)) if exists else None)
 
     assert owner(None, exists=False) is Ownership.NEW
     assert owner(None, exists=True) is Ownership.FOREIGN  # empty: nobody knows whose it is
     assert owner(None, exists=True, strangers=("k",)) is Ownership.FOREIGN
     assert owner(None, exists=True, ours=True) is Ownership.OURS  # from before there were inventories
+    assert owner(None, exists=True, ours=True, strangers=("k",)) is Ownership.OURS  # who writes on it gets nothing
     assert owner(Stage.INTENT, exists=False) is Ownership.NEW
     assert owner(Stage.INTENT, exists=True) is Ownership.OURS  # a crash after we had made it
     assert owner(Stage.INTENT, exists=True, strangers=("k",)) is Ownership.FOREIGN  # another one was faster
@@ -111,10 +113,10 @@ names = st.sampled_from(["a", "b", "c"])
 def test_only_users_of_the_namespace_s_agents_that_are_no_more_are_left_over(
     items: list[UserItem], namespace: str, living: set[str]
 ) -> None:
-    for item in left_over(items, namespace, living):
-        assert item in items
-        assert item.namespace == namespace
-        assert item.agent not in living
+    found = left_over(items, namespace, living)
+    assert set(found) <= set(items)
+    for item in items:
+        assert (item in found) is (item.namespace == namespace and item.agent not in living)
 
 
 def test_namespaces_are_looked_at_only_where_they_are_watched() -> None:

@@ -151,11 +151,9 @@ class NamespaceReconciler:
 
     async def _ownership(self, names: NamespaceNames) -> Ownership:
         item, topic = self._inventory.namespace(names.namespace), names.policies
-        exists = topic in await self._topics.observe([topic])
-        if exists and (item is None or item.stage is not Stage.MADE):
-            signers = await self._inventory.signers(topic)
-            return own_namespace(item, exists=True, ours=signers.ours, strangers=signers.strangers)
-        return own_namespace(item, exists=exists, ours=False, strangers=())
+        asked = item is None or item.stage is not Stage.MADE
+        exists = asked and topic in await self._topics.observe([topic])
+        return own_namespace(item, await self._inventory.signers(topic) if exists else None)
 
     async def _keep_topics(self, namespace: str, wanted: tuple[Topic, ...]) -> bool:
         whole = await self._shared.keep(namespace, wanted)
