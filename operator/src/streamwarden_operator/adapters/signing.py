@@ -143,6 +143,11 @@ class PublisherKeys:
         return self._held.signing.key_id
 
     @property
+    def signer(self) -> SigningKey:
+        """The key that signs."""
+        return self._held.signing
+
+    @property
     def abandoned(self) -> frozenset[str]:
         """Ids of keys that are lost, and whose records are ours all the same: people have said so."""
         return self._held.abandoned

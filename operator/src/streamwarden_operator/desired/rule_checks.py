@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from sys import intern
-from typing import cast
+from typing import NamedTuple, cast
 
 from streamwarden_contract import canonical
 from streamwarden_contract.errors import MalformedEventError
@@ -40,13 +40,12 @@ class Governed:
     """By decision type: the text of the schema that its parameters must fit, None where there is none."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Pair:
-    """An agent and a decision type of it."""
+class Pair(NamedTuple):
+    """An agent and a decision type of it. A tuple, since it is a key a hundred thousand times for one edit."""
 
     agent: str
     decision_type: str
-    schema: str | None = field(default=None, compare=True, repr=False)
+    schema: str | None = None
 
     @property
     def place(self) -> AgentDecisions:

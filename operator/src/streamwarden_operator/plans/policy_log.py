@@ -15,6 +15,7 @@ Four rules keep an edit from giving an agent fewer rules than its author meant:
 from collections.abc import Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from typing import NamedTuple
 
 from streamwarden_contract.models.policy import AgentSelector
@@ -145,7 +146,10 @@ class _Nameable(NamedTuple):
     """None: it is deleted, and stays for who has it."""
 
 
-_CONTENT = tuple(sorted(BindingRecord.model_fields.keys() - {"format", "epoch", "revision"}))
+_CONTENT = attrgetter(
+    "policies", *sorted(BindingRecord.model_fields.keys() - {"format", "epoch", "revision", "policies"})
+)
+"""What a binding says, first what an edit changes of all of them."""
 
 
 @dataclass(slots=True)
@@ -322,7 +326,7 @@ def _binding(wanted: DesiredBinding, refs: tuple[BoundPolicyRef, ...]) -> Bindin
 
 def _says_the_same(record: BindingRecord, known: BindingRecord) -> bool:
     """Tell whether they differ at most in how and when they are written."""
-    return all(getattr(record, name) == getattr(known, name) for name in _CONTENT)
+    return bool(_CONTENT(record) == _CONTENT(known))
 
 
 def _plan_schemas(

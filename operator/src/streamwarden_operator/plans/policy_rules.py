@@ -26,6 +26,18 @@ def governed(
     return tuple(Governed(binding.agent, binding.labels, _schemas(binding.decisions, known)) for binding in bindings)
 
 
+def governed_by(wanted: Mapping[str, DesiredBinding], state: LogState) -> tuple[Governed, ...]:
+    """Return a namespace's agents as policies go by them: as they want to be bound, or else are.
+
+    Args:
+        wanted: by agent that is ready for a binding.
+        state: what is published.
+    """
+    bound = [record for agent, record in state.bindings.items() if agent not in wanted]
+    texts = {sha256: text for binding in wanted.values() for sha256, text in binding.schemas.items()}
+    return governed([*wanted.values(), *bound], texts, state.schemas)
+
+
 def in_force(name: str, digest: str, pairs: Iterable[Pair], state: LogState) -> frozenset[tuple[str, str]]:
     """Return agent and type of the pairs that the published bindings judge by exactly this policy and schema."""
     pairs = tuple(pairs)

@@ -1,6 +1,6 @@
 """How far a revision has come, from what gates report. Pure."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from streamwarden_contract.acks import GateAck
 from streamwarden_contract.models.policy import GateRejection, PolicyRef
@@ -42,7 +42,7 @@ def observe_rollout(
     acks: Sequence[GateAck],
     *,
     policy: PolicyRef,
-    asleep: Collection[str] = (),
+    is_asleep: Callable[[str], bool] = lambda _: False,
     settled: bool = False,
 ) -> RolloutState:
     """Tell how far a revision has come.
@@ -51,7 +51,7 @@ def observe_rollout(
         state: the log.
         acks: of the namespace's gates.
         policy: the policy, at the revision that is meant.
-        asleep: agents at zero: none of their gates is missing.
+        is_asleep: whether an agent is at zero: none of its gates is missing.
         settled: whether all gates had the revision before. Then nobody waits for gates that start: they judge nothing
             until they have the newest, so an agent that is scaled takes nothing back that was rolled out.
     """
@@ -63,5 +63,6 @@ def observe_rollout(
         for ack in gates
         if ack.state == "Rejected" and ack not in updated
     ]
-    silent = () if settled else tuple(sorted(set(agents) - {ack.agent for ack in gates} - set(asleep)))
+    missing = () if settled else sorted(set(agents) - {ack.agent for ack in gates})
+    silent = tuple(agent for agent in missing if not is_asleep(agent))
     return RolloutState(len(agents), len(gates), len(updated), tuple(rejected[:MAX_REJECTIONS]), silent, settled)

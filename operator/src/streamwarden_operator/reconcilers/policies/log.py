@@ -4,27 +4,22 @@ import asyncio
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Protocol
 
 import structlog
 from streamwarden_contract.acks import proven_epoch
 from streamwarden_contract.models import AgentDeployment, Policy
 from streamwarden_contract.names import SYSTEM
-from streamwarden_contract.policylog import EpochRecord, PolicyRecord, Signer, Verifier, spec_digest
+from streamwarden_contract.policylog import EpochRecord, PolicyRecord, Signer, Verifier
 from streamwarden_contract.reasons import EventReason
 
-from streamwarden_operator.desired.acceptance import accept_policy, accepted
 from streamwarden_operator.desired.management import is_held
-from streamwarden_operator.desired.policy_log import DesiredLog, build_log
-from streamwarden_operator.desired.policy_params import EffectivePolicy
-from streamwarden_operator.desired.rule_checks import Governed
 from streamwarden_operator.errors import InvalidSpecError, OperatorError
 from streamwarden_operator.keys import Key
 from streamwarden_operator.plans.log_state import LogState, abandoned_epochs, claimed_epochs, go_on_above, verify_log
-from streamwarden_operator.plans.older_gates import plan_for_gates
-from streamwarden_operator.plans.policy_costs import NEWEST, Spending
-from streamwarden_operator.plans.policy_log import LogPlan, after, sign_plan, with_signed_anew
-from streamwarden_operator.plans.policy_rules import check_policy, spending_of
+from streamwarden_operator.plans.policy_log import LogPlan
+from streamwarden_operator.plans.publication import SignedLog, Wishes, plan_publication
 from streamwarden_operator.plans.rollout import bound_agents, live_gates
 from streamwarden_operator.ports import Cluster, GateAcks, PolicyLog, SignedRecord
 from streamwarden_operator.reconcilers.policies.log_store import LogStore, Publication, PublishedLog
@@ -33,8 +28,13 @@ from streamwarden_operator.result import DONE, GONE, Result
 _log = structlog.get_logger(__name__)
 
 
-class Keys(Signer, Verifier, Protocol):
+class Keys(Verifier, Protocol):
     """Signs, and knows its own signature again."""
+
+    @property
+    def signer(self) -> Signer:
+        """What signs now; it stays the same key, whichever signs later."""
+        ...
 
     @property
     def abandoned(self) -> frozenset[str]:
@@ -111,19 +111,18 @@ class PolicyLogReconciler:
         cluster_id = self._topics.cluster_id
         before = self._logs.published.get(namespace)
         known = before.state if before else None
-        state = verify_log(records, topic=topic, cluster_id=cluster_id, verifier=self._keys, known=known)
+        # What goes over all agents is done beside the event loop: of a thousand each step takes tenths of a second.
+        read = partial(verify_log, records, topic=topic, cluster_id=cluster_id, verifier=self._keys, known=known)
+        state = await asyncio.to_thread(read)
         await self._report_refused(namespace, state)
-        await _let_others_run()
         state = self._go_on_above(namespace, state, records)
-        desired, refused, spending = await self._desired(namespace, state)
+        wishes = await self._wishes(namespace, state)
         acks = self._acks.of_namespace(namespace) if self._acks.complete(namespace) else None
-        plan, held_back = plan_for_gates(namespace, desired, state, acks)
-        await _let_others_run()
-        key_id = self._keys.key_id
-        plan = with_signed_anew(plan, state, key_id)
+        place = SignedLog(namespace, topic, cluster_id, self._logs.installation.installation, self._keys.signer)
+        planned = await asyncio.to_thread(plan_publication, place, wishes, state, acks)
+        plan = planned.plan
         if plan:
-            signed = sign_plan(plan, topic=topic, cluster_id=cluster_id, signer=self._keys)
-            await self._topics.publish(topic, signed)
+            await self._topics.publish(topic, planned.signed)
             _log.info(
                 "policy log published",
                 topic=topic,
@@ -131,12 +130,10 @@ class PolicyLogReconciler:
                 records=[record.key for record in plan.records],
                 tombstones=[key.decode(errors="replace") for key in plan.tombstones],
             )
-            state = after(state, plan, signed)
-            self._note(namespace, plan, state)
-            for record in plan.records:
-                if isinstance(record, PolicyRecord):
-                    spending.add(record.name, record.revision, spending.checks[record.name])
-        return PublishedLog(state, plan.withheld, held_back, refused, spending, key_id)
+            self._note(namespace, plan, planned.state)
+        return PublishedLog(
+            planned.state, plan.withheld, planned.held_back, planned.refused, planned.spending, place.signer.key_id
+        )
 
     def _go_on_above(self, namespace: str, state: LogState, records: Mapping[bytes, SignedRecord]) -> LogState:
         """Return the state as it is for a publisher: what gates have seen is used up, also where the log lost it."""
@@ -168,10 +165,10 @@ class PolicyLogReconciler:
                 found.append(record)
         return found
 
-    async def _desired(self, namespace: str, state: LogState) -> tuple[DesiredLog, dict[str, str], Spending]:
-        """Return what the log should hold; by policy why one is refused; and what those that are accepted take."""
+    async def _wishes(self, namespace: str, state: LogState) -> Wishes:
+        """Gather what is wanted of the log; it stays as it is while others change what they want."""
         if namespace == SYSTEM:
-            return DesiredLog(), {}, Spending()
+            return Wishes()
         every = self._cluster.list(Policy, namespace)
         unreadable = {key: it for key, it in self._cluster.unreadable().items() if key.namespace == namespace}
         _check_all_known(unreadable, every)
@@ -183,51 +180,14 @@ class PolicyLogReconciler:
             for policy in every
             if policy.metadata.name not in left_out
         ]
-        agents = self._logs.governed(namespace, state)
-        living = {found.policy.metadata.name for found in policies}
-        spending = spending_of([state.policies[name] for name in living & state.policies.keys()], agents, state)
-        asking = [found for found in policies if found.policy.metadata.name not in held]
-        refused = self._refused(asking, agents, state, spending)
-        desired = build_log(
-            [each.policy for each in policies],
-            self._cluster.list(AgentDeployment, namespace),
+        return Wishes(
+            policies,
+            held,
+            tuple(self._cluster.list(AgentDeployment, namespace)),
             self._logs.bindings_of(namespace),
-            refused=refused.keys() | held,
-            released=self._logs.released_in(namespace),
-            unreadable=[it.metadata for key, it in unreadable.items() if key.kind == "AgentDeployment"],
+            self._logs.released_in(namespace),
+            [it.metadata for key, it in unreadable.items() if key.kind == "AgentDeployment"],
         )
-        return desired, refused, spending
-
-    def _refused(
-        self, policies: Sequence[EffectivePolicy], agents: Sequence[Governed], state: LogState, spending: Spending
-    ) -> dict[str, str]:
-        """Find the policies that are not accepted, by name: who comes first is served first, whatever order they have.
-
-        Each that is accepted and not published yet is added to ``spending``, so that the next is held against it. Those
-        that are refused are asked again where another then takes less.
-        """
-        waiting = sorted(policies, key=lambda found: found.policy.metadata.name)
-        while True:
-            reasons = {found.policy.metadata.name: self._refusal(found, agents, state, spending) for found in waiting}
-            refused = {name: why for name, why in reasons.items() if why}
-            if len(refused) in {0, len(waiting)}:
-                return refused
-            waiting = [found for found in waiting if found.policy.metadata.name in refused]
-
-    def _refusal(self, found: EffectivePolicy, agents: Sequence[Governed], state: LogState, spending: Spending) -> str:
-        """Say why a policy is refused; empty where it is not. What was checked once is kept: an edit must not wait."""
-        if found.fault is not None:
-            return accepted([found.fault]).message
-        name, spec = found.policy.metadata.name, found.policy.spec
-        known = state.policies.get(name)
-        is_published = known is not None and known.digest == spec_digest(spec)
-        checks = spending.checks[name] if is_published else check_policy(name, spec, agents, state, spending)
-        refusals = accept_policy(found.policy, self._logs.installation.installation, checks)
-        if refusals:
-            return accepted(refusals).message
-        if not is_published:
-            spending.add(name, NEWEST, checks)
-        return ""
 
     def _note(self, namespace: str, plan: LogPlan, state: LogState) -> None:
         """Remember when each policy was published, to tell how long it took to be in force everywhere."""
@@ -248,11 +208,6 @@ class PolicyLogReconciler:
                 message=f"{name}: {why}. It is written over; find out who may write this topic",
                 warning=True,
             )
-
-
-async def _let_others_run() -> None:
-    """Give way between two steps: of a thousand agents each of them takes tens of milliseconds."""
-    await asyncio.sleep(0)
 
 
 def _check_all_known(unreadable: Collection[Key], policies: Sequence[Policy]) -> None:

@@ -15,7 +15,7 @@ from streamwarden_operator.errors import NotReadyError, OperatorError
 from streamwarden_operator.keys import Key
 from streamwarden_operator.plans.log_state import LogState, believed
 from streamwarden_operator.plans.policy_costs import Spending
-from streamwarden_operator.plans.policy_rules import governed
+from streamwarden_operator.plans.policy_rules import governed_by
 from streamwarden_operator.reconcilers.policies.params import KnownParams
 
 
@@ -150,10 +150,7 @@ class LogStore:
             namespace: the namespace.
             state: what is published in it.
         """
-        wanted = self.bindings_of(namespace)
-        bound = [record for agent, record in state.bindings.items() if agent not in wanted]
-        texts = {sha256: text for binding in wanted.values() for sha256, text in binding.schemas.items()}
-        return governed([*wanted.values(), *bound], texts, state.schemas)
+        return governed_by(self.bindings_of(namespace), state)
 
     def binding(self, namespace: str, agent: str) -> BindingRecord | None:
         """Return an agent's published binding."""

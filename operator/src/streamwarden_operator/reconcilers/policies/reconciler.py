@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 from streamwarden_contract.models import AgentDeployment, Condition, Policy
 from streamwarden_contract.models.policy import FailingRule, PolicyRef, PolicyStatus, Rollout
@@ -34,7 +35,7 @@ from streamwarden_operator.desired.runnable_rules import rules_that_cannot_run
 from streamwarden_operator.keys import Key
 from streamwarden_operator.plans.failing_rules import Failing, Said, said_to_fail, still_failing
 from streamwarden_operator.plans.log_state import LogState
-from streamwarden_operator.plans.policy_rules import check_policy
+from streamwarden_operator.plans.publication import checks_of
 from streamwarden_operator.plans.rollout import observe_rollout
 from streamwarden_operator.ports import Cluster, GateAcks
 from streamwarden_operator.reconcilers.policies.log_store import LogStore
@@ -150,7 +151,7 @@ class PolicyReconciler:
                 state,
                 acks,
                 policy=ref,
-                asleep=self._asleep(namespace),
+                is_asleep=partial(self._is_asleep, namespace),
                 settled=_is_settled(policy, record.revision),
             )
             rollout = self._rollout(policy, record, found)
@@ -185,20 +186,19 @@ class PolicyReconciler:
 
     def _judge(self, policy: Policy, found: EffectivePolicy, known: LogState) -> tuple[Policy, Acceptance]:
         """Return the policy as it would be published, and what is known of its rules."""
-        namespace, name = policy.metadata.namespace, policy.metadata.name
-        wanted, spec = found.policy, found.policy.spec
+        namespace, wanted, spec = policy.metadata.namespace, found.policy, found.policy.spec
         if found.fault is not None:
             return wanted, Acceptance(spec, [found.fault], RuleChecks())
         log = self._logs.published.get(namespace)
         spending = log.spending if log else None
-        checks = check_policy(name, spec, self._logs.governed(namespace, known), known, spending)
+        checks, _ = checks_of(found, partial(self._logs.governed, namespace, known), known, spending)
         refusals = with_source(accept_policy(wanted, self._logs.installation.installation, checks), policy.spec)
         cannot_run = rules_that_cannot_run(spec) if checks.untyped else ()
         return wanted, Acceptance(spec, refusals, checks, cannot_run)
 
-    def _asleep(self, namespace: str) -> frozenset[str]:
-        agents = self._cluster.list(AgentDeployment, namespace)
-        return frozenset(agent.metadata.name for agent in agents if is_asleep(agent.status))
+    def _is_asleep(self, namespace: str, agent: str) -> bool:
+        found = self._cluster.get(AgentDeployment, namespace, agent)
+        return found is not None and is_asleep(found.status)
 
     def _published(self, policy: Policy, record: PolicyRecord | None, *, refused: bool) -> Condition:
         namespace, name = policy.metadata.namespace, policy.metadata.name
