@@ -9,7 +9,7 @@ from streamwarden_operator.errors import KafkaUnavailableError
 from support.fakes import FakeKafka
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 
 class FakeScramUsers(FakeKafka):
@@ -25,9 +25,10 @@ class FakeScramUsers(FakeKafka):
     def of(self, mechanism: str) -> dict[str, str]:
         return {SCRAM_SHA_512: self.passwords, SCRAM_SHA_256: self.others}[mechanism]
 
-    async def observe(self) -> Mapping[str, frozenset[str]]:
+    async def observe(self, users: Collection[str] | None = None) -> Mapping[str, frozenset[str]]:
         self._answer()
-        users = self.passwords.keys() | self.others.keys()
+        there = self.passwords.keys() | self.others.keys()
+        users = there if users is None else there & set(users)
         return {user: frozenset(each for each in SCRAM_MECHANISMS if user in self.of(each)) for user in users}
 
     async def upsert(self, user: str, password: str, mechanism: str = SCRAM_SHA_512) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any, TypeVar, cast
@@ -127,7 +127,7 @@ class KafkaAdmin:
 
     async def settle(self, futures: Mapping[T, Future[R]]) -> dict[T, R | KafkaException]:
         """Wait for every item of a request, and return a result or an error for each."""
-        results = await self._wait(asyncio.gather(*map(asyncio.wrap_future, futures.values()), return_exceptions=True))
+        results = await self._wait(asyncio.gather(*map(_in_loop, futures.values()), return_exceptions=True))
         for client in filter(None, (self.client, self._topic_writer)):
             client.poll(0)  # hands queued log lines and errors over; without it they would pile up
         settled: dict[T, R | KafkaException] = {}
@@ -249,18 +249,47 @@ class _ToldClient:
 
     def _follow(self, name: str, answers: list[object]) -> None:
         futures = [answer for answer in answers if isinstance(answer, Future)]
-        answered = itertools.count(1)  # its next is one step for all threads
+        answered, number = itertools.count(1), len(futures)  # its next is one step for all threads
+        errors = list[BaseException]()
 
-        def note(_future: Future[Any]) -> None:
-            if next(answered) == len(futures):
-                self._tell(name, _outcome(futures))
+        def note(future: Future[Any]) -> None:  # which keeps no future: an answer of thousands would live on in a cycle
+            if not future.cancelled() and (error := future.exception()) is not None:
+                errors.append(error)
+            if next(answered) == number:
+                self._tell(name, _outcome(errors))
 
         for future in futures:
             future.add_done_callback(note)
 
 
-def _outcome(futures: list[Future[Any]]) -> Outcome:
-    errors = [error for future in futures if not future.cancelled() and (error := future.exception()) is not None]
+def _in_loop(answer: Future[R]) -> "asyncio.Future[R]":
+    """Return an answer of another thread for who waits in this event loop.
+
+    As ``asyncio.wrap_future``, whose two futures hold each other: an answer of thousands lives on until it is looked
+    for as garbage. Nothing is to be cancelled: a request that was sent is answered.
+    """
+    loop = asyncio.get_running_loop()
+    awaited: asyncio.Future[R] = loop.create_future()
+
+    def hand_over(answered: Future[R]) -> None:
+        with suppress(RuntimeError):  # the loop has closed: nobody waits any more
+            loop.call_soon_threadsafe(_pass_on, answered, awaited)
+
+    answer.add_done_callback(hand_over)
+    return awaited
+
+
+def _pass_on(answered: Future[R], awaited: "asyncio.Future[R]") -> None:
+    if awaited.done():  # nobody waits any more
+        return
+    if (error := answered.exception()) is None:
+        awaited.set_result(answered.result())
+    else:
+        awaited.set_exception(error)
+
+
+def _outcome(errors: Sequence[BaseException]) -> Outcome:
+    """Tell how a request has ended, by the errors of its items."""
     if not errors:
         return "ok"
     answered = (isinstance(error, KafkaException) and code_of(error) > 0 for error in errors)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from streamwarden_kafka.admin import KafkaAdmin
-from streamwarden_kafka.connection import Connection, Protocol
+from streamwarden_kafka.connection import SCRAM_SHA_256, SCRAM_SHA_512, Connection, Protocol
 from streamwarden_operator.adapters.kafka.logins import KafkaLogins
 from streamwarden_operator.adapters.kafka.topics import KafkaTopics
 from streamwarden_operator.errors import KafkaLoginError, KafkaUnavailableError
@@ -28,6 +28,15 @@ async def test_a_user_is_seen_until_it_is_deleted(kafka: KafkaPorts, unique: str
     assert unique in await kafka.users.observe()
     await kafka.users.delete(unique)
     assert unique not in await kafka.users.observe()
+
+
+async def test_users_are_told_of_that_are_asked_for_and_no_others(kafka: KafkaPorts, unique: str) -> None:
+    there, other, absent = f"{unique}.a", f"{unique}.b", f"{unique}.c"
+    await kafka.users.upsert(there, "first")
+    await kafka.users.upsert(there, "second", SCRAM_SHA_256)
+    await kafka.users.upsert(other, "first")
+    assert await kafka.users.observe({there, absent}) == {there: {SCRAM_SHA_512, SCRAM_SHA_256}}
+    assert await kafka.users.observe([]) == {}
 
 
 async def test_deleting_an_absent_user_is_success(kafka: KafkaPorts, unique: str) -> None:

@@ -1,5 +1,6 @@
 """Policy: which decisions are allowed."""
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, WithJsonSchema
@@ -44,7 +45,7 @@ class AgentSelector(Resource):
     match_labels: Annotated[dict[LabelKey, LabelValue], Field(max_length=16)] = {}
     """Labels that the AgentDeployment must have, all of them."""
 
-    def selects(self, labels: dict[str, str]) -> bool:
+    def selects(self, labels: Mapping[str, str]) -> bool:
         """Tell whether an agent with these labels is selected."""
         return all(labels.get(key) == value for key, value in self.match_labels.items())
 

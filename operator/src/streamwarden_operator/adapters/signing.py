@@ -114,7 +114,7 @@ class HeldKeys:
 class PublisherKeys:
     """The publisher's: signs with one key, and verifies with every one that it has ever had."""
 
-    __slots__ = ("_held", "_known")
+    __slots__ = ("_held", "_known", "_public_keys_json")
 
     def __init__(self, held: HeldKeys) -> None:
         self.take(held)
@@ -124,6 +124,7 @@ class PublisherKeys:
         following = () if held.following is None else (held.following.public_key,)
         self._held = held
         self._known = KeyRing(*held.retired, *self._previous(held), held.signing.public_key, *following)
+        self._public_keys_json = KeyRing(held.signing.public_key, *following, *self._previous(held)).public_keys_json()
 
     @property
     def held(self) -> HeldKeys:
@@ -154,9 +155,7 @@ class PublisherKeys:
 
     def public_keys_json(self) -> str:
         """Write ``public-keys.json`` for the gates: one key, and two while one is replaced."""
-        held = self._held
-        following = () if held.following is None else (held.following.public_key,)
-        return KeyRing(held.signing.public_key, *following, *self._previous(held)).public_keys_json()
+        return self._public_keys_json
 
     def sign(self, message: bytes) -> bytes:
         """Return the 64 bytes of the signature."""

@@ -104,7 +104,7 @@ def pairs_of(spec: PolicySpec, agents: Iterable[Governed]) -> tuple[Pair, ...]:
             (
                 Pair(agent.name, decision_type, schema)
                 for agent in agents
-                if selects(dict(agent.labels))
+                if selects(agent.labels)
                 for decision_type, schema in agent.schemas.items()
                 if not decisions or decision_type in decisions
             ),
@@ -151,10 +151,11 @@ def _check_pairs(
     checked = {
         own: _check_all(spec, own, known, beside) for own in {(pair.decision_type, pair.schema) for pair in pairs}
     }
-    costs_ns = {pair: sum(_costs(checked[pair.decision_type, pair.schema])) for pair in pairs}
+    cost_of = {own: sum(_costs(outcomes)) for own, outcomes in checked.items()}
+    fault_of = {own: _first_fault(spec, outcomes) for own, outcomes in checked.items()}
+    costs_ns = {pair: cost_of[pair.decision_type, pair.schema] for pair in pairs}
     over = {pair: said for pair, own in costs_ns.items() if (said := _over(own, spent(pair.place)))}
-    faults = {pair: _first_fault(spec, checked[pair.decision_type, pair.schema]) for pair in pairs}
-    broken = {pair: said for pair in pairs if (said := faults[pair] or over.get(pair, ""))}
+    broken = {pair: said for pair in pairs if (said := fault_of[pair.decision_type, pair.schema] or over.get(pair, ""))}
     untyped = {pair: said for pair, said in broken.items() if pair.place in in_force}
     order = sorted(checked, key=lambda own: (own[1] is None, own))  # what a schema says is said best
     by_rule = [[checked[own][index] for own in order] for index in range(len(spec.rules))]

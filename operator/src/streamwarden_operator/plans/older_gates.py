@@ -7,6 +7,8 @@ and what is on the log stays in its place, as that of a refused policy does. Wha
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import reduce
+from operator import or_
 
 from streamwarden_contract.acks import GateAck
 from streamwarden_contract.policylog import BindingRecord, PolicyRecord, format_needed, newer_fields
@@ -33,9 +35,7 @@ def plan_for_gates(
     while True:  # each round holds one thing more
         plan = plan_log(namespace, _without(desired, held), state)
         result = after(state, plan)
-        found = HeldBack()
-        for each in _too_new(plan, state, result, acks):
-            found |= each
+        found = reduce(or_, _too_new(plan, state, result, acks), HeldBack())
         if found.policies.keys() <= held.policies.keys() and found.bindings.keys() <= held.bindings.keys():
             return plan, held
         held |= found
@@ -83,7 +83,8 @@ def _too_new(plan: LogPlan, state: LogState, result: LogState, acks: Collection[
             if older:
                 yield HeldBack(dict.fromkeys(apart, _in_one([binding], older)), {} if apart else older, older)
         older = _older_gates(acks, agent, _newly_named(binding, known, result, readers))
-        yield HeldBack({}, older, older)
+        if older:
+            yield HeldBack({}, older, older)
 
 
 def _new_readers(policy: PolicyRecord, state: LogState, result: LogState) -> Mapping[str, str]:

@@ -59,7 +59,10 @@ class Spending:
         costs = checks.costs_ns.items()
         self._own[name] = {pair.place: cost_ns for pair, cost_ns in costs if pair not in checks.not_applicable}
         for place, cost_ns in self._own[name].items():
-            self._by_place.setdefault(place, _Running()).add(name, revision, cost_ns)
+            running = self._by_place.get(place)
+            if running is None:
+                running = self._by_place[place] = _Running()
+            running.add(name, revision, cost_ns)
 
     def before(self, name: str, revision: int) -> Spent:
         """Return what all others take that were in force before a policy, or come before it if it is the newest."""

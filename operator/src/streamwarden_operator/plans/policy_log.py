@@ -257,7 +257,7 @@ def _plan_bindings(
         named = known.policy_names if known is not None and agent in {*withheld, *lacking} else frozenset()
         too_new = lacking.get(agent, frozenset())
         if wanted is not None and agent not in withheld:
-            drafts[agent] = _binding(wanted, _refs(nameable, dict(wanted.labels), named, too_new))
+            drafts[agent] = _binding(wanted, _refs(nameable, wanted.labels, named, too_new), known)
         elif known is not None:
             refs = _refs(nameable, known.labels, named, too_new)
             drafts[agent] = known.model_copy(update={"policies": refs})
@@ -276,9 +276,10 @@ def _apart(record: BindingRecord, not_applicable: Mapping[str, tuple[str, ...]])
 def _numbered(draft: _Draft, record: BindingRecord, state: LogState) -> BindingRecord:
     """Return the binding as it will be on the log: a new revision where it says something new."""
     known = state.bindings.get(record.agent)
-    if known is not None and _says_the_same(record, known):
+    if known is not None and (record is known or _says_the_same(record, known)):
         return known
-    record = with_format(record.model_copy(update={"epoch": draft.epoch, "revision": draft.next_revision()}))
+    written = {"format": format_needed(record), "epoch": draft.epoch, "revision": draft.next_revision()}
+    record = record.model_copy(update=written)
     draft.records.append(record)
     return record
 
@@ -295,7 +296,7 @@ def _nameable(desired: DesiredLog, policies: Mapping[str, PolicyRecord]) -> list
 
 
 def _refs(
-    nameable: Iterable[_Nameable], labels: dict[str, str], named: AbstractSet[str], too_new: AbstractSet[str]
+    nameable: Iterable[_Nameable], labels: Mapping[str, str], named: AbstractSet[str], too_new: AbstractSet[str]
 ) -> tuple[BoundPolicyRef, ...]:
     """Return the living policies that select these labels, and those that are named, at their revisions now."""
     return tuple(
@@ -305,7 +306,10 @@ def _refs(
     )
 
 
-def _binding(wanted: DesiredBinding, refs: tuple[BoundPolicyRef, ...]) -> BindingRecord:
+def _binding(wanted: DesiredBinding, refs: tuple[BoundPolicyRef, ...], known: BindingRecord | None) -> BindingRecord:
+    """Return an agent's binding; where no more than its policies differ, by the one on the log: an edit is of all."""
+    if known is not None and wanted.describes(known):
+        return known if refs == known.policies else known.model_copy(update={"policies": refs})
     return BindingRecord(
         epoch=1,
         revision=1,

@@ -126,8 +126,8 @@ class Acls(Protocol):
 class ScramUsers(Protocol):
     """SCRAM users, and their passwords, one of each mechanism. Names are without ``User:``."""
 
-    async def observe(self) -> Mapping[str, frozenset[str]]:
-        """Return each user that has a password, with the mechanisms that it has one of."""
+    async def observe(self, users: Collection[str] | None = None) -> Mapping[str, frozenset[str]]:
+        """Return each user that has a password, with the mechanisms that it has one of; of these, or (None) of all."""
         ...
 
     async def upsert(self, user: str, password: str, mechanism: str = SCRAM_SHA_512) -> None:

@@ -101,7 +101,7 @@ class Users:
     def __init__(self) -> None:
         self.passwords: dict[str, str] = {}
 
-    async def observe(self) -> Mapping[str, frozenset[str]]:
+    async def observe(self, _users: object = None) -> Mapping[str, frozenset[str]]:
         return {user: frozenset({SCRAM_SHA_512}) for user in self.passwords}
 
     async def upsert(self, user: str, password: str, mechanism: str = SCRAM_SHA_512) -> None:

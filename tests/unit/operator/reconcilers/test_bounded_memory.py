@@ -9,7 +9,7 @@ from support.operator_harness import agent, contract, policy, running, whole_nam
 from support.policy_fakes import ack_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from support.operator_harness import Harness
 
@@ -72,11 +72,11 @@ async def test_x97_of_an_agent_that_went_without_being_brought_down_nothing_stay
 
 async def test_what_an_agent_has_is_taken_back_with_one_listing_of_users() -> None:
     async with running(*whole_namespace()) as harness:
-        asked, observe = list[None](), harness.users.observe
+        asked, observe = list[object](), harness.users.observe
 
-        async def listed() -> Mapping[str, frozenset[str]]:
-            asked.append(None)
-            return await observe()
+        async def listed(users: Collection[str] | None = None) -> Mapping[str, frozenset[str]]:
+            asked.append(users)
+            return await observe(users)
 
         harness.users.observe = listed  # type: ignore[method-assign]  # counted
         access = harness.access

@@ -49,10 +49,21 @@ class KafkaScramUsers:
         self._looks: Batcher[str, Mapping[str, frozenset[str] | KafkaException]] = Batcher(self._look)
         self._alterations: Batcher[_Alteration, Mapping[_Alteration, object]] = Batcher(self._alter_all)
 
-    async def observe(self) -> Mapping[str, frozenset[str]]:
-        """Return the users that have a password, with its mechanisms; who asks at the same time shares a request."""
-        with translated("list the SCRAM users"):
-            return await self._lists.get(())
+    async def observe(self, users: Collection[str] | None = None) -> Mapping[str, frozenset[str]]:
+        """Return the users that have a password, with its mechanisms; who asks at the same time shares a request.
+
+        Args:
+            users: only these: thousands need not be told for the two of one agent. None: all.
+        """
+        if users is None:
+            with translated("list the SCRAM users"):
+                return await self._lists.get(())
+        if not users:
+            return {}
+        with translated("look at SCRAM users"):
+            found = await self._looks.get(users)
+            named = {user: _unless_refused(found[user]) for user in users}
+        return {user: mechanisms for user, mechanisms in named.items() if mechanisms}
 
     async def upsert(self, user: str, password: str, mechanism: str = SCRAM_SHA_512) -> None:
         """Make a user, or give it this password of a mechanism; its open connections stay."""
@@ -93,10 +104,7 @@ class KafkaScramUsers:
             await self._admin.until(shown, f"change of user {user!r}")
 
     async def _mechanisms_of(self, user: str) -> frozenset[str]:
-        found = (await self._looks.get([user]))[user]
-        if isinstance(found, KafkaException):
-            raise found
-        return found
+        return _unless_refused((await self._looks.get([user]))[user])
 
     async def _look(self, users: Collection[str]) -> Mapping[str, frozenset[str] | KafkaException]:
         """Return the mechanisms of each of many users, or what Kafka refused."""
@@ -128,6 +136,17 @@ class KafkaScramUsers:
             answers.update((alteration, settled[user]) for user, alteration in by_user.items())
             left = [alteration for alteration in left if alteration not in answers]
         return answers
+
+
+def _unless_refused(found: frozenset[str] | KafkaException) -> frozenset[str]:
+    """Return the mechanisms of a user.
+
+    Raises:
+        KafkaException: Kafka does not tell them.
+    """
+    if isinstance(found, KafkaException):
+        raise found
+    return found
 
 
 def _mechanisms(found: UserScramCredentialsDescription) -> frozenset[str]:

@@ -166,7 +166,7 @@ class AgentUsers:
         Where the inventory says so no Secret is read: in a namespace that is being deleted the right to may be gone.
         """
         await self.inventory.open()
-        existing = await self.users.observe()
+        existing = await self.users.observe(_wanted(names))
         unsettled = [user for user in _wanted(names) if user in existing and not self._is_made(user)]
         found = await self._find(names) if unsettled else []
         opened = {user.name for user in found if user.ownership is Ownership.OURS}
@@ -210,7 +210,7 @@ class AgentUsers:
 
     async def _find(self, names: AgentNames, granted: Collection[str] = (), *, doubted: bool = False) -> list[_User]:
         await self.inventory.open()
-        existing = await self.users.observe()
+        existing = await self.users.observe(_wanted(names))
         due = self.tries.due(_wanted(names), doubted=doubted)
         found = []
         for user, secret in _wanted(names).items():

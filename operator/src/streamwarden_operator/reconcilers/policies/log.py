@@ -2,9 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from typing import Protocol
 
 import structlog
@@ -26,6 +27,8 @@ from streamwarden_operator.reconcilers.policies.log_store import LogStore, Publi
 from streamwarden_operator.result import DONE, GONE, Result
 
 _log = structlog.get_logger(__name__)
+_MOST_SHOWN = 20
+"""Keys of what was published that a line of the log names."""
 
 
 class Keys(Verifier, Protocol):
@@ -127,8 +130,8 @@ class PolicyLogReconciler:
                 "policy log published",
                 topic=topic,
                 epoch=plan.records[-1].epoch,
-                records=[record.key for record in plan.records],
-                tombstones=[key.decode(errors="replace") for key in plan.tombstones],
+                records=_some(record.key for record in plan.records),
+                tombstones=_some(key.decode(errors="replace") for key in plan.tombstones),
             )
             self._note(namespace, plan, planned.state)
         return PublishedLog(
@@ -208,6 +211,12 @@ class PolicyLogReconciler:
                 message=f"{name}: {why}. It is written over; find out who may write this topic",
                 warning=True,
             )
+
+
+def _some(keys: Iterable[str]) -> list[str]:
+    """Return the first keys, and how many more there are: an edit writes anew what binds each agent."""
+    first, rest = list(islice(iterator := iter(keys), _MOST_SHOWN)), sum(1 for _ in iterator)
+    return [*first, f"and {rest} more"] if rest else first
 
 
 def _check_all_known(unreadable: Collection[Key], policies: Sequence[Policy]) -> None:
