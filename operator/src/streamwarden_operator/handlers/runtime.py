@@ -326,7 +326,7 @@ class Runtime:
                 keys = await self.cluster.resync()
             except OperatorError as error:
                 _log.warning("not everything could be listed", error=str(error))
-                continue
+                keys = self.cluster.take_found()
             if keys:
                 _log.info("found changed, and no watch showed it", keys=len(keys))
             await self._wake(keys)

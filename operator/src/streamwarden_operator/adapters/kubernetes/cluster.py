@@ -74,6 +74,8 @@ class KubernetesCluster(Cluster):
         self._events = EventRecorder(client)
         self._complete = False
         self._is_version_known = False
+        self._found: set[Key] = set()
+        """What lists found changed, and nobody was told yet: it is in the cache, and the next list finds no change."""
 
     async def close(self) -> None:
         """Let go of the connections."""
@@ -111,30 +113,40 @@ class KubernetesCluster(Cluster):
         """List everything, and return the keys that changed or vanished without an event of a watch.
 
         Raises:
-            KubernetesUnavailableError: not everything could be seen; what was seen is known now.
+            KubernetesUnavailableError: not everything could be seen; what was seen is known now (``take_found``).
         """
         if not self._is_version_known:
             await self._learn_version()
-        found: set[Key] = set()
+        failed: KubernetesUnavailableError | None = None
         for resource in self._resources:
             for namespace in self._namespaces or (None,):
-                found |= await self._resync(resource, namespace)
+                try:
+                    await self._resync(resource, namespace)
+                except ForbiddenError as error:  # of this resource alone: the others are listed all the same
+                    failed = failed or error
+                except AbsentError:
+                    message = f"does not serve {resource.described}: are the CRDs installed? See config/crds"
+                    failed = failed or KubernetesUnavailableError(f"the API server {message}")
+        if failed is not None:
+            raise failed
         self._complete = True
-        return frozenset(found)
+        return self.take_found()
 
-    async def _resync(self, resource: ResourceType, namespace: str | None) -> set[Key]:
+    def take_found(self) -> frozenset[Key]:
+        """Return, once, what lists found changed: also what one found that did not come to its end."""
+        found = frozenset(self._found)
+        self._found.clear()
+        return found
+
+    async def _resync(self, resource: ResourceType, namespace: str | None) -> None:
         for _ in range(_LIST_ATTEMPTS):
             try:
                 return await self._list(resource, namespace)
             except ExpiredError:
                 continue
-            except AbsentError as error:
-                message = f"the API server does not serve {resource.described}: are the CRDs installed? See config/crds"
-                raise KubernetesUnavailableError(message) from error
         raise KubernetesUnavailableError(f"{resource.described} change faster than they can be listed")
 
-    async def _list(self, resource: ResourceType, namespace: str | None) -> set[Key]:
-        found: set[Key] = set()
+    async def _list(self, resource: ResourceType, namespace: str | None) -> None:
         listed: set[str] = set()
         version, asked = "0", self._cache.order.asked()
         async for page, of_list in self.client.pages(resource, namespace, selector_of(resource)):
@@ -142,8 +154,8 @@ class KubernetesCluster(Cluster):
             for manifest in page:
                 listed.add(manifest["metadata"]["uid"])
                 if (key := await self.observe(manifest, asked)) is not None:
-                    found.add(key)
-        return found | self._cache.forget_missing(resource, namespace, listed, version, asked=asked)
+                    self._found.add(key)
+        self._found |= self._cache.forget_missing(resource, namespace, listed, version, asked=asked)
 
     async def _relist(self, place: ObjectPlace) -> Key | None:
         """List the one object of a place, until nothing was taken in from elsewhere meanwhile."""
