@@ -22,6 +22,8 @@ Reads = tuple[GroupReads, ...]
 
 EVERY_S = 86_400.0
 """Often enough for ``offsets.retention.minutes`` of two days; the default is seven."""
+RETRY_S = 3_600.0
+"""After a failure: where offsets are kept for two days, nobody can lose one to a broker that is started again."""
 _TICK_S = 60.0
 
 _log = structlog.get_logger(__name__)
@@ -61,15 +63,19 @@ class GroupKeeper:
         asleep.update(self._bound_at_zero())
         self._due_s = {where: self._due_s.get(where) or _next(where, now_s) for where in asleep}
         for where in sorted(where for where, due_s in self._due_s.items() if due_s <= now_s):
-            self._due_s[where] = _next(where, now_s)
-            await self._keep(asleep[where])
+            kept = await self._keep(asleep[where])
+            self._due_s[where] = _next(where, now_s) if kept else min(_next(where, now_s), now_s + RETRY_S)
 
-    async def _keep(self, groups: Reads) -> None:
+    async def _keep(self, groups: Reads) -> bool:
+        """Keep an agent's groups; False where one was not, and is to be tried before another day is over."""
+        kept = True
         for reads in groups:
             try:
                 await self._offsets.keep(reads.group, reads.topics)
             except OperatorError as error:
+                kept = False
                 _log.warning("group not kept", group=reads.group, error=str(error))
+        return kept
 
 
 def bound_at_zero(cluster: Cluster, logs: LogStore, store: ScalingStore) -> dict[tuple[str, str], Reads]:

@@ -54,14 +54,16 @@ async def test_an_operator_that_is_restarted_every_few_hours_keeps_them_too() ->
     assert len(kept) >= 2 * 12 * 6 * HOUR_S / EVERY_S
 
 
-async def test_an_outage_costs_one_day_of_seven() -> None:
+async def test_an_outage_costs_no_more_than_it_lasts() -> None:
     world = World(pods=0)
     world.offsets.down = True
     await world.run(0, 25)
     assert world.offsets.kept == []
     world.offsets.down = False
-    await world.run(25 * HOUR_S, 24)
+    await world.run(25 * HOUR_S, 1)
     assert world.offsets.kept == BOTH
+    await world.run(26 * HOUR_S, 24)
+    assert world.offsets.kept == BOTH * 2
 
 
 # --- agents that nobody scales, after a restart -----------------------------------------------------------------------
