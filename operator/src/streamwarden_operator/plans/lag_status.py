@@ -5,6 +5,7 @@ from streamwarden_contract.models.scaling import Lag, LagState, Scaling
 from streamwarden_contract.reasons import ConditionReason, ScalingReason
 
 from streamwarden_operator.desired.status import condition, true
+from streamwarden_operator.errors import OperatorError
 from streamwarden_operator.plans.scaling import Decision, Failed, History, Reading
 
 SCALING_ACTIVE = "ScalingActive"
@@ -45,7 +46,9 @@ def shown_lag(shown: Lag | None, history: History, scaling: Scaling, *, scaled: 
     return Lag(state=state, records=0 if shown is None else shown.records)
 
 
-def scaling_condition(state: LagState, decision: Decision, reading: Reading, scaling: Scaling) -> Condition:
+def scaling_condition(
+    state: LagState, decision: Decision, reading: Reading, scaling: Scaling, refused: OperatorError | None = None
+) -> Condition:
     """Say whether the number of pods follows the lag.
 
     Args:
@@ -53,7 +56,11 @@ def scaling_condition(state: LagState, decision: Decision, reading: Reading, sca
         decision: the last one.
         reading: what it was made from; where it failed, its message is shown.
         scaling: the agent's.
+        refused: why the number of pods cannot be set.
     """
+    if refused is not None:
+        message = f"the number of pods cannot be set to {decision.replicas}: {refused}"
+        return condition(SCALING_ACTIVE, "False", refused.reason, message)
     if state != "Known":
         reason = ConditionReason.LAG_UNKNOWN if scaling.fallback is None else ConditionReason.FALLBACK
         return condition(SCALING_ACTIVE, "Unknown", reason, reading.message if isinstance(reading, Failed) else "")

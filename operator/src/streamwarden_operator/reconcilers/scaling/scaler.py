@@ -12,7 +12,7 @@ from datetime import datetime
 import structlog
 from streamwarden_contract.models import AgentDeployment
 from streamwarden_contract.models.scaling import Scaling, ScalingChange
-from streamwarden_contract.reasons import ScalingReason
+from streamwarden_contract.reasons import ConditionReason, ScalingReason
 
 from streamwarden_operator.clock import repeat, utc_now
 from streamwarden_operator.desired.management import is_held
@@ -28,6 +28,8 @@ TICK_S = 0.25
 """How often it is asked who is due: a quarter of the shortest ``pollingInterval``. To ask costs a millisecond."""
 _RETRY_S = 5.0
 """A number of pods that could not be set is tried again after so long, or when the lag is read next."""
+_REFUSALS = 2
+"""In a row until it is told that the number of pods cannot be set."""
 _SIDE_BY_SIDE = 16
 """Workloads scaled at the same time."""
 _WHERE = ("inputs", "decisions")
@@ -142,13 +144,16 @@ class Scaler:
         """Carry a decision out; False where nothing was changed, and the next reading tries again."""
         before = entry.state.desired
         if decision.replicas == before:
+            entry.refusals, entry.refused = 0, None
             return False
         try:
             async with self._limit:
                 await self._cluster.scale_workload(key.namespace, key.name, decision.replicas)
         except OperatorError as error:
             _log.warning("not scaled", key=str(key), replicas=decision.replicas, error=str(error))
+            await self._refuse(key, entry, decision, error)
             return False
+        entry.refusals, entry.refused = 0, None
         _log.info("scaled", key=str(key), before=before, replicas=decision.replicas, reason=decision.reason.value)
         entry.state = replace(entry.state, desired=decision.replicas)
         entry.change = ScalingChange(
@@ -162,12 +167,21 @@ class Scaler:
         await self._record(key, decision.reason, message, warning=warning)
         return True
 
+    async def _refuse(self, key: Key, entry: ScaledAgent, decision: Decision, error: OperatorError) -> None:
+        """Tell, once, that the number of pods cannot be set: a missing right, say. One failure alone is no news."""
+        entry.refusals += 1
+        if entry.refusals < _REFUSALS or (entry.refused is not None and entry.refused.reason == error.reason):
+            return
+        entry.refused = error
+        message = f"the number of pods cannot be set to {decision.replicas}: {error}"
+        await self._record(key, error.reason, message, warning=True)
+
     def _note(self, due: _Due, reading: Reading, decision: Decision, *, scaled: bool) -> bool:
         """Note what the status says from now on; False where it says it already."""
         entry = due.entry
         before = (entry.lag, entry.active)
         entry.lag = shown_lag(entry.lag, entry.history, due.scaling, scaled=scaled)
-        active = scaling_condition(entry.lag.state, decision, reading, due.scaling)
+        active = scaling_condition(entry.lag.state, decision, reading, due.scaling, entry.refused)
         if entry.active is None or (entry.active.status, entry.active.reason) != (active.status, active.reason):
             entry.active = active  # else its message stays: errors word the same outage in many ways
         return before != (entry.lag, entry.active)
@@ -183,7 +197,7 @@ class Scaler:
             message = f"the lag can be read again: {reading.records} records ({reading.where})"
             await self._record(due.key, ScalingReason.LAG_KNOWN, message, warning=False)
 
-    async def _record(self, key: Key, reason: ScalingReason, message: str, *, warning: bool) -> None:
+    async def _record(self, key: Key, reason: ScalingReason | ConditionReason, message: str, *, warning: bool) -> None:
         async with self._limit:
             await self._cluster.record_event(key, reason=reason.value, message=message, warning=warning)
 

@@ -12,6 +12,7 @@ from streamwarden_contract.reasons import ConditionReason
 
 from streamwarden_operator.desired.agents import ResolvedAgent
 from streamwarden_operator.desired.status import find_condition, pending
+from streamwarden_operator.errors import OperatorError
 from streamwarden_operator.plans.lag_status import SCALING_ACTIVE
 from streamwarden_operator.plans.scaling import History, initial_replicas
 from streamwarden_operator.ports import GroupReads, WorkloadState
@@ -48,6 +49,10 @@ class ScaledAgent:
     """As the status shows it."""
     active: Condition | None = None
     """None before the first reading of this process."""
+    refusals: int = 0
+    """How often in a row the number of pods could not be set."""
+    refused: OperatorError | None = None
+    """Why it cannot be set, where that has been told."""
     unknown_reported: bool = False
     """Whether an Event has said that the lag is not known."""
 

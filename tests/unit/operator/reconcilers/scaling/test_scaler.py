@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from streamwarden_contract.models.scaling import Lag
-from streamwarden_operator.errors import KubernetesUnavailableError
+from streamwarden_operator.errors import ForbiddenError, KubernetesUnavailableError
 from streamwarden_operator.keys import Key
 from streamwarden_operator.plans.scaling import History
 from streamwarden_operator.ports import Topic, WorkloadState
@@ -268,6 +268,41 @@ async def test_a_scaling_that_fails_is_tried_again(world: World, monkeypatch: py
     assert (world.pods, world.told, world.entry.change) == (0, [], None)
     await world.run(5)
     assert (world.pods, world.told) == (3, ["Activated"])
+
+
+FORBIDDEN = "the API server forbids to patch deployments.apps/scale 'guard' in namespace 'risk'"
+
+
+@pytest.mark.parametrize(
+    ("made", "before", "due", "active"),
+    [
+        pytest.param(scaled(), 0, 3, ("False", "Forbidden"), id="by-its-lag"),
+        pytest.param(agent(), 2, 1, None, id="to-the-one-pod-of-an-agent-without-scaling"),
+    ],
+)
+async def test_a_number_of_pods_that_cannot_be_set_is_told_once_and_until_it_is(
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    made: AgentDeployment,
+    before: int,
+    due: int,
+    active: tuple[str, str] | None,
+) -> None:
+    async def refuse(*_: object) -> None:
+        raise ForbiddenError(FORBIDDEN)
+
+    world.put(made, pods=before)
+    world.lag(30)
+    with monkeypatch.context() as patched:
+        patched.setattr(world.cluster, "scale_workload", refuse)
+        await world.run(60)
+    told = f"the number of pods cannot be set to {due}: {FORBIDDEN}"
+    assert (world.pods, world.cluster.events) == (before, [RecordedEvent(KEY, "Forbidden", told, warning=True)])
+    said = world.entry.active
+    assert (said and (said.status, said.reason, said.message)) == (active and (*active, told))
+    await world.run(10)
+    assert world.pods == due
+    assert world.entry.active is None or world.entry.active.status == "True"
 
 
 async def test_a_number_that_somebody_else_set_is_brought_back(world: World) -> None:
