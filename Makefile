@@ -56,10 +56,8 @@ matrix: setup ## What runs once for each supported version of something
 	$(PYTEST) -m matrix
 
 # The newest API server and the stack's own Kafka are what all tests run against. The oldest API server is built first.
-versions: setup ## The operator's tests again, on each other Kafka and on the oldest API server
-	for kafka in 3.9 4.0 4.4; do echo "== Kafka $$kafka"; TESTED_KAFKA=$$kafka $(PYTEST) tests/integration/operator; done
-	$(BIN)/streamwarden cluster build --api-server 1.35 || test "$${REQUIRE_CLUSTER:-}" != 1
-	TESTED_KUBERNETES=1.35 $(PYTEST) tests/api_server
+versions: setup ## The operator's tests again, on each other Kafka and on the oldest API server; ONLY=kafka-3.9 runs one
+	$(BIN)/python tests/support/other_versions.py $(WORKERS) $(ONLY)
 
 fuzz: setup ## Property tests with many more examples; what no library writes, for FUZZ_SECONDS, by FUZZ_SEED
 	HYPOTHESIS_PROFILE=fuzz $(PYTEST) tests/unit -m hypothesis

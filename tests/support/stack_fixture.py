@@ -35,9 +35,10 @@ _START_TIMEOUT_S = 600
 """The first start on a machine downloads."""
 _STOP_TIMEOUT_S = 90
 _REGISTRY = "registry-url"
-TESTED = os.environ.get("TESTED_KAFKA", DEFAULT)
-"""The minor version of the run's Kafka; ``make versions`` names each in turn."""
-_ONE_BROKER = KafkaOptions(TESTED)
+TESTED = "TESTED_KAFKA"
+"""Names another minor version of the run's Kafka than the stack's own; ``make versions`` sets it to each in turn."""
+_MINOR = os.environ.get(TESTED, DEFAULT)
+_ONE_BROKER = KafkaOptions(_MINOR)
 
 
 class RunningStack(ABC):
@@ -201,7 +202,7 @@ def running_stack(
 @contextmanager
 def _facts_of_a_stack(folder: Path) -> Iterator[Facts]:
     (folder / _REGISTRY).unlink(missing_ok=True)  # of an owner that died
-    kafka = KafkaOptions(TESTED, proxied=True, delegation_tokens=True)
+    kafka = KafkaOptions(_MINOR, proxied=True, delegation_tokens=True)
     with running_stack(folder / "state", kafka=kafka) as own:
         own.tell_registry(folder / _REGISTRY)
         yield {

@@ -9,6 +9,7 @@ from streamwarden_devstack.cluster import tools
 from streamwarden_devstack.stack.versions import DEFAULT, KAFKAS
 from streamwarden_operator.adapters.kubernetes.order import COMPARABLE_SINCE, OLDEST
 from streamwarden_operator.plans.kafka_needs import OLDEST_KAFKA
+from support import api_server, other_versions, stack_fixture
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "versions.md").read_text()
@@ -46,11 +47,14 @@ def test_every_kafka_of_the_stack_is_in_the_table() -> None:
     assert named == set(KAFKAS.values())
 
 
-def test_make_versions_runs_what_make_test_does_not() -> None:
-    (kafkas,) = re.findall(r"for kafka in ([\d. ]+);", MAKEFILE)
-    assert kafkas.split() == [minor for minor in KAFKAS if minor != DEFAULT]
-    assert re.findall(r"--api-server ([\d.]+)|TESTED_KUBERNETES=([\d.]+)", MAKEFILE) == [
-        (OLDEST_COMPARED, ""),
-        ("", OLDEST_COMPARED),
+def test_make_versions_runs_what_make_test_does_not_by_the_variables_that_the_tests_read() -> None:
+    assert [(part.name, part.folder, part.variable) for part in other_versions.parts()] == [
+        *(
+            (f"Kafka {minor}", "tests/integration/operator", stack_fixture.TESTED)
+            for minor in KAFKAS
+            if minor != DEFAULT
+        ),
+        (f"Kubernetes {OLDEST_COMPARED}", "tests/api_server", api_server.TESTED),
     ]
+    assert "\t$(BIN)/python tests/support/other_versions.py $(WORKERS)" in MAKEFILE
     assert "test-all: test-whole matrix versions " in MAKEFILE
