@@ -7,6 +7,7 @@ from json import JSONDecodeError
 
 import jsonschema_rs
 from jsonschema.exceptions import best_match
+from jsonschema.protocols import Validator
 from jsonschema.validators import Draft7Validator, Draft201909Validator, Draft202012Validator
 from referencing import Registry, Specification
 from referencing.exceptions import Unresolvable
@@ -25,6 +26,9 @@ _DRAFTS = {
 }
 _REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 _MAX_FAULTS = 8
+_MOST_EXPLAINED = 64
+"""Above so many parts of the value that is wrong the engine's own words do."""
+_MAX_WORDS = 500
 _MAX_KEPT = 1_000  # answers: one for each contract, however often it is reconciled
 
 
@@ -46,13 +50,37 @@ def _faults(definition: str) -> list[str]:
     if known is None:
         return [f"$schema must be one of {', '.join(_DRAFTS)}"]
     validator, specification = known
-    errors = validator(validator.META_SCHEMA, format_checker=validator.FORMAT_CHECKER).iter_errors(schema)
-    worst = best_match(errors)
-    if worst is not None:
-        # "not valid under any of the given schemas" helps nobody: name the words that would fit.
-        shown = next((part for part in worst.context or () if part.validator == "enum"), worst)
-        return [f"{_pointer(worst.absolute_path)}: {shown.message}"]
+    try:
+        jsonschema_rs.meta.validate(schema)
+    except jsonschema_rs.ValidationError as error:
+        return [f"{_pointer(error.instance_path)}: {_in_words(schema, error, validator)}"]
     return list(islice(_reference_faults(schema, specification), _MAX_FAULTS)) or _engine_faults(definition)
+
+
+def _in_words(schema: canonical.JsonValue, error: jsonschema_rs.ValidationError, validator: type[Validator]) -> str:
+    """Say what the engine has against a schema in words that help more than its own.
+
+    They are asked of the one value that it names, with what stands around it left out: for a whole schema of 64 KiB
+    the library that has them takes minutes, and the operator asks in its event loop.
+    """
+    found, around = schema, list[str | None]()
+    for step in error.instance_path:  # of a name in digits the engine says that it is a number
+        if isinstance(found, dict):
+            around.append(name := str(step))
+            found = found[name]
+        elif isinstance(found, list):
+            around.append(None)
+            found = found[int(step)]
+    if isinstance(found, dict | list) and len(found) > _MOST_EXPLAINED:
+        return error.message[:_MAX_WORDS]
+    for each in reversed(around):
+        found = [found] if each is None else {each: found}
+    worst = best_match(validator(validator.META_SCHEMA).iter_errors(found))
+    if worst is None:
+        return error.message[:_MAX_WORDS]
+    # "not valid under any of the given schemas" helps nobody: name the words that would fit.
+    shown = next((part for part in worst.context or () if part.validator == "enum"), worst)
+    return str(shown.message)
 
 
 def _line(cause: BaseException | None) -> str:

@@ -118,7 +118,7 @@ class Waker:
         for policy in self._logs.policies_of(namespace, agent):
             self._add_paced(policy, min(PACE_S, GATE_S * self._logs.number_bound(policy)))
         if self._is_new((namespace, agent, pod), ack):
-            self.add(Key("AgentDeployment", namespace, agent))
+            self._add_spoken_of(Key("AgentDeployment", namespace, agent), has_said=ack is not None)
             if agent in self._logs.held_back(namespace).agents:
                 self.add(Key("PolicyLog", namespace))
         if ack is not None:
@@ -127,6 +127,16 @@ class Waker:
         if topics:
             contracts = self._cluster.list(TopicContract, namespace)
             self._add_all(key_of(contract) for contract in contracts if contract.spec.topic_name in topics)
+
+    def _add_spoken_of(self, agent: Key, *, has_said: bool) -> None:
+        """Wake an agent of which somebody speaks: whoever has a gate's password may name any number that do not exist.
+
+        Of such there is nothing to take away but what was said, and nobody waits for that.
+        """
+        if agent.name in self._cluster.names(AgentDeployment, agent.namespace):
+            self.add(agent)
+        elif has_said:
+            self._add_last(agent)
 
     def _logs_behind(self, namespace: str, ack: GateAck) -> Iterable[Key]:
         """Return the keys of logs of which a gate claims to know more than they hold: one may have been lost."""

@@ -235,3 +235,25 @@ async def test_of_all_that_gates_say_at_once_the_last_of_each_is_taken_in_that_i
     assert [(entry["offset"], entry["error"]) for entry in logs if entry["event"] == "ack ignored"] == [
         (4, "MalformedEventError")
     ]
+
+
+async def test_an_ack_is_that_of_the_agent_and_the_pod_that_its_key_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of one whose agent holds a slash the tombstone had another key: one was written each time that it was read."""
+    monkeypatch.setattr(gate_acks, "IsolatedConsumer", lambda *arguments, **_: Saying(arguments[3]))
+
+    def written(offset: int, agent: str, pod: str) -> Message:
+        said = GateAck(namespace="risk", agent=agent, agent_uid="u", pod=pod, state="InForce", reported_at_ms=1)
+        key, value = said.key, said.encode()
+        return Message(topic="risk.streamwarden.gates", partition=0, offset=offset, key=key, value=value)
+
+    Saying.messages[:] = [written(0, "guard/x", "p"), written(1, "guard", "x/q"), written(2, "guard", "r")]
+    acks, reached = KafkaGateAcks(Connection("kafka:9092"), group="g"), asyncio.Event()
+    acks.on_complete = lambda _: reached.set()
+    acks.watch("risk")
+    with capture_logs() as logs:
+        acks.start()
+        async with asyncio.timeout(30):
+            await reached.wait()
+        await acks.stop()
+    assert [(ack.agent, ack.pod) for ack in acks.of_agent("risk", "guard")] == [("guard", "r"), ("guard", "x/q")]
+    assert [(entry["offset"], entry["error"]) for entry in logs] == [(0, "names another gate")]

@@ -216,6 +216,21 @@ def test_a_gate_that_is_gone_wakes_its_agent(world: World) -> None:
     assert world.woken() == [key("Policy", "strict"), key("AgentDeployment", "guard")]
 
 
+def test_agents_that_do_not_exist_wait_for_all_others_whoever_speaks_of_them(world: World) -> None:
+    """Who has a gate's password may name any number: each of them went before the new agents of all namespaces."""
+    said = part_of(GateAck, agent_uid="u", state="InForce")
+    world.waker.acknowledged("risk", "made-up", "p", None)  # a tombstone, of thirty bytes
+    assert (world.woken(), world.last) == ([], [])
+    world.waker.acknowledged("risk", "made-up", "p", said)
+    assert (world.woken(), world.last) == ([], [key("AgentDeployment", "made-up")])
+
+
+def test_an_agent_that_cannot_be_read_is_woken_as_others_are(world: World) -> None:
+    world.cluster.make_unreadable(agent("older"))
+    world.waker.acknowledged("risk", "older", "p", None)
+    assert (world.woken(), world.last) == ([key("AgentDeployment", "older")], [])
+
+
 def test_nothing_is_remembered_of_a_gate_that_is_gone(world: World) -> None:
     assert world.say("guard-1") == [key("Policy", "strict"), key("AgentDeployment", "guard")]
     world.say("guard-2")

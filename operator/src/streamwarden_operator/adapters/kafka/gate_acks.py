@@ -271,7 +271,8 @@ def _ack_in(message: Message, namespace: str, key: str) -> GateAck | None:
         ack = decode_ack(value)
     except (MalformedEventError, ValidationError) as malformed:
         raise _NoAckError(type(malformed).__name__) from None
-    if (ack.namespace, ack.key.decode()) != (namespace, key):
+    agent, _, pod = key.partition("/")
+    if (ack.namespace, ack.agent, ack.pod) != (namespace, agent, pod):  # of slashes there may be more: one reading
         raise _NoAckError("names another gate")
     return ack
 
