@@ -1,6 +1,6 @@
 """Names, labels and annotations of what an agent has in Kubernetes. Its Secrets are named in ``credentials``."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from streamwarden_contract.names import SYSTEM
 
@@ -39,9 +39,24 @@ ACCEPT_LOSS_ANNOTATION = "streamwarden.io/accept-loss"
 """On a namespace: ids of shared topics that are lost, separated by commas, and that are to be made again."""
 
 
+_LONGEST_SHOWN = 100
+
+
 def annotated_ids(annotations: Mapping[str, str], name: str) -> frozenset[str]:
     """Return the ids that an annotation names."""
     return frozenset(filter(None, (part.strip() for part in annotations.get(name, "").split(","))))
+
+
+def say_missed(annotation: str, said: Collection[str]) -> str:
+    """Say that an annotation has ids that are not asked for, as a sentence; empty where it has none.
+
+    Who has mistyped one would wait and hear nothing. It may also be of an earlier occasion.
+    """
+    if not said:
+        return ""
+    shown = ",".join(sorted(said))
+    shown = shown if len(shown) <= _LONGEST_SHOWN else f"{shown[:_LONGEST_SHOWN]}..."
+    return f"{annotation} says {shown!r} now, which is something else. "
 
 
 def agent_config_name(agent: str) -> str:

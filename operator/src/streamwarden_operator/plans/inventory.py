@@ -10,7 +10,7 @@ from streamwarden_contract.inventory import Item, NamespaceItem, Stage, UserItem
 from streamwarden_contract.names import SYSTEM
 from streamwarden_contract.policylog import Verifier
 
-from streamwarden_operator.desired.names import TAKE_OVER_ANNOTATION
+from streamwarden_operator.desired.names import TAKE_OVER_ANNOTATION, say_missed
 from streamwarden_operator.plans.signed_records import signature_of
 from streamwarden_operator.ports import SignedRecord
 
@@ -50,7 +50,8 @@ class Place:
             f"InstallationCloned: the inventory {topic!r} is that of the cluster {before}, and this cluster is "
             f"{self.kubernetes_uid} (UID of its namespace kube-system). Two clusters with one signing key would undo "
             "each other's work. While the other one exists give one of them another name (STREAMWARDEN_INSTALLATION) "
-            "and another key. Where it is gone and this is its restore, take over on purpose: kubectl annotate "
+            "and another key. Where it is gone and this is its restore, take over on purpose. "
+            f"{say_missed(TAKE_OVER_ANNOTATION, self.former)}Say so: kubectl annotate "
             f"namespace {self.namespace} --overwrite {TAKE_OVER_ANNOTATION}={before}"
         )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
-from streamwarden_operator.desired.names import ACCEPT_LOSS_ANNOTATION
+from streamwarden_operator.desired.names import ACCEPT_LOSS_ANNOTATION, say_missed
 from streamwarden_operator.ports import Topic
 
 
@@ -18,18 +18,20 @@ def lost_topics(known: Mapping[str, str], observed: Mapping[str, Topic], wanted:
     return {name: known[name] for name in sorted(wanted) if name in known and there.get(name, "") != known[name]}
 
 
-def describe_loss(lost: Mapping[str, str], namespace: str) -> str:
+def describe_loss(lost: Mapping[str, str], namespace: str, accepted: Collection[str] = ()) -> str:
     """Say what is lost, and how people end it; empty where nothing is.
 
     Args:
         lost: ids by name.
         namespace: which one is to be annotated.
+        accepted: what its annotation says and is none of these.
     """
     if not lost:
         return ""
     listed = ", ".join(f"{name} (id {topic_id})" for name, topic_id in lost.items())
+    missed = say_missed(ACCEPT_LOSS_ANNOTATION, accepted)
     return (
         f"deleted, or made again by somebody else: {listed}. Nothing of it is made again before people have looked: "
-        "find out who did it, and restore what can be. To end it with an empty topic: kubectl annotate namespace "
-        f"{namespace} --overwrite {ACCEPT_LOSS_ANNOTATION}={','.join(lost.values())}"
+        f"find out who did it, and restore what can be. {missed}To end it with an empty topic: "
+        f"kubectl annotate namespace {namespace} --overwrite {ACCEPT_LOSS_ANNOTATION}={','.join(lost.values())}"
     )

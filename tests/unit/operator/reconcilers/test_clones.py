@@ -50,6 +50,7 @@ async def test_a_copy_of_the_cluster_ends_before_it_writes() -> None:
     assert said.startswith(
         "InstallationCloned: the inventory 'streamwarden.inventory' is that of the cluster uid-of-the"
     )
+    assert "streamwarden.io/take-over-cluster says 'uid-of-another' now, which is something else. Say so: " in said
     assert said.endswith(
         "kubectl annotate namespace streamwarden --overwrite streamwarden.io/take-over-cluster=" + ORIGINAL
     )

@@ -74,6 +74,9 @@ async def test_x84_people_end_it_on_purpose_and_the_inventory_keeps_what_was_los
         harness.controller.add(NAMESPACE)
         await harness.settle()
         assert AUDIT not in harness.topics.topics
+        told = [event.message for event in harness.cluster.events if event.key == NAMESPACE]
+        missed = "streamwarden.io/accept-loss says 'of-an-earlier-one' now, which is something else. "
+        assert [missed in message for message in told] == [False, True]
         harness.cluster.annotations["risk"] = {"streamwarden.io/accept-loss": f"of-an-earlier-one,{was}"}
         harness.controller.add(NAMESPACE)
         await until(lambda: topics_ready(harness)[0] == "True")

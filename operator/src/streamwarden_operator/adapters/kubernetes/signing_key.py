@@ -21,6 +21,7 @@ from streamwarden_operator.desired.names import (
     ROTATE_WITHOUT_ANNOTATION,
     ROTATION_STATUS_ANNOTATION,
     annotated_ids,
+    say_missed,
 )
 from streamwarden_operator.errors import CannotGoOnError, InvalidSpecError, SigningKeyLostError
 from streamwarden_operator.ports import KeyIds, RotationAsked, SigningKeys
@@ -176,7 +177,7 @@ async def keep_signing_key(
     if kept is None:
         lost = await signers()
         if lost - begin_anew:
-            raise SigningKeyLostError(lost_key_message(namespace, lost))
+            raise SigningKeyLostError(lost_key_message(namespace, lost, begin_anew))
         held = HeldKeys(SigningKey.create(), abandoned=lost, since=utc_now())
         if await secrets.create(namespace, SECRET_NAME, write_keys(held)):
             return KubernetesSigningKeys(secrets, namespace, PublisherKeys(held), longest=longest)
@@ -195,13 +196,14 @@ async def is_new(secrets: SecretStore, namespace: str) -> bool:
     return await secrets.read_kept(namespace, SECRET_NAME) is None
 
 
-def lost_key_message(namespace: str, lost: frozenset[str]) -> str:
-    """Say what to do about a lost key."""
+def lost_key_message(namespace: str, lost: frozenset[str], begin_anew: frozenset[str]) -> str:
+    """Say what to do about a lost key, and whether people have named another one."""
     ids = ",".join(sorted(lost))
     return (
         f"the Secret {namespace}/{SECRET_NAME} is gone, and policy logs are signed by {ids}: nothing is done, and "
         f"gates go on by what is in force. Put the Secret back from its backup. Where it is lost for good, begin anew "
-        f"with another key: kubectl annotate namespace {namespace} --overwrite {BEGIN_ANEW_ANNOTATION}={ids}"
+        f"with another key. {say_missed(BEGIN_ANEW_ANNOTATION, begin_anew - lost)}Say so: "
+        f"kubectl annotate namespace {namespace} --overwrite {BEGIN_ANEW_ANNOTATION}={ids}"
     )
 
 

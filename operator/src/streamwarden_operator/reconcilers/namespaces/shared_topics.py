@@ -49,7 +49,7 @@ class SharedTopics:
         accepted = await self._accepted(namespace) if lost else frozenset()
         given_up = {name: topic_id for name, topic_id in lost.items() if topic_id in accepted}
         lost = {name: topic_id for name, topic_id in lost.items() if name not in given_up}
-        loss = describe_loss(lost, self._where(namespace))
+        loss = describe_loss(lost, self._where(namespace), accepted - frozenset(given_up.values()))
         if loss:
             await self._say(namespace, self.logs.lost_topics, ConditionReason.SHARED_TOPIC_LOST, loss)
         kept = [topic for topic in wanted if topic.name not in lost]

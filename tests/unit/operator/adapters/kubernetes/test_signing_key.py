@@ -42,7 +42,8 @@ async def test_x83_a_lost_key_is_not_made_anew_and_the_error_says_how_to_go_on()
 
 async def test_x83_another_key_is_made_where_people_begin_anew_without_just_that_one() -> None:
     secrets = FakeKeptSecrets()
-    with pytest.raises(SigningKeyLostError):
+    missed = "streamwarden.io/begin-anew says 'an earlier loss' now, which is something else. Say so: kubectl annotate"
+    with pytest.raises(SigningKeyLostError, match=missed):
         await keep_signing_key(
             secrets.store, "ops", signers=signed_by_a_lost_key, begin_anew=frozenset({"an earlier loss"})
         )
