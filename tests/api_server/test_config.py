@@ -171,6 +171,38 @@ async def test_what_a_namespace_may_have_passes(bare_side: KubernetesSide) -> No
     await bare_side.put(agent(namespace=bare_side.namespace))
 
 
+_KNOWN = ", ".join(f"streamwarden.io/{name}" for name in ("managed", "orphan", "pause-reconciliation"))
+_UNHEARD = {
+    "pause-reconciliation=True": "nobody hears the value of streamwarden.io/pause-reconciliation: write",
+    "managed=no": "nobody hears the value of streamwarden.io/managed: write",
+    "orphan=yes": "nobody hears the value of streamwarden.io/orphan: write",
+    "pause-reconcilation=true": f"annotation streamwarden.io/pause-reconcilation: known are {_KNOWN}, ",
+    "rotate-credential=a": f"annotation streamwarden.io/rotate-credential: known are {_KNOWN}, ",
+}
+
+
+async def test_who_sets_an_annotation_that_nobody_hears_is_told_at_once_and_nothing_else_is_said(
+    bare_side: KubernetesSide, installed: ApiServer
+) -> None:
+    await bare_side.put(agent(namespace=bare_side.namespace))
+
+    def annotate(annotation: str) -> str:
+        """Return what is said of it; ``kubectl`` fails where it is warned."""
+        place = ("agentdeployment", "guard", "-n", bare_side.namespace)
+        try:
+            return installed.kubectl("annotate", *place, "--overwrite", "--warnings-as-errors", annotation)
+        except AssertionError as warned:
+            return str(warned)
+
+    async with asyncio.timeout(_WAIT_S):  # a new admission policy takes a moment until it counts
+        while "Warning" not in await asyncio.to_thread(annotate, "streamwarden.io/no-such=a"):
+            await asyncio.to_thread(annotate, "streamwarden.io/no-such-")
+    for annotation, words in _UNHEARD.items():
+        assert words in await asyncio.to_thread(annotate, f"streamwarden.io/{annotation}"), annotation
+    for good in ("streamwarden.io/managed=true", "streamwarden.io/rotate-credentials=a", "a.example/other=x"):
+        assert (await asyncio.to_thread(annotate, good)).strip() == "agentdeployment.streamwarden.io/guard annotated"
+
+
 async def may_read(side: KubernetesSide, secret: str) -> bool:
     try:
         await side.cluster.read_secret(side.namespace, secret)
