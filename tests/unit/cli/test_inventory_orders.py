@@ -28,8 +28,10 @@ class Operator:
         self.error: OperatorError | None = None
         self.asked: list[tuple[str, str, InventoryRequest]] = []
 
-    def order(self, context: str, namespace: str, request: InventoryRequest, *, wait_s: float) -> InventoryAnswer:
-        assert wait_s == 60
+    def order(
+        self, context: str, namespace: str, request: InventoryRequest, *, wait_s: float, tell: ordering.Tell
+    ) -> InventoryAnswer:
+        assert (wait_s, callable(tell)) == (60, True)
         self.asked.append((context, namespace, request))
         if self.error is not None:
             raise self.error

@@ -149,7 +149,7 @@ def _order(request: InventoryRequest, context: str, namespace: str, wait_s: floa
     from streamwarden_operator.handlers.ordering import order
 
     try:
-        return order(context, namespace, request, wait_s=wait_s)
+        return order(context, namespace, request, wait_s=wait_s, tell=lambda said: typer.echo(said, err=True))
     except KubeconfigError as error:
         fail(error, code=ExitCode.USAGE)
     except OperatorError as error:

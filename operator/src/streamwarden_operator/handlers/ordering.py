@@ -1,10 +1,12 @@
 """Orders an adoption or a release of a running operator: a ConfigMap is written, and the answer in it awaited."""
 
 import asyncio
+from collections.abc import Callable
 
 from streamwarden_contract.errors import InventoryError
 from streamwarden_contract.inventory_requests import (
     CONFIG_MAP,
+    LONGEST_AGE,
     REQUEST_ENTRY,
     InventoryAnswer,
     InventoryRequest,
@@ -23,9 +25,13 @@ from streamwarden_operator.ports import Manifest, Ordered
 _TIMEOUT_S = 10.0
 """Longest wait for one answer of the API server."""
 _PAUSE_S = 0.5
+_SILENT_S = 5.0
+"""After that long without an answer people are told what is waited for."""
+
+Tell = Callable[[str], None]
 
 
-def order(context: str, namespace: str, request: InventoryRequest, *, wait_s: float) -> InventoryAnswer:
+def order(context: str, namespace: str, request: InventoryRequest, *, wait_s: float, tell: Tell) -> InventoryAnswer:
     """Order something, with a connection of its own, and return what the operator has answered.
 
     Args:
@@ -33,42 +39,68 @@ def order(context: str, namespace: str, request: InventoryRequest, *, wait_s: fl
         namespace: the operator's own.
         request: what is ordered.
         wait_s: longest wait for the answer.
+        tell: called with what people should know meanwhile, and where they end it.
 
     Raises:
         KubeconfigError: there is no API server to speak to.
         KubernetesUnavailableError: it does not answer, or refuses.
         NotReadyError: another order waits, or no operator has answered in time.
     """
-    return asyncio.run(_order(context, namespace, request, wait_s))
+    return asyncio.run(_order(context, namespace, request, wait_s, tell))
 
 
-async def _order(context: str, namespace: str, request: InventoryRequest, wait_s: float) -> InventoryAnswer:
+async def _order(context: str, namespace: str, request: InventoryRequest, wait_s: float, tell: Tell) -> InventoryAnswer:
     client = KubernetesClient(await load_configuration(context), timeout_s=_TIMEOUT_S)
     try:
-        return await ask(client, namespace, request, wait_s=wait_s)
+        return await ask(client, namespace, request, wait_s=wait_s, tell=tell)
     finally:
         await client.close()
 
 
-async def ask(client: KubernetesClient, namespace: str, request: InventoryRequest, *, wait_s: float) -> InventoryAnswer:
+async def ask(
+    client: KubernetesClient, namespace: str, request: InventoryRequest, *, wait_s: float, tell: Tell
+) -> InventoryAnswer:
     """Write a request, and return its answer.
 
     Raises:
-        KubernetesUnavailableError: the API server does not answer, or refuses.
+        KubernetesUnavailableError: the API server does not answer, or refuses: nothing is ordered.
         NotReadyError: another order waits; or no operator has answered in time, and this one stands.
     """
     await _write(client, namespace, request)
-    deadline_s = asyncio.get_running_loop().time() + wait_s
-    while asyncio.get_running_loop().time() < deadline_s:
-        found = await client.get(resource_types.CONFIG_MAP, namespace, CONFIG_MAP)
-        ordered = ordered_of(found) if found is not None else Ordered("", "", "")
-        if _id_of(ordered) != request.id:
-            raise NotReadyError("somebody else has ordered something meanwhile, in place of this")
-        if (answer := _answer_to(ordered, request.id)) is not None:
-            return answer
+    stands = (
+        f"The order stands for {LONGEST_AGE.total_seconds() / 60:g} minutes; to take it back, delete the ConfigMap "
+        f"{namespace}/{CONFIG_MAP}"
+    )
+    try:
+        return await _answered(client, namespace, request, wait_s, lambda said: tell(f"{said}. {stands}"))
+    except asyncio.CancelledError:
+        tell(f"ended before an operator has answered. {stands}")
+        raise
+
+
+async def _answered(
+    client: KubernetesClient, namespace: str, request: InventoryRequest, wait_s: float, tell: Tell
+) -> InventoryAnswer:
+    now = asyncio.get_running_loop().time
+    begun_s, told, failed = now(), False, ""
+    while now() < begun_s + wait_s:
+        try:
+            found = await client.get(resource_types.CONFIG_MAP, namespace, CONFIG_MAP)
+        except KubernetesUnavailableError as error:  # what is ordered is ordered
+            failed = f" (the API server: {error})"
+        else:
+            failed = ""
+            ordered = ordered_of(found) if found is not None else Ordered("", "", "")
+            if _id_of(ordered) != request.id:
+                raise NotReadyError("somebody else has ordered something meanwhile, in place of this")
+            if (answer := _answer_to(ordered, request.id)) is not None:
+                return answer
+        if not told and now() >= begun_s + _SILENT_S:
+            told = True
+            tell(f"no operator has answered yet{failed}: waiting for {wait_s:g} s at most")
         await asyncio.sleep(_PAUSE_S)
     raise NotReadyError(
-        f"no operator has answered within {wait_s:g} s. Does one run, and may it get and patch the ConfigMap "
+        f"no operator has answered within {wait_s:g} s{failed}. Does one run, and may it get and patch the ConfigMap "
         f"{namespace}/{CONFIG_MAP}? The order stands for 15 minutes; to take it back, delete that ConfigMap"
     )
 
