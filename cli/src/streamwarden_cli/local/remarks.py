@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from streamwarden_contract.models import AgentDeployment, TopicContract
 from streamwarden_judging.schema_remarks import schema_remarks
+from streamwarden_operator.desired.management import unheard
 from streamwarden_operator.desired.rule_checks import listed
 from streamwarden_operator.desired.rule_remarks import doubtful_rules, unchecked_names
 
@@ -41,6 +42,9 @@ def remarks(resources: Iterable[Kind]) -> Iterator[Remark]:
         yield looping, where, message, "Loop"
     for agent in agents:
         yield from _of_agent(agent, enforced)
+    for resource in resources:
+        for annotation, message in unheard(resource.metadata.annotations):
+            yield resource, ("metadata", "annotations", annotation), message, "UnheardAnnotation"
 
 
 def _of_agent(agent: AgentDeployment, enforced: set[tuple[str, str, str]]) -> Iterator[Remark]:

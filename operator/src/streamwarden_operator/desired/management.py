@@ -1,6 +1,6 @@
 """What a resource's annotations say about being reconciled at all. Pure; the same for the three kinds."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import TypeVar
@@ -8,6 +8,7 @@ from typing import TypeVar
 from streamwarden_contract.models.base import Condition, Metadata, Status
 from streamwarden_contract.reasons import ConditionReason
 
+from streamwarden_operator.desired.names import ROTATE_CREDENTIALS_ANNOTATION
 from streamwarden_operator.desired.status import condition, set_condition
 
 S = TypeVar("S", bound=Status)
@@ -18,6 +19,10 @@ MANAGED = "streamwarden.io/managed"
 """``"false"``: the resource is not touched, and its deletion undoes nothing."""
 ORPHAN = "streamwarden.io/orphan"
 """``"true"``: the resource may go without undoing anything outside."""
+
+SWITCHES = (MANAGED, ORPHAN, PAUSE)
+"""All that have one of two values."""
+_PREFIX = "streamwarden.io/"
 
 RECONCILIATION_PAUSED = "ReconciliationPaused"
 UNMANAGED = "Unmanaged"
@@ -38,6 +43,21 @@ def management_of(metadata: Metadata) -> Management:
     if metadata.annotations.get(PAUSE) == "true":
         return Management.PAUSED
     return Management.MANAGED
+
+
+def unheard(annotations: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield the annotations of ours that say nothing to anybody, by their name or their value, and what is wrong.
+
+    ``config/admission/annotations.yaml`` says the same to who sets one.
+    """
+    for name, value in sorted(annotations.items()):
+        if not name.startswith(_PREFIX) or name == ROTATE_CREDENTIALS_ANNOTATION:
+            continue
+        if name not in SWITCHES:
+            known = ", ".join((*SWITCHES, ROTATE_CREDENTIALS_ANNOTATION))
+            yield name, f"nobody hears this annotation: known are {known}"
+        elif value not in {"true", "false"}:
+            yield name, f'nobody hears the value {value!r}: write "true" or "false"'
 
 
 def is_held(metadata: Metadata) -> bool:

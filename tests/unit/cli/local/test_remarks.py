@@ -89,6 +89,34 @@ def test_an_entrypoint_that_names_a_file_is_a_warning_with_the_module_to_write(t
     ]
 
 
+def test_an_annotation_that_nobody_hears_is_a_warning_at_its_place(tmp_path: Path) -> None:
+    said = (
+        "{streamwarden.io/pause-reconcilation: 'true', streamwarden.io/managed: 'no', streamwarden.io/orphan: 'true'}"
+    )
+    policy = HEAD.format("Policy", "careful", f", annotations: {said}") + RULE
+    (tmp_path / "a.yaml").write_text(FOLDER)
+    (tmp_path / "b.yaml").write_text(policy)
+    admission = admit_all(read_manifests(tmp_path), {})
+    assert admission.problems == ()
+    assert [(found.line, found.field, found.reason, found.message) for found in admission.warnings] == [
+        (
+            3,
+            "metadata.annotations[streamwarden.io/managed]",
+            "UnheardAnnotation",
+            'nobody hears the value \'no\': write "true" or "false"',
+        ),
+        (
+            3,
+            "metadata.annotations[streamwarden.io/pause-reconcilation]",
+            "UnheardAnnotation",
+            (
+                "nobody hears this annotation: known are streamwarden.io/managed, streamwarden.io/orphan, "
+                "streamwarden.io/pause-reconciliation, streamwarden.io/rotate-credentials"
+            ),
+        ),
+    ]
+
+
 def test_a_schema_that_nothing_fits_is_a_warning_at_its_place(tmp_path: Path) -> None:
     schema = """{"required": ["qty"], "properties": {"quantity": {"maxLenght": 3}}, "additionalProperties": false}"""
     (tmp_path / "a.yaml").write_text(

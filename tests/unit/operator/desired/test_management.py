@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
+import yaml
 from streamwarden_contract.models.base import Condition, Metadata
 from streamwarden_operator.desired.management import (
+    SWITCHES,
     Management,
     held_conditions,
     is_held,
     lets_go,
     management_of,
+    unheard,
 )
+from streamwarden_operator.desired.names import ROTATE_CREDENTIALS_ANNOTATION
 
+ROOT = Path(__file__).parents[4]
 PAUSE, MANAGED, ORPHAN = (
     "streamwarden.io/pause-reconciliation",
     "streamwarden.io/managed",
@@ -71,3 +77,12 @@ def test_from_paused_to_unmanaged_one_word_takes_the_place_of_the_other() -> Non
     paused = held_conditions(metadata({PAUSE: "true"}), (READY,), now=NOW)
     unmanaged = held_conditions(metadata({MANAGED: "false"}), paused, now=NOW)
     assert [part.type for part in unmanaged] == ["Ready", "Unmanaged"]
+
+
+def test_the_api_server_warns_of_what_nobody_hears_by_the_same_names() -> None:
+    policy, _ = yaml.safe_load_all((ROOT / "config" / "admission" / "annotations.yaml").read_text(encoding="utf-8"))
+    said = {each["name"]: each["expression"] for each in policy["spec"]["variables"]}
+    assert said["switches"] == f"{list(SWITCHES)}"
+    assert f"key != '{ROTATE_CREDENTIALS_ANNOTATION}'" in said["unknown"]
+    known = {*SWITCHES, ROTATE_CREDENTIALS_ANNOTATION}
+    assert list(unheard(dict.fromkeys(known, "true"))) == []
