@@ -96,9 +96,17 @@ class WorkQueue(Generic[K]):
         priority = self._priority(key)
         self._add(key, min(priority, Priority.HALF_DONE) if key in self._looked_at else priority)
 
-    def add_last(self, key: K) -> None:
-        """Reconcile ``key`` when nobody else waits; an ask by ``add`` brings it forward, and so does a time it has."""
-        self._queue(key, Priority.RESYNC)
+    def add_last(self, key: K, after_s: float = 0.0) -> None:
+        """Reconcile ``key`` when nobody else waits; an ask by ``add`` brings it forward, and so does a time it has.
+
+        Args:
+            key: which.
+            after_s: seconds before which it does not begin to wait.
+        """
+        if after_s > 0:
+            self.add_after(key, after_s, resync=True)
+        else:
+            self._queue(key, Priority.RESYNC)
 
     def _add(self, key: K, priority: Priority) -> None:
         self._cancel_timer(key)

@@ -164,9 +164,10 @@ class ReconcileQueue:
         """Reconcile a key as soon as a worker is free."""
         self._queue.add(key)
 
-    def add_last(self, key: Key) -> None:
-        """Reconcile a key when nobody else waits."""
-        self._queue.add_last(key)
+    def add_last(self, key: Key, after_s: float = 0.0) -> None:
+        """Reconcile a key in so many seconds, and when nobody else waits."""
+        self._paced.add(key)
+        self._queue.add_last(key, after_s)
 
     def add_paced(self, key: Key, pace_s: float) -> None:
         """Reconcile a key at once where its last such turn is a while ago; else soon, for all who ask meanwhile.

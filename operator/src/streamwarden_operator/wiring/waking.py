@@ -24,8 +24,12 @@ from streamwarden_operator.reconcilers.policies.log_store import LogStore, Publi
 PACE_S = 0.5
 """Between turns of a key that many ask for: a thousand new agents want a binding each, and each gate takes note of all
 publications."""
+LATE_S = 0.02
+"""Between agents that only have another revision to say: all at once they would be in the way of the next edit."""
 GATE_S = 0.001
 """What one more gate adds to the pace at which its policies say how far they are: each look counts all gates anew."""
+AGENT_S = 0.002
+"""What one more agent adds to the pace at which others that come up get their binding: each gate reports each time."""
 
 _besides_policies = attrgetter(*sorted(BindingRecord.model_fields.keys() - {"format", "epoch", "revision", "policies"}))
 """What a binding says, but for how and when it was written."""
@@ -40,7 +44,7 @@ class Waker:
         logs: LogStore,
         add: Callable[[Key], None],
         add_paced: Callable[[Key, float], None],
-        add_last: Callable[[Key], None],
+        add_last: Callable[[Key, float], None],
     ) -> None:
         """Make a waker.
 
@@ -49,7 +53,7 @@ class Waker:
             logs: which policies bind whom.
             add: puts a key into the queue.
             add_paced: puts a key that many ask for at once into it, once in so many seconds.
-            add_last: puts a key into it that nobody waits for.
+            add_last: puts a key into it that nobody waits for, in so many seconds.
         """
         self.add = add
         self._add_paced = add_paced
@@ -93,7 +97,9 @@ class Waker:
 
     def want_log(self, key: Key) -> None:
         """Wake a policy log for an agent that comes up: a thousand of them share its turns."""
-        self._add_paced(key, PACE_S)
+        log = self._logs.published.get(key.namespace)
+        agents = len(log.state.bindings) if log is not None else 0
+        self._add_paced(key, max(PACE_S, AGENT_S * agents))
 
     def log_published(self, namespace: str, before: PublishedLog | None, after: PublishedLog) -> None:
         """Wake those whom the difference concerns: all of them where the log is new, or an outage begins or ends."""
@@ -104,8 +110,8 @@ class Waker:
         elif found := dependents_of_publication(namespace, before, after):
             late = found & bound_as_before(namespace, before, after)
             self._add_all((found - late) | contracts_that_wait(contracts))
-            for key in sorted(late):
-                self._add_last(key)  # with an edit it only has to say another revision
+            for place, key in enumerate(sorted(late)):
+                self._add_last(key, place * LATE_S)  # with an edit it only has to say another revision
 
     def acknowledged(self, namespace: str, agent: str, pod: str, ack: GateAck | None) -> None:
         """Wake the policies of a gate that spoke (or is gone: None).

@@ -121,7 +121,11 @@ class World:
         self.last: list[Key] = []
         """Those for whom nobody waits."""
         self.paces_s: dict[Key, float] = {}
-        self.waker = Waker(self.cluster, self.logs, self._woken.append, self._note_paced, self.last.append)
+        self.waker = Waker(self.cluster, self.logs, self._woken.append, self._note_paced, self._note_last)
+
+    def _note_last(self, key: Key, after_s: float) -> None:
+        self.last.append(key)
+        self.paces_s[key] = after_s
 
     def _note_paced(self, key: Key, pace_s: float) -> None:
         self._woken.append(key)
@@ -289,6 +293,26 @@ def test_agents_that_stand_make_way_for_others_when_a_policy_is_edited(
     assert world.last == last
 
 
+def test_agents_that_only_have_another_revision_to_say_come_one_after_another(world: World) -> None:
+    names = [f"guard-{number}" for number in range(5)]
+    before = [bound(name, "strict") for name in names]
+    after = [each.model_copy(update={"revision": 9, "policies": REVISED.policies}) for each in before]
+    world.waker.log_published("risk", log(*before), log(*after))
+    assert world.paces_s == {key("AgentDeployment", name): pytest.approx(0.02 * at) for at, name in enumerate(names)}
+
+
+@pytest.mark.parametrize(
+    ("agents", "pace_s"),
+    [pytest.param(1, 0.5, id="one-bound-agent"), pytest.param(1_000, 2.0, id="a-thousand-whose-gates-all-report-each")],
+)
+def test_agents_that_come_up_share_the_publications_of_their_bindings_with(
+    world: World, agents: int, pace_s: float
+) -> None:
+    world.logs.published["risk"] = log(*(bound(f"guard-{number}", "strict") for number in range(agents)))
+    world.waker.want_log(key("PolicyLog"))
+    assert world.paces_s == {key("PolicyLog"): pytest.approx(pace_s)}
+
+
 def with_schema(name: str, status: str, reason: str, *, seen: int = 1) -> TopicContract:
     found = Condition.model_validate({"type": "SchemaReady", "status": status, "reason": reason})
     made = contract(name)
@@ -341,7 +365,13 @@ def test_x85_a_thousand_agents_that_wake_at_once_are_not_listed_for_each_other()
     cluster, woken = Counted(), list[Key]()
     for number in range(1_000):
         cluster.put(agent(f"guard-{number}"))
-    waker = Waker(cluster, LogStore(InstallationNames()), woken.append, lambda key, _: woken.append(key), woken.append)
+    waker = Waker(
+        cluster,
+        LogStore(InstallationNames()),
+        woken.append,
+        lambda key, _: woken.append(key),
+        lambda key, _: woken.append(key),
+    )
     for number in range(1_000):
         waker.changed(key("AgentDeployment", f"guard-{number}"))
     assert cluster.lists == 0

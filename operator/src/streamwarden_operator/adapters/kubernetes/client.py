@@ -8,6 +8,7 @@ import os
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from urllib.request import getproxies
 
 import aiohttp
 import yaml
@@ -68,6 +69,8 @@ class KubernetesClient:
             user_agent: what the server's audit log knows this process by; empty: the library's own.
         """
         configuration.connection_pool_maxsize = _CONNECTIONS
+        # Else aiohttp reads ~/.netrc for each request: in a thread, and what it finds there would break our own login.
+        configuration.client_session_kwargs = {"trust_env": bool(getproxies())}
         self.configuration = configuration
         self.requests: Counter[tuple[str, str]] = Counter()
         """Requests sent, by verb and resource: ``("patch", "policies.streamwarden.io/status")``."""

@@ -16,6 +16,7 @@ from streamwarden_operator.errors import ConflictError, ForbiddenError, InvalidS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from streamwarden_operator.errors import OperatorError
 
@@ -217,3 +218,23 @@ async def test_each_answer_is_told_with_its_status_and_time(
 )
 def test_paths(resource: ResourceType, arguments: tuple[str, ...], expected: str) -> None:
     assert resource.path(*arguments) == expected
+
+
+async def test_a_login_in_somebodys_netrc_is_not_looked_for_and_breaks_none_of_ours(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login someone password else\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    configuration = configuration_of(server)
+    configuration.api_key = {"BearerToken": "Bearer ours"}
+    client = KubernetesClient(configuration, timeout_s=10)
+    try:
+        found = await client.get(CONFIG_MAP, "risk", "x")
+        assert (found and found["message"], server.asked) == (SAID, 1)
+    finally:
+        await client.close()
