@@ -142,7 +142,7 @@ class Waker:
         if agent.name in self._cluster.names(AgentDeployment, agent.namespace):
             self.add(agent)
         elif has_said:
-            self._add_last(agent)
+            self._add_last(agent, 0.0)
 
     def _logs_behind(self, namespace: str, ack: GateAck) -> Iterable[Key]:
         """Return the keys of logs of which a gate claims to know more than they hold: one may have been lost."""
