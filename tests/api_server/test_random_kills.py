@@ -32,7 +32,7 @@ SHARED = {
     *("streamwarden.inventory", "streamwarden.policies"),
 }
 """Topics that outlive all agents."""
-MAY_BE = {"the Lease was not renewed in time", "another operator has taken over"}
+MAY_BE = {"the Lease was not renewed in time", "leads no more"}
 """Errors of one whose machine is too busy to renew its Lease: it ends, and is started again."""
 STRANGERS = ("billing.invoice.agent", "risk.ghost.gate", "alice")
 

@@ -8,7 +8,7 @@ OperatorError
 ├── NotReadyError             something this resource needs is not there yet; a change there wakes it
 │   └── SigningKeyLostError   until the Secret is put back, or people say that it is lost for good
 ├── CannotGoOnError           only a new process can go on: this one ends
-│   └── LeadershipLostError   another operator has taken over
+│   └── LeadershipLostError   another operator writes, or may by now
 └── UnavailableError          an outage: retried with backoff
     ├── KafkaUnavailableError
     │   ├── KafkaLoginError   until the operator's user or password is mended
@@ -74,7 +74,7 @@ class CannotGoOnError(OperatorError):
 
 
 class LeadershipLostError(CannotGoOnError):
-    """Another operator has fenced this one; going on would fence it in turn."""
+    """Another operator has fenced this one, and going on would fence it in turn; or has, or may have, the Lease."""
 
 
 class UnavailableError(OperatorError):

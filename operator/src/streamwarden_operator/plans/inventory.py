@@ -135,6 +135,19 @@ class Signers:
     """Whether nothing stands on it: people may know whose it is."""
 
 
+def find_signers(records: Collection[SignedRecord], *, topic: str, cluster_id: str, verifier: KnownKeys) -> Signers:
+    """Tell who has signed the records of a policy topic.
+
+    By a lost key that people have given up nobody can verify anything, and whoever writes there may name it. So its
+    name counts only where nobody else has signed anything.
+    """
+    each = [signed_by_another(record, topic=topic, cluster_id=cluster_id, verifier=verifier) for record in records]
+    signed = filter(None, (signature_of(record, topic=topic, cluster_id=cluster_id) for record in records))
+    given_up = any(found.key_id in verifier.abandoned for found in signed)
+    strangers = frozenset(filter(None, each))
+    return Signers(ours=None in each or (given_up and not strangers), strangers=strangers, empty=not records)
+
+
 def own_namespace(item: NamespaceItem | None, signers: Signers | None) -> Ownership:
     """Tell whose a namespace is, by its policy topic: Kafka makes a topic once.
 

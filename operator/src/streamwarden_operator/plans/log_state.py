@@ -20,8 +20,9 @@ from streamwarden_contract.policylog import (
 from streamwarden_operator.plans.signed_records import key_id_of, signature_of
 from streamwarden_operator.ports import SignedRecord
 
-HIGHEST_CLAIM = 2**53
-"""No epoch or counter that somebody says without a proof is believed beyond this: there must be higher ones."""
+HIGHEST_CLAIM = 2**53 - 1
+"""No epoch or counter that somebody says without a proof is believed beyond this, the last whole number that every
+reader of JSON tells from the one above it: there must be higher ones."""
 
 
 @dataclass(frozen=True)

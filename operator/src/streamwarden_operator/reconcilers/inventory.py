@@ -31,7 +31,7 @@ from streamwarden_operator.plans.inventory import (
     KnownKeys,
     Place,
     Signers,
-    signed_by_another,
+    find_signers,
     verify_inventory,
 )
 from streamwarden_operator.plans.signed_records import key_id_of, sign_record
@@ -169,13 +169,7 @@ class Inventory:
     async def signers(self, topic: str) -> Signers:
         """Look at a policy topic; nobody is fenced for it."""
         records = await self._log.look(topic)
-        cluster_id = self._log.cluster_id
-        each = [
-            signed_by_another(record, topic=topic, cluster_id=cluster_id, verifier=self._keys)
-            for record in records.values()
-        ]
-        given_up = any(key_id_of(record) in self._keys.abandoned for record in records.values())
-        return Signers(None in each or given_up, frozenset(filter(None, each)), empty=not records)
+        return find_signers(records.values(), topic=topic, cluster_id=self._log.cluster_id, verifier=self._keys)
 
     async def sign_anew(self) -> None:
         """Have all of it signed by the key that signs now; once it is nothing is written."""

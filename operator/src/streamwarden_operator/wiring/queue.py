@@ -251,8 +251,7 @@ class ReconcileQueue:
 
     def lose(self, key: Key, error: CannotGoOnError) -> None:
         """Say that only a new process can go on."""
-        fenced = isinstance(error, LeadershipLostError)
-        event = "another operator has taken over" if fenced else "only a new process can go on"
+        event = "leads no more" if isinstance(error, LeadershipLostError) else "only a new process can go on"
         _log.error(event, key=str(key), error=str(error))
         self.lost_by = error
         self.lost.set()

@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from streamwarden_contract.inventory import InstallationItem, Item, NamespaceItem, Stage, UserItem
+from streamwarden_contract.policylog import KEY_ID_HEADER, SIGNATURE_HEADER
 from streamwarden_operator.adapters.signing import HeldKeys, PublisherKeys, SigningKey
 from streamwarden_operator.plans.inventory import (
     Ownership,
     Signers,
+    find_signers,
     left_over,
     namespaces_with_users,
     own_namespace,
@@ -127,3 +129,18 @@ def test_namespaces_are_looked_at_only_where_they_are_watched() -> None:
     ]
     assert namespaces_with_users(items, lambda _: True) == ("billing", "risk")
     assert namespaces_with_users(items, lambda namespace: namespace == "risk") == ("risk",)
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        pytest.param(((KEY_ID_HEADER, b"5ca509192950fcfd"),), id="X80-without-a-signature"),
+        pytest.param(
+            ((SIGNATURE_HEADER, b"s" * 64), *[(KEY_ID_HEADER, b"5ca509192950fcfd")] * 2), id="X80-named-twice"
+        ),
+    ],
+)
+def test_who_names_a_lost_key_as_no_operator_does_proves_nothing(named: tuple[tuple[str, bytes], ...]) -> None:
+    keys = PublisherKeys(HeldKeys(SigningKey.create(), abandoned=frozenset({"5ca509192950fcfd"})))
+    found = find_signers([SignedRecord(b"epoch", b"{}", named)], topic="t", cluster_id="c", verifier=keys)
+    assert found == Signers()

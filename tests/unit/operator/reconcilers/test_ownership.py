@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 from streamwarden_contract.inventory import NamespaceItem, Stage
+from streamwarden_contract.policylog import KEY_ID_HEADER, SIGNATURE_HEADER
+from streamwarden_operator.adapters.signing import HeldKeys, PublisherKeys, SigningKey
 from streamwarden_operator.desired.acls import acls_of
 from streamwarden_operator.desired.credentials import Credential, build_secret
 from streamwarden_operator.errors import ForbiddenError, KafkaUnavailableError
 from streamwarden_operator.keys import Key, key_of
-from streamwarden_operator.ports import Acl, Topic, TopicPlan
+from streamwarden_operator.ports import Acl, SignedRecord, Topic, TopicPlan
 from streamwarden_operator.reconcilers.agents.login_tries import DOUBTED_S
 from support.operator_harness import (
     SETTINGS,
@@ -105,6 +107,21 @@ async def test_a_second_installation_with_the_same_namespace_and_agent_is_told_a
         said = {part.type: part for part in second.get(policy("strict")).status.conditions}["Published"]
         assert (said.reason, "another installation has the namespace 'risk'" in said.message) == ("NotPublished", True)
         assert second.cluster.workloads == {}
+        await second.controller.stop()
+
+
+async def test_x80_a_record_that_names_a_key_which_we_have_lost_makes_a_namespace_of_others_not_ours() -> None:
+    """Nobody can verify by a lost key: who may write on their topic named it, and we wrote over their policies."""
+    async with running(*whole_namespace()) as first:
+        named = ((SIGNATURE_HEADER, b"s" * 64), (KEY_ID_HEADER, b"5ca509192950fcfd"))
+        first.log.topics["risk.streamwarden.policies"][b"policy/x"] = SignedRecord(b"policy/x", b"{}", named)
+        before = state_of(first)
+        second = on_the_kafka_of(first, SECOND)
+        second.keys = PublisherKeys(HeldKeys(SigningKey.create(), abandoned=frozenset({"5ca509192950fcfd"})))
+        second.controller = second.new_controller()
+        await started(second, *whole_namespace())
+        assert conditions_of(second.get(GUARD))["Ready"] == ("False", "NamespaceTaken")
+        assert state_of(first) == before
         await second.controller.stop()
 
 

@@ -10,6 +10,7 @@ import pytest
 from streamwarden_operator.errors import CannotGoOnError, LeadershipLostError
 from streamwarden_operator.keys import Key
 from streamwarden_operator.ports import TopicPlan
+from structlog.testing import capture_logs
 from support.operator_harness import SETTINGS, contract, policy, running, until, whole_namespace
 
 if TYPE_CHECKING:
@@ -25,9 +26,12 @@ async def test_a_fenced_publisher_ends_the_process(monkeypatch: pytest.MonkeyPat
     async with running(policy("strict")) as harness:
         assert not harness.controller.lost.is_set()
         monkeypatch.setattr(harness.log, "read", fenced)
-        harness.controller.add(Key("PolicyLog", "risk"))
-        async with asyncio.timeout(10):
-            await harness.controller.lost.wait()
+        with capture_logs() as logs:
+            harness.controller.add(Key("PolicyLog", "risk"))
+            async with asyncio.timeout(10):
+                await harness.controller.lost.wait()
+    said = [(line["event"], line["error"]) for line in logs if line["log_level"] == "error"]
+    assert said == [("leads no more", "another operator publishes now")], "the error alone says why"
 
 
 async def test_a_publisher_that_is_fenced_while_it_has_nothing_to_write_ends_the_process() -> None:

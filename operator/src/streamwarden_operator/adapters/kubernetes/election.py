@@ -68,8 +68,10 @@ class Election:
             LeadershipLostError: it does not, or did not get its last renewal through in time.
         """
         if not self.leads:
-            where = f"{self._namespace}/{self._name}"
-            raise LeadershipLostError(f"the Lease {where} is not this process's, or was not renewed in time")
+            where, held = f"{self._namespace}/{self._name}", "is not this process's"
+            if self._seen is not None and self._seen.lease.holder == self._identity:
+                held = "was not renewed in time"
+            raise LeadershipLostError(f"the Lease {where} {held}")
 
     async def acquire(self) -> None:
         """Return once this process leads; an API server that does not answer is asked again."""

@@ -13,6 +13,8 @@ from streamwarden_operator.errors import KubernetesUnavailableError, LeadershipL
 from streamwarden_operator.plans.election import DURATION_S, RENEW_DEADLINE_S
 from support.lease_fakes import Clock, Server, replica
 
+LEASE = "streamwarden/streamwarden-leader"
+
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,7 +41,7 @@ async def looks(server: Server, waiting: asyncio.Task[None]) -> None:
 
 async def test_the_first_one_makes_the_lease_and_leads(server: Server, clock: Clock) -> None:
     one = replica(server, clock)
-    with pytest.raises(LeadershipLostError, match="streamwarden/streamwarden-leader is not this process's"):
+    with pytest.raises(LeadershipLostError, match=f"^the Lease {LEASE} is not this process's$"):
         one.check()
     await one.acquire()
     one.check()
@@ -56,7 +58,7 @@ async def test_a_renewal_that_is_not_answered_in_time_ends_it(server: Server, cl
     clock.now_s += RENEW_DEADLINE_S - 0.01
     one.check()
     clock.now_s += 0.02
-    with pytest.raises(LeadershipLostError):
+    with pytest.raises(LeadershipLostError, match=f"^the Lease {LEASE} was not renewed in time$"):
         one.check()
     await asyncio.wait_for(one.hold(), 5)
 

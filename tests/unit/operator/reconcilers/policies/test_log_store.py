@@ -6,9 +6,23 @@ import pytest
 from streamwarden_contract.acks import GateAck
 from streamwarden_contract.models.policy import PolicyRef
 from streamwarden_contract.names import SYSTEM, InstallationNames
-from streamwarden_operator.plans.log_state import HIGHEST_CLAIM, LogState, go_on_above
+from streamwarden_contract.policylog import EpochRecord
+from streamwarden_operator.plans.log_state import HIGHEST_CLAIM, LogState, believed, claimed_epochs, go_on_above
 from streamwarden_operator.reconcilers.policies.log_store import LogStore, Publication
 from support.manifests import part_of
+
+
+def test_x83_an_epoch_is_believed_while_the_one_above_it_is_a_number_for_everybody() -> None:
+    assert [believed(2**53 - 1), believed(2**53)] == [2**53 - 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("epoch", "counter"), [(2**53, 1), (1, 2**53)], ids=["X83-its-epoch-is-too-high", "X83-its-counter-is-too-high"]
+)
+def test_an_epoch_record_that_nobody_can_verify_is_read_by_the_same_rule(epoch: int, counter: int) -> None:
+    highest = EpochRecord(epoch=min(epoch, 2**53 - 1), revision_counter=min(counter, 2**53 - 1))
+    assert claimed_epochs(highest.encode()) == [highest]
+    assert claimed_epochs(EpochRecord(epoch=epoch, revision_counter=counter).encode()) == []
 
 
 @pytest.mark.parametrize("said", [[7, HIGHEST_CLAIM + 1], [10**18 - 1, 7]], ids=["X83-after-it", "X83-before-it"])
