@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException, Message
 from streamwarden_contract.acks import ReadFormats, decode_ack
 from streamwarden_gate.acks import Acks, Report
 from streamwarden_gate.errors import ConfigError, FatalError
 from streamwarden_gate.ready import ReadyFile
 from streamwarden_gate.settings import read_settings
 from streamwarden_gate.snapshot import Identity
+from structlog.testing import capture_logs
+from typing_extensions import override
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from streamwarden_contract.acks import GateState
 
+STATES: list[GateState] = ["Stale", "InForce"]
 IDENTITY = Identity("risk", "guard", "u", "pod-0", "streamwarden")
 
 
@@ -72,6 +77,76 @@ def test_m09_an_ack_says_the_newest_formats_that_the_gate_reads() -> None:
     [value] = producer.written
     assert isinstance(value, bytes)
     assert decode_ack(value).reads == ReadFormats(decision=2, policy_log=2, offset_metadata=2)
+
+
+FORBIDDEN = KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED)
+
+
+class RefusedProducer(SilentProducer):
+    """Refuses each record: at once, as librdkafka does where it knows that it may not write there, or by a report.
+
+    Attributes:
+        refuses: whether it does now.
+    """
+
+    def __init__(self, *, at_once: bool) -> None:
+        super().__init__()
+        self.refuses = True
+        self._at_once = at_once
+        self._reports: list[Callable[[], None]] = []
+
+    @override
+    def produce(self, topic: str, **record: object) -> None:
+        error = FORBIDDEN if self.refuses else None
+        if error is not None and self._at_once:
+            raise KafkaException(error)
+        if error is None:
+            super().produce(topic, **record)
+        on_delivery = cast("Callable[[KafkaError | None, Message], None]", record["on_delivery"])
+        self._reports.append(lambda: on_delivery(error, Message()))
+
+    @override
+    def poll(self, timeout: float) -> int:
+        reports, self._reports = self._reports, []
+        for report in reports:
+            report()
+        return len(reports)
+
+
+@pytest.mark.parametrize("at_once", [True, False], ids=["before-it-is-sent", "by-the-broker"])
+def test_a_state_that_may_not_be_written_is_said_once_each_time_that_it_begins(at_once: bool) -> None:  # noqa: FBT001  # a parameter of the test
+    producer = RefusedProducer(at_once=at_once)
+    reporting = Acks(IDENTITY, producer, ReadyFile(None))  # type: ignore[arg-type]  # as above
+    said = list[list[object]]()
+    for state in STATES:
+        with capture_logs() as lines:
+            producer.refuses = True
+            reporting.report(Report(state))
+            for _ in range(50):
+                reporting.serve()
+            producer.refuses = False
+            reporting.serve()
+            reporting.serve()
+        said.append([line["error"] for line in lines if line["log_level"] == "warning"])
+    assert said == [["TOPIC_AUTHORIZATION_FAILED"]] * 2
+    assert states_of(producer) == STATES
+
+
+@pytest.mark.parametrize("at_once", [True, False], ids=["before-it-is-sent", "by-the-broker"])
+def test_a_state_that_was_not_written_never_follows_a_newer_one(at_once: bool) -> None:  # noqa: FBT001  # a parameter of the test
+    """Whoever reads the last one would believe for ever that this gate is stale."""
+    producer = RefusedProducer(at_once=at_once)
+    reporting = Acks(IDENTITY, producer, ReadyFile(None))  # type: ignore[arg-type]  # as above
+    reporting.report(Report("Stale"))
+    producer.refuses = False
+    reporting.report(Report("InForce"))
+    for _ in range(3):
+        reporting.serve()
+    assert states_of(producer) == ["InForce"]
+
+
+def states_of(producer: SilentProducer) -> list[GateState]:
+    return [decode_ack(cast("bytes", value)).state for value in producer.written]
 
 
 def test_what_an_earlier_process_left_behind_goes_at_the_start(tmp_path: Path) -> None:

@@ -64,7 +64,11 @@ class Acks:
         self._key_ids = key_ids
         self._topic = identity.names.shared.gates
         self._last: tuple[Report, tuple[str, ...]] | None = None
-        self._undelivered: GateAck | None = None
+        self._newest: GateAck | None = None
+        self._undelivered = False
+        """Whether the newest one has to be written again."""
+        self._said = set[str]()
+        """Why states were not written, since one was."""
 
     def report(self, report: Report) -> None:
         """Write the report unless it says what the last one said.
@@ -85,33 +89,31 @@ class Acks:
             guardrail_epoch=report.guardrail_epoch,
         )
         self._ready.show(ready=report.state == "InForce")
-        self._send(
-            GateAck(
-                namespace=self._identity.namespace,
-                agent=self._identity.agent,
-                agent_uid=self._identity.agent_uid,
-                pod=self._identity.pod,
-                state=report.state,
-                reason=report.reason,
-                message=report.message[:_MAX_MESSAGE_LENGTH],
-                namespace_epoch=report.namespace_epoch,
-                guardrail_epoch=report.guardrail_epoch,
-                key_ids=key_ids,
-                policies=report.policies,
-                epochs=report.epochs,
-                formats=_READS,
-                rule_errors=report.rule_errors,
-                refused_events=report.refused_events,
-                reported_at_ms=time.time_ns() // 1_000_000,
-            )
+        self._newest = GateAck(
+            namespace=self._identity.namespace,
+            agent=self._identity.agent,
+            agent_uid=self._identity.agent_uid,
+            pod=self._identity.pod,
+            state=report.state,
+            reason=report.reason,
+            message=report.message[:_MAX_MESSAGE_LENGTH],
+            namespace_epoch=report.namespace_epoch,
+            guardrail_epoch=report.guardrail_epoch,
+            key_ids=key_ids,
+            policies=report.policies,
+            epochs=report.epochs,
+            formats=_READS,
+            rule_errors=report.rule_errors,
+            refused_events=report.refused_events,
+            reported_at_ms=time.time_ns() // 1_000_000,
         )
+        self._send(self._newest)
 
     def serve(self) -> None:
         """Take delivery reports, and repeat an ack that was not delivered. Never waits."""
         self._producer.poll(0)
-        if self._undelivered is not None:
-            ack, self._undelivered = self._undelivered, None
-            self._send(ack)
+        if self._undelivered and self._newest is not None:
+            self._send(self._newest)
 
     def stop(self, report: Report, *, timeout_s: float) -> None:
         """Write a last report and wait for it, at most ``timeout_s``."""
@@ -122,15 +124,25 @@ class Acks:
 
     def _send(self, ack: GateAck) -> None:
         def delivered(error: KafkaError | None, _message: Message) -> None:
-            if error is not None:
-                _log.warning("a state was not delivered", error=error.name(), topic=self._topic)
-                self._undelivered = self._undelivered or ack
+            if error is None:
+                self._said.clear()
+                return
+            self._warn("a state was not delivered", error.name())
+            # Not one that a newer one has followed since: it would stand as the last word.
+            self._undelivered = self._undelivered or ack is self._newest
 
+        self._undelivered = False
         try:
             self._producer.produce(self._topic, key=ack.key, value=ack.encode(), on_delivery=delivered)
         except (KafkaException, BufferError) as error:
             name = error_of(error).name() if isinstance(error, KafkaException) else "QueueFull"
-            _log.warning("a state was not written", error=name, topic=self._topic)
-            self._undelivered = ack
+            self._warn("a state was not written", name)
+            self._undelivered = True
             return
         self._producer.poll(0)
+
+    def _warn(self, event: str, error: str) -> None:
+        """Say an error once, until a state is delivered: the state is written again at each turn of the loop."""
+        if error not in self._said:
+            self._said.add(error)
+            _log.warning(event, error=error, topic=self._topic)
