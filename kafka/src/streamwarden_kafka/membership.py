@@ -25,14 +25,14 @@ class AsksWatermarks(Protocol):
         ...
 
 
-def ask_watermarks(consumer: AsksWatermarks, at: Partition) -> tuple[int, int]:
+def ask_watermarks(consumer: AsksWatermarks, at: Partition, timeout_s: float = _REQUEST_TIMEOUT_S) -> tuple[int, int]:
     """Return the first offset that a log still has, and its end.
 
     Raises:
         BrokerUnavailableError: no answer in time.
     """
     try:
-        answer = consumer.get_watermark_offsets(TopicPartition(*at), _REQUEST_TIMEOUT_S)
+        answer = consumer.get_watermark_offsets(TopicPartition(*at), timeout_s)
     except KafkaException as error:
         raise BrokerUnavailableError(f"cannot read where {at[0]}/{at[1]} ends: {error_of(error).name()}") from error
     if answer is None or answer[1] < 0:  # negative: what librdkafka says in place of an error that was lost on its way

@@ -1,5 +1,6 @@
 """A policy topic that may be anybody's, read once to its end: nothing on it may end or fill the operator."""
 
+import math
 import time
 from collections.abc import Mapping
 
@@ -7,6 +8,7 @@ from confluent_kafka import OFFSET_BEGINNING, KafkaException, Message, TopicPart
 from streamwarden_kafka.codes import END_OF_PARTITION
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.isolated.consumer import IsolatedConsumer
+from streamwarden_kafka.membership import ask_watermarks
 from streamwarden_kafka.positions import explain_unreadable
 from streamwarden_kafka.records import headers_of, memory_of
 
@@ -17,6 +19,10 @@ from streamwarden_operator.ports import SignedRecord
 MOST_BYTES = 64 * 1024 * 1024
 """Of the last records of all keys together: more than any policy log of ours holds."""
 _MOST_RECORDS, _MOST_AT_ONCE = 500, 1024 * 1024
+_BELIEVED_S = 300.0
+"""So long the process that reads goes by what others before it have died of: by then people may have deleted the topic,
+as they are told, and somebody may have made it again. Not sooner: to find it out ends three processes, each after some
+seconds of a core."""
 
 
 class AnybodysLog:
@@ -28,6 +34,8 @@ class AnybodysLog:
         self._group = group
         self._timeout_s = timeout_s
         self._consumer: IsolatedConsumer | None = None
+        self._refused_s = math.inf
+        """When it could not read a topic for the first time, on the monotonic clock."""
 
     def read(self, topic: str) -> Mapping[bytes, SignedRecord]:
         """Return the last record of every key, tombstones left out.
@@ -35,29 +43,33 @@ class AnybodysLog:
         Raises:
             KafkaUnavailableError: it cannot be read to its end, or not in time, or holds too much.
             KafkaException: the client raised it.
-            KafkaClientError: the process that reads could not be started.
+            KafkaClientError: no broker says where it ends, or the process that reads could not be started.
         """
+        if time.monotonic() - self._refused_s >= _BELIEVED_S:
+            self.close()
         if self._consumer is None:
             self._consumer = IsolatedConsumer(self._connection, self._group, "policy-log", READING, quiet=True)
         consumer, deadline = self._consumer, time.monotonic() + self._timeout_s
-        place = TopicPartition(topic, PARTITION, OFFSET_BEGINNING)
-        low, end = consumer.get_watermark_offsets(place, self._timeout_s) or (0, 0)
-        found = _Records(topic)
+        low, end = ask_watermarks(consumer, (topic, PARTITION), self._timeout_s)
+        found = _Records(topic, end)
         if low == end:
             return found.last
-        consumer.assign([place])
+        consumer.assign([TopicPartition(topic, PARTITION, OFFSET_BEGINNING)])
         try:
             while time.monotonic() < deadline:
                 for message in consumer.take(_MOST_RECORDS, _MOST_AT_ONCE, POLL_S):
                     if found.take(message):
                         return found.last
+        except KafkaUnavailableError:
+            self._refused_s = min(self._refused_s, time.monotonic())
+            raise
         finally:
             consumer.assign([])
         raise KafkaUnavailableError(f"could not read {topic!r}: not at its end after {self._timeout_s:g} s")
 
     def close(self) -> None:
         """End the process. Idempotent."""
-        consumer, self._consumer = self._consumer, None
+        consumer, self._consumer, self._refused_s = self._consumer, None, math.inf
         if consumer is not None:
             consumer.close()
 
@@ -65,17 +77,18 @@ class AnybodysLog:
 class _Records:
     """The last record of every key of one topic."""
 
-    def __init__(self, topic: str) -> None:
+    def __init__(self, topic: str, end: int) -> None:
         self.last: dict[bytes, SignedRecord] = {}
         self._topic = topic
+        self._end = end
         self._sizes = dict[bytes, int]()
         self._bytes = 0
 
     def take(self, message: Message) -> bool:
-        """Take what a client gives, and tell whether it was the end."""
+        """Take what a client gives, and tell whether it was the end. A new leader may not show all of its log yet."""
         error = message.error()
         if error is not None and error.code() == END_OF_PARTITION:
-            return True
+            return (message.offset() or 0) >= self._end
         if error is not None and (why := explain_unreadable(error)) is not None:
             raise KafkaUnavailableError(f"could not read {self._topic!r}: {why}; delete the topic if it is nobody's")
         if error is not None:

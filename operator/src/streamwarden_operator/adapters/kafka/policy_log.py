@@ -12,6 +12,7 @@ from streamwarden_kafka.codes import END_OF_PARTITION
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.errors import KafkaClientError, ProducerFencedError, ProducersHangError
 from streamwarden_kafka.logs import ClientLog
+from streamwarden_kafka.membership import ask_watermarks
 from streamwarden_kafka.outcomes import OnAnswered, ignore
 from streamwarden_kafka.producer_session import Limits
 from streamwarden_kafka.records import Write
@@ -229,7 +230,7 @@ class KafkaPolicyLog:
             self._reads[topic] = _Read()
         read = self._reads[topic]
         deadline = time.monotonic() + self._timeout_s
-        low, end = self._ready_asker().get_watermark_offsets(TopicPartition(topic, PARTITION), timeout=self._timeout_s)
+        low, end = ask_watermarks(self._ready_asker(), (topic, PARTITION), self._timeout_s)
         written = self._written.get(topic, 0)
         if written and end <= written + 1:
             # Nothing but our own transaction: its commit is answered before its marker is written, so the end may still
