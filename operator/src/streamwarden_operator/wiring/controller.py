@@ -13,6 +13,7 @@ from streamwarden_operator.errors import CannotGoOnError
 from streamwarden_operator.keys import Key, KeyKind
 from streamwarden_operator.plans.inventory import Place
 from streamwarden_operator.ports import Cluster, InventoryRequests, SigningKeys
+from streamwarden_operator.reconcilers.agents.login_tries import AGAIN_S
 from streamwarden_operator.reconcilers.inventory import Inventory
 from streamwarden_operator.reconcilers.policies.log_store import LogStore
 from streamwarden_operator.reconcilers.scaling.scaling_store import ScaledAgent, ScalingStore
@@ -39,7 +40,7 @@ def _ignore_status(_key: Key) -> None:
 
 
 _SOONER = 0.8
-"""Share of the resync interval after which a password may be tried again: resyncs are spread around it."""
+"""Share of a resync interval after which passwords are tried again, where it is short: resyncs are spread around it."""
 
 
 def _inventory(settings: OperatorSettings, backends: Backends, keys: PublisherKeys, place: Place | None) -> Inventory:
@@ -101,7 +102,9 @@ class Controller:
             settings.agent_quotas,
             settings.trusted,
             settings.durability,
-            PasswordCare(settings.credentials_max_age, _SOONER * settings.resync_interval.total_seconds()),
+            PasswordCare(
+                settings.credentials_max_age, min(AGAIN_S, _SOONER * settings.resync_interval.total_seconds())
+            ),
             self._logs,
             self._scaling,
             self._waker,

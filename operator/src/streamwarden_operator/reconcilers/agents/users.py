@@ -119,7 +119,7 @@ class AgentUsers:
     ) -> KeptUsers:
         """Make what is missing, put right what was altered, and begin to replace passwords where that is due.
 
-        Each user's password is tried once by each process, and again now and then, more often while it is doubted.
+        Each user's password is tried once by each process, and again by each look that is not soon after the last.
 
         The order is: intent, Secret, user, inventory. Wherever that ends, the next pass tells by the Secret's own login
         whether the user is ours.
@@ -227,7 +227,7 @@ class AgentUsers:
         return found
 
     async def _is_told(self, names: AgentNames, user: str, credential: Credential, *, is_due: bool) -> bool:
-        """Tell whether Kafka has this password of a user; of one that is ours it is tried now and then."""
+        """Tell whether Kafka has this password of a user; of one that is ours it is tried where that is due."""
         is_made = self._is_made(user)
         if is_made and not is_due:
             return True

@@ -11,7 +11,7 @@ from streamwarden_contract.names import AgentNames
 from streamwarden_operator.desired.names import ROTATE_CREDENTIALS_ANNOTATION
 from streamwarden_operator.keys import Key
 from streamwarden_operator.ports import Topic
-from streamwarden_operator.reconcilers.agents.login_tries import DOUBTED_S
+from streamwarden_operator.reconcilers.agents.login_tries import AGAIN_S, DOUBTED_S
 from streamwarden_operator.reconcilers.agents.looks import Looks, bare
 from support.operator_harness import (
     Harness,
@@ -74,6 +74,27 @@ async def test_a_reconcile_that_only_kubernetes_woke_asks_kafka_nothing(monkeypa
             await woken(harness)
         assert asked.times == Counter()
         assert conditions_of(harness.get(agent()))["AccessReady"] == ("True", "OK")
+
+
+async def test_x87_the_look_of_a_quiet_resync_asks_once_for_each_thing_and_tries_each_user_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with standing(monkeypatch) as (harness, asked):
+        harness.acks.say(ack_of(harness.binding()))
+        await until(lambda: conditions_of(harness.get(agent()))["Ready"] == ("True", "OK"))
+        await harness.settle()
+        harness.access.looks.forget(GUARD)  # as when they are a resync interval old
+        last = harness.access.users.tries.last
+        last |= {user: tried_s - AGAIN_S for user, tried_s in last.items()}
+        asked.times.clear()
+        await woken(harness)
+        assert asked.times == {
+            "topics.observe": 1,
+            "users.observe": 1,
+            "offsets.observe": 1,
+            "logins.check": 2,
+            "cluster.read_secret": 2,
+        }
 
 
 async def test_an_edit_of_a_policy_asks_nothing_of_agents(monkeypatch: pytest.MonkeyPatch) -> None:
