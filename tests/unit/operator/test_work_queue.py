@@ -231,6 +231,14 @@ async def test_a_less_urgent_ask_changes_nothing() -> None:
     assert await made.work_off(until_done=1) == ["p1"]
 
 
+async def test_x86_who_is_asked_for_again_keeps_its_place() -> None:
+    """An agent whose gates speak all the time would else never have its turn beside others."""
+    made = Ordered()
+    for key in ("a1", "a2", "a1"):
+        made.queue.add(key)
+    assert await made.work_off(until_done=2) == ["a1", "a2"]
+
+
 async def test_x86_who_is_to_come_last_keeps_its_time() -> None:
     """An edit of a policy put agents that were to be tried again in a moment behind all others."""
     made = Ordered()
@@ -255,8 +263,17 @@ async def test_who_comes_last_before_its_time_has_one_turn() -> None:
     made.queue.add_after("a1", RESYNC_S)
     made.queue.add_last("a1")
     (timer,) = made.queue._timers.values()
-    assert await made.work_off(until_done=1) == ["a1"]
-    assert timer.cancelled()
+    during: list[bool] = []
+
+    async def reconcile(_: str) -> Result:
+        during.append(timer.cancelled())
+        return Result(requeue_after_s=RESYNC_S)
+
+    worker = asyncio.create_task(made.queue.work(reconcile, lambda _, error: pytest.fail(str(error))))
+    await until(lambda: during and made.queue.idle)
+    worker.cancel()
+    made.queue.close()  # cancels every timer, so it is looked at before
+    assert during == [True]
 
 
 async def test_one_turn_of_some_goes_to_who_has_waited_longest_in_the_last_class() -> None:

@@ -4,7 +4,7 @@ import pytest
 from streamwarden_contract.audit import ChainHead
 from streamwarden_contract.reasons import ConditionReason
 from streamwarden_operator.errors import NotReadyError
-from streamwarden_operator.plans.offsets import plan_offsets
+from streamwarden_operator.plans.offsets import epochs_seen, plan_offsets
 from streamwarden_operator.ports import PartitionOffsets, Topic
 
 DECISIONS = Topic("risk.guard.decisions", 10, topic_id="an-id")
@@ -92,3 +92,26 @@ def test_lost_offsets_are_reported_and_never_guessed(found: PartitionOffsets, me
         plan_offsets(DECISIONS, [PartitionOffsets(9, 0, 0, None), found])
     assert caught.value.reason is ConditionReason.OFFSETS_LOST
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("observed", "epochs"),
+    [
+        pytest.param([], (0, 0), id="no-partitions"),
+        pytest.param([PartitionOffsets(0, 0, 9, 7, LATER), PartitionOffsets(1, 0, 0, None)], (3, 1), id="one-judged"),
+        pytest.param(
+            [
+                PartitionOffsets(0, 0, 9, 7, "2;0;x;0;0"),
+                PartitionOffsets(1, 0, 9, 7, HEAD.metadata("before", 7)),
+                PartitionOffsets(2, 0, 9, 7, HEAD.under(namespace_epoch=4, guardrail_epoch=0).metadata("an-id", 7)),
+                PartitionOffsets(3, 0, 9, 7, LATER),
+            ],
+            (4, 1),
+            id="X83-what-cannot-be-read-hides-none-behind-it-and-each-is-the-highest-of-its-own",
+        ),
+    ],
+)
+def test_the_highest_epochs_beside_the_offsets_are_seen(
+    observed: list[PartitionOffsets], epochs: tuple[int, int]
+) -> None:
+    assert epochs_seen(DECISIONS, observed) == epochs

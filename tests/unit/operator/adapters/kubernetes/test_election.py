@@ -14,7 +14,9 @@ from streamwarden_operator.plans.election import DURATION_S, RENEW_DEADLINE_S
 from support.lease_fakes import Clock, Server, replica
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
+
+    from streamwarden_operator.ports import Manifest
 
 LEASE = "streamwarden/streamwarden-leader"
 
@@ -69,6 +71,29 @@ async def test_a_renewal_that_is_not_answered_in_time_ends_it(server: Server, cl
     with pytest.raises(LeadershipLostError, match=f"^the Lease {LEASE} was not renewed in time$"):
         one.check()
     await asyncio.wait_for(one.hold(), 30)
+
+
+@pytest.mark.parametrize("write", ["create", "replace"], ids=["its-first", "a-renewal"])
+async def test_f11_a_holder_counts_from_when_it_sent_a_write_and_not_from_the_answer(
+    server: Server, clock: Clock, monkeypatch: pytest.MonkeyPatch, write: str
+) -> None:
+    """Others may have seen it, and begun to count, as soon as it was sent."""
+    answer: Callable[..., Awaitable[Manifest]] = getattr(server, write)
+
+    async def slow(*asked: object) -> Manifest:
+        clock.now_s += 4
+        return await answer(*asked)
+
+    one = replica(server, clock)
+    if write == "replace":
+        await one.acquire()
+    monkeypatch.setattr(server, write, slow)
+    await (one.acquire() if write == "create" else one.confirm())
+    clock.now_s += RENEW_DEADLINE_S - 4.1
+    one.check()
+    clock.now_s += 0.2
+    with pytest.raises(LeadershipLostError):
+        one.check()
 
 
 async def test_f11_a_server_that_hangs_holds_nobody_beyond_the_deadline(
@@ -174,7 +199,7 @@ async def test_a_leader_whose_lease_another_one_has_made_anew_finds_that_before_
     server.lease, server.version = None, 0
     await two.acquire()
     with pytest.raises(LeadershipLostError):
-        await one.confirm()
+        await asyncio.wait_for(one.confirm(), 30)
     assert (one.leads, two.leads) == (False, True)
 
 

@@ -7,8 +7,9 @@ from streamwarden_contract.acks import GateAck
 from streamwarden_contract.models.policy import PolicyRef
 from streamwarden_contract.names import SYSTEM, InstallationNames
 from streamwarden_contract.policylog import EpochRecord
+from streamwarden_operator.errors import NotReadyError
 from streamwarden_operator.plans.log_state import HIGHEST_CLAIM, LogState, believed, claimed_epochs, go_on_above
-from streamwarden_operator.reconcilers.policies.log_store import LogStore, Publication
+from streamwarden_operator.reconcilers.policies.log_store import LogStore, Publication, PublishedLog
 from support.manifests import part_of
 
 
@@ -31,6 +32,19 @@ def test_an_epoch_that_nobody_believes_hides_none_that_others_have_seen(said: li
     for epoch in said:
         logs.see(SYSTEM, epoch)
     assert go_on_above(LogState(), [], epoch=logs.seen[SYSTEM]).epoch == 7
+
+
+def test_of_a_namespace_that_is_let_go_nothing_is_taken_for_known_and_of_others_all() -> None:
+    logs = LogStore(InstallationNames())
+    for namespace in ("risk", "shop"):
+        for known in (logs.claimed, logs.topics_ready, logs.empty):
+            known.add(namespace)
+        logs.published[namespace] = PublishedLog(LogState(epoch=3))
+    logs.let_go("risk")
+    assert (logs.claimed, logs.topics_ready, logs.empty, set(logs.published)) == ({"shop"},) * 4
+    with pytest.raises(NotReadyError, match="is being claimed"):
+        logs.demand_claim("risk")
+    logs.demand_claim("shop")
 
 
 def test_the_time_of_a_rollout_ends_with_the_last_ack_that_has_it_whenever_they_are_counted() -> None:
