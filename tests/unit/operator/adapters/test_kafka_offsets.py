@@ -45,6 +45,8 @@ class Kafka:
         self.asked: Counter[str] = Counter()
         self.moves = count(0, 0)
         """Tells where things are: a log that does not move is empty."""
+        self.unsaid: set[int] = set()
+        """Numbers of partitions of whose committed offsets the coordinator says nothing."""
         self.codes: dict[str, list[int]] = {}
         """What requests of a kind are answered with, one after the other, before they succeed."""
 
@@ -96,7 +98,7 @@ class Kafka:
         now = next(self.moves)
         found = [
             (topic, [(n, *self.committed.get((wanted.consumer_group, topic, n), (now or -1, "")), 0) for n in numbers])
-            for topic, numbers in wanted.topics
+            for topic, numbers in ((name, sorted(set(asked) - self.unsaid)) for name, asked in wanted.topics)
         ]
         return OffsetFetchResponse_v3(0, [] if code else found, code)
 
@@ -166,6 +168,14 @@ async def test_what_is_refused_is_asked_once_and_is_the_trouble_of_none_but_its_
     assert [type(found) for found in both if isinstance(found, Exception)] == [KafkaForbiddenError]
     assert [found for found in both if not isinstance(found, Exception)] == [[PartitionOffsets(0, 0, 0, None)]]
     assert kafka.asked["OffsetFetchRequest"] == 2
+
+
+async def test_a_partition_of_which_nothing_is_said_is_none_without_an_offset() -> None:
+    """A gate would else begin at 0 in one in which it has judged."""
+    kafka = Kafka(t=2)
+    kafka.unsaid = {1}
+    with pytest.raises(KafkaUnavailableError, match="does not speak of partition 1 of topic 't'"):
+        await offsets_of(kafka).observe("g", "t")
 
 
 async def test_a_topic_that_nobody_knows_is_an_outage_after_a_while_and_nothing_is_guessed_of_it() -> None:

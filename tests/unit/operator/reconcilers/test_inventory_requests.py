@@ -202,6 +202,17 @@ async def test_what_another_installation_has_is_refused_by_its_signature() -> No
         assert len(first.effects) == before
 
 
+async def test_a_namespace_that_was_only_about_to_be_claimed_is_nobodys_whose_users_could_be_adopted() -> None:
+    def meant(harness: Harness) -> None:
+        harness.remember(NamespaceItem(namespace="risk", stage=Stage.INTENT))
+        forgotten(harness)
+
+    async with running(prepare=with_orders(meant)) as harness:
+        answer = await ordered(harness, request_of(Action.ADOPT, GHOST))
+        assert said(answer) == [("Refused", "the namespace 'risk' is not this installation's: adopt that first")]
+        assert set(harness.users.passwords) == {"risk.ghost.gate", "alice"}
+
+
 async def test_a_policy_topic_that_nobody_signed_is_no_proof() -> None:
     def by_hand(harness: Harness) -> None:
         harness.topics.topics["risk.streamwarden.policies"] = Topic("risk.streamwarden.policies", 1, 1)
