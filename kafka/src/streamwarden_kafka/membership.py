@@ -1,16 +1,19 @@
 """A member of a consumer group that fetches from where it is told, and knows which partitions are its own."""
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from threading import Thread
 from typing import Protocol
 
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from streamwarden_kafka.codes import error_of
+from streamwarden_kafka.codes import code_of, error_of
 from streamwarden_kafka.errors import BrokerUnavailableError, NotAMemberError
 from streamwarden_kafka.records import Offset, Partition
 
 _REQUEST_TIMEOUT_S = 10.0
+_PAUSE_S = 0.05
+"""Between two questions to a broker that does not lead a partition yet."""
 _MOST_UNANSWERED = 2
 """Requests for committed offsets in a row without an answer before the consumer is replaced."""
 
@@ -28,13 +31,22 @@ class AsksWatermarks(Protocol):
 def ask_watermarks(consumer: AsksWatermarks, at: Partition, timeout_s: float = _REQUEST_TIMEOUT_S) -> tuple[int, int]:
     """Return the first offset that a log still has, and its end.
 
+    A broker is named as a partition's leader before it takes that up itself, and for a while after another one has:
+    until then it answers that it is not. librdkafka gives that answer to whoever asks, and looks for the leader anew.
+
     Raises:
-        BrokerUnavailableError: no answer in time.
+        BrokerUnavailableError: no answer in time of one that leads.
     """
-    try:
-        answer = consumer.get_watermark_offsets(TopicPartition(*at), timeout_s)
-    except KafkaException as error:
-        raise BrokerUnavailableError(f"cannot read where {at[0]}/{at[1]} ends: {error_of(error).name()}") from error
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            answer = consumer.get_watermark_offsets(TopicPartition(*at), max(deadline - time.monotonic(), _PAUSE_S))
+            break
+        except KafkaException as error:
+            if code_of(error) != KafkaError.NOT_LEADER_FOR_PARTITION or time.monotonic() >= deadline:
+                message = f"cannot read where {at[0]}/{at[1]} ends: {error_of(error).name()}"
+                raise BrokerUnavailableError(message) from error
+        time.sleep(_PAUSE_S)
     if answer is None or answer[1] < 0:  # negative: what librdkafka says in place of an error that was lost on its way
         raise BrokerUnavailableError(f"cannot read where {at[0]}/{at[1]} ends")
     return answer
