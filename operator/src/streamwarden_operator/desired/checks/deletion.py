@@ -75,6 +75,11 @@ DELETION = (
 )
 
 
+def finalizer_stays(error: OperatorError) -> Finding:
+    """Say that all is done but the last: no annotation lets go of what may not be patched."""
+    return Finding("False", ConditionReason.DELETION_BLOCKED, f"the finalizer cannot be taken away: {error}")
+
+
 def _blocked(cause: str) -> Finding:
     message = f"{cause}. The annotation {ORPHAN}: 'true' lets go; what is left in Kafka is swept when it answers"
     return Finding("False", ConditionReason.DELETION_BLOCKED, message)

@@ -1,6 +1,7 @@
 """Brings an agent down: pods first, then access, then the binding. The decision topic and the audit stay."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from streamwarden_contract.models import AgentDeployment
@@ -10,9 +11,9 @@ from streamwarden_contract.reasons import ConditionReason
 
 from streamwarden_operator.desired.checks.agents import READY
 from streamwarden_operator.desired.checks.chain import Finding, condition_of, first_finding
-from streamwarden_operator.desired.checks.deletion import DELETION, AgentDeletion
+from streamwarden_operator.desired.checks.deletion import DELETION, AgentDeletion, finalizer_stays
 from streamwarden_operator.desired.management import lets_go
-from streamwarden_operator.errors import NotReadyError, OperatorError
+from streamwarden_operator.errors import ForbiddenError, NotReadyError, OperatorError
 from streamwarden_operator.keys import Key
 from streamwarden_operator.ports import NOT_READABLE, Cluster, Unreadable
 from streamwarden_operator.reconcilers.agents.access import AgentAccess
@@ -83,9 +84,10 @@ class AgentRemoval:
         deletion = await self._bring_down(metadata, timedelta(seconds=grace_s))
         finding = first_finding(DELETION, deletion)
         if finding is None:
-            if not deletion.bound:
-                await self._let_go(agent)
-            return DONE  # the tombstone of its binding wakes it once more
+            refused = None if deletion.bound else await self._let_go(agent)
+            if refused is None:
+                return DONE  # the tombstone of its binding wakes it once more
+            finding, deletion = finalizer_stays(refused), replace(deletion, error=refused)
         status_changed = await self._say(agent, finding)
         if finding.reason == ConditionReason.DELETION_BLOCKED:
             cause = deletion.error or (deletion.outage if deletion.pods_gone else None)
@@ -117,7 +119,8 @@ class AgentRemoval:
             outage=self._logs.outage(namespace),
         )
 
-    async def _let_go(self, agent: AgentDeployment | Unreadable) -> None:
+    async def _let_go(self, agent: AgentDeployment | Unreadable) -> ForbiddenError | None:
+        """Take the finalizer away; return why that is not allowed."""
         namespace = agent.metadata.namespace
         if isinstance(agent, Unreadable) and not lets_go(agent.metadata):
             message = (
@@ -125,8 +128,12 @@ class AgentRemoval:
                 "binding were taken away by its name; what another version made for it besides is still there"
             )
             await self._cluster.record_event(agent.key, reason=NOT_READABLE, message=message, warning=True)
-        await self._cluster.set_finalizer(agent, FINALIZER, present=False)
+        try:
+            await self._cluster.set_finalizer(agent, FINALIZER, present=False)
+        except ForbiddenError as error:
+            return error
         self._wake(Key("Namespace", namespace))
+        return None
 
     def _has_binding(self, namespace: str, agent: str) -> bool:
         if namespace in self._logs.taken:

@@ -36,7 +36,14 @@ from streamwarden_operator.desired.management import (
     lets_go,
     management_of,
 )
-from streamwarden_operator.errors import InvalidSpecError, NotReadyError, OperatorError, UnavailableError
+from streamwarden_operator.errors import (
+    ConflictError,
+    ForbiddenError,
+    InvalidSpecError,
+    NotReadyError,
+    OperatorError,
+    UnavailableError,
+)
 from streamwarden_operator.keys import Key, key_of
 from streamwarden_operator.plans.policy_rules import broken_by, broken_rules
 from streamwarden_operator.plans.refused_events import refused_sources
@@ -150,7 +157,11 @@ class TopicContractReconciler:
         """Bring the three parts about. The registry comes last: nobody waits for it who need not."""
         needs_undoing = _needs_undoing(contract)
         if needs_undoing:
-            await self._cluster.set_finalizer(contract, FINALIZER, present=True)
+            try:
+                await self._cluster.set_finalizer(contract, FINALIZER, present=True)
+            except ForbiddenError as error:
+                await self._wait(contract, error)
+                raise
         topic, topic_id = await self._topic.reconcile(contract)
         access, given = await self._access_part(contract).reconcile(
             contract, lambda record: self._record(contract, record)
@@ -221,13 +232,13 @@ class TopicContractReconciler:
         await self._write(contract, status)
         return status
 
-    async def _wait(self, contract: TopicContract, error: NotReadyError) -> TopicContractStatus:
-        """Say why nothing is done: the namespace is not known to be this installation's."""
+    async def _wait(self, contract: TopicContract, error: OperatorError) -> TopicContractStatus:
+        """Say why nothing is done: the namespace is not known to be this installation's, or a right lacks."""
         waiting = [conditions.failed(kind, error) for kind in (TOPIC_READY, SCHEMA_READY, ACCESS_READY)]
         drift = conditions.pending(DRIFT_DETECTED, "nothing is compared")
         status = self._stamped(contract, contract.status, [accepted([]), *waiting, drift])
-        if error.reason is ConditionReason.NAMESPACE_TAKEN:
-            await self._report(contract, TOPIC_READY, "False", status)
+        if error.reason in {ConditionReason.NAMESPACE_TAKEN, ConditionReason.FORBIDDEN}:
+            await self._report(contract, TOPIC_READY, waiting[0].status, status)
         await self._write(contract, status)
         return status
 
@@ -237,22 +248,25 @@ class TopicContractReconciler:
             return contract.status
         namespace = contract.metadata.namespace
         is_ours, is_taken = namespace in self._logs.claimed, namespace in self._logs.taken
-        if not lets_go(contract.metadata) and not is_taken:
-            if not is_ours:
-                return contract.status  # woken once it is known whose the namespace is
-            try:
+        lets_go_now = lets_go(contract.metadata) or is_taken
+        if not is_ours and not lets_go_now:
+            return contract.status  # woken once it is known whose the namespace is
+        try:
+            if not lets_go_now:
                 await self._undo(contract)
-            except OperatorError as error:
-                message = f"{error}. {_LETS_GO}"
-                ready = conditions.condition("Ready", "False", ConditionReason.DELETION_BLOCKED, message)
-                blocked = conditions.set_condition(
-                    contract.status.conditions, ready, generation=contract.metadata.generation, now=self._clock()
-                )
-                status = contract.status.model_copy(update={"conditions": blocked})
-                await self._report(contract, "Ready", "False", status)
-                await self._write(contract, status)
-                raise
-        await self._cluster.set_finalizer(contract, FINALIZER, present=False)
+            await self._cluster.set_finalizer(contract, FINALIZER, present=False)
+        except ConflictError:
+            raise  # somebody wrote it meanwhile: tried again at once
+        except OperatorError as error:
+            message = f"{error}. {_LETS_GO}"
+            ready = conditions.condition("Ready", "False", ConditionReason.DELETION_BLOCKED, message)
+            blocked = conditions.set_condition(
+                contract.status.conditions, ready, generation=contract.metadata.generation, now=self._clock()
+            )
+            status = contract.status.model_copy(update={"conditions": blocked})
+            await self._report(contract, "Ready", "False", status)
+            await self._write(contract, status)
+            raise
         return contract.status
 
     async def _delete_unreadable(self, contract: Unreadable) -> None:

@@ -9,7 +9,13 @@ import pytest
 from streamwarden_contract.names import InstallationNames
 from streamwarden_operator.adapters.signing import HeldKeys, PublisherKeys, SigningKey
 from streamwarden_operator.desired.status import format_time
-from streamwarden_operator.errors import InvalidSpecError, KafkaUnavailableError, NotReadyError, OperatorError
+from streamwarden_operator.errors import (
+    ForbiddenError,
+    InvalidSpecError,
+    KafkaUnavailableError,
+    NotReadyError,
+    OperatorError,
+)
 from streamwarden_operator.keys import Key, key_of
 from streamwarden_operator.reconcilers.agents.access import AgentAccess
 from streamwarden_operator.reconcilers.agents.quotas import AgentQuotas
@@ -72,6 +78,24 @@ async def test_a_deleted_agent_that_cannot_be_read_is_undone_by_its_name() -> No
             "deleted without being understood by this version of the operator: pods, credentials, access and binding "
             "were taken away by its name; what another version made for it besides is still there"
         )
+
+
+async def test_f16_a_finalizer_that_may_not_be_taken_away_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    forbidden = "the API server forbids to patch agentdeployments.streamwarden.io 'guard' in namespace 'risk'"
+
+    async def refuse(*_: object, **_present: bool) -> None:
+        raise ForbiddenError(forbidden)
+
+    async with running(*whole_namespace()) as harness:
+        monkeypatch.setattr(harness.cluster, "set_finalizer", refuse)
+        known = harness.get(GUARD)
+        metadata = known.metadata.model_copy(update={"deletion_timestamp": DELETED_AT})
+        harness.cluster.put(known.model_copy(update={"metadata": metadata}))
+        harness.controller.changed(KEY)
+        await until(lambda: told(harness, "DeletionBlocked"))
+        assert told(harness, "DeletionBlocked") == [f"the finalizer cannot be taken away: {forbidden}"]
+        assert conditions_of(harness.get(GUARD))["Ready"] == ("False", "DeletionBlocked")
+        assert harness.acls.acls == set()
 
 
 async def test_what_was_read_of_it_before_does_not_keep_it() -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from streamwarden_operator.desired.management import ORPHAN
-from streamwarden_operator.errors import KafkaUnavailableError
+from streamwarden_operator.errors import ForbiddenError, KafkaUnavailableError
 from streamwarden_operator.keys import key_of
 from streamwarden_operator.ports import Acl, Topic
 from streamwarden_operator.reconcilers.contracts.reconciler import FINALIZER
@@ -146,6 +146,44 @@ async def test_f12_a_deletion_that_cannot_reach_kafka_says_how_to_let_go(world: 
     await world.reconcile()
     assert world.cluster.resources == {}
     assert world.acls.acls != set()
+
+
+FORBIDDEN = "the API server forbids to patch topiccontracts.streamwarden.io 'urls' in namespace 'risk'"
+
+
+def may_not_patch(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuse(*_: object, **_present: bool) -> None:
+        raise ForbiddenError(FORBIDDEN)
+
+    monkeypatch.setattr(world.cluster, "set_finalizer", refuse)
+
+
+async def test_f16_a_finalizer_that_may_not_be_taken_away_blocks_the_deletion_and_is_told(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.cluster.put(contract(access=ACCESS))
+    await world.reconcile()
+    world.delete()
+    may_not_patch(world, monkeypatch)
+    for _ in range(2):
+        with pytest.raises(ForbiddenError):
+            await world.reconcile()
+    assert conditions(world.contract().status)["Ready"] == ("False", "DeletionBlocked")
+    assert message(world.contract().status, "Ready").startswith(FORBIDDEN)
+    assert [event.reason for event in world.cluster.events] == ["DeletionBlocked"]
+
+
+async def test_f16_a_finalizer_that_may_not_be_set_is_told_and_nothing_is_made(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.cluster.put(contract(access=ACCESS))
+    may_not_patch(world, monkeypatch)
+    for _ in range(2):
+        with pytest.raises(ForbiddenError):
+            await world.reconcile()
+    assert conditions(world.contract().status)["TopicReady"] == ("Unknown", "Forbidden")
+    assert [(event.reason, event.message) for event in world.cluster.events] == [("Forbidden", FORBIDDEN)]
+    assert "risk.urls" not in world.topics.topics
 
 
 async def test_a_deletion_of_what_cannot_be_read_undoes_nothing_and_says_how_to_let_go(world: World) -> None:
