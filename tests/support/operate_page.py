@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -53,11 +52,6 @@ def instead(found: str, example: str, value: str) -> str:
     """Return a command with a value of ours where the page has an example."""
     assert found.count(example) == 1, found
     return found.replace(example, value)
-
-
-def annotation_of(found: str) -> str:
-    """Return the name of the annotation that a command sets, and what is before its value."""
-    return shlex.split(found)[-1].partition("=")[0]
 
 
 class Person:

@@ -17,7 +17,7 @@ from streamwarden_operator.handlers.measuring import (
     measure_restarts,
 )
 from streamwarden_operator.keys import Key
-from streamwarden_operator.metrics import KAFKA_REQUESTS, KAFKA_WIRE_REQUESTS, Metrics
+from streamwarden_operator.metrics import Metrics
 from streamwarden_operator.result import GONE
 from streamwarden_operator.supervision import Supervisor
 from support.operator_harness import running, scaled, until, whole_namespace
@@ -167,7 +167,7 @@ async def test_a_policy_in_force_is_timed_from_its_publication() -> None:
     assert values(metrics, "rollout_duration_seconds_bucket", le="0.5") == 1
 
 
-def test_requests_are_counted_by_what_was_asked_and_how_it_went() -> None:
+def test_requests_to_the_api_server_are_counted_by_what_was_asked_and_how_it_went() -> None:
     class Client:
         on_answer: Any = None
 
@@ -175,15 +175,10 @@ def test_requests_are_counted_by_what_was_asked_and_how_it_went() -> None:
     measure_client(metrics, client)  # type: ignore[arg-type]  # all that is used of one
     client.on_answer("patch", "policies.streamwarden.io/status", "409", 0.03)
     client.on_answer("get", "secrets", "no_answer", 15.0)
-    metrics.count(KAFKA_REQUESTS, "create_topics", "refused")
-    metrics.count(KAFKA_WIRE_REQUESTS, "ListOffsets", "no_answer")
     assert values(metrics, "kubernetes_requests_total", resource="policies.streamwarden.io/status", code="409") == 1
     assert values(metrics, "kubernetes_requests_total", verb="get", code="no_answer") == 1
     assert values(metrics, "kubernetes_request_duration_seconds_bucket", verb="patch", le="0.02") == 0
     assert values(metrics, "kubernetes_request_duration_seconds_bucket", verb="patch", le="0.1") == 1
-    assert values(metrics, "kafka_admin_requests_total", request="create_topics", outcome="refused") == 1
-    assert values(metrics, "kafka_wire_requests_total", request="ListOffsets", outcome="no_answer") == 1
-    assert values(metrics, "kafka_wire_requests_total") == 1
 
 
 async def test_x93_tasks_that_break_are_counted_whoever_keeps_them() -> None:

@@ -98,6 +98,26 @@ def runtime_over(cluster: OneBadAnswer, metrics: Metrics) -> Runtime:
     return Runtime(OperatorSettings(), Connection("a:1"), cast("KubernetesCluster", cluster), health, metrics)
 
 
+async def test_requests_to_kafka_are_counted_each_by_the_client_that_sent_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    tell: dict[str, Callable[[str, str], None]] = {}
+
+    def connect(*_: object, on_answered: Any, on_wire_answered: Any, **_named: object) -> None:
+        tell.update(admin=on_answered, wire=on_wire_answered)
+        raise KafkaUnavailableError("no broker")
+
+    monkeypatch.setattr(runtime, "connect", connect)
+    metrics = Metrics()
+    with pytest.raises(KafkaUnavailableError):
+        await runtime_over(Told(), metrics)._begin()
+    tell["admin"]("create_topics", "refused")
+    tell["wire"]("ListOffsets", "no_answer")
+    counted = [line for line in metrics.render().decode().splitlines() if "kafka_" in line and "_total{" in line]
+    assert counted == [
+        'streamwarden_operator_kafka_admin_requests_total{outcome="refused",request="create_topics"} 1.0',
+        'streamwarden_operator_kafka_wire_requests_total{outcome="no_answer",request="ListOffsets"} 1.0',
+    ]
+
+
 async def test_who_waits_for_its_key_says_on_debug_tasks_what_it_waits_in(monkeypatch: pytest.MonkeyPatch) -> None:
     """People look there where a process does not become ready: before there is a controller, too."""
     asked, go_on = asyncio.Event(), asyncio.Event()

@@ -120,3 +120,10 @@ def test_f42_a_password_that_cannot_be_written_back_is_none(password: str) -> No
 def test_f42_a_credential_does_not_show_its_password() -> None:
     assert "hunter2" not in repr(Credential("hunter2"))
     assert "hunter2" not in repr([Credential("hunter2").password])
+
+
+@pytest.mark.parametrize("mechanism", ["", "PLAIN", "scram-sha-256", "OAUTHBEARER"])
+def test_a_password_goes_by_sha_512_where_its_secret_says_no_mechanism_of_passwords(mechanism: str) -> None:
+    """Somebody may have written there; Kafka is never told to make a password of such a kind."""
+    secret = {"client.properties": f"sasl.mechanism={mechanism}\nsasl.username=u\nsasl.password=p\n"}
+    assert find_credential(secret, "u") == Credential("p", SCRAM_SHA_512)
