@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicCollection, TopicPartition
+from streamwarden_cli.audit import reader as reading
 from streamwarden_cli.audit.reader import AuditReader
 from streamwarden_cli.audit.source import AbsentError, AuditReadError, Committed, ForbiddenError, Log
 from streamwarden_kafka.connection import Connection
 from support.bombs import deadly_batch
+from support.gate_world import eventually
 from support.kafka_tools import WAIT_S, Cluster, Right
 from support.raw_records import RawWriter
 
@@ -152,3 +154,23 @@ def test_a_topic_that_one_may_only_describe_is_not_read(cluster: Cluster, topic:
     with pytest.raises(ForbiddenError, match=f"{topic}: TOPIC_AUTHORIZATION_FAILED"):
         list(reader.read(topic, logs))
     reader.close()
+
+
+def test_who_has_a_wrong_password_is_told_that_kafka_does_not_take_it(
+    cluster: Cluster, unique: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "_TIMEOUT_S", 2.0)
+    user = Connection.of(cluster.create_user(unique, [Right("READ", "TOPIC", unique)]))
+    reader = AuditReader(user.as_user(unique, "not-it"))
+
+    def is_told() -> bool:
+        with pytest.raises(AuditReadError) as told:
+            reader.topics()
+        said = str(told.value)
+        assert "not-it" not in said
+        return said.startswith("list the topics: Kafka does not answer: ") and "uthentication" in said
+
+    try:
+        eventually(is_told, "that Kafka does not take the password")
+    finally:
+        reader.close()

@@ -136,6 +136,14 @@ def test_a_leader_that_did_not_answer_is_asked_again(log: Log) -> None:
     assert (poll(reading), reading.finished) == ([], True)
 
 
+def test_an_end_of_which_no_broker_says_where_it_is_ends_no_range(log: Log) -> None:
+    reading = past({A: (0, 3)})
+    log.polls, log.ends = [[record(A, 0), end(A, 1)]], {0: -1001}
+    assert (poll(reading), reading.finished) == ([0], False)
+    log.polls, log.ends = [[record(A, 1), record(A, 2)]], {0: 3}
+    assert (poll(reading), reading.finished) == ([1, 2], True)
+
+
 def test_what_cannot_be_read_is_passed_over_and_the_past_goes_on_behind_it(log: Log) -> None:
     reading = past({A: (0, 5), B: (2, 4)})
     log.polls, log.ends = [[record(A, 0), garbled(A), record(B, 2)]], {0: 5}

@@ -11,17 +11,20 @@ from confluent_kafka import KafkaError, KafkaException, Message, TopicCollection
 from streamwarden_kafka.clients import COORDINATOR_TIMEOUT_S, open_admin, open_consumer
 from streamwarden_kafka.codes import (
     DEADLY,
+    DISCONNECTED,
     END_OF_PARTITION,
     FORBIDDEN,
+    LOGIN_REFUSED,
     OFFSETS_GONE,
     SPREADING,
     UNDECODABLE,
     code_of,
     error_of,
 )
-from streamwarden_kafka.errors import KafkaClientError, NotReachedError, ReaderFailedError
+from streamwarden_kafka.errors import BrokerUnavailableError, KafkaClientError, NotReachedError, ReaderFailedError
 from streamwarden_kafka.isolated.consumer import IsolatedConsumer
 from streamwarden_kafka.logs import ClientLog
+from streamwarden_kafka.membership import ask_watermarks
 
 from streamwarden_cli.audit.source import (
     AbsentError,
@@ -65,13 +68,14 @@ class AuditReader:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._log = ClientLog("audit", quiet=True)
+        self._heard: KafkaError | None = None
+        self._log = ClientLog("audit", quiet=True, on_error=self._hear)
         self._asking = open_consumer(connection, GROUP, self._log, _UNCOMMITTED)
         self._admin = open_admin(connection, self._log)
 
     def topics(self) -> Mapping[str, Sequence[int]]:
         """Return the partitions of every topic that the principal may describe."""
-        with _translated("list the topics"):
+        with self._translated("list the topics"):
             found = self._asking.list_topics(timeout=_TIMEOUT_S).topics
         return {name: sorted(topic.partitions) for name, topic in found.items() if topic.error is None}
 
@@ -81,7 +85,7 @@ class AuditReader:
         Raises:
             AuditReadError: it cannot be described.
         """
-        with _translated(topic):
+        with self._translated(topic):
             found = self._asking.list_topics(topic, timeout=_TIMEOUT_S).topics[topic]
             if found.error is not None:
                 raise KafkaException(found.error)
@@ -90,16 +94,46 @@ class AuditReader:
     def topic_id(self, topic: str) -> str:
         """Return Kafka's id of a topic."""
         futures = self._admin.describe_topics(TopicCollection([topic]), request_timeout=_TIMEOUT_S)
-        with _translated(topic):
+        with self._translated(topic):
             return str(futures[topic].result(_TIMEOUT_S + 1).topic_id)
+
+    @contextmanager
+    def _translated(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except KafkaException as error:
+            raise self._explained(what, error) from error
+        except BrokerUnavailableError as error:
+            cause = error.__cause__
+            explained = (
+                self._explained(what, cause) if isinstance(cause, KafkaException) else AuditReadError(str(error))
+            )
+            raise explained from error
+
+    def _explained(self, what: str, error: KafkaException) -> AuditReadError:
+        code = code_of(error)
+        said = f"{what}: {error_of(error).name()}"
+        if code in FORBIDDEN:
+            return ForbiddenError(said)
+        if code in SPREADING or code == KafkaError.GROUP_ID_NOT_FOUND:
+            return AbsentError(said)
+        if code in DISCONNECTED:
+            self._asking.poll(0)  # what it has heard of its connections is told there
+            said = f"{what}: Kafka does not answer" + (f": {self._heard.str()}" if self._heard else "")
+        return AuditReadError(said)
+
+    def _hear(self, error: KafkaError) -> None:
+        """Keep why there is no connection: a refused login says more than what follows from it."""
+        if self._heard is None or error.code() in LOGIN_REFUSED:
+            self._heard = error
 
     def logs(self, topic: str) -> Sequence[Log]:
         """Return where each partition of a topic begins and ends now."""
         return [self._log_of(topic, partition) for partition in self.partitions(topic)]
 
     def _log_of(self, topic: str, partition: int) -> Log:
-        with _translated(topic):
-            low, end = self._asking.get_watermark_offsets(TopicPartition(topic, partition), timeout=_TIMEOUT_S)
+        with self._translated(topic):
+            low, end = ask_watermarks(self._asking, (topic, partition), _TIMEOUT_S)
         return Log(partition, low, end)
 
     def committed(self, group: str, topic: str, partitions: Iterable[int]) -> Mapping[int, Committed]:
@@ -108,7 +142,7 @@ class AuditReader:
         asked = [TopicPartition(topic, partition) for partition in partitions]
         consumer = open_consumer(self._connection, group, self._log)
         try:
-            with _translated(f"committed offsets of the group {group}"):
+            with self._translated(f"committed offsets of the group {group}"):
                 found = consumer.committed(asked, timeout=_TIMEOUT_S)
                 for each in found:
                     if each.error is not None:
@@ -358,20 +392,6 @@ def _raise_if_final(topic: str, error: KafkaError) -> None:
         raise AuditReadError(f"{topic}: records were deleted while they were read; verify again")
     if error.fatal():
         raise AuditReadError(f"{topic}: {error.str()}")
-
-
-@contextmanager
-def _translated(what: str) -> Iterator[None]:
-    try:
-        yield
-    except KafkaException as error:
-        code = code_of(error)
-        said = f"{what}: {error_of(error).name()}"
-        if code in FORBIDDEN:
-            raise ForbiddenError(said) from error
-        if code in SPREADING or code == KafkaError.GROUP_ID_NOT_FOUND:
-            raise AbsentError(said) from error
-        raise AuditReadError(said) from error
 
 
 def _bytes(given: bytes | str | None) -> bytes | None:

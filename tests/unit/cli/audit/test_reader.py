@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
-from confluent_kafka import KafkaError
+from confluent_kafka import KafkaError, KafkaException
 from streamwarden_cli.audit import reader as reading
 from streamwarden_cli.audit.reader import AuditReader
-from streamwarden_cli.audit.source import AuditReadError, Log, StalledError
+from streamwarden_cli.audit.source import AuditReadError, ForbiddenError, Log, StalledError
 from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.errors import NotReachedError
+from support.gate_world import eventually
 from support.mock_broker import mock_broker
 from support.raw_records import UNPARSED, Fields, RawRecord, RawWriter, batch_of, encode_batch, encode_record
 from support.wire_compression import ZSTD
@@ -262,3 +264,52 @@ def test_no_record_lies_where_a_search_has_found_but_aborted_ones_though_it_has_
         assert not reader.has_record(TOPIC, 0, 10), "an agent aborts as much as it likes: no gate is accused for it"
     finally:
         reader.close()
+
+
+@pytest.mark.slow
+def test_who_reaches_no_broker_is_told_which_and_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "_TIMEOUT_S", 0.5)
+    reader = AuditReader(Connection("127.0.0.1:1"))
+
+    def is_told() -> bool:
+        with pytest.raises(AuditReadError) as told:
+            reader.topics()
+        said = str(told.value)
+        return said.startswith("list the topics: Kafka does not answer: ") and "127.0.0.1:1 failed: Conn" in said
+
+    try:
+        eventually(is_told, "which broker, and why")
+    finally:
+        reader.close()
+
+
+FORBIDDEN = KafkaException(KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED))
+
+
+@pytest.mark.parametrize(
+    ("ends", "told", "words"),
+    [
+        pytest.param(None, AuditReadError, f"cannot read where {TOPIC}/0 ends", id="no-answer-in-time"),
+        pytest.param((-1001, -1001), AuditReadError, f"cannot read where {TOPIC}/0 ends", id="an-error-that-was-lost"),
+        pytest.param(FORBIDDEN, ForbiddenError, f"{TOPIC}: TOPIC_AUTHORIZATION_FAILED", id="no-right"),
+    ],
+)
+def test_a_log_of_which_no_broker_says_where_it_ends_is_not_an_empty_one(
+    ends: tuple[int, int] | KafkaException | None, told: type[AuditReadError], words: str
+) -> None:
+    """A verification found nothing to read there, and nothing wrong."""
+
+    def answer(*_: object, **_named: object) -> tuple[int, int] | None:
+        if isinstance(ends, KafkaException):
+            raise ends
+        return ends
+
+    reader = AuditReader(Connection("127.0.0.1:1"))
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(reader, "_asking", SimpleNamespace(get_watermark_offsets=answer))
+            with pytest.raises(told) as raised:
+                reader._log_of(TOPIC, 0)
+    finally:
+        reader.close()
+    assert (type(raised.value), str(raised.value)) == (told, words)

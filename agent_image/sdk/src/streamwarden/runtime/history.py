@@ -3,8 +3,9 @@
 from contextlib import suppress
 
 import structlog
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import TopicPartition
 from streamwarden_kafka.connection import Connection
+from streamwarden_kafka.errors import BrokerUnavailableError
 from streamwarden_kafka.membership import ask_watermarks, end_of
 from typing_extensions import override
 
@@ -74,12 +75,10 @@ class KafkaHistory(History):
         The end that was reached tells it not by itself: a new leader may not show all of its log yet.
         """
         for at in self._short & self._until.keys():
-            with suppress(KafkaException):
-                found = self._consumer.get_watermark_offsets(TopicPartition(*at), _WATERMARKS_S)
-                if found is None:
-                    continue
+            with suppress(BrokerUnavailableError):
+                _, end = ask_watermarks(self._consumer, at, _WATERMARKS_S)
                 self._short.discard(at)
-                if (end := found[1]) < self._until[at]:
+                if end < self._until[at]:
                     del self._until[at]
                     log = structlog.get_logger()
                     log.warning("The log ends before what is committed", topic=at.topic, partition=at.number, end=end)
