@@ -16,6 +16,8 @@ World = tuple[Schema, ...]
 _Group = Sequence[tuple[JsonValue, ...]]
 _MAX_WORLDS = 64
 _MAX_PARTS = 256
+_MAX_LOOKED_AT = 1_000_000
+"""Comparisons of parts in all of a schema: what is left then is not clear. What people write takes some thousand."""
 _WITHOUT_SIBLINGS = ("draft-03", "draft-04", "draft-06", "draft-07")
 _WITHOUT_IF = _WITHOUT_SIBLINGS[:3]
 
@@ -30,6 +32,7 @@ class SchemaWorlds:
     def __init__(self, root: JsonValue) -> None:
         """Take a schema as decoded JSON."""
         self._root = root
+        self._looked_at = 0
         draft = str(root.get("$schema", "")) if isinstance(root, dict) else ""
         self._siblings = not any(name in draft for name in _WITHOUT_SIBLINGS)
         """Whether what stands beside a ``$ref`` counts."""
@@ -53,6 +56,9 @@ class SchemaWorlds:
         groups: list[_Group] = []
         while pending:
             part = pending.pop(0)
+            self._looked_at += 1 + len(parts)
+            if self._looked_at > _MAX_LOOKED_AT:
+                raise UnclearSchemaError
             if part is False:
                 return []
             if not isinstance(part, dict) or any(part is known for known in parts):
