@@ -6,7 +6,7 @@ while they came up: half of the operator's time. What is no cycle is freed at on
 
 import gc
 
-YOUNG, MIDDLE, OLD = 20_000, 20, 100
+YOUNG, MIDDLE, OLD = 10_000, 5, 100
 """Objects made and not freed until the youngest are looked at, which takes some milliseconds; how many of these looks
 until the next older are, too; and of those until all are (``gc.set_threshold``)."""
 

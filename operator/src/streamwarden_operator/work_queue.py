@@ -3,7 +3,8 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from enum import IntEnum
 from typing import Generic, TypeVar
 
@@ -22,6 +23,11 @@ FAIR_TURN = 8
 its turn, the last one first: nobody waits for ever."""
 
 
+WAY_S = 1.0
+"""So long, at most, nothing new is begun while a key of the first class is worked on: what runs beside it takes its
+processor. Then others go on for as long as they have waited: one that hangs stops nobody."""
+
+
 class Priority(IntEnum):
     """Whose turn comes first. Within a class it is who has waited longest."""
 
@@ -33,6 +39,54 @@ class Priority(IntEnum):
     """Nobody has looked at it yet."""
     RESYNC = 3
     """Nothing has changed that we know of, or nothing that anybody waits for."""
+
+
+class _Way:
+    """Made for keys of the first class: while one is worked on others begin nothing, at most half of the time."""
+
+    def __init__(self) -> None:
+        self._ended = asyncio.Event()
+        self._ended.set()
+        self._keys = 0
+        self._since_s = self._not_before_s = 0.0
+        """On the event loop's clock."""
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def is_made(self) -> bool:
+        """Whether others are to wait."""
+        return not self._ended.is_set()
+
+    async def end(self) -> None:
+        """Wait until others may go on."""
+        await self._ended.wait()
+
+    @contextmanager
+    def made(self) -> Iterator[None]:
+        """Make way for one key, unless others have waited for one just now."""
+        loop = asyncio.get_running_loop()
+        self._keys += 1
+        if self._keys == 1 and loop.time() >= self._not_before_s:
+            self._since_s = loop.time()
+            self._ended.clear()
+            self._timer = loop.call_later(WAY_S, self._end, loop)
+        try:
+            yield
+        finally:
+            self._keys -= 1
+            if not self._keys:
+                self._end(loop)
+
+    def close(self) -> None:
+        """Let everybody go on."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._ended.set()
+
+    def _end(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self.is_made:
+            self._not_before_s = 2 * loop.time() - self._since_s
+        self.close()
 
 
 class WorkQueue(Generic[K]):
@@ -65,6 +119,7 @@ class WorkQueue(Generic[K]):
         """Whether a key of the first class may be among them: what a worker for nothing else waits for."""
         self._ready: dict[Priority, dict[K, None]] = {each: {} for each in Priority}
         """In the order of asking."""
+        self._way = _Way()
         self._turns = 0
         self._looked_at: set[K] = set()
         self._queued: dict[K, Priority] = {}
@@ -157,6 +212,7 @@ class WorkQueue(Generic[K]):
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
+        self._way.close()
 
     async def work(
         self,
@@ -179,8 +235,11 @@ class WorkQueue(Generic[K]):
             self._cancel_timer(key)  # of who is queued to come last: this is its turn
             self._working.add(key)
             self._looked_at.add(key)
+            is_first = self._priority(key) is Priority.FIRST
             try:
-                self._follow(key, await reconcile(key))
+                with self._way.made() if is_first else nullcontext():
+                    result = await reconcile(key)
+                self._follow(key, result)
             except Exception as error:  # noqa: BLE001  # the outermost loop, the only place for it
                 self._failures[key] += 1
                 backoff_s = self._base_delay_s * 2 ** min(self._failures[key] - 1, MAX_BACKOFF_DOUBLINGS)
@@ -195,8 +254,12 @@ class WorkQueue(Generic[K]):
                     self._tokens.put_nowait(None)
 
     async def _next(self) -> K:
-        await self._tokens.get()
-        return self._take()
+        while True:
+            await self._tokens.get()
+            if self._ready[Priority.FIRST] or not self._way.is_made:
+                return self._take()
+            self._tokens.put_nowait(None)
+            await self._way.end()
 
     async def _next_urgent(self) -> K:
         """Return the next key of the first class, once there is one that no other worker has taken."""

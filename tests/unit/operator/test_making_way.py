@@ -1,0 +1,90 @@
+"""What makes way while an edit of a policy is worked on: what runs beside it takes its processor."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from streamwarden_operator import work_queue
+from streamwarden_operator.result import GONE, Result
+from streamwarden_operator.work_queue import Priority, WorkQueue
+from support.operator_harness import until
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    import pytest
+
+
+class Urgent:
+    """A queue with one worker for all and one for the first class, whose keys begin with ``p`` and last as told."""
+
+    def __init__(self) -> None:
+        self.queue: WorkQueue[str] = WorkQueue(lambda key: Priority.FIRST if key[0] == "p" else Priority.NEW)
+        self.begun: list[str] = []
+        self.ends = asyncio.Event()
+
+    async def reconcile(self, key: str) -> Result:
+        self.begun.append(key)
+        if key[0] == "p":
+            await self.ends.wait()
+        return GONE
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        work = self.queue.work
+        workers = [asyncio.create_task(work(self.reconcile, _ignore, urgent=urgent)) for urgent in (True, False)]
+        try:
+            yield
+        finally:
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+            self.queue.close()
+
+
+def _ignore(_key: str, _error: Exception) -> None:
+    """Nothing fails."""
+
+
+async def test_x86_nothing_new_is_begun_while_an_edit_is_worked_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work_queue, "WAY_S", 3_600.0)
+    made = Urgent()
+    async with made.working():
+        made.queue.add("p")
+        await until(lambda: made.begun)
+        made.queue.add("a")
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert made.begun == ["p"]
+        made.ends.set()
+        await until(lambda: made.begun == ["p", "a"])
+
+
+async def test_x86_an_edit_that_hangs_stops_nobody_for_longer_than_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work_queue, "WAY_S", 0.01)
+    made = Urgent()
+    async with made.working():
+        made.queue.add("p")
+        await until(lambda: made.begun)
+        made.queue.add("a")
+        await until(lambda: made.begun == ["p", "a"])
+
+
+async def test_x86_others_go_on_for_as_long_as_they_have_waited_before_the_next_edit_stops_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now_s, way = 100.0, work_queue._Way()
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now_s)
+    with way.made():
+        assert way.is_made
+        now_s += 0.4
+    assert not way.is_made
+    now_s += 0.3
+    with way.made():
+        assert not way.is_made
+    now_s += 0.2
+    with way.made():
+        assert way.is_made
+    way.close()
