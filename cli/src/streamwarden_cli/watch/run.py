@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -22,6 +23,8 @@ from streamwarden_cli.session.session import Session, Timing
 from streamwarden_cli.watch.loop import ClusterLoop
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from streamwarden_cli.session.screen import Screen
     from streamwarden_cli.watch.options import WatchOptions
 
@@ -35,18 +38,21 @@ def run_watch(options: WatchOptions) -> ExitCode:
     state = StateFolder(options.folder)
     os.umask(0o077)
     try:
+        configuration = asyncio.run(load_configuration(options.context))  # before anything is made in the folder
+        connect = partial(KubernetesClient, configuration, timeout_s=_TIMEOUT_S)
         with state.locked():
             state.prepare()
             with (state.logs / "watch.log").open("a", encoding="utf-8") as log:
                 log_to(log)
-                return asyncio.run(_watch(options, state))
+                return asyncio.run(_watch(options, state, connect))
     except (StateError, KubeconfigError) as error:
         Console(stderr=True).print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
         return ExitCode.USAGE if isinstance(error, KubeconfigError) else ExitCode.FAILED
 
 
-async def _watch(options: WatchOptions, state: StateFolder) -> ExitCode:
-    cluster = await _connect(options)
+async def _watch(options: WatchOptions, state: StateFolder, connect: Callable[[], KubernetesClient]) -> ExitCode:
+    # It has no manifests to make, as it changes nothing.
+    cluster = KubernetesCluster(connect(), lambda _: (), namespaces=options.namespaces, resources=KINDS)
     screen = open_screen(Console())
     return await run_interruptibly(
         lambda: _session(options, state, screen, cluster), screen, (SessionError, OperatorError, StateError)
@@ -61,13 +67,3 @@ async def _session(options: WatchOptions, state: StateFolder, screen: Screen, cl
         await Session(options, state, screen, loop, Timing(started)).run()
     finally:
         await to_the_end(loop.stop())
-
-
-async def _connect(options: WatchOptions) -> KubernetesCluster:
-    """Return a view of the three kinds; it has no manifests to make, as it changes nothing.
-
-    Raises:
-        KubeconfigError: there is no way to an API server.
-    """
-    client = KubernetesClient(await load_configuration(options.context), timeout_s=_TIMEOUT_S)
-    return KubernetesCluster(client, lambda _: (), namespaces=options.namespaces, resources=KINDS)

@@ -26,3 +26,13 @@ def test_settings_that_cannot_be_used_are_refused_and_not_repeated(tmp_path: Pat
     assert answer.exit_code == 2
     assert message in answer.output
     assert "secret-without-a-name" not in answer.output
+
+
+def test_x64_where_no_api_server_is_named_nothing_is_left_in_the_folder(tmp_path: Path) -> None:
+    file, folder = tmp_path / "kafka.properties", tmp_path / "manifests"
+    file.write_text("bootstrap.servers=127.0.0.1:1\n")
+    folder.mkdir()
+    named = {"COLUMNS": "200", "KUBECONFIG": str(tmp_path / "absent")}
+    answer = CliRunner().invoke(app, ["watch", "--kafka", str(file), str(folder)], env=named)
+    assert (answer.exit_code, list(folder.iterdir())) == (2, [])
+    assert "error: no kubeconfig at" in answer.output
