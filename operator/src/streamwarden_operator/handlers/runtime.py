@@ -332,8 +332,13 @@ class Runtime:
             await self._wake(keys)
 
     async def _tell(self, error: OperatorError) -> None:
-        """Record an Event of what keeps the operator from working, where people look first: in its namespace."""
-        where, reason = Key("Namespace", self.settings.operator_namespace), type(error).__name__.removesuffix("Error")
+        """Record an Event of what keeps the operator from working, where people look first: in its namespace.
+
+        An outage has the word that conditions have for it, and pages explain; else the error's name is the word.
+        """
+        where = Key("Namespace", self.settings.operator_namespace)
+        named = type(error).__name__.removesuffix("Error")
+        reason = error.reason.value if isinstance(error, UnavailableError) else named
         await self.cluster.record_event(where, reason=reason, message=str(error), warning=True)
 
     async def _wake(self, keys: frozenset[Key]) -> None:

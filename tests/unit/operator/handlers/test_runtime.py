@@ -15,6 +15,8 @@ from streamwarden_kafka.connection import Connection
 from streamwarden_operator.clock import TOLD_AGAIN_AFTER, Reminders
 from streamwarden_operator.errors import (
     InvalidSpecError,
+    KafkaForbiddenError,
+    KafkaLoginError,
     KafkaTooOldError,
     KafkaUnavailableError,
     KubernetesUnavailableError,
@@ -153,6 +155,26 @@ async def test_x83_who_waits_for_a_lost_key_is_not_ready(monkeypatch: pytest.Mon
     await made._first_keys(cast("Backends", None))
     assert ready == [True, False]
     assert cluster.events == ["SigningKeyLost: the Secret is gone, True"]
+
+
+async def test_x99_an_outage_that_keeps_the_operator_from_its_keys_has_the_reason_that_pages_explain(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cluster = Told()
+    answers = iter([KafkaForbiddenError("no READ"), KafkaLoginError("no such user"), KafkaUnavailableError("away")])
+
+    async def failing(*_: object, **_named: object) -> None:
+        if (error := next(answers, None)) is not None:
+            raise error
+
+    monkeypatch.setattr(runtime, "_RETRY", timedelta(0))
+    monkeypatch.setattr(runtime, "keep_signing_key", failing)
+    await runtime_over(cluster, Metrics())._first_keys(cast("Backends", None))
+    assert cluster.events == [
+        "KafkaAuthorizationFailed: no READ, True",
+        "KafkaAuthenticationFailed: no such user, True",
+        "KafkaUnavailable: away, True",
+    ]
 
 
 async def test_x83_a_key_that_stays_lost_is_told_again_before_its_event_goes(monkeypatch: pytest.MonkeyPatch) -> None:
