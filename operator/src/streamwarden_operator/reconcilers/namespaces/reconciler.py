@@ -9,7 +9,7 @@ from streamwarden_contract.names import SYSTEM, NamespaceNames
 
 from streamwarden_operator.desired.acls import acls_of
 from streamwarden_operator.desired.topics import build_guardrail_topic, build_policy_topic, build_shared_topics
-from streamwarden_operator.errors import InvalidSpecError, KafkaUnavailableError
+from streamwarden_operator.errors import InvalidSpecError, KafkaUnavailableError, UnavailableError
 from streamwarden_operator.keys import Key
 from streamwarden_operator.plans.inventory import Ownership, left_over, namespaces_with_users, own_namespace
 from streamwarden_operator.plans.topics import plan_topic
@@ -98,6 +98,7 @@ class NamespaceReconciler:
             self._logs.empty.discard(key.namespace)
             return DONE
         self._logs.empty.add(key.namespace)
+        self._logs.unclaimed.pop(key.namespace, None)
         return GONE
 
     async def _reconcile(self, namespace: str) -> bool:
@@ -114,11 +115,24 @@ class NamespaceReconciler:
         names = NamespaceNames(namespace)
         has_agents = self._has(namespace, AgentDeployment, Policy)
         whole = True
-        if (has_agents or self._has(namespace, TopicContract)) and await self._claim(names) and has_agents:
+        if (has_agents or self._has(namespace, TopicContract)) and await self._may_claim(names) and has_agents:
             whole = await self._keep_topics(namespace, build_shared_topics(names))
         if sweeps:
             await self._sweep(namespace)
         return whole
+
+    async def _may_claim(self, names: NamespaceNames) -> bool:
+        """Claim it; what keeps the operator from that is for all in the namespace to say."""
+        try:
+            mine = await self._claim(names)
+        except UnavailableError as error:
+            before = self._logs.unclaimed.get(names.namespace)
+            self._logs.unclaimed[names.namespace] = error
+            if before is None or before.reason is not error.reason:
+                self._claimed(names.namespace)
+            raise
+        self._logs.unclaimed.pop(names.namespace, None)
+        return mine
 
     async def _claim(self, names: NamespaceNames) -> bool:
         """Tell whether the namespace is this installation's; it is from now on if it was nobody's."""

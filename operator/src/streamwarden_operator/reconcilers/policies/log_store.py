@@ -70,6 +70,8 @@ class LogStore:
     """Namespaces that are this installation's: nothing is made or taken back in any other."""
     taken: dict[str, str] = field(default_factory=dict)
     """By namespace that is not: why."""
+    unclaimed: dict[str, OperatorError] = field(default_factory=dict)
+    """By namespace of which it is not known whose it is: why the last attempt to claim it failed."""
     lost_topics: dict[str, str] = field(default_factory=dict)
     """By namespace of which a shared topic is lost: which, and how people end it; ``streamwarden`` concerns all."""
     weak_topics: dict[str, str] = field(default_factory=dict)
@@ -117,13 +119,16 @@ class LogStore:
         """Go no further in a namespace that is not this installation's, or not known to be.
 
         Raises:
-            NotReadyError: ``NamespaceTaken``, or ``Pending``; whoever waits is woken once it is claimed.
+            NotReadyError: ``NamespaceTaken``, ``Pending``, or why it could not be claimed; whoever waits is
+                woken once it is.
         """
         if (error := self.taken_error(namespace)) is not None:
             raise error
         if namespace not in self.claimed and namespace in self.weak_topics:
             raise NotReadyError(self.weak_topics[namespace], reason=ConditionReason.TOO_FEW_REPLICAS)
         if namespace not in self.claimed:
+            if (failure := self.unclaimed.get(namespace)) is not None:
+                raise NotReadyError(str(failure), reason=failure.reason)
             raise NotReadyError(f"the namespace {namespace!r} is being claimed", reason=ConditionReason.PENDING)
 
     def taken_error(self, namespace: str) -> NotReadyError | None:

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
+from streamwarden_contract.models import TopicContract
 from streamwarden_operator.errors import ForbiddenError, KafkaForbiddenError, KafkaLoginError, OperatorError
 from streamwarden_operator.keys import Key
 from support.operator_harness import conditions_of, running, until, whole_namespace
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from streamwarden_operator.ports import Topic
 
 GUARD = whole_namespace()[-1]
 
@@ -41,3 +49,27 @@ async def test_a_refusal_is_told_once_and_what_runs_goes_on(
         harness.controller.add(Key("AgentDeployment", "risk", "guard"))
         await harness.settle()
         assert conditions_of(harness.get(GUARD))["AccessReady"] == ("True", "OK")
+
+
+async def test_x99_a_namespace_that_kafka_gives_no_right_to_says_so_until_somebody_grants_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nobody in it heard more than that it is being claimed, for ever: only the operator's log had the cause."""
+    yard = whole_namespace("yard")
+    guard, contract = yard[-1], next(each for each in yard if isinstance(each, TopicContract))
+    async with running(*whole_namespace()) as harness:
+        observe = harness.topics.observe
+
+        async def forbid(names: Collection[str]) -> Mapping[str, Topic]:
+            if "yard.streamwarden.policies" in names:
+                raise KafkaForbiddenError("could not look at topic 'yard.streamwarden.policies'")
+            return await observe(names)
+
+        monkeypatch.setattr(harness.topics, "observe", forbid)
+        harness.put(*yard)
+        told = ("False", "KafkaAuthorizationFailed")
+        await until(lambda: conditions_of(harness.get(guard)).get("TopicsReady") == told, 30)
+        await until(lambda: conditions_of(harness.get(contract)).get("Ready") == told, 30)
+        monkeypatch.setattr(harness.topics, "observe", observe)
+        await until(lambda: conditions_of(harness.get(guard)).get("AccessReady") == ("True", "OK"), 30)
+        assert conditions_of(harness.get(contract))["Ready"] == ("True", "OK")
