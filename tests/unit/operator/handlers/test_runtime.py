@@ -16,7 +16,6 @@ from streamwarden_operator.clock import TOLD_AGAIN_AFTER, Reminders
 from streamwarden_operator.errors import (
     InvalidSpecError,
     KafkaForbiddenError,
-    KafkaLoginError,
     KafkaTooOldError,
     KafkaUnavailableError,
     KubernetesUnavailableError,
@@ -140,13 +139,19 @@ async def test_who_waits_for_its_key_says_on_debug_tasks_what_it_waits_in(monkey
     await task
 
 
-async def test_x83_who_waits_for_a_lost_key_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [(SigningKeyLostError("gone"), "SigningKeyLost"), (KafkaForbiddenError("gone"), "KafkaAuthorizationFailed")],
+)
+async def test_who_waits_for_the_key_is_not_ready_and_says_why_by_the_word_that_pages_explain(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
+) -> None:
     cluster, ready = Told(), list[bool]()
 
     async def lost_once(*_: object, **_named: object) -> None:
         ready.append(made.health.ready)
         if len(ready) == 1:
-            raise SigningKeyLostError("the Secret is gone")
+            raise error
 
     monkeypatch.setattr(runtime, "_RETRY", timedelta(0))
     monkeypatch.setattr(runtime, "keep_signing_key", lost_once)
@@ -154,27 +159,7 @@ async def test_x83_who_waits_for_a_lost_key_is_not_ready(monkeypatch: pytest.Mon
     made.health.ready = True
     await made._first_keys(cast("Backends", None))
     assert ready == [True, False]
-    assert cluster.events == ["SigningKeyLost: the Secret is gone, True"]
-
-
-async def test_x99_an_outage_that_keeps_the_operator_from_its_keys_has_the_reason_that_pages_explain(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    cluster = Told()
-    answers = iter([KafkaForbiddenError("no READ"), KafkaLoginError("no such user"), KafkaUnavailableError("away")])
-
-    async def failing(*_: object, **_named: object) -> None:
-        if (error := next(answers, None)) is not None:
-            raise error
-
-    monkeypatch.setattr(runtime, "_RETRY", timedelta(0))
-    monkeypatch.setattr(runtime, "keep_signing_key", failing)
-    await runtime_over(cluster, Metrics())._first_keys(cast("Backends", None))
-    assert cluster.events == [
-        "KafkaAuthorizationFailed: no READ, True",
-        "KafkaAuthenticationFailed: no such user, True",
-        "KafkaUnavailable: away, True",
-    ]
+    assert cluster.events == [f"{reason}: gone, True"]
 
 
 async def test_x83_a_key_that_stays_lost_is_told_again_before_its_event_goes(monkeypatch: pytest.MonkeyPatch) -> None:
