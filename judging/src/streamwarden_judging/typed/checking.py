@@ -12,7 +12,7 @@ from streamwarden_judging.typed import syntax
 from streamwarden_judging.typed.absences import unguarded
 from streamwarden_judging.typed.environment import checking_env, runtime_env
 from streamwarden_judging.typed.functions import READ_TEXT
-from streamwarden_judging.typed.messages import TOO_DEEP, RuleFault, readable, unwrapped
+from streamwarden_judging.typed.messages import MAX_FAULTS, TOO_DEEP, RuleFault, readable, unwrapped
 from streamwarden_judging.typed.quoting import ForChecking
 from streamwarden_judging.typed.reading import Reading
 from streamwarden_judging.typed.sizes import Size, size_of
@@ -20,7 +20,6 @@ from streamwarden_judging.typed.types import ObjectRef, Typed, Types, ValueType
 
 MAX_COST_NS = 100_000_000
 """What one evaluation of a rule may take at most, by estimate: a tenth of a second of one core."""
-MAX_FAULTS = 8
 MAX_LENGTH = 16 * 1024
 """Longest expression, in code points."""
 MAX_CHECKERS = 256

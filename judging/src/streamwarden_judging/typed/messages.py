@@ -60,6 +60,9 @@ _MAX_LISTED = 12
 _MAX_PLACES = 3
 _PATH = re.compile(r"[\w.`-]+")
 """Of an object that is read by dots alone: no item of a list."""
+MAX_FAULTS = 8
+_MOST_COMPARED = 250
+"""Names that a mistaken one is held against: each takes microseconds, and a schema may have thousands."""
 TOO_DEEP = "is nested too deeply: take it apart into several rules"
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _DATA = r"(params(?:\.[A-Za-z_]\w*)+)"
@@ -68,10 +71,13 @@ _DATA_BEHIND = re.compile(rf"\s*{_DATA}(?![\w.(\[])", re.ASCII)
 
 
 def readable(text: str, types: Types, variables: Collection[str], rule: ForChecking) -> list[RuleFault]:
-    """Return what the checker says, fault by fault."""
+    """Return what the checker says: the first eight faults."""
     words = _Words(types, variables)
     found: list[RuleFault] = []
-    for line, column, said in _FAULT.findall(text.replace("<input>:-1:-1:", "")):
+    told: list[tuple[str, str, str]] = _FAULT.findall(text.replace("<input>:-1:-1:", ""))
+    if "Syntax error" not in text:
+        told.sort(key=lambda each: (int(each[0]), int(each[1])))
+    for line, column, said in told:
         offset = rule.offset(int(line), int(column))
         if "*error*" in said:
             continue  # follows from another
@@ -80,6 +86,8 @@ def readable(text: str, types: Types, variables: Collection[str], rule: ForCheck
         fault = RuleFault(*rule.place(offset), sentence)
         if fault not in found:
             found.append(fault)
+        if len(found) == MAX_FAULTS:  # a rule may have hundreds, and each is held against thousands of names
+            break
     if found and "Syntax error" in text:
         return [_with_hint(found[0], rule.expression)]  # what follows the first is noise
     return found or [RuleFault(1, 1, as_written(unwrapped(text)))]
@@ -254,7 +262,7 @@ def _unwrapped_type(operand: str) -> str:
 
 
 def _nearest(name: str, known: Iterable[str]) -> list[str]:
-    return get_close_matches(name[:200], sorted(known), n=1, cutoff=0.6)
+    return get_close_matches(name[:200], sorted(known)[:_MOST_COMPARED], n=1, cutoff=0.6)
 
 
 def _suggestion(name: str, known: Iterable[str], *, listed: bool = True) -> str:
