@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 
-from aiokafka.protocol.admin import DeleteAclsRequest
+from aiokafka.protocol.admin import DeleteAclsRequest, DescribeAclsRequest
 
 from streamwarden_kafka.wire.connections import NO_ERROR, Wire, refusal
+
+_CLUSTER, _LITERAL, _ANY = 4, 3, 1
+"""A resource's type, a pattern's, and any operation and permission."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +43,16 @@ async def delete_acl(wire: Wire, acl: NumberedAcl) -> None:
     for code, *_ in answer.filter_responses:
         if code != NO_ERROR:
             raise refusal(code, f"remove an ACL of {acl.principal}")
+
+
+async def check_listing(wire: Wire) -> None:
+    """Go on only where ACLs may be listed: of whoever may not, librdkafka says that there are none.
+
+    Raises:
+        NotAuthorizedError: they may not.
+        BrokerUnavailableError: no answer, or not now.
+    """
+    request = DescribeAclsRequest(_CLUSTER, "kafka-cluster", _LITERAL, "User:nobody", "*", _ANY, _ANY)
+    answer = await (await wire.any_broker()).ask(request)
+    if answer.error_code != NO_ERROR:
+        raise refusal(answer.error_code, "list the ACLs")

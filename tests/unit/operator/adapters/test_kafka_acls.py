@@ -11,12 +11,15 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AclBinding  # type: ignore[attr-defined]  # the stubs do not export it
 from streamwarden_kafka.admin import KafkaAdmin
 from streamwarden_kafka.connection import Connection
+from streamwarden_kafka.errors import NotAuthorizedError
 from streamwarden_operator.adapters.kafka.acls import KafkaAcls, _read, _write
-from streamwarden_operator.errors import OperatorError
+from streamwarden_operator.errors import KafkaForbiddenError, OperatorError
 from streamwarden_operator.ports import Acl, AclPlan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from streamwarden_kafka.wire.connections import Wire
 
 LONGEST_S = 450.0
 STRANGE = Acl("User:mallory", "TOPIC", "risk.blocks", "WRITE")
@@ -127,7 +130,28 @@ async def test_before_something_is_given_for_the_first_time_a_stranger_of_some_s
     assert STRANGE in await acls.observe(lately=True)
 
 
-async def test_a_stranger_is_seen_when_it_is_looked_again_and_told_once(acls: KafkaAcls, broker: Broker) -> None:
+async def may_list(_wire: Wire) -> None:
+    """It was a list without ACLs, and no refusal."""
+
+
+async def may_not_list(_wire: Wire) -> None:
+    raise NotAuthorizedError("could not list the ACLs")
+
+
+async def test_x99_a_list_without_acls_that_is_a_refusal_is_told_as_one(
+    acls: KafkaAcls, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streamwarden_operator.adapters.kafka.acls.check_listing", may_not_list)
+    assert await acls.observe() != frozenset()
+    broker.acls.clear()
+    with pytest.raises(KafkaForbiddenError, match="could not list the ACLs"):
+        await acls.look_again()
+
+
+async def test_a_stranger_is_seen_when_it_is_looked_again_and_told_once(
+    acls: KafkaAcls, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streamwarden_operator.adapters.kafka.acls.check_listing", may_list)
     assert await acls.look_again() == frozenset()
     assert broker.listings == 0  # nobody has asked for ACLs yet
     await acls.observe()

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from time import monotonic
 from typing import Any
 
@@ -17,7 +18,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the stubs d
 )
 from streamwarden_kafka.admin import KafkaAdmin
 from streamwarden_kafka.batching import Batcher
-from streamwarden_kafka.wire.acls import delete_acl
+from streamwarden_kafka.errors import ConnectionSettingsError, MechanismNotOfferedError
+from streamwarden_kafka.wire.acls import check_listing, delete_acl
 
 from streamwarden_operator.adapters.kafka.acl_book import AclBook
 from streamwarden_operator.adapters.kafka.errors import translated
@@ -119,8 +121,17 @@ class KafkaAcls:
     async def _list(self, principal: Any = _ANY) -> frozenset[Acl]:  # noqa: ANN401  # a name, or any of them
         request = self._admin.client.describe_acls(_of(principal), request_timeout=self._admin.timeout_s)
         bindings = await self._admin.one(request)
+        if not bindings and principal is _ANY:
+            await self._check_none()
         # In a thread: of a thousand agents there are tens of thousands.
         return await asyncio.to_thread(lambda: frozenset(map(_read, bindings)))
+
+    async def _check_none(self) -> None:
+        """Go on only where there are no ACLs: whoever may not look is told the same by librdkafka."""
+        # Where only librdkafka can log in, nobody can tell.
+        with suppress(ConnectionSettingsError, MechanismNotOfferedError):
+            async with self._admin.wire(_CLIENT_ID) as wire:
+                await check_listing(wire)
 
     async def _remove(self, acls: Collection[Acl]) -> _Answers:
         unnamed = frozenset(filter(is_unnamed, acls))
