@@ -56,8 +56,7 @@ def test_a_second_installation_is_told_what_is_taken_and_the_first_never_notices
     second.start()
     second.until_stands("tools")
     second.until(lambda: second.condition("risk") == ("False", "NamespaceTaken"))
-    looked = first.reconciles()
-    first.until(lambda: first.reconciles() >= looked + 20)
+    first.until_looked()
     first.until_stands("risk", "shop")
 
     after = street.unharmed(before)
@@ -90,8 +89,7 @@ def test_an_operator_that_watches_other_namespaces_than_before_takes_nothing_awa
     before, first = street.dump(), street.first
     assert first.operator.stop() == 0
     first.start(watch_namespaces="shop")
-    looked = first.reconciles()
-    first.until(lambda: first.reconciles() >= looked + 20)
+    first.until_looked()
     first.until_stands("shop")
     after = street.unharmed(without(before, "first."))
     assert added(before, after) == []

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 import subprocess
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, cast
 
 import httpx
@@ -26,10 +28,11 @@ from support.api_server import OPERATOR_USER, ROOT, running_api_server, write_ov
 from support.gate_chains import AGENT
 from support.gate_decisions import proposals
 from support.gate_pods import GatePods
-from support.kafka_tools import WAIT_S, Cluster
+from support.kafka_tools import WAIT_S, Cluster, Right
 from support.kubernetes_side import conditions
 from support.operated import manifests
-from support.operator_process import COMMAND, OperatorProcess, operator_environment, until
+from support.operator_process import COMMAND, OperatorProcess, allow_lease, operator_environment, until
+from support.operators_rights import rights_on_the_page
 from support.strangers import STRANGERS, Shared
 from support.whole_kafka import RealKafka
 
@@ -42,6 +45,11 @@ if TYPE_CHECKING:
     from support.stack_fixture import OwnStack
 
 PEOPLE = COMMAND.with_name("streamwarden")
+INSTALLATIONS = ("first", "second")
+"""Each operator trusts the other's user: both have rights in the namespace ``risk``."""
+LEASE_LOST = ("the Lease was not renewed in time", "leads no more")
+KINDS = {"CLUSTER": "BROKER"}
+"""What Kafka calls otherwise than its clients."""
 SETTLED_S = 240.0
 """Far more than it takes: only a broken run waits so long."""
 _OBJECTS = "agentdeployments,topiccontracts,policies.streamwarden.io,secrets,configmaps,serviceaccounts,networkpolicies"
@@ -53,26 +61,48 @@ class Neighbour:
     def __init__(self, server: ApiServer, stack: OwnStack, folder: Path, installation: str) -> None:
         self.server, self.installation = server, installation
         self._stack, self._folder = stack, folder
+        self._cluster = Cluster(stack.operator_properties)
+        self._user = f"{installation}.operator"
+        password = secrets.token_urlsafe(16)
+        self._cluster.set_passwords({self._user: password})
         self._properties = folder / "librdkafka.properties"
-        self._properties.write_text(stack.operator.render())
+        self._properties.write_text(stack.operator.as_user(self._user, password).render())
         self.gates: dict[str, GatePods] = {}
         """By namespace."""
         self._operators: list[OperatorProcess] = []
+        self._settings: dict[str, object] = {}
 
     @property
     def operator(self) -> OperatorProcess:
         """The one that was started last."""
         return self._operators[-1]
 
+    def _may_govern(self, *namespaces: str) -> None:
+        """Give the operator's user the rights on the page: the installation's own, and these namespaces'."""
+        asked = rights_on_the_page(self.installation, *namespaces, principal=f"User:{self._user}", quotas=True)
+        rights = [
+            Right(
+                each.operation,
+                KINDS.get(each.resource_type, each.resource_type),
+                each.resource_name,
+                each.pattern_type == "PREFIXED",
+            )
+            for each in asked
+        ]
+        self._cluster.grant(self._user, rights)
+
     def install(self, *namespaces: str) -> None:
         """Apply everything as docs/operator.md says, and namespaces that have everything."""
         self.server.kubectl("apply", "--server-side", "-k", str(ROOT / "config" / "default"))
+        allow_lease(self.server, self.installation)
         self.server.wait_ours_served()
+        self._may_govern()
         for namespace in namespaces:
             self.put(namespace)
 
     def put(self, namespace: str) -> None:
         """Let people prepare a namespace, and apply contracts, of commands with a schema, a policy and an agent."""
+        self._may_govern(namespace)
         folder = self._folder / f"namespace-{namespace}"
         folder.mkdir()
         write_overlay(folder, "namespace", namespace=namespace)
@@ -81,24 +111,36 @@ class Neighbour:
         self.gates[namespace] = GatePods(self.server, self._folder / f"gates-{namespace}", namespace)
 
     def start(self, **settings: object) -> OperatorProcess:
-        """Start an operator. It looks at everything anew each few seconds, as else within minutes."""
-        operator = OperatorProcess(
-            self._folder,
-            self.server.kubeconfig_of(OPERATOR_USER),
-            kafka_properties=self._properties,
-            registry_url=self._stack.registry_url,
-            installation=self.installation,
-            principal="User:streamwarden.operator",
-            gate_image="registry.example/gate:1",
-            first_retry="0:00:00.1",
-            resync_interval="0:00:05",
-            agent_producer_byte_rate=1_000_000,
-            leader_election="false",  # alone, and on a machine that may stand still for longer
-            **settings,
-        )
+        """Start an operator, with the rights on the page alone.
+
+        It looks at everything anew each few seconds, as else within minutes.
+        """
+        usual: dict[str, object] = {
+            "kafka_properties": self._properties,
+            "registry_url": self._stack.registry_url,
+            "pod": f"{self.installation}-operator",  # a container that is started again holds its Lease still
+            "installation": self.installation,
+            "trusted_principals": ";".join(f"User:{each}.operator" for each in INSTALLATIONS),
+            "gate_image": "registry.example/gate:1",
+            "first_retry": "0:00:00.1",
+            "resync_interval": "0:00:05",
+            "agent_producer_byte_rate": 1_000_000,
+        }
+        operator = OperatorProcess(self._folder, self.server.kubeconfig_of(OPERATOR_USER), **usual | settings)
+        self._settings = settings
         self._operators.append(operator)
         operator.wait_ready()
         return operator
+
+    def start_again(self) -> OperatorProcess:
+        """Start one like the one before."""
+        return self.start(**self._settings)
+
+    def _keep_running(self) -> None:
+        """Start the operator anew, as a kubelet does, where the machine was too busy to renew its Lease."""
+        if self._operators and self.operator.ended() and self.operator.wait() != 0:
+            assert any(map(self.operator.has_said, LEASE_LOST)), self.explain()
+            self.start_again()
 
     def condition(self, namespace: str, name: str = "Ready") -> tuple[str, str]:
         """Return one of a namespace's agent: status and reason."""
@@ -115,6 +157,7 @@ class Neighbour:
         """Wait until something holds; gates get their files and their turn meanwhile."""
 
         def looked() -> object:
+            self._keep_running()
             for each in self.gates.values():
                 each.sync()
             return holds()
@@ -129,11 +172,22 @@ class Neighbour:
         return "\n".join([*(self.server.kubectl(*look) for look in looks), self.operator.text()[-10_000:]])
 
     def reconciles(self) -> float:
-        """Return how many its operator has done."""
+        """Return how many its operator has done since it was started."""
         said = httpx.get(f"http://127.0.0.1:{self.operator.health_port}/metrics", timeout=30).raise_for_status().text
         lines = [line for line in said.splitlines() if line.startswith("streamwarden_operator_reconciles_total{")]
         assert "# TYPE streamwarden_operator_reconciles_total counter" in said
         return sum(float(line.rpartition(" ")[2]) for line in lines)
+
+    def until_looked(self, times: int = 20) -> None:
+        """Wait until its operator has reconciled so often, across its restarts."""
+        counts: list[float] = []
+
+        def has_looked() -> bool:
+            with suppress(httpx.TransportError):  # it has just ended, and is started again
+                counts.append(self.reconciles())
+            return sum(max(0.0, later - earlier) for earlier, later in pairwise(counts)) >= times
+
+        self.until(has_looked)
 
     def touch(self, namespace: str, value: str) -> None:
         """Let somebody edit the agent, without effect: the operator looks at all that belongs to it."""

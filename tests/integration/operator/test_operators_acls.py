@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
-import re
-import shlex
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,9 +10,9 @@ from streamwarden_contract.models.scaling import Scaling
 from streamwarden_operator.desired.acls import acls_of
 from streamwarden_operator.ports import Acl, AclPlan, TopicPlan
 from support.controller_world import world
-from support.governed import ROOT
 from support.kafka_adapters import real_ports
 from support.operator_harness import conditions_of, contract, until
+from support.operators_rights import rights_on_the_page
 
 if TYPE_CHECKING:
     from streamwarden_contract.models.base import Kind
@@ -24,33 +21,6 @@ if TYPE_CHECKING:
     from support.stack_fixture import RunningStack
 
 pytestmark = pytest.mark.usefixtures("sole_operator")
-
-PAGE = ROOT / "docs" / "sharing-a-kafka.md"
-RESOURCES = ("topic", "group", "transactional-id")
-
-
-def rights_on_the_page(installation: str, namespace: str, principal: str) -> frozenset[Acl]:
-    """Read the ACLs that the page gives the operator, as Kafka's own tool would make them."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--cluster", action="store_true")
-    parser.add_argument("--operation", action="append", required=True)
-    for resource in RESOURCES:
-        parser.add_argument(f"--{resource}")
-    (block,) = re.findall(r"```bash\n(acl\(\) .*?)```", PAGE.read_text(), re.DOTALL)
-    assert "--resource-pattern-type prefixed" in block
-    found = set()
-    for line in re.findall(r"^acl (--.*)$", block, re.MULTILINE):
-        said = vars(parser.parse_args(shlex.split(line)))
-        for operation in (re.sub(r"(?<=[a-z])(?=[A-Z])", "_", each).upper() for each in said["operation"]):
-            if said["cluster"]:
-                found.add(Acl(principal, "CLUSTER", "kafka-cluster", operation))
-                continue
-            (kind,) = (each for each in RESOURCES if said[each.replace("-", "_")])
-            name = said[kind.replace("-", "_")]
-            own = name.replace("risk.", f"{namespace}.", 1) if name.startswith("risk.") else None
-            named = own or name.replace("streamwarden.", f"{installation}.", 1)
-            found.add(Acl(principal, kind.replace("-", "_").upper(), named, operation, "PREFIXED"))
-    return frozenset(found)
 
 
 def deleted(resource: Kind) -> Kind:
@@ -104,7 +74,7 @@ async def test_x90_a_loop_stands_changes_and_goes_by_the_rights_on_the_page_alon
     stack: RunningStack, unique: str
 ) -> None:
     user, ports = f"ops-{unique}", real_ports(stack)
-    given = rights_on_the_page(f"i-{unique}", unique, f"User:{user}")
+    given = rights_on_the_page(f"i-{unique}", unique, principal=f"User:{user}")
     await ports.users.upsert(user, "a password of its own")
     await ports.acls.apply(AclPlan(add=given))
     operator = stack.operator.as_user(user, "a password of its own")
