@@ -20,6 +20,7 @@ from support.strangers import added, changed, not_of, without
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+NEWER = "registry.example/gate:2"
 pytestmark = [pytest.mark.own_stack, pytest.mark.chaos]
 
 
@@ -131,6 +132,25 @@ def test_who_deletes_users_that_he_does_not_know_is_told_and_not_fought_and_noth
     assert street.commanded("tools") == ["page-0"]
     after = street.unharmed(without(before, "second.", "tools."))
     assert not_of(added(before, after), "tools.", "second.") == []
+
+
+def test_x82_an_operator_that_is_upgraded_in_the_midst_of_its_work_leaves_others_as_they_are(street: Street) -> None:
+    """Rolling: the newer one stands by while the older one works, and goes on with what that one has begun."""
+    street.both_stand()
+    before, second = street.dump(), street.second
+    older = second.operator
+    second.put("tools3")
+    until(lambda: "tools3.guard.agent" in street.users(), second.explain, SETTLED_S)
+    newer = second.start(pod="second-operator-newer", gate_image=NEWER)
+    until(lambda: newer.has_said("stands by"), second.explain, SETTLED_S)
+    assert second.server.writes(newer.user_agent) == []
+    assert older.stop() == 0
+    second.until(lambda: second.gate_image("tools") == second.gate_image("tools3") == NEWER)
+    second.until_stands("tools", "tools3")
+    after = street.unharmed(without(before, "second.", "tools.", "tools3."))
+    assert not_of(added(before, after), "tools.", "tools3.", "second.") == []
+    written = second.server.writes(older.user_agent), second.server.writes(newer.user_agent)
+    assert written[0][-1][0] < written[1][0][0], (written[0][-1], written[1][0])
 
 
 def test_an_installation_that_is_uninstalled_as_docs_say_leaves_all_and_another_takes_its_namespace_over(

@@ -189,6 +189,11 @@ class Neighbour:
 
         self.until(has_looked)
 
+    def gate_image(self, namespace: str) -> str:
+        """Return the image of the gate in the agent's Deployment."""
+        pod = json.loads(self.server.kubectl("get", "deployment", AGENT, "-n", namespace, "-o", "json"))["spec"]
+        return str(pod["template"]["spec"]["initContainers"][0]["image"])
+
     def touch(self, namespace: str, value: str) -> None:
         """Let somebody edit the agent, without effect: the operator looks at all that belongs to it."""
         self.server.kubectl("annotate", "agentdeployment", AGENT, "-n", namespace, "--overwrite", f"touched={value}")
