@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import pytest
 from streamwarden_kafka.admin import KafkaAdmin
@@ -31,14 +31,29 @@ class KafkaPorts:
     offsets: Offsets
 
 
-_OPEN: list[KafkaOffsets] = []
+Adapter = TypeVar("Adapter", bound=KafkaOffsets | KafkaAcls | KafkaScramUsers)
+
+_OPEN: list[KafkaOffsets | KafkaAcls | KafkaScramUsers] = []
 
 
-def real_ports(stack: RunningStack | Broker, *, timeout_s: float = 10.0) -> KafkaPorts:
-    """Return the real ones; ``close_ports`` lets go of what they have opened."""
-    admin = KafkaAdmin(stack.operator, timeout_s=timeout_s)
-    _OPEN.append(offsets := KafkaOffsets(admin))
-    return KafkaPorts(KafkaTopics(admin), KafkaAcls(admin), KafkaScramUsers(admin), offsets)
+def real_ports(
+    stack: RunningStack | Broker, *, timeout_s: float = 10.0, user: str = "", password: str = ""
+) -> KafkaPorts:
+    """Return the real ones, of the operator or another user; ``close_ports`` lets go of what they have opened."""
+    connection = stack.operator.as_user(user, password) if user else stack.operator
+    admin = KafkaAdmin(connection, timeout_s=timeout_s)
+    return KafkaPorts(
+        KafkaTopics(admin),
+        closed_at_the_end(KafkaAcls(admin)),
+        closed_at_the_end(KafkaScramUsers(admin)),
+        closed_at_the_end(KafkaOffsets(admin)),
+    )
+
+
+def closed_at_the_end(opened: Adapter) -> Adapter:
+    """Have ``close_ports`` let go of an adapter, too."""
+    _OPEN.append(opened)
+    return opened
 
 
 async def close_ports() -> None:
@@ -52,7 +67,6 @@ def fake_ports() -> KafkaPorts:
 
 
 FAKE, REAL = "fake", pytest.param("real", marks=pytest.mark.broker)
-KFAKE = pytest.param("kfake", marks=pytest.mark.kfake)
 
 
 @pytest.fixture(params=[FAKE, REAL])
@@ -61,15 +75,7 @@ def kafka(request: pytest.FixtureRequest) -> KafkaPorts:
     return _ports(request)
 
 
-@pytest.fixture(params=[FAKE, KFAKE, REAL])
-def kafka_or_kfake(request: pytest.FixtureRequest) -> KafkaPorts:
-    """The same, and on kfake, which has rights as Kafka has them; of users, topics and offsets it shows too little."""
-    return _ports(request)
-
-
 def _ports(request: pytest.FixtureRequest) -> KafkaPorts:
     if request.param == "fake":
         return fake_ports()
-    if request.param == "kfake":
-        return real_ports(cast("Broker", request.getfixturevalue("kfake")))
     return real_ports(cast("RunningStack", request.getfixturevalue("stack")))

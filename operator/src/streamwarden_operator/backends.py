@@ -108,13 +108,15 @@ def connect(
     admin.on_answered, admin.on_wire_answered = on_answered, on_wire_answered
     offsets = KafkaOffsets(admin)
     quotas = KafkaClientQuotas(admin)
+    acls = KafkaAcls(admin, longest_s=_LISTINGS * settings.resync_interval.total_seconds())
+    users = KafkaScramUsers(admin)
     lags = KafkaLags(kafka, on_answered=on_wire_answered)
     registry = None if registry_url is None else ConfluentRegistry(registry_url, timeout_s=timeout_s, guard=guard)
-    closing = (offsets.close, quotas.close, lags.close)
+    closing = (offsets.close, quotas.close, acls.close, users.close, lags.close)
     return Backends(
         topics=KafkaTopics(admin),
-        acls=KafkaAcls(admin, longest_s=_LISTINGS * settings.resync_interval.total_seconds()),
-        users=KafkaScramUsers(admin),
+        acls=acls,
+        users=users,
         logins=KafkaLogins(
             kafka,
             settings.pod_bootstrap_servers or kafka.bootstrap_servers,

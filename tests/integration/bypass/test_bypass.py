@@ -47,8 +47,11 @@ async def _set_up(operator: Connection) -> None:
         *(topics.apply(topic.name, TopicPlan(create=topic)) for topic in wanted if topic.name not in there)
     )
     acls = agent_acls(AGENT, [INPUT]) | gate_acls(INSTALLATION, AGENT, [COMMANDS])
-    await KafkaAcls(admin).apply(AclPlan(add=acls | agent_acls(OTHER, [COMMANDS]) | gate_acls(INSTALLATION, OTHER, [])))
-    await KafkaScramUsers(admin).upsert(AGENT.agent_principal, PASSWORD)
+    given = acls | agent_acls(OTHER, [COMMANDS]) | gate_acls(INSTALLATION, OTHER, [])
+    rights, users = KafkaAcls(admin), KafkaScramUsers(admin)
+    await rights.apply(AclPlan(add=given))
+    await users.upsert(AGENT.agent_principal, PASSWORD)
+    await asyncio.gather(rights.close(), users.close())
 
 
 @pytest.fixture(scope="module")

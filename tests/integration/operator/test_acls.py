@@ -11,14 +11,10 @@ import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from streamwarden_contract.models.topic_contract import Access
 from streamwarden_contract.names import AgentNames, InstallationNames
-from streamwarden_kafka.admin import KafkaAdmin
-from streamwarden_operator.adapters.kafka.acls import KafkaAcls
 from streamwarden_operator.desired.acls import access_acls, acls_of, agent_acls, gate_acls
-from streamwarden_operator.errors import KafkaForbiddenError
 from streamwarden_operator.plans.acls import plan_acls
 from streamwarden_operator.ports import Acl, AclPlan, Topic, TopicPlan
-from support.kafka_adapters import kafka_or_kfake as kafka
-from support.kafka_adapters import real_ports
+from support.kafka_adapters import kafka, real_ports
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,20 +30,6 @@ pytestmark = pytest.mark.usefixtures("sole_operator")  # one of them gets a righ
 __all__ = ["kafka"]
 
 TIMEOUT_S = 20
-
-
-async def test_x99_who_may_not_list_acls_is_told_so_and_not_that_there_are_none(
-    stack: RunningStack, unique: str
-) -> None:
-    """librdkafka takes the refusal for an empty list: nobody would lead round any gate."""
-    ports = real_ports(stack)
-    await ports.users.upsert(unique, "a password of its own")
-    try:
-        acls = KafkaAcls(KafkaAdmin(stack.operator.as_user(unique, "a password of its own"), timeout_s=TIMEOUT_S))
-        with pytest.raises(KafkaForbiddenError, match="list the ACLs"):
-            await acls.observe()
-    finally:
-        await ports.users.delete(unique)
 
 
 async def test_acls_are_observed_as_they_were_given(kafka: KafkaPorts, unique: str) -> None:

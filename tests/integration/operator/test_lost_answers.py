@@ -17,6 +17,7 @@ from streamwarden_operator.reconcilers.agents.users import AgentUsers
 from streamwarden_operator.reconcilers.inventory import Inventory
 from support.fakes import FakeCluster, FakeTopics
 from support.fixtures import proxied_broker
+from support.kafka_adapters import closed_at_the_end
 from support.policy_fakes import FakePolicyLog
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class World:
 
     def __init__(self, apache: ProxiedBroker, namespace: str) -> None:
         self.agents = [AgentNames(namespace, f"guard-{number}") for number in range(AGENTS)]
-        self.kafka = KafkaScramUsers(KafkaAdmin(apache.operator, timeout_s=ANSWER_S))
+        self.kafka = closed_at_the_end(KafkaScramUsers(KafkaAdmin(apache.operator, timeout_s=ANSWER_S)))
         self.cluster = FakeCluster()
         self._logins = KafkaLogins(apache.operator, "", timeout_s=LIMIT_S)
         keys = PublisherKeys(HeldKeys(SigningKey.create()))

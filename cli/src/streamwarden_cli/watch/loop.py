@@ -45,7 +45,8 @@ class ClusterLoop:
         self.offsets = KafkaOffsets(self._admin)
         self.recorder = Recorder(options.kafka, InstallationNames(options.installation), state.decisions)
         self.roles = TopicRoles()
-        self._externals = Externals(state, KafkaScramUsers(self._admin), options.kafka)
+        self._users = KafkaScramUsers(self._admin)
+        self._externals = Externals(state, self._users, options.kafka)
         self._following: asyncio.Task[None] | None = None
         self._looked = asyncio.Event()
         self._told: dict[str, str] = {}
@@ -68,6 +69,7 @@ class ClusterLoop:
         await self._cluster.close()
         await asyncio.to_thread(self.recorder.stop)
         await self.offsets.close()
+        await self._users.close()
 
     async def agents_ready(self) -> None:
         """Wait until every AgentDeployment is Ready; one without pods, because it has nothing to do, is."""

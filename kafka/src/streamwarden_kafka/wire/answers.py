@@ -18,6 +18,7 @@ REQUESTS: Mapping[int, str] = {
     9: "OffsetFetch",
     10: "FindCoordinator",
     13: "LeaveGroup",
+    29: "DescribeAcls",
     31: "DeleteAcls",
     32: "DescribeConfigs",
     40: "ExpireDelegationToken",
@@ -25,6 +26,7 @@ REQUESTS: Mapping[int, str] = {
     46: "ListPartitionReassignments",
     48: "DescribeClientQuotas",
     49: "AlterClientQuotas",
+    50: "DescribeUserScramCredentials",
     65: "DescribeTransactions",
 }
 """Kafka's names, by API key: all that is sent."""

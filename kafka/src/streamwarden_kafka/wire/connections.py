@@ -113,6 +113,18 @@ class Wire:
                 error = found
         raise error or BrokerUnavailableError("no broker is known")
 
+    async def ask_any(self, request: Any) -> Any:  # noqa: ANN401  # aiokafka has no types
+        """Ask some broker, and once more another one where it gives no answer: for what changes nothing.
+
+        Raises:
+            BrokerUnavailableError: no answer; a ``LoginRefusedError`` where the last one does not take us.
+            ConnectionSettingsError: the configuration cannot be used.
+        """
+        try:
+            return await (await self.any_broker()).ask(request)
+        except BrokerUnavailableError:
+            return await (await self.any_broker()).ask(request)
+
     async def close(self) -> None:
         """Let go of all connections."""
         closing = [connection.close() for connection in self._connections.values()]

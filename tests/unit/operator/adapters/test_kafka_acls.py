@@ -8,18 +8,23 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AclBinding  # type: ignore[attr-defined]  # the stubs do not export it
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the stubs do not export them
+    AclBinding,
+    AclOperation,
+    ResourceType,
+)
 from streamwarden_kafka.admin import KafkaAdmin
 from streamwarden_kafka.connection import Connection
-from streamwarden_kafka.errors import NotAuthorizedError
-from streamwarden_operator.adapters.kafka.acls import KafkaAcls, _read, _write
-from streamwarden_operator.errors import KafkaForbiddenError, OperatorError
+from streamwarden_operator.adapters.kafka import acls as kafka_acls
+from streamwarden_operator.adapters.kafka.acls import KafkaAcls
+from streamwarden_operator.adapters.kafka.unnamed_acls import numbered
+from streamwarden_operator.errors import OperatorError
 from streamwarden_operator.ports import Acl, AclPlan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from streamwarden_kafka.wire.connections import Wire
+    from streamwarden_kafka.wire.acls import NumberedAcl
 
 LONGEST_S = 450.0
 STRANGE = Acl("User:mallory", "TOPIC", "risk.blocks", "WRITE")
@@ -41,23 +46,28 @@ class Broker:
     def poll(self, _timeout: float) -> None:
         """Nothing is queued."""
 
-    def describe_acls(self, wanted: Any, **_: object) -> Future[Any]:
-        found = [acl for acl in self.acls if wanted.principal in {None, acl.principal}]
-        if wanted.principal is None:
+    async def list_acls(self, _wire: object, principal: str | None = None) -> list[NumberedAcl]:
+        found = [acl for acl in self.acls if principal in {None, acl.principal}]
+        if principal is None:
             self.listings += 1
             meanwhile, self.meanwhile = self.meanwhile, lambda: None
             meanwhile()
-        return _answer([AclBinding(*_write(acl)) for acl in found])
+        return [each for acl in found for each in numbered(acl)]
 
     def create_acls(self, bindings: Sequence[Any], **_: object) -> dict[Any, Future[None]]:
         if self.refuses:
             return {binding: _refusal() for binding in bindings}
-        self.acls |= {_read(binding) for binding in bindings}
+        self.acls |= set(map(_acl, bindings))
         return {binding: _answer(None) for binding in bindings}
 
     def delete_acls(self, filters: Sequence[Any], **_: object) -> dict[Any, Future[None]]:
-        self.acls -= {_read(each) for each in filters}
+        self.acls -= set(map(_acl, filters))
         return {each: _answer(None) for each in filters}
+
+
+def _acl(binding: AclBinding) -> Acl:
+    kind, operation = ResourceType(binding.restype).name, AclOperation(binding.operation).name
+    return Acl(binding.principal, kind, binding.name, operation)
 
 
 def _answer(value: Any) -> Future[Any]:
@@ -91,7 +101,8 @@ def broker() -> Broker:
 
 
 @pytest.fixture
-def acls(broker: Broker, clock: Clock) -> KafkaAcls:
+def acls(broker: Broker, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> KafkaAcls:
+    monkeypatch.setattr(kafka_acls, "list_acls", broker.list_acls)
     admin = KafkaAdmin(Connection("127.0.0.1:1"))
     admin.client = cast("Any", broker)
     return KafkaAcls(admin, longest_s=LONGEST_S, clock_s=clock)
@@ -130,28 +141,7 @@ async def test_before_something_is_given_for_the_first_time_a_stranger_of_some_s
     assert STRANGE in await acls.observe(lately=True)
 
 
-async def may_list(_wire: Wire) -> None:
-    """It was a list without ACLs, and no refusal."""
-
-
-async def may_not_list(_wire: Wire) -> None:
-    raise NotAuthorizedError("could not list the ACLs")
-
-
-async def test_x99_a_list_without_acls_that_is_a_refusal_is_told_as_one(
-    acls: KafkaAcls, broker: Broker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("streamwarden_operator.adapters.kafka.acls.check_listing", may_not_list)
-    assert await acls.observe() != frozenset()
-    broker.acls.clear()
-    with pytest.raises(KafkaForbiddenError, match="could not list the ACLs"):
-        await acls.look_again()
-
-
-async def test_a_stranger_is_seen_when_it_is_looked_again_and_told_once(
-    acls: KafkaAcls, broker: Broker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("streamwarden_operator.adapters.kafka.acls.check_listing", may_list)
+async def test_a_stranger_is_seen_when_it_is_looked_again_and_told_once(acls: KafkaAcls, broker: Broker) -> None:
     assert await acls.look_again() == frozenset()
     assert broker.listings == 0  # nobody has asked for ACLs yet
     await acls.observe()

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import Future
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the stubs do not export them
-    ScramMechanism,
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the stubs do not export it
     UserScramCredentialUpsertion,
 )
 from streamwarden_kafka.admin import KafkaAdmin
-from streamwarden_kafka.connection import Connection
+from streamwarden_kafka.connection import SCRAM_SHA_512, Connection
+from streamwarden_operator.adapters.kafka import scram
 from streamwarden_operator.adapters.kafka.scram import KafkaScramUsers
 from streamwarden_operator.errors import KafkaForbiddenError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
 
 class Broker:
@@ -52,11 +51,11 @@ class Broker:
                 answers[each.user] = _answer() if known else _answer(KafkaError.RESOURCE_NOT_FOUND)
         return answers
 
-    def describe_user_scram_credentials(self, users: Sequence[str], **_: object) -> dict[str, Future[Any]]:
+    async def describe_scram_users(self, _wire: object, users: Collection[str] = ()) -> dict[str, frozenset[str]]:
         self.looks += 1
         shown = {user for user in users if self.users.get(user)}
         self.users.update(dict.fromkeys(set(users) & self.users.keys(), True))
-        return {user: _answer() if user in shown else _answer(KafkaError.RESOURCE_NOT_FOUND) for user in users}
+        return dict.fromkeys(shown, frozenset({SCRAM_SHA_512}))
 
 
 def _answer(code: int = 0) -> Future[Any]:
@@ -64,8 +63,7 @@ def _answer(code: int = 0) -> Future[Any]:
     if code:
         future.set_exception(KafkaException(KafkaError(code, "no")))
     else:
-        credential = SimpleNamespace(mechanism=ScramMechanism.SCRAM_SHA_512)
-        future.set_result(SimpleNamespace(scram_credential_infos=[credential]))
+        future.set_result(None)
     return future
 
 
@@ -75,7 +73,8 @@ def broker() -> Broker:
 
 
 @pytest.fixture
-def users(broker: Broker) -> KafkaScramUsers:
+def users(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> KafkaScramUsers:
+    monkeypatch.setattr(scram, "describe_scram_users", broker.describe_scram_users)
     admin = KafkaAdmin(Connection("127.0.0.1:1"))
     admin.client = cast("Any", broker)
     return KafkaScramUsers(admin)

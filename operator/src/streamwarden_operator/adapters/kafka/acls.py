@@ -3,9 +3,7 @@
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import suppress
 from time import monotonic
-from typing import Any
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the stubs do not export them
@@ -18,12 +16,11 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the stubs d
 )
 from streamwarden_kafka.admin import KafkaAdmin
 from streamwarden_kafka.batching import Batcher
-from streamwarden_kafka.errors import ConnectionSettingsError, MechanismNotOfferedError
-from streamwarden_kafka.wire.acls import check_listing, delete_acl
+from streamwarden_kafka.wire.acls import NumberedAcl, delete_acl, list_acls
 
 from streamwarden_operator.adapters.kafka.acl_book import AclBook
 from streamwarden_operator.adapters.kafka.errors import translated
-from streamwarden_operator.adapters.kafka.unnamed_acls import is_unnamed, named, numbered
+from streamwarden_operator.adapters.kafka.unnamed_acls import UNKNOWN, is_unnamed, named, numbered
 from streamwarden_operator.ports import Acl, AclPlan
 
 _CLIENT_ID = "streamwarden-operator-acls"
@@ -33,15 +30,9 @@ _BATCH = 1000
 _LATELY_S = 5.0
 """How old a listing may be before something is given by it for the first time: those who come up together share one."""
 
-_ANY: Any = None
-"""In a filter: any name. The annotations of the client know only names."""
-
-
-def _of(principal: Any) -> AclBindingFilter:  # noqa: ANN401  # a name, or any of them
-    return AclBindingFilter(
-        ResourceType.ANY, _ANY, ResourcePatternType.ANY, principal, _ANY, AclOperation.ANY, AclPermissionType.ANY
-    )
-
+_TYPES = {each.value: each.name for each in ResourceType} | {ResourceType.BROKER.value: "CLUSTER"}
+"""Kafka's numbers; librdkafka has another name for what Kafka calls the cluster."""
+_OPERATIONS = {each.value: each.name for each in AclOperation}
 
 _Answers = Mapping[Acl, object]
 """By ACL: a ``KafkaException`` where it was refused."""
@@ -59,6 +50,7 @@ class KafkaAcls:
             clock_s: tells seconds.
         """
         self._admin = admin
+        self._wire = admin.wire(_CLIENT_ID)
         self._longest_s = longest_s
         self._clock_s = clock_s
         self._book = AclBook()
@@ -79,6 +71,10 @@ class KafkaAcls:
             return frozenset()
         await self._look()
         return self._book.take_news()
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+        await self._wire.close()
 
     async def _look(self) -> None:
         with translated("list the ACLs"):
@@ -118,20 +114,10 @@ class KafkaAcls:
         with self._book.listing() as listed:
             listed(await self._list(), begun_s)
 
-    async def _list(self, principal: Any = _ANY) -> frozenset[Acl]:  # noqa: ANN401  # a name, or any of them
-        request = self._admin.client.describe_acls(_of(principal), request_timeout=self._admin.timeout_s)
-        bindings = await self._admin.one(request)
-        if not bindings and principal is _ANY:
-            await self._check_none()
+    async def _list(self, principal: str | None = None) -> frozenset[Acl]:
+        found = await list_acls(self._wire, principal)
         # In a thread: of a thousand agents there are tens of thousands.
-        return await asyncio.to_thread(lambda: frozenset(map(_read, bindings)))
-
-    async def _check_none(self) -> None:
-        """Go on only where there are no ACLs: whoever may not look is told the same by librdkafka."""
-        # Where only librdkafka can log in, nobody can tell.
-        with suppress(ConnectionSettingsError, MechanismNotOfferedError):
-            async with self._admin.wire(_CLIENT_ID) as wire:
-                await check_listing(wire)
+        return await asyncio.to_thread(lambda: frozenset(map(_read, found)))
 
     async def _remove(self, acls: Collection[Acl]) -> _Answers:
         unnamed = frozenset(filter(is_unnamed, acls))
@@ -148,10 +134,9 @@ class KafkaAcls:
 
     async def _remove_unnamed(self, acls: Collection[Acl]) -> None:
         self._admin.guard()
-        async with self._admin.wire(_CLIENT_ID) as wire:
-            for acl in acls:
-                for each in numbered(acl):
-                    await delete_acl(wire, each)
+        for acl in acls:
+            for each in numbered(acl):
+                await delete_acl(self._wire, each)
 
     async def _add(self, acls: Collection[Acl]) -> _Answers:
         answers: dict[Acl, object] = {}
@@ -171,19 +156,17 @@ def _raise_first(acls: Iterable[Acl], answers: _Answers) -> None:
             raise answer
 
 
-def _read(binding: AclBinding) -> Acl:
-    kind = ResourceType(binding.restype)
-    # librdkafka's name for what Kafka calls the cluster
-    told = "CLUSTER" if kind is ResourceType.BROKER else kind.name
-    resource_type, operation = named(told, binding.name, AclOperation(binding.operation).name)
+def _read(found: NumberedAcl) -> Acl:
+    told, doing = _TYPES.get(found.resource_type, UNKNOWN), _OPERATIONS.get(found.operation, UNKNOWN)
+    resource_type, operation = named(told, found.resource_name, doing)
     return Acl(
-        principal=binding.principal,
+        principal=found.principal,
         resource_type=resource_type,
-        resource_name=binding.name,
+        resource_name=found.resource_name,
         operation=operation,
-        pattern_type=ResourcePatternType(binding.resource_pattern_type).name,
-        host=binding.host,
-        denied=AclPermissionType(binding.permission_type) is AclPermissionType.DENY,
+        pattern_type=ResourcePatternType(found.pattern_type).name,
+        host=found.host,
+        denied=found.permission == AclPermissionType.DENY.value,
     )
 
 

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the stubs do not export them
     ScramCredentialInfo,
     ScramMechanism,
     UserScramCredentialDeletion,
-    UserScramCredentialsDescription,
     UserScramCredentialUpsertion,
 )
 from streamwarden_kafka.batching import Batcher
 from streamwarden_kafka.codes import code_of
 from streamwarden_kafka.connection import SCRAM_MECHANISMS, SCRAM_SHA_512
+from streamwarden_kafka.wire.scram_users import describe_scram_users
 
 from streamwarden_operator.adapters.kafka.errors import translated
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
-    from concurrent.futures import Future
 
     from streamwarden_kafka.admin import KafkaAdmin
 
-    _Users = dict[str, UserScramCredentialsDescription]
-    _Futures = dict[str, Future[UserScramCredentialsDescription]]
+    _Mechanisms = Mapping[str, frozenset[str]]
 
 _BY_NAME = {name: ScramMechanism[name.replace("-", "_")] for name in SCRAM_MECHANISMS}
 
@@ -37,6 +36,8 @@ ITERATIONS = 8192
 _TOGETHER = 8
 """Changes of one request: the client salts each password first, some milliseconds of CPU, in the time of the answer."""
 
+_CLIENT_ID = "streamwarden-operator-users"
+
 _Alteration = UserScramCredentialUpsertion | UserScramCredentialDeletion
 
 
@@ -45,25 +46,26 @@ class KafkaScramUsers:
 
     def __init__(self, admin: KafkaAdmin) -> None:
         self._admin = admin
-        self._lists: Batcher[str, Mapping[str, frozenset[str]]] = Batcher(lambda _: self._list())
-        self._looks: Batcher[str, Mapping[str, frozenset[str] | KafkaException]] = Batcher(self._look)
+        self._wire = admin.wire(_CLIENT_ID)
+        self._lists: Batcher[str, _Mechanisms] = Batcher(lambda _: describe_scram_users(self._wire))
+        self._looks: Batcher[str, _Mechanisms] = Batcher(partial(describe_scram_users, self._wire))
         self._alterations: Batcher[_Alteration, Mapping[_Alteration, object]] = Batcher(self._alter_all)
 
-    async def observe(self, users: Collection[str] | None = None) -> Mapping[str, frozenset[str]]:
+    async def observe(self, users: Collection[str] | None = None) -> _Mechanisms:
         """Return the users that have a password, with its mechanisms; who asks at the same time shares a request.
 
         Args:
             users: only these: thousands need not be told for the two of one agent. None: all.
         """
-        if users is None:
-            with translated("list the SCRAM users"):
+        with translated("list the SCRAM users"):
+            if users is None:
                 return await self._lists.get(())
-        if not users:
-            return {}
-        with translated("look at SCRAM users"):
-            found = await self._looks.get(users)
-            named = {user: _unless_refused(found[user]) for user in users}
-        return {user: mechanisms for user, mechanisms in named.items() if mechanisms}
+            found = await self._looks.get(users) if users else {}
+        return {user: found[user] for user in users if user in found}
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+        await self._wire.close()
 
     async def upsert(self, user: str, password: str, mechanism: str = SCRAM_SHA_512) -> None:
         """Make a user, or give it this password of a mechanism; its open connections stay."""
@@ -75,8 +77,7 @@ class KafkaScramUsers:
     async def delete(self, user: str, mechanism: str = "") -> None:
         """Take a password away, or all that a user has; what is absent is success."""
         self._admin.guard()  # before it is looked at
-        with translated(f"look at user {user!r}"):
-            found = [mechanism] if mechanism else sorted(await self._mechanisms_of(user))
+        found = [mechanism] if mechanism else sorted(await self._mechanisms_of(user))
         for each in found:
             await self._take(user, each)
 
@@ -89,34 +90,17 @@ class KafkaScramUsers:
                     raise
         await self._until_shown(user, mechanism, there=False)
 
-    async def _list(self) -> Mapping[str, frozenset[str]]:
-        future = self._admin.client.describe_user_scram_credentials(request_timeout=self._admin.timeout_s)
-        users = await self._admin.one(cast("Future[_Users]", future))  # without names it is one future, not a dict
-        return {name: mechanisms for name, found in users.items() if (mechanisms := _mechanisms(found))}
-
     async def _until_shown(self, user: str, mechanism: str, *, there: bool) -> None:
         """Wait for the broker. That it also knows a new password cannot be seen: a login tells."""
 
         async def shown() -> bool:
             return (mechanism in await self._mechanisms_of(user)) == there
 
-        with translated(f"look at user {user!r}"):
+        with translated("list the SCRAM users"):
             await self._admin.until(shown, f"change of user {user!r}")
 
     async def _mechanisms_of(self, user: str) -> frozenset[str]:
-        return _unless_refused((await self._looks.get([user]))[user])
-
-    async def _look(self, users: Collection[str]) -> Mapping[str, frozenset[str] | KafkaException]:
-        """Return the mechanisms of each of many users, or what Kafka refused."""
-        names = sorted(users)
-        futures = self._admin.client.describe_user_scram_credentials(names, request_timeout=self._admin.timeout_s)
-        found: dict[str, frozenset[str] | KafkaException] = {}
-        for user, result in (await self._admin.settle(cast("_Futures", futures))).items():
-            if not isinstance(result, KafkaException):
-                found[user] = _mechanisms(result)
-            else:
-                found[user] = frozenset() if code_of(result) == KafkaError.RESOURCE_NOT_FOUND else result
-        return found
+        return (await self.observe([user])).get(user, frozenset())
 
     async def _alter(self, alteration: _Alteration) -> None:
         answer = (await self._alterations.get([alteration]))[alteration]
@@ -136,20 +120,3 @@ class KafkaScramUsers:
             answers.update((alteration, settled[user]) for user, alteration in by_user.items())
             left = [alteration for alteration in left if alteration not in answers]
         return answers
-
-
-def _unless_refused(found: frozenset[str] | KafkaException) -> frozenset[str]:
-    """Return the mechanisms of a user.
-
-    Raises:
-        KafkaException: Kafka does not tell them.
-    """
-    if isinstance(found, KafkaException):
-        raise found
-    return found
-
-
-def _mechanisms(found: UserScramCredentialsDescription) -> frozenset[str]:
-    known = {mechanism: name for name, mechanism in _BY_NAME.items()}
-    mechanisms = (ScramMechanism(credential.mechanism) for credential in found.scram_credential_infos)
-    return frozenset(known[mechanism] for mechanism in mechanisms if mechanism in known)
