@@ -88,6 +88,7 @@ async def test_a_new_agent_that_is_paused_before_it_said_anything_is_not_looked_
         await harness.settle()
         reconciler, key = harness.controller.reconcilers["AgentDeployment"], Key("AgentDeployment", "risk", "guard")
         monkeypatch.setattr(reconciler, "_want", lambda _: None)  # its binding is about to be written
+        monkeypatch.setattr(reconciler, "_clock_s", lambda: 0.0)  # and it is not late, however busy the machine is
         harness.put(agent())
         await harness.settle()
         assert await reconciler.reconcile(key) == Result(requeue_after_s=5.0)
