@@ -222,7 +222,11 @@ class KubernetesCluster(Cluster):
 
     @override
     async def write_status(self, resource: Kind, status: Status) -> None:
-        await self._writer.write_status(resource, status)
+        try:
+            await self._writer.write_status(resource, status)
+        except ForbiddenError as error:  # a status cannot say that it may not be written
+            await self.record_event(key_of(resource), reason=error.reason, message=str(error), warning=True)
+            raise
 
     @override
     async def read_secret(self, namespace: str, name: str) -> Mapping[str, str] | None:
