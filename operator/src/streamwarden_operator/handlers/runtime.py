@@ -303,7 +303,9 @@ class Runtime:
                 self._key_lost |= isinstance(error, SigningKeyLostError)
                 if reminders.due(namespace, str(error)):
                     self.health.ready = False  # until it works, nobody is to count on it
-                    _log.error("waiting for the signing key", error=str(error))
+                    lost = isinstance(error, SigningKeyLostError)
+                    event = "waiting for the signing key" if lost else "waiting for what the first look needs"
+                    _log.error(event, error=str(error))
                     await self._tell(error)
             else:
                 self._key_lost = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, ClassVar
 
 from confluent_kafka import KafkaError, Message
@@ -257,3 +258,19 @@ async def test_an_ack_is_that_of_the_agent_and_the_pod_that_its_key_has(monkeypa
         await acks.stop()
     assert [(ack.agent, ack.pod) for ack in acks.of_agent("risk", "guard")] == [("guard", "r"), ("guard", "x/q")]
     assert [(entry["offset"], entry["error"]) for entry in logs] == [(0, "names another gate")]
+
+
+def test_what_is_no_ack_is_said_now_and_then_whatever_number_somebody_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s, acks = 100.0, KafkaGateAcks(Connection("kafka:9092"), group="g")
+    monkeypatch.setattr(time, "monotonic", lambda: now_s)
+    with capture_logs() as logs:
+        for offset in range(1_000):
+            acks._tell_ignored("risk.streamwarden.gates", offset, "too large")
+        acks._tell_ignored("fraud.streamwarden.gates", 7, "too large")
+        now_s += 11
+        acks._tell_ignored("risk.streamwarden.gates", 1_000, "names another gate")
+    assert [(entry["topic"].partition(".")[0], entry["offset"], entry["more_before"]) for entry in logs] == [
+        ("risk", 0, 0),
+        ("fraud", 7, 0),
+        ("risk", 1_000, 999),
+    ]

@@ -1,6 +1,7 @@
 """What the gates report, read in one thread and handed to the event loop record by record."""
 
 import asyncio
+import math
 import queue
 import threading
 import time
@@ -32,6 +33,7 @@ OnAck = Callable[[str, str, str, GateAck | None], None]
 TASK = "gate-acks"
 """What metric and log call the thread that reads."""
 PARTITION = 0
+_TOLD_EACH_S = 10.0
 _AT_ONCE = 50
 """So many acks are taken in before others have their turn in the event loop."""
 _SETTINGS: Settings = {"auto.offset.reset": "earliest", "enable.partition.eof": True}
@@ -80,6 +82,8 @@ class KafkaGateAcks:
         self._acks: dict[str, dict[str, dict[str, GateAck]]] = {}
         """By namespace, agent and pod."""
         self._room = AckRoom()
+        self._ignored: dict[str, tuple[float, int]] = {}
+        """By topic: when it was said that something is no ack (monotonic seconds), and how many there were since."""
         self._new: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._watched: set[str] = set()
         self._assigned: list[str] = []
@@ -204,10 +208,19 @@ class KafkaGateAcks:
             try:
                 last[gate] = _Said(*gate, _ack_in(message, *gate), len(message.value() or b""))
             except _NoAckError as error:
-                _log.warning("ack ignored", topic=topic, offset=message.offset(), error=str(error))
+                self._tell_ignored(topic, message.offset(), str(error))
         said = [*last.values()][::-1]
         for first in range(0, len(said), _AT_ONCE):
             self._call(loop, self._take, said[first : first + _AT_ONCE])
+
+    def _tell_ignored(self, topic: str, offset: int | None, error: str) -> None:
+        """Say it of a topic now and then, with how many more there were: whoever may write there writes any number."""
+        now_s, (told_s, more) = time.monotonic(), self._ignored.get(topic, (-math.inf, 0))
+        if now_s - told_s < _TOLD_EACH_S:
+            self._ignored[topic] = told_s, more + 1
+            return
+        self._ignored[topic] = now_s, 0
+        _log.warning("ack ignored", topic=topic, offset=offset, error=error, more_before=more)
 
     def _call(self, loop: asyncio.AbstractEventLoop, then: Callable[..., None], *args: object) -> None:
         try:
