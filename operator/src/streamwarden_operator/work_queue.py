@@ -231,13 +231,12 @@ class WorkQueue(Generic[K]):
             urgent: whether to serve the first class alone: it then never waits for what all others are busy with.
         """
         while True:
-            key = await self._next_urgent() if urgent else await self._next()
+            key, priority = await self._next_urgent() if urgent else await self._next()
             self._cancel_timer(key)  # of who is queued to come last: this is its turn
             self._working.add(key)
             self._looked_at.add(key)
-            is_first = self._priority(key) is Priority.FIRST
             try:
-                with self._way.made() if is_first else nullcontext():
+                with self._way.made() if priority is Priority.FIRST else nullcontext():
                     result = await reconcile(key)
                 self._follow(key, result)
             except Exception as error:  # noqa: BLE001  # the outermost loop, the only place for it
@@ -253,7 +252,7 @@ class WorkQueue(Generic[K]):
                     self._put(key, again)
                     self._tokens.put_nowait(None)
 
-    async def _next(self) -> K:
+    async def _next(self) -> tuple[K, Priority]:
         while True:
             await self._tokens.get()
             if self._ready[Priority.FIRST] or not self._way.is_made:
@@ -261,18 +260,18 @@ class WorkQueue(Generic[K]):
             self._tokens.put_nowait(None)
             await self._way.end()
 
-    async def _next_urgent(self) -> K:
+    async def _next_urgent(self) -> tuple[K, Priority]:
         """Return the next key of the first class, once there is one that no other worker has taken."""
         while not self._ready[Priority.FIRST]:
             self._urgent.clear()
             await self._urgent.wait()
         self._tokens.get_nowait()  # that of this key: nobody else may wake for it
         key = next(iter(self._ready[Priority.FIRST]))
-        del self._ready[Priority.FIRST][key], self._queued[key]
-        return key
+        del self._ready[Priority.FIRST][key]
+        return key, self._queued.pop(key)
 
-    def _take(self) -> K:
-        """Return the key whose turn it is; there is one."""
+    def _take(self) -> tuple[K, Priority]:
+        """Return the key whose turn it is, and its class; there is one."""
         self._turns += 1
         fair, rest = divmod(self._turns, FAIR_TURN)
         later = list(Priority)[: Priority.FIRST : -1]
@@ -280,8 +279,8 @@ class WorkQueue(Generic[K]):
         order = iter(Priority) if rest else iter((*later[passed:], *later[:passed], Priority.FIRST))
         keys = next(self._ready[priority] for priority in order if self._ready[priority])
         key = next(iter(keys))
-        del keys[key], self._queued[key]
-        return key
+        del keys[key]
+        return key, self._queued.pop(key)
 
     def _follow(self, key: K, result: Result) -> None:
         """Give a key that did not fail its next turn."""

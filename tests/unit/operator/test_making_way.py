@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Urgent:
-    """A queue with one worker for all and one for the first class, whose keys begin with ``p`` and last as told."""
+    """A queue with workers for all and one for the first class, whose keys begin with ``p`` and last as told."""
 
     def __init__(self) -> None:
         self.queue: WorkQueue[str] = WorkQueue(lambda key: Priority.FIRST if key[0] == "p" else Priority.NEW)
@@ -32,15 +32,15 @@ class Urgent:
         return GONE
 
     @asynccontextmanager
-    async def working(self) -> AsyncIterator[None]:
-        work = self.queue.work
-        workers = [asyncio.create_task(work(self.reconcile, _ignore, urgent=urgent)) for urgent in (True, False)]
+    async def working(self, workers: int = 1) -> AsyncIterator[None]:
+        work, urgent = self.queue.work, (True, *[False] * workers)
+        tasks = [asyncio.create_task(work(self.reconcile, _ignore, urgent=each)) for each in urgent]
         try:
             yield
         finally:
-            for worker in workers:
-                worker.cancel()
-            await asyncio.gather(*workers, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             self.queue.close()
 
 
@@ -59,6 +59,16 @@ async def test_x86_nothing_new_is_begun_while_an_edit_is_worked_on(monkeypatch: 
             await asyncio.sleep(0)
         assert made.begun == ["p"]
         made.ends.set()
+        await until(lambda: made.begun == ["p", "a"])
+
+
+async def test_nobody_makes_way_for_a_policy_of_which_nothing_has_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work_queue, "WAY_S", 3_600.0)
+    made = Urgent()
+    async with made.working(workers=2):
+        made.queue.add_last("p")
+        await until(lambda: made.begun)
+        made.queue.add("a")
         await until(lambda: made.begun == ["p", "a"])
 
 
