@@ -221,6 +221,6 @@ async def test_an_event_that_may_not_be_written_fails_nobody(api_server: ApiServ
 
 async def test_f15_without_the_crds_a_look_says_what_to_apply(bare_api_server: ApiServer) -> None:
     async with kubernetes_side(bare_api_server) as side:
-        unknown = ResourceType("streamwarden.io/v9", "Policy", "policies")
+        side.cluster._resources = (ResourceType("streamwarden.io/v9", "Policy", "policies"),)
         with pytest.raises(Exception, match=r"does not serve policies.streamwarden.io: are the CRDs installed\?"):
-            await side.cluster._resync(unknown, None)
+            await side.cluster.resync()

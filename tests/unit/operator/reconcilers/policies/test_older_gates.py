@@ -139,9 +139,10 @@ async def test_the_log_is_read_again_only_when_gates_that_hold_something_back_sa
 
         assert await reads_after(key_of(GUARD), key_of(STRICT)) == 0, "nothing is new"
         assert await reads_after(ack=ack_of(harness.binding(), "pod-0", formats=None)) == 0, "it says the same again"
-        assert await reads_after(ack=ack_of(harness.binding(), "pod-0", formats=None, state="Stopped")) == 1
+        # Both the gate's word and the look at its agent ask for it: once more where it is being read meanwhile.
+        assert await reads_after(ack=ack_of(harness.binding(), "pod-0", formats=None, state="Stopped")) in {1, 2}
         harness.cluster.existing_pods["risk", "guard"] = frozenset()
-        assert await reads_after(key_of(GUARD)) == 1, "the last one is gone, and could not say so"
+        assert await reads_after(key_of(GUARD)) in {1, 2}, "the last one is gone, and could not say so"
         assert conditions_of(harness.get(STRICT))["Published"] == ("True", "OK")
         assert await reads_after(key_of(GUARD)) == 0
 
