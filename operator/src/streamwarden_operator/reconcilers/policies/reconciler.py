@@ -54,7 +54,7 @@ OnRollout = Callable[[str, str, int, int, int, float], None]
 
 
 class PolicyReconciler:
-    """One policy at a time, from memory alone: an ack becomes a status at once."""
+    """One policy at a time, from memory alone: an ack becomes a status at once, of many gates within half a second."""
 
     def __init__(
         self,
