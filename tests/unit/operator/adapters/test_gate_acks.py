@@ -176,24 +176,43 @@ class Saying(ConsumerAtEnds):
         return taken or super().take(most, size, timeout_s)
 
 
-async def test_x85_an_ack_takes_the_room_that_it_was_written_with(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three of these gates' acks fit, by what they wrote and not by what is understood of it; one says too much."""
-    monkeypatch.setattr(gate_acks, "IsolatedConsumer", lambda *arguments, **_: Saying(arguments[3]))
-    monkeypatch.setattr(ack_room, "MOST_BYTES", 3 * (100_000 + KEPT_BYTES))
+def written(
+    offset: int, pod: str, size: int = 0, *, agent: str = "guard", epoch: int = 0, value: bytes | None = None
+) -> Message:
+    """Make what a gate has written: an ack, of so many bytes at least, or this in its place."""
+    said = GateAck(
+        namespace="risk",
+        agent=agent,
+        agent_uid="u",
+        pod=pod,
+        state="InForce",
+        namespace_epoch=epoch,
+        reported_at_ms=1,
+    )
+    text = said.encode().ljust(size) if value is None else value
+    return Message(topic="risk.streamwarden.gates", partition=0, offset=offset, key=said.key, value=text)
 
-    def written(offset: int, pod: str, size: int = 100_000) -> Message:
-        said = GateAck(namespace="risk", agent="guard", agent_uid="u", pod=pod, state="InForce", reported_at_ms=1)
-        value = said.encode().ljust(size)
-        return Message(topic="risk.streamwarden.gates", partition=0, offset=offset, key=said.key, value=value)
 
-    Saying.messages[:] = [written(0, "huge", MOST_BYTES_OF_ONE + 1), *map(written, range(1, 5), "abcd")]
-    acks, reached = KafkaGateAcks(Connection("kafka:9092"), group="g"), asyncio.Event()
+async def read_to_the_end(acks: KafkaGateAcks) -> None:
+    """Read all that is written in ``risk``."""
+    reached = asyncio.Event()
     acks.on_complete = lambda _: reached.set()
     acks.watch("risk")
     acks.start()
     async with asyncio.timeout(30):
         await reached.wait()
     await acks.stop()
+
+
+async def test_x85_an_ack_takes_the_room_that_it_was_written_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three of these gates' acks fit, by what they wrote and not by what is understood of it; one says too much."""
+    monkeypatch.setattr(gate_acks, "IsolatedConsumer", lambda *arguments, **_: Saying(arguments[3]))
+    monkeypatch.setattr(ack_room, "MOST_BYTES", 3 * (100_000 + KEPT_BYTES))
+
+    fitting = (written(offset, pod, 100_000) for offset, pod in enumerate("abcd", start=1))
+    Saying.messages[:] = [written(0, "huge", MOST_BYTES_OF_ONE + 1), *fitting]
+    acks = KafkaGateAcks(Connection("kafka:9092"), group="g")
+    await read_to_the_end(acks)
     assert [ack.pod for ack in acks.of_namespace("risk")] == ["a", "b", "c"]
 
 
@@ -203,35 +222,17 @@ async def test_of_all_that_gates_say_at_once_the_last_of_each_is_taken_in_that_i
     """Two acks of one gate, one in between and a slip after it: one call, and it is in order of what was said last."""
     monkeypatch.setattr(gate_acks, "IsolatedConsumer", lambda *arguments, **_: Saying(arguments[3]))
 
-    def written(offset: int, pod: str, value: bytes | None = None, *, epoch: int = 0) -> Message:
-        said = GateAck(
-            namespace="risk",
-            agent="guard",
-            agent_uid="u",
-            pod=pod,
-            state="InForce",
-            namespace_epoch=epoch,
-            reported_at_ms=1,
-        )
-        text = said.encode() if value is None else value
-        return Message(topic="risk.streamwarden.gates", partition=0, offset=offset, key=said.key, value=text)
-
     Saying.messages[:] = [
         written(0, "a", epoch=1),
         written(1, "b", epoch=1),
         written(2, "a", epoch=2),
         written(3, "b", epoch=2),
-        written(4, "a", b"{"),
+        written(4, "a", value=b"{"),
     ]
-    acks, reached, taken = KafkaGateAcks(Connection("kafka:9092"), group="g"), asyncio.Event(), list[tuple[str, int]]()
-    acks.on_complete = lambda _: reached.set()
+    acks, taken = KafkaGateAcks(Connection("kafka:9092"), group="g"), list[tuple[str, int]]()
     acks.on_ack = lambda _namespace, _agent, pod, ack: taken.append((pod, ack.namespace_epoch if ack else -1))
-    acks.watch("risk")
     with capture_logs() as logs:
-        acks.start()
-        async with asyncio.timeout(30):
-            await reached.wait()
-        await acks.stop()
+        await read_to_the_end(acks)
     assert taken == [("a", 2), ("b", 2)]
     assert [(entry["offset"], entry["error"]) for entry in logs if entry["event"] == "ack ignored"] == [
         (4, "MalformedEventError")
@@ -242,20 +243,10 @@ async def test_an_ack_is_that_of_the_agent_and_the_pod_that_its_key_has(monkeypa
     """Of one whose agent holds a slash the tombstone had another key: one was written each time that it was read."""
     monkeypatch.setattr(gate_acks, "IsolatedConsumer", lambda *arguments, **_: Saying(arguments[3]))
 
-    def written(offset: int, agent: str, pod: str) -> Message:
-        said = GateAck(namespace="risk", agent=agent, agent_uid="u", pod=pod, state="InForce", reported_at_ms=1)
-        key, value = said.key, said.encode()
-        return Message(topic="risk.streamwarden.gates", partition=0, offset=offset, key=key, value=value)
-
-    Saying.messages[:] = [written(0, "guard/x", "p"), written(1, "guard", "x/q"), written(2, "guard", "r")]
-    acks, reached = KafkaGateAcks(Connection("kafka:9092"), group="g"), asyncio.Event()
-    acks.on_complete = lambda _: reached.set()
-    acks.watch("risk")
+    Saying.messages[:] = [written(0, "p", agent="guard/x"), written(1, "x/q"), written(2, "r")]
+    acks = KafkaGateAcks(Connection("kafka:9092"), group="g")
     with capture_logs() as logs:
-        acks.start()
-        async with asyncio.timeout(30):
-            await reached.wait()
-        await acks.stop()
+        await read_to_the_end(acks)
     assert [(ack.agent, ack.pod) for ack in acks.of_agent("risk", "guard")] == [("guard", "r"), ("guard", "x/q")]
     assert [(entry["offset"], entry["error"]) for entry in logs] == [(0, "names another gate")]
 

@@ -46,13 +46,15 @@ class Broker:
     def poll(self, _timeout: float) -> None:
         """Nothing is queued."""
 
-    async def list_acls(self, _wire: object, principal: str | None = None) -> list[NumberedAcl]:
+    async def list_acls(
+        self, _wire: object, read: Callable[[NumberedAcl], Acl], principal: str | None = None
+    ) -> frozenset[Acl]:
         found = [acl for acl in self.acls if principal in {None, acl.principal}]
         if principal is None:
             self.listings += 1
             meanwhile, self.meanwhile = self.meanwhile, lambda: None
             meanwhile()
-        return [each for acl in found for each in numbered(acl)]
+        return frozenset(read(each) for acl in found for each in numbered(acl))
 
     def create_acls(self, bindings: Sequence[Any], **_: object) -> dict[Any, Future[None]]:
         if self.refuses:

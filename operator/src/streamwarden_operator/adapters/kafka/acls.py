@@ -115,9 +115,7 @@ class KafkaAcls:
             listed(await self._list(), begun_s)
 
     async def _list(self, principal: str | None = None) -> frozenset[Acl]:
-        found = await list_acls(self._wire, principal)
-        # In a thread: of a thousand agents there are tens of thousands.
-        return await asyncio.to_thread(lambda: frozenset(map(_read, found)))
+        return await list_acls(self._wire, _read, principal)
 
     async def _remove(self, acls: Collection[Acl]) -> _Answers:
         unnamed = frozenset(filter(is_unnamed, acls))

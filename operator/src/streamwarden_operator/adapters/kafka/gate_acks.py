@@ -1,4 +1,4 @@
-"""What the gates report, read in one thread and handed to the event loop record by record."""
+"""What the gates report, read in one thread; what each said last is handed to the event loop."""
 
 import asyncio
 import math
@@ -34,6 +34,7 @@ TASK = "gate-acks"
 """What metric and log call the thread that reads."""
 PARTITION = 0
 _TOLD_EACH_S = 10.0
+"""How often it is said of a topic that something on it is no ack."""
 _AT_ONCE = 50
 """So many acks are taken in before others have their turn in the event loop."""
 _SETTINGS: Settings = {"auto.offset.reset": "earliest", "enable.partition.eof": True}
