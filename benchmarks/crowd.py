@@ -6,17 +6,20 @@ import asyncio
 import base64
 import json
 import ssl
+import subprocess
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
+import policy_reader
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 from streamwarden_contract import policylog
 from streamwarden_contract.acks import GateAck, ReadFormats, SignedEpoch, SignedEpochs
 from streamwarden_contract.models.policy import PolicyRef
 from streamwarden_contract.names import NamespaceNames
-from streamwarden_contract.policylog import BindingRecord, EpochRecord, PolicyRecord, decode_record
+from streamwarden_contract.policylog import BINDING_PREFIX, EPOCH_KEY
 from streamwarden_operator.adapters.kubernetes.client import MERGE
 from streamwarden_operator.adapters.kubernetes.errors import Request
 from streamwarden_operator.adapters.kubernetes.resource_types import POD
@@ -24,6 +27,7 @@ from streamwarden_operator.desired.names import INSTANCE_LABEL
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
+    from pathlib import Path
 
     from streamwarden_operator.adapters.kubernetes.client import KubernetesClient
     from streamwarden_operator.adapters.kubernetes.resource_types import ResourceType
@@ -80,6 +84,33 @@ async def watch(client: KubernetesClient, resource: ResourceType, namespace: str
                 yield event["object"]
 
 
+class PublishedPolicies:
+    """When a gate could first read each edit; whoever looks is a process of its own, as a gate is."""
+
+    def __init__(self, properties: Path) -> None:
+        self.published_s: dict[str, float] = {}
+        """By the text of the policy's rule: by the monotonic clock."""
+        self._command = [sys.executable, policy_reader.__file__, str(properties), NamespaceNames(NAMESPACE).policies]
+        self._process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        """Begin to read the policy log, which must be there."""
+        self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE, text=True)
+        threading.Thread(target=self._follow, name="published", daemon=True).start()
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def _follow(self) -> None:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            read = json.loads(line)
+            self.published_s.setdefault(read["rule"], read["at_s"])
+
+
 class Gates:
     """The gates of all pods: each reports every epoch, as a real one does. A thread of its own reads and writes."""
 
@@ -94,11 +125,8 @@ class Gates:
         self._policies: dict[str, tuple[PolicyRef, ...]] = {}
         self._epochs: SignedEpochs | None = None
         self._epoch = 0
-        self.published_s: dict[str, float] = {}
-        """By the text of the policy's rule: when a gate could first read it, by the monotonic clock."""
         self.acks = 0
         self.epochs = 0
-        self._rule = ""
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="gates", daemon=True)
 
@@ -126,32 +154,32 @@ class Gates:
             self._producer.poll(0)
             if message is None or message.error() is not None or message.value() is None:
                 continue
-            record = decode_record(message.key() or b"", message.value() or b"")
             with self._lock:
                 headers = {name: text for name, text in message.headers() or () if isinstance(text, bytes)}
-                self._take(record, message.value() or b"", headers)
+                self._take((message.key() or b"").decode(), message.value() or b"", headers)
 
-    def _take(self, record: policylog.Record, value: bytes, headers: Mapping[str, bytes]) -> None:
-        if isinstance(record, PolicyRecord):
-            self._rule = record.spec.rules[0].require
-        elif isinstance(record, BindingRecord):
-            refs = (PolicyRef(namespace=ref.namespace, name=ref.name, revision=ref.revision) for ref in record.policies)
-            self._policies[record.agent] = tuple(refs)
-        elif isinstance(record, EpochRecord):
+    def _take(self, key: str, value: bytes, headers: Mapping[str, bytes]) -> None:
+        """Take a record as little as a thousand gates in one process can: a real one reads its own binding alone."""
+        if key.startswith(BINDING_PREFIX):
+            refs = json.loads(value)["policies"]
+            self._policies[key.removeprefix(BINDING_PREFIX)] = tuple(
+                PolicyRef.model_construct(namespace=ref["namespace"], name=ref["name"], revision=ref["revision"])
+                for ref in refs
+            )
+        elif key == EPOCH_KEY:
             self.epochs += 1
-            self.published_s.setdefault(self._rule, time.monotonic())
             signature = base64.b64encode(headers[policylog.SIGNATURE_HEADER]).decode()
             echo = SignedEpoch(
                 value=value.decode(), signature=signature, key_id=headers[policylog.KEY_ID_HEADER].decode()
             )
-            self._epoch, self._epochs = record.epoch, SignedEpochs(namespace=echo)
+            self._epoch, self._epochs = json.loads(value)["epoch"], SignedEpochs(namespace=echo)
             for name in self._pods:
                 self._report(name)
 
     def _report(self, name: str) -> None:
         if name not in self._policies:
             return
-        ack = GateAck(
+        ack = GateAck.model_construct(
             namespace=NAMESPACE,
             agent=name,
             agent_uid=self._uids[name],

@@ -95,7 +95,7 @@ def _prepared(server: ApiServer, folder: Path, kafka: Connection) -> Result:
     )
     try:
         operator.wait_ready()
-        figures = asyncio.run(_Crowd(server, operator, kafka).measure())
+        figures = asyncio.run(_Crowd(server, operator, kafka, file).measure())
     finally:
         operator.close()
     figures |= asyncio.run(_floor(server, folder, file))
@@ -113,11 +113,12 @@ def _prepared(server: ApiServer, folder: Path, kafka: Connection) -> Result:
 class _Crowd:
     """One storm, and the calm after it."""
 
-    def __init__(self, server: ApiServer, operator: OperatorProcess, kafka: Connection) -> None:
+    def __init__(self, server: ApiServer, operator: OperatorProcess, kafka: Connection, properties: Path) -> None:
         self._server, self._operator = server, operator
         self._client = server.client(timeout_s=120)
         self._uids: dict[str, str] = {}
         self._gates = crowd.Gates(kafka.librdkafka(), self._uids)
+        self._published_policies = crowd.PublishedPolicies(properties)
         self._standing: set[str] = set()
         self._seen_s: dict[str, float] = {}
         """By the text of the policy's rule: when a bare watch had it."""
@@ -132,6 +133,7 @@ class _Crowd:
             await self._until(lambda: bool(self._seen_s))
             await self._published()
             self._gates.start()
+            self._published_policies.start()
             storm = await self._storm()
             after = await self._edit_many(EDITS_AFTER)
             return {**storm, **_waits("edit_after", after), **await self._idle()}
@@ -140,6 +142,7 @@ class _Crowd:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await asyncio.to_thread(self._gates.stop)
+            self._published_policies.stop()
             await self._client.close()
 
     async def _storm(self) -> Figures:
@@ -212,8 +215,8 @@ class _Crowd:
             edit = [{"op": "replace", "path": "/spec/rules/0/require", "value": text}]
             request = Request("patch", POLICIES, crowd.NAMESPACE, crowd.POLICY)
             await self._client.patch(request, edit, content_type=JSON_PATCH, manager="benchmark")
-            await self._until(lambda text=text: text in self._seen_s and text in self._gates.published_s)
-            ends_s = self._gates.published_s[text], self._seen_s[text]
+            await self._until(lambda text=text: text in self._seen_s and text in self._published_policies.published_s)
+            ends_s = self._published_policies.published_s[text], self._seen_s[text]
             waits.append((1000 * (ends_s[0] - began_s), 1000 * (ends_s[1] - began_s)))
         return waits
 

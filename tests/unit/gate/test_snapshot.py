@@ -48,6 +48,38 @@ def test_a_complete_log_gives_the_set_it_describes(log: MemoryLog) -> None:
     assert log.snapshot.refusal(active.binding) is None
 
 
+def test_what_an_edit_writes_of_other_agents_is_neither_verified_nor_kept(
+    log: MemoryLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log.write_all()
+    first = log.build()
+    verified: list[str] = []
+
+    def counted(keys: MemoryKeys, key_id: str, signature: bytes, message: bytes) -> bool:
+        verified.append(key_id)
+        return verify(keys, key_id, signature, message)
+
+    verify = MemoryKeys.verify
+    monkeypatch.setattr(MemoryKeys, "verify", counted)
+    edited = policy_record(NAMESPACE, "confident", STRICT, revision=2, epoch=2)
+    others = [
+        binding_record(NAMESPACE, f"other-{number:03}", [edited], log.targets, revision=4 + number, epoch=2)
+        for number in range(100)
+    ]
+    own = binding_record(NAMESPACE, AGENT, [edited], log.targets, revision=3, epoch=2)
+    log.write(edited, own, *others, epoch_record(2, revision_counter=104))
+    assert len(verified) == 3, "the policy, its own binding, the epoch"
+    active = log.build(first)
+    assert (active.namespace_epoch, active.refs) == (2, (PolicyRef(namespace=NAMESPACE, name="confident", revision=2),))
+
+
+def test_an_unbelievable_binding_of_another_agent_refuses_nothing_here(log: MemoryLog) -> None:
+    log.write_all()
+    other = binding_record(NAMESPACE, "other", [log.policy], log.targets, revision=9, epoch=2)
+    assert log.write(other, key=SigningKey()) is None
+    assert log.snapshot.refusal(log.build().binding) is None
+
+
 def test_a_set_keeps_the_signed_epochs_that_closed_it(log: MemoryLog) -> None:
     log.write_all()
     epochs = log.build().epochs

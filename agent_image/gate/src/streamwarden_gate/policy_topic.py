@@ -44,10 +44,19 @@ class _Entry:
 
 
 class PolicyTopic:
-    """The state of one policy topic."""
+    """The state of one policy topic, as far as one agent's gate needs it."""
 
-    def __init__(self, topic: str, *, cluster_id: str, keys: Keys) -> None:
+    def __init__(self, topic: str, *, agent: str, cluster_id: str, keys: Keys) -> None:
+        """Begin with nothing read.
+
+        Args:
+            topic: its name.
+            agent: whose binding is taken: those of others are neither verified nor kept.
+            cluster_id: Kafka's.
+            keys: the public keys.
+        """
         self.topic = topic
+        self._binding = f"{policylog.BINDING_PREFIX}{agent}"
         self.epoch: EpochRecord | None = None
         """The record that closed the newest set; None as long as there is none."""
         self.signed_epoch: SignedEpoch | None = None
@@ -71,6 +80,8 @@ class PolicyTopic:
         if key is None:
             return Refusal(RefusalReason.UNREADABLE, f"{self.topic}: a record has no key")
         name = key.decode("utf-8", errors="replace")
+        if name.startswith(policylog.BINDING_PREFIX) and name != self._binding:
+            return None  # an edit writes one of each agent, and each gate would verify them all
         if value is None:
             self._pending[name] = None
             return None

@@ -54,7 +54,10 @@ class Snapshot:
     def __init__(self, identity: Identity, *, cluster_id: str, keys: Keys) -> None:
         self._identity = identity
         own, guardrails = identity.names.shared.policies, InstallationNames(identity.installation).guardrails
-        self._topics = {topic: PolicyTopic(topic, cluster_id=cluster_id, keys=keys) for topic in (own, guardrails)}
+        self._topics = {
+            topic: PolicyTopic(topic, agent=identity.agent, cluster_id=cluster_id, keys=keys)
+            for topic in (own, guardrails)
+        }
         self._own, self._guardrails = self._topics[own], self._topics[guardrails]
         self._compiled: dict[tuple[str, str, int, str], BoundPolicy] = {}
         self._schemas: dict[str, Target] = {}

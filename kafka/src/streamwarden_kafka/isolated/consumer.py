@@ -21,7 +21,7 @@ from streamwarden_kafka.connection import Connection
 from streamwarden_kafka.deaths import MOST_DEATHS, MOST_SKIPPED
 from streamwarden_kafka.errors import ReaderFailedError
 from streamwarden_kafka.isolated.child import Child
-from streamwarden_kafka.isolated.rows import TAKE, Fault, Taken
+from streamwarden_kafka.isolated.rows import TAKE, Fault, Row, Taken
 from streamwarden_kafka.isolated.suspects import Suspects
 from streamwarden_kafka.process_limits import cause_of, died_by_itself
 from streamwarden_kafka.records import Partition, headers_of, memory_of
@@ -178,12 +178,20 @@ class IsolatedConsumer:
     def _take(self, most: int, size: float, timeout_s: float) -> list[Message]:
         taken = cast("Taken", self._ask(TAKE, most, size, timeout_s))
         self._ends.update(taken.ends)
-        for row in taken.rows:
-            if row.fault is None:
-                self._positions[row.at] = row.offset + 1
-            elif row.fault.code == END_OF_PARTITION:
-                self._positions[row.at] = row.offset
-        return [row.message() for row in taken.rows]
+        return [row.message() for row in taken.rows if self._is_new(row, taken.ends.get(row.at, -1))]
+
+    def _is_new(self, row: Row, end: int) -> bool:
+        """Follow what was taken; tell whether it was not before: a client may give a record twice.
+
+        Not where the log ends before our position: that is another one, which is read from its beginning.
+        """
+        if row.fault is None:
+            if row.offset < self._positions.get(row.at, -1) <= end:
+                return False
+            self._positions[row.at] = row.offset + 1
+        elif row.fault.code == END_OF_PARTITION:
+            self._positions[row.at] = row.offset
+        return True
 
     def _take_one_by_one(self, most: int, size: float, timeout_s: float) -> list[Message]:
         """Take of one partition, or tell that it cannot be read."""

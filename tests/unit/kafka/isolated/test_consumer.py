@@ -125,6 +125,33 @@ def test_an_end_that_the_client_has_forgotten_is_not_told_as_it_was_before(
         assert end_of(reader, (TOPIC, 0), 5) == 6
 
 
+def test_what_a_client_gives_twice_is_taken_once_and_what_is_assigned_anew_again(
+    properties: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(isolated(properties)) as reader:
+        read_from(reader, 0)
+        rows = [Row(TOPIC, 0, offset, None, b"{}", (), (1, 0), None) for offset in (0, 1, 2, 0, 1, 2, 3)]
+        with monkeypatch.context() as patched:
+            patched.setattr(reader, "_ask", lambda *_: Taken(rows, {(TOPIC, 0): 4}))
+            assert offsets(reader.take(100, math.inf, 0)) == [0, 1, 2, 3]
+            assert offsets(reader.take(100, math.inf, 0)) == []
+        read_from(reader, 0)
+        with monkeypatch.context() as patched:
+            patched.setattr(reader, "_ask", lambda *_: Taken(rows, {(TOPIC, 0): 4}))
+            assert offsets(reader.take(100, math.inf, 0)) == [0, 1, 2, 3]
+
+
+def test_of_a_log_that_ends_before_the_position_all_is_taken(
+    properties: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(isolated(properties)) as reader:
+        read_from(reader, 7)
+        rows = [Row(TOPIC, 0, offset, None, b"{}", (), (1, 0), None) for offset in (0, 1)]
+        with monkeypatch.context() as patched:
+            patched.setattr(reader, "_ask", lambda *_: Taken(rows, {(TOPIC, 0): 2}))
+            assert offsets(reader.take(100, math.inf, 0)) == [0, 1]
+
+
 def test_no_more_is_taken_than_is_asked_for_by_number_and_about_by_size(properties: dict[str, str]) -> None:
     write(properties, *[GOOD] * 60)
     with closing(isolated(properties)) as reader:
