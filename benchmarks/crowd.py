@@ -19,7 +19,7 @@ from streamwarden_contract import policylog
 from streamwarden_contract.acks import GateAck, ReadFormats, SignedEpoch, SignedEpochs
 from streamwarden_contract.models.policy import PolicyRef
 from streamwarden_contract.names import NamespaceNames
-from streamwarden_contract.policylog import BINDING_PREFIX, EPOCH_KEY
+from streamwarden_contract.policylog import BINDING_PREFIX, EPOCH_KEY, INDEX_KEY
 from streamwarden_operator.adapters.kubernetes.client import MERGE
 from streamwarden_operator.adapters.kubernetes.errors import Request
 from streamwarden_operator.adapters.kubernetes.resource_types import POD
@@ -122,7 +122,8 @@ class Gates:
         self._producer = Producer({**kept, "linger.ms": 5, "queue.buffering.max.messages": 1_000_000})
         self._lock = threading.Lock()
         self._pods: dict[str, str] = {}
-        self._policies: dict[str, tuple[PolicyRef, ...]] = {}
+        self._policies: dict[str, list[dict[str, Any]]] = {}
+        self._versions: dict[str, dict[str, Any]] = {}
         self._epochs: SignedEpochs | None = None
         self._epoch = 0
         self.acks = 0
@@ -162,10 +163,9 @@ class Gates:
         """Take a record as little as a thousand gates in one process can: a real one reads its own binding alone."""
         if key.startswith(BINDING_PREFIX):
             refs = json.loads(value)["policies"]
-            self._policies[key.removeprefix(BINDING_PREFIX)] = tuple(
-                PolicyRef.model_construct(namespace=ref["namespace"], name=ref["name"], revision=ref["revision"])
-                for ref in refs
-            )
+            self._policies[key.removeprefix(BINDING_PREFIX)] = refs
+        elif key == INDEX_KEY:
+            self._versions = json.loads(value)["policies"]
         elif key == EPOCH_KEY:
             self.epochs += 1
             signature = base64.b64encode(headers[policylog.SIGNATURE_HEADER]).decode()
@@ -175,6 +175,11 @@ class Gates:
             self._epoch, self._epochs = json.loads(value)["epoch"], SignedEpochs(namespace=echo)
             for name in self._pods:
                 self._report(name)
+
+    def _ref(self, ref: Mapping[str, Any]) -> PolicyRef:
+        """Return what a binding names, at its own revision or, where it says none, at that of the index."""
+        revision = ref["revision"] if "revision" in ref else self._versions[ref["name"]]["revision"]
+        return PolicyRef.model_construct(namespace=ref["namespace"], name=ref["name"], revision=revision)
 
     def _report(self, name: str) -> None:
         if name not in self._policies:
@@ -186,7 +191,7 @@ class Gates:
             pod=self._pods[name],
             state="InForce",
             namespace_epoch=self._epoch,
-            policies=self._policies[name],
+            policies=tuple(map(self._ref, self._policies[name])),
             epochs=self._epochs,
             formats=ReadFormats(decision=2, policy_log=policylog.NEWEST_FORMAT),
             reported_at_ms=time.time_ns() // 1_000_000,

@@ -10,8 +10,9 @@ from streamwarden_contract.acks import GateAck, ReadFormats
 from streamwarden_contract.models.policy import AgentSelector, Match, PolicySpec, Rule
 from streamwarden_contract.policylog import CommandTarget, DecisionTopic, SkipRange
 from streamwarden_operator.desired.policy_log import DesiredBinding, DesiredLog
+from streamwarden_operator.plans.log_plan import after
 from streamwarden_operator.plans.log_state import LogState
-from streamwarden_operator.plans.policy_log import after, plan_log
+from streamwarden_operator.plans.policy_log import plan_log
 
 if TYPE_CHECKING:
     from streamwarden_contract.canonical import JsonValue

@@ -16,7 +16,9 @@ from streamwarden_contract.policylog import (
     CommandTarget,
     DecisionTopic,
     EpochRecord,
+    IndexRecord,
     PolicyRecord,
+    PolicyVersion,
     Record,
     SchemaRecord,
 )
@@ -119,6 +121,12 @@ def binding_record(  # one keyword for each thing that a test varies
     )
 
 
-def epoch_record(epoch: int = 1, *, revision_counter: int = 1) -> EpochRecord:
+def index_record(policies: Sequence[PolicyRecord], *, revision: int, epoch: int = 1) -> IndexRecord:
+    """Make the index of these policies."""
+    versions = {each.name: PolicyVersion(revision=each.revision, digest=each.digest) for each in policies}
+    return IndexRecord(epoch=epoch, revision=revision, policies=versions)
+
+
+def epoch_record(epoch: int = 1, *, revision_counter: int = 1, index: IndexRecord | None = None) -> EpochRecord:
     """Make the record that closes an epoch."""
-    return EpochRecord(epoch=epoch, revision_counter=revision_counter)
+    return policylog.close_epoch(epoch, revision_counter, index)

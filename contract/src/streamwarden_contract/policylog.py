@@ -1,8 +1,11 @@
 """The signed policy log: records, their keys and headers, what is signed, and the offset metadata of the gate.
 
-A policy topic is compacted and has one partition. Keys: ``policy/<name>``, ``schema/<sha256>``, ``binding/<agent>``
-and ``epoch``. The publisher writes what changed and, last in the same transaction, the ``epoch`` record, which
-activates the set. A tombstone removes a record and needs no signature: the signed binding says what must be there.
+A policy topic is compacted and has one partition. Keys: ``policy/<name>``, ``schema/<sha256>``, ``binding/<agent>``,
+``index`` and ``epoch``. The publisher writes what changed and, last in the same transaction, the ``epoch`` record,
+which activates the set. A tombstone removes a record and needs no signature: the binding says what must be there.
+
+Where all gates read format 3 bindings name policies, and the index says at which revision and digest each is: an edit
+is then three records, however many agents it binds. The epoch record says which index counts: no earlier one passes.
 """
 
 import operator
@@ -10,6 +13,7 @@ from datetime import timedelta
 from typing import Annotated, Literal, Protocol, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from typing_extensions import override
 
 from streamwarden_contract import canonical
 from streamwarden_contract.errors import MalformedEventError, PolicyLogError
@@ -19,7 +23,11 @@ from streamwarden_contract.models.policy import PolicySpec
 from streamwarden_contract.validation import first_problem
 
 Format = Literal[1, 2]
-NEWEST_FORMAT: Format = 2
+"""Of what a policy or a binding may say."""
+BindingFormat = Literal[1, 2, 3]
+BY_NAME = 3
+"""The format of a log whose bindings name policies without their revisions."""
+NEWEST_FORMAT: BindingFormat = 3
 SIGNATURE_HEADER = "sw-signature"
 """64 bytes of Ed25519 (RFC 8032)."""
 KEY_ID_HEADER = "sw-key-id"
@@ -27,6 +35,7 @@ KEY_ID_HEADER = "sw-key-id"
 POLICY_PREFIX = "policy/"
 SCHEMA_PREFIX = "schema/"
 BINDING_PREFIX = "binding/"
+INDEX_KEY = "index"
 EPOCH_KEY = "epoch"
 
 _SIGNING_CONTEXT = b"streamwarden.policy-log.1\n"
@@ -97,6 +106,36 @@ class SchemaRecord(_Record):
         return f"{SCHEMA_PREFIX}{self.sha256}"
 
 
+class PolicyVersion(BaseModel):
+    """What a policy is on the log."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    revision: Revision
+    digest: Sha256
+
+
+class IndexRecord(_Record):
+    """Which policies the log has, and at which revision and digest each. Of format 3."""
+
+    format: Literal[3] = 3
+    revision: Revision
+    policies: dict[ResourceName, PolicyVersion]
+
+    @property
+    def key(self) -> str:
+        return INDEX_KEY
+
+
+class PolicyName(BaseModel):
+    """A policy that a binding demands, at the revision and digest of the index."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    namespace: DnsLabel
+    name: ResourceName
+
+
 class BoundPolicyRef(BaseModel):
     """A policy that a binding demands, at exactly this revision and digest."""
 
@@ -159,18 +198,15 @@ class SkipRange(BaseModel):
         return sha256_hex(canonical.encode(self.model_dump(mode="json")))
 
 
-class BindingRecord(_Record):
-    """Everything that a gate must have to judge one agent: it fails closed on whatever is missing."""
+class _Binding(_Record):
+    """Everything that a gate must have to judge one agent, but its policies."""
 
-    format: Format = 1
-    """The oldest that has all of its fields: ``with_format``. One that says 1 may have newer ones all the same."""
     namespace: DnsLabel
     agent: DnsLabel
     agent_uid: Annotated[str, Field(min_length=1, max_length=64)]
     labels: dict[str, str]
     """The agent's labels, which rules see as ``agent.labels``."""
     revision: Revision
-    policies: Annotated[tuple[BoundPolicyRef, ...], Field(strict=False)]
     decisions: dict[DecisionType, CommandTarget]
     not_applicable: Annotated[
         dict[DecisionType, Annotated[tuple[ResourceName, ...], Field(min_length=1, strict=False)]],
@@ -195,25 +231,76 @@ class BindingRecord(_Record):
     def key(self) -> str:
         return f"{BINDING_PREFIX}{self.agent}"
 
+
+class NamedBindingRecord(_Binding):
+    """A binding as it is written in format 3: it names its policies, and an edit of one does not change it."""
+
+    format: Literal[3] = 3
+    policies: Annotated[tuple[PolicyName, ...], Field(strict=False)]
+
+    def resolved(self, index: IndexRecord | None) -> "BindingRecord":
+        """Return the binding with the policies as the index of its log has them.
+
+        Raises:
+            PolicyLogError: the index has not all of them.
+        """
+        versions = {} if index is None else index.policies
+        missing = sorted(each.name for each in self.policies if each.name not in versions)
+        if missing:
+            raise PolicyLogError(f"{self.key}: the log's index has no policy {', '.join(missing)}")
+        refs = tuple(
+            BoundPolicyRef.model_construct(namespace=each.namespace, name=each.name, **dict(versions[each.name]))
+            for each in self.policies
+        )
+        return BindingRecord.model_construct(**{**dict(self), "policies": refs})
+
+
+class BindingRecord(_Binding):
+    """Everything that a gate must have to judge one agent: it fails closed on whatever is missing."""
+
+    format: BindingFormat = 1
+    """Of 1 and 2 the older that has all of its fields: one that says 1 may have newer ones all the same.
+
+    3: it is written as a ``NamedBindingRecord``, and what it has here was found by an index.
+    """
+    policies: Annotated[tuple[BoundPolicyRef, ...], Field(strict=False)]
+
     @property
     def policy_names(self) -> frozenset[str]:
         """Names of the policies in it."""
         return frozenset(ref.name for ref in self.policies)
 
+    @property
+    def as_written(self) -> "BindingRecord | NamedBindingRecord":
+        """The record that is signed and published: without what its log's index says."""
+        if self.format != BY_NAME:
+            return self
+        names = tuple(PolicyName.model_construct(namespace=ref.namespace, name=ref.name) for ref in self.policies)
+        return NamedBindingRecord.model_construct(**{**dict(self), "policies": names})
+
+    @override
+    def encode(self) -> bytes:
+        """Write the exact bytes that are signed and published."""
+        written = self.as_written
+        return super().encode() if written is self else written.encode()
+
 
 class EpochRecord(_Record):
     """Closes a published set and activates it. A log without policies holds one too."""
 
-    format: Literal[1] = 1
+    format: Literal[1, 3] = 1
+    """3 where it names an index."""
     revision_counter: Annotated[int, Field(ge=0)]
     """The highest revision ever given on this topic: the next one is one more, also after a deletion."""
+    index_revision: Annotated[Revision | None, Field(exclude_if=_is_none)] = None
+    """That of the index which counts; None: the log has none, and it is left out of the bytes. Of format 3."""
 
     @property
     def key(self) -> str:
         return EPOCH_KEY
 
 
-Record = PolicyRecord | SchemaRecord | BindingRecord | EpochRecord
+Record = PolicyRecord | SchemaRecord | IndexRecord | BindingRecord | NamedBindingRecord | EpochRecord
 R = TypeVar("R", PolicyRecord, BindingRecord)
 
 
@@ -233,8 +320,15 @@ def newer_fields(record: Record) -> tuple[str, ...]:
     return tuple(name for name, is_said in said.items() if is_said)
 
 
+def close_epoch(epoch: int, revision_counter: int, index: IndexRecord | None) -> EpochRecord:
+    """Return the record that closes a set, with the index that it has, if it has one."""
+    if index is None:
+        return EpochRecord(epoch=epoch, revision_counter=revision_counter)
+    return EpochRecord(format=3, epoch=epoch, revision_counter=revision_counter, index_revision=index.revision)
+
+
 def format_needed(record: Record) -> Format:
-    """Return the oldest format that has all fields of a record."""
+    """Return the oldest format that has all fields of a record; whether its log has an index is another matter."""
     return 2 if newer_fields(record) else 1
 
 
@@ -267,20 +361,10 @@ def decode_record(key: bytes, value: bytes) -> Record:
         PolicyLogError: an unknown key, strange JSON, an unknown field, or a record that names another key.
     """
     text = key.decode("utf-8", errors="replace")
-    model: type[PolicyRecord | SchemaRecord | BindingRecord | EpochRecord]
-    if text.startswith(POLICY_PREFIX):
-        model = PolicyRecord
-    elif text.startswith(SCHEMA_PREFIX):
-        model = SchemaRecord
-    elif text.startswith(BINDING_PREFIX):
-        model = BindingRecord
-    elif text == EPOCH_KEY:
-        model = EpochRecord
-    else:
-        raise PolicyLogError(f"unknown key {text[:100]!r}")
+    models = _models_of(text)
     try:
         raw = canonical.decode(value)
-        _check_format(text, model, raw)
+        model = _check_format(text, models, raw)
         record = model.model_validate(raw)
     except MalformedEventError as error:
         raise PolicyLogError(f"{text}: {error}") from error
@@ -291,9 +375,25 @@ def decode_record(key: bytes, value: bytes) -> Record:
     return record
 
 
-def _check_format(key: str, model: type[Record], raw: canonical.JsonValue) -> None:
-    """Say of a later version's record that it is one, before one of its fields is called strange."""
+def _models_of(key: str) -> "tuple[type[Record], ...]":
+    """Return what a record of this key may be, the newest last."""
+    if key.startswith(POLICY_PREFIX):
+        return (PolicyRecord,)
+    if key.startswith(SCHEMA_PREFIX):
+        return (SchemaRecord,)
+    if key.startswith(BINDING_PREFIX):
+        return (BindingRecord, NamedBindingRecord)
+    if key == INDEX_KEY:
+        return (IndexRecord,)
+    if key == EPOCH_KEY:
+        return (EpochRecord,)
+    raise PolicyLogError(f"unknown key {key[:100]!r}")
+
+
+def _check_format(key: str, models: "tuple[type[Record], ...]", raw: canonical.JsonValue) -> "type[Record]":
+    """Return which of its models a record is; that it is a later version's is said before a field is called strange."""
     said = raw.get("format") if isinstance(raw, dict) else None
-    newest = max(get_args(model.model_fields["format"].annotation))
+    newest = max(get_args(models[-1].model_fields["format"].annotation))
     if isinstance(said, int) and said > newest:
         raise PolicyLogError(f"{key}: format: {said} is later than {newest}, the newest that is read here")
+    return models[-1] if said == newest else models[0]

@@ -23,8 +23,9 @@ from streamwarden_operator.adapters.kafka.topics import KafkaTopics
 from streamwarden_operator.adapters.signing import KeyRing, SigningKey
 from streamwarden_operator.desired.policy_log import DesiredLog
 from streamwarden_operator.errors import KafkaUnavailableError, LeadershipLostError
+from streamwarden_operator.plans.log_plan import sign_plan
 from streamwarden_operator.plans.log_state import LogState, verify_log
-from streamwarden_operator.plans.policy_log import plan_log, sign_plan
+from streamwarden_operator.plans.policy_log import plan_log
 from streamwarden_operator.ports import SignedRecord, Topic, TopicPlan
 from support.bombs import deadly_batch
 from support.fixtures import APACHE

@@ -52,6 +52,7 @@ def fields_of(model: type[BaseModel]) -> set[str]:
         ("policy/NAME", policylog.PolicyRecord),
         ("schema/SHA256", policylog.SchemaRecord),
         ("binding/AGENT", policylog.BindingRecord),
+        ("index", policylog.IndexRecord),
         ("epoch", policylog.EpochRecord),
         ("installation", inventory.InstallationItem),
         ("namespace/NAME", inventory.NamespaceItem),
@@ -172,4 +173,4 @@ def test_the_fields_that_make_a_record_of_the_second_format_are_named() -> None:
     newer = {field for record in records for field in policylog.newer_fields(record)}
     sentence = next(line for line in section("Versions that may meet").splitlines() if "is of format 2 where" in line)
     assert set(re.findall(r"`(\w+)`", sentence)) - {"spec"} == newer
-    assert f"| operator: policy log | gate | 1, {policylog.NEWEST_FORMAT} |" in section("Versions that may meet")
+    assert f"| operator: policy log | gate | 1, 2, {policylog.NEWEST_FORMAT} |" in section("Versions that may meet")

@@ -10,10 +10,15 @@ from streamwarden_contract.errors import PolicyLogError
 from streamwarden_contract.ids import sha256_hex
 from streamwarden_contract.models.policy import PolicySpec
 from streamwarden_contract.policylog import (
+    BindingRecord,
     CommandTarget,
     EpochRecord,
+    IndexRecord,
+    NamedBindingRecord,
+    PolicyVersion,
     Record,
     SkipRange,
+    close_epoch,
     format_needed,
     newer_fields,
     with_format,
@@ -21,6 +26,10 @@ from streamwarden_contract.policylog import (
 from support.policy_records import BINDING, POLICY, SCHEMA, SPEC
 
 EPOCH = EpochRecord(epoch=3, revision_counter=18)
+INDEX = IndexRecord(
+    epoch=3, revision=19, policies={POLICY.name: PolicyVersion(revision=POLICY.revision, digest=POLICY.digest)}
+)
+BY_NAME = BINDING.model_copy(update={"format": 3})
 RECORDS = [
     pytest.param(POLICY, "policy/url-blocking", id="a-policy"),
     pytest.param(SCHEMA, "schema/" + "a" * 64, id="a-schema"),
@@ -31,6 +40,9 @@ RECORDS = [
         id="a-binding-with-a-policy-that-is-not-applicable",
     ),
     pytest.param(EPOCH, "epoch", id="an-epoch"),
+    pytest.param(INDEX, "index", id="an-index"),
+    pytest.param(BY_NAME.as_written, "binding/url-guard", id="a-binding-that-names-its-policies"),
+    pytest.param(close_epoch(3, 19, INDEX), "epoch", id="an-epoch-with-an-index"),
 ]
 parts = st.fixed_dictionaries(
     {
@@ -70,7 +82,7 @@ def test_an_unknown_field_is_refused(record: Record, key: str) -> None:
 @pytest.mark.parametrize(("record", "key"), RECORDS)
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("format", 3), ("format", "1"), ("epoch", 0), ("epoch", "3"), ("epoch", True)],
+    [("format", 4), ("format", "1"), ("epoch", 0), ("epoch", "3"), ("epoch", True)],
 )
 def test_another_format_or_epoch_is_refused(record: Record, key: str, field: str, value: object) -> None:
     raw = canonical.decode(record.encode())
@@ -79,14 +91,47 @@ def test_another_format_or_epoch_is_refused(record: Record, key: str, field: str
 
 
 @pytest.mark.parametrize(
-    ("record", "newest"), [pytest.param(BINDING, 2, id="a-binding"), pytest.param(EPOCH, 1, id="an-epoch")]
+    ("record", "newest"),
+    [
+        pytest.param(BINDING, 3, id="a-binding"),
+        pytest.param(POLICY, 2, id="a-policy"),
+        pytest.param(EPOCH, 3, id="an-epoch"),
+    ],
 )
 def test_of_a_record_of_a_later_version_its_format_is_told_and_no_strange_field(record: Record, newest: int) -> None:
     raw = canonical.decode(record.encode())
-    later = canonical.encode({"a": [], **raw, "format": 3})  # type: ignore[dict-item]  # an object
+    later = canonical.encode({"a": [], **raw, "format": 4})  # type: ignore[dict-item]  # an object
     with pytest.raises(PolicyLogError) as refused:
         policylog.decode_record(record.key.encode(), later)
-    assert str(refused.value) == (f"{record.key}: format: 3 is later than {newest}, the newest that is read here")
+    assert str(refused.value) == (f"{record.key}: format: 4 is later than {newest}, the newest that is read here")
+
+
+def test_a_binding_by_name_has_no_revision_in_its_bytes_and_gets_it_from_the_index() -> None:
+    raw = json.loads(BY_NAME.encode())
+    assert (raw["format"], raw["policies"]) == (3, [{"name": "url-blocking", "namespace": "risk"}])
+    read = policylog.decode_record(b"binding/url-guard", BY_NAME.encode())
+    assert isinstance(read, NamedBindingRecord)
+    assert read.resolved(INDEX) == BY_NAME
+    assert isinstance(read.resolved(INDEX), BindingRecord)
+    edited = PolicyVersion(revision=20, digest="b" * 64)
+    [ref] = read.resolved(INDEX.model_copy(update={"policies": {POLICY.name: edited}})).policies
+    assert (ref.namespace, ref.name, ref.revision, ref.digest) == ("risk", "url-blocking", 20, "b" * 64)
+
+
+@pytest.mark.parametrize(
+    "index", [None, INDEX.model_copy(update={"policies": {}})], ids=["no-index", "not-in-the-index"]
+)
+def test_a_policy_that_no_index_has_resolves_to_nothing(index: IndexRecord | None) -> None:
+    read = policylog.decode_record(b"binding/url-guard", BY_NAME.encode())
+    assert isinstance(read, NamedBindingRecord)
+    with pytest.raises(PolicyLogError, match="index has no policy url-blocking"):
+        read.resolved(index)
+
+
+def test_a_binding_with_revisions_that_says_format_3_is_refused() -> None:
+    raw = {**json.loads(BINDING.encode()), "format": 3}
+    with pytest.raises(PolicyLogError, match=r"^binding/url-guard: policies\.0\."):
+        policylog.decode_record(b"binding/url-guard", canonical.encode(raw))
 
 
 SKIP = SkipRange(topic_id="t-1", partition=0, from_offset=1, to_offset=2, reason="broken", requested_by="ada")

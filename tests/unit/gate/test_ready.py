@@ -76,7 +76,7 @@ def test_m09_an_ack_says_the_newest_formats_that_the_gate_reads() -> None:
     Acks(IDENTITY, producer, ReadyFile(None)).report(Report("Starting"))  # type: ignore[arg-type]  # as above
     [value] = producer.written
     assert isinstance(value, bytes)
-    assert decode_ack(value).reads == ReadFormats(decision=2, policy_log=2, offset_metadata=2)
+    assert decode_ack(value).reads == ReadFormats(decision=2, policy_log=3, offset_metadata=2)
 
 
 FORBIDDEN = KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED)

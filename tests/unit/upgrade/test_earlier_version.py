@@ -35,8 +35,9 @@ from streamwarden_operator.desired.pods import build_manifests
 from streamwarden_operator.desired.policy_log import DesiredLog, build_binding, build_log
 from streamwarden_operator.desired.rule_checks import listed
 from streamwarden_operator.desired.workload import build_workload
+from streamwarden_operator.plans.log_plan import sign_plan
 from streamwarden_operator.plans.log_state import LogState, verify_log
-from streamwarden_operator.plans.policy_log import plan_log, sign_plan
+from streamwarden_operator.plans.policy_log import plan_log
 from streamwarden_operator.plans.policy_rules import check_policy, governed
 from streamwarden_operator.ports import SignedRecord, Topic, Workload
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from streamwarden_contract import canonical, policylog
 from streamwarden_contract.acks import SignedEpochs
-from streamwarden_contract.errors import MalformedEventError
+from streamwarden_contract.errors import MalformedEventError, PolicyLogError
 from streamwarden_contract.events import Headers
 from streamwarden_contract.ids import sha256_hex
 from streamwarden_contract.models.policy import PolicyRef, PolicySpec
@@ -15,6 +15,8 @@ from streamwarden_contract.policylog import (
     BindingRecord,
     BoundPolicyRef,
     CommandTarget,
+    IndexRecord,
+    NamedBindingRecord,
     PolicyRecord,
     SchemaRecord,
     spec_digest,
@@ -76,8 +78,27 @@ class Snapshot:
     @property
     def binding(self) -> BindingRecord | None:
         """The agent's binding in the closed set."""
+        try:
+            return self._find_binding()
+        except SetRefusedError:
+            return None
+
+    def _find_binding(self) -> BindingRecord | None:
+        """Return the agent's binding, with the policies as its log has them.
+
+        Raises:
+            SetRefusedError: it names policies, and the index of the closed set has not all of them, or is another one.
+        """
         record = self._own.record(f"{policylog.BINDING_PREFIX}{self._identity.agent}")
-        return record if isinstance(record, BindingRecord) else None
+        if not isinstance(record, NamedBindingRecord):
+            return record if isinstance(record, BindingRecord) else None
+        index, closing = self._own.record(policylog.INDEX_KEY), self._own.epoch
+        if not isinstance(index, IndexRecord) or closing is None or index.revision != closing.index_revision:
+            raise _refused(RefusalReason.BINDING_INCOMPLETE, f"{self._own.topic} has not the index that its epoch says")
+        try:
+            return record.resolved(index)
+        except PolicyLogError as error:
+            raise _refused(RefusalReason.BINDING_INCOMPLETE, str(error)) from error
 
     def feed(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers | None) -> Refusal | None:
         """Take one record of a policy topic, in the order of offsets, and return why it was refused, if it was."""
@@ -85,7 +106,7 @@ class Snapshot:
 
     def refusal(self, binding: BindingRecord | None) -> Refusal | None:
         """Return a refused record that concerns this agent: the set in force may be good, the log is not."""
-        keys = [policylog.EPOCH_KEY, f"{policylog.BINDING_PREFIX}{self._identity.agent}"]
+        keys = [policylog.EPOCH_KEY, policylog.INDEX_KEY, f"{policylog.BINDING_PREFIX}{self._identity.agent}"]
         if binding is not None:
             keys += [f"{policylog.POLICY_PREFIX}{ref.name}" for ref in binding.policies]
             keys += [f"{policylog.SCHEMA_PREFIX}{target.schema_sha256}" for target in binding.decisions.values()]
@@ -109,7 +130,7 @@ class Snapshot:
         if self._own.epoch is None or self._guardrails.epoch is None:
             missing = self._own if self._own.epoch is None else self._guardrails
             raise _refused(RefusalReason.LOG_MISSING, f"{missing.topic} has no signed epoch record")
-        binding = self.binding
+        binding = self._find_binding()
         if binding is None:
             raise _refused(
                 RefusalReason.BINDING_MISSING, f"{self._own.topic} has no binding for {self._identity.agent}"

@@ -8,8 +8,11 @@ from functools import cached_property
 from streamwarden_contract.errors import PolicyLogError
 from streamwarden_contract.policylog import (
     EPOCH_KEY,
+    INDEX_KEY,
     BindingRecord,
     EpochRecord,
+    IndexRecord,
+    NamedBindingRecord,
     PolicyRecord,
     Record,
     SchemaRecord,
@@ -19,6 +22,8 @@ from streamwarden_contract.policylog import (
 
 from streamwarden_operator.plans.signed_records import key_id_of, signature_of
 from streamwarden_operator.ports import SignedRecord
+
+_NUMBERED = PolicyRecord | BindingRecord | NamedBindingRecord | IndexRecord
 
 HIGHEST_CLAIM = 2**53 - 1
 """No epoch or counter that somebody says without a proof is believed beyond this, the last whole number that every
@@ -40,7 +45,9 @@ class LogState:
     schemas: Mapping[str, SchemaRecord] = field(default_factory=dict)
     """By SHA-256."""
     bindings: Mapping[str, BindingRecord] = field(default_factory=dict)
-    """By agent."""
+    """By agent; each with its policies as they are on the log, however it is written."""
+    index: IndexRecord | None = None
+    """None where bindings say themselves at which revision their policies are."""
     refused: Mapping[bytes, str] = field(default_factory=dict)
     """Keys of records that are refused, and why: they count as absent and are written over."""
     verified: Mapping[bytes, tuple[SignedRecord, Record]] = field(default_factory=dict, compare=False, repr=False)
@@ -151,20 +158,61 @@ def verify_log(
             verified[key] = (record, content)
         except PolicyLogError as error:
             refused[key] = str(error)
+    index = _index(verified, refused)
+    bindings = _bindings(verified, refused, index, known)
     found = [record for _, record in verified.values()]
     closing = next((record for record in found if isinstance(record, EpochRecord)), None)
     epoch = max((record.epoch for record in found), default=0)
-    revisions = [record.revision for record in found if isinstance(record, PolicyRecord | BindingRecord)]
+    revisions = [record.revision for record in found if isinstance(record, _NUMBERED)]
     return LogState(
         epoch=max(epoch, known.epoch),
         revision_counter=max(*revisions, closing.revision_counter if closing else 0, known.revision_counter, 0),
         closed=closing is not None and closing.epoch == max(epoch, known.epoch),
         policies={record.name: record for record in found if isinstance(record, PolicyRecord)},
         schemas={record.sha256: record for record in found if isinstance(record, SchemaRecord)},
-        bindings={record.agent: record for record in found if isinstance(record, BindingRecord)},
+        bindings=bindings,
+        index=index,
         refused=refused,
         verified=verified,
     )
+
+
+def _index(verified: dict[bytes, tuple[SignedRecord, Record]], refused: dict[bytes, str]) -> IndexRecord | None:
+    """Return the log's index, if it is the one that its epoch closed: what we have signed once may be written again."""
+    _, closing = verified.get(EPOCH_KEY.encode(), (None, None))
+    _, index = verified.get(INDEX_KEY.encode(), (None, None))
+    if not isinstance(index, IndexRecord):
+        return None
+    if isinstance(closing, EpochRecord) and closing.index_revision != index.revision:
+        refused[INDEX_KEY.encode()] = f"of revision {index.revision}, and the epoch closed {closing.index_revision}"
+        del verified[INDEX_KEY.encode()]
+        return None
+    return index
+
+
+def _bindings(
+    verified: dict[bytes, tuple[SignedRecord, Record]],
+    refused: dict[bytes, str],
+    index: IndexRecord | None,
+    known: LogState,
+) -> dict[str, BindingRecord]:
+    """Return the bindings by agent; one that names what the index has not is refused."""
+    found: dict[str, BindingRecord] = {}
+    is_known = index is not None and index == known.index
+    for key, (record, content) in list(verified.items()):
+        if isinstance(content, BindingRecord):
+            found[content.agent] = content
+        elif isinstance(content, NamedBindingRecord):
+            before, seen = known.bindings.get(content.agent), known.verified.get(key)
+            if is_known and before is not None and seen is not None and seen[0] == record:
+                found[content.agent] = before
+                continue
+            try:
+                found[content.agent] = content.resolved(index)
+            except PolicyLogError as error:
+                refused[key] = str(error)
+                del verified[key]
+    return found
 
 
 def _verified(key: bytes, record: SignedRecord, topic: str, cluster_id: str, verifier: Verifier) -> Record:
@@ -181,8 +229,10 @@ def _check_not_older(record: Record, known: LogState) -> None:
     match record:
         case PolicyRecord():
             before = known.policies.get(record.name)
-        case BindingRecord():
+        case BindingRecord() | NamedBindingRecord():
             before = known.bindings.get(record.agent)
+        case IndexRecord():
+            before = known.index
         case EpochRecord() if record.epoch < known.epoch:
             raise PolicyLogError(f"of epoch {record.epoch}, and epoch {known.epoch} was there already")
     if before is not None and record.epoch < before.epoch:

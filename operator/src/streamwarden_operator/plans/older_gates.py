@@ -11,12 +11,13 @@ from functools import reduce
 from operator import or_
 
 from streamwarden_contract.acks import GateAck
-from streamwarden_contract.policylog import BindingRecord, PolicyRecord, format_needed, newer_fields
+from streamwarden_contract.policylog import BY_NAME, BindingRecord, PolicyRecord, format_needed, newer_fields
 
 from streamwarden_operator.desired.held_back import HeldBack, TooNew
 from streamwarden_operator.desired.policy_log import DesiredLog
+from streamwarden_operator.plans.log_plan import LogPlan, after
 from streamwarden_operator.plans.log_state import LogState
-from streamwarden_operator.plans.policy_log import LogPlan, after, plan_log
+from streamwarden_operator.plans.policy_log import plan_log
 from streamwarden_operator.plans.rollout import bound_agents, live_gates
 
 
@@ -31,14 +32,29 @@ def plan_for_gates(
         state: what it holds.
         acks: what the namespace's gates said last; None while not all of it has been read: any may be too old.
     """
-    held = HeldBack()
+    held, by_name = HeldBack(), is_named(state, acks)
     while True:  # each round holds one thing more
-        plan = plan_log(namespace, _without(desired, held), state)
+        plan = plan_log(namespace, _without(desired, held), state, by_name=by_name)
         result = after(state, plan)
         found = reduce(or_, _too_new(plan, state, result, acks), HeldBack())
         if found.policies.keys() <= held.policies.keys() and found.bindings.keys() <= held.bindings.keys():
             return plan, held
         held |= found
+
+
+def is_named(state: LogState, acks: Collection[GateAck] | None) -> bool:
+    """Tell whether bindings are to name policies without their revisions: where gates run, and all of them read that.
+
+    Unlike what a record says, it takes nothing away to write it as older gates read it: where one comes, all is.
+
+    Args:
+        state: the log: while nobody says anything it stays as it is.
+        acks: what the namespace's gates said last; None while not all of it has been read.
+    """
+    running = [ack.reads.policy_log for ack in acks or () if ack.state != "Stopped"]
+    if acks is None or not running:
+        return state.index is not None
+    return min(running) >= BY_NAME and bool(state.bindings)
 
 
 def is_past(held: TooNew, acks: Iterable[GateAck]) -> bool:

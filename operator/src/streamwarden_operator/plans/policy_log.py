@@ -14,50 +14,44 @@ Four rules keep an edit from giving an agent fewer rules than its author meant:
 
 from collections.abc import Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import NamedTuple
 
 from streamwarden_contract.models.policy import AgentSelector
 from streamwarden_contract.policylog import (
+    BY_NAME,
     EPOCH_KEY,
+    INDEX_KEY,
     BindingRecord,
     BoundPolicyRef,
-    EpochRecord,
+    IndexRecord,
     PolicyRecord,
+    PolicyVersion,
     Record,
     SchemaRecord,
-    Signer,
+    close_epoch,
     format_needed,
     spec_digest,
     with_format,
 )
 
 from streamwarden_operator.desired.policy_log import DesiredBinding, DesiredLog
-from streamwarden_operator.plans.log_state import LogState, signed_by_others
+from streamwarden_operator.plans.log_plan import LogPlan
+from streamwarden_operator.plans.log_state import LogState
 from streamwarden_operator.plans.policy_rules import not_applicable
-from streamwarden_operator.plans.signed_records import key_id_of, sign_record
-from streamwarden_operator.ports import SignedRecord
 
 
-@dataclass(frozen=True, slots=True)
-class LogPlan:
-    """One transaction. Falsy when there is nothing to write."""
+def plan_log(namespace: str, desired: DesiredLog, state: LogState, *, by_name: bool = False) -> LogPlan:
+    """Compare the desired log with the verified one.
 
-    records: tuple[Record, ...] = ()
-    """In the order to write them; the epoch record is the last."""
-    tombstones: tuple[bytes, ...] = ()
-    """Keys to remove, before the epoch record."""
-    withheld: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """By agent: the policies without a good record that keep it from a new binding."""
-
-    def __bool__(self) -> bool:
-        return bool(self.records)
-
-
-def plan_log(namespace: str, desired: DesiredLog, state: LogState) -> LogPlan:
-    """Compare the desired log with the verified one."""
-    draft = _Draft(namespace=namespace, epoch=state.epoch + 1, counter=state.revision_counter)
+    Args:
+        namespace: of the log.
+        desired: what it should hold.
+        state: what it holds.
+        by_name: whether bindings are to name their policies, and an index says what those are: all gates read that.
+    """
+    draft = _Draft(namespace, state.epoch + 1, state.revision_counter, by_name=by_name)
     policies = _plan_policies(draft, desired, state)
     withheld = _withheld(desired, state, policies)
     lacking = _lacking(desired, state, policies)
@@ -66,76 +60,19 @@ def plan_log(namespace: str, desired: DesiredLog, state: LogState) -> LogPlan:
     kept = {name for agent in keeping for name in bindings[agent].policy_names}
     policies = {name: record for name, record in policies.items() if desired.has_policy(name) or name in kept}
     schemas = _plan_schemas(draft, desired, state, bindings)
+    index = _plan_index(draft, state, policies) if by_name else None
     wanted = {record.key.encode() for part in (policies, bindings, schemas) for record in part.values()}
     present = {
         record.key.encode() for part in (state.policies, state.bindings, state.schemas) for record in part.values()
     }
+    wanted |= {INDEX_KEY.encode()} if index is not None else set()
+    present |= {INDEX_KEY.encode()} if state.index is not None else set()
     present |= set(state.refused)
     tombstones = tuple(sorted(present - wanted - {EPOCH_KEY.encode()}))
     if not draft.records and not tombstones and state.closed:
         return LogPlan(withheld=withheld)
-    closing = EpochRecord(epoch=draft.epoch, revision_counter=draft.counter)
+    closing = close_epoch(draft.epoch, draft.counter, index)
     return LogPlan(records=(*draft.records, closing), tombstones=tombstones, withheld=withheld)
-
-
-def with_signed_anew(plan: LogPlan, state: LogState, key_id: str) -> LogPlan:
-    """Add to a plan what another key has signed, byte for byte: after it the whole log is signed by one.
-
-    Args:
-        plan: what there is to write.
-        state: the log as verified.
-        key_id: of the key that signs.
-    """
-    written = {record.key for record in plan.records} | {key.decode(errors="replace") for key in plan.tombstones}
-    again = tuple(record for record in signed_by_others(state, key_id) if record.key not in written)
-    closing = state.verified.get(EPOCH_KEY.encode())
-    is_closed_by_another = closing is not None and key_id_of(closing[0]) != key_id
-    if not again and not is_closed_by_another:
-        return plan
-    end = plan.records[-1:] or (EpochRecord(epoch=state.epoch + 1, revision_counter=state.revision_counter),)
-    return replace(plan, records=(*again, *plan.records[:-1], *end))
-
-
-def sign_plan(plan: LogPlan, *, topic: str, cluster_id: str, signer: Signer) -> tuple[SignedRecord, ...]:
-    """Encode and sign a plan: records, then tombstones, then the epoch record, which activates them all."""
-    signed = [sign_record(record, topic=topic, cluster_id=cluster_id, signer=signer) for record in plan.records]
-    return (*signed[:-1], *(SignedRecord(key, None) for key in plan.tombstones), *signed[-1:])
-
-
-def after(state: LogState, plan: LogPlan, signed: Iterable[SignedRecord] = ()) -> LogState:
-    """Return the log's state once the plan is written.
-
-    Args:
-        state: what it was before.
-        plan: what is written.
-        signed: as what: what reads back as we have signed it need not be verified.
-    """
-    if not plan:
-        return state
-    contents = {record.key.encode(): record for record in plan.records}
-    verified = dict(state.verified) | {each.key: (each, contents[each.key]) for each in signed if each.key in contents}
-    policies, schemas, bindings = dict(state.policies), dict(state.schemas), dict(state.bindings)
-    epoch, counter = state.epoch, state.revision_counter
-    for record in plan.records:
-        match record:
-            case PolicyRecord():
-                policies[record.name] = record
-            case SchemaRecord():
-                schemas[record.sha256] = record
-            case BindingRecord():
-                bindings[record.agent] = record
-            case EpochRecord():
-                epoch, counter = record.epoch, record.revision_counter
-    gone = set(plan.tombstones)
-    return LogState(
-        epoch=epoch,
-        revision_counter=counter,
-        closed=True,
-        policies={name: record for name, record in policies.items() if record.key.encode() not in gone},
-        schemas={name: record for name, record in schemas.items() if record.key.encode() not in gone},
-        bindings={name: record for name, record in bindings.items() if record.key.encode() not in gone},
-        verified={key: each for key, each in verified.items() if key not in gone},
-    )
 
 
 class _Nameable(NamedTuple):
@@ -146,10 +83,8 @@ class _Nameable(NamedTuple):
     """None: it is deleted, and stays for who has it."""
 
 
-_CONTENT = attrgetter(
-    "policies", *sorted(BindingRecord.model_fields.keys() - {"format", "epoch", "revision", "policies"})
-)
-"""What a binding says, first what an edit changes of all of them."""
+_BESIDES = attrgetter(*sorted(BindingRecord.model_fields.keys() - {"format", "epoch", "revision", "policies"}))
+"""What a binding says beside its policies, which an edit changes of all of them."""
 
 
 @dataclass(slots=True)
@@ -159,6 +94,7 @@ class _Draft:
     namespace: str
     epoch: int
     counter: int
+    by_name: bool
     records: list[Record] = field(default_factory=list)
 
     def next_revision(self) -> int:
@@ -185,6 +121,19 @@ def _plan_policies(draft: _Draft, desired: DesiredLog, state: LogState) -> dict[
             policies[name] = record
             draft.records.append(record)
     return policies
+
+
+def _plan_index(draft: _Draft, state: LogState, policies: Mapping[str, PolicyRecord]) -> IndexRecord:
+    """Return the index of these policies: the one that is there, if it says the same."""
+    versions = {
+        name: PolicyVersion.model_construct(revision=record.revision, digest=record.digest)
+        for name, record in sorted(policies.items())
+    }
+    if state.index is not None and state.index.policies == versions:
+        return state.index
+    index = IndexRecord(epoch=draft.epoch, revision=draft.next_revision(), policies=versions)
+    draft.records.append(index)
+    return index
 
 
 def _withheld(desired: DesiredLog, state: LogState, policies: Mapping[str, PolicyRecord]) -> dict[str, tuple[str, ...]]:
@@ -276,9 +225,11 @@ def _apart(record: BindingRecord, not_applicable: Mapping[str, tuple[str, ...]])
 def _numbered(draft: _Draft, record: BindingRecord, state: LogState) -> BindingRecord:
     """Return the binding as it will be on the log: a new revision where it says something new."""
     known = state.bindings.get(record.agent)
-    if known is not None and (record is known or _says_the_same(record, known)):
-        return known
-    written = {"format": format_needed(record), "epoch": draft.epoch, "revision": draft.next_revision()}
+    is_written_so = known is not None and (known.format == BY_NAME) == draft.by_name
+    if known is not None and is_written_so and (record is known or _says_the_same(record, known)):
+        return known.model_copy(update={"policies": record.policies}) if draft.by_name else known
+    wanted = BY_NAME if draft.by_name else format_needed(record)
+    written = {"format": wanted, "epoch": draft.epoch, "revision": draft.next_revision()}
     record = record.model_copy(update=written)
     draft.records.append(record)
     return record
@@ -330,7 +281,9 @@ def _binding(wanted: DesiredBinding, refs: tuple[BoundPolicyRef, ...], known: Bi
 
 def _says_the_same(record: BindingRecord, known: BindingRecord) -> bool:
     """Tell whether they differ at most in how and when they are written."""
-    return bool(_CONTENT(record) == _CONTENT(known))
+    if known.format == BY_NAME:
+        return record.policy_names == known.policy_names and bool(_BESIDES(record) == _BESIDES(known))
+    return record.policies == known.policies and bool(_BESIDES(record) == _BESIDES(known))
 
 
 def _plan_schemas(

@@ -17,10 +17,10 @@ from streamwarden_operator.desired.held_back import HeldBack
 from streamwarden_operator.desired.policy_log import DesiredBinding, DesiredLog, build_log
 from streamwarden_operator.desired.policy_params import EffectivePolicy
 from streamwarden_operator.desired.rule_checks import Governed, RuleChecks
+from streamwarden_operator.plans.log_plan import LogPlan, after, sign_plan, with_signed_anew
 from streamwarden_operator.plans.log_state import LogState
 from streamwarden_operator.plans.older_gates import plan_for_gates
 from streamwarden_operator.plans.policy_costs import NEWEST, Spending
-from streamwarden_operator.plans.policy_log import LogPlan, after, sign_plan, with_signed_anew
 from streamwarden_operator.plans.policy_rules import check_policy, governed_by, spending_of
 from streamwarden_operator.ports import SignedRecord
 

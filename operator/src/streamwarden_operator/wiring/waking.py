@@ -127,6 +127,8 @@ class Waker:
             self._add_spoken_of(Key("AgentDeployment", namespace, agent), has_said=ack is not None)
             if agent in self._logs.held_back(namespace).agents:
                 self.add(Key("PolicyLog", namespace))
+            if ack is not None and self._logs.is_written_for_others(namespace, agent, ack):
+                self._add_paced(Key("PolicyLog", namespace), PACE_S)
         if ack is not None:
             self._add_all(self._logs_behind(namespace, ack))
         topics = self._topics_with_news((namespace, agent, pod), ack)

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from streamwarden_contract.policylog import BindingRecord, CommandTarget, PolicyRecord
 from streamwarden_operator.desired.held_back import HeldBack, TooNew
 from streamwarden_operator.desired.policy_log import DesiredLog
+from streamwarden_operator.plans.log_plan import after
 from streamwarden_operator.plans.older_gates import plan_for_gates
-from streamwarden_operator.plans.policy_log import after, plan_log
+from streamwarden_operator.plans.policy_log import plan_log
 from support.older_gates import (
     AGENTS,
     BASE,

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from streamwarden_contract.models.policy import Match
 from streamwarden_contract.policylog import CommandTarget
 from streamwarden_operator.desired.held_back import HeldBack, TooNew
+from streamwarden_operator.plans.log_plan import after
 from streamwarden_operator.plans.log_state import LogState
 from streamwarden_operator.plans.older_gates import plan_for_gates
-from streamwarden_operator.plans.policy_log import after, plan_log
+from streamwarden_operator.plans.policy_log import plan_log
 from support.older_gates import BASE, GATES, LOGS, MOST, OF_CLERK, SKIP, WIDER, WITH_DATA, binding, gate, spec, written
 
 if TYPE_CHECKING:

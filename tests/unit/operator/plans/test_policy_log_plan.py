@@ -21,8 +21,9 @@ from streamwarden_contract.policylog import (
 )
 from streamwarden_operator.adapters.signing import KeyRing, SigningKey
 from streamwarden_operator.desired.policy_log import DesiredBinding, DesiredLog
+from streamwarden_operator.plans.log_plan import LogPlan, after, sign_plan
 from streamwarden_operator.plans.log_state import LogState, verify_log
-from streamwarden_operator.plans.policy_log import LogPlan, after, plan_log, sign_plan
+from streamwarden_operator.plans.policy_log import plan_log
 from streamwarden_operator.ports import SignedRecord
 
 TOPIC, CLUSTER = "risk.streamwarden.policies", "cluster-1"

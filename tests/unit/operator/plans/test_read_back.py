@@ -7,8 +7,9 @@ from dataclasses import replace
 from streamwarden_contract.models.policy import PolicySpec, Rule
 from streamwarden_operator.adapters.signing import KeyRing, SigningKey
 from streamwarden_operator.desired.policy_log import DesiredLog
+from streamwarden_operator.plans.log_plan import after, sign_plan
 from streamwarden_operator.plans.log_state import LogState, verify_log
-from streamwarden_operator.plans.policy_log import after, plan_log, sign_plan
+from streamwarden_operator.plans.policy_log import plan_log
 
 TOPIC, CLUSTER = "risk.streamwarden.policies", "cluster-1"
 KEY = SigningKey.create()

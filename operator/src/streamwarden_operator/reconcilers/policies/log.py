@@ -18,8 +18,8 @@ from streamwarden_contract.reasons import EventReason
 from streamwarden_operator.desired.management import is_held
 from streamwarden_operator.errors import InvalidSpecError, OperatorError
 from streamwarden_operator.keys import Key
+from streamwarden_operator.plans.log_plan import LogPlan
 from streamwarden_operator.plans.log_state import LogState, abandoned_epochs, claimed_epochs, go_on_above, verify_log
-from streamwarden_operator.plans.policy_log import LogPlan
 from streamwarden_operator.plans.publication import SignedLog, Wishes, plan_publication
 from streamwarden_operator.plans.rollout import bound_agents, live_gates
 from streamwarden_operator.ports import Cluster, GateAcks, PolicyLog, SignedRecord

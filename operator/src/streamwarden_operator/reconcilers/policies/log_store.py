@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from streamwarden_contract.acks import GateAck
 from streamwarden_contract.names import SYSTEM, InstallationNames, NamespaceNames
-from streamwarden_contract.policylog import BindingRecord, PolicyRecord
+from streamwarden_contract.policylog import BY_NAME, BindingRecord, PolicyRecord
 from streamwarden_contract.reasons import ConditionReason
 
 from streamwarden_operator.desired.held_back import HeldBack, TooNew
@@ -172,6 +172,13 @@ class LogStore:
                 if target.topic == topic and sha256 is not None and sha256 in known:
                     return known[sha256].definition
         return self.registered.get((namespace, topic))
+
+    def is_written_for_others(self, namespace: str, agent: str, ack: GateAck) -> bool:
+        """Tell whether a log may have to be written otherwise, as a running gate of an agent says what it reads."""
+        log = self.published.get(namespace)
+        if log is None or ack.state == "Stopped" or agent not in log.state.bindings:
+            return False
+        return (ack.reads.policy_log >= BY_NAME) != (log.state.index is not None)
 
     def held_back(self, namespace: str) -> HeldBack:
         """Return what is not published as gates that run could not read it."""

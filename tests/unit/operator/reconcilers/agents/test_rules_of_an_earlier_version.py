@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from streamwarden_contract.models.policy import Rule
 from streamwarden_contract.policylog import EpochRecord, spec_digest
-from streamwarden_operator.plans.policy_log import LogPlan, sign_plan
+from streamwarden_operator.plans.log_plan import LogPlan, sign_plan
 from support.operator_harness import SCHEMA, Harness, agent, conditions_of, contract, policy, running, until
 from support.policy_fakes import ack_of
 

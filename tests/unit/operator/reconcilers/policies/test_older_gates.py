@@ -94,6 +94,31 @@ async def test_m09_a_policy_that_older_gates_could_not_read_waits_until_their_po
         assert conditions_of(harness.get(GUARD))["GateReady"] == ("True", "OK")
 
 
+async def test_a_log_has_an_index_while_all_gates_read_that_and_is_written_anew_for_one_that_does_not() -> None:
+    async with running(*whole_namespace()) as harness:
+        assert published(harness, "binding/guard")["format"] == 1, "no gate has spoken yet"
+        harness.acks.say(ack_of(harness.binding(), "pod-0", formats=ReadFormats(policy_log=3)))
+        await until(lambda: b"index" in harness.log.topics[TOPIC])
+        names = [{"name": name, "namespace": "risk"} for name in ("strict", "watch")]
+        assert published(harness, "binding/guard")["policies"] == names
+        assert published(harness, "epoch")["index_revision"] == published(harness, "index")["revision"]
+        binding = harness.log.topics[TOPIC][b"binding/guard"]
+        edit(harness, STRICT, rules=[{"name": "r", "require": "decision.confidence >= 0.9"}])
+        await harness.settle()
+        assert harness.log.topics[TOPIC][b"binding/guard"] == binding
+        record, index = published(harness, "policy/strict"), published(harness, "index")
+        assert index["policies"]["strict"] == {"revision": record["revision"], "digest": record["digest"]}
+        assert {ref.name: ref.revision for ref in harness.get(GUARD).status.policies}["strict"] == record["revision"]
+
+        refuses = {"formats": ReadFormats(policy_log=2), "state": "Rejected", "reason": "Unreadable"}
+        harness.acks.say(ack_of(harness.binding(), "pod-1", **refuses))
+        await until(lambda: b"index" not in harness.log.topics[TOPIC])
+        assert {each["name"]: each.get("revision") for each in published(harness, "binding/guard")["policies"]} == {
+            name: version["revision"] for name, version in index["policies"].items()
+        }
+        assert published(harness, "epoch")["format"] == 1
+
+
 async def test_a_pod_that_was_killed_holds_nothing_back() -> None:
     async with running(*whole_namespace()) as harness:
         harness.acks.say(ack_of(harness.binding(), "pod-0", formats=None))

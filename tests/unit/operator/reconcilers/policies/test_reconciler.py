@@ -12,7 +12,7 @@ from streamwarden_contract.acks import SignedEpoch, SignedEpochs
 from streamwarden_contract.policylog import EpochRecord
 from streamwarden_operator.adapters.signing import SigningKey
 from streamwarden_operator.keys import Key
-from streamwarden_operator.plans.policy_log import LogPlan, sign_plan
+from streamwarden_operator.plans.log_plan import LogPlan, sign_plan
 from support.operator_harness import conditions_of, policy, running, until, whole_namespace
 from support.policy_fakes import ack_of
 
