@@ -4,6 +4,7 @@ A partitioner is a producer's affair: a consumer or an admin client would warn a
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaException, Producer
@@ -26,6 +27,12 @@ ONE_BATCH: Settings = {"fetch.message.max.bytes": 1, "queued.min.messages": 1}
 COORDINATOR_TIMEOUT_S = 300.0
 """The time-out of an admin client's request to a coordinator. Who asks waits by itself, as long as it likes: where
 such a request times out that still looks for its coordinator, librdkafka (2.16) ends the process."""
+
+_CERTIFICATES = ("ssl.ca.location", "ssl.certificate.location")
+"""Settings that name a file with certificates, each of which says so in a line of its own (PEM)."""
+
+_FILES = (*_CERTIFICATES, "ssl.key.location", "ssl.keystore.location", "ssl.crl.location")
+"""Settings that name a file which must be there; librdkafka says it in OpenSSL's words."""
 
 _CONSUMER: Settings = {
     "enable.auto.commit": False,
@@ -61,8 +68,10 @@ def check_settings(connection: Connection) -> None:
     """Find out whether a client can be made with these settings; nothing is connected.
 
     Raises:
-        ConnectionSettingsError: says what librdkafka does not take, with the setting's name and no secret.
+        ConnectionSettingsError: says what librdkafka does not take, with the setting's name and no secret; of a file
+            that cannot be read which one it is, and why.
     """
+    _check_files(connection.librdkafka())
     fault = _refusal(connection)
     if fault is None:
         return
@@ -70,6 +79,19 @@ def check_settings(connection: Connection) -> None:
     settings = connection.librdkafka()
     meant = next((name for name, value in settings.items() if name not in fault and _is_meant(name, value, fault)), "")
     raise ConnectionSettingsError(f"{meant}: {fault}" if meant else fault)
+
+
+def _check_files(settings: Mapping[str, str]) -> None:
+    for name in _FILES:
+        path = settings.get(name, "")
+        if not path or path == "probe" or Path(path).is_dir():  # librdkafka looks for certificates there by itself
+            continue
+        try:
+            text = Path(path).read_bytes()
+        except OSError as error:
+            raise ConnectionSettingsError(f"{name}: {path} cannot be read: {error.strerror}") from error
+        if name in _CERTIFICATES and b"-----BEGIN " not in text:
+            raise ConnectionSettingsError(f"{name}: {path} has no certificate in PEM: no line '-----BEGIN CERTIFICATE'")
 
 
 def _is_meant(name: str, value: str, fault: str) -> bool:

@@ -70,3 +70,28 @@ def test_an_installation_is_a_dns_label(arguments: list[str]) -> None:
 
     assert answer.exit_code == ExitCode.USAGE
     assert "'a.b' is not a DNS label" in answer.output
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param("inventory list", id="inventory-list"),
+        pytest.param("audit verify --namespace risk", id="audit-verify"),
+        pytest.param("gate skip risk/guard --partition 0 --to 1 --reason it-kills --dry-run", id="gate-skip"),
+        pytest.param("watch", id="watch"),
+    ],
+)
+def test_a_file_that_kafka_settings_name_and_that_is_not_there_is_told_by_its_name(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("kafka.properties").write_text(
+        "bootstrap.servers=127.0.0.1:9\nsecurity.protocol=SASL_SSL\nsasl.mechanism=SCRAM-SHA-512\n"
+        "sasl.username=me\nsasl.password=sesame\nssl.ca.location=/absent/ca.pem\n"
+    )
+
+    answer = CliRunner().invoke(app, [*command.split(), "--kafka", "kafka.properties"], env=WIDE)
+
+    said = "kafka.properties: ssl.ca.location: /absent/ca.pem cannot be read: No such file or directory"
+    assert (answer.exit_code, said in answer.output, "sesame" in answer.output) == (2, True, False), answer.output
+    assert [path.name for path in tmp_path.iterdir()] == ["kafka.properties"]

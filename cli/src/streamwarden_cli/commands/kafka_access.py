@@ -29,19 +29,29 @@ DevFolder = Annotated[
 
 def kafka_connection(kafka: Path | None, folder: Path | None) -> Connection:
     """Return the connection that a file names, or that of a running dev's operator; exactly one must be said."""
-    from streamwarden_kafka.connection import Connection
-    from streamwarden_kafka.errors import ConnectionSettingsError
-
     from streamwarden_cli.local.running import RunningDev
     from streamwarden_cli.local.state import StateError
 
     if (kafka is None) == (folder is None):
         raise typer.BadParameter("name either --kafka FILE or --dir DIR")
+    if kafka is not None:
+        return read_settings(kafka)
     try:
-        if kafka is not None:
-            return Connection.read(kafka)
         return RunningDev.find(folder or Path()).operator_connection()
-    except ConnectionSettingsError as error:
-        raise typer.BadParameter(str(error), param_hint="--kafka") from error
     except StateError as error:
         fail(error)
+
+
+def read_settings(kafka: Path) -> Connection:
+    """Return the connection that a file names; a setting that no client could be made with is refused at once."""
+    from streamwarden_kafka.clients import check_settings
+    from streamwarden_kafka.connection import Connection
+    from streamwarden_kafka.errors import ConnectionSettingsError
+
+    try:
+        connection = Connection.read(kafka)
+        check_settings(connection)
+    except ConnectionSettingsError as error:
+        named = str(error) if str(error).startswith(str(kafka)) else f"{kafka}: {error}"
+        raise typer.BadParameter(named, param_hint="--kafka") from error
+    return connection

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from streamwarden_contract.names import SYSTEM
 
+from streamwarden_cli.commands.kafka_access import read_settings
 from streamwarden_cli.commands.session_options import (
     AtEnd,
     AttemptBypass,
@@ -62,9 +63,6 @@ def watch(  # noqa: PLR0913  # one parameter an option
     It reads the three kinds with your kubeconfig and the topics with the Kafka settings of FILE, and changes
     nothing, unless you ask it to make users.
     """
-    from streamwarden_kafka.connection import Connection
-    from streamwarden_kafka.errors import ConnectionSettingsError
-
     from streamwarden_cli.session.programs import require_processes
     from streamwarden_cli.watch.options import WatchOptions
     from streamwarden_cli.watch.run import run_watch
@@ -73,10 +71,7 @@ def watch(  # noqa: PLR0913  # one parameter an option
         require_processes()
     require_until_idle(until_idle=until_idle, at_end=at_end, attempt_bypass=attempt_bypass)
 
-    try:
-        connection = Connection.read(kafka)
-    except ConnectionSettingsError as error:
-        raise typer.BadParameter(str(error), param_hint="--kafka") from error
+    connection = read_settings(kafka)
     options = WatchOptions(
         folder=folder.resolve(),
         kafka=connection,
