@@ -57,6 +57,8 @@ Reached = Annotated[int, Field(ge=1, le=10**15)]
 """A count, by the power of ten that it has reached. What gates say is added up, and a sum beyond int64 could be written
 to no status: one gate would keep a Policy from ever saying anything again."""
 
+MOST_BYTES_OF_ONE = 256 * 1024
+"""Of an ack as it is written, many times what a gate says that has much to say: of a longer one nothing is read."""
 MAX_KEY_IDS = 16
 MAX_RULE_ERRORS = 16
 MAX_TIME_MS = 253_402_300_799_999

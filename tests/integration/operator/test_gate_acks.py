@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 from streamwarden_contract.acks import GateAck
+from streamwarden_contract.models.policy import PolicyRef
 from streamwarden_contract.names import NamespaceNames
+from streamwarden_gate.acks import Acks, Report
+from streamwarden_gate.kafka import plain_producer
+from streamwarden_gate.ready import ReadyFile
+from streamwarden_gate.snapshot import Identity
 from streamwarden_kafka.connection import Connection
 from streamwarden_operator.adapters.kafka.gate_acks import KafkaGateAcks
 from streamwarden_operator.errors import KafkaUnavailableError
@@ -51,6 +56,34 @@ async def test_a_gate_that_is_forgotten_is_gone_here_and_for_whoever_reads_the_t
         assert heard[2:] == [(unique, "guard", "b", False), (unique, "guard", "never-there", False)]
         last = {message.key(): message.value() for message in cluster.read_all(topic)}
         assert last == {b"guard/a": ack(unique, "a").encode(), b"guard/b": None, b"guard/never-there": None}
+    finally:
+        await acks.stop()
+
+
+async def test_a_gate_whose_ack_is_too_large_for_the_topic_stays_in_force_by_none_of_its_earlier_ones(
+    stack: RunningStack, unique: str
+) -> None:
+    cluster, topic = Cluster(stack.operator_properties), NamespaceNames(unique).gates
+    cluster.create_topics(topic, config={"cleanup.policy": "compact", "max.message.bytes": "4000"})
+    acks = KafkaGateAcks(stack.operator, group="acks")
+    says = Acks(Identity(unique, "guard", "u", "a", "streamwarden"), plain_producer(stack.operator), ReadyFile(None))
+    refs = [PolicyRef(namespace=unique, name=f"policy-{number}", revision=1) for number in range(100)]
+
+    def heard(state: str, policies: int) -> bool:
+        says.serve()
+        return [(ack.state, len(ack.policies)) for ack in acks.of_namespace(unique)] == [(state, policies)]
+
+    acks.start()
+    try:
+        acks.watch(unique)
+        says.report(Report("InForce", policies=tuple(refs[:2])))
+        await until(lambda: heard("InForce", 2))
+        says.report(Report("InForce", namespace_epoch=2, policies=tuple(refs)))
+        await until(lambda: heard("Rejected", 0))
+        [ack] = acks.of_namespace(unique)
+        assert (ack.reason, ack.namespace_epoch) == ("AckTooLarge", 2)
+        says.report(Report("InForce", namespace_epoch=3, policies=tuple(refs[:3])))
+        await until(lambda: heard("InForce", 3))
     finally:
         await acks.stop()
 

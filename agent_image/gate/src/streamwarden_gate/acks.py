@@ -12,17 +12,20 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from streamwarden_contract import decision, policylog
 from streamwarden_contract.acks import (
     MAX_KEY_IDS,
+    MOST_BYTES_OF_ONE,
     GateAck,
     GateState,
     ReadFormats,
     RefusedEvents,
     RuleErrors,
     SignedEpochs,
+    ack_key,
 )
 from streamwarden_contract.audit import METADATA_FORMAT
 from streamwarden_contract.models.policy import PolicyRef
-from streamwarden_kafka.codes import error_of
+from streamwarden_kafka.codes import REFUSED_FOR_ITSELF, error_of
 
+from streamwarden_gate.ack_sizes import in_fewer_words
 from streamwarden_gate.ready import ReadyFile
 from streamwarden_gate.snapshot import Identity
 
@@ -64,9 +67,11 @@ class Acks:
         self._key_ids = key_ids
         self._topic = identity.names.shared.gates
         self._last: tuple[Report, tuple[str, ...]] | None = None
-        self._newest: GateAck | None = None
+        self._key = ack_key(identity.agent, identity.pod)
+        self._wordings: list[GateAck | None] = []
+        """The newest ack, and what is said in its place while it is too large: the first of them is to be written."""
         self._undelivered = False
-        """Whether the newest one has to be written again."""
+        """Whether that one has to be written again."""
         self._said = set[str]()
         """Why states were not written, since one was."""
 
@@ -89,7 +94,7 @@ class Acks:
             guardrail_epoch=report.guardrail_epoch,
         )
         self._ready.show(ready=report.state == "InForce")
-        self._newest = GateAck(
+        newest = GateAck(
             namespace=self._identity.namespace,
             agent=self._identity.agent,
             agent_uid=self._identity.agent_uid,
@@ -107,13 +112,15 @@ class Acks:
             refused_events=report.refused_events,
             reported_at_ms=time.time_ns() // 1_000_000,
         )
-        self._send(self._newest)
+        # Twice as it is: an older one may have been in the batch that was too large.
+        self._wordings = [newest, newest, *in_fewer_words(newest)]
+        self._send()
 
     def serve(self) -> None:
-        """Take delivery reports, and repeat an ack that was not delivered. Never waits."""
+        """Take delivery reports, and repeat an ack that was not delivered, shorter if it was too large. Never waits."""
         self._producer.poll(0)
-        if self._undelivered and self._newest is not None:
-            self._send(self._newest)
+        if self._undelivered:
+            self._send()
 
     def stop(self, report: Report, *, timeout_s: float) -> None:
         """Write a last report and wait for it, at most ``timeout_s``."""
@@ -122,27 +129,50 @@ class Acks:
         if left:
             _log.warning("the last state was not delivered", records=left)
 
-    def _send(self, ack: GateAck) -> None:
+    def _send(self) -> None:
+        wordings = self._wordings
+
         def delivered(error: KafkaError | None, _message: Message) -> None:
             if error is None:
                 self._said.clear()
                 return
             self._warn("a state was not delivered", error.name())
-            # Not one that a newer one has followed since: it would stand as the last word.
-            self._undelivered = self._undelivered or ack is self._newest
+            if wordings is self._wordings:  # else a newer one has followed, and it would stand as the last word
+                self._refused(error)
 
         self._undelivered = False
+        value = _text_of(wordings)
         try:
-            self._producer.produce(self._topic, key=ack.key, value=ack.encode(), on_delivery=delivered)
-        except (KafkaException, BufferError) as error:
-            name = error_of(error).name() if isinstance(error, KafkaException) else "QueueFull"
-            self._warn("a state was not written", name)
+            self._producer.produce(self._topic, key=self._key, value=value, on_delivery=delivered)
+        except BufferError:
+            self._warn("a state was not written", "QueueFull")
             self._undelivered = True
             return
+        except KafkaException as refused:
+            error = error_of(refused)
+            self._warn("a state was not written", error.name())
+            self._refused(error)
+            return
         self._producer.poll(0)
+
+    def _refused(self, error: KafkaError) -> None:
+        """Write it again with the next turn of the loop; in fewer words where it was too large."""
+        if error.code() in REFUSED_FOR_ITSELF and len(self._wordings) > 1:
+            del self._wordings[0]
+        self._undelivered = True
 
     def _warn(self, event: str, error: str) -> None:
         """Say an error once, until a state is delivered: the state is written again at each turn of the loop."""
         if error not in self._said:
             self._said.add(error)
             _log.warning(event, error=error, topic=self._topic)
+
+
+def _text_of(wordings: list[GateAck | None]) -> bytes | None:
+    """Return the first wording that the operator reads, and drop those before it; None: a tombstone."""
+    while (ack := wordings[0]) is not None:
+        text = ack.encode()
+        if len(text) <= MOST_BYTES_OF_ONE:
+            return text
+        del wordings[0]
+    return None

@@ -171,3 +171,12 @@ class RefusalReason(StrEnum):
     ``__consumer_offsets`` have as many replicas in sync as they need, and whether the gate's user may still read its
     group.
     """
+    ACK_TOO_LARGE = "AckTooLarge"
+    """The newest set is in force, and the list of its policies is too large to be said. The gate judges, stays ready,
+    and no rollout counts it.
+
+    Yes, with the next report that is taken.
+
+    Raise ``max.message.bytes`` of the topic of acks, or let fewer policies select the agent: acks of more than 256 KiB
+    are not read.
+    """

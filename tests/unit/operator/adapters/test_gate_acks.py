@@ -7,11 +7,11 @@ import time
 from typing import TYPE_CHECKING, ClassVar
 
 from confluent_kafka import KafkaError, Message
-from streamwarden_contract.acks import GateAck
+from streamwarden_contract.acks import MOST_BYTES_OF_ONE, GateAck
 from streamwarden_kafka.codes import END_OF_PARTITION
 from streamwarden_kafka.connection import Connection
 from streamwarden_operator.adapters.kafka import ack_room, gate_acks
-from streamwarden_operator.adapters.kafka.ack_room import KEPT_BYTES, MOST_BYTES, MOST_BYTES_OF_ONE
+from streamwarden_operator.adapters.kafka.ack_room import KEPT_BYTES, MOST_BYTES
 from streamwarden_operator.adapters.kafka.gate_acks import KafkaGateAcks
 from streamwarden_operator.adapters.kafka.gate_acks import _Said as Said
 from structlog.testing import capture_logs
@@ -237,6 +237,19 @@ async def test_of_all_that_gates_say_at_once_the_last_of_each_is_taken_in_that_i
     assert [(entry["offset"], entry["error"]) for entry in logs if entry["event"] == "ack ignored"] == [
         (4, "MalformedEventError")
     ]
+
+
+async def test_a_gate_that_says_too_much_to_be_read_is_believed_no_longer_what_it_said_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(gate_acks, "IsolatedConsumer", lambda *arguments, **_: Saying(arguments[3]))
+
+    Saying.messages[:] = [written(0, "a"), written(1, "b"), written(2, "a", MOST_BYTES_OF_ONE + 1)]
+    acks, heard = KafkaGateAcks(Connection("kafka:9092"), group="g"), dict[str, bool]()
+    acks.on_ack = lambda _namespace, _agent, pod, ack: heard.update({pod: ack is not None})
+    await read_to_the_end(acks)
+    assert [ack.pod for ack in acks.of_namespace("risk")] == ["b"]
+    assert heard == {"a": False, "b": True}
 
 
 async def test_an_ack_is_that_of_the_agent_and_the_pod_that_its_key_has(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,8 +2,6 @@
 
 from collections import Counter
 
-MOST_BYTES_OF_ONE = 256 * 1024
-"""Of an ack as it is written: many times what a gate says that has much to say."""
 MOST_BYTES = 16 * 1024 * 1024
 """Of a namespace's acks together: some thousand gates' that say all they can."""
 KEPT_BYTES = 2048

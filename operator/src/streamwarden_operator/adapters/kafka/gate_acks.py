@@ -11,7 +11,7 @@ from typing import NamedTuple
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from pydantic import ValidationError
-from streamwarden_contract.acks import GateAck, ack_key, decode_ack
+from streamwarden_contract.acks import MOST_BYTES_OF_ONE, GateAck, ack_key, decode_ack
 from streamwarden_contract.errors import MalformedEventError
 from streamwarden_contract.names import NamespaceNames
 from streamwarden_kafka.clients import Settings, open_producer
@@ -21,7 +21,7 @@ from streamwarden_kafka.logs import ClientLog
 from streamwarden_kafka.records import Partition
 from streamwarden_kafka.topic_reader import TopicReader
 
-from streamwarden_operator.adapters.kafka.ack_room import MOST_BYTES, MOST_BYTES_OF_ONE, AckRoom
+from streamwarden_operator.adapters.kafka.ack_room import MOST_BYTES, AckRoom
 from streamwarden_operator.adapters.kafka.errors import translate
 from streamwarden_operator.errors import KafkaUnavailableError
 from streamwarden_operator.supervision import FIRST_PAUSE_S, LONGEST_PAUSE_S, pause_s
@@ -210,6 +210,8 @@ class KafkaGateAcks:
                 last[gate] = _Said(*gate, _ack_in(message, *gate), len(message.value() or b""))
             except _NoAckError as error:
                 self._tell_ignored(topic, message.offset(), str(error))
+                if isinstance(error, _TooLargeError):  # a gate has said it, and what it said before may be true no more
+                    last[gate] = _Said(*gate, None, 0)
         said = [*last.values()][::-1]
         for first in range(0, len(said), _AT_ONCE):
             self._call(loop, self._take, said[first : first + _AT_ONCE])
@@ -270,6 +272,10 @@ class _NoAckError(Exception):
     """A record is no gate's ack."""
 
 
+class _TooLargeError(_NoAckError):
+    """It is larger than what is read."""
+
+
 def _ack_in(message: Message, namespace: str, key: str) -> GateAck | None:
     """Read an ack; None in a tombstone.
 
@@ -280,7 +286,7 @@ def _ack_in(message: Message, namespace: str, key: str) -> GateAck | None:
     if value is None:
         return None
     if len(value) > MOST_BYTES_OF_ONE:
-        raise _NoAckError("too large")
+        raise _TooLargeError("too large")
     try:
         ack = decode_ack(value)
     except (MalformedEventError, ValidationError) as malformed:
