@@ -121,6 +121,7 @@ def test_a_running_loop_takes_edits_lends_credentials_and_ends_without_a_trace(
     for name in (AGENT, GATE, SUPERVISOR, BROKER):
         assert any(re.search(name, args) for args in below.values())
     assert dev.interrupt() == 130
+    assert "Ctrl-C: ending in order\n" in dev.output
     closing = dev.output[dev.output.index("Agents and their gates") :]
     assert re.search(r"/plant/old-sensors +plant.readings +MalformedValue +not JSON.* 1\n", closing), closing
     assert re.search(r"plant/watcher +AgentFailure +Decode failed .* 1\n", closing), closing

@@ -24,6 +24,19 @@ time.sleep(300)
 """
 SHOW_AND_WAIT = ("-c", _SHOW)
 FAIL = ("-c", "import sys; print('cannot read the model', file=sys.stderr); sys.exit(3)")
+_END_TOGETHER = """
+import os, pathlib, signal, sys, time
+name = os.environ["STREAMWARDEN_POD"]
+def end(*_):
+    pathlib.Path(f"told-{name}").touch()
+    while not all(pathlib.Path(f"told-{other}-0").exists() for other in ("guard", "watch")):
+        time.sleep(0.01)
+    pathlib.Path(f"ended-{name}").touch()
+    sys.exit(0)
+signal.signal(signal.SIGTERM, end)
+print("{}", flush=True)
+time.sleep(300)
+"""
 WORKLOAD = Workload(
     namespace="risk",
     agent="guard",
@@ -61,7 +74,8 @@ async def made(state: StateFolder) -> AsyncIterator[Callable[..., LocalCluster]]
 
     def make(**settings: object) -> LocalCluster:
         chosen = {"agent_command": SHOW_AND_WAIT, "gate_command": SHOW_AND_WAIT, **settings}
-        clusters.append(LocalCluster(state, PodSettings(agent_grace_s=2, gate_grace_s=2, **chosen)))  # type: ignore[arg-type]
+        chosen = {"agent_grace_s": 2, "gate_grace_s": 2, **chosen}
+        clusters.append(LocalCluster(state, PodSettings(**chosen)))  # type: ignore[arg-type]
         return clusters[-1]
 
     yield make
@@ -288,3 +302,19 @@ async def test_fewer_replicas_end_the_highest_ordinals(made: Callable[..., Local
 @pytest.mark.parametrize(("failures", "delay_s"), [(1, 1), (2, 2), (3, 4), (5, 16), (6, 30), (1_000_000, 30)])
 def test_waits_double_up_to_the_cap(failures: int, delay_s: float) -> None:
     assert Backoff().delay_s(failures) == delay_s
+
+
+async def test_all_agents_are_told_to_end_at_once_so_that_none_waits_for_another(
+    made: Callable[..., LocalCluster], state: StateFolder
+) -> None:
+    cluster = made(agent_command=("-c", _END_TOGETHER), agent_grace_s=60)
+    for agent in ("guard", "watch"):
+        await cluster.apply_workload(replace(WORKLOAD, agent=agent))
+    async with asyncio.timeout(60):
+        logs = [state.logs / f"risk.{agent}.agent.log" for agent in ("guard", "watch")]
+        while not all(log.exists() and log.read_text() for log in logs):  # noqa: ASYNC110  # a file gives no signal
+            await asyncio.sleep(0.01)
+
+    await cluster.stop()
+
+    assert sorted(path.name for path in state.project.glob("ended-*")) == ["ended-guard-0", "ended-watch-0"]

@@ -27,6 +27,7 @@ from streamwarden_cli.local.folder import admit_folder, changes, file_changes
 from streamwarden_cli.local.late_registry import LateRegistry
 from streamwarden_cli.local.running import RunningDev
 from streamwarden_cli.local.skip_requests import with_requests
+from streamwarden_cli.session.interrupts import told
 from streamwarden_cli.session.recorder import Recorder
 from streamwarden_cli.session.roles import TopicRoles, find_roles
 
@@ -175,11 +176,12 @@ class Loop:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         if self._controller is not None:
-            await self._controller.stop()
-        await self.cluster.stop()
+            await told("what is being applied", self._controller.stop(), self._screen)
+        await told("agents and gates", self.cluster.stop(), self._screen)
         if self._recorder is not None:
-            await asyncio.to_thread(self._recorder.stop)
-        await self.stack.stop()
+            await told("what counts", asyncio.to_thread(self._recorder.stop), self._screen)
+        servers = "Kafka and the schema registry" if self._options.registry else "Kafka"
+        await told(servers, self.stack.stop(), self._screen)
 
     def agents(self) -> Sequence[AgentDeployment]:
         """Return the agents as they stand."""

@@ -112,8 +112,7 @@ class Pods:
         """End everything: all agents first, so that gates can judge what they wrote, then the gates."""
         everything = list(self._pods.values())
         self._pods.clear()
-        for process in everything:
-            await self._stop_all(process.agents, self._settings.agent_grace_s)
+        await self._stop_all([agent for pods in everything for agent in pods.agents], self._settings.agent_grace_s)
         await asyncio.gather(*(self._stop(pods) for pods in everything))
 
     def pids(self, namespace: str, agent: str) -> tuple[list[int], list[int]]:

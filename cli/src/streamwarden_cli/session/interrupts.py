@@ -17,6 +17,30 @@ if TYPE_CHECKING:
     from streamwarden_cli.session.screen import Screen
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_FIRST_WORD_S = 2.0
+"""An end that takes longer says what it waits for,"""
+_NEXT_WORD_S = 10.0
+"""and again each time that so much more has passed."""
+
+
+class Interrupts:
+    """Answers each signal at once: what ends in order may take its time, and silence looks like deafness."""
+
+    def __init__(self, screen: Screen, cancel: Callable[[], object]) -> None:
+        self._screen = screen
+        self._cancel = cancel
+        self.first: signal.Signals | None = None
+        """The one that ended the work."""
+
+    def hear(self, number: signal.Signals) -> None:
+        """End the work for the first one."""
+        name = "Ctrl-C" if number == signal.SIGINT else number.name
+        if self.first is not None:
+            self._screen.say(f"{name}: ending in order already, and no faster for another one")
+            return
+        self.first = number
+        self._screen.say(f"{name}: ending in order")
+        self._cancel()
 
 
 async def run_interruptibly(
@@ -25,25 +49,20 @@ async def run_interruptibly(
     """Do the work; returns the exit code.
 
     Args:
-        work: cancelled by the first of SIGINT, SIGTERM, SIGHUP; further ones are ignored, so that it can stop in order.
-        screen: told of an error; closed at the end.
+        work: cancelled by the first of SIGINT, SIGTERM, SIGHUP; further ones change nothing, so that it can stop in
+            order.
+        screen: told of each signal at once, and of an error; closed at the end.
         errors: what counts as a failure whose message is all that a person needs.
     """
-    received: list[signal.Signals] = []
     running = asyncio.ensure_future(work())
-
-    def interrupt(number: signal.Signals) -> None:
-        if not received:
-            received.append(number)
-            running.cancel()
-
+    interrupts = Interrupts(screen, running.cancel)
     loop = asyncio.get_running_loop()
     for number in _SIGNALS:
-        loop.add_signal_handler(number, interrupt, number)
+        loop.add_signal_handler(number, interrupts.hear, number)
     try:
         await running
     except asyncio.CancelledError:
-        return ExitCode.of_signal((received or [signal.SIGINT])[0])
+        return ExitCode.of_signal(interrupts.first or signal.SIGINT)
     except errors as error:
         screen.say(f"error: {error}", problem=True)
         return ExitCode.FAILED
@@ -59,6 +78,15 @@ async def to_the_end(stop: Awaitable[None]) -> None:
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.shield(stopping)
     stopping.result()
+
+
+async def told(what: str, ending: Awaitable[object], screen: Screen) -> None:
+    """Wait for the end of something, and say what is waited for where that takes long."""
+    task, patience_s = asyncio.ensure_future(ending), _FIRST_WORD_S
+    while not (await asyncio.wait([task], timeout=patience_s))[0]:
+        screen.say(f"waiting for the end of {what}")
+        patience_s = _NEXT_WORD_S
+    task.result()
 
 
 def log_to(file: object) -> None:

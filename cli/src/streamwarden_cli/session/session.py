@@ -15,6 +15,7 @@ from streamwarden_operator.errors import OperatorError
 
 from streamwarden_cli.bypass.attempts import Answer, all_refused, build_attempts, run_attempts
 from streamwarden_cli.session import closing
+from streamwarden_cli.session.interrupts import told
 from streamwarden_cli.session.lag import Reading, is_at_rest, read_lags
 from streamwarden_cli.session.options import SessionError, SessionOptions
 from streamwarden_cli.session.programs import Program, ProgramError, run_at_end, start_program
@@ -138,7 +139,7 @@ class Session:
                 self._screen.say(line, problem=True)
             for agent, why in sorted(halted_gates(self._loop.agents()).items()):
                 self._screen.say(f"{agent} is halted: {why}", problem=True)
-            await asyncio.gather(*(program.child.stop() for program in self._programs))
+            await told("producers", asyncio.gather(*(program.child.stop() for program in self._programs)), self._screen)
             self._close()
         if self._unreported:
             raise SessionError("the run has ended well, but for its report")

@@ -55,6 +55,11 @@ class StartupCache:
         """Use the cache when there is one."""
         return (*_QUIET, f"-XX:AOTCache={self.path}") if self.path.is_file() else _QUIET
 
+    @property
+    def may_be_trained(self) -> bool:
+        """Whether a JVM that was started with these options writes it at its end."""
+        return not self.path.is_file() and self.path.parent.is_dir()
+
     def keep(self) -> None:
         """Keep what a JVM left that ended in order."""
         if self.training.is_file():

@@ -194,7 +194,7 @@ class Stack(Startable):
             self._registry_start.cancel()
             await asyncio.wait([self._registry_start])
         services = [self._registry] if self._registry is not None else []
-        await asyncio.gather(self._brokers.stop(), stop_all(services, self._registry_startup))
+        await asyncio.gather(self._brokers.stop(), stop_all(services, self._registry_startup, self._reporter))
 
     async def _fetched(self, what: str) -> list[Path]:
         started = time.monotonic()

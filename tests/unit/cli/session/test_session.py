@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -14,33 +13,11 @@ from streamwarden_cli.session.roles import TopicRoles
 from streamwarden_cli.session.session import Session, Timing
 from streamwarden_cli.session.tally import Tally
 from support.cli_figures import COMMANDS, audited
+from support.shown import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
-
-    from rich.console import RenderableType
-    from streamwarden_cli.session.screen import AgentRow
-
-
-@dataclass
-class Shown:
-    """Implements ``Screen``."""
-
-    said: list[str] = field(default_factory=list)
-    ended_with: list[RenderableType] = field(default_factory=list)
-
-    def say(self, text: str, *, problem: bool = False) -> None:  # noqa: ARG002  # a port's signature
-        self.said.append(text)
-
-    def show(self, rows: Sequence[AgentRow]) -> None:
-        """Drop it."""
-
-    def end_with(self, body: RenderableType) -> None:
-        self.ended_with.append(body)
-
-    def close(self) -> None:
-        """Nothing to leave."""
 
 
 class FailingLoop:

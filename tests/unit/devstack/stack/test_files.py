@@ -174,20 +174,23 @@ def test_ports_are_different_free_and_below_the_ephemeral_ones() -> None:
 def test_a_startup_cache_is_trained_once_and_used_after(tmp_path: Path) -> None:
     cache = startup_cache(tmp_path, "kafka", ["abc"])
     training = cache.options()
+    in_training = cache.may_be_trained
     cache.training.write_bytes(b"classes")
     cache.keep()
 
     assert training[-1] == f"-XX:AOTCacheOutput={cache.training}"
     assert cache.options()[-1] == f"-XX:AOTCache={cache.path}"
+    assert (in_training, cache.may_be_trained) == (True, False)
     assert startup_cache(tmp_path, "kafka", ["other jars"]).path != cache.path
 
 
 def test_without_a_folder_that_can_be_written_a_jvm_starts_without_a_startup_cache(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
-    options = startup_cache(tmp_path / "file", "kafka", ["abc"]).options()
+    cache = startup_cache(tmp_path / "file", "kafka", ["abc"])
 
-    assert [option for option in options if "AOT" in option] == []
+    assert [option for option in cache.options() if "AOT" in option] == []
+    assert not cache.may_be_trained
 
 
 def test_a_startup_cache_that_does_no_good_is_dropped(tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ class Brokers:
     async def stop(self) -> None:
         """End all. Idempotent."""
         services, self._services = self._services, ()
-        await stop_all(services, self._startup)
+        await stop_all(services, self._startup, self._reporter)
 
     async def kill(self, number: int) -> None:
         """End the broker of this number, from 1, with SIGKILL, and leave it dead."""
