@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from streamwarden_devstack.proxy import Api
+from support.agent_process import wait_for
 from support.kafka_tools import WAIT_S, Cluster
 
 if TYPE_CHECKING:
+    from streamwarden_devstack.proxy import Fault
     from support.brokers import ProxiedBroker
 
 SHORT_S = 1.0
@@ -22,14 +24,29 @@ def cluster(proxied: ProxiedBroker) -> Cluster:
     return Cluster(proxied.operator.librdkafka())
 
 
-def begun(proxied: ProxiedBroker, topic: str, value: bytes, **settings: Any) -> Producer:
-    """A producer with a record in an open transaction."""
+def begun(proxied: ProxiedBroker, topic: str, *records: bytes, **settings: Any) -> Producer:
+    """A producer with these records in an open transaction."""
     producer = Producer({**proxied.operator.librdkafka(), "transactional.id": topic, "log_level": 0, **settings})
     producer.init_transactions(WAIT_S)
     producer.begin_transaction()
-    producer.produce(topic, value)
+    for record in records:
+        producer.produce(topic, record)
     producer.flush(WAIT_S)
     return producer
+
+
+def refuse_one(proxied: ProxiedBroker, cluster: Cluster, producer: Producer, topic: str) -> Fault:
+    """Let the broker refuse a record, on a topic that is made for it; the producer does not know until the release."""
+    cluster.create_topics(topic, config={"max.message.bytes": "1000"})
+    held = proxied.proxy.hold(Api.PRODUCE)
+    producer.produce(topic, b"x" * 5_000)
+    producer.poll(0)
+    held.wait_answered(WAIT_S)
+    return held
+
+
+def end_of(cluster: Cluster, topic: str) -> int:
+    return cluster.end_offsets(topic, committed=False)[0]
 
 
 def values(cluster: Cluster, topic: str) -> list[bytes | None]:
@@ -95,6 +112,51 @@ def test_a_cut_answer_to_an_idempotent_produce_writes_the_record_once(
     cut.wait_answered(0)
     assert answers == [None]
     assert values(cluster, unique) == [b"once"]
+
+
+def test_an_idempotent_producer_that_is_refused_another_record_writes_one_of_unknown_outcome_twice(
+    proxied: ProxiedBroker, cluster: Cluster, unique: str
+) -> None:
+    """librdkafka goes on under a new epoch of its producer, which does not tell what was sent under the old one.
+
+    So it does when a broker comes back, and leads a partition again after one of its requests and before another.
+    """
+    producer = Producer({**proxied.operator.librdkafka(), "enable.idempotence": True, "log_level": 0})
+    cluster.create_topics(unique)
+    producer.produce(unique, b"known")  # now it knows where the topic is: to ask would be to wait for what is held
+    assert producer.flush(WAIT_S) == 0
+    held = refuse_one(proxied, cluster, producer, f"{unique}.narrow")
+    cut = proxied.proxy.cut(Api.PRODUCE)
+    producer.produce(unique, b"unknown")
+    wait_for(lambda: end_of(cluster, unique) == 2)
+    held.release()
+    assert producer.flush(WAIT_S) == 0
+
+    cut.wait_answered(0)
+    assert values(cluster, unique) == [b"known", b"unknown", b"unknown"]
+
+
+def test_a_transaction_that_is_refused_another_record_is_aborted_with_what_is_of_unknown_outcome(
+    proxied: ProxiedBroker, cluster: Cluster, unique: str
+) -> None:
+    cluster.create_topics(unique)
+    producer = begun(proxied, unique, b"known")
+    held = refuse_one(proxied, cluster, producer, f"{unique}.narrow")
+    cut = proxied.proxy.cut(Api.PRODUCE)
+    producer.produce(unique, b"unknown")
+    wait_for(lambda: end_of(cluster, unique) == 2)
+    held.release()
+
+    with pytest.raises(KafkaException) as refused:
+        producer.commit_transaction(WAIT_S)
+    assert refused.value.args[0].txn_requires_abort()
+    producer.abort_transaction(WAIT_S)
+
+    cut.wait_answered(0)
+    assert values(cluster, unique) == []
+    again = begun(proxied, unique, b"known", b"unknown")
+    again.commit_transaction(WAIT_S)
+    assert values(cluster, unique) == [b"known", b"unknown"]
 
 
 def test_offsets_whose_answer_is_cut_in_a_transaction_are_committed_with_it(
