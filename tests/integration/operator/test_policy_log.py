@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from streamwarden_contract.policylog import (
     signed_message,
 )
 from streamwarden_kafka.admin import KafkaAdmin
+from streamwarden_operator.adapters.kafka import policy_log
 from streamwarden_operator.adapters.kafka.policy_log import KafkaPolicyLog
 from streamwarden_operator.adapters.kafka.topics import KafkaTopics
 from streamwarden_operator.adapters.signing import KeyRing, SigningKey
@@ -36,6 +38,7 @@ from support.raw_records import RawWriter
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from confluent_kafka import Message
     from support.brokers import Broker
 
 WAIT_S = 30.0
@@ -199,6 +202,44 @@ async def test_foreign_records_are_not_believed_and_are_written_over(broker: Bro
         assert state.policies == {}
         healed = await bring(log, topic, desired(a="false"))
         assert (healed.refused, healed.policies["a"].revision, healed.epoch) == ({}, 2, 2)
+
+
+async def test_what_was_written_here_is_known_without_being_fetched(
+    broker: Broker, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with publisher(broker, topic) as log:
+        await bring(log, topic, desired(a="true"))
+        with monkeypatch.context() as patched:
+            patched.setattr(policy_log, "signed_record", _fail)
+            for number in range(3):
+                state = await bring(log, topic, desired(a=f"{number} < 9"))
+        async with publisher(broker, topic) as other:
+            assert await other.look(topic) == await log.read(topic)
+        assert (state.epoch, state.policies["a"].spec.rules[0].require) == (4, "2 < 9")
+
+
+def _fail(message: Message) -> SignedRecord:
+    raise AssertionError(f"fetched: {message.key()!r}")
+
+
+@pytest.mark.parametrize("seed", range(3), ids="seed-{}".format)
+async def test_whatever_a_stranger_writes_between_is_seen(broker: Broker, topic: str, seed: int) -> None:
+    chance, foreign = random.Random(seed), Producer(broker.properties)  # noqa: S311  # to be had again
+    steps = chance.choices(("publish", "read", "stranger"), weights=(4, 3, 2), k=40)
+    async with publisher(broker, topic) as log, publisher(broker, topic) as other:
+        await log.read(topic)
+        for number, step in enumerate([*steps, "read"]):
+            match step:
+                case "publish":
+                    records = [SignedRecord(b"k%d" % chance.randrange(6), b"%d" % number) for _ in range(2)]
+                    gone = [SignedRecord(b"k%d" % chance.randrange(6), None)]
+                    await log.publish(topic, [*records, *gone][: chance.randrange(1, 4)])
+                case "stranger":
+                    for _ in range(2):  # one alone could be taken for our marker, while that is not there yet
+                        foreign.produce(topic, key=b"k%d" % chance.randrange(6), value=b"s%d" % number)
+                    assert foreign.flush(30) == 0
+                case _:
+                    assert await log.read(topic) == await other.look(topic), (number, steps)
 
 
 async def test_a_refused_record_leaves_nothing_behind_and_the_next_attempt_works(broker: Broker, topic: str) -> None:

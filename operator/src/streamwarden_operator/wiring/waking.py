@@ -24,8 +24,8 @@ from streamwarden_operator.reconcilers.policies.log_store import LogStore, Publi
 PACE_S = 0.5
 """Between turns of a key that many ask for: a thousand new agents want a binding each, and each gate takes note of all
 publications."""
-LATE_S = 0.02
-"""Between agents that only have another revision to say: all at once they would be in the way of the next edit."""
+LATE_S, LATE_AFTER_S = 0.05, 1.0
+"""Between agents that only have another revision to say, and before the first: they are in the way of the next edit."""
 GATE_S = 0.001
 """What one more gate adds to the pace at which its policies say how far they are: each look counts all gates anew."""
 AGENT_S = 0.002
@@ -111,7 +111,7 @@ class Waker:
             late = found & bound_as_before(namespace, before, after)
             self._add_all((found - late) | contracts_that_wait(contracts))
             for place, key in enumerate(sorted(late)):
-                self._add_last(key, place * LATE_S)  # with an edit it only has to say another revision
+                self._add_last(key, LATE_AFTER_S + place * LATE_S)  # with an edit it only has to say another revision
 
     def acknowledged(self, namespace: str, agent: str, pod: str, ack: GateAck | None) -> None:
         """Wake the policies of a gate that spoke (or is gone: None).

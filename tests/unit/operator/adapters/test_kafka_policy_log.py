@@ -24,6 +24,7 @@ from streamwarden_operator.errors import (
     KafkaUnavailableError,
     LeadershipLostError,
 )
+from streamwarden_operator.ports import SignedRecord
 
 if TYPE_CHECKING:
     from streamwarden_kafka.errors import KafkaClientError
@@ -53,6 +54,29 @@ async def test_an_error_of_the_producer_says_what_to_do(
     with pytest.raises(raised, match=r"could not publish on 'risk\.policies'") as found:
         await log.publish("risk.policies", [])
     assert type(found.value) is raised
+
+
+@pytest.mark.parametrize(
+    ("position", "before", "offsets", "then"),
+    [
+        pytest.param(7, 7, [8, 9], 10, id="behind-the-marker-of-our-transaction-before-it"),
+        pytest.param(8, 7, [8, 9], 10, id="behind-the-marker-where-the-end-was-seen"),
+        pytest.param(0, 0, [0, 1], 0, id="of-a-new-topic-whose-end-was-not-asked-for-all-is-read"),
+        pytest.param(8, 7, [9, 10], 8, id="somebody-has-written-one-record-in-between"),
+        pytest.param(7, 7, [9, 10], 7, id="somebody-has-written-beside-the-marker"),
+        pytest.param(7, 7, [8, 10], 7, id="somebody-has-written-between-ours"),
+        pytest.param(7, 7, [8], 7, id="not-all-offsets-are-known"),
+        pytest.param(-1, 0, [0, 1], -1, id="nothing-was-read-yet"),
+    ],
+)
+def test_what_was_written_is_taken_as_read_only_where_it_follows(
+    position: int, before: int, offsets: list[int], then: int
+) -> None:
+    read = policy_log._Read(position, {b"a": SignedRecord(b"a", b"1"), b"b": SignedRecord(b"b", b"1")})
+    read.follow([SignedRecord(b"a", b"2"), SignedRecord(b"b", None)], offsets, before)
+    taken = {b"a": SignedRecord(b"a", b"2")}
+    left = {b"a": SignedRecord(b"a", b"1"), b"b": SignedRecord(b"b", b"1")}
+    assert (read.position, read.records) == (then, left if then == position else taken)
 
 
 FORBIDDEN = KafkaException(KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED))

@@ -298,7 +298,9 @@ def test_agents_that_only_have_another_revision_to_say_come_one_after_another(wo
     before = [bound(name, "strict") for name in names]
     after = [each.model_copy(update={"revision": 9, "policies": REVISED.policies}) for each in before]
     world.waker.log_published("risk", log(*before), log(*after))
-    assert world.paces_s == {key("AgentDeployment", name): pytest.approx(0.02 * at) for at, name in enumerate(names)}
+    assert world.paces_s == {
+        key("AgentDeployment", name): pytest.approx(1 + 0.05 * at) for at, name in enumerate(names)
+    }
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,8 @@ T = TypeVar("T")
 _LOOK_S = 2.0
 """Between two looks at who has the transactional id."""
 _TRANSACTION_S = 5.0
+_MOST_SHOWN_AGAIN = 10_000
+"""Records that are taken at once, to be passed over."""
 _SETTINGS: dict[str, object] = {
     "message.timeout.ms": int(_TRANSACTION_S * 1000),
     "compression.type": "none",
@@ -47,11 +49,43 @@ class _Read:
     """Behind the last record that was read, or at the end; -1 before anything was heard of the partition."""
     records: dict[bytes, SignedRecord] = field(default_factory=dict)
 
+    def take(self, message: Message) -> None:
+        """Take one record, or the end of the partition; what we have written may have been taken before it comes."""
+        offset, is_end = message.offset() or 0, message.error() is not None
+        if offset < self.position:
+            return
+        self.position = offset if is_end else offset + 1
+        if not is_end:
+            self.put(signed_record(message))
+
+    def put(self, record: SignedRecord) -> None:
+        """Keep a key's last record; a tombstone takes it away."""
+        if record.value is None:
+            self.records.pop(record.key, None)
+        else:
+            self.records[record.key] = record
+
+    def follow(self, records: Sequence[SignedRecord], offsets: Sequence[int], before: int) -> None:
+        """Take what was written just now as read, if it follows what was read: nobody else has written in between.
+
+        Args:
+            records: in the order in which they were written.
+            offsets: where they stand.
+            before: where our transaction before it ended: behind that there is its marker, which nobody is shown.
+        """
+        expected = self.position + (1 if self.position == before else 0)
+        if self.position < 0 or list(offsets) != list(range(expected, expected + len(records))):
+            return
+        for record in records:
+            self.put(record)
+        self.position = expected + len(records)
+
 
 class KafkaPolicyLog:
     """Implements ``ports.PolicyLog``. Calls are served one at a time, each in a thread.
 
-    A read is cheap when nothing was written since the last one: the consumer stays where it is. After an error whose
+    A read is cheap when nobody else has written since the last one: the consumer stays where it is, and what was
+    written here is known. After an error whose
     outcome is not known, producer and consumer are dropped, and the next call begins anew: a commit that timed out may
     have happened.
     """
@@ -99,6 +133,9 @@ class KafkaPolicyLog:
         self._asker: Consumer | None = None
         self._reads: dict[str, _Read] = {}
         self._written: dict[str, int] = {}
+        """By topic: behind the last record that was written here."""
+        self._offsets: list[int] = []
+        """Of what is being written."""
         self._fenced = False
 
     @property
@@ -207,14 +244,19 @@ class KafkaPolicyLog:
         self._guard()
         self._used = True
         self._producer.open()
+        before = self._written.get(topic, 0)
+        self._offsets = []
         self._producer.commit(
             [Write(topic, record.key, record.value, list(record.headers), PARTITION) for record in records]
         )
+        if topic in self._reads:
+            self._reads[topic].follow(records, self._offsets, before)
 
     def _delivered(self, message: Message) -> None:
         """Note where a record stands; called in the transaction's thread, while ``_publish`` waits."""
         topic, offset = message.topic(), message.offset()
         if topic is not None and offset is not None:
+            self._offsets.append(offset)
             self._written[topic] = max(offset + 1, self._written.get(topic, 0))
 
     def _read_fenced(self, topic: str) -> Mapping[bytes, SignedRecord]:
@@ -243,6 +285,8 @@ class KafkaPolicyLog:
             consumer.incremental_assign([TopicPartition(topic, PARTITION, OFFSET_BEGINNING)])
         if read.position < 0 and low == end:
             read.position = end
+        for shown in consumer.consume(_MOST_SHOWN_AGAIN, 0):  # our own records, which are known: they would pile up
+            self._take(shown)
         while read.position < end:
             if time.monotonic() > deadline:
                 raise KafkaUnavailableError(f"could not read {topic!r}: not at its end after {self._timeout_s:g} s")
@@ -253,20 +297,11 @@ class KafkaPolicyLog:
 
     def _take(self, message: Message) -> None:
         """Take one record, or the end of a partition; records of other topics arrive here too."""
-        error, topic, offset = message.error(), message.topic(), message.offset()
+        error, topic = message.error(), message.topic()
         if error is not None and error.code() != END_OF_PARTITION:
             raise KafkaException(error)
-        if topic is None or offset is None or (read := self._reads.get(topic)) is None:
-            return
-        if error is not None:
-            read.position = offset
-            return
-        read.position = offset + 1
-        record = signed_record(message)
-        if record.value is None:
-            read.records.pop(record.key, None)
-        else:
-            read.records[record.key] = record
+        if topic is not None and message.offset() is not None and topic in self._reads:
+            self._reads[topic].take(message)
 
     def _ready_consumer(self) -> Consumer:
         if self._consumer is None:
