@@ -149,6 +149,8 @@ def _fields(found: Mapping[str, Coerce]) -> Coerce:
     def change(value: JsonValue) -> JsonValue:
         if not isinstance(value, dict):
             return value
+        if len(value) < len(found):  # of a thousand objects with a field of its own each has one, and not a thousand
+            return _by_its_own_fields(value, found)
         changed: dict[str, JsonValue] = {}
         for field in doubles:
             item = value.get(field)
@@ -165,3 +167,12 @@ def _fields(found: Mapping[str, Coerce]) -> Coerce:
         return {**value, **changed} if changed else value
 
     return change
+
+
+def _by_its_own_fields(value: dict[str, JsonValue], found: Mapping[str, Coerce]) -> JsonValue:
+    changed: dict[str, JsonValue] = {}
+    for field, item in value.items():
+        do = found.get(field)
+        if do is not None and item is not None and (new := do(item)) is not item:
+            changed[field] = new
+    return {**value, **changed} if changed else value

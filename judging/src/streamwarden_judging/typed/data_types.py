@@ -109,9 +109,11 @@ def _same_objects(objects: list[dict[str, JsonValue]], types: Types, place: str)
     """Return one object with the fields of all: a field whose types differ is untyped."""
     ref, fields = types.add(place)
     types.sizes[ref.name] = max(len(canonical.encode(item)) for item in objects)
-    for name in dict.fromkeys(name for item in objects for name in item):
-        values = [item[name] for item in objects if name in item]
-        fields[name] = _merged(values, types, f"{place}.{name}")
+    by_name = dict[str, list[JsonValue]]()
+    for item in objects:
+        for name, value in item.items():
+            by_name.setdefault(name, []).append(value)
+    fields |= {name: _merged(values, types, f"{place}.{name}") for name, values in by_name.items()}
     return ref
 
 

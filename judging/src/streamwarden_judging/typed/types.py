@@ -80,6 +80,8 @@ class Types:
     """Objects whose size in bytes is known, and is no part of a record."""
     optional: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Fields that the schema names and never demands, by their object."""
+    _last_numbers: dict[str, int] = field(default_factory=dict, repr=False)
+    """By what is left of a place without its marks, which thousands may share: the number that the last of them got."""
 
     def fields(self, ref: ObjectRef) -> Mapping[str, ValueType]:
         """Return the fields of an object."""
@@ -88,10 +90,12 @@ class Types:
     def add(self, place: str) -> tuple[ObjectRef, dict[str, ValueType]]:
         """Add an object that is found at a place, and return its fields, to be filled."""
         plain = "".join(letter if letter.isalnum() and letter.isascii() else "_" for letter in place)
-        name, number = plain, 1
+        number = self._last_numbers.get(plain, 1)
+        name = plain if number == 1 else f"{plain}_{number}"
         while name in self.objects:
             number += 1
             name = f"{plain}_{number}"
+        self._last_numbers[plain] = number
         self.objects[name], self.shown[name] = {}, place
         return ObjectRef(name), self.objects[name]
 
