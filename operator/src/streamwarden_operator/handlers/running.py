@@ -7,6 +7,7 @@ import kopf
 
 from streamwarden_operator.adapters.kubernetes.deep_json import read_deep_everywhere
 from streamwarden_operator.garbage import look_seldom
+from streamwarden_operator.handlers.patience import be_patient_everywhere
 from streamwarden_operator.handlers.runtime import Runtime
 from streamwarden_operator.handlers.watches import build_registry, build_settings
 from streamwarden_operator.handlers.watching_on import watch_on_everywhere
@@ -34,6 +35,7 @@ async def serve(settings: OperatorSettings) -> int:
     """Run in this event loop, which must be of its own: kopf cancels whatever else was started in it meanwhile."""
     read_deep_everywhere()
     watch_on_everywhere()
+    be_patient_everywhere()
     look_seldom()
     # asyncio's own has six threads on two cores, and most wait for an answer of Kafka.
     threads = ThreadPoolExecutor(settings.workers + _THREADS_BESIDE_WORKERS, thread_name_prefix="kafka")

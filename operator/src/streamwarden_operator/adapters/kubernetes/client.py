@@ -37,7 +37,8 @@ PAGE = 50
 _CONNECTIONS = 32
 _OK = range(200, 300)
 _TOO_MANY_REQUESTS = 429
-_LONGEST_RETRY_AFTER_S = 60.0
+LONGEST_RETRY_AFTER_S = 60.0
+"""An API server, or a proxy before it, may say any number."""
 _TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105  # where it is, not what
 
 
@@ -246,9 +247,7 @@ class KubernetesClient:
 
     def _note_pause(self, request: Request, status: int, retry_after: str | None) -> None:
         if status == _TOO_MANY_REQUESTS and retry_after and retry_after.isdecimal():
-            self._not_before_s[request.verb, request.target] = _now_s() + min(
-                float(retry_after), _LONGEST_RETRY_AFTER_S
-            )
+            self._not_before_s[request.verb, request.target] = _now_s() + min(float(retry_after), LONGEST_RETRY_AFTER_S)
 
 
 async def load_configuration(context: str = "") -> Configuration:
