@@ -91,5 +91,5 @@ LOGS = st.builds(
     bindings=st.builds(bindings, st.tuples(TEAMS, TEAMS), st.tuples(st.booleans(), st.booleans())),
 )
 GATES = st.lists(
-    st.builds(gate, st.sampled_from(["1", "2"]), st.sampled_from([None, 1, 2]), st.sampled_from(AGENTS)), max_size=3
+    st.builds(gate, st.sampled_from(["1", "2"]), st.sampled_from([None, 1, 2, 3]), st.sampled_from(AGENTS)), max_size=3
 )

@@ -32,7 +32,7 @@ def plan_for_gates(
         state: what it holds.
         acks: what the namespace's gates said last; None while not all of it has been read: any may be too old.
     """
-    held, by_name = HeldBack(), is_named(state, acks)
+    held, by_name = HeldBack(), is_named(desired, state, acks)
     while True:  # each round holds one thing more
         plan = plan_log(namespace, _without(desired, held), state, by_name=by_name)
         result = after(state, plan)
@@ -42,19 +42,20 @@ def plan_for_gates(
         held |= found
 
 
-def is_named(state: LogState, acks: Collection[GateAck] | None) -> bool:
+def is_named(desired: DesiredLog, state: LogState, acks: Collection[GateAck] | None) -> bool:
     """Tell whether bindings are to name policies without their revisions: where gates run, and all of them read that.
 
     Unlike what a record says, it takes nothing away to write it as older gates read it: where one comes, all is.
 
     Args:
+        desired: what the log should hold: without a binding it needs no index.
         state: the log: while nobody says anything it stays as it is.
         acks: what the namespace's gates said last; None while not all of it has been read.
     """
     running = [ack.reads.policy_log for ack in acks or () if ack.state != "Stopped"]
     if acks is None or not running:
         return state.index is not None
-    return min(running) >= BY_NAME and bool(state.bindings)
+    return min(running) >= BY_NAME and bool(desired.bindings or state.bindings)
 
 
 def is_past(held: TooNew, acks: Iterable[GateAck]) -> bool:

@@ -206,7 +206,8 @@ def _plan_bindings(
         named = known.policy_names if known is not None and agent in {*withheld, *lacking} else frozenset()
         too_new = lacking.get(agent, frozenset())
         if wanted is not None and agent not in withheld:
-            drafts[agent] = _binding(wanted, _refs(nameable, wanted.labels, named, too_new), known)
+            refs = _refs(nameable, wanted.labels, named, too_new)
+            drafts[agent] = _binding(wanted, refs, known, by_name=draft.by_name)
         elif known is not None:
             refs = _refs(nameable, known.labels, named, too_new)
             drafts[agent] = known.model_copy(update={"policies": refs})
@@ -227,7 +228,7 @@ def _numbered(draft: _Draft, record: BindingRecord, state: LogState) -> BindingR
     known = state.bindings.get(record.agent)
     is_written_so = known is not None and (known.format == BY_NAME) == draft.by_name
     if known is not None and is_written_so and (record is known or _says_the_same(record, known)):
-        return known.model_copy(update={"policies": record.policies}) if draft.by_name else known
+        return known
     wanted = BY_NAME if draft.by_name else format_needed(record)
     written = {"format": wanted, "epoch": draft.epoch, "revision": draft.next_revision()}
     record = record.model_copy(update=written)
@@ -257,10 +258,13 @@ def _refs(
     )
 
 
-def _binding(wanted: DesiredBinding, refs: tuple[BoundPolicyRef, ...], known: BindingRecord | None) -> BindingRecord:
+def _binding(
+    wanted: DesiredBinding, refs: tuple[BoundPolicyRef, ...], known: BindingRecord | None, *, by_name: bool
+) -> BindingRecord:
     """Return an agent's binding; where no more than its policies differ, by the one on the log: an edit is of all."""
     if known is not None and wanted.describes(known):
-        return known if refs == known.policies else known.model_copy(update={"policies": refs})
+        is_written_so = (known.format == BY_NAME) == by_name
+        return known if is_written_so and _name_the_same(refs, known) else known.model_copy(update={"policies": refs})
     return BindingRecord(
         epoch=1,
         revision=1,
@@ -279,11 +283,19 @@ def _binding(wanted: DesiredBinding, refs: tuple[BoundPolicyRef, ...], known: Bi
     )
 
 
+def _name_the_same(refs: tuple[BoundPolicyRef, ...], known: BindingRecord) -> bool:
+    """Tell whether a binding is written as it is with these policies: with an index it only names them.
+
+    Then what is known here has others than ``refs`` until the plan is written: ``after`` puts them in.
+    """
+    if known.format == BY_NAME:
+        return [ref.name for ref in refs] == [ref.name for ref in known.policies]
+    return refs == known.policies
+
+
 def _says_the_same(record: BindingRecord, known: BindingRecord) -> bool:
     """Tell whether they differ at most in how and when they are written."""
-    if known.format == BY_NAME:
-        return record.policy_names == known.policy_names and bool(_BESIDES(record) == _BESIDES(known))
-    return record.policies == known.policies and bool(_BESIDES(record) == _BESIDES(known))
+    return _name_the_same(record.policies, known) and bool(_BESIDES(record) == _BESIDES(known))
 
 
 def _plan_schemas(

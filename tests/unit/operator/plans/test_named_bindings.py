@@ -90,6 +90,14 @@ def test_a_log_of_before_is_written_by_name_once_and_back_again_where_a_gate_com
         assert decode_record(record.key.encode(), record.encode()) == record
 
 
+def test_an_edit_that_comes_with_an_older_gate_is_what_the_bindings_say_then() -> None:
+    state, _ = publish(FEW)
+    plan, _ = plan_for_gates("risk", EDITED, state, [NEW, OLD])
+    now = after(state, plan)
+    assert now.policies["strict"].spec == EDITED.valid["strict"]
+    assert {refs["strict"] for refs in revisions(now).values()} == {now.policies["strict"].revision}
+
+
 @pytest.mark.parametrize(
     "acks",
     [

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from streamwarden_contract.models.policy import Match
-from streamwarden_contract.policylog import CommandTarget
+from streamwarden_contract.policylog import CommandTarget, format_needed
 from streamwarden_operator.desired.held_back import HeldBack, TooNew
 from streamwarden_operator.plans.log_plan import after
 from streamwarden_operator.plans.log_state import LogState
@@ -207,7 +207,7 @@ def _newer_parts(state: LogState, agent: str) -> set[str]:
         return set()
     record = state.bindings[agent]
     newer = {name for name in record.policy_names if state.policies[name].format == 2}
-    return newer | ({record.key} if record.format == 2 else set())
+    return newer | ({record.key} if format_needed(record) == 2 else set())
 
 
 @pytest.mark.slow
