@@ -25,6 +25,7 @@ from streamwarden_operator.desired.names import BEGIN_ANEW_ANNOTATION, TAKE_OVER
 from streamwarden_operator.desired.pod_template import GateImage
 from streamwarden_operator.desired.pods import build_manifests
 from streamwarden_operator.errors import (
+    ForbiddenError,
     InvalidSpecError,
     KafkaTooOldError,
     OperatorError,
@@ -251,6 +252,7 @@ class Runtime:
                     said = str(error)
                     self.health.ready = False  # as long as it waits, nobody is to count on it
                     _log.warning("waiting for the API server", reason=error.reason.value, error=said)
+                    await self._tell_what_is_forbidden(error)
             await asyncio.sleep(_RETRY.total_seconds())
 
     async def _kafka_can(self) -> bool:
@@ -328,10 +330,16 @@ class Runtime:
                 keys = await self.cluster.resync()
             except OperatorError as error:
                 _log.warning("not everything could be listed", error=str(error))
+                await self._tell_what_is_forbidden(error)
                 keys = self.cluster.take_found()
             if keys:
                 _log.info("found changed, and no watch showed it", keys=len(keys))
             await self._wake(keys)
+
+    async def _tell_what_is_forbidden(self, error: OperatorError) -> None:
+        """Record an Event of a right that people must give back; who stands by may write none."""
+        if isinstance(error, ForbiddenError) and (self.election is None or self.election.leads):
+            await self._tell(error)
 
     async def _tell(self, error: OperatorError) -> None:
         """Record an Event of what keeps the operator from working, where people look first: in its namespace.
