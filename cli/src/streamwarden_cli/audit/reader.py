@@ -17,6 +17,7 @@ from streamwarden_kafka.codes import (
     LOGIN_REFUSED,
     OFFSETS_GONE,
     SPREADING,
+    TIMED_OUT,
     UNDECODABLE,
     code_of,
     error_of,
@@ -117,9 +118,9 @@ class AuditReader:
             return ForbiddenError(said)
         if code in SPREADING or code == KafkaError.GROUP_ID_NOT_FOUND:
             return AbsentError(said)
-        if code in DISCONNECTED:
+        if code in DISCONNECTED or code == TIMED_OUT:
             self._asking.poll(0)  # what it has heard of its connections is told there
-            said = f"{what}: Kafka does not answer" + (f": {self._heard.str()}" if self._heard else "")
+            said = f"{what}: Kafka does not answer: {self._heard.str() if self._heard else 'which security.protocol?'}"
         return AuditReadError(said)
 
     def _hear(self, error: KafkaError) -> None:

@@ -9,6 +9,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from streamwarden_kafka.errors import (
+    BrokerUnavailableError,
+    ConnectionSettingsError,
+    LoginRefusedError,
+    MechanismNotOfferedError,
+)
+from streamwarden_kafka.wire.reach import reach
 from streamwarden_operator.adapters.kubernetes.client import KubernetesClient, load_configuration
 from streamwarden_operator.adapters.kubernetes.cluster import KubernetesCluster
 from streamwarden_operator.adapters.kubernetes.resource_types import KINDS
@@ -25,12 +32,16 @@ from streamwarden_cli.watch.loop import ClusterLoop
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from streamwarden_kafka.connection import Connection
+
     from streamwarden_cli.session.screen import Screen
     from streamwarden_cli.watch.options import WatchOptions
 
 
 _TIMEOUT_S = 10.0
 """Longest wait for one answer of the API server."""
+_KAFKA_S = 30.0
+"""Longest wait for the first answer of Kafka."""
 
 
 def run_watch(options: WatchOptions) -> ExitCode:
@@ -63,7 +74,30 @@ async def _session(options: WatchOptions, state: StateFolder, screen: Screen, cl
     started = time.monotonic()
     loop = ClusterLoop(options, state, screen, cluster)
     try:
+        await reach_kafka(options.kafka, screen)
         await loop.start()
         await Session(options, state, screen, loop, Timing(started)).run()
     finally:
         await to_the_end(loop.stop())
+
+
+async def reach_kafka(connection: Connection, screen: Screen, patience_s: float = _KAFKA_S) -> None:
+    """Have Kafka answer once: whoever reads it later waits for ever, and shows figures that are none.
+
+    Raises:
+        SessionError: it does not answer, or refuses the login; says which settings to look at.
+    """
+
+    def wait(why: str) -> None:
+        screen.say(f"waiting for Kafka: {why}", problem=True)
+
+    try:
+        await reach(connection, "streamwarden-watch", patience_s=patience_s, waits=wait)
+    except ConnectionSettingsError:
+        return  # of librdkafka alone: what it comes to is shown as it comes
+    except (LoginRefusedError, MechanismNotOfferedError) as error:
+        look = "sasl.username, sasl.password and sasl.mechanism"
+        raise SessionError(f"{error}. Look at {look} in the file that --kafka names") from error
+    except BrokerUnavailableError as error:
+        look = "bootstrap.servers and security.protocol"
+        raise SessionError(f"{error}. Look at {look} in the file that --kafka names") from error
