@@ -3,13 +3,13 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from enum import IntEnum
 from typing import Generic, TypeVar
 
 from streamwarden_operator.errors import UnavailableError
 from streamwarden_operator.result import Result
+from streamwarden_operator.way import Way
 
 K = TypeVar("K")
 
@@ -23,11 +23,6 @@ FAIR_TURN = 8
 its turn, the last one first: nobody waits for ever."""
 
 
-WAY_S = 1.0
-"""So long, at most, nothing new is begun while a key of the first class is worked on: what runs beside it takes its
-processor. Then others go on for as long as they have waited: one that hangs stops nobody."""
-
-
 class Priority(IntEnum):
     """Whose turn comes first. Within a class it is who has waited longest."""
 
@@ -39,54 +34,6 @@ class Priority(IntEnum):
     """Nobody has looked at it yet."""
     RESYNC = 3
     """Nothing has changed that we know of, or nothing that anybody waits for."""
-
-
-class _Way:
-    """Made for keys of the first class: while one is worked on others begin nothing, at most half of the time."""
-
-    def __init__(self) -> None:
-        self._ended = asyncio.Event()
-        self._ended.set()
-        self._keys = 0
-        self._since_s = self._not_before_s = 0.0
-        """On the event loop's clock."""
-        self._timer: asyncio.TimerHandle | None = None
-
-    @property
-    def is_made(self) -> bool:
-        """Whether others are to wait."""
-        return not self._ended.is_set()
-
-    async def end(self) -> None:
-        """Wait until others may go on."""
-        await self._ended.wait()
-
-    @contextmanager
-    def made(self) -> Iterator[None]:
-        """Make way for one key, unless others have waited for one just now."""
-        loop = asyncio.get_running_loop()
-        self._keys += 1
-        if self._keys == 1 and loop.time() >= self._not_before_s:
-            self._since_s = loop.time()
-            self._ended.clear()
-            self._timer = loop.call_later(WAY_S, self._end, loop)
-        try:
-            yield
-        finally:
-            self._keys -= 1
-            if not self._keys:
-                self._end(loop)
-
-    def close(self) -> None:
-        """Let everybody go on."""
-        if self._timer is not None:
-            self._timer.cancel()
-        self._ended.set()
-
-    def _end(self, loop: asyncio.AbstractEventLoop) -> None:
-        if self.is_made:
-            self._not_before_s = 2 * loop.time() - self._since_s
-        self.close()
 
 
 class WorkQueue(Generic[K]):
@@ -119,7 +66,7 @@ class WorkQueue(Generic[K]):
         """Whether a key of the first class may be among them: what a worker for nothing else waits for."""
         self._ready: dict[Priority, dict[K, None]] = {each: {} for each in Priority}
         """In the order of asking."""
-        self._way = _Way()
+        self._way = Way()
         self._turns = 0
         self._looked_at: set[K] = set()
         self._queued: dict[K, Priority] = {}
@@ -236,7 +183,7 @@ class WorkQueue(Generic[K]):
             self._working.add(key)
             self._looked_at.add(key)
             try:
-                with self._way.made() if priority is Priority.FIRST else nullcontext():
+                with self._way.made() if priority is Priority.FIRST else self._way.given():
                     result = await reconcile(key)
                 self._follow(key, result)
             except Exception as error:  # noqa: BLE001  # the outermost loop, the only place for it

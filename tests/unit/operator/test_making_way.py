@@ -6,8 +6,9 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from streamwarden_operator import work_queue
+from streamwarden_operator import way
 from streamwarden_operator.result import GONE, Result
+from streamwarden_operator.way import Way, give_way
 from streamwarden_operator.work_queue import Priority, WorkQueue
 from support.operator_harness import until
 
@@ -23,12 +24,18 @@ class Urgent:
     def __init__(self) -> None:
         self.queue: WorkQueue[str] = WorkQueue(lambda key: Priority.FIRST if key[0] == "p" else Priority.NEW)
         self.begun: list[str] = []
-        self.ends = asyncio.Event()
+        self.asked: list[str] = []
+        self.ends, self.goes_on = asyncio.Event(), asyncio.Event()
+        self.goes_on.set()
 
     async def reconcile(self, key: str) -> Result:
         self.begun.append(key)
         if key[0] == "p":
             await self.ends.wait()
+        else:
+            await self.goes_on.wait()
+        await give_way()
+        self.asked.append(key)
         return GONE
 
     @asynccontextmanager
@@ -49,7 +56,7 @@ def _ignore(_key: str, _error: Exception) -> None:
 
 
 async def test_x86_nothing_new_is_begun_while_an_edit_is_worked_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(work_queue, "WAY_S", 3_600.0)
+    monkeypatch.setattr(way, "WAY_S", 3_600.0)
     made = Urgent()
     async with made.working():
         made.queue.add("p")
@@ -62,8 +69,27 @@ async def test_x86_nothing_new_is_begun_while_an_edit_is_worked_on(monkeypatch: 
         await until(lambda: made.begun == ["p", "a"])
 
 
+async def test_x86_what_was_begun_before_an_edit_asks_nobody_anything_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(way, "WAY_S", 3_600.0)
+    made = Urgent()
+    made.goes_on.clear()
+    async with made.working():
+        made.queue.add("a")
+        await until(lambda: made.begun)
+        made.queue.add("p")
+        await until(lambda: made.begun == ["a", "p"])
+        made.goes_on.set()
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert made.asked == []
+        made.ends.set()
+        await until(lambda: made.asked == ["p", "a"])
+
+
 async def test_nobody_makes_way_for_a_policy_of_which_nothing_has_changed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(work_queue, "WAY_S", 3_600.0)
+    monkeypatch.setattr(way, "WAY_S", 3_600.0)
     made = Urgent()
     async with made.working(workers=2):
         made.queue.add_last("p")
@@ -73,7 +99,7 @@ async def test_nobody_makes_way_for_a_policy_of_which_nothing_has_changed(monkey
 
 
 async def test_x86_an_edit_that_hangs_stops_nobody_for_longer_than_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(work_queue, "WAY_S", 0.01)
+    monkeypatch.setattr(way, "WAY_S", 0.01)
     made = Urgent()
     async with made.working():
         made.queue.add("p")
@@ -85,16 +111,16 @@ async def test_x86_an_edit_that_hangs_stops_nobody_for_longer_than_a_while(monke
 async def test_x86_others_go_on_for_as_long_as_they_have_waited_before_the_next_edit_stops_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    now_s, way = 100.0, work_queue._Way()
+    now_s, made = 100.0, Way()
     monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now_s)
-    with way.made():
-        assert way.is_made
+    with made.made():
+        assert made.is_made
         now_s += 0.4
-    assert not way.is_made
+    assert not made.is_made
     now_s += 0.3
-    with way.made():
-        assert not way.is_made
+    with made.made():
+        assert not made.is_made
     now_s += 0.2
-    with way.made():
-        assert way.is_made
-    way.close()
+    with made.made():
+        assert made.is_made
+    made.close()

@@ -20,6 +20,7 @@ from streamwarden_operator.adapters.kubernetes.errors import AbsentError, Reques
 from streamwarden_operator.adapters.kubernetes.resource_types import FIELD_MANAGER, SERVER_VERSION, ResourceType
 from streamwarden_operator.errors import KubeconfigError, KubernetesUnavailableError
 from streamwarden_operator.ports import Manifest
+from streamwarden_operator.way import give_way
 from streamwarden_operator.write_guard import WriteGuard, always
 
 APPLY = "application/apply-patch+yaml"
@@ -206,6 +207,7 @@ class KubernetesClient:
         query: dict[str, str] | None = None,
         content_type: str = "application/json",
     ) -> Manifest:
+        await give_way()
         if method != "GET":
             self._guard()
         self._check_pause(request)
