@@ -48,14 +48,16 @@ def is_named(desired: DesiredLog, state: LogState, acks: Collection[GateAck] | N
     Unlike what a record says, it takes nothing away to write it as older gates read it: where one comes, all is.
 
     Args:
-        desired: what the log should hold: without a binding it needs no index.
+        desired: what the log should hold: without a binding there is no index.
         state: the log: while nobody says anything it stays as it is.
         acks: what the namespace's gates said last; None while not all of it has been read.
     """
+    if not desired.bindings and not desired.unready & state.bindings.keys():
+        return False
     running = [ack.reads.policy_log for ack in acks or () if ack.state != "Stopped"]
     if acks is None or not running:
         return state.index is not None
-    return min(running) >= BY_NAME and bool(desired.bindings or state.bindings)
+    return min(running) >= BY_NAME
 
 
 def is_past(held: TooNew, acks: Iterable[GateAck]) -> bool:

@@ -151,6 +151,17 @@ def test_x83_another_key_signs_the_whole_log_anew_with_its_index() -> None:
     assert not plan_log("risk", FEW, state, by_name=True)
 
 
+def test_with_the_last_agent_the_index_is_taken_away_and_an_agent_that_is_not_ready_keeps_it() -> None:
+    state, _ = publish(FEW)
+    waiting = replace(FEW, bindings={}, unready=frozenset({"guard"}), labels={"guard": {}})
+    kept = after(state, plan_for_gates("risk", waiting, state, None)[0])
+    assert (set(kept.bindings), kept.index is not None) == ({"guard"}, True)
+    for acks in (None, [], [NEW]):
+        gone, _ = plan_for_gates("risk", replace(FEW, bindings={}), state, acks)
+        assert set(gone.tombstones) == {b"binding/clerk", b"binding/guard", b"index"}
+        assert not plan_for_gates("risk", replace(FEW, bindings={}), after(state, gone), acks)[0]
+
+
 def test_without_agents_there_is_no_index() -> None:
     plan, _ = plan_for_gates("risk", DesiredLog(valid={"strict": spec()}), LogState(), [NEW])
     assert [(record.key, record.format) for record in plan.records] == [("policy/strict", 1), ("epoch", 1)]
