@@ -5,7 +5,7 @@ from collections.abc import Callable
 import structlog
 from streamwarden_contract.inventory import NamespaceItem, Stage, UserItem
 from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
-from streamwarden_contract.names import SYSTEM, NamespaceNames
+from streamwarden_contract.names import SYSTEM, InstallationNames, NamespaceNames
 
 from streamwarden_operator.desired.acls import acls_of
 from streamwarden_operator.desired.topics import build_guardrail_topic, build_policy_topic, build_shared_topics
@@ -139,7 +139,9 @@ class NamespaceReconciler:
         namespace = names.namespace
         if namespace in self._logs.claimed:
             return True
-        ownership = await self._ownership(names)
+        ownership, why = await self._ownership(names), _taken(names)
+        if ownership is Ownership.NEW and await self._is_an_installation(namespace):
+            ownership, why = Ownership.FOREIGN, _named_like_an_installation(namespace)
         if ownership is Ownership.NEW:
             meant = self._inventory.namespace(namespace) is not None
             intent = NamespaceItem(namespace=namespace, stage=Stage.INTENT)
@@ -152,7 +154,7 @@ class NamespaceReconciler:
             if ownership is Ownership.NEW:  # asked of a broker that has just come back: whose it is will be seen
                 raise KafkaUnavailableError(f"the topic {topic.name!r} exists, and is not shown yet")
         if ownership is Ownership.FOREIGN:
-            before, self._logs.taken[namespace] = self._logs.taken.get(namespace), _taken(names)
+            before, self._logs.taken[namespace] = self._logs.taken.get(namespace), why
             if before is None:
                 self._claimed(namespace)
             return False
@@ -168,6 +170,18 @@ class NamespaceReconciler:
         asked = item is None or item.stage is not Stage.MADE
         exists = asked and topic in await self._topics.observe([topic])
         return own_namespace(item, await self._inventory.signers(topic) if exists else None)
+
+    async def _is_an_installation(self, namespace: str) -> bool:
+        """Tell whether another installation has the name: topics of contracts would be those that it lives by.
+
+        By what is signed there, as ``shop.policies`` may be anybody's. Of a topic with more partitions nothing is read.
+        """
+        theirs = InstallationNames(namespace)
+        wanted = (theirs.guardrails, theirs.inventory)
+        found = await self._topics.observe(wanted)
+        if not all(name in found and found[name].partitions == 1 for name in wanted):
+            return False
+        return bool((await self._inventory.signers(theirs.guardrails)).strangers)
 
     async def _keep_topics(self, namespace: str, wanted: tuple[Topic, ...]) -> bool:
         whole = await self._shared.keep(namespace, wanted)
@@ -220,6 +234,15 @@ class NamespaceReconciler:
         return any(self._cluster.list(kind, namespace) for kind in kinds) or any(
             key.namespace == namespace and key.kind in names for key in self._cluster.unreadable()
         )
+
+
+def _named_like_an_installation(namespace: str) -> str:
+    names = InstallationNames(namespace)
+    return (
+        f"another installation in this Kafka is called {namespace!r}: it has signed what stands on "
+        f"{names.guardrails!r}, and {names.inventory!r} is its inventory. Nothing is made here, as topics of this "
+        "namespace could be its own: use another namespace"
+    )
 
 
 def _taken(names: NamespaceNames) -> str:
