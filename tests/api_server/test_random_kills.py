@@ -38,7 +38,9 @@ STRANGERS = ("billing.invoice.agent", "risk.ghost.gate", "alice")
 
 
 @pytest.mark.parametrize("seed", [pytest.param(SEED, id=f"seed-{SEED}")])
-def test_f8_an_operator_killed_at_random_converges_and_leaves_nothing_over(tmp_path: Path, seed: int) -> None:
+def test_f8_an_operator_killed_at_random_converges_and_leaves_nothing_over(
+    tmp_path: Path, seed: int, capfd: pytest.CaptureFixture[str]
+) -> None:
     with restless_site(tmp_path, seed) as site:
         asyncio.run(site.kafka.make({user: f"{user}.topic" for user in STRANGERS}))
         before = asyncio.run(site.kafka.dump())
@@ -51,6 +53,8 @@ def test_f8_an_operator_killed_at_random_converges_and_leaves_nothing_over(tmp_p
             site.threads.resting.set()
             site.rest()
             site.threads.resting.clear()
+            with capfd.disabled():  # stderr, which the processes of a run have in common
+                sys.stderr.write(f"{site.progress()}\n")
             site.operators[-1].kill()
         site.threads.resting.set()
         sent = site.decide_no_more()

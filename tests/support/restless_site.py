@@ -200,6 +200,11 @@ class RestlessSite:
         """Return what all operators have logged as errors."""
         return [line for operator in self.operators for line in errors_of(operator)]
 
+    def progress(self) -> str:
+        """Say in a line how far it has come: of what hangs, or is stopped, nobody sees the report."""
+        killed = f"seed {self._seed}: {self.deaths.phases.total()} kills, {self.people.edits} edits"
+        return f"{killed}, {self.bouncer.bounces} brokers killed; at rest after {self.took_s[-1]:.1f} s"
+
     def report(self, judged: int) -> str:
         """Say what happened."""
         took = sorted(self.took_s)
