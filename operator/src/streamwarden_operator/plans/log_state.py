@@ -40,6 +40,8 @@ class LogState:
     """The highest revision ever given; 0 for a new log."""
     closed: bool = False
     """Whether an epoch record of ours closes everything that is there."""
+    behind: bool = False
+    """Whether gates have seen more than the log holds: they refuse its revisions, so all of it gets new ones."""
     policies: Mapping[str, PolicyRecord] = field(default_factory=dict)
     """By policy name."""
     schemas: Mapping[str, SchemaRecord] = field(default_factory=dict)
@@ -94,7 +96,7 @@ def go_on_above(state: LogState, seen: Iterable[EpochRecord], *, epoch: int = 0)
     if newest <= state.epoch:
         return state
     counter = max([state.revision_counter, *(record.revision_counter for record in records)])
-    return replace(state, epoch=newest, revision_counter=counter, closed=False)
+    return replace(state, epoch=newest, revision_counter=counter, closed=False, behind=True)
 
 
 def abandoned_epochs(records: Mapping[bytes, SignedRecord], abandoned: Collection[str]) -> list[EpochRecord]:

@@ -14,7 +14,7 @@ Four rules keep an edit from giving an agent fewer rules than its author meant:
 
 from collections.abc import Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -52,6 +52,7 @@ def plan_log(namespace: str, desired: DesiredLog, state: LogState, *, by_name: b
         by_name: whether bindings are to name their policies, and an index says what those are: all gates read that.
     """
     draft = _Draft(namespace, state.epoch + 1, state.revision_counter, by_name=by_name)
+    state = _written_anew(draft, state) if state.behind else state
     policies = _plan_policies(draft, desired, state)
     withheld = _withheld(desired, state, policies)
     lacking = _lacking(desired, state, policies)
@@ -72,7 +73,8 @@ def plan_log(namespace: str, desired: DesiredLog, state: LogState, *, by_name: b
     if not draft.records and not tombstones and state.closed:
         return LogPlan(withheld=withheld)
     closing = close_epoch(draft.epoch, draft.counter, index)
-    return LogPlan(records=(*draft.records, closing), tombstones=tombstones, withheld=withheld)
+    last = {record.key: record for record in draft.records if record.key.encode() in wanted}
+    return LogPlan(records=(*last.values(), closing), tombstones=tombstones, withheld=withheld)
 
 
 class _Nameable(NamedTuple):
@@ -100,6 +102,19 @@ class _Draft:
     def next_revision(self) -> int:
         self.counter += 1
         return self.counter
+
+
+def _written_anew(draft: _Draft, state: LogState) -> LogState:
+    """Return a log that was restored as it will be: what gates have seen under its revisions is something later."""
+    policies = {
+        name: record.model_copy(update={"epoch": draft.epoch, "revision": draft.next_revision()})
+        for name, record in sorted(state.policies.items())
+    }
+    schemas = {
+        sha256: record.model_copy(update={"epoch": draft.epoch}) for sha256, record in sorted(state.schemas.items())
+    }
+    draft.records += [*policies.values(), *schemas.values()]
+    return replace(state, policies=policies, schemas=schemas)
 
 
 def _plan_policies(draft: _Draft, desired: DesiredLog, state: LogState) -> dict[str, PolicyRecord]:
@@ -226,8 +241,8 @@ def _apart(record: BindingRecord, not_applicable: Mapping[str, tuple[str, ...]])
 def _numbered(draft: _Draft, record: BindingRecord, state: LogState) -> BindingRecord:
     """Return the binding as it will be on the log: a new revision where it says something new."""
     known = state.bindings.get(record.agent)
-    is_written_so = known is not None and (known.format == BY_NAME) == draft.by_name
-    if known is not None and is_written_so and (record is known or _says_the_same(record, known)):
+    stays = known is not None and not state.behind and (known.format == BY_NAME) == draft.by_name
+    if known is not None and stays and (record is known or _says_the_same(record, known)):
         return known
     wanted = BY_NAME if draft.by_name else format_needed(record)
     written = {"format": wanted, "epoch": draft.epoch, "revision": draft.next_revision()}
