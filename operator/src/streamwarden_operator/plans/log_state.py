@@ -52,6 +52,8 @@ class LogState:
     """None where bindings say themselves at which revision their policies are."""
     refused: Mapping[bytes, str] = field(default_factory=dict)
     """Keys of records that are refused, and why: they count as absent and are written over."""
+    lost: Mapping[str, PolicyRecord] = field(default_factory=dict, compare=False)
+    """By name: policies that were there before, which somebody else took away or wrote over."""
     verified: Mapping[bytes, tuple[SignedRecord, Record]] = field(default_factory=dict, compare=False, repr=False)
     """What was read and verified, by key: it need not be verified again."""
 
@@ -166,11 +168,13 @@ def verify_log(
     closing = next((record for record in found if isinstance(record, EpochRecord)), None)
     epoch = max((record.epoch for record in found), default=0)
     revisions = [record.revision for record in found if isinstance(record, _NUMBERED)]
+    policies = {record.name: record for record in found if isinstance(record, PolicyRecord)}
     return LogState(
         epoch=max(epoch, known.epoch),
         revision_counter=max(*revisions, closing.revision_counter if closing else 0, known.revision_counter, 0),
         closed=closing is not None and closing.epoch == max(epoch, known.epoch),
-        policies={record.name: record for record in found if isinstance(record, PolicyRecord)},
+        policies=policies,
+        lost={name: each for name, each in {**known.lost, **known.policies}.items() if name not in policies},
         schemas={record.sha256: record for record in found if isinstance(record, SchemaRecord)},
         bindings=bindings,
         index=index,

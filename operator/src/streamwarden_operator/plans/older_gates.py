@@ -142,7 +142,8 @@ def _newly_named(
         readers: by policy that is written with it: the agents for which the policy is to wait, not the binding.
     """
     new = binding.policy_names - (known.policy_names if known is not None else frozenset())
-    return [result.policies[name] for name in sorted(new) if binding.agent not in readers.get(name, ())]
+    there = new & result.policies.keys()
+    return [result.policies[name] for name in sorted(there) if binding.agent not in readers.get(name, ())]
 
 
 def _in_one(records: Sequence[PolicyRecord | BindingRecord], older: Mapping[str, TooNew]) -> TooNew:

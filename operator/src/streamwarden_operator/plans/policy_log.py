@@ -12,7 +12,7 @@ Four rules keep an edit from giving an agent fewer rules than its author meant:
   is there.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
@@ -61,7 +61,7 @@ def plan_log(namespace: str, desired: DesiredLog, state: LogState, *, by_name: b
     kept = {name for agent in keeping for name in bindings[agent].policy_names}
     policies = {name: record for name, record in policies.items() if desired.has_policy(name) or name in kept}
     schemas = _plan_schemas(draft, desired, state, bindings)
-    index = _plan_index(draft, state, policies) if by_name else None
+    index = _plan_index(draft, state, policies, bindings) if by_name else None
     wanted = {record.key.encode() for part in (policies, bindings, schemas) for record in part.values()}
     present = {
         record.key.encode() for part in (state.policies, state.bindings, state.schemas) for record in part.values()
@@ -135,14 +135,27 @@ def _plan_policies(draft: _Draft, desired: DesiredLog, state: LogState) -> dict[
             record = with_format(record)
             policies[name] = record
             draft.records.append(record)
+    named = {name for binding in state.bindings.values() for name in binding.policy_names}
+    for name in sorted(state.lost.keys() & {*desired.invalid, *named} - policies.keys()):
+        again = {"epoch": draft.epoch, "revision": draft.next_revision()}
+        policies[name] = state.lost[name].model_copy(update=again)
+        draft.records.append(policies[name])
     return policies
 
 
-def _plan_index(draft: _Draft, state: LogState, policies: Mapping[str, PolicyRecord]) -> IndexRecord:
-    """Return the index of these policies: the one that is there, if it says the same."""
+def _plan_index(
+    draft: _Draft, state: LogState, policies: Mapping[str, PolicyRecord], bindings: Mapping[str, BindingRecord]
+) -> IndexRecord:
+    """Return the index of these policies, and of those that bindings name: the one that is there, if it says the same.
+
+    What is named and was taken away is in it as it was last: without it nobody can tell that something is missing.
+    """
+    named: dict[str, BoundPolicyRef | PolicyRecord] = {
+        ref.name: ref for binding in bindings.values() for ref in binding.policies
+    }
     versions = {
         name: PolicyVersion.model_construct(revision=record.revision, digest=record.digest)
-        for name, record in sorted(policies.items())
+        for name, record in sorted((named | dict(policies)).items())
     }
     if state.index is not None and state.index.policies == versions:
         return state.index
@@ -152,13 +165,20 @@ def _plan_index(draft: _Draft, state: LogState, policies: Mapping[str, PolicyRec
 
 
 def _withheld(desired: DesiredLog, state: LogState, policies: Mapping[str, PolicyRecord]) -> dict[str, tuple[str, ...]]:
-    """Find the agents that a policy without a good record would bind."""
+    """Find the agents that a policy without a good record would bind, or has bound: its record was taken away."""
     broken = {name: spec for name, spec in desired.invalid.items() if name not in policies}
     labels = {agent: dict(binding.labels) for agent, binding in desired.bindings.items()} | {
         agent: record.labels for agent, record in state.bindings.items() if agent in desired.unready
     }
+    bound = {agent: broken.keys() & record.policy_names for agent, record in state.bindings.items()} if broken else {}
     found = {
-        agent: tuple(sorted(name for name, spec in broken.items() if spec.match.agent_selector.selects(own)))
+        agent: tuple(
+            sorted(
+                name
+                for name, spec in broken.items()
+                if name in bound.get(agent, ()) or spec.match.agent_selector.selects(own)
+            )
+        )
         for agent, own in labels.items()
     }
     return {agent: names for agent, names in found.items() if names}
@@ -220,11 +240,12 @@ def _plan_bindings(
         known, wanted = state.bindings.get(agent), desired.bindings.get(agent)
         named = known.policy_names if known is not None and agent in {*withheld, *lacking} else frozenset()
         too_new = lacking.get(agent, frozenset())
+        gone = [ref for ref in known.policies if ref.name in named - policies.keys()] if known is not None else []
         if wanted is not None and agent not in withheld:
-            refs = _refs(nameable, wanted.labels, named, too_new)
+            refs = _with(gone, _refs(nameable, wanted.labels, named, too_new))
             drafts[agent] = _binding(wanted, refs, known, by_name=draft.by_name)
         elif known is not None:
-            refs = _refs(nameable, known.labels, named, too_new)
+            refs = _with(gone, _refs(nameable, known.labels, named, too_new))
             drafts[agent] = known.model_copy(update={"policies": refs})
     texts = {sha256: text for binding in desired.bindings.values() for sha256, text in binding.schemas.items()}
     apart = not_applicable(drafts, policies, texts, state)
@@ -271,6 +292,11 @@ def _refs(
         for ref, selector in nameable
         if ref.name not in too_new and (ref.name in named or (selector is not None and selector.selects(labels)))
     )
+
+
+def _with(gone: Sequence[BoundPolicyRef], refs: tuple[BoundPolicyRef, ...]) -> tuple[BoundPolicyRef, ...]:
+    """Return what is named together with what is named too and was taken away: gates then refuse what they lack."""
+    return tuple(sorted([*gone, *refs], key=attrgetter("name"))) if gone else refs
 
 
 def _binding(

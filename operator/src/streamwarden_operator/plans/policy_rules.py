@@ -95,7 +95,7 @@ def not_applicable(
     found: dict[str, dict[str, tuple[str, ...]]] = {}
     spending = Spending()
     agents = {agent.name: agent for agent in governed(drafts.values(), texts, state.schemas)}
-    for record in _oldest_first(policies[name] for name in bound):
+    for record in _oldest_first(policies[name] for name in bound if name in policies):
         name = record.name
         pairs = pairs_of(record.spec, [agents[draft.agent] for draft in bound[name]])
         judging = in_force(name, spec_digest(record.spec), pairs, state)

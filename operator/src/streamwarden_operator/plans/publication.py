@@ -84,7 +84,7 @@ def plan_publication(log: SignedLog, wishes: Wishes, state: LogState, acks: Sequ
     plan = with_signed_anew(plan, state, log.signer.key_id)
     signed = sign_plan(plan, topic=log.topic, cluster_id=log.cluster_id, signer=log.signer) if plan else ()
     for record in plan.records:
-        if isinstance(record, PolicyRecord):
+        if isinstance(record, PolicyRecord) and record.name in spending.checks:
             spending.add(record.name, record.revision, spending.checks[record.name])
     return Planned(plan, signed, after(state, plan, signed), held_back, refused, spending)
 
@@ -112,7 +112,8 @@ def _desired(installation: str, wishes: Wishes, state: LogState) -> tuple[Desire
     """Return what the log should hold; by policy why one is refused; and what those that are accepted take."""
     agents = governed_by(wishes.bindings, state)
     living = {found.policy.metadata.name for found in wishes.policies}
-    spending = spending_of([state.policies[name] for name in living & state.policies.keys()], agents, state)
+    known = {**state.lost, **state.policies}
+    spending = spending_of([known[name] for name in living & known.keys()], agents, state)
     asking = [found for found in wishes.policies if found.policy.metadata.name not in wishes.held]
     refused = _refused(installation, asking, agents, state, spending)
     desired = build_log(

@@ -177,7 +177,7 @@ class PolicyLogReconciler:
         _check_all_known(unreadable, every)
         held = {policy.metadata.name for policy in every if is_held(policy.metadata)}
         # What is in force of a held one stays, as of a refused one; it is not heard of before.
-        left_out = {name for name in held if not _was_published(name, state)}
+        left_out = {name for name in held if not _was_published(namespace, name, state)}
         policies = [
             await self._logs.params.effective(policy, self._cluster.config_map)
             for policy in every
@@ -233,5 +233,7 @@ def _check_all_known(unreadable: Collection[Key], policies: Sequence[Policy]) ->
         )
 
 
-def _was_published(policy: str, state: LogState) -> bool:
-    return policy in state.policies or f"policy/{policy}".encode() in state.refused
+def _was_published(namespace: str, policy: str, state: LogState) -> bool:
+    """Tell whether a policy was on the log, also where somebody took it away: a binding names it."""
+    is_there = policy in state.policies or f"policy/{policy}".encode() in state.refused
+    return is_there or policy in state.lost or (namespace, policy) in state.bound
