@@ -163,6 +163,8 @@ def verify_log(
         except PolicyLogError as error:
             refused[key] = str(error)
     index = _index(verified, refused)
+    if index is not None:
+        _refuse_what_is_not_in(index, verified, refused)
     bindings = _bindings(verified, refused, index, known)
     found = [record for _, record in verified.values()]
     closing = next((record for record in found if isinstance(record, EpochRecord)), None)
@@ -194,6 +196,19 @@ def _index(verified: dict[bytes, tuple[SignedRecord, Record]], refused: dict[byt
         del verified[INDEX_KEY.encode()]
         return None
     return index
+
+
+def _refuse_what_is_not_in(
+    index: IndexRecord, verified: dict[bytes, tuple[SignedRecord, Record]], refused: dict[bytes, str]
+) -> None:
+    """Refuse policies that are not as the index has them: what was signed for an earlier one may be written again."""
+    for key, (_, content) in list(verified.items()):
+        if not isinstance(content, PolicyRecord):
+            continue
+        said = index.policies.get(content.name)
+        if said is None or (said.revision, said.digest) != (content.revision, content.digest):
+            refused[key] = f"of revision {content.revision}, and the index says {said.revision if said else 'none'}"
+            del verified[key]
 
 
 def _bindings(

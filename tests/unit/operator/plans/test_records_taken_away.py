@@ -64,3 +64,24 @@ def test_who_never_saw_it_leaves_it_in_the_binding(*, by_name: bool, value: byte
     state, _ = publish(HELD, (read(records), records), by_name=by_name)
     assert state.bindings["guard"].policy_names == {"lax", "strict"}
     assert "strict" not in state.policies
+
+
+def test_an_earlier_policy_that_is_written_again_is_not_what_the_index_says() -> None:
+    """All of it was signed once, and who reads it has seen nothing else."""
+    first = publish(replace(BASE, valid={**BASE.valid, "strict": spec("true")}), by_name=True)
+    second = publish(BASE, first, by_name=True)
+    state = read({**second[1], b"policy/strict": first[1][b"policy/strict"]})
+    assert state.refused == {b"policy/strict": "of revision 2, and the index says 5"}
+    assert "strict" not in state.policies
+    after_it, _ = publish(HELD, (state, second[1]), by_name=True)
+    assert {ref.name: ref.revision for ref in after_it.bindings["guard"].policies}["strict"] == 5
+
+
+def test_a_deleted_policy_that_is_written_again_is_taken_for_none() -> None:
+    first = publish(BASE, by_name=True)
+    second = publish(replace(BASE, valid={"lax": spec("true")}), first, by_name=True)
+    state = read({**second[1], b"policy/strict": first[1][b"policy/strict"]})
+    assert state.refused == {b"policy/strict": "of revision 2, and the index says none"}
+    assert plan_log("risk", replace(BASE, valid={"lax": spec("true")}), state, by_name=True).tombstones == (
+        b"policy/strict",
+    )
