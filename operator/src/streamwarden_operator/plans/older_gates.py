@@ -22,7 +22,12 @@ from streamwarden_operator.plans.rollout import bound_agents, live_gates
 
 
 def plan_for_gates(
-    namespace: str, desired: DesiredLog, state: LogState, acks: Collection[GateAck] | None
+    namespace: str,
+    desired: DesiredLog,
+    state: LogState,
+    acks: Collection[GateAck] | None,
+    *,
+    went_back: bool = False,
 ) -> tuple[LogPlan, HeldBack]:
     """Compare the desired log with the verified one, and leave out what running gates could not read.
 
@@ -31,8 +36,9 @@ def plan_for_gates(
         desired: what it should hold.
         state: what it holds.
         acks: what the namespace's gates said last; None while not all of it has been read: any may be too old.
+        went_back: whether the log was written for an older gate not long ago: it stays so for a while.
     """
-    held, by_name = HeldBack(), is_named(desired, state, acks)
+    held, by_name = HeldBack(), is_named(desired, state, acks) and not (went_back and state.index is None)
     while True:  # each round holds one thing more
         plan = plan_log(namespace, _without(desired, held), state, by_name=by_name)
         result = after(state, plan)

@@ -70,7 +70,9 @@ class Planned:
     """What policies take of the agents' decisions, once that is written."""
 
 
-def plan_publication(log: SignedLog, wishes: Wishes, state: LogState, acks: Sequence[GateAck] | None) -> Planned:
+def plan_publication(
+    log: SignedLog, wishes: Wishes, state: LogState, acks: Sequence[GateAck] | None, *, went_back: bool = False
+) -> Planned:
     """Compare what is wanted with the verified log, and sign what there is to write.
 
     Args:
@@ -78,9 +80,10 @@ def plan_publication(log: SignedLog, wishes: Wishes, state: LogState, acks: Sequ
         wishes: what is wanted of it.
         state: what it holds.
         acks: what the namespace's gates said last; None while not all of it has been read.
+        went_back: whether the log was written for an older gate not long ago.
     """
     desired, refused, spending = _desired(log.installation, wishes, state)
-    plan, held_back = plan_for_gates(log.namespace, desired, state, acks)
+    plan, held_back = plan_for_gates(log.namespace, desired, state, acks, went_back=went_back)
     plan = with_signed_anew(plan, state, log.signer.key_id)
     signed = sign_plan(plan, topic=log.topic, cluster_id=log.cluster_id, signer=log.signer) if plan else ()
     for record in plan.records:

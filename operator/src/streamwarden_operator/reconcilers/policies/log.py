@@ -1,6 +1,7 @@
 """Keeps a namespace's policy log: reads it, plans, signs, publishes; no admin call delays an edit."""
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -27,6 +28,8 @@ from streamwarden_operator.reconcilers.policies.log_store import LogStore, Publi
 from streamwarden_operator.result import DONE, GONE, Result
 
 _log = structlog.get_logger(__name__)
+_STAYS_BACK_S = 600.0
+"""For how long a log stays as older gates read it, once one has said so."""
 _MOST_SHOWN = 20
 """Keys of what was published that a line of the log names."""
 
@@ -122,7 +125,8 @@ class PolicyLogReconciler:
         wishes = await self._wishes(namespace, state)
         acks = self._acks.of_namespace(namespace) if self._acks.complete(namespace) else None
         place = SignedLog(namespace, topic, cluster_id, self._logs.installation.installation, self._keys.signer)
-        planned = await asyncio.to_thread(plan_publication, place, wishes, state, acks)
+        went_back = time.monotonic() - self._logs.went_back.get(namespace, -math.inf) < _STAYS_BACK_S
+        planned = await asyncio.to_thread(plan_publication, place, wishes, state, acks, went_back=went_back)
         plan = planned.plan
         if plan:
             await self._topics.publish(topic, planned.signed)
@@ -134,6 +138,8 @@ class PolicyLogReconciler:
                 tombstones=_some(key.decode(errors="replace") for key in plan.tombstones),
             )
             self._note(namespace, plan, planned.state)
+            if state.index is not None and planned.state.index is None and planned.state.bindings:
+                self._logs.went_back[namespace] = time.monotonic()
         return PublishedLog(
             planned.state, plan.withheld, planned.held_back, planned.refused, planned.spending, place.signer.key_id
         )

@@ -92,6 +92,12 @@ class LogStore:
     """By namespace and topic: what a contract had registered before it said what is not taken."""
     params: KnownParams = field(default_factory=KnownParams)
     """What policies have in ConfigMaps, as last read."""
+    went_back: dict[str, float] = field(default_factory=dict)
+    """By namespace: when its log was last written for a gate that does not read the newest format (monotonic seconds).
+
+    Whoever has a gate's password may say in turns that one reads it and that one does not, and each time all bindings
+    are written: once in a while, then.
+    """
     complete: bool = False
     """Whether all resources are known. Before that an agent that is not known may exist: nothing is taken back."""
 
@@ -100,6 +106,7 @@ class LogStore:
         for known in (self.claimed, self.topics_ready, self.empty):
             known.discard(namespace)
         self.published.pop(namespace, None)
+        self.went_back.pop(namespace, None)
 
     def outage(self, namespace: str) -> OperatorError | None:
         """Return why the namespace's log cannot be written, or was never read."""

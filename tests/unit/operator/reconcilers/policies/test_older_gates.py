@@ -118,6 +118,12 @@ async def test_a_log_has_an_index_while_all_gates_read_that_and_is_written_anew_
         }
         assert published(harness, "epoch")["format"] == 1
 
+        before = dict(harness.log.topics[TOPIC])
+        harness.acks.say(ack_of(harness.binding(), "pod-1"))
+        harness.controller.changed(Key("PolicyLog", "risk"))
+        await harness.settle()
+        assert harness.log.topics[TOPIC] == before, "made-up acks in turns would have all written each time"
+
 
 async def test_a_pod_that_was_killed_holds_nothing_back() -> None:
     async with running(*whole_namespace()) as harness:
