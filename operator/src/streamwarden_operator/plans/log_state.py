@@ -163,9 +163,10 @@ def verify_log(
         except PolicyLogError as error:
             refused[key] = str(error)
     index = _index(verified, refused)
-    if index is not None:
-        _refuse_what_is_not_in(index, verified, refused)
-    bindings = _bindings(verified, refused, index, known)
+    counts = index or _remembered(known, verified)
+    if counts is not None:
+        _refuse_what_is_not_in(counts, verified, refused)
+    bindings = _bindings(verified, refused, counts, known)
     found = [record for _, record in verified.values()]
     closing = next((record for record in found if isinstance(record, EpochRecord)), None)
     epoch = max((record.epoch for record in found), default=0)
@@ -196,6 +197,14 @@ def _index(verified: dict[bytes, tuple[SignedRecord, Record]], refused: dict[byt
         del verified[INDEX_KEY.encode()]
         return None
     return index
+
+
+def _remembered(known: LogState, verified: Mapping[bytes, tuple[SignedRecord, Record]]) -> IndexRecord | None:
+    """Return the index that the epoch closed, where the log has it not any more: what bindings name stays known."""
+    _, closing = verified.get(EPOCH_KEY.encode(), (None, None))
+    if known.index is None or not isinstance(closing, EpochRecord):
+        return None
+    return known.index if closing.index_revision == known.index.revision else None
 
 
 def _refuse_what_is_not_in(

@@ -85,3 +85,13 @@ def test_a_deleted_policy_that_is_written_again_is_taken_for_none() -> None:
     assert plan_log("risk", replace(BASE, valid={"lax": spec("true")}), state, by_name=True).tombstones == (
         b"policy/strict",
     )
+
+
+@pytest.mark.parametrize("value", [pytest.param(None, id="taken-away"), pytest.param(b"{}", id="written-over")])
+def test_an_index_that_is_remembered_says_what_bindings_name(value: bytes | None) -> None:
+    """Else nobody would know of a deleted policy that stays for an agent which cannot have its successor yet."""
+    before, records = publish(BASE, by_name=True)
+    state = read(torn(records, b"index", value), before)
+    assert (state.index, state.bindings) == (None, before.bindings)
+    plan = plan_log("risk", BASE, state, by_name=True)
+    assert [record.key for record in plan.records] == ["index", "epoch"]
