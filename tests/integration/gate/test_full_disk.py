@@ -75,12 +75,12 @@ def test_disk_full_under_the_broker_nothing_is_lost_or_done_twice(disk: Path, tm
                 observe(loop, range(2 * MANY, 3 * MANY))
                 fill(ballast)
 
-        # Kafka ends by itself where its only log folder fails, and whoever keeps it running tries again and again.
+        # Kafka ends by itself where its only log folder fails, and whoever keeps it running tries again and again. What
+        # its own log says of it lies on the same disk, and may be cut off there.
         eventually(lambda: stack.kafka_pid is None, "Kafka ends")
         eventually(lambda: not ready.exists(), "the gate is not ready")
         states = [line["state"] for line in loop.gate.log_lines() if line["event"] == "gate state changed"]
         assert states[-1] == "Stale"
-        assert "No space left on device" in (disk / "stack/kafka/kafka.log").read_text()
 
         ballast.unlink()
         check_commanded(loop, range(3 * MANY))

@@ -74,8 +74,8 @@ async def _session(options: WatchOptions, state: StateFolder, screen: Screen, cl
     started = time.monotonic()
     loop = ClusterLoop(options, state, screen, cluster)
     try:
-        await reach_kafka(options.kafka, screen)
         await loop.start()
+        await reach_kafka(options.kafka, screen)
         await Session(options, state, screen, loop, Timing(started)).run()
     finally:
         await to_the_end(loop.stop())
