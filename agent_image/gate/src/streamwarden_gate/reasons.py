@@ -67,7 +67,8 @@ class RefusalReason(StrEnum):
     See whether the AgentDeployment was deleted and made again, and end pods that are left over.
     """
     BINDING_INCOMPLETE = "BindingIncomplete"
-    """A policy or schema that the binding names is not there, or not at its revision.
+    """A policy or schema that the binding names is not there, or not at its revision; or the log's index is not the one
+    that its epoch says.
 
     Yes, once the operator writes what is missing.
 

@@ -162,15 +162,16 @@ def verify_log(
             verified[key] = (record, content)
         except PolicyLogError as error:
             refused[key] = str(error)
+    signed = [record for _, record in verified.values()]  # what is refused below has used up its numbers all the same
     index = _index(verified, refused)
     counts = index or _remembered(known, verified)
-    if counts is not None:
+    if counts is not None or _had_an_index(verified):
         _refuse_what_is_not_in(counts, verified, refused)
     bindings = _bindings(verified, refused, counts, known)
     found = [record for _, record in verified.values()]
     closing = next((record for record in found if isinstance(record, EpochRecord)), None)
-    epoch = max((record.epoch for record in found), default=0)
-    revisions = [record.revision for record in found if isinstance(record, _NUMBERED)]
+    epoch = max((record.epoch for record in signed), default=0)
+    revisions = [record.revision for record in signed if isinstance(record, _NUMBERED)]
     policies = {record.name: record for record in found if isinstance(record, PolicyRecord)}
     return LogState(
         epoch=max(epoch, known.epoch),
@@ -207,16 +208,26 @@ def _remembered(known: LogState, verified: Mapping[bytes, tuple[SignedRecord, Re
     return known.index if closing.index_revision == known.index.revision else None
 
 
+def _had_an_index(verified: Mapping[bytes, tuple[SignedRecord, Record]]) -> bool:
+    """Tell whether what is there was written beside an index: without it nobody knows which policies were the last."""
+    return any(
+        isinstance(content, NamedBindingRecord)
+        or (isinstance(content, EpochRecord) and content.index_revision is not None)
+        for _, content in verified.values()
+    )
+
+
 def _refuse_what_is_not_in(
-    index: IndexRecord, verified: dict[bytes, tuple[SignedRecord, Record]], refused: dict[bytes, str]
+    index: IndexRecord | None, verified: dict[bytes, tuple[SignedRecord, Record]], refused: dict[bytes, str]
 ) -> None:
     """Refuse policies that are not as the index has them: what was signed for an earlier one may be written again."""
     for key, (_, content) in list(verified.items()):
         if not isinstance(content, PolicyRecord):
             continue
-        said = index.policies.get(content.name)
+        said = None if index is None else index.policies.get(content.name)
         if said is None or (said.revision, said.digest) != (content.revision, content.digest):
-            refused[key] = f"of revision {content.revision}, and the index says {said.revision if said else 'none'}"
+            says = f"says {said.revision if said else 'none'}" if index is not None else "is gone"
+            refused[key] = f"of revision {content.revision}, and the index {says}"
             del verified[key]
 
 

@@ -114,3 +114,20 @@ async def test_a_log_of_which_nobody_says_where_it_ends_is_not_an_empty_one(
     with pytest.raises(raised, match=rf"cannot read where risk\.policies/0 ends{words}") as found:
         await log.read("risk.policies")
     assert type(found.value) is raised
+
+
+async def test_a_log_whose_end_was_seen_behind_our_own_marker_is_not_taken_for_another_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    client = SimpleNamespace(
+        get_watermark_offsets=lambda *_, **_named: (0, 4),
+        list_topics=lambda **_: SimpleNamespace(cluster_id="c"),
+        consume=lambda *_: [],
+        close=lambda: None,
+    )
+    monkeypatch.setattr(policy_log, "open_consumer", lambda *_: client)
+    monkeypatch.setattr(TransactionalProducer, "open", lambda _: None)
+    log = KafkaPolicyLog(Connection(""), transactional_id="publisher")
+    known = {b"a": SignedRecord(b"a", b"1")}
+    log._reads["risk.policies"], log._written["risk.policies"] = policy_log._Read(4, known), 3
+    assert await log.read("risk.policies") == known

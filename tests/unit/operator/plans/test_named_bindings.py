@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -25,6 +26,7 @@ MANY = DesiredLog(
 )
 FEW = replace(MANY, bindings={"guard": binding(), "clerk": binding("clerk", team="b")})
 EDITED = replace(FEW, valid={**FEW.valid, "strict": spec("1 > 2")})
+REFUSED = replace(EDITED, valid={"other": FEW.valid["other"]}, invalid={"strict": spec("1 > 3")})
 
 Log = tuple[LogState, dict[bytes, SignedRecord]]
 
@@ -129,7 +131,9 @@ def test_an_index_that_is_taken_away_is_written_again_and_binds_everybody_as_bef
     log = publish(FEW)
     torn = {key: record for key, record in log[1].items() if key != b"index"}
     state = read(torn)
-    assert {key: why.partition(": ")[2] for key, why in state.refused.items()} == {
+    assert {key: why.removeprefix(f"{key.decode()}: ") for key, why in state.refused.items()} == {
+        b"policy/other": "of revision 1, and the index is gone",
+        b"policy/strict": "of revision 2, and the index is gone",
         b"binding/clerk": "the log's index has no policy other, strict",
         b"binding/guard": "the log's index has no policy strict",
     }
@@ -139,6 +143,54 @@ def test_an_index_that_is_taken_away_is_written_again_and_binds_everybody_as_bef
         "clerk": {"other", "strict"},
         "guard": {"strict"},
     }
+
+
+@pytest.mark.parametrize(
+    ("again", "why"),
+    [
+        pytest.param(("policy/strict",), "the index says 6", id="a-policy-is-written-again"),
+        pytest.param(("index", "policy/strict"), "the index is gone", id="with-its-index"),
+        pytest.param(("policy/strict", "-index"), "the index is gone", id="and-the-index-taken-away"),
+    ],
+)
+def test_an_earlier_policy_is_no_last_good_one_of_an_edit_that_is_refused(again: tuple[str, ...], why: str) -> None:
+    """What a new process reads was all signed once; the spec of now is refused, so nothing is written in its place."""
+    first = publish(FEW)
+    records = {**(second := publish(EDITED, first))[1], **{key.encode(): first[1].get(key.encode()) for key in again}}
+    left = {key: record for key, record in records.items() if record and not (key == b"index" and "-index" in again)}
+    state = read(left)
+    assert state.refused[b"policy/strict"] == f"of revision 2, and {why}"
+    now = after(state, plan_log("risk", REFUSED, state, by_name=True))
+    assert "strict" not in now.policies
+    mended = after(now, plan_log("risk", EDITED, now, by_name=True))
+    assert mended.policies["strict"].spec == EDITED.valid["strict"]
+    assert mended.policies["strict"].revision > second[0].policies["strict"].revision
+    assert revisions(mended)["guard"] == {"strict": mended.policies["strict"].revision}
+
+
+def test_a_binding_is_written_anew_where_one_more_policy_selects_its_agent_or_one_less() -> None:
+    state, _ = publish(FEW)
+    more = replace(FEW, valid={**FEW.valid, "third": spec()})
+    for desired, named in ((more, {"strict", "third"}), (FEW, {"strict"})):
+        plan = plan_log("risk", desired, state, by_name=True)
+        assert {"binding/clerk", "binding/guard"} <= {record.key for record in plan.records}
+        state = after(state, plan)
+        assert set(revisions(state)["guard"]) == named
+
+
+def test_of_what_another_process_has_published_since_the_index_counts_that_is_there_now() -> None:
+    first = publish(FEW)
+    second = publish(EDITED, first)
+    assert read(second[1], first[0]) == second[0]
+
+
+@pytest.mark.parametrize("left", [b"index", b"binding/guard"], ids=lambda left: left.decode())
+def test_no_revision_is_given_twice_where_the_record_that_counts_them_is_gone(left: bytes) -> None:
+    records = publish(FEW)[1]
+    numbers = {
+        name: json.loads(record.value or b"")["revision"] for name, record in records.items() if name != b"epoch"
+    }
+    assert read({left: records[left]}).revision_counter == numbers[left]
 
 
 def test_x83_another_key_signs_the_whole_log_anew_with_its_index() -> None:

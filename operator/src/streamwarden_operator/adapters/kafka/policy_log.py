@@ -273,12 +273,12 @@ class KafkaPolicyLog:
         read = self._reads[topic]
         deadline = time.monotonic() + self._timeout_s
         low, end = ask_watermarks(self._ready_asker(), (topic, PARTITION), self._timeout_s)
-        written = self._written.get(topic, 0)
+        written, last = self._written.get(topic, 0), end
         if written and end <= written + 1:
             # Nothing but our own transaction: its commit is answered before its marker is written, so the end may still
             # be the old one; and behind its last record there is only that marker, which no fetch shows soon.
             end = written
-        if read.position > end:  # another topic of this name: none of what was read is there
+        if read.position > last:  # another topic of this name: none of what was read is there
             read = self._reads[topic] = _Read()
             self._written.pop(topic, None)
             consumer.incremental_unassign([TopicPartition(topic, PARTITION)])
