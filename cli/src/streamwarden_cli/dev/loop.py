@@ -6,6 +6,7 @@ import asyncio
 import time
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
@@ -219,7 +220,7 @@ class Loop:
         contracts = self.cluster.list(TopicContract)
         self.roles = find_roles(self.cluster.list(AgentDeployment), contracts)
         self.recorder.watch(self.roles)
-        await self._externals.apply(external_users(contracts))
+        await self._externals.settle(external_users(contracts), partial(self._screen.say, problem=True))
         return applied
 
     async def _watch(self) -> None:

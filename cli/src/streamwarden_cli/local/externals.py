@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import shutil
 from typing import TYPE_CHECKING
 
 from streamwarden_kafka.connection import CLIENT_PROPERTIES_FILE
 from streamwarden_kafka.private_files import write_private
+from streamwarden_operator.errors import UnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from streamwarden_contract.models import TopicContract
     from streamwarden_kafka.connection import Connection
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from streamwarden_cli.local.state import StateFolder
 
 _PASSWORD_BYTES = 24
+_PAUSE_S = 1.0
+"""Before it is tried again."""
 
 
 def external_users(contracts: Iterable[TopicContract]) -> frozenset[str]:
@@ -35,6 +39,22 @@ class Externals:
         self._users = users
         self._kafka = kafka
         self._made: set[str] = set()
+
+    async def settle(self, wanted: frozenset[str], say: Callable[[str], None], *, pause_s: float = _PAUSE_S) -> None:
+        """Do what ``apply`` does, as often as it takes, and say why it waits: Kafka may be away, or slow.
+
+        Raises:
+            OperatorError: to try again would not help.
+        """
+        said = ""
+        while True:
+            try:
+                return await self.apply(wanted)
+            except UnavailableError as error:
+                if str(error) != said:
+                    said = str(error)
+                    say(f"users that contracts name in access are not all made yet: {said}; it is tried again")
+                await asyncio.sleep(pause_s)
 
     async def apply(self, wanted: frozenset[str]) -> None:
         """Make who is missing, and delete who is named no longer.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import TYPE_CHECKING
 
 from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
@@ -14,7 +13,7 @@ from streamwarden_operator.adapters.kafka.offsets import KafkaOffsets
 from streamwarden_operator.adapters.kafka.scram import KafkaScramUsers
 from streamwarden_operator.desired.credentials import agent_secret_name, gate_secret_name
 from streamwarden_operator.desired.status import find_condition, is_true
-from streamwarden_operator.errors import KubernetesUnavailableError
+from streamwarden_operator.errors import KafkaUnavailableError, KubernetesUnavailableError
 
 from streamwarden_cli.local.externals import Externals, external_users
 from streamwarden_cli.local.state import StateError
@@ -112,8 +111,12 @@ class ClusterLoop:
         while True:
             await asyncio.sleep(_LOOK_S)
             # What was seen last stands until the API server answers again.
-            with contextlib.suppress(KubernetesUnavailableError):
+            try:
                 await self._look()
+            except KubernetesUnavailableError:
+                continue
+            except KafkaUnavailableError as error:
+                self._say("users that contracts name in access", f"not all made yet: {error}; it is tried again")
 
     async def _look(self) -> None:
         await self._cluster.resync()

@@ -12,7 +12,9 @@ from streamwarden_cli.session.programs import ProgramError, run_at_end
 from streamwarden_cli.session.rows import Pace
 from streamwarden_cli.session.screen import AgentRow, build_table
 from streamwarden_kafka.connection import SCRAM_SHA_512, Connection
+from streamwarden_operator.errors import KafkaUnavailableError
 from streamwarden_operator.ports import PartitionOffsets
+from typing_extensions import override
 
 
 def partition(high: int, committed: int | None, *, low: int = 0, number: int = 0) -> PartitionOffsets:
@@ -113,6 +115,21 @@ class Users:
         self.passwords.pop(user, None)
 
 
+class SlowUsers(Users):
+    """Answers after some attempts."""
+
+    def __init__(self, *, refusals: int) -> None:
+        super().__init__()
+        self._refusals = refusals
+
+    @override
+    async def upsert(self, user: str, password: str, mechanism: str = SCRAM_SHA_512) -> None:
+        if self._refusals:
+            self._refusals -= 1
+            raise KafkaUnavailableError("Kafka is away")
+        await super().upsert(user, password, mechanism)
+
+
 @pytest.fixture
 def state(tmp_path: Path) -> StateFolder:
     folder = StateFolder(tmp_path)
@@ -134,6 +151,17 @@ async def test_outside_principals_have_users_as_long_as_contracts_name_them(stat
     assert written.password == users.passwords["sensors"]
     assert (written.username, path.stat().st_mode & 0o777) == ("sensors", 0o600)
     assert not (state.external / "analysts").exists()
+
+
+async def test_outside_principals_wait_for_a_kafka_that_is_away_and_that_is_said_once(state: StateFolder) -> None:
+    users = SlowUsers(refusals=3)
+    said: list[str] = []
+    externals = Externals(state, users, Connection.scram("127.0.0.1:9092", "operator", "pw"))
+
+    await externals.settle(frozenset({"sensors"}), said.append, pause_s=0.0)
+
+    assert set(users.passwords) == {"sensors"}
+    assert said == ["users that contracts name in access are not all made yet: Kafka is away; it is tried again"]
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ import resource
 import signal
 import tarfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,14 +16,16 @@ from streamwarden_devstack.stack import Stack, StackError
 from streamwarden_devstack.stack.registry import unpack
 
 
-@pytest.fixture
+@contextmanager
 def small_files() -> Iterator[None]:
-    """No file may grow beyond 4 KiB: writing fails in the midst of it, as on a full disk."""
+    """Let no file grow beyond 4 KiB: writing fails in the midst of it, as on a full disk. Nor may that of the report."""
     before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, handler)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
 
 
 def archive(path: Path, size: int) -> Path:
@@ -33,11 +36,10 @@ def archive(path: Path, size: int) -> Path:
     return path
 
 
-@pytest.mark.usefixtures("small_files")
 async def test_x64_what_a_full_disk_has_cut_off_leaves_nothing_behind(tmp_path: Path) -> None:
     made = archive(tmp_path / "registry.tar.gz", 100_000)
 
-    with pytest.raises(OSError, match="File too large") as caught:
+    with small_files(), pytest.raises(OSError, match="File too large") as caught:
         await unpack(made, tmp_path / "unpacked")
 
     assert caught.value.errno == errno.EFBIG
