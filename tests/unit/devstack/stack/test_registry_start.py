@@ -18,7 +18,7 @@ from streamwarden_devstack.stack.registry import unpack
 
 @contextmanager
 def small_files() -> Iterator[None]:
-    """Let no file grow beyond 4 KiB: writing fails in the midst of it, as on a full disk. Nor may that of the report."""
+    """Let no file grow beyond 4 KiB, that of the tests' report neither: writing fails midway, as on a full disk."""
     before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
     try:
