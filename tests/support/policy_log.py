@@ -121,10 +121,13 @@ def binding_record(  # one keyword for each thing that a test varies
     )
 
 
-def index_record(policies: Sequence[PolicyRecord], *, revision: int, epoch: int = 1) -> IndexRecord:
-    """Make the index of these policies."""
+def index_record(
+    policies: Sequence[PolicyRecord], *bindings: BindingRecord, revision: int, epoch: int = 1
+) -> IndexRecord:
+    """Make the index of these policies and bindings."""
     versions = {each.name: PolicyVersion(revision=each.revision, digest=each.digest) for each in policies}
-    return IndexRecord(epoch=epoch, revision=revision, policies=versions)
+    revisions = {each.agent: each.revision for each in bindings}
+    return IndexRecord(epoch=epoch, revision=revision, policies=versions, bindings=revisions)
 
 
 def epoch_record(epoch: int = 1, *, revision_counter: int = 1, index: IndexRecord | None = None) -> EpochRecord:

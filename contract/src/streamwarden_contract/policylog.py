@@ -116,11 +116,12 @@ class PolicyVersion(BaseModel):
 
 
 class IndexRecord(_Record):
-    """Which policies the log has, and at which revision and digest each. Of format 3."""
+    """Which policies the log has, by name, and at which revision its bindings are, by agent. Of format 3."""
 
     format: Literal[3] = 3
     revision: Revision
     policies: dict[ResourceName, PolicyVersion]
+    bindings: dict[DnsLabel, Revision]
 
     @property
     def key(self) -> str:
@@ -242,16 +243,16 @@ class NamedBindingRecord(_Binding):
         """Return the binding with the policies as the index of its log has them.
 
         Raises:
-            PolicyLogError: the index has not all of them.
+            PolicyLogError: the index has not all of them, or another binding of the agent.
         """
         versions = {} if index is None else index.policies
         missing = sorted(each.name for each in self.policies if each.name not in versions)
         if missing:
             raise PolicyLogError(f"{self.key}: the log's index has no policy {', '.join(missing)}")
-        refs = tuple(
-            BoundPolicyRef.model_construct(namespace=each.namespace, name=each.name, **dict(versions[each.name]))
-            for each in self.policies
-        )
+        if index is None or index.bindings.get(self.agent) != self.revision:
+            raise PolicyLogError(f"{self.key}: the log's index has not its revision {self.revision}")
+        made = BoundPolicyRef.model_construct
+        refs = tuple(made(**dict(each), **dict(versions[each.name])) for each in self.policies)
         return BindingRecord.model_construct(**{**dict(self), "policies": refs})
 
 

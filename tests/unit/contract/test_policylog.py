@@ -11,6 +11,7 @@ from streamwarden_contract.ids import sha256_hex
 from streamwarden_contract.models.policy import PolicySpec
 from streamwarden_contract.policylog import (
     BindingRecord,
+    BoundPolicyRef,
     CommandTarget,
     EpochRecord,
     IndexRecord,
@@ -27,7 +28,10 @@ from support.policy_records import BINDING, POLICY, SCHEMA, SPEC
 
 EPOCH = EpochRecord(epoch=3, revision_counter=18)
 INDEX = IndexRecord(
-    epoch=3, revision=19, policies={POLICY.name: PolicyVersion(revision=POLICY.revision, digest=POLICY.digest)}
+    epoch=3,
+    revision=19,
+    policies={POLICY.name: PolicyVersion(revision=POLICY.revision, digest=POLICY.digest)},
+    bindings={BINDING.agent: BINDING.revision},
 )
 BY_NAME = BINDING.model_copy(update={"format": 3})
 RECORDS = [
@@ -126,6 +130,21 @@ def test_a_policy_that_no_index_has_resolves_to_nothing(index: IndexRecord | Non
     assert isinstance(read, NamedBindingRecord)
     with pytest.raises(PolicyLogError, match="index has no policy url-blocking"):
         read.resolved(index)
+
+
+@pytest.mark.parametrize(
+    "bindings", [pytest.param({}, id="of-none"), pytest.param({BINDING.agent: 20}, id="of-a-later-one")]
+)
+@pytest.mark.parametrize("policies", [BINDING.policies, ()], ids=["with-policies", "without"])
+def test_a_binding_that_the_index_does_not_know_resolves_to_nothing(
+    bindings: dict[str, int], policies: tuple[BoundPolicyRef, ...]
+) -> None:
+    named = BY_NAME.model_copy(update={"policies": policies})
+    read = policylog.decode_record(b"binding/url-guard", named.encode())
+    assert isinstance(read, NamedBindingRecord)
+    assert read.resolved(INDEX) == named
+    with pytest.raises(PolicyLogError, match="index has not its revision 18"):
+        read.resolved(INDEX.model_copy(update={"bindings": bindings}))
 
 
 def test_a_binding_with_revisions_that_says_format_3_is_refused() -> None:

@@ -10,7 +10,9 @@ from support.policy_log import SigningKey, binding_record, epoch_record, index_r
 
 STRICT = policy_spec("decision.confidence >= 0.95")
 EDITED = policy_record(NAMESPACE, "confident", STRICT, revision=5, epoch=2)
-EDITED_INDEX = index_record([EDITED], revision=6, epoch=2)
+BINDING = binding_record(NAMESPACE, AGENT, [EDITED], {}, revision=2)
+"""As the index has it."""
+EDITED_INDEX = index_record([EDITED], BINDING, revision=6, epoch=2)
 EDITED_EPOCH = epoch_record(2, revision_counter=6, index=EDITED_INDEX)
 
 
@@ -22,7 +24,7 @@ def log() -> MemoryLog:
     log.binding = binding_record(NAMESPACE, AGENT, [log.policy], log.targets, revision=2).model_copy(
         update={"format": 3}
     )
-    index = index_record([log.policy], revision=3)
+    index = index_record([log.policy], log.binding, revision=3)
     log.write(log.policy, log.schema, log.binding, index, epoch_record(revision_counter=3, index=index))
     return log
 
@@ -56,7 +58,7 @@ def test_an_edit_without_a_new_binding_is_in_force_with_its_epoch(log: MemoryLog
         ),
         pytest.param((EDITED_INDEX, EDITED_EPOCH), "policy risk/confident@5: the log has revision 1", id="no-policy"),
         pytest.param(
-            (index_record([], revision=6, epoch=2), epoch_record(2, revision_counter=6, index=EDITED_INDEX)),
+            (index_record([], BINDING, revision=6, epoch=2), epoch_record(2, revision_counter=6, index=EDITED_INDEX)),
             "the log's index has no policy confident",
             id="the-index-has-it-not",
         ),
@@ -73,10 +75,21 @@ def test_who_starts_where_an_earlier_index_was_written_again_judges_nothing(log:
     """What it reads was all signed once, and it has seen nothing else: the epoch says that this is over."""
     started = MemoryLog()
     started.write_guardrails()
-    earlier = index_record([started.policy], revision=3)
+    earlier = index_record([started.policy], log.binding, revision=3)
     started.write(started.policy, started.schema, log.binding, earlier, EDITED_EPOCH)
     reason, said = refused(started)
     assert (reason, "has not the index that its epoch says" in said) == (RefusalReason.BINDING_INCOMPLETE, True)
+
+
+def test_an_earlier_binding_that_was_written_again_judges_nothing_in_a_gate_that_starts(log: MemoryLog) -> None:
+    """As it is once Kafka has compacted the later one away; each record was signed once."""
+    started = MemoryLog()
+    started.write_guardrails()
+    later = log.binding.model_copy(update={"epoch": 2, "revision": 4})
+    index = index_record([started.policy], later, revision=6, epoch=2)
+    started.write(started.policy, started.schema, log.binding, index, epoch_record(2, revision_counter=6, index=index))
+    reason, said = refused(started)
+    assert (reason, "index has not its revision 2" in said) == (RefusalReason.BINDING_INCOMPLETE, True)
 
 
 def test_an_index_that_is_not_signed_by_a_known_key_is_told_and_the_last_set_stays(log: MemoryLog) -> None:

@@ -146,7 +146,7 @@ def _plan_policies(draft: _Draft, desired: DesiredLog, state: LogState) -> dict[
 def _plan_index(
     draft: _Draft, state: LogState, policies: Mapping[str, PolicyRecord], bindings: Mapping[str, BindingRecord]
 ) -> IndexRecord:
-    """Return the index of these policies, and of those that bindings name: the one that is there, if it says the same.
+    """Return the index of all that, and of policies that bindings name: the one that is there, if it says the same.
 
     What is named and was taken away is in it as it was last: without it nobody can tell that something is missing.
     """
@@ -157,9 +157,11 @@ def _plan_index(
         name: PolicyVersion.model_construct(revision=record.revision, digest=record.digest)
         for name, record in sorted((named | dict(policies)).items())
     }
-    if state.index is not None and state.index.policies == versions:
+    revisions = {agent: record.revision for agent, record in sorted(bindings.items())}
+    if state.index is not None and (state.index.policies, state.index.bindings) == (versions, revisions):
         return state.index
-    index = IndexRecord(epoch=draft.epoch, revision=draft.next_revision(), policies=versions)
+    number = draft.next_revision()
+    index = IndexRecord(epoch=draft.epoch, revision=number, policies=versions, bindings=revisions)
     draft.records.append(index)
     return index
 

@@ -74,7 +74,11 @@ def test_what_was_written_reads_back_as_it_is_known_here_also_to_who_knows_nothi
 def test_a_binding_is_written_anew_where_it_names_another_policy_and_only_then() -> None:
     state, _ = publish(FEW)
     moved = replace(FEW, bindings={**FEW.bindings, "guard": binding(team="b")})
-    assert [record.key for record in plan_log("risk", moved, state, by_name=True).records] == ["binding/guard", "epoch"]
+    assert [record.key for record in plan_log("risk", moved, state, by_name=True).records] == [
+        "binding/guard",
+        "index",
+        "epoch",
+    ]
 
 
 def test_a_log_of_before_is_written_by_name_once_and_back_again_where_a_gate_comes_that_does_not_read_it() -> None:
@@ -166,6 +170,18 @@ def test_an_earlier_policy_is_no_last_good_one_of_an_edit_that_is_refused(again:
     assert mended.policies["strict"].spec == EDITED.valid["strict"]
     assert mended.policies["strict"].revision > second[0].policies["strict"].revision
     assert revisions(mended)["guard"] == {"strict": mended.policies["strict"].revision}
+
+
+def test_an_earlier_binding_that_is_written_again_is_refused_by_who_starts_and_put_right() -> None:
+    first = publish(FEW)
+    moved = replace(FEW, bindings={**FEW.bindings, "guard": binding(team="b")})
+    second = publish(moved, first)
+    replayed = {**second[1], b"binding/guard": first[1][b"binding/guard"]}
+    state = read(replayed)
+    assert state.refused == {b"binding/guard": "binding/guard: the log's index has not its revision 4"}
+    mended = publish(moved, (state, replayed))
+    assert read(mended[1]) == mended[0]
+    assert set(revisions(mended[0])["guard"]) == {"other", "strict"}
 
 
 def test_a_binding_is_written_anew_where_one_more_policy_selects_its_agent_or_one_less() -> None:
