@@ -176,9 +176,15 @@ class Cluster:
 
     def grant_all(self, rights: Mapping[str, Iterable[Right]], permission: str = "ALLOW") -> None:
         """Give many users rights, in one request."""
-        bindings = [_acl(user, right, permission) for user, own in rights.items() for right in own]
-        for future in self.admin.create_acls(bindings).values():
+        given = [(user, right) for user, own in rights.items() for right in own]
+        for future in self.admin.create_acls([_acl(user, right, permission) for user, right in given]).values():
             future.result(WAIT_S)
+        if given:  # a broker takes them up one after another, and a while after the answer
+            last = _acl(*given[-1], permission, AclBindingFilter)
+            deadline = time.monotonic() + WAIT_S
+            while not self.admin.describe_acls(last).result(WAIT_S):
+                assert time.monotonic() < deadline, f"no broker shows {last}"
+                time.sleep(0.02)
 
     def revoke(self, user: str, rights: Iterable[Right], permission: str = "ALLOW") -> None:
         """Take back what ``grant`` gave."""
