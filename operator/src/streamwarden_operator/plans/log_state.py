@@ -24,6 +24,8 @@ from streamwarden_operator.plans.signed_records import key_id_of, signature_of
 from streamwarden_operator.ports import SignedRecord
 
 _NUMBERED = PolicyRecord | BindingRecord | NamedBindingRecord | IndexRecord
+_Verified = dict[bytes, tuple[SignedRecord, Record]]
+"""By key: a record as it was read, and what it says."""
 
 HIGHEST_CLAIM = 2**53 - 1
 """No epoch or counter that somebody says without a proof is believed beyond this, the last whole number that every
@@ -152,7 +154,7 @@ def verify_log(
             written again by somebody who kept it, and is refused; epoch and counter never fall behind it.
     """
     known = known or LogState()
-    verified: dict[bytes, tuple[SignedRecord, Record]] = {}
+    verified: _Verified = {}
     refused: dict[bytes, str] = {}
     for key, record in sorted(records.items()):
         seen = known.verified.get(key)
@@ -163,13 +165,13 @@ def verify_log(
         except PolicyLogError as error:
             refused[key] = str(error)
     signed = [record for _, record in verified.values()]  # what is refused below has used up its numbers all the same
-    index = _index(verified, refused)
-    counts = index or _remembered(known, verified)
-    if counts is not None or _had_an_index(verified):
+    closing = next((record for record in signed if isinstance(record, EpochRecord)), None)
+    index = _index(verified, refused, closing)
+    counts = index or _remembered(known, closing)
+    if counts is not None or _had_an_index(signed):
         _refuse_what_is_not_in(counts, verified, refused)
     bindings = _bindings(verified, refused, counts, known)
     found = [record for _, record in verified.values()]
-    closing = next((record for record in found if isinstance(record, EpochRecord)), None)
     epoch = max((record.epoch for record in signed), default=0)
     revisions = [record.revision for record in signed if isinstance(record, _NUMBERED)]
     policies = {record.name: record for record in found if isinstance(record, PolicyRecord)}
@@ -187,39 +189,35 @@ def verify_log(
     )
 
 
-def _index(verified: dict[bytes, tuple[SignedRecord, Record]], refused: dict[bytes, str]) -> IndexRecord | None:
+def _index(verified: _Verified, refused: dict[bytes, str], closing: EpochRecord | None) -> IndexRecord | None:
     """Return the log's index, if it is the one that its epoch closed: what we have signed once may be written again."""
-    _, closing = verified.get(EPOCH_KEY.encode(), (None, None))
     _, index = verified.get(INDEX_KEY.encode(), (None, None))
     if not isinstance(index, IndexRecord):
         return None
-    if isinstance(closing, EpochRecord) and closing.index_revision != index.revision:
+    if closing is not None and closing.index_revision != index.revision:
         refused[INDEX_KEY.encode()] = f"of revision {index.revision}, and the epoch closed {closing.index_revision}"
         del verified[INDEX_KEY.encode()]
         return None
     return index
 
 
-def _remembered(known: LogState, verified: Mapping[bytes, tuple[SignedRecord, Record]]) -> IndexRecord | None:
+def _remembered(known: LogState, closing: EpochRecord | None) -> IndexRecord | None:
     """Return the index that the epoch closed, where the log has it not any more: what bindings name stays known."""
-    _, closing = verified.get(EPOCH_KEY.encode(), (None, None))
-    if known.index is None or not isinstance(closing, EpochRecord):
+    if known.index is None or closing is None:
         return None
     return known.index if closing.index_revision == known.index.revision else None
 
 
-def _had_an_index(verified: Mapping[bytes, tuple[SignedRecord, Record]]) -> bool:
+def _had_an_index(records: Iterable[Record]) -> bool:
     """Tell whether what is there was written beside an index: without it nobody knows which policies were the last."""
     return any(
-        isinstance(content, NamedBindingRecord)
-        or (isinstance(content, EpochRecord) and content.index_revision is not None)
-        for _, content in verified.values()
+        isinstance(record, NamedBindingRecord)
+        or (isinstance(record, EpochRecord) and record.index_revision is not None)
+        for record in records
     )
 
 
-def _refuse_what_is_not_in(
-    index: IndexRecord | None, verified: dict[bytes, tuple[SignedRecord, Record]], refused: dict[bytes, str]
-) -> None:
+def _refuse_what_is_not_in(index: IndexRecord | None, verified: _Verified, refused: dict[bytes, str]) -> None:
     """Refuse policies that are not as the index has them: what was signed for an earlier one may be written again."""
     for key, (_, content) in list(verified.items()):
         if not isinstance(content, PolicyRecord):
@@ -232,7 +230,7 @@ def _refuse_what_is_not_in(
 
 
 def _bindings(
-    verified: dict[bytes, tuple[SignedRecord, Record]],
+    verified: _Verified,
     refused: dict[bytes, str],
     index: IndexRecord | None,
     known: LogState,

@@ -85,7 +85,7 @@ class _Nameable(NamedTuple):
     """None: it is deleted, and stays for who has it."""
 
 
-_BESIDES = attrgetter(*sorted(BindingRecord.model_fields.keys() - {"format", "epoch", "revision", "policies"}))
+besides_policies = attrgetter(*sorted(BindingRecord.model_fields.keys() - {"format", "epoch", "revision", "policies"}))
 """What a binding says beside its policies, which an edit changes of all of them."""
 
 
@@ -338,7 +338,7 @@ def _name_the_same(refs: tuple[BoundPolicyRef, ...], known: BindingRecord) -> bo
 
 def _says_the_same(record: BindingRecord, known: BindingRecord) -> bool:
     """Tell whether they differ at most in how and when they are written."""
-    return _name_the_same(record.policies, known) and bool(_BESIDES(record) == _BESIDES(known))
+    return _name_the_same(record.policies, known) and bool(besides_policies(record) == besides_policies(known))
 
 
 def _plan_schemas(

@@ -5,18 +5,17 @@ A key is all that is passed on: no reconciler learns what woke it.
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from operator import attrgetter
 
 from streamwarden_contract.acks import GateAck, RefusedEvents
 from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
 from streamwarden_contract.names import SYSTEM
-from streamwarden_contract.policylog import BindingRecord
 
 from streamwarden_operator.desired.acceptance import ACCEPTED, topic_refs
 from streamwarden_operator.desired.agents import is_taken
 from streamwarden_operator.desired.policy_params import params_config_map
 from streamwarden_operator.desired.status import find_condition
 from streamwarden_operator.keys import Key, key_of
+from streamwarden_operator.plans.policy_log import besides_policies
 from streamwarden_operator.plans.refused_events import topics_said
 from streamwarden_operator.ports import Cluster
 from streamwarden_operator.reconcilers.policies.log_store import LogStore, PublishedLog
@@ -30,9 +29,6 @@ GATE_S = 0.001
 """What one more gate adds to the pace at which its policies say how far they are: each look counts all gates anew."""
 AGENT_S = 0.002
 """What one more agent adds to the pace at which others that come up get their binding: each gate reports each time."""
-
-_besides_policies = attrgetter(*sorted(BindingRecord.model_fields.keys() - {"format", "epoch", "revision", "policies"}))
-"""What a binding says, but for how and when it was written."""
 
 
 class Waker:
@@ -269,7 +265,7 @@ def bound_as_before(namespace: str, before: PublishedLog, after: PublishedLog) -
     alike = {
         agent
         for agent in bindings.keys() & now.keys()
-        if _besides_policies(bindings[agent]) == _besides_policies(now[agent])
+        if besides_policies(bindings[agent]) == besides_policies(now[agent])
     }
     alike -= _differing(before.withheld, after.withheld)
     alike -= _differing(before.held_back.agents, after.held_back.agents)
