@@ -13,7 +13,6 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
-import policy_reader
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 from streamwarden_contract import policylog
 from streamwarden_contract.acks import GateAck, ReadFormats, SignedEpoch, SignedEpochs
@@ -84,19 +83,24 @@ async def watch(client: KubernetesClient, resource: ResourceType, namespace: str
                 yield event["object"]
 
 
-class PublishedPolicies:
-    """When a gate could first read each edit; whoever looks is a process of its own, as a gate is."""
+class ReadEdits:
+    """When each edit could first be read, as a process of its own says, a line for each."""
 
-    def __init__(self, properties: Path) -> None:
-        self.published_s: dict[str, float] = {}
+    def __init__(self, *command: str | Path) -> None:
+        """Make one that has not begun; ``command`` is a Python file and what it is told."""
+        self.read_s: dict[str, float] = {}
         """By the text of the policy's rule: by the monotonic clock."""
-        self._command = [sys.executable, policy_reader.__file__, str(properties), NamespaceNames(NAMESPACE).policies]
+        self._command = [sys.executable, *map(str, command)]
         self._process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
-        """Begin to read the policy log, which must be there."""
+        """Begin; what is read must be there."""
         self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE, text=True)
-        threading.Thread(target=self._follow, name="published", daemon=True).start()
+        threading.Thread(target=self._follow, name="read-edits", daemon=True).start()
+
+    def ended(self) -> bool:
+        """Tell whether the process has ended though nobody ended it."""
+        return self._process is not None and self._process.poll() is not None
 
     def stop(self) -> None:
         if self._process is not None:
@@ -108,7 +112,7 @@ class PublishedPolicies:
         assert self._process.stdout is not None
         for line in self._process.stdout:
             read = json.loads(line)
-            self.published_s.setdefault(read["rule"], read["at_s"])
+            self.read_s.setdefault(read["rule"], read["at_s"])
 
 
 class Gates:

@@ -2,7 +2,11 @@
 
 There is no kubelet: ``crowd`` says for each pod what a kubelet and a gate would say, so that an agent stands when it
 is ``Ready``. A Policy is edited meanwhile, and after; then nothing happens for a while, and nothing must be written. At
-last a bare client makes the same objects and entries in Kafka: that is the floor. ``MANY_AGENTS`` says how many.
+last a bare client makes the same objects and entries in Kafka: that is the floor. ``MANY_AGENTS`` says how many, and
+``MANY_AGENTS_SETTINGS`` what else to set of the operator, as JSON (``{"workers": 32}``).
+
+Beside each edit a bare publisher writes as many records of the same size as soon as a watch has told it, with no
+operator: that is the floor of an edit.
 
 Processor times are read from Linux, of each process: they hold on a machine where others are busy, as seconds do not.
 """
@@ -18,14 +22,17 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import bare_publisher
 import crowd
 import floor
 import httpx
+import policy_reader
 from harness import ROOT, Figures, Goal, Result, percentile
 from processes import PARTS, cpu_seconds
 from streamwarden_contract.models import AgentDeployment, Policy
+from streamwarden_contract.names import NamespaceNames
 from streamwarden_devstack.stack import Stack
 from streamwarden_operator.adapters.kubernetes.client import JSON_PATCH
 from streamwarden_operator.adapters.kubernetes.errors import Request
@@ -43,6 +50,7 @@ if TYPE_CHECKING:
 
 NAME = "many_agents"
 AGENTS = int(os.environ.get("MANY_AGENTS", "300"))
+SETTINGS: dict[str, object] = json.loads(os.environ.get("MANY_AGENTS_SETTINGS", "{}"))
 EDIT_EVERY_S, EDITS_AFTER = 2.0, 30
 IDLE_S, _REST_S = 60.0, 5.0
 PATIENCE_S = 1_500.0
@@ -91,7 +99,11 @@ def _prepared(server: ApiServer, folder: Path, kafka: Connection) -> Result:
     file = folder / "librdkafka.properties"
     file.write_text(kafka.render())
     operator = OperatorProcess(
-        folder, server.kubeconfig_of(OPERATOR_USER), kafka_properties=file, gate_image="registry.example/gate:1"
+        folder,
+        server.kubeconfig_of(OPERATOR_USER),
+        kafka_properties=file,
+        gate_image="registry.example/gate:1",
+        **SETTINGS,
     )
     try:
         operator.wait_ready()
@@ -110,6 +122,14 @@ def _prepared(server: ApiServer, folder: Path, kafka: Connection) -> Result:
     return Result(NAME, figures, GOALS, notes)
 
 
+class _Waits(NamedTuple):
+    """Milliseconds from an edit until it could be read by a gate, by a bare watch, and from a bare publisher."""
+
+    published: float
+    bare_watch: float
+    bare_publisher: float
+
+
 class _Crowd:
     """One storm, and the calm after it."""
 
@@ -118,7 +138,9 @@ class _Crowd:
         self._client = server.client(timeout_s=120)
         self._uids: dict[str, str] = {}
         self._gates = crowd.Gates(kafka.librdkafka(), self._uids)
-        self._published_policies = crowd.PublishedPolicies(properties)
+        topic, kubeconfig = NamespaceNames(crowd.NAMESPACE).policies, server.kubeconfig_of("admin")
+        self._published = crowd.ReadEdits(policy_reader.__file__, properties, topic)
+        self._bare = crowd.ReadEdits(bare_publisher.__file__, kubeconfig, properties, crowd.NAMESPACE)
         self._standing: set[str] = set()
         self._seen_s: dict[str, float] = {}
         """By the text of the policy's rule: when a bare watch had it."""
@@ -131,9 +153,11 @@ class _Crowd:
         self._tasks = tasks = [asyncio.create_task(each) for each in looks]
         try:
             await self._until(lambda: bool(self._seen_s))
-            await self._published()
+            await self._until_published()
             self._gates.start()
-            self._published_policies.start()
+            self._published.start()
+            self._bare.start()
+            await self._until(lambda: crowd.rule(0) in self._bare.read_s)
             storm = await self._storm()
             after = await self._edit_many(EDITS_AFTER)
             return {**storm, **_waits("edit_after", after), **await self._idle()}
@@ -142,7 +166,8 @@ class _Crowd:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await asyncio.to_thread(self._gates.stop)
-            self._published_policies.stop()
+            self._published.stop()
+            self._bare.stop()
             await self._client.close()
 
     async def _storm(self) -> Figures:
@@ -199,28 +224,27 @@ class _Crowd:
             await asyncio.sleep(_REST_S)
         return time.monotonic() - began_s - _REST_S
 
-    async def _edit_while(self, goes_on: Any) -> list[tuple[float, float]]:  # noqa: ANN401  # a condition
-        waits: list[tuple[float, float]] = []
+    async def _edit_while(self, goes_on: Any) -> list[_Waits]:  # noqa: ANN401  # a condition
+        waits: list[_Waits] = []
         while goes_on():
             waits += await self._edit_many(1)
             await asyncio.sleep(EDIT_EVERY_S)
         return waits
 
-    async def _edit_many(self, times: int) -> list[tuple[float, float]]:
-        """Edit the policy; return the milliseconds until a gate could read it, and until a bare watch had it."""
-        waits = []
+    async def _edit_many(self, times: int) -> list[_Waits]:
+        """Edit the policy; return how long it took until each who looks for it had it."""
+        waits, looks = [], (self._published.read_s, self._seen_s, self._bare.read_s)
         for _ in range(times):
             self._edits += 1
             text, began_s = crowd.rule(self._edits), time.monotonic()
             edit = [{"op": "replace", "path": "/spec/rules/0/require", "value": text}]
             request = Request("patch", POLICIES, crowd.NAMESPACE, crowd.POLICY)
             await self._client.patch(request, edit, content_type=JSON_PATCH, manager="benchmark")
-            await self._until(lambda text=text: text in self._seen_s and text in self._published_policies.published_s)
-            ends_s = self._published_policies.published_s[text], self._seen_s[text]
-            waits.append((1000 * (ends_s[0] - began_s), 1000 * (ends_s[1] - began_s)))
+            await self._until(lambda text=text: all(text in each for each in looks))
+            waits.append(_Waits(*(1000 * (each[text] - began_s) for each in looks)))
         return waits
 
-    async def _published(self) -> None:
+    async def _until_published(self) -> None:
         """Wait until the namespace has a policy log: gates would not start before."""
         while True:
             found = await self._client.get(POLICIES, crowd.NAMESPACE, crowd.POLICY)
@@ -243,6 +267,8 @@ class _Crowd:
         while not holds():
             assert time.monotonic() < deadline_s, f"{len(self._standing)} stand: {self._operator.text()[-3000:]}"
             assert not self._operator.ended(), f"the operator has ended: {self._operator.text()[-3000:]}"
+            readers = self._published, self._bare
+            assert not any(each.ended() for each in readers), "who reads edits has ended"
             for task in self._tasks:
                 if task.done():
                     task.result()  # says why it failed, if it did
@@ -284,13 +310,14 @@ def _per_agent(now: Counter[tuple[str, str]], before: Counter[tuple[str, str]]) 
     return {f"{name}_per_agent": round(count / AGENTS, 2) for name, count in sorted(figures.items())}
 
 
-def _waits(what: str, waits: list[tuple[float, float]]) -> Figures:
+def _waits(what: str, waits: list[_Waits]) -> Figures:
     found: Figures = {f"{what}_times": len(waits)}
-    for name, values in (("published", [wait for wait, _ in waits]), ("bare_watch", [wait for _, wait in waits])):
+    for name, values in zip(_Waits._fields, zip(*waits, strict=True), strict=True):
         for label, fraction in (("p50", 0.5), ("p99", 0.99)):
             found[f"{what}_{name}_{label}_ms"] = round(percentile(values, fraction), 1)
-    over = percentile([wait for wait, _ in waits], 0.99) - percentile([bare for _, bare in waits], 0.99)
-    return {**found, f"{what}_over_bare_watch_p99_ms": round(over, 1)}
+    p99 = {name: percentile([getattr(each, name) for each in waits], 0.99) for name in _Waits._fields}
+    over = {bare: round(p99["published"] - p99[bare], 1) for bare in ("bare_watch", "bare_publisher")}
+    return {**found, **{f"{what}_over_{bare}_p99_ms": each for bare, each in over.items()}}
 
 
 async def _floor(server: ApiServer, folder: Path, properties: Path) -> Figures:

@@ -35,7 +35,6 @@ from support.topic_configs import CONFIG_TYPES, as_kafka_has_it, defaults_beside
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
-    from collections.abc import Set as AbstractSet
 
 
 K = TypeVar("K", bound=Kind)
@@ -254,9 +253,11 @@ class FakeCluster:
     def config_map(self, namespace: str, name: str) -> Mapping[str, str] | None:
         return self.config_maps.get((namespace, name))
 
-    def names(self, kind: type[Kind], namespace: str) -> AbstractSet[str]:
+    def names(self, kind: type[Kind], namespace: str) -> frozenset[str]:
         broken = {key.name for key in self.broken if (key.kind, key.namespace) == (kind_of(kind), namespace)}
-        return broken | {name for found, where, name in self.resources if found is kind and where == namespace}
+        return frozenset(
+            broken | {name for found, where, name in self.resources if found is kind and where == namespace}
+        )
 
     def make_unreadable(self, resource: Kind, **metadata: object) -> None:
         """Let a resource be as another version of the operator writes it; ``metadata`` is what changes in it."""

@@ -169,9 +169,11 @@ class OperatorSettings(BaseSettings):
     """``/healthz`` fails when the event loop stood still for so long, 1 s or more: something blocks it, and only a
     restart helps."""
 
-    workers: Annotated[int, Field(ge=1, le=64)] = 32
-    """Objects worked on side by side: most of the time of one is waiting for Kafka's answers, and who asks at the same
-    time shares requests. Policies and their logs have one more to themselves."""
+    workers: Annotated[int, Field(ge=1, le=64)] = 8
+    """Objects worked on side by side: most of the time of one is waiting for answers, and who asks at the same time
+    shares requests. More let agents come up sooner where Kafka or the API server is far away; where they share
+    processors with the operator, an edit of a policy waits longer meanwhile. Policies and their logs have one more to
+    themselves."""
 
     longest_reconcile: Annotated[timedelta, Field(ge=_SHORTEST_RECONCILE)] = timedelta(minutes=5)
     """A reconcile that takes longer is ended and tried again, 1 s or more: what it waits for may never come, and nobody

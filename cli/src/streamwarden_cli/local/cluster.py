@@ -22,7 +22,6 @@ from streamwarden_cli.local.store import Applied, ResourceStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from collections.abc import Set as AbstractSet
     from pathlib import Path
 
     from streamwarden_contract.models.agent_deployment import AgentDeploymentSpec
@@ -120,8 +119,8 @@ class LocalCluster(Cluster):
         return None  # admission puts what a folder's ConfigMaps hold into its policies
 
     @override
-    def names(self, kind: type[Kind], namespace: str) -> AbstractSet[str]:
-        return {found.metadata.name for found in self._store.of_kind(kind, namespace)}
+    def names(self, kind: type[Kind], namespace: str) -> frozenset[str]:
+        return frozenset(found.metadata.name for found in self._store.of_kind(kind, namespace))
 
     @override
     def unreadable(self) -> Mapping[Key, Unreadable]:

@@ -11,6 +11,7 @@ from bisect import bisect_left, insort
 from collections import defaultdict
 from collections.abc import Container
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING
 from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from streamwarden_contract.names import AgentNames
 
@@ -51,16 +52,12 @@ class LivingAgents(Container[str]):
     """The principals of a namespace's agents and gates, told by their names: as many as agents, and each asks."""
 
     def __init__(self, own: AgentNames, living: AbstractSet[str]) -> None:
-        self.namespace, self._own, self._living = own.namespace, own.agent, living
+        self.namespace, self.own, self.living = own.namespace, own.agent, living
 
     @override
     def __contains__(self, principal: object) -> bool:
         namespace, agent = _agent_of(principal) if isinstance(principal, str) else ("", "")
-        return bool(agent) and namespace == self.namespace and (agent == self._own or agent in self._living)
-
-    def others(self, agents: Mapping[str, set[Acl]]) -> Iterator[str]:
-        """Yield those of the namespace's names that are none of them."""
-        return (agent for agent in agents.keys() - self._living if agent != self._own)
+        return bool(agent) and namespace == self.namespace and (agent == self.own or agent in self.living)
 
 
 def _agent_of(principal: str) -> tuple[str, str]:
@@ -70,15 +67,25 @@ def _agent_of(principal: str) -> tuple[str, str]:
     return (namespace, agent) if role in {"agent", "gate"} else ("", "")
 
 
+@dataclass(slots=True)
+class _Strange:
+    """Agents of a namespace that are none of the living, as long as these are the same set."""
+
+    living: frozenset[str]
+    agents: set[str]
+
+
 class _Holders:
     """ACLs of one name, by whose they are: a shared topic has as many as agents, and each agent asks of it."""
 
-    __slots__ = ("_agents", "_others")
+    __slots__ = ("_agents", "_others", "_strange")
 
     def __init__(self) -> None:
         self._agents = dict[str, dict[str, set["Acl"]]]()
         """Those of agents and gates, by namespace and agent."""
         self._others = set["Acl"]()
+        self._strange = dict[str, _Strange]()
+        """By namespace: what was found for who asked last."""
 
     def __bool__(self) -> bool:
         return bool(self._others or self._agents)
@@ -87,6 +94,8 @@ class _Holders:
         namespace, agent = _agent_of(acl.principal.removeprefix("User:"))
         own = self._agents.setdefault(namespace, {}).setdefault(agent, set()) if agent else self._others
         own.add(acl)
+        if (known := self._strange.get(namespace)) is not None and agent and agent not in known.living:
+            known.agents.add(agent)
 
     def discard(self, acl: Acl) -> None:
         namespace, agent = _agent_of(acl.principal.removeprefix("User:"))
@@ -97,16 +106,32 @@ class _Holders:
         agents[agent].discard(acl)
         if not agents[agent]:
             del agents[agent]
+            if (known := self._strange.get(namespace)) is not None:
+                known.agents.discard(agent)
         if not agents:
             del self._agents[namespace]
+            self._strange.pop(namespace, None)
 
     def besides(self, passed: LivingAgents | None) -> Iterator[Acl]:
         """Yield all but those of agents that are passed over."""
         yield from self._others
         for namespace, agents in self._agents.items():
-            ours = passed is not None and namespace == passed.namespace
-            for agent in passed.others(agents) if passed is not None and ours else agents:
+            if passed is None or namespace != passed.namespace:
+                for own in agents.values():
+                    yield from own
+                continue
+            for agent in self._strange_to(passed.living, namespace) - {passed.own}:
                 yield from agents[agent]
+
+    def _strange_to(self, living: AbstractSet[str], namespace: str) -> set[str]:
+        """Return the namespace's agents here that are none of these. To ask again with the same set costs nothing."""
+        known = self._strange.get(namespace)
+        if known is not None and known.living is living:
+            return known.agents
+        found = set(self._agents[namespace]).difference(living)
+        if isinstance(living, frozenset):  # another kind may be the same set with other names in it
+            self._strange[namespace] = _Strange(living, found)
+        return found
 
 
 class _Named:

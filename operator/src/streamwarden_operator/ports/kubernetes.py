@@ -1,7 +1,6 @@
 """The Kubernetes side: the three kinds, Secrets and workloads."""
 
 from collections.abc import Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -91,10 +90,10 @@ class Cluster(Protocol):
         """Return all resources of a kind, in a namespace or everywhere."""
         ...
 
-    def names(self, kind: type[Kind], namespace: str) -> AbstractSet[str]:
+    def names(self, kind: type[Kind], namespace: str) -> frozenset[str]:
         """Return the names of a namespace's resources of a kind, whether they can be read or not.
 
-        It is no copy: whoever keeps it sees what comes and goes.
+        It is the same object until one comes or goes: who goes by it may remember what came of it.
         """
         ...
 

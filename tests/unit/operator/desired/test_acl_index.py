@@ -81,6 +81,59 @@ def test_what_is_left_is_what_agents_that_live_do_not_have(acls: frozenset[Acl])
     assert not any(list(index.writers(topic)) for topic in TOPICS)
 
 
+NAMES = st.frozensets(st.sampled_from(["guard", "other", "gone", "none"]))
+
+
+@given(ACLS, ACLS, ACLS, st.lists(NAMES, min_size=2, max_size=2))
+def test_what_was_found_for_the_living_holds_no_longer_than_the_acls_and_they(
+    first: frozenset[Acl], come: frozenset[Acl], gone: frozenset[Acl], living: list[frozenset[str]]
+) -> None:
+    kept = AclIndex(first)
+
+    def ask() -> None:
+        for names in (*living, living[0], set(living[1])):
+            passed = LivingAgents(AgentNames("risk", "guard"), names)
+            for topic in TOPICS:
+                wanted = {acl for acl in AclIndex(kept).writers(topic) if acl.principal[len("User:") :] not in passed}
+                assert set(kept.writers(topic, passed)) == wanted
+
+    ask()
+    for acl in come:
+        kept.add(acl)
+    ask()
+    for acl in gone:
+        kept.discard(acl)
+    ask()
+
+
+class Asked(str):
+    """A name that counts how often it is compared or looked up."""
+
+    times = 0
+    __slots__ = ()
+
+    @override
+    def __hash__(self) -> int:
+        Asked.times += 1
+        return super().__hash__()
+
+    @override
+    def __eq__(self, other: object) -> bool:
+        return super().__eq__(other)
+
+
+def test_an_agent_that_asks_of_a_shared_topic_looks_at_no_other_agent_that_lives() -> None:
+    index = AclIndex(Acl(f"User:risk.{number}.gate", "TOPIC", "risk.audit", "WRITE") for number in range(100))
+    living = frozenset(Asked(number) for number in range(100))
+    assert list(index.writers("risk.audit", LivingAgents(AgentNames("risk", "1"), living))) == []
+    Asked.times = 0
+    index.add(Acl("User:risk.stranger.gate", "TOPIC", "risk.audit", "WRITE"))
+    for number in range(100):
+        passed = LivingAgents(AgentNames("risk", str(number)), living)
+        assert [acl.principal for acl in index.writers("risk.audit", passed)] == ["User:risk.stranger.gate"]
+    assert Asked.times == 0
+
+
 class Counted(frozenset[Acl]):
     """Counts how often it is walked."""
 

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 _BY_NAME = {name: ScramMechanism[name.replace("-", "_")] for name in SCRAM_MECHANISMS}
 
-ITERATIONS = 8192
-"""Kafka's least is 4,096. Our passwords are random, so more would only slow down connecting."""
+ITERATIONS = 4096
+"""Kafka's least. They slow down whoever guesses; our passwords are random, so more would only slow down who logs in."""
 
 
 _TOGETHER = 8

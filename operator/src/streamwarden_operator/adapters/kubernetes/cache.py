@@ -6,7 +6,6 @@ What is older is said by an ``Order``.
 
 from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import TypeVar, cast
 
@@ -90,6 +89,8 @@ class ResourceCache:
         """Of agents that somebody has asked for since something of theirs has changed last."""
         self._lists: dict[tuple[type[Kind], str | None], tuple[Kind, ...]] = {}
         """Likewise, by kind and namespace (None: all)."""
+        self._names: dict[tuple[type[Kind], str], frozenset[str]] = {}
+        """By kind and namespace: the same one until a name comes or goes."""
         self._gone: OrderedDict[str, int] = OrderedDict()
         """By uid: the place in the order at which it was gone. One that comes back with our label has a later one."""
 
@@ -108,12 +109,19 @@ class ResourceCache:
                 self._lists[kind, namespace] = listed
         return cast("Sequence[K]", listed)
 
-    def names(self, kind: type[Kind], namespace: str) -> AbstractSet[str]:
-        """Return the names of a namespace's resources of a kind, whether they can be read or not."""
-        read = self._kinds[kind].get(namespace, {}).keys()
-        wanted = kind_of(kind)
-        unread = {key.name for key in self._unreadable if (key.kind, key.namespace) == (wanted, namespace)}
-        return read | unread if unread else read
+    def names(self, kind: type[Kind], namespace: str) -> frozenset[str]:
+        """Return the names of a namespace's resources of a kind, whether they can be read or not.
+
+        It is the same object until one comes or goes: who goes by it may remember what came of it.
+        """
+        names = self._names.get((kind, namespace))
+        if names is None:
+            wanted = kind_of(kind)
+            unread = (key.name for key in self._unreadable if (key.kind, key.namespace) == (wanted, namespace))
+            names = frozenset((*self._kinds[kind].get(namespace, ()), *unread))
+            if names:  # of namespaces that nobody has, there may be any number
+                self._names[kind, namespace] = names
+        return names
 
     def unreadable(self) -> Mapping[Key, Unreadable]:
         """Return the resources that exist and cannot be read."""
@@ -262,6 +270,8 @@ class ResourceCache:
     def _take_resource(self, place: ObjectPlace, manifest: Manifest) -> Key | None:
         resource, namespace, name = place
         kind, key = KINDS[resource], _key(place)
+        if name not in self._names.get((kind, namespace), ()):
+            self._names.pop((kind, namespace), None)
         before = self._kinds[kind].get(namespace, {}).get(name)
         try:
             now = read_resource(kind, manifest)
@@ -316,6 +326,7 @@ class ResourceCache:
         resource, namespace, name = place
         self._seen.pop(place, None)
         if resource in KINDS:
+            self._names.pop((KINDS[resource], namespace), None)
             self._unreadable.pop(_key(place), None)
             self._note_reader(namespace, name, self._kinds[KINDS[resource]].get(namespace, {}).pop(name, None), None)
             self._forget_lists(KINDS[resource], namespace)

@@ -1,7 +1,6 @@
 """The Kubernetes side on a real API server: reads come from a cache, writes are sent where they change something."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from typing import TypeVar
 
 import structlog
@@ -213,7 +212,7 @@ class KubernetesCluster(Cluster):
         return self._cache.config_map(namespace, name)
 
     @override
-    def names(self, kind: type[Kind], namespace: str) -> AbstractSet[str]:
+    def names(self, kind: type[Kind], namespace: str) -> frozenset[str]:
         return self._cache.names(kind, namespace)
 
     @override

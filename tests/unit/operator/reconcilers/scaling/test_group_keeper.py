@@ -122,7 +122,7 @@ async def kept_after_a_restart(change: Any, pods: frozenset[str] | None) -> list
 
 
 @pytest.mark.parametrize("change", UNSCALED)
-async def test_m01_groups_of_an_agent_without_pods_are_kept_whatever_is_wrong_with_it(change: Any) -> None:
+async def test_x89_m01_groups_of_an_agent_without_pods_are_kept_whatever_is_wrong_with_it(change: Any) -> None:
     assert await kept_after_a_restart(change, frozenset()) == [("risk.guard.agent", ("risk.pages",)), BOTH[1]]
 
 
