@@ -44,7 +44,7 @@ test: check built ## Lint, types, then tests of everything, lane beside lane, in
 
 test-whole: check built ## The same with what takes long, and pods on a real node: what runs on every change
 	$(PYTEST) -m "not (node or matrix or chaos or fuzz)"
-	$(BIN)/python -m pytest -m node
+	$(BIN)/python -m pytest -m "node and not chaos"
 
 built: setup
 	$(BIN)/streamwarden cluster build || test "$${REQUIRE_CLUSTER:-}" != 1

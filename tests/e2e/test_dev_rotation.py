@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import re
@@ -19,11 +18,10 @@ from streamwarden_cli.local.state import StateFolder
 from streamwarden_contract.acks import GateAck, decode_ack
 from streamwarden_contract.names import NamespaceNames
 from streamwarden_kafka.connection import Connection
-from streamwarden_kafka.errors import BrokerUnavailableError, LoginRefusedError
-from streamwarden_kafka.wire.connections import Wire
 from support.dev_process import AGENT, COMMAND, GATE, PATIENCE_S
 from support.dev_tiny import DECISIONS, run, wait_for_decisions, write_readings
 from support.kafka_tools import Cluster
+from support.password_logins import is_let_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -65,27 +63,6 @@ def login_of(tiny: Path, role: str) -> Connection:
     return Connection.parse(
         (tiny / f".streamwarden/secrets/plant/watcher-{role}-credentials/client.properties").read_text()
     )
-
-
-def is_let_in(login: Connection) -> bool:
-    """Tell whether a login opens the door; a busy broker that gives no answer within seconds is asked again."""
-
-    async def log_in() -> None:
-        async with Wire(login, "test", timeout_s=PATIENCE_S) as wire:
-            await wire.any_broker()
-
-    deadline = time.monotonic() + PATIENCE_S
-    while True:
-        try:
-            asyncio.run(log_in())
-        except LoginRefusedError:
-            return False
-        except BrokerUnavailableError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
-        else:
-            return True
 
 
 def ask_for_rotation(tiny: Path, value: str = "spring") -> None:

@@ -107,9 +107,17 @@ class Plant:
 
     def pods(self) -> list[str]:
         """Return the names of the agent's pods that are not ending."""
+        return [pod["metadata"]["name"] for pod in self._pods() if "deletionTimestamp" not in pod["metadata"]]
+
+    def every_pod(self) -> set[str]:
+        """Return the names of the agent's pods, those that are ending too."""
+        return {pod["metadata"]["name"] for pod in self._pods()}
+
+    def _pods(self) -> list[Manifest]:
         selector = "app.kubernetes.io/instance=watcher"
         listed = json.loads(self.site.kubectl("get", "pods", "-n", self.namespace, "-l", selector, "-o", "json"))
-        return [pod["metadata"]["name"] for pod in listed["items"] if "deletionTimestamp" not in pod["metadata"]]
+        found: list[Manifest] = listed["items"]
+        return found
 
     def run_in(self, container: str, script: str) -> str:
         """Run Python in a container of the agent's first pod, as somebody who got into it would."""
