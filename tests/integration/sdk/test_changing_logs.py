@@ -86,6 +86,20 @@ def test_x27_partitions_of_a_grown_topic_are_read_within_seconds(deployed: Deplo
     assert stop(process) == 0
 
 
+def test_f42_an_agent_of_the_password_before_goes_on_with_partitions_that_are_shared_out_anew(
+    deployed: DeployedAgent,
+) -> None:
+    """As in a rotation where Kafka takes one mechanism: its connections live on, and it can open none."""
+    process = deployed.start()
+    deployed.cluster.produce(deployed.topic, pages(range(10)))
+    wait_for(partial(has_decided, deployed, range(10)))
+    deployed.cluster.set_passwords({deployed.names.agent_principal: "the next one"})
+    deployed.cluster.grow_topic(deployed.topic, 8)
+    deployed.cluster.produce(deployed.topic, pages(range(10, 50)))
+    wait_for(partial(has_decided, deployed, range(50)), seconds=60)
+    assert stop(process) == 0
+
+
 def test_x27_what_retention_took_is_counted_and_told_and_the_rest_is_decided(deployed: DeployedAgent) -> None:
     deployed.cluster.produce(deployed.topic, pages(range(10)))
     process = deployed.start()

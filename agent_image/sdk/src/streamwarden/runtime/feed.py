@@ -39,7 +39,8 @@ class KafkaFeed(Feed):
         self._reader = open_input(kafka, group, gone="error")
         self._passing = Passing.of(kafka, group, self._reader, self._find_start)
         self._kafka = kafka
-        self._watch = TopicWatch(self._open_admin, sorted(topics))
+        self._admin: AdminClient | None = None
+        self._watch = TopicWatch(self._one_admin, sorted(topics))
         self._topics = sorted(topics)
         self._topic_ids: dict[str, str] = {}
         self._offset_metadata: dict[Partition, str] = {}
@@ -123,11 +124,14 @@ class KafkaFeed(Feed):
         found = self._member.watermarks((at.topic, at.number) for at in partitions)
         return {Partition(*at): bounds for at, bounds in found.items()}
 
-    def _open_admin(self) -> AdminClient:
-        return open_admin(self._kafka, ClientLog("topics", quiet=True))
+    def _one_admin(self) -> AdminClient:
+        """Return what asks about topics: one for always, as a password that is replaced ends no connection."""
+        if self._admin is None:
+            self._admin = open_admin(self._kafka, ClientLog("topics", quiet=True))
+        return self._admin
 
     def _ask_for_ids(self) -> None:
-        described = describe_topics(self._open_admin(), self._topics, timeout_s=_DESCRIBE_S)
+        described = describe_topics(self._one_admin(), self._topics, timeout_s=_DESCRIBE_S)
         self._topic_ids = {name: found.topic_id for name, found in described.items()}
         self._watch.begin(time.monotonic())
 
