@@ -52,7 +52,8 @@ NAME = "many_agents"
 AGENTS = int(os.environ.get("MANY_AGENTS", "300"))
 SETTINGS: dict[str, object] = json.loads(os.environ.get("MANY_AGENTS_SETTINGS", "{}"))
 EDIT_EVERY_S, EDITS_AFTER = 2.0, 30
-IDLE_S, _REST_S = 60.0, 5.0
+IDLE_S, _REST_S = 300.0, 5.0
+"""Seconds: the first is a resync's interval, so that all is in it that is done now and then."""
 PATIENCE_S = 1_500.0
 GOALS = (
     Goal("all_standing_s", "below", 60),  # of a thousand

@@ -72,8 +72,25 @@ def after(state: LogState, plan: LogPlan, signed: Iterable[SignedRecord] = ()) -
     """
     if not plan:
         return state
+    now = written(state, plan)
     contents = {record.key.encode(): _as_read(record) for record in plan.records}
     verified = dict(state.verified) | {each.key: (each, contents[each.key]) for each in signed if each.key in contents}
+    gone, bindings = set(plan.tombstones), now.bindings
+    if now.index is not None and now.index is not state.index:
+        refs = _Refs(now.index)
+        bindings = {agent: refs.renewed(record) for agent, record in bindings.items()}
+    return replace(now, bindings=bindings, verified={key: each for key, each in verified.items() if key not in gone})
+
+
+def written(state: LogState, plan: LogPlan) -> LogState:
+    """Return the log's state once the plan is written, for who asks what is bound to what, and not at which revision.
+
+    Bindings that only name their policies have them as they were: to renew them goes over all agents.
+
+    Args:
+        state: what it was before.
+        plan: what is written.
+    """
     policies, schemas, bindings = dict(state.policies), dict(state.schemas), dict(state.bindings)
     epoch, counter, index = state.epoch, state.revision_counter, state.index
     for record in plan.records:
@@ -91,9 +108,6 @@ def after(state: LogState, plan: LogPlan, signed: Iterable[SignedRecord] = ()) -
             case NamedBindingRecord():
                 pass  # signed anew, and nothing else
     gone = set(plan.tombstones)
-    if index is not None and index is not state.index:
-        refs = _Refs(index)
-        bindings = {agent: refs.renewed(record) for agent, record in bindings.items()}
     return LogState(
         epoch=epoch,
         revision_counter=counter,
@@ -102,7 +116,6 @@ def after(state: LogState, plan: LogPlan, signed: Iterable[SignedRecord] = ()) -
         schemas={name: record for name, record in schemas.items() if record.key.encode() not in gone},
         bindings={name: record for name, record in bindings.items() if record.key.encode() not in gone},
         index=index if index is not None and index.key.encode() not in gone else None,
-        verified={key: each for key, each in verified.items() if key not in gone},
     )
 
 

@@ -15,7 +15,7 @@ from streamwarden_contract.policylog import BY_NAME, BindingRecord, PolicyRecord
 
 from streamwarden_operator.desired.held_back import HeldBack, TooNew
 from streamwarden_operator.desired.policy_log import DesiredLog
-from streamwarden_operator.plans.log_plan import LogPlan, after
+from streamwarden_operator.plans.log_plan import LogPlan, written
 from streamwarden_operator.plans.log_state import LogState
 from streamwarden_operator.plans.policy_log import plan_log
 from streamwarden_operator.plans.rollout import bound_agents, live_gates
@@ -41,8 +41,7 @@ def plan_for_gates(
     held, by_name = HeldBack(), is_named(desired, state, acks) and not (went_back and state.index is None)
     while True:  # each round holds one thing more
         plan = plan_log(namespace, _without(desired, held), state, by_name=by_name)
-        result = after(state, plan)
-        found = reduce(or_, _too_new(plan, state, result, acks), HeldBack())
+        found = reduce(or_, _too_new(plan, state, written(state, plan), acks), HeldBack())
         if found.policies.keys() <= held.policies.keys() and found.bindings.keys() <= held.bindings.keys():
             return plan, held
         held |= found
