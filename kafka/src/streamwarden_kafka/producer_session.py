@@ -109,7 +109,7 @@ class ProducerSession:
             error, text = error_of(exception), attempt.text(error_of(exception))
             if not _can_abort(error):
                 raise self._lost(attempt, error) from exception
-            self._abort(attempt)
+            self._abort(attempt, exception)
             raise self._aborted(error, text) from exception
 
     def close(self) -> None:
@@ -151,11 +151,13 @@ class ProducerSession:
                 self._refused = topic, error_of(exception)
             raise
 
-    def _abort(self, attempt: "_Attempt") -> None:
+    def _abort(self, attempt: "_Attempt", first: KafkaException | None = None) -> None:
+        """Abort; where that fails too, ``first`` is what people can mend, and said before it."""
+        text = attempt.text(error_of(first)) if first is not None else ""
         try:
             attempt.step("abort_transaction", lambda: self._producer.abort_transaction(self._limits.call_s))
         except KafkaException as exception:
-            raise self._lost(attempt, error_of(exception)) from exception
+            raise self._lost(attempt, error_of(exception), text) from first or exception
 
     def _aborted(self, error: KafkaError, text: str) -> TransactionAbortedError:
         """Say what an error means after which the transaction was aborted."""
@@ -168,13 +170,13 @@ class ProducerSession:
             return _refusal(text, error)
         return TransactionAbortedError(text)
 
-    def _lost(self, attempt: "_Attempt", error: KafkaError) -> TransactionError:
+    def _lost(self, attempt: "_Attempt", error: KafkaError, first: str = "") -> TransactionError:
         """Say what an error means after which the producer cannot be used.
 
         One that is not fatal leaves the outcome open, also where librdkafka would let the call be repeated: a repeated
         commit may answer for another transaction than the one that was asked about.
         """
-        text = attempt.text(error)
+        text = "; ".join(filter(None, (first, attempt.text(error))))
         if error.code() in FENCING:
             return ProducerFencedError(text, certain=attempt.elapsed_s < self._limits.transaction_s)
         return ProducerFailedError(text) if error.fatal() else TransactionUnknownError(text)

@@ -124,6 +124,21 @@ def test_the_offsets_come_before_the_records(made: list[ScriptedProducer]) -> No
     ]
 
 
+def test_x99_where_it_cannot_be_aborted_either_what_failed_first_is_said_first(
+    script: dict[str, list[Any]], made: list[ScriptedProducer]
+) -> None:
+    forbidden = error(KafkaError.TOPIC_AUTHORIZATION_FAILED, abort=True)
+    script |= {"commit": [forbidden], "abort": [error(KafkaError.INVALID_TXN_STATE)]}
+    producer = opened()
+    with pytest.raises(
+        TransactionUnknownError, match=r"^commit_transaction: TOPIC_AUTH.*; abort_trans.*: INVALID_TXN"
+    ) as raised:
+        producer.commit(WRITES)
+    assert isinstance(raised.value.__cause__, KafkaException)
+    assert raised.value.__cause__.args[0].code() == KafkaError.TOPIC_AUTHORIZATION_FAILED
+    assert made[0].calls[-1] == "close"
+
+
 def test_an_open_producer_is_not_opened_again(made: list[ScriptedProducer]) -> None:
     producer = opened()
     producer.open()

@@ -171,7 +171,13 @@ class Factory:
 
     def _create_log(self, acks: LiveAcks) -> PolicyLogReconciler:
         return PolicyLogReconciler(
-            self.cluster, self.backends.log, acks, self.logs, keys=self.keys, published=self.waker.log_published
+            self.cluster,
+            self.backends.log,
+            acks,
+            self.logs,
+            keys=self.keys,
+            published=self.waker.log_published,
+            unread=self.waker.log_unread,
         )
 
     def _create_namespaces(self, access: AgentAccess) -> NamespaceReconciler:

@@ -109,6 +109,10 @@ class Waker:
             for place, key in enumerate(sorted(late)):
                 self._add_last(key, LATE_AFTER_S + place * LATE_S)  # with an edit it only has to say another revision
 
+    def log_unread(self, namespace: str) -> None:
+        """Wake all who wait for a log: it could not be read or begun, and they say why."""
+        self.dependents_changed(Key("PolicyLog", namespace))
+
     def acknowledged(self, namespace: str, agent: str, pod: str, ack: GateAck | None) -> None:
         """Wake the policies of a gate that spoke (or is gone: None).
 

@@ -15,7 +15,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the stubs d
 )
 from streamwarden_kafka.admin import KafkaAdmin
 from streamwarden_kafka.batching import Batcher
-from streamwarden_kafka.codes import code_of
+from streamwarden_kafka.codes import FORBIDDEN, code_of
 from streamwarden_kafka.records import Partition
 from streamwarden_kafka.wire.connections import Wire
 from streamwarden_kafka.wire.topics import describe_config_types, leaving_replicas
@@ -98,10 +98,13 @@ class KafkaTopics:
         """Return each topic as it is, or what Kafka refused; an absent one has no entry."""
         described = await self._describe(names)
         shown = {name: found for name, found in described.items() if not isinstance(found, KafkaException)}
-        configs = await self._admin.until_spread(lambda: self._configs(shown))
+        settled = await self._admin.until_spread(lambda: self._settled_configs(shown))
+        configs = {name: found for name, found in settled.items() if not isinstance(found, KafkaException)}
         await self._learn_types(configs)
+        shown = {name: found for name, found in shown.items() if name in configs}
         leaving = await self._leaving(shown)
-        refused = {name: found for name, found in described.items() if isinstance(found, KafkaException)}
+        found_of = {**described, **settled}
+        refused = {name: found for name, found in found_of.items() if isinstance(found, KafkaException)}
         return refused | {
             name: Topic(
                 name=name,
@@ -128,15 +131,30 @@ class KafkaTopics:
             if not (isinstance(result, KafkaException) and code_of(result) == KafkaError.UNKNOWN_TOPIC_OR_PART)
         }
 
-    async def _configs(self, names: Collection[str]) -> dict[str, _Config]:
-        """Return what each topic itself carries, and what holds besides."""
+    async def _settled_configs(self, names: Collection[str]) -> dict[str, _Config | KafkaException]:
+        """Return what each topic itself carries, and what holds besides; or that one may not be looked at.
+
+        Who shares the request may look at theirs all the same.
+        """
         if not names:
             return {}
         resources = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in names]
-        answers = await self._admin.all(
+        answers = await self._admin.settle(
             self._admin.client.describe_configs(resources, request_timeout=self._admin.timeout_s)
         )
-        return {resource.name: _config_of(entries) for resource, entries in answers.items()}
+        for answer in answers.values():
+            if isinstance(answer, KafkaException) and code_of(answer) not in FORBIDDEN:
+                raise answer
+        return {
+            resource.name: answer if isinstance(answer, KafkaException) else _config_of(answer)
+            for resource, answer in answers.items()
+        }
+
+    async def _config(self, name: str) -> _Config:
+        found = (await self._settled_configs([name]))[name]
+        if isinstance(found, KafkaException):
+            raise found
+        return found
 
     async def _learn_types(self, configs: Mapping[str, _Config]) -> None:
         """Ask for the types of configurations that were not seen before: once, and after brokers became newer ones."""
@@ -211,7 +229,7 @@ class KafkaTopics:
             )
 
         async def shown() -> bool:
-            found = (await self._configs([name]))[name].own
+            found = (await self._config(name)).own
             return plan.unset_config.isdisjoint(found) and all(
                 key in found and same_value(value, found[key], self._types.get(key, ConfigType.UNKNOWN))
                 for key, value in plan.set_config.items()

@@ -11,7 +11,7 @@ from streamwarden_contract.policylog import BindingRecord, PolicyRecord
 from streamwarden_contract.reasons import ConditionReason
 
 from streamwarden_operator.desired.agents import SCHEMA_READY, ResolvedAgent
-from streamwarden_operator.desired.checks.chain import Finding, held_back
+from streamwarden_operator.desired.checks.chain import Finding, held_back, unpublished
 from streamwarden_operator.desired.held_back import TooNew
 from streamwarden_operator.desired.policy_log import DesiredBinding
 from streamwarden_operator.desired.status import find_condition, is_true
@@ -249,7 +249,7 @@ def the_binding_is_not_published(binding: AgentBinding) -> Finding | None:
     if binding.stands:
         return None
     if binding.outage is not None:
-        return Finding("False", ConditionReason.NOT_PUBLISHED, str(binding.outage))
+        return unpublished(binding.outage)
     return Finding("False", ConditionReason.PENDING, "the agent's binding is about to be published")
 
 

@@ -25,6 +25,7 @@ class Finding:
 
 
 HOLDS = Finding("True", ConditionReason.OK)
+_REFUSED = frozenset({ConditionReason.KAFKA_AUTHENTICATION_FAILED, ConditionReason.KAFKA_AUTHORIZATION_FAILED})
 
 
 def failure(error: OperatorError) -> Finding:
@@ -43,6 +44,16 @@ def held_back(why: TooNew, then: str = "") -> Finding:
     if not why.gates:
         return Finding("Unknown", ConditionReason.PENDING, f"{why}{then}")
     return Finding("False", ConditionReason.GATES_TOO_OLD, f"{why}{then}")
+
+
+def unpublished(why: OperatorError, then: str = "") -> Finding:
+    """Return what it stands for that a policy log could not be read or written.
+
+    Args:
+        why: why not. What the operator's user is refused has reasons of its own: people must grant it.
+        then: what is said after it.
+    """
+    return Finding("False", why.reason if why.reason in _REFUSED else ConditionReason.NOT_PUBLISHED, f"{why}{then}")
 
 
 def first_finding(checks: Sequence[Callable[[T], Finding | None]], gathered: T) -> Finding | None:

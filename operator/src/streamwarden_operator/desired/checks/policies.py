@@ -8,7 +8,7 @@ from streamwarden_contract.policylog import PolicyRecord
 from streamwarden_contract.reasons import ConditionReason
 
 from streamwarden_operator.desired.acceptance import Refusal, accepted
-from streamwarden_operator.desired.checks.chain import HOLDS, Finding, held_back
+from streamwarden_operator.desired.checks.chain import HOLDS, Finding, held_back, unpublished
 from streamwarden_operator.desired.held_back import TooNew
 from streamwarden_operator.desired.rule_checks import RuleChecks, listed
 from streamwarden_operator.desired.rule_remarks import remarks
@@ -136,7 +136,7 @@ def gates_are_too_old(policy: Publishing) -> Finding | None:
 def the_log_cannot_be_written(policy: Publishing) -> Finding | None:
     if policy.outage is None:
         return None
-    return Finding("False", ConditionReason.NOT_PUBLISHED, f"{policy.outage}{policy.stays}")
+    return unpublished(policy.outage, policy.stays)
 
 
 def it_is_about_to_be_published(policy: Publishing) -> Finding:

@@ -6,6 +6,7 @@ import structlog
 from streamwarden_contract.inventory import NamespaceItem, Stage, UserItem
 from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
 from streamwarden_contract.names import SYSTEM, InstallationNames, NamespaceNames
+from streamwarden_contract.reasons import ConditionReason
 
 from streamwarden_operator.desired.acls import acls_of
 from streamwarden_operator.desired.topics import build_guardrail_topic, build_policy_topic, build_shared_topics
@@ -92,6 +93,11 @@ class NamespaceReconciler:
         except InvalidSpecError as error:
             await self._shared.refused(key.namespace, error)
             raise
+        except UnavailableError as error:
+            self._note_unclaimed(key.namespace, error)
+            if error.reason is ConditionReason.KAFKA_AUTHORIZATION_FAILED:  # no resource says it of shared topics
+                await self._cluster.record_event(key, reason=error.reason, message=str(error), warning=True)
+            raise
         if not whole:
             return _INCIDENT
         if not self._is_empty(key.namespace):
@@ -121,16 +127,17 @@ class NamespaceReconciler:
             await self._sweep(namespace)
         return whole
 
+    def _note_unclaimed(self, namespace: str, error: UnavailableError) -> None:
+        """Let all in a namespace that is not claimed yet say what keeps the operator from that."""
+        if namespace in {SYSTEM, *self._logs.claimed, *self._logs.taken}:
+            return
+        before = self._logs.unclaimed.get(namespace)
+        self._logs.unclaimed[namespace] = error
+        if before is None or before.reason is not error.reason:
+            self._claimed(namespace)
+
     async def _may_claim(self, names: NamespaceNames) -> bool:
-        """Claim it; what keeps the operator from that is for all in the namespace to say."""
-        try:
-            mine = await self._claim(names)
-        except UnavailableError as error:
-            before = self._logs.unclaimed.get(names.namespace)
-            self._logs.unclaimed[names.namespace] = error
-            if before is None or before.reason is not error.reason:
-                self._claimed(names.namespace)
-            raise
+        mine = await self._claim(names)
         self._logs.unclaimed.pop(names.namespace, None)
         return mine
 

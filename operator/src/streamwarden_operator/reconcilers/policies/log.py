@@ -60,6 +60,7 @@ class PolicyLogReconciler:
         *,
         keys: Keys,
         published: Callable[[str, PublishedLog | None, PublishedLog], None],
+        unread: Callable[[str], None],
     ) -> None:
         """Make a reconciler.
 
@@ -70,6 +71,7 @@ class PolicyLogReconciler:
             logs: what agents want, and what is published.
             keys: the signing key and the public ones that are valid.
             published: called with the namespace, what was published before (None: nothing is known), and what is now.
+            unread: called with a namespace of whose log nothing is known, once it could not be read for a reason.
         """
         self._cluster = cluster
         self._topics = log
@@ -77,6 +79,7 @@ class PolicyLogReconciler:
         self._logs = logs
         self._keys = keys
         self._published = published
+        self._unread = unread
 
     async def reconcile(self, key: Key) -> Result:
         """Bring the namespace's log to what the resources say.
@@ -92,7 +95,7 @@ class PolicyLogReconciler:
             published = await self._bring(namespace)
         except OperatorError as error:
             if before is None:
-                self._logs.unread[namespace] = error
+                self._note_unread(namespace, error)
             elif str(before.outage) != str(error):
                 self._note_published(namespace, before, replace(before, outage=error))
             raise
@@ -105,6 +108,11 @@ class PolicyLogReconciler:
             return True
         exists = any(self._cluster.list(kind, namespace) for kind in (AgentDeployment, Policy))
         return exists or any(key.namespace == namespace for key in self._cluster.unreadable())
+
+    def _note_unread(self, namespace: str, error: OperatorError) -> None:
+        known, self._logs.unread[namespace] = self._logs.unread.get(namespace), error
+        if known is None or known.reason is not error.reason:
+            self._unread(namespace)
 
     def _note_published(self, namespace: str, before: PublishedLog | None, after: PublishedLog) -> None:
         self._logs.published[namespace] = after

@@ -113,6 +113,10 @@ class LogStore:
         log = self.published.get(namespace)
         return self.unread.get(namespace) if log is None else log.outage
 
+    def why_not_begun(self, namespace: str) -> OperatorError | None:
+        """Return why a namespace has no log that is known: it is another's, or what fails on the way to it."""
+        return self.taken_error(namespace) or self.unclaimed.get(namespace) or self.unread.get(namespace)
+
     def see(self, namespace: str, epoch: int) -> bool:
         """Note an epoch that gates have judged under, and tell whether the log is behind it: it was lost.
 

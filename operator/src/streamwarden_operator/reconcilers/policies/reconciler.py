@@ -109,6 +109,9 @@ class PolicyReconciler:
         """Tell whether nothing is known yet but what the status has: of an earlier process, which had read the log."""
         namespace, generation = policy.metadata.namespace, policy.metadata.generation
         unread = namespace not in self._logs.published and namespace not in self._logs.taken
+        found = conditions.find_condition(policy.status.conditions, PUBLISHED)
+        if found is not None and found.status == "Unknown" and self._logs.why_not_begun(namespace) is not None:
+            return False  # about to be published, said this process, and it fails
         return unread and policy.status.observed_generation == generation and not is_held(policy.metadata)
 
     async def _warn(self, key: Key, before: PolicyStatus, now: PolicyStatus) -> None:
@@ -203,7 +206,7 @@ class PolicyReconciler:
     def _published(self, policy: Policy, record: PolicyRecord | None, *, refused: bool) -> Condition:
         namespace, name = policy.metadata.namespace, policy.metadata.name
         log, too_new = self._logs.published.get(namespace), self._logs.held_back(namespace).policies.get(name)
-        outage = log.outage if log else self._logs.taken_error(namespace)
+        outage = log.outage if log else self._logs.why_not_begun(namespace)
         gathered = Publishing(spec_digest(policy.spec), refused, record, outage, too_new)
         return decide(PUBLISHED, PUBLICATION, gathered)
 

@@ -14,7 +14,7 @@ from streamwarden_operator.desired.checks.policies import (
     Publishing,
     RolloutState,
 )
-from streamwarden_operator.errors import KafkaUnavailableError
+from streamwarden_operator.errors import KafkaForbiddenError, KafkaUnavailableError
 from support.manifests import part_of
 
 REJECTION = (GateRejection(gate="guard/pod-0", message="LowerEpoch"),)
@@ -79,6 +79,11 @@ STAYS = "; revision 3 stays in force"
             Publishing("now", False, None, OUTAGE),
             ("False", "NotPublished", "no broker answers"),
             id="nor-for-the-first",
+        ),
+        pytest.param(
+            Publishing("now", False, None, KafkaForbiddenError("could not publish")),
+            ("False", "KafkaAuthorizationFailed", "could not publish"),
+            id="X99-nor-may-the-operator-write-it",
         ),
         pytest.param(
             Publishing("now", False, BEFORE, None), ("Unknown", "Pending", f"about to be published{STAYS}"), id="soon"

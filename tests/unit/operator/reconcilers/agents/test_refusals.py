@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from streamwarden_contract.models import TopicContract
+from streamwarden_contract.models import Policy, TopicContract
 from streamwarden_operator.errors import ForbiddenError, KafkaForbiddenError, KafkaLoginError, OperatorError
 from streamwarden_operator.keys import Key
+from streamwarden_operator.reconcilers.inventory import Inventory
 from support.operator_harness import conditions_of, running, until, whole_namespace
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
-    from streamwarden_operator.ports import Topic
+    from streamwarden_operator.ports import SignedRecord, Topic
 
 GUARD = whole_namespace()[-1]
 
@@ -73,3 +74,43 @@ async def test_x99_a_namespace_that_kafka_gives_no_right_to_says_so_until_somebo
         monkeypatch.setattr(harness.topics, "observe", observe)
         await until(lambda: conditions_of(harness.get(guard)).get("AccessReady") == ("True", "OK"), 30)
         assert conditions_of(harness.get(contract))["Ready"] == ("True", "OK")
+
+
+async def test_x99_where_the_inventory_cannot_be_opened_all_in_a_namespace_say_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    yard = whole_namespace("yard")
+    guard, contract = yard[-1], next(each for each in yard if isinstance(each, TopicContract))
+    async with running(*whole_namespace()) as harness:
+
+        async def forbid(_: Inventory) -> None:
+            raise KafkaForbiddenError("could not create topic 'streamwarden.inventory'")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Inventory, "open", forbid)
+            harness.put(*yard)
+            told = ("False", "KafkaAuthorizationFailed")
+            await until(lambda: conditions_of(harness.get(guard)).get("TopicsReady") == told, 30)
+            await until(lambda: conditions_of(harness.get(contract)).get("Ready") == told, 30)
+        await until(lambda: conditions_of(harness.get(guard)).get("AccessReady") == ("True", "OK"), 30)
+        said = [event.reason for event in harness.cluster.events if event.key == Key("Namespace", "yard")]
+        assert set(said) == {"KafkaAuthorizationFailed"}
+
+
+async def test_x99_a_policy_says_why_its_log_cannot_be_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    yard = whole_namespace("yard")
+    strict = next(each for each in yard if isinstance(each, Policy))
+    async with running(*whole_namespace()) as harness:
+        publish = harness.log.publish
+
+        async def forbid(topic: str, records: Sequence[SignedRecord]) -> None:
+            if topic == "yard.streamwarden.policies":
+                raise KafkaForbiddenError("could not publish on 'yard.streamwarden.policies'")
+            await publish(topic, records)
+
+        monkeypatch.setattr(harness.log, "publish", forbid)
+        harness.put(*yard)
+        told = ("False", "KafkaAuthorizationFailed")
+        await until(lambda: conditions_of(harness.get(strict)).get("Published") == told, 30)
+        monkeypatch.setattr(harness.log, "publish", publish)
+        await until(lambda: conditions_of(harness.get(strict)).get("Published") == ("True", "OK"), 30)
