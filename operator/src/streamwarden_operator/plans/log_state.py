@@ -191,12 +191,15 @@ def verify_log(
 
 def _index(verified: _Verified, refused: dict[bytes, str], closing: EpochRecord | None) -> IndexRecord | None:
     """Return the log's index, if it is the one that its epoch closed: what we have signed once may be written again."""
-    _, index = verified.get(INDEX_KEY.encode(), (None, None))
+    key = INDEX_KEY.encode()
+    _, index = verified.get(key, (None, None))
     if not isinstance(index, IndexRecord):
+        if key not in refused and closing is not None and closing.index_revision is not None:
+            refused[key] = f"it was taken away, and the epoch closed one of revision {closing.index_revision}"
         return None
     if closing is not None and closing.index_revision != index.revision:
-        refused[INDEX_KEY.encode()] = f"of revision {index.revision}, and the epoch closed {closing.index_revision}"
-        del verified[INDEX_KEY.encode()]
+        refused[key] = f"of revision {index.revision}, and the epoch closed {closing.index_revision}"
+        del verified[key]
         return None
     return index
 

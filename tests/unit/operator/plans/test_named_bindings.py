@@ -136,6 +136,7 @@ def test_an_index_that_is_taken_away_is_written_again_and_binds_everybody_as_bef
     torn = {key: record for key, record in log[1].items() if key != b"index"}
     state = read(torn)
     assert {key: why.removeprefix(f"{key.decode()}: ") for key, why in state.refused.items()} == {
+        b"index": "it was taken away, and the epoch closed one of revision 5",
         b"policy/other": "of revision 1, and the index is gone",
         b"policy/strict": "of revision 2, and the index is gone",
         b"binding/clerk": "the log's index has no policy other, strict",

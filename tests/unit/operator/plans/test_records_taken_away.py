@@ -92,6 +92,6 @@ def test_an_index_that_is_remembered_says_what_bindings_name(value: bytes | None
     """Else nobody would know of a deleted policy that stays for an agent which cannot have its successor yet."""
     before, records = publish(BASE, by_name=True)
     state = read(torn(records, b"index", value), before)
-    assert (state.index, state.bindings) == (None, before.bindings)
+    assert (state.index, state.bindings, set(state.refused)) == (None, before.bindings, {b"index"})  # people are told
     plan = plan_log("risk", BASE, state, by_name=True)
     assert [record.key for record in plan.records] == ["index", "epoch"]
