@@ -8,7 +8,7 @@ where it is made anew for each of them.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Container
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -46,6 +46,9 @@ _IMPERSONATING = frozenset({"TOKENS", "ALL"})
 """On a user: who has these makes, or sees, delegation tokens by which he is that user."""
 
 _ANY = "*"
+
+_MANY = 16
+"""Agents with rights on one name, from which on it is remembered which of them do not live."""
 
 
 class LivingAgents(Container[str]):
@@ -129,7 +132,8 @@ class _Holders:
         if known is not None and known.living is living:
             return known.agents
         found = set(self._agents[namespace]).difference(living)
-        if isinstance(living, frozenset):  # another kind may be the same set with other names in it
+        # Another kind of set may be the same one with other names in it.
+        if isinstance(living, frozenset) and len(self._agents[namespace]) >= _MANY:
             self._strange[namespace] = _Strange(living, found)
         return found
 
@@ -198,6 +202,8 @@ class AclIndex(AbstractSet["Acl"]):
     def __init__(self, acls: Iterable[Acl] = ()) -> None:
         self._all = set["Acl"]()
         self._by_principal = defaultdict[str, set["Acl"]](set)
+        self._principals = defaultdict[str, Counter[str]](Counter)
+        """By namespace and agent: how many of both its principals have ACLs."""
         self._writing, self._reading, self._joining, self._producing = _Names(), _Names(), _Names(), _Names()
         self._impersonating = _Names()
         self.rulers = set["Acl"]()
@@ -211,7 +217,10 @@ class AclIndex(AbstractSet["Acl"]):
         """Take in an ACL; one that is there stays."""
         if acl not in self._all:
             self._all.add(acl)
-            self._by_principal[acl.principal].add(acl)
+            own = self._by_principal[acl.principal]
+            if not own:
+                self._count(acl.principal, 1)
+            own.add(acl)
             for place in self._places(acl):
                 place.add(acl)
 
@@ -222,8 +231,23 @@ class AclIndex(AbstractSet["Acl"]):
             self._by_principal[acl.principal].remove(acl)
             if not self._by_principal[acl.principal]:
                 del self._by_principal[acl.principal]
+                self._count(acl.principal, -1)
             for place in self._places(acl):
                 place.discard(acl)
+
+    def _count(self, principal: str, more: int) -> None:
+        namespace, agent = _agent_of(principal.removeprefix("User:"))
+        if agent:
+            found = self._principals[namespace]
+            found[agent] += more
+            if not found[agent]:
+                del found[agent]
+            if not found:
+                del self._principals[namespace]
+
+    def agents(self, namespace: str) -> AbstractSet[str]:
+        """Return the agents of a namespace, by the names of principals, that have any ACL, or whose gates have."""
+        return self._principals[namespace].keys() if namespace in self._principals else frozenset()
 
     def _places(self, acl: Acl) -> Iterator[_Named | set[Acl]]:
         """Yield where an ACL is looked for: nowhere if it denies."""

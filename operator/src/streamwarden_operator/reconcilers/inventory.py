@@ -1,7 +1,9 @@
 """The inventory in memory, and its one way to Kafka. Nothing is made or taken back before it is open."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Collection, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Protocol, TypeVar
 
 import structlog
@@ -11,6 +13,7 @@ from streamwarden_contract.inventory import (
     InstallationItem,
     Item,
     NamespaceItem,
+    Stage,
     SubjectItem,
     TopicItem,
     UserItem,
@@ -19,7 +22,7 @@ from streamwarden_contract.inventory import (
     topic_key,
     user_key,
 )
-from streamwarden_contract.names import SYSTEM, InstallationNames
+from streamwarden_contract.names import SYSTEM, AgentNames, InstallationNames
 from streamwarden_contract.policylog import Signer
 from streamwarden_kafka.batching import Batcher
 
@@ -84,6 +87,8 @@ class Inventory:
         self._place = place
         self._durability = durability
         self._items: dict[str, Item] = {}
+        self._made: defaultdict[str, set[str]] = defaultdict(set)
+        """By namespace: agents of which both users are made."""
         self.taken_over = ""
         """UID of the cluster that it was kept in before, where it has come here now."""
         self._opening = asyncio.Lock()
@@ -122,6 +127,9 @@ class Inventory:
             found = self._verify(topic.name, read)
             self._check(topic.name, found)
             self._items = dict(found.items)
+            self._made.clear()
+            for item in found.items.values():
+                self._note_made(item)
             signers = {key_id_of(record) for key, record in read.items() if key.decode(errors="replace") in found.items}
             self._key_id = self._keys.key_id if signers <= {self._keys.key_id} else ""
             for key, why in found.refused.items():
@@ -138,6 +146,10 @@ class Inventory:
     def user(self, user: str) -> UserItem | None:
         """Return what is known of a user of Kafka."""
         return self._find(user_key(user), UserItem)
+
+    def made_agents(self, namespace: str) -> AbstractSet[str]:
+        """Return the agents of a namespace of which this installation has made both users; it is no copy."""
+        return self._made.get(namespace, frozenset())
 
     def namespace(self, namespace: str) -> NamespaceItem | None:
         """Return what is known of a namespace."""
@@ -200,10 +212,24 @@ class Inventory:
         topic = self._names.inventory
         await self._log.publish(topic, [self._record(topic, key, item) for key, item in changes.items()])
         for key, item in changes.items():
-            if item is None:
-                self._items.pop(key, None)
-            else:
+            before = self._items.pop(key, None)
+            if item is not None:
                 self._items[key] = item
+            self._note_made(item or before)
+
+    def _note_made(self, item: Item | None) -> None:
+        """Note whether both users are made of the agent that an item is about: it is there now, or gone."""
+        if not isinstance(item, UserItem):
+            return
+        names = AgentNames(item.namespace, item.agent)
+        users = (self.user(names.agent_principal), self.user(names.gate_principal))
+        made = self._made[item.namespace]
+        if all(user is not None and user.stage is Stage.MADE for user in users):
+            made.add(item.agent)
+        else:
+            made.discard(item.agent)
+            if not made:
+                del self._made[item.namespace]
 
     def _record(self, topic: str, key: str, item: Item | None) -> SignedRecord:
         if item is None:

@@ -63,11 +63,12 @@ async def test_x97_of_an_agent_that_went_without_being_brought_down_nothing_stay
         assert set(users.tries.last) == {"risk.guard.agent", "risk.guard.gate"}
         users.deletions.note("risk.guard.gate")
         users.not_kept.add(("risk", "guard"))
+        users.unproven["risk", "guard"] = 0.0
         harness.users.passwords.pop("risk.guard.agent")
         harness.cluster.remove(guard)
         await harness.controller.reconcilers["Namespace"]._sweep("risk")  # type: ignore[attr-defined]  # before the agent's own turn
         assert harness.users.passwords == {}
-        assert (users.tries.last, users.deletions.made_again, users.not_kept) == ({}, {}, set())
+        assert (users.tries.last, users.deletions.made_again, users.not_kept, users.unproven) == ({}, {}, set(), {})
 
 
 async def test_what_an_agent_has_is_taken_back_with_one_listing_of_users() -> None:

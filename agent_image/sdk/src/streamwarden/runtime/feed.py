@@ -8,10 +8,11 @@ from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 from streamwarden_kafka.clients import open_admin
 from streamwarden_kafka.connection import Connection
+from streamwarden_kafka.errors import BrokerUnavailableError
 from streamwarden_kafka.leaving import leave_for
 from streamwarden_kafka.logs import ClientLog
 from streamwarden_kafka.membership import GroupMember, end_of
-from streamwarden_kafka.records import Offset
+from streamwarden_kafka.records import Offset, TopicFacts
 from streamwarden_kafka.topics import TopicWatch, describe_topics
 from typing_extensions import override
 
@@ -127,11 +128,27 @@ class KafkaFeed(Feed):
     def _one_admin(self) -> AdminClient:
         """Return what asks about topics: one for always, as a password that is replaced ends no connection."""
         if self._admin is None:
-            self._admin = open_admin(self._kafka, ClientLog("topics", quiet=True))
+            self._admin = self._open_admin()
         return self._admin
 
+    def _open_admin(self) -> AdminClient:
+        return open_admin(self._kafka, ClientLog("topics", quiet=True))
+
+    def _describe(self) -> dict[str, TopicFacts]:
+        """Describe the topics. A client that gets no answer may go on asking a broker that is frozen for a minute."""
+        is_tried = self._admin is not None
+        try:
+            return describe_topics(self._one_admin(), self._topics, timeout_s=_DESCRIBE_S)
+        except BrokerUnavailableError:
+            if not is_tried:
+                raise
+            fresh = self._open_admin()
+            described = describe_topics(fresh, self._topics, timeout_s=_DESCRIBE_S)
+            self._admin = fresh  # the one before stays where this one fares no better: it may be refused
+            return described
+
     def _ask_for_ids(self) -> None:
-        described = describe_topics(self._one_admin(), self._topics, timeout_s=_DESCRIBE_S)
+        described = self._describe()
         self._topic_ids = {name: found.topic_id for name, found in described.items()}
         self._watch.begin(time.monotonic())
 

@@ -2,16 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from streamwarden_contract.models.policy import FailingRule, GateRejection, PolicySpec
+from streamwarden_contract.models.policy import FailingRule, GateRejection, PolicySpec, PolicyStatus
 from streamwarden_contract.policylog import PolicyRecord
 from streamwarden_contract.reasons import ConditionReason
 
-from streamwarden_operator.desired.acceptance import Refusal, accepted
-from streamwarden_operator.desired.checks.chain import HOLDS, Finding, held_back, unpublished
+from streamwarden_operator.desired.acceptance import ACCEPTED, Refusal, accepted
+from streamwarden_operator.desired.checks.chain import HOLDS, Finding, decide, held_back, unpublished
 from streamwarden_operator.desired.held_back import TooNew
 from streamwarden_operator.desired.rule_checks import RuleChecks, listed
 from streamwarden_operator.desired.rule_remarks import remarks
+from streamwarden_operator.desired.status import find_condition, is_true, set_condition, summarize
 from streamwarden_operator.errors import OperatorError
 
 PUBLISHED = "Published"
@@ -150,6 +152,25 @@ PUBLICATION = (
     the_log_cannot_be_written,
     it_is_about_to_be_published,
 )
+
+
+def status_of_unread(status: PolicyStatus, why: OperatorError | None, *, now: datetime) -> PolicyStatus:
+    """Return the status of an accepted policy of whose log this process knows no more than why; all else in it stays.
+
+    Args:
+        status: as it is: an earlier process may have known more.
+        why: why nothing is known; None: it is being read.
+        now: the time.
+    """
+    found = find_condition(status.conditions, PUBLISHED)
+    if why is None or found is None or found.status == "True" or not is_true(status.conditions, ACCEPTED):
+        return status
+    stays = f"; revision {status.revision} stays in force" if status.revision else ""
+    said = decide(PUBLISHED, (), why, otherwise=unpublished(why, stays))
+    generation = status.observed_generation
+    parts = set_condition(status.conditions, said, generation=generation, now=now)
+    ready = summarize(part for part in parts if part.type in {ACCEPTED, PUBLISHED, ROLLED_OUT})
+    return status.model_copy(update={"conditions": set_condition(parts, ready, generation=generation, now=now)})
 
 
 # --- RolledOut -------------------------------------------------------------------------------------------------

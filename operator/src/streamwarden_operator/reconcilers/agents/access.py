@@ -5,10 +5,12 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from streamwarden_contract.inventory import UserItem
+from streamwarden_contract.models import AgentDeployment
 from streamwarden_contract.names import AgentNames, InstallationNames
 from streamwarden_contract.policylog import BindingRecord
 from streamwarden_contract.reasons import ConditionReason
 
+from streamwarden_operator.desired.acl_index import indexed
 from streamwarden_operator.desired.acls import acls_of, agent_acls, format_acl, gate_acls
 from streamwarden_operator.desired.agents import ResolvedAgent
 from streamwarden_operator.desired.bypass import ways_round
@@ -55,11 +57,9 @@ class AgentAccess:
             BypassPossibleError: names the ACLs.
         """
         observed = await self.acls.observe(lately=is_doubted(agent))
-        namespace = agent.names.namespace
-        # Those too that cannot be read. An AgentDeployment does not make ours what a stranger has made of its name.
-        living, strange = existing_agents(self.cluster, namespace), self.users.strange_agents(namespace)
-        living = living - strange if strange else living  # no copy, where there is no need: each agent asks
-        found = ways_round(self.installation, self.trusted, observed, agent, living)
+        found = self._ways_round(agent, observed)
+        if found and await self._prove_others(agent, found):
+            found = self._ways_round(agent, observed)
         if found:
             listed = "; ".join(format_acl(acl) for acl in sorted(found))
             raise BypassPossibleError(
@@ -68,6 +68,28 @@ class AgentAccess:
                 "no pod runs until then"
             )
         return observed
+
+    def _ways_round(self, agent: ResolvedAgent, observed: AbstractSet[Acl]) -> frozenset[Acl]:
+        """Return what leads round a gate: also a right of who is called like an agent, and is not one of ours.
+
+        An AgentDeployment does not make ours what a stranger has made of its name, whether its own pass has come or
+        not. Those count too that cannot be read.
+        """
+        namespace = agent.names.namespace
+        living: AbstractSet[str] = existing_agents(self.cluster, namespace)
+        lent = (indexed(observed).agents(namespace) & living) - self.users.inventory.made_agents(namespace)
+        # No copy, where there is no need: each agent asks, and what comes of these names is remembered.
+        return ways_round(self.installation, self.trusted, observed, agent, living - lent if lent else living)
+
+    async def _prove_others(self, agent: ResolvedAgent, found: frozenset[Acl]) -> bool:
+        """Prove that those in the way are other agents of ours, as of an inventory that has lost them; any of them."""
+        namespace, proven = agent.names.namespace, False
+        principals = {acl.principal.removeprefix("User:") for acl in found}
+        for name in sorted(existing_agents(self.cluster, namespace) - self.users.inventory.made_agents(namespace)):
+            other, names = self.cluster.get(AgentDeployment, namespace, name), AgentNames(namespace, name)
+            if other is not None and principals & {names.agent_principal, names.gate_principal}:
+                proven |= await self.users.prove(names, other.metadata.uid)
+        return proven
 
     async def give_to_gate(
         self, agent: ResolvedAgent, observed: AbstractSet[Acl], published: BindingRecord | None = None

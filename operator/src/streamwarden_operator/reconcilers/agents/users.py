@@ -1,6 +1,7 @@
 """The users of an agent and its gate, and their Secrets: made only where nobody else has made them."""
 
 import asyncio
+import math
 import secrets
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
@@ -40,7 +41,7 @@ from streamwarden_operator.plans.credential_rotation import (
 from streamwarden_operator.plans.inventory import Ownership, own_user
 from streamwarden_operator.ports import Cluster, Logins, ScramUsers
 from streamwarden_operator.reconcilers.agents.deletions import Deletions
-from streamwarden_operator.reconcilers.agents.login_tries import LoginTries
+from streamwarden_operator.reconcilers.agents.login_tries import AGAIN_S, LoginTries
 from streamwarden_operator.reconcilers.inventory import Inventory
 
 _log = structlog.get_logger(__name__)
@@ -102,11 +103,24 @@ class AgentUsers:
     deletions: Deletions = field(default_factory=Deletions)
     not_kept: set[tuple[str, str]] = field(default_factory=set)
     """Agents (namespace and name) whose users were not kept at the last look: refused, held, or somebody else's."""
+    unproven: dict[tuple[str, str], float] = field(default_factory=dict)
+    """Likewise, those whose users are not ours: when that was tried (seconds on the clock of ``tries``)."""
 
-    def strange_agents(self, namespace: str) -> frozenset[str]:
-        """Return agents that exist, and of whose names there may be a stranger's users: we have not made both."""
-        found = (AgentNames(*who) for who in self.not_kept if who[0] == namespace)
-        return frozenset(names.agent for names in found if not all(map(self._is_made, _wanted(names))))
+    async def prove(self, names: AgentNames, owner_uid: str) -> bool:
+        """Note an agent's users as made where they are ours, and tell that; nothing else of it is changed.
+
+        Where they are not, nobody logs in again for a while: all agents of the namespace may ask. Raises as ``keep``.
+        """
+        who, now_s = (names.namespace, names.agent), self.tries.clock_s()
+        if now_s - self.unproven.get(who, -math.inf) < AGAIN_S:
+            return False
+        found = await self._find(names)
+        if any(user.ownership is not Ownership.OURS for user in found):
+            self.unproven[who] = now_s
+            return False
+        self.unproven.pop(who, None)
+        await self.inventory.note([_item(names, owner_uid, user, Stage.MADE) for user in found])
+        return True
 
     async def keep(
         self,
@@ -177,6 +191,7 @@ class AgentUsers:
     async def take(self, names: AgentNames, owned: OwnedUsers) -> None:
         """Take back the users that are ours, and both Secrets; what is gone already is success."""
         self.not_kept.discard((names.namespace, names.agent))
+        self.unproven.pop((names.namespace, names.agent), None)
         for user in owned.ours:
             if user in owned.existing:
                 await self._end_tokens_of_gone(names, user)
@@ -195,6 +210,7 @@ class AgentUsers:
     def forget_swept(self, item: UserItem) -> None:
         """Remember nothing more of a user that was swept, as its agent went without being brought down."""
         self.not_kept.discard((item.namespace, item.agent))
+        self.unproven.pop((item.namespace, item.agent), None)
         self.tries.forget(item.user)
         self.deletions.forget(item.user)
 

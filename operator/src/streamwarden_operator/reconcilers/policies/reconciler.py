@@ -27,6 +27,7 @@ from streamwarden_operator.desired.checks.policies import (
     Acceptance,
     Publishing,
     RolloutState,
+    status_of_unread,
 )
 from streamwarden_operator.desired.management import held_status, is_held
 from streamwarden_operator.desired.policy_params import EffectivePolicy, with_source
@@ -39,7 +40,7 @@ from streamwarden_operator.plans.publication import checks_of
 from streamwarden_operator.plans.rollout import observe_rollout
 from streamwarden_operator.ports import Cluster, GateAcks
 from streamwarden_operator.reconcilers.policies.log_store import LogStore
-from streamwarden_operator.result import DONE, GONE, Result
+from streamwarden_operator.result import GONE, Result
 
 _WORTH_AN_EVENT = frozenset(
     reason.value
@@ -90,8 +91,11 @@ class PolicyReconciler:
             self._logs.publications.pop((key.namespace, key.name), None)
             self._logs.params.forget(key.namespace, key.name)
             return GONE
-        if self._is_told_already(policy):
-            return DONE  # woken once its log has been read
+        if self._is_told_already(policy):  # woken once its log has been read, or cannot be
+            status = status_of_unread(policy.status, self._logs.why_not_begun(key.namespace), now=self._clock())
+            if status != policy.status:
+                await self._cluster.write_status(policy, status)
+            return Result(status_changed=status != policy.status)
         if is_held(policy.metadata):
             self._failing.pop((key.namespace, key.name), None)
             status = held_status(policy.metadata, policy.status, now=self._clock())
@@ -109,9 +113,6 @@ class PolicyReconciler:
         """Tell whether nothing is known yet but what the status has: of an earlier process, which had read the log."""
         namespace, generation = policy.metadata.namespace, policy.metadata.generation
         unread = namespace not in self._logs.published and namespace not in self._logs.taken
-        found = conditions.find_condition(policy.status.conditions, PUBLISHED)
-        if found is not None and found.status == "Unknown" and self._logs.why_not_begun(namespace) is not None:
-            return False  # about to be published, said this process, and it fails
         return unread and policy.status.observed_generation == generation and not is_held(policy.metadata)
 
     async def _warn(self, key: Key, before: PolicyStatus, now: PolicyStatus) -> None:

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from streamwarden_contract.models import AgentDeployment
-from streamwarden_operator.keys import Key
+from streamwarden_contract.models.base import TopicRef
+from streamwarden_contract.names import InstallationNames
+from streamwarden_operator.keys import Key, key_of
 from streamwarden_operator.ports import Acl
-from support.operator_harness import SETTINGS, agent, conditions_of, running, whole_namespace
+from support.operator_harness import SETTINGS, agent, conditions_of, contract, running, until, whole_namespace
 
 if TYPE_CHECKING:
     from support.operator_harness import Harness
@@ -77,6 +79,64 @@ async def test_an_agent_that_somebody_applies_lends_its_name_to_no_strangers_use
         await harness.settle()
         assert await judged(harness, stranger) == ("False", "BypassPossible")
         assert harness.cluster.workloads == {}
+
+
+async def restarted(harness: Harness, *lost: str) -> None:
+    """Start another process, whose inventory has the users of these agents not any more."""
+    await harness.controller.stop()
+    held = harness.log.topics[InstallationNames(harness.settings.installation).inventory]
+    for key in [key for key in held if any(f"risk.{name}.".encode() in key for name in lost)]:
+        del held[key]
+    harness.controller = harness.new_controller()
+    await harness.controller.start()
+    harness.controller.caches_complete()
+    for resource in harness.cluster.resources.values():
+        harness.controller.changed(key_of(resource))
+    await harness.settle()
+
+
+async def test_x90_after_a_restart_a_name_that_was_never_ours_lends_nothing_before_its_first_pass() -> None:
+    async with running(*whole_namespace()) as harness:
+        await restarted(harness)
+        assert conditions_of(harness.get(GUARD))["AccessReady"] == ("True", "OK")
+        harness.cluster.put(agent("other"))  # nobody tells the controller
+        harness.users.passwords["risk.other.gate"] = "somebody's"
+        stranger = Acl("User:risk.other.gate", "TOPIC", "risk.guard.decisions", "READ")
+        assert await judged(harness, stranger) == ("False", "BypassPossible")
+        assert harness.cluster.workloads == {}
+
+
+async def test_x90_nor_does_one_whose_pass_ends_before_its_users_are_looked_at() -> None:
+    async with running(*whole_namespace()) as harness:
+        late, other = contract("late"), agent("other")
+        paused = {"annotations": {"streamwarden.io/pause-reconciliation": "true"}}
+        inputs = [other.spec.inputs[0].model_copy(update={"topic_ref": TopicRef(name="late")})]
+        harness.put(
+            late.model_copy(update={"metadata": late.metadata.model_copy(update=paused)}),
+            other.model_copy(update={"spec": other.spec.model_copy(update={"inputs": inputs})}),
+        )
+        await until(lambda: conditions_of(harness.get(other)).get("TopicsReady", ("", ""))[0] == "False", 30)
+        harness.users.passwords["risk.other.gate"] = "somebody's"
+        stranger = Acl("User:risk.other.gate", "TOPIC", "risk.guard.decisions", "READ")
+        assert await judged(harness, stranger) == ("False", "BypassPossible")
+
+
+@pytest.mark.parametrize("lost", [pytest.param(("guard",), id="one"), pytest.param(("guard", "other"), id="both")])
+async def test_x90_agents_that_the_inventory_has_lost_are_proven_by_their_secrets_and_no_pod_ends(
+    lost: tuple[str, ...],
+) -> None:
+    """Each has rights on topics that both share: they must not take each other for strangers, for good."""
+    other = agent("other")
+    async with running(*whole_namespace(), other) as harness:
+        before = dict(harness.cluster.workloads)
+        await restarted(harness, *lost)
+        inventory = harness.access.users.inventory
+        await until(lambda: inventory.made_agents("risk") == {"guard", "other"}, 30)
+        await harness.settle()
+        for each in (GUARD, other):
+            assert conditions_of(harness.get(each))["AccessReady"] == ("True", "OK")
+        assert harness.cluster.workloads == before
+        assert not any("delete workload" in str(effect) for effect in harness.effects)
 
 
 async def look_at_acls(harness: Harness) -> None:

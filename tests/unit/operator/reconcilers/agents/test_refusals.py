@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 from streamwarden_contract.models import Policy, TopicContract
-from streamwarden_operator.errors import ForbiddenError, KafkaForbiddenError, KafkaLoginError, OperatorError
+from streamwarden_operator.errors import (
+    ForbiddenError,
+    KafkaForbiddenError,
+    KafkaLoginError,
+    KafkaUnavailableError,
+    OperatorError,
+)
 from streamwarden_operator.keys import Key
 from streamwarden_operator.reconcilers.inventory import Inventory
 from support.operator_harness import conditions_of, running, until, whole_namespace
@@ -101,16 +107,22 @@ async def test_x99_a_policy_says_why_its_log_cannot_be_begun(monkeypatch: pytest
     yard = whole_namespace("yard")
     strict = next(each for each in yard if isinstance(each, Policy))
     async with running(*whole_namespace()) as harness:
-        publish = harness.log.publish
+        publish, causes = harness.log.publish, list[OperatorError]()
+        causes.append(KafkaForbiddenError("could not publish on 'yard.streamwarden.policies'"))
 
         async def forbid(topic: str, records: Sequence[SignedRecord]) -> None:
             if topic == "yard.streamwarden.policies":
-                raise KafkaForbiddenError("could not publish on 'yard.streamwarden.policies'")
+                raise causes[-1]
             await publish(topic, records)
 
         monkeypatch.setattr(harness.log, "publish", forbid)
         harness.put(*yard)
         told = ("False", "KafkaAuthorizationFailed")
         await until(lambda: conditions_of(harness.get(strict)).get("Published") == told, 30)
+        assert conditions_of(harness.get(strict))["Ready"] == told
+        accepted = conditions_of(harness.get(strict))["Accepted"]
+        causes.append(KafkaUnavailableError("no broker answers"))  # granted, and then something else
+        await until(lambda: conditions_of(harness.get(strict)).get("Published") == ("False", "NotPublished"), 30)
+        assert conditions_of(harness.get(strict))["Accepted"] == accepted
         monkeypatch.setattr(harness.log, "publish", publish)
         await until(lambda: conditions_of(harness.get(strict)).get("Published") == ("True", "OK"), 30)
