@@ -110,8 +110,11 @@ class Waker:
                 self._add_last(key, LATE_AFTER_S + place * LATE_S)  # with an edit it only has to say another revision
 
     def log_unread(self, namespace: str) -> None:
-        """Wake all who wait for a log: it could not be read or begun, and they say why."""
-        self.dependents_changed(Key("PolicyLog", namespace))
+        """Wake the policies of a log that could not be read or begun: they say why.
+
+        Agents are not woken: they have nothing to say of it, and each would ask for another try at once.
+        """
+        self._add_all(map(key_of, self._cluster.list(Policy, namespace)))
 
     def acknowledged(self, namespace: str, agent: str, pod: str, ack: GateAck | None) -> None:
         """Wake the policies of a gate that spoke (or is gone: None).

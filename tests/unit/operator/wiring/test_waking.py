@@ -161,6 +161,12 @@ def test_an_edited_policy_wakes_the_log_before_itself(world: World) -> None:
     assert world.woken() == [key("PolicyLog"), key("Policy", "strict"), key("PolicyLog")]
 
 
+def test_of_a_log_that_cannot_be_read_its_policies_say_so_and_nobody_asks_for_the_next_try(world: World) -> None:
+    """An agent that was woken would wake its namespace, and that the log, before its time; and again, and again."""
+    world.waker.log_unread("risk")
+    assert world.woken() == [key("Policy", "strict")]
+
+
 def test_a_change_wakes_the_namespace_until_its_topics_are_ready(world: World) -> None:
     world.waker.changed(key("TopicContract", "unused"))
     assert world.woken() == [key("TopicContract", "unused")]

@@ -6,7 +6,6 @@ import structlog
 from streamwarden_contract.inventory import NamespaceItem, Stage, UserItem
 from streamwarden_contract.models import AgentDeployment, Policy, TopicContract
 from streamwarden_contract.names import SYSTEM, InstallationNames, NamespaceNames
-from streamwarden_contract.reasons import ConditionReason
 
 from streamwarden_operator.desired.acls import acls_of
 from streamwarden_operator.desired.topics import build_guardrail_topic, build_policy_topic, build_shared_topics
@@ -95,9 +94,9 @@ class NamespaceReconciler:
             raise
         except UnavailableError as error:
             self._note_unclaimed(key.namespace, error)
-            if error.reason is ConditionReason.KAFKA_AUTHORIZATION_FAILED:  # no resource says it of shared topics
-                await self._cluster.record_event(key, reason=error.reason, message=str(error), warning=True)
+            await self._shared.failed(key.namespace, error)
             raise
+        self._shared.works(key.namespace)
         if not whole:
             return _INCIDENT
         if not self._is_empty(key.namespace):

@@ -11,7 +11,7 @@ from streamwarden_contract.reasons import ConditionReason, EventReason
 from streamwarden_operator.clock import Reminders
 from streamwarden_operator.desired.names import ACCEPT_LOSS_ANNOTATION, annotated_ids
 from streamwarden_operator.desired.topics import Durability
-from streamwarden_operator.errors import InvalidSpecError, KafkaUnavailableError
+from streamwarden_operator.errors import InvalidSpecError, KafkaUnavailableError, UnavailableError
 from streamwarden_operator.keys import Key
 from streamwarden_operator.plans.shared_topics import describe_loss, lost_topics
 from streamwarden_operator.plans.topics import plan_topic
@@ -75,6 +75,18 @@ class SharedTopics:
             ConditionReason.TOO_FEW_REPLICAS,
             f"a shared topic cannot be made: {error}",
         )
+
+    async def failed(self, namespace: str, error: UnavailableError) -> None:
+        """Tell people of a right that the operator lacks, once and again while it lasts: no resource says all of it."""
+        about = f"{namespace} {ConditionReason.KAFKA_AUTHORIZATION_FAILED}"
+        is_forbidden = error.reason is ConditionReason.KAFKA_AUTHORIZATION_FAILED
+        if is_forbidden and self.reminders.due(about, str(error)):
+            where = Key("Namespace", self._where(namespace))
+            await self.cluster.record_event(where, reason=error.reason, message=str(error), warning=True)
+
+    def works(self, namespace: str) -> None:
+        """Let the next right that lacks be news."""
+        self.reminders.over(f"{namespace} {ConditionReason.KAFKA_AUTHORIZATION_FAILED}")
 
     async def say_taken_over(self) -> None:
         """Tell people, once, that the installation of another cluster goes on in this one."""

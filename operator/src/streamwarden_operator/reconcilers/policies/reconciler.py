@@ -40,7 +40,7 @@ from streamwarden_operator.plans.publication import checks_of
 from streamwarden_operator.plans.rollout import observe_rollout
 from streamwarden_operator.ports import Cluster, GateAcks
 from streamwarden_operator.reconcilers.policies.log_store import LogStore
-from streamwarden_operator.result import GONE, Result
+from streamwarden_operator.result import DONE, GONE, Result
 
 _WORTH_AN_EVENT = frozenset(
     reason.value
@@ -95,7 +95,7 @@ class PolicyReconciler:
             status = status_of_unread(policy.status, self._logs.why_not_begun(key.namespace), now=self._clock())
             if status != policy.status:
                 await self._cluster.write_status(policy, status)
-            return Result(status_changed=status != policy.status)
+            return DONE  # nothing waits for these words: the log's next try comes in its own time
         if is_held(policy.metadata):
             self._failing.pop((key.namespace, key.name), None)
             status = held_status(policy.metadata, policy.status, now=self._clock())

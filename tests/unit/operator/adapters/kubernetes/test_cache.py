@@ -203,6 +203,26 @@ def with_data(version: int, text: str = "a: 1", **labels: str) -> dict[str, Any]
     return found
 
 
+def test_the_names_of_a_namespace_are_the_same_set_until_one_comes_or_goes(cache: ResourceCache) -> None:
+    """What is taken from somebody goes by them: one too many keeps what a stranger has, one too few takes it away."""
+    cache.observe(policy(11, uid="a", name="first"))
+    first = cache.names(Policy, "risk")
+    assert first == {"strict", "first"}
+    cache.observe(policy(12, uid="a", name="first", spec=READS))
+    assert cache.names(Policy, "risk") is first
+    cache.observe(policy(13, uid="b", name="second"))
+    assert cache.names(Policy, "risk") == {"strict", "first", "second"}
+    cache.observe({**policy(14, uid="c", name="third"), "spec": {"novelty": 1}})
+    assert cache.names(Policy, "risk") == {"strict", "first", "second", "third"}
+    left = {"strict", "first", "second", "third"}
+    for number, (name, uid) in enumerate((("third", "c"), ("first", "a"), ("second", "b"))):
+        cache.forget(policy(20 + number, uid=uid, name=name))
+        left.remove(name)
+        assert cache.names(Policy, "risk") == left
+    assert cache.names(Policy, "nobody's") == frozenset()
+    assert len(cache._names) == 1
+
+
 @pytest.mark.usefixtures("reads")
 def test_data_beside_rules_is_kept_and_a_change_of_it_is_news(cache: ResourceCache) -> None:
     limits = Key("ConfigMap", "risk", "limits")
