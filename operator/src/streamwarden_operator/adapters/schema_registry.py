@@ -1,6 +1,8 @@
 """A schema registry with Confluent's API: Confluent's own, Apicurio, Karapace."""
 
-from collections.abc import Mapping
+import math
+import time
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
@@ -22,6 +24,10 @@ _NO_JSON = (ValueError, RecursionError)
 _REFUSALS = frozenset({400, 409, 422})
 """The schema is at fault; every other failure is an outage, and retried."""
 
+_SILENT_AFTER, _PAUSE_S = 3, 10.0
+"""So many requests in a row without an answer in time, and so long nobody asks: each holds a worker until then, and all
+contracts with a schema would hold all of them, one after another."""
+
 
 class ConfluentRegistry:
     """Implements ``ports.SchemaRegistry``."""
@@ -33,6 +39,7 @@ class ConfluentRegistry:
         timeout_s: float = 10.0,
         transport: httpx.AsyncBaseTransport | None = None,
         guard: WriteGuard = always,
+        clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
         """Make a client; it connects by itself.
 
@@ -41,8 +48,13 @@ class ConfluentRegistry:
             timeout_s: longest wait for connecting, and for each part of an answer.
             transport: how requests travel; HTTP where left out.
             guard: asked before each request that is no read.
+            clock_s: tells seconds.
         """
         self._guard = guard
+        self._clock_s = clock_s
+        self._unanswered = 0
+        """Requests in a row that had no answer in time."""
+        self._silent_until_s, self._silence = -math.inf, ""
         self._client = httpx.AsyncClient(
             base_url=url.rstrip("/") + "/",
             timeout=timeout_s,
@@ -138,12 +150,24 @@ class ConfluentRegistry:
     ) -> httpx.Response:
         if method != "GET":
             self._guard()
+        if (left_s := self._silent_until_s - self._clock_s()) > 0:
+            raise self._no_answer(self._silence, retry_after_s=left_s)
         try:
-            return await self._client.request(method, path, json=body, params=params)
+            response = await self._client.request(method, path, json=body, params=params)
+        except httpx.TimeoutException as error:
+            self._unanswered += 1
+            if self._unanswered >= _SILENT_AFTER:
+                self._silent_until_s, self._silence = self._clock_s() + _PAUSE_S, type(error).__name__
+            raise self._no_answer(type(error).__name__) from error
         except httpx.HTTPError as error:
-            raise RegistryUnavailableError(
-                f"the schema registry at {self._client.base_url.host} does not answer ({type(error).__name__})"
-            ) from error
+            raise self._no_answer(type(error).__name__) from error
+        self._unanswered = 0
+        return response
+
+    def _no_answer(self, why: str, *, retry_after_s: float = 0.0) -> RegistryUnavailableError:
+        error = RegistryUnavailableError(f"the schema registry at {self._client.base_url.host} does not answer ({why})")
+        error.retry_after_s = retry_after_s
+        return error
 
 
 def _body(definition: str) -> dict[str, str]:

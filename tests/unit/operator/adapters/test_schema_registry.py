@@ -102,3 +102,32 @@ async def test_f39_a_broken_connection_is_an_outage_and_names_no_credentials() -
         with pytest.raises(RegistryUnavailableError, match=r"at registry does not answer \(ReadTimeout\)") as caught:
             await asked.observe("s")
     assert "pass" not in repr(caught.value)
+
+
+async def test_a_registry_that_hangs_is_not_waited_for_by_everybody_and_is_asked_again_a_little_later() -> None:
+    asked, now_s, hangs = list[str](), [0.0], True
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.path)
+        if hangs:
+            raise httpx.ReadTimeout("too slow", request=request)
+        return httpx.Response(404, json={"error_code": 40401})
+
+    transport = httpx.MockTransport(answer)
+    async with ConfluentRegistry("http://registry", transport=transport, clock_s=lambda: now_s[0]) as found:
+        for _ in range(5):
+            with pytest.raises(RegistryUnavailableError) as caught:
+                await found.observe("s")
+        assert (len(asked), caught.value.retry_after_s) == (3, 10.0)
+        now_s[0] = 10.0
+        with pytest.raises(RegistryUnavailableError):
+            await found.observe("s")
+        assert len(asked) == 4
+        now_s[0], hangs = 20.0, False
+        assert await found.observe("s") is None
+        hangs = True
+        with pytest.raises(RegistryUnavailableError, match="ReadTimeout"):
+            await found.observe("s")
+        assert len(asked) == 6  # one slow answer stops nobody
+        with pytest.raises(RegistryUnavailableError, match="ReadTimeout"):
+            await found.observe("s")
