@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from streamwarden_contract.inventory import UserItem
@@ -17,7 +18,7 @@ from streamwarden_operator.desired.bypass import ways_round
 from streamwarden_operator.desired.checks.agents import READY
 from streamwarden_operator.desired.names import ROTATE_CREDENTIALS_ANNOTATION
 from streamwarden_operator.desired.status import is_true
-from streamwarden_operator.errors import GroupInUseError, NotReadyError
+from streamwarden_operator.errors import ForbiddenError, GroupInUseError, NotReadyError
 from streamwarden_operator.plans.acls import plan_acls
 from streamwarden_operator.plans.offsets import epochs_seen, plan_offsets
 from streamwarden_operator.plans.skips import SkipPlan, plan_skips
@@ -88,7 +89,8 @@ class AgentAccess:
         for name in sorted(existing_agents(self.cluster, namespace) - self.users.inventory.made_agents(namespace)):
             other, names = self.cluster.get(AgentDeployment, namespace, name), AgentNames(namespace, name)
             if other is not None and principals & {names.agent_principal, names.gate_principal}:
-                proven |= await self.users.prove(names, other.metadata.uid)
+                with suppress(ForbiddenError):  # nobody may read its Secrets: it is proven by nothing
+                    proven |= await self.users.prove(names, other.metadata.uid)
         return proven
 
     async def give_to_gate(

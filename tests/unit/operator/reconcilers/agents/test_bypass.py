@@ -8,6 +8,7 @@ import pytest
 from streamwarden_contract.models import AgentDeployment
 from streamwarden_contract.models.base import TopicRef
 from streamwarden_contract.names import InstallationNames
+from streamwarden_operator.errors import ForbiddenError
 from streamwarden_operator.keys import Key, key_of
 from streamwarden_operator.ports import Acl
 from support.operator_harness import SETTINGS, agent, conditions_of, contract, running, until, whole_namespace
@@ -117,6 +118,21 @@ async def test_x90_nor_does_one_whose_pass_ends_before_its_users_are_looked_at()
         )
         await until(lambda: conditions_of(harness.get(other)).get("TopicsReady", ("", ""))[0] == "False", 30)
         harness.users.passwords["risk.other.gate"] = "somebody's"
+        stranger = Acl("User:risk.other.gate", "TOPIC", "risk.guard.decisions", "READ")
+        assert await judged(harness, stranger) == ("False", "BypassPossible")
+
+
+async def test_x90_whose_secrets_nobody_may_read_is_proven_by_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running(*whole_namespace()) as harness:
+        read = harness.cluster.read_secret
+
+        async def forbid(namespace: str, name: str) -> Any:
+            if name.startswith("other-"):
+                raise ForbiddenError("secrets are forbidden")
+            return await read(namespace, name)
+
+        monkeypatch.setattr(harness.cluster, "read_secret", forbid)
+        harness.cluster.put(agent("other"))
         stranger = Acl("User:risk.other.gate", "TOPIC", "risk.guard.decisions", "READ")
         assert await judged(harness, stranger) == ("False", "BypassPossible")
 
