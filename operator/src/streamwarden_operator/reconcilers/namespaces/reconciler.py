@@ -18,7 +18,7 @@ from streamwarden_operator.reconcilers.agents.quotas import AgentQuotas
 from streamwarden_operator.reconcilers.existence import existing_agents
 from streamwarden_operator.reconcilers.inventory import Inventory
 from streamwarden_operator.reconcilers.namespaces.shared_topics import SharedTopics
-from streamwarden_operator.reconcilers.policies.log_store import LogStore
+from streamwarden_operator.reconcilers.policies.log_store import LogStore, note_cause
 from streamwarden_operator.result import DONE, GONE, Result
 
 _log = structlog.get_logger(__name__)
@@ -130,9 +130,7 @@ class NamespaceReconciler:
         """Let all in a namespace that is not claimed yet say what keeps the operator from that."""
         if namespace in {SYSTEM, *self._logs.claimed, *self._logs.taken}:
             return
-        before = self._logs.unclaimed.get(namespace)
-        self._logs.unclaimed[namespace] = error
-        if before is None or before.reason is not error.reason:
+        if note_cause(self._logs.unclaimed, namespace, error):
             self._claimed(namespace)
 
     async def _may_claim(self, names: NamespaceNames) -> bool:

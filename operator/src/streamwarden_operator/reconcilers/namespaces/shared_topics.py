@@ -81,8 +81,7 @@ class SharedTopics:
         about = f"{namespace} {ConditionReason.KAFKA_AUTHORIZATION_FAILED}"
         is_forbidden = error.reason is ConditionReason.KAFKA_AUTHORIZATION_FAILED
         if is_forbidden and self.reminders.due(about, str(error)):
-            where = Key("Namespace", self._where(namespace))
-            await self.cluster.record_event(where, reason=error.reason, message=str(error), warning=True)
+            await self._warn(namespace, error.reason, str(error))
 
     def works(self, namespace: str) -> None:
         """Let the next right that lacks be news."""
@@ -124,7 +123,10 @@ class SharedTopics:
             self.reminders.over(about)
         if message and self.reminders.due(about, message):
             _log.error("shared topics need attention", namespace=namespace, reason=reason, detail=message)
-            where = Key("Namespace", self._where(namespace))
-            await self.cluster.record_event(where, reason=reason, message=message, warning=True)
+            await self._warn(namespace, reason, message)
         if message != before:
             self.changed(namespace)
+
+    async def _warn(self, namespace: str, reason: str, message: str) -> None:
+        where = Key("Namespace", self._where(namespace))
+        await self.cluster.record_event(where, reason=reason, message=message, warning=True)

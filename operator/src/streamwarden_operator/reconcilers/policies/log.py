@@ -24,7 +24,7 @@ from streamwarden_operator.plans.log_state import LogState, abandoned_epochs, cl
 from streamwarden_operator.plans.publication import SignedLog, Wishes, plan_publication
 from streamwarden_operator.plans.rollout import bound_agents, live_gates
 from streamwarden_operator.ports import Cluster, GateAcks, PolicyLog, SignedRecord
-from streamwarden_operator.reconcilers.policies.log_store import LogStore, Publication, PublishedLog
+from streamwarden_operator.reconcilers.policies.log_store import LogStore, Publication, PublishedLog, note_cause
 from streamwarden_operator.result import DONE, GONE, Result
 
 _log = structlog.get_logger(__name__)
@@ -95,7 +95,8 @@ class PolicyLogReconciler:
             published = await self._bring(namespace)
         except OperatorError as error:
             if before is None:
-                self._note_unread(namespace, error)
+                if note_cause(self._logs.unread, namespace, error):
+                    self._unread(namespace)
             elif str(before.outage) != str(error):
                 self._note_published(namespace, before, replace(before, outage=error))
             raise
@@ -108,11 +109,6 @@ class PolicyLogReconciler:
             return True
         exists = any(self._cluster.list(kind, namespace) for kind in (AgentDeployment, Policy))
         return exists or any(key.namespace == namespace for key in self._cluster.unreadable())
-
-    def _note_unread(self, namespace: str, error: OperatorError) -> None:
-        known, self._logs.unread[namespace] = self._logs.unread.get(namespace), error
-        if known is None or known.reason is not error.reason:
-            self._unread(namespace)
 
     def _note_published(self, namespace: str, before: PublishedLog | None, after: PublishedLog) -> None:
         self._logs.published[namespace] = after

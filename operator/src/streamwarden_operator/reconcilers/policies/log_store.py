@@ -19,6 +19,12 @@ from streamwarden_operator.plans.policy_rules import governed_by
 from streamwarden_operator.reconcilers.policies.params import KnownParams
 
 
+def note_cause(causes: dict[str, OperatorError], namespace: str, error: OperatorError) -> bool:
+    """Note what keeps a namespace waiting, and tell whether its reason is another one than before."""
+    before, causes[namespace] = causes.get(namespace), error
+    return before is None or before.reason is not error.reason
+
+
 @dataclass(slots=True)
 class Publication:
     """A policy's revision that this process published."""
